@@ -1,0 +1,178 @@
+//! What has happened, as told to everyone who must know, through `InvoiceEventsTopic`.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::id::{AuditId, InvoiceId, PaymentId, Provider, TransactionId};
+use crate::invoice::InvoiceStatus;
+use crate::money::Money;
+use crate::party::ClientDetails;
+use crate::settlement::SurplusReason;
+
+/// The version of the events' shape, as it stands in `dataschema`.
+pub const EVENT_VERSION: u32 = 1;
+
+/// An invoice as events tell of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceSummary {
+    /// The invoice.
+    pub id: InvoiceId,
+    /// The number printed on it.
+    pub number: String,
+    /// What is owed in all.
+    pub total: Money,
+    /// What has been paid of it.
+    pub paid: Money,
+    /// Where it stands after the change.
+    pub status: InvoiceStatus,
+    /// Grows with each change.
+    pub version: i64,
+    /// Date of issue.
+    pub issued_on: NaiveDate,
+    /// Date by which it is to be paid.
+    pub due_on: NaiveDate,
+}
+
+/// A payment as events tell of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentSummary {
+    /// Our id.
+    pub id: PaymentId,
+    /// Its name in its provider's namespace.
+    pub transaction_id: TransactionId,
+    /// Who moved the money.
+    pub provider: Provider,
+    /// What was paid in all.
+    pub amount: Money,
+    /// When the money moved.
+    pub paid_at: DateTime<Utc>,
+}
+
+/// An invoice was issued or voided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceChanged {
+    /// The invoice after the change.
+    pub invoice: InvoiceSummary,
+    /// Who owes it.
+    pub client: ClientDetails,
+}
+
+/// A payment, or a part of it, was allocated to an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceSettled {
+    /// The invoice after the allocation.
+    pub invoice: InvoiceSummary,
+    /// Who owed it.
+    pub client: ClientDetails,
+    /// The payment.
+    pub payment: PaymentSummary,
+    /// What went to this invoice.
+    pub allocated: Money,
+    /// The audit record of the change.
+    pub audit_id: AuditId,
+}
+
+/// Money came in that no invoice could take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurplusRecorded {
+    /// The payment.
+    pub payment: PaymentSummary,
+    /// How much of it is surplus.
+    pub amount: Money,
+    /// Why.
+    pub reason: SurplusReason,
+    /// Whose credit it is; none when the payer is unknown, and the money is in suspense.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientDetails>,
+    /// The invoice that the payment named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<InvoiceSummary>,
+    /// The audit record of the change.
+    pub audit_id: AuditId,
+}
+
+/// A receipt lies in the documents bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptIssued {
+    /// The receipt's number: unique, never reused, with gaps.
+    pub number: String,
+    /// Key of the PDF in the documents bucket.
+    pub document_key: String,
+    /// What it is a receipt for.
+    pub settled: InvoiceSettled,
+}
+
+/// An event in its envelope, ready to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventMessage {
+    /// The event's id; also the deduplication id.
+    pub id: Uuid,
+    /// The topic's message group: messages of one group are published in order, as far as one publisher sees them.
+    pub group_id: String,
+    /// The event's type, for subscription filters.
+    pub event_type: String,
+    /// The envelope as JSON.
+    pub body: String,
+}
+
+/// Everything that is told on `InvoiceEventsTopic`. The variant names travel as the envelope's `type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum InvoiceEvent {
+    /// The invoice got its number and is owed.
+    #[serde(rename = "invoice.issued")]
+    Issued(InvoiceChanged),
+    /// The invoice is owed no more.
+    #[serde(rename = "invoice.voided")]
+    Voided(InvoiceChanged),
+    /// The invoice is paid in full.
+    #[serde(rename = "invoice.paid")]
+    Paid(InvoiceSettled),
+    /// Some of the invoice is paid.
+    #[serde(rename = "invoice.partially_paid")]
+    PartiallyPaid(InvoiceSettled),
+    /// Money came in that no invoice could take.
+    #[serde(rename = "payment.surplus_recorded")]
+    SurplusRecorded(SurplusRecorded),
+    /// A receipt was made.
+    #[serde(rename = "receipt.issued")]
+    ReceiptIssued(ReceiptIssued),
+}
+
+impl InvoiceEvent {
+    /// The envelope's `type`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Issued(_) => "invoice.issued",
+            Self::Voided(_) => "invoice.voided",
+            Self::Paid(_) => "invoice.paid",
+            Self::PartiallyPaid(_) => "invoice.partially_paid",
+            Self::SurplusRecorded(_) => "payment.surplus_recorded",
+            Self::ReceiptIssued(_) => "receipt.issued",
+        }
+    }
+
+    /// The invoice that the event tells of.
+    #[must_use]
+    pub const fn invoice(&self) -> Option<&InvoiceSummary> {
+        match self {
+            Self::Issued(changed) | Self::Voided(changed) => Some(&changed.invoice),
+            Self::Paid(settled) | Self::PartiallyPaid(settled) => Some(&settled.invoice),
+            Self::SurplusRecorded(surplus) => surplus.invoice.as_ref(),
+            Self::ReceiptIssued(receipt) => Some(&receipt.settled.invoice),
+        }
+    }
+
+    /// The envelope's `subject`, and the topic's message group: the invoice, or the payment that names none.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match (self, self.invoice()) {
+            (_, Some(invoice)) => invoice.id.to_string(),
+            (Self::SurplusRecorded(surplus), None) => surplus.payment.id.to_string(),
+            // Every other event carries its invoice.
+            (_, None) => self.type_name().to_owned(),
+        }
+    }
+}

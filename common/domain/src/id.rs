@@ -1,0 +1,259 @@
+//! Names of things: prefixed UUIDs for what we create, validated texts for what others name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Why a text is not the id it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not `<prefix>_` and 32 hexadecimal digits.
+    #[error("an id of this kind looks like {0}_ and 32 hexadecimal digits")]
+    Malformed(&'static str),
+    /// Not a transaction id.
+    #[error("a transaction id has 1 to 100 letters, digits, points, underscores, colons or hyphens")]
+    TransactionId,
+    /// Not a provider's name.
+    #[error("a provider is named by 1 to 32 small letters, digits or underscores")]
+    Provider,
+}
+
+macro_rules! prefixed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Names the thing that has this UUID.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID behind the prefix, as the database keeps it.
+            #[must_use]
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(formatter, concat!($prefix, "_{}"), self.0.simple())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .filter(|digits| digits.len() == 32)
+                    .and_then(|digits| Uuid::try_parse(digits).ok())
+                    .map(Self)
+                    .ok_or(IdError::Malformed($prefix))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+    };
+}
+
+prefixed_id!(
+    /// A client: the party that owes invoices.
+    ClientId,
+    "cli"
+);
+prefixed_id!(
+    /// An invoice.
+    InvoiceId,
+    "inv"
+);
+prefixed_id!(
+    /// A payment, however many references it is known by.
+    PaymentId,
+    "pay"
+);
+prefixed_id!(
+    /// An uploaded file.
+    UploadId,
+    "upl"
+);
+prefixed_id!(
+    /// A case that staff close.
+    CaseId,
+    "cas"
+);
+prefixed_id!(
+    /// An audit record.
+    AuditId,
+    "aud"
+);
+prefixed_id!(
+    /// A change of an invoice's paid amount by one payment.
+    AllocationId,
+    "alo"
+);
+
+macro_rules! text_id {
+    ($name:ident) => {
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+    };
+}
+
+/// Who moved the money: a gateway's name (`stripe`), or `manual` for bank transfers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Provider(String);
+
+text_id!(Provider);
+
+impl Provider {
+    /// The provider of payments that no gateway carries.
+    #[must_use]
+    pub fn manual() -> Self {
+        Self("manual".to_owned())
+    }
+}
+
+impl FromStr for Provider {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::Provider)
+        }
+    }
+}
+
+/// The name of one movement of money, in its provider's namespace: `stripe:pi_3Nn`, `manual:PO-4711`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct TransactionId(String);
+
+text_id!(TransactionId);
+
+impl TransactionId {
+    /// The longest transaction id, in bytes; also the longest group id we give to SQS (which allows 128).
+    pub const LENGTH_MAX: usize = 100;
+
+    /// Puts a provider's reference into the provider's namespace; a reference that is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`IdError::TransactionId`] if the result has other characters or is too long.
+    pub fn namespaced(provider: &Provider, reference: &str) -> Result<Self, IdError> {
+        let prefix = format!("{provider}:");
+        if reference.starts_with(&prefix) { reference.parse() } else { format!("{prefix}{reference}").parse() }
+    }
+}
+
+impl TransactionId {
+    /// Reads a reference as people write it: with its provider in front (`stripe:pi_1`), or bare, which names a
+    /// bank transfer (`PO-4711` is `manual:PO-4711`). Returns the provider with it.
+    ///
+    /// # Errors
+    /// [`IdError::TransactionId`] if it has other characters or is too long.
+    pub fn with_provider(reference: &str) -> Result<(Provider, Self), IdError> {
+        let named = reference.split_once(':').and_then(|(prefix, _)| prefix.parse::<Provider>().ok());
+        let provider = named.unwrap_or_else(Provider::manual);
+        let transaction_id = Self::namespaced(&provider, reference)?;
+        Ok((provider, transaction_id))
+    }
+}
+
+impl FromStr for TransactionId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        if (1..=Self::LENGTH_MAX).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::TransactionId)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefixed_id_is_read_back_from_its_own_text_and_from_no_other() {
+        let id = InvoiceId::from_uuid(Uuid::from_u128(7));
+        assert_eq!(id.to_string(), "inv_00000000000000000000000000000007");
+        assert_eq!(id.to_string().parse::<InvoiceId>(), Ok(id));
+        for text in ["cli_00000000000000000000000000000007", "00000000000000000000000000000007", "inv_7", ""] {
+            assert!(text.parse::<InvoiceId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_enters_its_providers_namespace_once() {
+        let stripe: Provider = "stripe".parse().unwrap();
+        for reference in ["pi_1", "stripe:pi_1"] {
+            assert_eq!(TransactionId::namespaced(&stripe, reference).unwrap().as_str(), "stripe:pi_1");
+        }
+        assert!(TransactionId::namespaced(&stripe, &"x".repeat(100)).is_err());
+    }
+
+    #[test]
+    fn a_bare_reference_names_a_bank_transfer() {
+        for (reference, provider, id) in [("PO-1", "manual", "manual:PO-1"), ("stripe:pi_1", "stripe", "stripe:pi_1")] {
+            let (read_provider, read_id) = TransactionId::with_provider(reference).unwrap();
+            assert_eq!((read_provider.as_str(), read_id.as_str()), (provider, id));
+        }
+    }
+
+    #[test]
+    fn transaction_ids_carry_no_other_characters() {
+        for text in ["", "a b", "a/b", "ü", "a\n", "a%20"] {
+            assert!(text.parse::<TransactionId>().is_err(), "{text:?}");
+        }
+    }
+}

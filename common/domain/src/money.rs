@@ -1,0 +1,342 @@
+//! Exact amounts of money: a decimal and its ISO 4217 currency.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// The largest amount taken in one request or line, in major units of any currency: far above a B2B invoice, far
+/// below what `numeric(20, 4)` holds, so that sums of thousands of amounts stay exact.
+pub const AMOUNT_MAX: Decimal = Decimal::from_parts(1_215_752_191, 23, 0, false, 0);
+
+/// Why a text is not an amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// The code is not a current ISO 4217 currency with a minor unit.
+    #[error("`{0}` is not an ISO 4217 currency code that amounts can be kept in")]
+    UnknownCurrency(String),
+    /// The text is not a plain decimal such as `100.00`.
+    #[error("`{0}` is not a decimal amount; write digits with an optional point, as in \"100.00\"")]
+    NotADecimal(String),
+    /// More decimals than the currency has.
+    #[error("`{value}` has more than the {minor_digits} decimals that {currency} has")]
+    TooManyDecimals {
+        /// The amount as it was written.
+        value: String,
+        /// ISO 4217 code.
+        currency: Currency,
+        /// Decimals of the currency's minor unit.
+        minor_digits: u32,
+    },
+    /// Beyond [`AMOUNT_MAX`] in either direction.
+    #[error("`{0}` is beyond the largest amount, 99999999999")]
+    TooLarge(String),
+    /// Zero or less, where only a positive amount has a meaning.
+    #[error("`{0}` is not positive")]
+    NotPositive(String),
+    /// Two currencies met in one sum.
+    #[error("{0} and {1} cannot be added up")]
+    CurrencyMismatch(Currency, Currency),
+    /// The sum does not fit a decimal.
+    #[error("the sum of the amounts is too large to keep")]
+    Overflow,
+}
+
+/// A currency with a defined minor unit (ISO 4217, list one).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// Decimals of the minor unit: 0 for JPY, 2 for EUR, 3 for KWD.
+    #[must_use]
+    pub fn minor_digits(self) -> u32 {
+        self.0.exponent().map_or(0, u32::from)
+    }
+
+    /// The three-letter code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+
+    fn from_str(code: &str) -> Result<Self, Self::Err> {
+        iso_currency::Currency::from_code(code)
+            .filter(|currency| currency.exponent().is_some())
+            .map(Self)
+            .ok_or_else(|| MoneyError::UnknownCurrency(code.chars().take(10).collect()))
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+impl PartialOrd for Currency {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Currency {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.code().cmp(other.code())
+    }
+}
+
+/// An amount in one currency, kept with exactly the currency's decimals. May be negative or zero.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "MoneyText", try_from = "MoneyText")]
+pub struct Money {
+    amount: Decimal,
+    currency: Currency,
+}
+
+/// How money is written in JSON: the value as a string, so that no reader takes it for a float.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoneyText {
+    value: String,
+    currency: String,
+}
+
+impl Money {
+    /// An amount with the currency's decimals.
+    ///
+    /// # Errors
+    /// [`MoneyError::TooManyDecimals`] if digits would be lost, [`MoneyError::TooLarge`] beyond [`AMOUNT_MAX`].
+    pub fn new(amount: Decimal, currency: Currency) -> Result<Self, MoneyError> {
+        let minor_digits = currency.minor_digits();
+        if amount.normalize().scale() > minor_digits {
+            return Err(MoneyError::TooManyDecimals { value: amount.to_string(), currency, minor_digits });
+        }
+        if amount.abs() > AMOUNT_MAX {
+            return Err(MoneyError::TooLarge(amount.to_string()));
+        }
+        Ok(Self::exact(amount, currency))
+    }
+
+    /// Keeps a sum that is known to carry no more than the currency's decimals.
+    fn exact(mut amount: Decimal, currency: Currency) -> Self {
+        amount.rescale(currency.minor_digits());
+        Self { amount, currency }
+    }
+
+    /// Reads the value and the currency code as people and gateways write them.
+    ///
+    /// # Errors
+    /// Any [`MoneyError`] but the arithmetic ones; signs other than a leading `-`, exponents and separators are refused.
+    pub fn parse(value: &str, currency: &str) -> Result<Self, MoneyError> {
+        let currency = currency.parse::<Currency>()?;
+        let shown = || value.chars().take(40).collect::<String>();
+        let digits = value.strip_prefix('-').unwrap_or(value);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let plain = |part: &str| !part.is_empty() && part.len() <= 20 && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !plain(whole) || !plain(fraction) {
+            return Err(MoneyError::NotADecimal(shown()));
+        }
+        let amount = Decimal::from_str_exact(value).map_err(|_| MoneyError::TooLarge(shown()))?;
+        Self::new(amount, currency)
+    }
+
+    /// Reads an amount given in minor units (cents), as card gateways send it.
+    ///
+    /// # Errors
+    /// [`MoneyError::TooLarge`] beyond [`AMOUNT_MAX`].
+    pub fn from_minor_units(units: i64, currency: Currency) -> Result<Self, MoneyError> {
+        let amount = Decimal::try_new(units, currency.minor_digits()).map_err(|_| MoneyError::Overflow)?;
+        Self::new(amount, currency)
+    }
+
+    /// Nothing, in a currency.
+    #[must_use]
+    pub fn zero(currency: Currency) -> Self {
+        Self::exact(Decimal::ZERO, currency)
+    }
+
+    /// The same amount, if it is above zero.
+    ///
+    /// # Errors
+    /// [`MoneyError::NotPositive`] otherwise.
+    pub fn positive(self) -> Result<Self, MoneyError> {
+        if self.is_positive() { Ok(self) } else { Err(MoneyError::NotPositive(self.amount.to_string())) }
+    }
+
+    /// The amount in major units, with the currency's decimals.
+    #[must_use]
+    pub fn amount(self) -> Decimal {
+        self.amount
+    }
+
+    /// The currency.
+    #[must_use]
+    pub fn currency(self) -> Currency {
+        self.currency
+    }
+
+    /// Whether the amount is zero.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.amount.is_zero()
+    }
+
+    /// Whether the amount is above zero.
+    #[must_use]
+    pub fn is_positive(self) -> bool {
+        self.amount > Decimal::ZERO
+    }
+
+    /// Whether the amount is below zero.
+    #[must_use]
+    pub fn is_negative(self) -> bool {
+        self.amount < Decimal::ZERO
+    }
+
+    /// The sum of two amounts of one currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::CurrencyMismatch`] or [`MoneyError::Overflow`].
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        let amount = self.amount.checked_add(other.amount).ok_or(MoneyError::Overflow)?;
+        Ok(Self::exact(amount, self.currency))
+    }
+
+    /// The difference of two amounts of one currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::CurrencyMismatch`] or [`MoneyError::Overflow`].
+    pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
+        self.checked_add(other.negated())
+    }
+
+    /// The amount times a whole number, as in quantity × price.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] or [`MoneyError::TooLarge`].
+    pub fn checked_mul(self, factor: u32) -> Result<Self, MoneyError> {
+        let amount = self.amount.checked_mul(Decimal::from(factor)).ok_or(MoneyError::Overflow)?;
+        Self::new(amount, self.currency)
+    }
+
+    /// The smaller of two amounts of one currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::CurrencyMismatch`].
+    pub fn smaller(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        Ok(if other.amount < self.amount { other } else { self })
+    }
+
+    /// The amount with the other sign.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        // A zero keeps its plus sign: "-0.00" is not an amount.
+        if self.is_zero() { self } else { Self { amount: -self.amount, currency: self.currency } }
+    }
+
+    fn same_currency(self, other: Self) -> Result<(), MoneyError> {
+        if self.currency == other.currency {
+            Ok(())
+        } else {
+            Err(MoneyError::CurrencyMismatch(self.currency, other.currency))
+        }
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.amount, self.currency)
+    }
+}
+
+impl fmt::Debug for Money {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl From<Money> for MoneyText {
+    fn from(money: Money) -> Self {
+        Self { value: money.amount.to_string(), currency: money.currency.code().to_owned() }
+    }
+}
+
+impl TryFrom<MoneyText> for Money {
+    type Error = MoneyError;
+
+    fn try_from(text: MoneyText) -> Result<Self, Self::Error> {
+        Self::parse(&text.value, &text.currency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_amount_keeps_exactly_the_decimals_of_its_currency() {
+        for (value, currency, kept) in
+            [("100", "EUR", "100.00"), ("10.5", "EUR", "10.50"), ("7.000", "JPY", "7"), ("1.234", "KWD", "1.234")]
+        {
+            assert_eq!(Money::parse(value, currency).unwrap().amount().to_string(), kept);
+        }
+    }
+
+    #[test]
+    fn more_decimals_than_the_currency_has_are_refused_never_rounded() {
+        for (value, currency) in [("10.5", "JPY"), ("0.001", "EUR"), ("1.2345", "KWD")] {
+            assert!(
+                matches!(Money::parse(value, currency), Err(MoneyError::TooManyDecimals { .. })),
+                "{value} {currency}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_plain_decimals_are_amounts() {
+        for value in ["", "1e5", "+1", " 1", "1,00", "1_000", "NaN", ".5", "5.", "--1", "0x10", "١"] {
+            assert!(matches!(Money::parse(value, "EUR"), Err(MoneyError::NotADecimal(_))), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn absurd_amounts_and_unknown_currencies_are_refused() {
+        assert_eq!(AMOUNT_MAX.to_string(), "99999999999");
+        assert!(Money::parse("99999999999", "EUR").is_ok());
+        assert!(matches!(Money::parse("100000000000", "EUR"), Err(MoneyError::TooLarge(_))));
+        for code in ["eur", "EURO", "XXX", "XAU", ""] {
+            assert!(matches!(Money::parse("1", code), Err(MoneyError::UnknownCurrency(_))), "{code}");
+        }
+    }
+
+    #[test]
+    fn json_writes_the_value_as_a_string_and_refuses_a_number() {
+        let money = Money::parse("100", "EUR").unwrap();
+        assert_eq!(serde_json::to_string(&money).unwrap(), r#"{"value":"100.00","currency":"EUR"}"#);
+        assert!(serde_json::from_str::<Money>(r#"{"value":100.0,"currency":"EUR"}"#).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn minor_units_and_sums_are_exact(left in -1_000_000_000_000_i64..1_000_000_000_000, right in -1_000_000_000_000_i64..1_000_000_000_000) {
+            let euro: Currency = "EUR".parse().unwrap();
+            let sum = Money::from_minor_units(left, euro).unwrap().checked_add(Money::from_minor_units(right, euro).unwrap()).unwrap();
+            prop_assert_eq!(sum, Money::exact(Decimal::new(left + right, 2), euro));
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The parties of an invoice as documents and messages name them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ClientId;
+
+/// The party that owes: what a receipt and an e-mail need to know of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientDetails {
+    /// The client.
+    pub id: ClientId,
+    /// Legal name.
+    pub name: String,
+    /// Where documents are sent.
+    pub email: String,
+    /// Postal address, one line per element.
+    pub address: Vec<String>,
+    /// VAT or other tax number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax_id: Option<String>,
+}

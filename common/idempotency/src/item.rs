@@ -1,0 +1,106 @@
+//! The record as DynamoDB keeps it, and what it means.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, Utc};
+
+/// The values of `state`.
+pub(crate) mod state {
+    pub(crate) const IN_PROGRESS: &str = "in_progress";
+    pub(crate) const COMPLETED: &str = "completed";
+    pub(crate) const FAILED_FINAL: &str = "failed_final";
+    pub(crate) const UNKNOWN: &str = "unknown";
+}
+
+/// The right to perform an effect, until it lapses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub(crate) key: String,
+    pub(crate) owner: String,
+}
+
+/// What became of an attempt to take a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Perform the effect, then complete or release the lease.
+    Won(Lease),
+    /// The effect has happened; here is what was answered then.
+    Completed(Option<String>),
+    /// Another worker is at it.
+    InProgress,
+    /// It failed for good before, for this reason.
+    FailedForGood(String),
+    /// Nobody knows whether it has happened.
+    Unknown,
+    /// The key was used for something else.
+    OtherPayload,
+}
+
+pub(crate) fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+pub(crate) fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// What the record that is in the way means for somebody who brings `fingerprint`.
+pub(crate) fn judge(item: Option<&HashMap<String, AttributeValue>>, fingerprint: &str) -> Claim {
+    // Without the old item nothing is known but that somebody has the key.
+    let Some(item) = item else { return Claim::InProgress };
+    let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    if attribute("fingerprint").is_some_and(|known| known != fingerprint) {
+        return Claim::OtherPayload;
+    }
+    match attribute("state").as_deref() {
+        Some(state::COMPLETED) => Claim::Completed(attribute("answer")),
+        Some(state::FAILED_FINAL) => Claim::FailedForGood(attribute("answer").unwrap_or_default()),
+        Some(state::UNKNOWN) => Claim::Unknown,
+        _ => Claim::InProgress,
+    }
+}
+
+pub(crate) fn is_completed(item: &HashMap<String, AttributeValue>, now: DateTime<Utc>) -> bool {
+    let is_completed =
+        item.get("state").and_then(|value| value.as_s().ok()).is_some_and(|state| state == state::COMPLETED);
+    let expires_at = item.get("expires_at").and_then(|value| value.as_n().ok()).and_then(|at| at.parse::<i64>().ok());
+    is_completed && expires_at.is_some_and(|at| at > now.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(state: &str) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            ("state".to_owned(), text(state)),
+            ("fingerprint".to_owned(), text("f")),
+            ("answer".to_owned(), text("a")),
+            ("expires_at".to_owned(), number(100)),
+        ])
+    }
+
+    #[test]
+    fn a_record_in_the_way_is_told_as_what_it_is() {
+        assert_eq!(judge(Some(&item("completed")), "f"), Claim::Completed(Some("a".to_owned())));
+        assert_eq!(judge(Some(&item("in_progress")), "f"), Claim::InProgress);
+        assert_eq!(judge(Some(&item("failed_final")), "f"), Claim::FailedForGood("a".to_owned()));
+        assert_eq!(judge(Some(&item("unknown")), "f"), Claim::Unknown);
+        assert_eq!(judge(None, "f"), Claim::InProgress);
+    }
+
+    #[test]
+    fn a_key_with_another_payload_is_told_apart_in_every_state() {
+        for state in ["completed", "in_progress", "failed_final", "unknown"] {
+            assert_eq!(judge(Some(&item(state)), "other"), Claim::OtherPayload, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_completed_record_counts_until_it_expires_not_until_it_is_deleted() {
+        assert!(is_completed(&item("completed"), DateTime::from_timestamp(99, 0).unwrap()));
+        assert!(!is_completed(&item("completed"), DateTime::from_timestamp(100, 0).unwrap()));
+        assert!(!is_completed(&item("in_progress"), DateTime::from_timestamp(99, 0).unwrap()));
+    }
+}

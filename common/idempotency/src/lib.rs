@@ -1,0 +1,249 @@
+//! A fenced idempotency record in DynamoDB: makes an effect happen once, however often its message comes.
+//!
+//! What it promises:
+//! - Of any number of workers that [`claim`](IdempotencyTable::claim) one key at once, one gets the [`Lease`].
+//! - A worker whose lease has lapsed and was taken over cannot complete or release it any more: every later write is
+//!   conditional on the lease's owner token, so an overtaken worker never overwrites its successor.
+//! - A key that is used again with another payload is told apart ([`Claim::OtherPayload`]).
+//! - Expiry is compared, never "is the item there": DynamoDB deletes expired items up to days late.
+//!
+//! What it cannot promise: that an effect outside of DynamoDB happened exactly once. A worker that dies between its
+//! effect and [`complete`](IdempotencyTable::complete) leaves a lease that lapses, and the effect is tried again.
+//! Where that matters, the effect must carry the same key to whoever performs it.
+//!
+//! Where the effect is idempotent by itself (the same bytes to the same key, a unique constraint), one
+//! [`record_completed`](IdempotencyTable::record_completed) *after* it is enough, and half the cost.
+
+mod item;
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+pub use crate::item::{Claim, Lease};
+use crate::item::{judge, number, state, text};
+
+/// Added to a lease beyond the deadline of its invocation: clocks of two workers differ by less.
+pub const CLOCK_SKEW_MARGIN: TimeDelta = TimeDelta::seconds(10);
+
+/// Why the table gave no answer. The outcome of a write is then unknown; asking again is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum IdempotencyError {
+    /// DynamoDB refused or did not answer.
+    #[error("idempotency record {key}: {reason}")]
+    Table {
+        /// The record's key.
+        key: String,
+        /// What the service said.
+        reason: String,
+    },
+    /// The lease lapsed and another worker has the key; this worker's result is void.
+    #[error("idempotency record {key} was taken over by another worker")]
+    Overtaken {
+        /// The record's key.
+        key: String,
+    },
+}
+
+/// One consumer's table.
+#[derive(Debug, Clone)]
+pub struct IdempotencyTable {
+    client: Client,
+    name: String,
+    kept_for: TimeDelta,
+}
+
+impl IdempotencyTable {
+    /// The table `name`, whose records are kept for `kept_for` after they were written.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, name: String, kept_for: TimeDelta) -> Self {
+        Self { client: Client::new(aws), name, kept_for }
+    }
+
+    /// Opens the connection to DynamoDB, so that the first message does not wait for it.
+    pub async fn warm_up(&self) {
+        // Any answer will do, "no such item" included.
+        let _answer = self.client.get_item().table_name(&self.name).key("key", text("warm-up")).send().await;
+    }
+
+    /// Takes a key, if nobody has it or the lease on it has lapsed.
+    ///
+    /// `fingerprint` is a digest of the payload; `lease_until` is the invocation's deadline plus
+    /// [`CLOCK_SKEW_MARGIN`]. A deadline that has passed already gives a lease that the next worker may take over.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Table`] if DynamoDB does not answer.
+    pub async fn claim(
+        &self,
+        key: &str,
+        fingerprint: &str,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Claim, IdempotencyError> {
+        let owner = Uuid::new_v4().to_string();
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(HashMap::from([
+                ("key".to_owned(), text(key)),
+                ("state".to_owned(), text(state::IN_PROGRESS)),
+                ("owner".to_owned(), text(&owner)),
+                ("fingerprint".to_owned(), text(fingerprint)),
+                ("lease_until_ms".to_owned(), number(lease_until.timestamp_millis())),
+                ("expires_at".to_owned(), self.expires_at(now)),
+            ])))
+            .condition_expression(
+                "attribute_not_exists(#key) OR expires_at < :now_s \
+                 OR (#state = :in_progress AND lease_until_ms < :now_ms AND fingerprint = :fingerprint)",
+            )
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":in_progress", text(state::IN_PROGRESS))
+            .expression_attribute_values(":fingerprint", text(fingerprint))
+            .expression_attribute_values(":now_s", number(now.timestamp()))
+            .expression_attribute_values(":now_ms", number(now.timestamp_millis()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match answer {
+            Ok(_) => return Ok(Claim::Won(Lease { key: key.to_owned(), owner })),
+            Err(error) => error.into_service_error(),
+        };
+        match error {
+            aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failure) => {
+                Ok(judge(failure.item(), fingerprint))
+            }
+            error => Err(table_error(key, &error)),
+        }
+    }
+
+    /// Notes that the effect has happened, with what to answer next time.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
+    pub async fn complete(&self, lease: &Lease, answer: Option<&str>) -> Result<(), IdempotencyError> {
+        self.conclude(lease, state::COMPLETED, answer).await
+    }
+
+    /// Notes that the effect has failed for good: the same message will never succeed.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
+    pub async fn fail_for_good(&self, lease: &Lease, reason: &str) -> Result<(), IdempotencyError> {
+        self.conclude(lease, state::FAILED_FINAL, Some(reason)).await
+    }
+
+    /// Notes that nobody knows whether the effect has happened: only asking can tell, never trying again.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
+    pub async fn leave_unknown(&self, lease: &Lease, reason: &str) -> Result<(), IdempotencyError> {
+        self.conclude(lease, state::UNKNOWN, Some(reason)).await
+    }
+
+    /// Gives a key back after a failure without effect, so that the next delivery can try at once.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
+    pub async fn release(&self, lease: &Lease) -> Result<(), IdempotencyError> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .key("key", text(&lease.key))
+            .condition_expression("#owner = :owner AND #state = :in_progress")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":owner", text(&lease.owner))
+            .expression_attribute_values(":in_progress", text(state::IN_PROGRESS))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| {
+                let error = error.into_service_error();
+                if error.is_conditional_check_failed_exception() {
+                    overtaken(lease)
+                } else {
+                    table_error(&lease.key, &error)
+                }
+            })
+    }
+
+    /// Whether the effect of a key is known to have happened.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Table`] if DynamoDB does not answer.
+    pub async fn is_completed(&self, key: &str, now: DateTime<Utc>) -> Result<bool, IdempotencyError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("key", text(key))
+            .send()
+            .await
+            .map_err(|error| table_error(key, &error.into_service_error()))?;
+        Ok(answer.item().is_some_and(|item| item::is_completed(item, now)))
+    }
+
+    /// Notes that an effect that is idempotent by itself has happened.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Table`] if DynamoDB does not answer; the message then comes again, which is harmless.
+    pub async fn record_completed(&self, key: &str, now: DateTime<Utc>) -> Result<(), IdempotencyError> {
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .item("key", text(key))
+            .item("state", text(state::COMPLETED))
+            .item("expires_at", self.expires_at(now))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| table_error(key, &error.into_service_error()))
+    }
+
+    async fn conclude(&self, lease: &Lease, state: &str, answer: Option<&str>) -> Result<(), IdempotencyError> {
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("key", text(&lease.key))
+            .condition_expression("#owner = :owner AND #state = :in_progress")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":owner", text(&lease.owner))
+            .expression_attribute_values(":in_progress", text(state::IN_PROGRESS))
+            .expression_attribute_values(":state", text(state));
+        request = match answer {
+            Some(answer) => request
+                .update_expression("SET #state = :state, answer = :answer")
+                .expression_attribute_values(":answer", text(answer)),
+            None => request.update_expression("SET #state = :state"),
+        };
+        request.send().await.map(drop).map_err(|error| {
+            let error = error.into_service_error();
+            if error.is_conditional_check_failed_exception() {
+                overtaken(lease)
+            } else {
+                table_error(&lease.key, &error)
+            }
+        })
+    }
+
+    fn expires_at(&self, now: DateTime<Utc>) -> AttributeValue {
+        number(now.timestamp().saturating_add(self.kept_for.num_seconds()))
+    }
+}
+
+fn overtaken(lease: &Lease) -> IdempotencyError {
+    IdempotencyError::Overtaken { key: lease.key.clone() }
+}
+
+fn table_error(key: &str, error: &dyn std::error::Error) -> IdempotencyError {
+    let reason = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+    IdempotencyError::Table { key: key.to_owned(), reason }
+}

@@ -1,0 +1,394 @@
+//! The runner for batches of an SQS FIFO queue.
+//!
+//! What it promises, for a handler that takes records and answers with a verdict for each:
+//! - A failure concerns its own message and the later ones *of its group*; other groups go on.
+//! - What can never succeed is parked in the dead-letter queue at once, with its reason, and acknowledged, so that
+//!   its group goes on. What failed [`RECEIVES_MAX`] times is parked too.
+//! - A panic is the failure of the record that was being handled.
+//! - When the deadline is near, no new work is started; what is left comes back.
+//! - When the handler reports an [`Outage`], nothing is parked and the whole batch comes back: an outage of the
+//!   database must not turn healthy messages into dead letters.
+//! - Nothing is acknowledged before its handler or the dead-letter queue has it.
+//!
+//! It needs an event source mapping with `ReportBatchItemFailures`, and a queue whose own `maxReceiveCount` is well
+//! above [`RECEIVES_MAX`].
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures::FutureExt;
+
+/// A retryable failure is parked when it happens at this receive.
+pub const RECEIVES_MAX: u32 = 3;
+
+/// No new record is started with less than this left: a transaction or a call with its timeouts fits in.
+const TIME_RESERVE: Duration = Duration::from_secs(5);
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// SQS's id of this copy; a replayed message has another.
+    pub message_id: String,
+    /// The message group.
+    pub group_id: String,
+    /// The body.
+    pub body: String,
+    /// How often SQS has handed it out, this time included.
+    pub receive_count: u32,
+}
+
+/// Why a message can't succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// A short stable code for alarms and tools.
+    pub code: &'static str,
+    /// What happened, for people; holds no content of the message.
+    pub reason: String,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its effect is durable.
+    Done,
+    /// It can never succeed.
+    Park(Refusal),
+    /// It may succeed later.
+    Retry(String),
+}
+
+/// Why a handler gave no verdicts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// One of the records spoiled the attempt; tried one by one, the others may succeed.
+    #[error("{0}")]
+    Spoiled(String),
+    /// Something that all records need is away.
+    #[error("{0}")]
+    Outage(String),
+}
+
+/// Something that all records need is away: the invocation fails and everything comes back.
+#[derive(Debug, thiserror::Error)]
+#[error("the whole batch will be delivered again: {0}")]
+pub struct Outage(pub String);
+
+/// Whether records are handed over together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// All at once, and one by one if that fails. The handler must have no effect when it fails.
+    Together,
+    /// One after the other, as for effects that have no transaction.
+    OneByOne,
+}
+
+/// Handles the records of an event.
+///
+/// `handle` gets records and answers with one verdict for each, in their order. `park` puts a record into the
+/// dead-letter queue and returns once it is durable there.
+///
+/// # Errors
+/// [`Outage`] when the handler says so.
+pub async fn run<Handle, Park>(
+    event: SqsEvent,
+    deadline: SystemTime,
+    mode: Mode,
+    handle: Handle,
+    park: Park,
+) -> Result<SqsBatchResponse, Outage>
+where
+    Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
+    Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
+{
+    let records: Vec<Record> = event.records.into_iter().map(record).collect();
+    let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), park };
+    let together = match mode {
+        Mode::Together if records.len() > 1 => attempt(&handle, &records).await?,
+        Mode::Together | Mode::OneByOne => Err("one by one".to_owned()),
+    };
+    match together {
+        Ok(verdicts) => {
+            for (record, verdict) in records.iter().zip(verdicts) {
+                batch.conclude(record, verdict).await;
+            }
+        }
+        Err(_) => {
+            for record in &records {
+                if batch.blocked.contains(&record.group_id) || !time_is_left(deadline) {
+                    batch.fail(record);
+                    continue;
+                }
+                let verdict = match attempt(&handle, std::slice::from_ref(record)).await? {
+                    Ok(mut verdicts) => verdicts.pop().unwrap_or_else(|| Verdict::Retry("no verdict".to_owned())),
+                    Err(reason) => Verdict::Retry(reason),
+                };
+                batch.conclude(record, verdict).await;
+            }
+        }
+    }
+    Ok(response(batch.failures))
+}
+
+/// Handles the records of an event one after the other, as for effects that have no transaction.
+///
+/// # Errors
+/// [`Outage`] when `handle` says so.
+pub async fn run_each<Handle, Park>(
+    event: SqsEvent,
+    deadline: SystemTime,
+    handle: Handle,
+    park: Park,
+) -> Result<SqsBatchResponse, Outage>
+where
+    Handle: AsyncFn(&Record) -> Result<Verdict, BatchError>,
+    Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
+{
+    let handle_all = async |records: &[Record]| {
+        let mut verdicts = Vec::with_capacity(records.len());
+        for record in records {
+            verdicts.push(handle(record).await?);
+        }
+        Ok(verdicts)
+    };
+    // Boxed, so that the types of nested handlers stay shallow.
+    Box::pin(run(event, deadline, Mode::OneByOne, handle_all, park)).await
+}
+
+/// The records that come back, and what is needed to conclude the others.
+struct Batch<Park> {
+    failures: Vec<String>,
+    blocked: HashSet<String>,
+    park: Park,
+}
+
+impl<Park> Batch<Park>
+where
+    Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
+{
+    /// Acknowledges, parks or returns a record. A record whose group is blocked comes back, so that it stays behind
+    /// the one that blocks it.
+    async fn conclude(&mut self, record: &Record, verdict: Verdict) {
+        if self.blocked.contains(&record.group_id) {
+            return self.fail(record);
+        }
+        let refusal = match verdict {
+            Verdict::Done => return,
+            Verdict::Park(refusal) => refusal,
+            Verdict::Retry(reason) if record.receive_count >= RECEIVES_MAX => {
+                Refusal { code: "retries_exhausted", reason }
+            }
+            Verdict::Retry(reason) => {
+                tracing::warn!(
+                    message.id = record.message_id,
+                    message.group = record.group_id,
+                    reason,
+                    "will be retried"
+                );
+                return self.fail(record);
+            }
+        };
+        match (self.park)(record, &refusal).await {
+            Ok(()) => tracing::error!(
+                message.id = record.message_id,
+                message.group = record.group_id,
+                parked.code = refusal.code,
+                parked.reason = refusal.reason,
+                "parked in the dead-letter queue"
+            ),
+            Err(error) => {
+                tracing::error!(message.id = record.message_id, error, "cannot be parked; it comes back");
+                self.fail(record);
+            }
+        }
+    }
+
+    fn fail(&mut self, record: &Record) {
+        self.blocked.insert(record.group_id.clone());
+        self.failures.push(record.message_id.clone());
+    }
+}
+
+/// Runs the handler once; a panic or a spoiled attempt is an inner error, an outage the outer one.
+async fn attempt<Handle>(handle: &Handle, records: &[Record]) -> Result<Result<Vec<Verdict>, String>, Outage>
+where
+    Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
+{
+    // Boxed, so that the types of nested handlers stay shallow.
+    match AssertUnwindSafe(Box::pin(handle(records))).catch_unwind().await {
+        Ok(Ok(verdicts)) if verdicts.len() == records.len() => Ok(Ok(verdicts)),
+        Ok(Ok(verdicts)) => Ok(Err(format!("{} verdicts for {} records", verdicts.len(), records.len()))),
+        Ok(Err(BatchError::Spoiled(reason))) => Ok(Err(reason)),
+        Ok(Err(BatchError::Outage(reason))) => Err(Outage(reason)),
+        Err(_) => Ok(Err("the handler panicked; its log has the place".to_owned())),
+    }
+}
+
+fn time_is_left(deadline: SystemTime) -> bool {
+    deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > TIME_RESERVE)
+}
+
+fn record(message: SqsMessage) -> Record {
+    let attribute = |name: &str| message.attributes.get(name).cloned();
+    let message_id = message.message_id.clone().unwrap_or_default();
+    Record {
+        // A standard queue has no groups: each message is its own.
+        group_id: attribute("MessageGroupId").unwrap_or_else(|| message_id.clone()),
+        receive_count: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
+        body: message.body.unwrap_or_default(),
+        message_id,
+    }
+}
+
+fn response(failures: Vec<String>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failures
+        .into_iter()
+        .map(|message_id| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = message_id;
+            failure
+        })
+        .collect();
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn event(bodies: &[(&str, &str, u32)]) -> SqsEvent {
+        let records: Vec<_> = bodies
+            .iter()
+            .map(|(group, body, receives)| {
+                serde_json::json!({
+                    "messageId": body, "body": body,
+                    "attributes": {"MessageGroupId": group, "ApproximateReceiveCount": receives.to_string()},
+                })
+            })
+            .collect();
+        serde_json::from_value(serde_json::json!({ "Records": records })).unwrap()
+    }
+
+    /// Verdicts by the first word of the body: what a handler might say.
+    fn verdict(record: &Record) -> Verdict {
+        match record.body.split('-').next() {
+            Some("poison") => Verdict::Park(Refusal { code: "malformed", reason: "no JSON".to_owned() }),
+            Some("retry") => Verdict::Retry("not now".to_owned()),
+            Some("panic") => panic!("as the test wants it"),
+            _ => Verdict::Done,
+        }
+    }
+
+    struct Seen {
+        failed: Vec<String>,
+        parked: Vec<(String, &'static str)>,
+        handled: Vec<String>,
+    }
+
+    async fn run_batch(mode: Mode, bodies: &[(&str, &str, u32)], seconds_left: u64) -> Result<Seen, Outage> {
+        let (parked, handled) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let response = run(
+            event(bodies),
+            SystemTime::now() + Duration::from_secs(seconds_left),
+            mode,
+            async |records: &[Record]| {
+                if records.iter().any(|record| record.body.starts_with("outage")) {
+                    return Err(BatchError::Outage("no database".to_owned()));
+                }
+                if records.len() > 1 && records.iter().any(|record| record.body.starts_with("spoils")) {
+                    return Err(BatchError::Spoiled("constraint".to_owned()));
+                }
+                let verdicts: Vec<_> = records.iter().map(verdict).collect();
+                handled.borrow_mut().extend(records.iter().map(|record| record.body.clone()));
+                Ok(verdicts)
+            },
+            async |record: &Record, refusal: &Refusal| {
+                if record.body.ends_with("unparkable") {
+                    return Err("no such queue".to_owned());
+                }
+                parked.borrow_mut().push((record.body.clone(), refusal.code));
+                Ok(())
+            },
+        )
+        .await?;
+        let failed = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+        Ok(Seen { failed, parked: parked.into_inner(), handled: handled.into_inner() })
+    }
+
+    const AMPLE: u64 = 60;
+
+    #[tokio::test]
+    async fn a_failure_holds_back_the_later_messages_of_its_group_only() {
+        let bodies = [("a", "ok-1", 1), ("b", "retry-2", 1), ("a", "ok-3", 1), ("b", "ok-4", 1)];
+        let seen = run_batch(Mode::OneByOne, &bodies, AMPLE).await.unwrap();
+        assert_eq!(seen.failed, ["retry-2", "ok-4"]);
+        assert_eq!(seen.handled, ["ok-1", "retry-2", "ok-3"]);
+    }
+
+    #[tokio::test]
+    async fn poison_is_parked_at_its_first_delivery_wherever_it_stands() {
+        for place in 0..10 {
+            for mode in [Mode::Together, Mode::OneByOne] {
+                let names: Vec<String> = (0..10)
+                    .map(|index| if index == place { "poison".to_owned() } else { format!("ok-{index}") })
+                    .collect();
+                let bodies: Vec<_> = names.iter().map(|name| ("same group", name.as_str(), 1)).collect();
+                let seen = run_batch(mode, &bodies, AMPLE).await.unwrap();
+                assert_eq!(seen.parked, [("poison".to_owned(), "malformed")]);
+                assert_eq!(seen.failed, Vec::<String>::new());
+                assert_eq!(seen.handled.len(), 10);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_keeps_failing_is_parked_at_the_third_receive() {
+        let seen = run_batch(Mode::OneByOne, &[("a", "retry-1", 2), ("b", "retry-2", 3), ("b", "ok-3", 1)], AMPLE)
+            .await
+            .unwrap();
+        assert_eq!(seen.failed, ["retry-1"]);
+        assert_eq!(seen.parked, [("retry-2".to_owned(), "retries_exhausted")]);
+        assert!(seen.handled.contains(&"ok-3".to_owned()), "its group goes on");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_failure_of_its_record_alone() {
+        for mode in [Mode::Together, Mode::OneByOne] {
+            let seen =
+                run_batch(mode, &[("a", "ok-1", 1), ("b", "panic-2", 1), ("c", "ok-3", 1)], AMPLE).await.unwrap();
+            assert_eq!(seen.failed, ["panic-2"]);
+            assert_eq!(seen.handled, ["ok-1", "ok-3"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_one_record_spoils_is_handled_one_by_one() {
+        let seen = run_batch(Mode::Together, &[("a", "ok-1", 1), ("b", "spoils-2", 1)], AMPLE).await.unwrap();
+        assert_eq!(seen.handled, ["ok-1", "spoils-2"]);
+        assert!(seen.failed.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_outage_parks_nothing_and_returns_everything() {
+        for mode in [Mode::Together, Mode::OneByOne] {
+            assert!(run_batch(mode, &[("a", "outage-1", 90), ("b", "ok-2", 90)], AMPLE).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn no_work_is_started_near_the_deadline() {
+        let seen = run_batch(Mode::OneByOne, &[("a", "ok-1", 1), ("b", "ok-2", 1)], 1).await.unwrap();
+        assert_eq!(seen.failed, ["ok-1", "ok-2"]);
+        assert!(seen.handled.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_parked_comes_back_and_holds_its_group() {
+        let seen = run_batch(Mode::OneByOne, &[("a", "poison-unparkable", 1), ("a", "ok-2", 1)], AMPLE).await.unwrap();
+        assert_eq!(seen.failed, ["poison-unparkable", "ok-2"]);
+    }
+}

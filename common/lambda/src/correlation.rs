@@ -1,0 +1,20 @@
+//! The id that ties together all that one request caused.
+
+use http::HeaderMap;
+use uuid::Uuid;
+
+const HEADER: &str = "x-correlation-id";
+
+/// Long enough for a UUID or a trace id, short enough for a log field.
+const LENGTH_MAX: usize = 64;
+
+/// The caller's own correlation id, if it is a harmless one, or a new one.
+#[must_use]
+pub fn of(headers: &HeaderMap) -> String {
+    let is_harmless = |id: &&str| {
+        (1..=LENGTH_MAX).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    let given = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(is_harmless);
+    given.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
+}

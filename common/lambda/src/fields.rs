@@ -1,0 +1,267 @@
+//! Reading a JSON body member by member, so that all that is wrong with it can be told at once.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use quittance_domain::money::Money;
+use serde_json::{Map, Value};
+
+use crate::problem::{FieldProblem, Problem};
+
+/// The largest body of a request.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// The longest text of one member that has no tighter bound.
+const TEXT_LENGTH_MAX: usize = 500;
+
+/// The members of one JSON object that have not been read yet, and the problems so far.
+#[derive(Debug)]
+pub struct Fields {
+    pointer: String,
+    members: Map<String, Value>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Fields {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// 413 above [`BODY_BYTES_MAX`], 400 if it is no JSON object.
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        if body.len() > BODY_BYTES_MAX {
+            return Err(Problem::too_large(BODY_BYTES_MAX));
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(members)) => Ok(Self { pointer: String::new(), members, problems: Vec::new() }),
+            Ok(_) => Err(whole("the body must be a JSON object".to_owned())),
+            Err(error) => Err(whole(format!("the body is not JSON: line {} column {}", error.line(), error.column()))),
+        }
+    }
+
+    /// Notes a problem with a member.
+    pub fn problem(&mut self, name: &str, detail: impl Display) {
+        let pointer = if name.starts_with('/') { name.to_owned() } else { self.at(name) };
+        self.problems.push(FieldProblem { pointer, detail: detail.to_string() });
+    }
+
+    /// A text that must be there and parse.
+    pub fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name, 1, TEXT_LENGTH_MAX)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problem(name, error);
+                None
+            }
+        }
+    }
+
+    /// A text that may be absent or null, and must parse if it is there.
+    pub fn optional<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        if self.is_absent(name) { None } else { self.required(name) }
+    }
+
+    /// A text that must be there, with bounds on its length in characters.
+    pub fn text(&mut self, name: &str, length_min: usize, length_max: usize) -> Option<String> {
+        match self.members.remove(name) {
+            Some(Value::String(text)) if (length_min..=length_max).contains(&text.chars().count()) => {
+                if text.chars().any(char::is_control) {
+                    self.problem(name, "control characters are not allowed");
+                    return None;
+                }
+                Some(text)
+            }
+            Some(Value::String(_)) => {
+                self.problem(name, format!("must have {length_min} to {length_max} characters"));
+                None
+            }
+            Some(_) => {
+                self.problem(name, "must be a text");
+                None
+            }
+            None => {
+                self.problem(name, "is missing");
+                None
+            }
+        }
+    }
+
+    /// A text that may be absent or null.
+    pub fn optional_text(&mut self, name: &str, length_max: usize) -> Option<String> {
+        if self.is_absent(name) { None } else { self.text(name, 1, length_max) }
+    }
+
+    /// A positive whole number.
+    pub fn count(&mut self, name: &str, count_max: u32) -> Option<u32> {
+        let value = self.members.remove(name);
+        let count = value.as_ref().and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
+        match count {
+            Some(count) if (1..=count_max).contains(&count) => Some(count),
+            _ => {
+                self.problem(name, format!("must be a whole number from 1 to {count_max}"));
+                None
+            }
+        }
+    }
+
+    /// `{"value": "100.00", "currency": "EUR"}` above zero.
+    pub fn money(&mut self, name: &str) -> Option<Money> {
+        let mut fields = self.object(name)?;
+        let currency = fields.text("currency", 3, 3);
+        let value = fields.text("value", 1, 40);
+        let money = currency.zip(value).and_then(|(currency, value)| {
+            let money = Money::parse(&value, &currency).and_then(Money::positive);
+            money.map_err(|error| fields.problem("value", error)).ok()
+        });
+        self.absorb(fields);
+        money
+    }
+
+    /// A list of texts.
+    pub fn texts(&mut self, name: &str, count_max: usize, length_max: usize) -> Option<Vec<String>> {
+        let items = self.list(name, count_max)?;
+        let texts: Vec<String> = items
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|text| text.chars().count() <= length_max)
+            .map(ToOwned::to_owned)
+            .collect();
+        if texts.len() != items.len() {
+            self.problem(name, format!("must hold texts of at most {length_max} characters"));
+            return None;
+        }
+        Some(texts)
+    }
+
+    /// A list of objects, each read by `read`.
+    pub fn objects<T>(
+        &mut self,
+        name: &str,
+        count_max: usize,
+        read: impl Fn(&mut Fields) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = self.list(name, count_max)?;
+        let mut values = Vec::new();
+        for (index, item) in items.into_iter().enumerate() {
+            let pointer = format!("{}/{index}", self.at(name));
+            let Value::Object(members) = item else {
+                self.problem(&pointer, "must be an object");
+                continue;
+            };
+            let mut fields = Self { pointer, members, problems: Vec::new() };
+            values.extend(read(&mut fields));
+            self.absorb(fields);
+        }
+        Some(values)
+    }
+
+    /// Ends reading: what is left over is unknown.
+    ///
+    /// # Errors
+    /// 400 with every problem found.
+    pub fn finish(self) -> Result<(), Problem> {
+        let problems = self.into_problems();
+        if problems.is_empty() { Ok(()) } else { Err(Problem::invalid(problems)) }
+    }
+
+    fn list(&mut self, name: &str, count_max: usize) -> Option<Vec<Value>> {
+        match self.members.remove(name) {
+            Some(Value::Array(items)) if (1..=count_max).contains(&items.len()) => Some(items),
+            _ => {
+                self.problem(name, format!("must be a list of 1 to {count_max}"));
+                None
+            }
+        }
+    }
+
+    fn object(&mut self, name: &str) -> Option<Self> {
+        match self.members.remove(name) {
+            Some(Value::Object(members)) => Some(Self { pointer: self.at(name), members, problems: Vec::new() }),
+            Some(_) => {
+                self.problem(name, "must be an object");
+                None
+            }
+            None => {
+                self.problem(name, "is missing");
+                None
+            }
+        }
+    }
+
+    fn is_absent(&mut self, name: &str) -> bool {
+        if self.members.get(name).is_some_and(Value::is_null) {
+            self.members.remove(name);
+        }
+        !self.members.contains_key(name)
+    }
+
+    fn absorb(&mut self, fields: Self) {
+        self.problems.extend(fields.into_problems());
+    }
+
+    fn into_problems(mut self) -> Vec<FieldProblem> {
+        let unknown: Vec<String> = self.members.keys().cloned().collect();
+        for name in unknown {
+            self.problem(&name, "is not known here");
+        }
+        self.problems
+    }
+
+    /// JSON Pointer to a member (RFC 6901 §3: `~` and `/` are escaped).
+    fn at(&self, name: &str) -> String {
+        let name: String = name.chars().take(100).collect();
+        format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
+    }
+}
+
+fn whole(detail: String) -> Problem {
+    Problem::invalid(vec![FieldProblem { pointer: String::new(), detail }])
+}
+
+#[cfg(test)]
+mod tests {
+    use quittance_domain::id::InvoiceId;
+
+    use super::*;
+
+    fn pointers(fields: Fields) -> Vec<String> {
+        fields.into_problems().into_iter().map(|problem| problem.pointer).collect()
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once_with_their_pointers() {
+        let body = br#"{"invoice_id": "x", "amount": {"value": "10.5", "currency": "JPY", "cents": 1}, "a/b": 1, "lines": [{"n": 0}, 5]}"#;
+        let mut fields = Fields::parse(body).unwrap();
+        assert_eq!(fields.required::<InvoiceId>("invoice_id"), None);
+        assert_eq!(fields.money("amount"), None);
+        assert_eq!(fields.text("note", 1, 9), None);
+        fields.objects("lines", 9, |line| line.count("n", 5));
+        let found = pointers(fields);
+        for pointer in ["/invoice_id", "/amount/value", "/amount/cents", "/note", "/lines/0/n", "/lines/1", "/a~1b"] {
+            assert!(found.contains(&pointer.to_owned()), "{pointer} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn negative_and_zero_amounts_and_numbers_are_refused() {
+        for amount in [
+            r#"{"value":"-1","currency":"EUR"}"#,
+            r#"{"value":"0","currency":"EUR"}"#,
+            r#"{"value":1,"currency":"EUR"}"#,
+            "5",
+            "null",
+        ] {
+            let mut fields = Fields::parse(format!(r#"{{"amount":{amount}}}"#).as_bytes()).unwrap();
+            assert_eq!(fields.money("amount"), None, "{amount}");
+            assert!(!pointers(fields).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_or_too_large_is_refused() {
+        for body in ["", "[]", "1", "{", "\u{0}"] {
+            assert_eq!(Fields::parse(body.as_bytes()).unwrap_err().status(), 400);
+        }
+        assert_eq!(Fields::parse(&vec![b' '; BODY_BYTES_MAX + 1]).unwrap_err().status(), 413);
+    }
+}

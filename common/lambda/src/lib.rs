@@ -1,0 +1,17 @@
+//! How a function stands up: settings, telemetry, AWS clients, the FIFO batch runner, the CloudEvents envelope,
+//! publishing, and what the HTTP doors share.
+
+pub mod aws;
+pub mod batch;
+pub mod caller;
+pub mod command_queue;
+pub mod correlation;
+pub mod envelope;
+pub mod fields;
+pub mod idempotency_key;
+pub mod parking;
+pub mod problem;
+pub mod publisher;
+pub mod secret;
+pub mod settings;
+pub mod telemetry;

@@ -1,0 +1,120 @@
+//! Errors of the HTTP doors: RFC 9457 problem details.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+/// A problem with one member of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// JSON Pointer (RFC 6901) to the member, or the name of a header or parameter.
+    pub pointer: String,
+    /// What is wrong with it and what would be right.
+    pub detail: String,
+}
+
+/// An answer that says what went wrong, to which id, and what to do. A 4xx has changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of the kind `code`, which stands in `type`.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            r#type: format!("urn:quittance:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// The request has these faults; none of it was done.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldProblem>) -> Self {
+        let detail = "nothing was changed; mend what `errors` lists and send the request again";
+        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is not valid", detail) }
+    }
+
+    /// There is no such thing, or it is another client's: the answer is the same.
+    #[must_use]
+    pub fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
+        let detail = format!("there is no {what} {id} that you may see");
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    /// The caller is known but may not do this.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    /// The thing is in a state in which this cannot be done.
+    #[must_use]
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "Not possible in this state", detail)
+    }
+
+    /// The body is larger than the door takes.
+    #[must_use]
+    pub fn too_large(bytes_max: usize) -> Self {
+        let detail = format!("a body has at most {bytes_max} bytes; send less, or upload a file");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
+    /// Something that the request needs is away; the same request may be sent again.
+    #[must_use]
+    pub fn unavailable(retry_after_seconds: u32) -> Self {
+        let detail = "nothing is lost; send the same request again with the same Idempotency-Key";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", detail)
+            .retry_after(retry_after_seconds)
+    }
+
+    /// With a `Retry-After` header.
+    #[must_use]
+    pub fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.status(), self.retry_after_seconds);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// The answer to a path that no route has.
+pub async fn unknown_route(request: axum::extract::Request) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown-route",
+        "No such route",
+        format!("nothing answers {} {}", request.method(), request.uri().path()),
+    )
+}

@@ -1,0 +1,87 @@
+//! Publishing events to the topic, in batches.
+
+use aws_config::SdkConfig;
+use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use quittance_domain::event::EventMessage;
+use uuid::Uuid;
+
+/// PublishBatch takes ten entries; ten of 20 kB stay below its 256 KiB.
+const BATCH_SIZE_MAX: usize = 10;
+
+/// The events topic (FIFO).
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    client: aws_sdk_sns::Client,
+    topic_arn: String,
+}
+
+/// What became of messages; those in neither list were not reached and stay for the next attempt.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// SNS has them.
+    pub published: Vec<Uuid>,
+    /// SNS will never take them as they are.
+    pub refused: Vec<(Uuid, String)>,
+    /// What went wrong otherwise.
+    pub failures: Vec<String>,
+}
+
+impl Publisher {
+    /// The topic.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, topic_arn: String) -> Self {
+        Self { client: aws_sdk_sns::Client::new(aws), topic_arn }
+    }
+
+    /// Publishes messages in their order. Never fails as a whole: what is not published is published later.
+    pub async fn publish(&self, messages: &[EventMessage]) -> Published {
+        let mut result = Published::default();
+        for chunk in messages.chunks(BATCH_SIZE_MAX) {
+            self.publish_chunk(chunk, &mut result).await;
+        }
+        for failure in &result.failures {
+            tracing::warn!(failure, "events not published yet");
+        }
+        result
+    }
+
+    async fn publish_chunk(&self, messages: &[EventMessage], result: &mut Published) {
+        let entries: Result<Vec<_>, _> = messages.iter().map(entry).collect();
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return result.failures.push(error.to_string()),
+        };
+        let answer = self
+            .client
+            .publish_batch()
+            .topic_arn(&self.topic_arn)
+            .set_publish_batch_request_entries(Some(entries))
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                let ids = answer.successful().iter().filter_map(|entry| entry.id()?.parse::<Uuid>().ok());
+                result.published.extend(ids);
+                for failed in answer.failed() {
+                    let reason = format!("{}: {}", failed.code(), failed.message().unwrap_or("no reason given"));
+                    match failed.id().parse() {
+                        Ok(id) if failed.sender_fault() => result.refused.push((id, reason)),
+                        _ => result.failures.push(reason),
+                    }
+                }
+            }
+            Err(error) => result.failures.push(error.into_service_error().to_string()),
+        }
+    }
+}
+
+fn entry(message: &EventMessage) -> Result<PublishBatchRequestEntry, aws_sdk_sns::error::BuildError> {
+    let event_type = MessageAttributeValue::builder().data_type("String").string_value(&message.event_type).build()?;
+    PublishBatchRequestEntry::builder()
+        .id(message.id.to_string())
+        .message(&message.body)
+        .message_group_id(&message.group_id)
+        .message_deduplication_id(message.id.to_string())
+        .message_attributes("type", event_type)
+        .build()
+}

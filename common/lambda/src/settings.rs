@@ -1,0 +1,106 @@
+//! Settings from the environment: read once, in `main`, and all that is wrong named at once.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+/// What is missing or wrong in the environment, one sentence each.
+#[derive(Debug, thiserror::Error)]
+#[error("the function cannot start with these settings: {}", .0.join("; "))]
+pub struct SettingsError(Vec<String>);
+
+/// Reads settings and collects everything that is wrong with them.
+#[derive(Debug)]
+pub struct Settings {
+    values: HashMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Settings {
+    /// The process's environment.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Self::from_values(std::env::vars())
+    }
+
+    /// Settings from somewhere else, as tests do.
+    pub fn from_values(values: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { values: values.into_iter().collect(), problems: Vec::new() }
+    }
+
+    /// A setting that must be there; an empty text stands in for a missing one until [`Self::finish`] refuses.
+    pub fn required(&mut self, name: &'static str) -> String {
+        match self.values.get(name) {
+            Some(value) if !value.is_empty() => value.clone(),
+            _ => {
+                self.problems.push(format!("{name} is not set"));
+                String::new()
+            }
+        }
+    }
+
+    /// A setting of another type that must be there.
+    pub fn parsed<T: FromStr>(&mut self, name: &'static str, fallback: T) -> T
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text = self.required(name);
+        if text.is_empty() {
+            return fallback;
+        }
+        text.parse().unwrap_or_else(|error| {
+            self.problems.push(format!("{name}: {error}"));
+            fallback
+        })
+    }
+
+    /// A group of settings that has a reader of its own.
+    pub fn group<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Option<T> {
+        let missing_before = self.problems.len();
+        match read(self) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                // A value that is missing has been named already.
+                if self.problems.len() == missing_before {
+                    self.problems.push(problem);
+                }
+                None
+            }
+        }
+    }
+
+    /// Ends reading, with the value of a [`group`](Self::group).
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming every setting that is missing or wrong.
+    pub fn finish_with<T>(self, value: Option<T>) -> Result<T, SettingsError> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(SettingsError(self.problems)),
+        }
+    }
+
+    /// Ends reading.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming every setting that is missing or wrong.
+    pub fn finish(self) -> Result<(), SettingsError> {
+        if self.problems.is_empty() { Ok(()) } else { Err(SettingsError(self.problems)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_missing_or_wrong_is_named_at_once() {
+        let mut settings = Settings::from_values([("PORT".to_owned(), "many".to_owned())]);
+        settings.required("QUEUE_URL");
+        settings.parsed::<u16>("PORT", 0);
+        settings.required("TOPIC_ARN");
+        let message = settings.finish().unwrap_err().to_string();
+        for name in ["QUEUE_URL", "PORT", "TOPIC_ARN"] {
+            assert!(message.contains(name), "{message}");
+        }
+    }
+}

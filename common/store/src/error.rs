@@ -1,0 +1,61 @@
+//! Why the database did not do what it was asked.
+
+use quittance_domain::money::{Money, MoneyError};
+use rust_decimal::Decimal;
+
+/// A failed database operation.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// PostgreSQL or the way to it failed. Retrying may help.
+    #[error("the database did not answer: {0}")]
+    Database(#[from] sqlx::Error),
+    /// No password or token for the login role could be had.
+    #[error("no database login for role {role}: {reason}")]
+    Login {
+        /// The login role.
+        role: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A migration failed.
+    #[error("the migrations did not apply: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A stored value breaks a rule of the domain: somebody changed it by hand, or a migration is missing.
+    #[error("{table} holds a value that means nothing here: {reason}")]
+    Corrupt {
+        /// Schema and table.
+        table: &'static str,
+        /// What is wrong with the value.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the database itself is out of reach, so that no record could succeed now.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Login { .. } => true,
+            Self::Database(error) => match error {
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+                // 08: connection exceptions; 28: authorisation; 53: out of resources; 57P: shutting down;
+                // 3D: no such database. (PostgreSQL, Appendix A.)
+                sqlx::Error::Database(error) => error
+                    .code()
+                    .is_some_and(|code| ["08", "28", "53", "57P", "3D"].iter().any(|class| code.starts_with(class))),
+                _ => false,
+            },
+            Self::Migration(_) | Self::Corrupt { .. } => false,
+        }
+    }
+
+    pub(crate) fn corrupt(table: &'static str, reason: impl ToString) -> Self {
+        Self::Corrupt { table, reason: reason.to_string() }
+    }
+}
+
+/// Reads an amount that a table keeps as `numeric` and a currency code.
+pub(crate) fn money(table: &'static str, amount: Decimal, currency: &str) -> Result<Money, StoreError> {
+    let read = |error: MoneyError| StoreError::corrupt(table, error);
+    Money::new(amount, currency.parse().map_err(read)?).map_err(read)
+}

@@ -1,0 +1,318 @@
+//! `billing.invoices`: billing writes the document's columns, the processor what was paid.
+
+use chrono::NaiveDate;
+use quittance_domain::event::InvoiceSummary;
+use quittance_domain::id::{ClientId, InvoiceId};
+use quittance_domain::invoice::Invoice;
+use quittance_domain::money::Money;
+use quittance_domain::party::ClientDetails;
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use crate::database::{Database, Transaction};
+use crate::error::{StoreError, money};
+
+const TABLE: &str = "billing.invoices";
+
+/// One line of an invoice.
+#[derive(Debug, Clone)]
+pub struct InvoiceLine {
+    /// What is charged.
+    pub description: String,
+    /// How many.
+    pub quantity: u32,
+    /// Price of one.
+    pub unit_amount: Money,
+}
+
+/// An invoice with what documents and events print of it.
+#[derive(Debug, Clone)]
+pub struct InvoiceRecord {
+    /// What settlement needs.
+    pub invoice: Invoice,
+    /// The number, once issued.
+    pub number: Option<String>,
+    /// Date of issue, once issued.
+    pub issued_on: Option<NaiveDate>,
+    /// Date by which it is to be paid.
+    pub due_on: NaiveDate,
+    /// Who owes it.
+    pub client: ClientDetails,
+}
+
+impl InvoiceRecord {
+    /// The invoice as events tell of it; none for a draft, which has no number.
+    #[must_use]
+    pub fn summary(&self, invoice: &Invoice) -> Option<InvoiceSummary> {
+        Some(InvoiceSummary {
+            id: invoice.id,
+            number: self.number.clone()?,
+            total: invoice.total,
+            paid: invoice.paid,
+            status: invoice.status,
+            version: invoice.version,
+            issued_on: self.issued_on?,
+            due_on: self.due_on,
+        })
+    }
+}
+
+struct Row {
+    id: Uuid,
+    client_id: Uuid,
+    number: Option<String>,
+    currency: String,
+    total: Decimal,
+    paid_amount: Decimal,
+    status: String,
+    version: i64,
+    issued_on: Option<NaiveDate>,
+    due_on: NaiveDate,
+    name: String,
+    email: String,
+    address: Vec<String>,
+    tax_id: Option<String>,
+}
+
+impl TryFrom<Row> for InvoiceRecord {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        let client_id = ClientId::from_uuid(row.client_id);
+        Ok(Self {
+            invoice: Invoice {
+                id: InvoiceId::from_uuid(row.id),
+                client_id,
+                total: money(TABLE, row.total, &row.currency)?,
+                paid: money(TABLE, row.paid_amount, &row.currency)?,
+                status: row.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                version: row.version,
+            },
+            number: row.number,
+            issued_on: row.issued_on,
+            due_on: row.due_on,
+            client: ClientDetails {
+                id: client_id,
+                name: row.name,
+                email: row.email,
+                address: row.address,
+                tax_id: row.tax_id,
+            },
+        })
+    }
+}
+
+/// Locks the invoices in the order of their ids.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Vec<InvoiceRecord>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select invoices.id, client_id, number, currency, total, paid_amount, status, version, issued_on, due_on,
+             name, email, address, tax_id
+         from billing.invoices join billing.clients on clients.id = client_id
+         where invoices.id = any($1) order by invoices.id for update of invoices",
+        &ids,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter().map(InvoiceRecord::try_from).collect()
+}
+
+/// Reads an invoice; with `client_id`, only if it is that client's.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn find(
+    database: &Database,
+    id: InvoiceId,
+    client_id: Option<ClientId>,
+) -> Result<Option<InvoiceRecord>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select invoices.id, client_id, number, currency, total, paid_amount, status, version, issued_on, due_on,
+             name, email, address, tax_id
+         from billing.invoices join billing.clients on clients.id = client_id
+         where invoices.id = $1 and ($2::uuid is null or client_id = $2)",
+        id.as_uuid(),
+        client_id.map(ClientId::as_uuid),
+    )
+    .fetch_optional(database.pool().await?)
+    .await?;
+    row.map(InvoiceRecord::try_from).transpose()
+}
+
+/// Whose invoice it is, and in which currency; for functions that may not read clients.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn owner(database: &Database, id: InvoiceId) -> Result<Option<(ClientId, String)>, StoreError> {
+    let row = sqlx::query!("select client_id, currency from billing.invoices where id = $1", id.as_uuid())
+        .fetch_optional(database.pool().await?)
+        .await?;
+    Ok(row.map(|row| (ClientId::from_uuid(row.client_id), row.currency)))
+}
+
+/// An invoice that evidence names, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedInvoice {
+    /// The invoice.
+    pub id: InvoiceId,
+    /// The number printed on it, once issued.
+    pub number: Option<String>,
+    /// Who owes it.
+    pub client_id: ClientId,
+}
+
+/// Looks invoices up by id and by the number printed on them.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn named(
+    transaction: &mut Transaction,
+    ids: &[InvoiceId],
+    numbers: &[String],
+) -> Result<Vec<NamedInvoice>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        "select id, number, client_id from billing.invoices where id = any($1) or number = any($2)",
+        &ids,
+        numbers,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| NamedInvoice {
+            id: InvoiceId::from_uuid(row.id),
+            number: row.number,
+            client_id: ClientId::from_uuid(row.client_id),
+        })
+        .collect())
+}
+
+/// Writes what was paid of invoices that the caller has locked.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses (a sum above the total) or fails.
+pub async fn update_paid(transaction: &mut Transaction, invoices: &[&Invoice]) -> Result<(), StoreError> {
+    if invoices.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = invoices.iter().map(|invoice| invoice.id.as_uuid()).collect();
+    let paid: Vec<Decimal> = invoices.iter().map(|invoice| invoice.paid.amount()).collect();
+    let statuses: Vec<String> = invoices.iter().map(|invoice| invoice.status.to_string()).collect();
+    let versions: Vec<i64> = invoices.iter().map(|invoice| invoice.version).collect();
+    sqlx::query!(
+        "update billing.invoices set paid_amount = new.paid_amount, status = new.status, version = new.version
+         from unnest($1::uuid[], $2::numeric[], $3::text[], $4::bigint[]) as new (id, paid_amount, status, version)
+         where invoices.id = new.id",
+        &ids,
+        &paid,
+        &statuses,
+        &versions,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Adds a draft and its lines.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn insert_draft(
+    transaction: &mut Transaction,
+    invoice: &Invoice,
+    due_on: NaiveDate,
+    lines: &[InvoiceLine],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into billing.invoices (id, client_id, currency, total, due_on) values ($1, $2, $3, $4, $5)",
+        invoice.id.as_uuid(),
+        invoice.client_id.as_uuid(),
+        invoice.total.currency().code(),
+        invoice.total.amount(),
+        due_on,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    let descriptions: Vec<String> = lines.iter().map(|line| line.description.clone()).collect();
+    let quantities: Vec<i32> = lines
+        .iter()
+        .map(|line| i32::try_from(line.quantity).map_err(|error| StoreError::corrupt("billing.invoice_lines", error)))
+        .collect::<Result<_, _>>()?;
+    let amounts: Vec<Decimal> = lines.iter().map(|line| line.unit_amount.amount()).collect();
+    sqlx::query!(
+        "insert into billing.invoice_lines (invoice_id, position, description, quantity, unit_amount)
+         select $1, position, description, quantity, unit_amount
+         from unnest($2::text[], $3::integer[], $4::numeric[]) with ordinality
+             as line (description, quantity, unit_amount, position)",
+        invoice.id.as_uuid(),
+        &descriptions,
+        &quantities,
+        &amounts,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Takes the year's next invoice number. Numbers are gapless: the counter rolls back with the transaction.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn next_number(transaction: &mut Transaction, year: i32) -> Result<String, StoreError> {
+    let number = sqlx::query_scalar!(
+        "insert into billing.invoice_counters (year, last_number) values ($1, 1)
+         on conflict (year) do update set last_number = invoice_counters.last_number + 1
+         returning last_number",
+        year,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(format!("INV-{year}-{number:06}"))
+}
+
+/// Writes number, date, status and version of an invoice that the caller has locked.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn update_document(transaction: &mut Transaction, record: &InvoiceRecord) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update billing.invoices set number = $2, issued_on = $3, status = $4, version = $5 where id = $1",
+        record.invoice.id.as_uuid(),
+        record.number,
+        record.issued_on,
+        record.invoice.status.as_str(),
+        record.invoice.version,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// The lines of an invoice, in order.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds an amount that the currency cannot have.
+pub async fn lines(database: &Database, invoice: &Invoice) -> Result<Vec<InvoiceLine>, StoreError> {
+    let rows = sqlx::query!(
+        "select description, quantity, unit_amount from billing.invoice_lines where invoice_id = $1 order by position",
+        invoice.id.as_uuid(),
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(InvoiceLine {
+                description: row.description,
+                quantity: u32::try_from(row.quantity)
+                    .map_err(|error| StoreError::corrupt("billing.invoice_lines", error))?,
+                unit_amount: money("billing.invoice_lines", row.unit_amount, invoice.total.currency().code())?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,22 @@
+//! Everything PostgreSQL: connecting, migrations, and all SQL, one module per table.
+//!
+//! Functions that change money take a [`Transaction`] and never commit it: the caller locks, reads, decides (pure,
+//! in `quittance-domain`), writes and commits. Locks are taken in one order everywhere: payments, then invoices,
+//! each by id. A business "no" is a value; [`StoreError`] means "try again" unless it says that data is broken.
+
+pub mod allocations;
+pub mod audit;
+pub mod cases;
+pub mod clients;
+pub mod credits;
+pub mod database;
+pub mod error;
+pub mod facts;
+pub mod invoices;
+pub mod ledger;
+pub mod outbox;
+pub mod payments;
+pub mod uploads;
+
+pub use database::{Database, DatabaseSettings, Transaction};
+pub use error::StoreError;

@@ -1,0 +1,28 @@
+//! Settings of billing.
+
+use quittance_lambda::settings::{Settings, SettingsError};
+use quittance_store::DatabaseSettings;
+
+/// What billing needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the database is.
+    pub database: DatabaseSettings,
+    /// Where events are published.
+    pub topic_arn: String,
+    /// Where uploads go.
+    pub uploads_bucket: String,
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming all that is missing or wrong.
+    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+        let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
+        let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
+        let uploads_bucket = settings.required("UPLOADS_BUCKET");
+        settings.finish_with(database).map(|database| Self { database, topic_arn, uploads_bucket })
+    }
+}

@@ -1,0 +1,237 @@
+//! `/v1/invoices`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use chrono::{Datelike, NaiveDate, Utc};
+use http::{HeaderMap, StatusCode};
+use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
+use quittance_domain::id::{ClientId, InvoiceId};
+use quittance_domain::invoice::{Invoice, InvoiceStatus};
+use quittance_domain::money::{Currency, Money};
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::correlation;
+use quittance_lambda::fields::Fields;
+use quittance_lambda::problem::{FieldProblem, Problem};
+use quittance_store::invoices::{self, InvoiceLine, InvoiceRecord};
+use quittance_store::{clients, database::Transaction};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::work::Work;
+use crate::{Billing, path_id, unavailable};
+
+/// The most lines on one invoice.
+const LINES_MAX: usize = 200;
+
+/// The largest quantity on one line.
+const QUANTITY_MAX: u32 = 1_000_000;
+
+struct Draft {
+    client_id: ClientId,
+    total: Money,
+    due_on: NaiveDate,
+    lines: Vec<InvoiceLine>,
+}
+
+/// Creates a draft.
+pub(crate) async fn create(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    caller.may(Permission::WriteInvoices)?;
+    let draft = parse(&body)?;
+    if clients::find(&billing.database, draft.client_id).await.map_err(unavailable)?.is_none() {
+        return Err(Problem::not_found("client", draft.client_id));
+    }
+    let invoice = Invoice {
+        id: InvoiceId::from_uuid(Uuid::now_v7()),
+        client_id: draft.client_id,
+        total: draft.total,
+        paid: Money::zero(draft.total.currency()),
+        status: InvoiceStatus::Draft,
+        version: 1,
+    };
+    let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
+    invoices::insert_draft(&mut work.transaction, &invoice, draft.due_on, &draft.lines).await.map_err(unavailable)?;
+    work.audit("invoice.created", invoice.id.to_string(), Value::Null, state(&invoice)).await?;
+    work.commit().await?;
+    let body = shown(&invoice, None, None, draft.due_on, &draft.lines);
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+/// Issues a draft: it gets its number and is owed.
+pub(crate) async fn send(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    caller.may(Permission::WriteInvoices)?;
+    let id: InvoiceId = path_id("invoice", &id)?;
+    let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
+    let mut record = locked(&mut work.transaction, id).await?;
+    let before = record.invoice.clone();
+    if before.status != InvoiceStatus::Draft {
+        return Err(Problem::conflict(format!("invoice {id} is {}; only a draft can be sent", before.status)));
+    }
+    let today = Utc::now().date_naive();
+    record.number = Some(invoices::next_number(&mut work.transaction, today.year()).await.map_err(unavailable)?);
+    record.issued_on = Some(today);
+    record.invoice =
+        Invoice { status: InvoiceStatus::Open, version: before.version.saturating_add(1), ..before.clone() };
+    conclude(work, &before, record, "invoice.issued", InvoiceEvent::Issued).await
+}
+
+/// Voids an open invoice: it is owed no more, and its number stays used.
+pub(crate) async fn void(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    caller.may(Permission::WriteInvoices)?;
+    let id: InvoiceId = path_id("invoice", &id)?;
+    let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
+    let mut record = locked(&mut work.transaction, id).await?;
+    let before = record.invoice.clone();
+    if before.status != InvoiceStatus::Open {
+        let detail =
+            format!("invoice {id} is {}; only an open invoice of which nothing is paid can be voided", before.status);
+        return Err(Problem::conflict(detail));
+    }
+    record.invoice =
+        Invoice { status: InvoiceStatus::Void, version: before.version.saturating_add(1), ..before.clone() };
+    conclude(work, &before, record, "invoice.voided", InvoiceEvent::Voided).await
+}
+
+/// Shows an invoice; a client sees its own only.
+pub(crate) async fn read(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let reach = caller.may(Permission::Read)?;
+    let id: InvoiceId = path_id("invoice", &id)?;
+    let found = invoices::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
+    let record = found.ok_or_else(|| Problem::not_found("invoice", id))?;
+    let lines = invoices::lines(&billing.database, &record.invoice).await.map_err(unavailable)?;
+    Ok(Json(shown(&record.invoice, record.number.as_deref(), record.issued_on, record.due_on, &lines)))
+}
+
+async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Result<InvoiceRecord, Problem> {
+    let found = invoices::lock(transaction, &[id]).await.map_err(unavailable)?;
+    found.into_iter().next().ok_or_else(|| Problem::not_found("invoice", id))
+}
+
+/// Writes the change with its audit record and event, and shows the invoice as it is now.
+async fn conclude(
+    mut work: Work<'_>,
+    before: &Invoice,
+    record: InvoiceRecord,
+    action: &'static str,
+    event: impl FnOnce(InvoiceChanged) -> InvoiceEvent,
+) -> Result<Response, Problem> {
+    invoices::update_document(&mut work.transaction, &record).await.map_err(unavailable)?;
+    work.audit(action, record.invoice.id.to_string(), state(before), state(&record.invoice)).await?;
+    if let Some(invoice) = record.summary(&record.invoice) {
+        work.tell(event(InvoiceChanged { invoice, client: record.client.clone() })).await?;
+    }
+    work.commit().await?;
+    let body = shown(&record.invoice, record.number.as_deref(), record.issued_on, record.due_on, &[]);
+    Ok(Json(body).into_response())
+}
+
+fn state(invoice: &Invoice) -> Value {
+    json!({"status": invoice.status, "total": invoice.total, "paid": invoice.paid, "version": invoice.version})
+}
+
+fn shown(
+    invoice: &Invoice,
+    number: Option<&str>,
+    issued_on: Option<NaiveDate>,
+    due_on: NaiveDate,
+    lines: &[InvoiceLine],
+) -> Value {
+    let mut shown = json!({
+        "id": invoice.id, "client_id": invoice.client_id, "number": number, "status": invoice.status,
+        "total": invoice.total, "paid": invoice.paid, "version": invoice.version,
+        "issued_on": issued_on, "due_on": due_on,
+    });
+    if let (false, Some(members)) = (lines.is_empty(), shown.as_object_mut()) {
+        let lines: Vec<Value> = lines
+            .iter()
+            .map(|line| json!({"description": line.description, "quantity": line.quantity, "unit_amount": line.unit_amount}))
+            .collect();
+        members.insert("lines".to_owned(), Value::Array(lines));
+    }
+    shown
+}
+
+fn parse(body: &[u8]) -> Result<Draft, Problem> {
+    let mut fields = Fields::parse(body)?;
+    let client_id = fields.required("client_id");
+    let currency = fields.required::<Currency>("currency");
+    let due_on = fields.required("due_on");
+    let lines = fields.objects("lines", LINES_MAX, line);
+    fields.finish()?;
+    let (Some(client_id), Some(currency), Some(due_on), Some(lines)) = (client_id, currency, due_on, lines) else {
+        // A member that is None has left a problem behind, and `finish` has refused.
+        return Err(Problem::invalid(Vec::new()));
+    };
+    let total = total(currency, &lines)
+        .map_err(|detail| Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail }]))?;
+    Ok(Draft { client_id, total, due_on, lines })
+}
+
+fn line(fields: &mut Fields) -> Option<InvoiceLine> {
+    let description = fields.text("description", 1, 200);
+    let quantity = fields.count("quantity", QUANTITY_MAX);
+    let unit_amount = fields.money("unit_amount");
+    Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount? })
+}
+
+fn total(currency: Currency, lines: &[InvoiceLine]) -> Result<Money, String> {
+    let mut total = Money::zero(currency);
+    for line in lines {
+        let amount = line.unit_amount.checked_mul(line.quantity);
+        total = amount.and_then(|amount| total.checked_add(amount)).map_err(|error| error.to_string())?;
+    }
+    Money::new(total.amount(), currency).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(lines: &str) -> Result<Draft, Problem> {
+        let body = format!(
+            r#"{{"client_id":"cli_00000000000000000000000000000001","currency":"EUR","due_on":"2026-12-31","lines":{lines}}}"#
+        );
+        parse(body.as_bytes())
+    }
+
+    #[test]
+    fn the_total_is_the_exact_sum_of_the_lines() {
+        let lines = r#"[{"description":"a","quantity":3,"unit_amount":{"value":"0.10","currency":"EUR"}},
+                        {"description":"b","quantity":1,"unit_amount":{"value":"99.70","currency":"EUR"}}]"#;
+        assert_eq!(draft(lines).unwrap().total, Money::parse("100.00", "EUR").unwrap());
+    }
+
+    #[test]
+    fn another_currency_no_line_or_an_absurd_sum_is_refused() {
+        for lines in [
+            r#"[{"description":"a","quantity":1,"unit_amount":{"value":"1","currency":"USD"}}]"#,
+            "[]",
+            r#"[{"description":"a","quantity":1000000,"unit_amount":{"value":"99999999999","currency":"EUR"}}]"#,
+            r#"[{"description":"a","quantity":0,"unit_amount":{"value":"1","currency":"EUR"}}]"#,
+        ] {
+            assert!(draft(lines).is_err(), "{lines}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Wires billing to its settings and clients.
+
+use std::sync::Arc;
+
+use lambda_http::Error;
+use quittance_billing::config::Config;
+use quittance_billing::{Billing, router};
+use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::publisher::Publisher;
+use quittance_lambda::settings::Settings;
+use quittance_lambda::telemetry;
+use quittance_store::Database;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::start();
+    let config = Config::read(Settings::from_environment())?;
+    let aws = aws::config(Retries::Sdk).await;
+    let billing = Billing {
+        database: Database::new(config.database, &aws),
+        publisher: Publisher::new(&aws, config.topic_arn),
+        s3: aws::s3(&aws),
+        uploads_bucket: config.uploads_bucket,
+    };
+    lambda_http::run(router(Arc::new(billing))).await
+}

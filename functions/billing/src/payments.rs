@@ -1,0 +1,32 @@
+//! `GET /v1/payments/{transaction_id}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use quittance_domain::id::TransactionId;
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::problem::Problem;
+use quittance_store::payments;
+use serde_json::{Value, json};
+
+use crate::{Billing, unavailable};
+
+/// Shows a payment; a client sees those of its own invoices only.
+pub(crate) async fn read(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(transaction_id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let reach = caller.may(Permission::Read)?;
+    let not_found = || Problem::not_found("payment", transaction_id.chars().take(100).collect::<String>());
+    let (_, name) = TransactionId::with_provider(&transaction_id).map_err(|_| not_found())?;
+    let found = payments::find(&billing.database, &name, reach.client_id()).await.map_err(unavailable)?;
+    let payment = found.ok_or_else(not_found)?;
+    Ok(Json(json!({
+        "id": payment.id, "transaction_id": payment.transaction_id, "provider": payment.provider,
+        "status": payment.status, "amount": payment.amount, "invoice_id": payment.invoice_id,
+        "allocated": payment.allocated.normalize().to_string(), "surplus": payment.surplus.normalize().to_string(),
+        "created_at": payment.created_at, "updated_at": payment.updated_at,
+    })))
+}

@@ -1,0 +1,28 @@
+//! Settings of the importer.
+
+use quittance_lambda::settings::{Settings, SettingsError};
+use quittance_store::DatabaseSettings;
+
+/// What the importer needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the database is.
+    pub database: DatabaseSettings,
+    /// Where commands go.
+    pub payments_queue_url: String,
+    /// Where notifications that cannot succeed are parked.
+    pub dead_letter_queue_url: String,
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming all that is missing or wrong.
+    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+        let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
+        let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
+        let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
+        settings.finish_with(database).map(|database| Self { database, payments_queue_url, dead_letter_queue_url })
+    }
+}

@@ -1,0 +1,61 @@
+//! From SQS records to verdicts.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use chrono::Utc;
+use lambda_runtime::LambdaEvent;
+use quittance_domain::event::InvoiceEvent;
+use quittance_idempotency::IdempotencyTable;
+use quittance_lambda::batch::{self, BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::parking::DeadLetterQueue;
+use quittance_store::Database;
+
+use crate::post::post;
+
+/// What the ledger works with.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    /// The database, as the ledger's own role.
+    pub database: Database,
+    /// Which events have been posted.
+    pub idempotency: IdempotencyTable,
+    /// Where messages that cannot succeed go.
+    pub dead_letters: DeadLetterQueue,
+}
+
+impl Ledger {
+    /// Handles a batch of the ledger queue.
+    ///
+    /// # Errors
+    /// [`Outage`] while the database is away: everything comes back.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
+        batch::run_each(
+            event.payload,
+            event.context.deadline(),
+            async |record: &Record| self.process(record).await,
+            async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await,
+        )
+        .await
+    }
+
+    async fn process(&self, record: &Record) -> Result<Verdict, BatchError> {
+        let event = match CloudEvent::<InvoiceEvent>::parse(&record.body) {
+            Ok(event) => event,
+            Err(error) => return Ok(Verdict::Park(Refusal { code: error.code(), reason: error.to_string() })),
+        };
+        let key = event.id.to_string();
+        let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(error.to_string());
+        if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
+            return Ok(Verdict::Done);
+        }
+        post(&self.database, &event).await.map_err(|error| {
+            if error.is_outage() {
+                BatchError::Outage(error.to_string())
+            } else {
+                BatchError::Spoiled(error.to_string())
+            }
+        })?;
+        self.idempotency.record_completed(&key, Utc::now()).await.map_err(retry)?;
+        Ok(Verdict::Done)
+    }
+}

@@ -1,0 +1,28 @@
+//! Wires the processor to its settings and clients.
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::parking::DeadLetterQueue;
+use quittance_lambda::publisher::Publisher;
+use quittance_lambda::settings::Settings;
+use quittance_lambda::telemetry;
+use quittance_processor::config::Config;
+use quittance_processor::handler::Processor;
+use quittance_store::Database;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::start();
+    let config = Config::read(Settings::from_environment())?;
+    let aws = aws::config(Retries::Queue).await;
+    let processor = Processor {
+        database: Database::new(config.database, &aws),
+        publisher: Publisher::new(&aws, config.topic_arn),
+        dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
+    };
+    // An instance that starts while the database is away still answers: each batch then comes back.
+    if let Err(error) = processor.database.warm_up().await {
+        tracing::warn!(error = %error, "the database is not ready yet");
+    }
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(processor.handle(event).await?))).await
+}

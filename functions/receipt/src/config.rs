@@ -1,0 +1,41 @@
+//! Settings of the receipt function.
+
+use quittance_lambda::settings::{Settings, SettingsError};
+
+use crate::render::Seller;
+
+/// What the receipt function needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// Where PDFs are stored.
+    pub documents_bucket: String,
+    /// Where `receipt.issued` is published.
+    pub topic_arn: String,
+    /// The idempotency table.
+    pub idempotency_table: String,
+    /// Where messages that cannot succeed are parked.
+    pub dead_letter_queue_url: String,
+    /// Who was paid.
+    pub seller: Seller,
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming all that is missing.
+    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+        let config = Self {
+            documents_bucket: settings.required("DOCUMENTS_BUCKET"),
+            topic_arn: settings.required("INVOICE_EVENTS_TOPIC_ARN"),
+            idempotency_table: settings.required("IDEMPOTENCY_TABLE"),
+            dead_letter_queue_url: settings.required("DEAD_LETTER_QUEUE_URL"),
+            seller: Seller {
+                name: settings.required("SELLER_NAME"),
+                address: settings.required("SELLER_ADDRESS").split(';').map(|line| line.trim().to_owned()).collect(),
+                tax_id: settings.required("SELLER_TAX_ID"),
+            },
+        };
+        settings.finish().map(|()| config)
+    }
+}

@@ -1,0 +1,59 @@
+//! From SQS records to verdicts.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use chrono::Utc;
+use lambda_runtime::LambdaEvent;
+use quittance_domain::event::InvoiceEvent;
+use quittance_idempotency::IdempotencyTable;
+use quittance_lambda::batch::{self, BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::parking::DeadLetterQueue;
+
+use crate::issue::Issuer;
+
+/// What the receipt function works with.
+#[derive(Clone)]
+pub struct Receipts {
+    /// Makes and stores receipts.
+    pub issuer: Issuer,
+    /// Which events have their receipt.
+    pub idempotency: IdempotencyTable,
+    /// Where messages that cannot succeed go.
+    pub dead_letters: DeadLetterQueue,
+}
+
+impl Receipts {
+    /// Handles a batch of the receipt queue.
+    ///
+    /// # Errors
+    /// None: each record has its own verdict.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
+        batch::run_each(
+            event.payload,
+            event.context.deadline(),
+            async |record: &Record| self.process(record).await,
+            async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await,
+        )
+        .await
+    }
+
+    async fn process(&self, record: &Record) -> Result<Verdict, BatchError> {
+        let event = match CloudEvent::<InvoiceEvent>::parse(&record.body) {
+            Ok(event) => event,
+            Err(error) => return Ok(Verdict::Park(Refusal { code: error.code(), reason: error.to_string() })),
+        };
+        let (InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled)) = &event.payload else {
+            let reason =
+                format!("no receipt follows from {}; mend the subscription's filter", event.payload.type_name());
+            return Ok(Verdict::Park(Refusal { code: "unexpected_type", reason }));
+        };
+        let key = event.id.to_string();
+        let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(error.to_string());
+        if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
+            return Ok(Verdict::Done);
+        }
+        self.issuer.issue(&event, settled).await.map_err(BatchError::Spoiled)?;
+        self.idempotency.record_completed(&key, Utc::now()).await.map_err(retry)?;
+        Ok(Verdict::Done)
+    }
+}

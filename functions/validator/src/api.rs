@@ -1,0 +1,56 @@
+//! `POST /v1/payments` and `POST /v1/payments/{transaction_id}/confirmation`.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use chrono::Utc;
+use http::HeaderMap;
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::correlation;
+use quittance_lambda::idempotency_key;
+use quittance_lambda::problem::Problem;
+use quittance_store::invoices;
+
+use crate::Validator;
+use crate::commands::{ClaimRequest, ConfirmRequest};
+use crate::once::send_once;
+
+/// Takes note that a client says it has paid.
+pub(crate) async fn claim(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let reach = caller.may(Permission::ClaimPayments)?;
+    let key = idempotency_key::read(&headers)?;
+    let request = ClaimRequest::parse(&body)?;
+    let owner = invoices::owner(&validator.database, request.invoice_id).await.map_err(|error| {
+        tracing::error!(invoice.id = %request.invoice_id, error = %error, "the owner of an invoice cannot be read");
+        Problem::unavailable(2)
+    })?;
+    let client_id =
+        owner.map(|(client_id, _)| client_id).filter(|owner| reach.client_id().is_none_or(|own| own == *owner));
+    let Some(client_id) = client_id else { return Err(Problem::not_found("invoice", request.invoice_id)) };
+    let evidence = request.evidence(&caller.name, Some(client_id), &key, Utc::now());
+    send_once(&validator, &key, &[b"POST /v1/payments", &body], evidence, correlation::of(&headers)).await
+}
+
+/// Takes note of what a trusted machine knows to have arrived. Payment and invoice may be unknown: money is never
+/// refused.
+pub(crate) async fn confirm(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(transaction_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    caller.may(Permission::ConfirmPayments)?;
+    let key = idempotency_key::read(&headers)?;
+    let request = ConfirmRequest::parse(&transaction_id, &body)?;
+    let evidence = request.evidence(&caller.name, &key, Utc::now());
+    let content: [&[u8]; 3] = [b"POST confirmation", transaction_id.as_bytes(), &body];
+    send_once(&validator, &key, &content, evidence, correlation::of(&headers)).await
+}

@@ -1,0 +1,181 @@
+//! From requests to evidence: parsing at the door, into types that cannot be wrong.
+
+use chrono::{DateTime, Utc};
+use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
+use quittance_domain::id::{ClientId, InvoiceId, Provider, TransactionId};
+use quittance_domain::money::Money;
+use quittance_domain::payment::{Door, FactKind};
+use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::fields::Fields;
+use quittance_lambda::problem::Problem;
+use uuid::Uuid;
+
+use crate::FUNCTION;
+
+/// The body of `POST /v1/payments`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// The payment, in its provider's namespace.
+    pub transaction_id: TransactionId,
+    /// Who moved the money.
+    pub provider: Provider,
+    /// The invoice it pays.
+    pub invoice_id: InvoiceId,
+    /// How much.
+    pub amount: Money,
+}
+
+/// The body of `POST /v1/payments/{transaction_id}/confirmation`, with its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfirmRequest {
+    /// The payment, in its provider's namespace.
+    pub transaction_id: TransactionId,
+    /// Who moved the money.
+    pub provider: Provider,
+    /// The invoice it pays, if the caller knows.
+    pub invoice: Option<InvoiceHint>,
+    /// How much arrived.
+    pub amount: Money,
+    /// When it arrived; now, if the caller does not say.
+    pub occurred_at: Option<DateTime<Utc>>,
+}
+
+impl ClaimRequest {
+    /// Parses the body.
+    ///
+    /// # Errors
+    /// 400 with every problem found, 413 if it is too large.
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let provider = fields.required::<Provider>("provider");
+        let reference = fields.required::<TransactionId>("transaction_id");
+        let transaction_id = provider.as_ref().zip(reference).and_then(|(provider, reference)| {
+            let named = TransactionId::namespaced(provider, reference.as_str());
+            named.map_err(|error| fields.problem("transaction_id", error)).ok()
+        });
+        let invoice_id = fields.required("invoice_id");
+        let amount = fields.money("amount");
+        fields.finish()?;
+        match (transaction_id, provider, invoice_id, amount) {
+            (Some(transaction_id), Some(provider), Some(invoice_id), Some(amount)) => {
+                Ok(Self { transaction_id, provider, invoice_id, amount })
+            }
+            // A member that is None has left a problem behind, and `finish` has refused.
+            _ => Err(Problem::invalid(Vec::new())),
+        }
+    }
+
+    /// The evidence: somebody says so.
+    #[must_use]
+    pub fn evidence(&self, caller: &str, client_id: Option<ClientId>, key: &str, now: DateTime<Utc>) -> Evidence {
+        Evidence {
+            transaction_id: self.transaction_id.clone(),
+            provider: self.provider.clone(),
+            kind: FactKind::Claim,
+            amount: self.amount,
+            door: Door::Api,
+            event_id: format!("{caller}:{key}"),
+            movement: self.transaction_id.to_string(),
+            invoice: Some(InvoiceHint::Id(self.invoice_id)),
+            client_id,
+            actor: caller.to_owned(),
+            occurred_at: now,
+        }
+    }
+}
+
+impl ConfirmRequest {
+    /// Parses path and body. A bare transaction id is of the provider that the body names, else a bank transfer.
+    ///
+    /// # Errors
+    /// 400 with every problem found, 413 if it is too large.
+    pub fn parse(transaction_id: &str, body: &[u8]) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let provider = fields.optional::<Provider>("provider");
+        let named = match &provider {
+            Some(provider) => TransactionId::namespaced(provider, transaction_id)
+                .map(|transaction_id| (provider.clone(), transaction_id)),
+            None => TransactionId::with_provider(transaction_id),
+        };
+        let named = named.map_err(|error| fields.problem("transaction_id", error)).ok();
+        let invoice_id = fields.optional("invoice_id").map(InvoiceHint::Id);
+        let invoice_number = fields.optional_text("invoice_number", 50).map(InvoiceHint::Number);
+        let amount = fields.money("amount");
+        let occurred_at = fields.optional("occurred_at");
+        fields.finish()?;
+        match (named, amount) {
+            (Some((provider, transaction_id)), Some(amount)) => {
+                Ok(Self { transaction_id, provider, invoice: invoice_id.or(invoice_number), amount, occurred_at })
+            }
+            _ => Err(Problem::invalid(Vec::new())),
+        }
+    }
+
+    /// The evidence: a trusted machine says that the money is in our account.
+    #[must_use]
+    pub fn evidence(&self, caller: &str, key: &str, now: DateTime<Utc>) -> Evidence {
+        Evidence {
+            transaction_id: self.transaction_id.clone(),
+            provider: self.provider.clone(),
+            kind: FactKind::Settlement,
+            amount: self.amount,
+            door: Door::Api,
+            event_id: format!("{caller}:{key}"),
+            movement: self.transaction_id.to_string(),
+            invoice: self.invoice.clone(),
+            client_id: None,
+            actor: caller.to_owned(),
+            occurred_at: self.occurred_at.unwrap_or(now),
+        }
+    }
+}
+
+/// The command that carries evidence to the processor.
+#[must_use]
+pub fn command(evidence: Evidence, correlation_id: String, now: DateTime<Utc>) -> CloudEvent<PaymentCommand> {
+    let subject = evidence.transaction_id.to_string();
+    CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, now, correlation_id, PaymentCommand::of(evidence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(amount: &str) -> Result<ClaimRequest, Problem> {
+        let body = format!(
+            r#"{{"transaction_id":"t-1","provider":"manual","invoice_id":"inv_00000000000000000000000000000001","amount":{amount}}}"#
+        );
+        ClaimRequest::parse(body.as_bytes())
+    }
+
+    #[test]
+    fn a_claim_enters_its_providers_namespace() {
+        let claim = claim(r#"{"value":"100.00","currency":"EUR"}"#).unwrap();
+        assert_eq!(claim.transaction_id.as_str(), "manual:t-1");
+    }
+
+    #[test]
+    fn wrong_scales_signs_and_absurd_amounts_are_refused() {
+        for amount in [
+            r#"{"value":"10.5","currency":"JPY"}"#,
+            r#"{"value":"-1.00","currency":"EUR"}"#,
+            r#"{"value":"0","currency":"EUR"}"#,
+            r#"{"value":"1e9","currency":"EUR"}"#,
+            r#"{"value":"999999999999999999999999999999","currency":"EUR"}"#,
+            r#"{"value":100,"currency":"EUR"}"#,
+            r#"{"value":"1","currency":"EUR","note":""}"#,
+        ] {
+            assert_eq!(claim(amount).unwrap_err().status(), 400, "{amount}");
+        }
+    }
+
+    #[test]
+    fn a_confirmation_may_name_its_provider_in_the_path_or_in_the_body() {
+        let amount = r#""amount":{"value":"1","currency":"EUR"}"#;
+        let parse =
+            |path: &str, body: String| ConfirmRequest::parse(path, body.as_bytes()).unwrap().transaction_id.to_string();
+        assert_eq!(parse("stripe:pi_1", format!("{{{amount}}}")), "stripe:pi_1");
+        assert_eq!(parse("pi_1", format!(r#"{{"provider":"stripe",{amount}}}"#)), "stripe:pi_1");
+        assert_eq!(parse("t-1", format!("{{{amount}}}")), "manual:t-1");
+    }
+}

@@ -1,0 +1,57 @@
+//! The door for payments: who may say what, made durable before it is answered.
+//!
+//! In: `POST /v1/payments` (claims), `POST /v1/payments/{transaction_id}/confirmation` (evidence of a trusted machine)
+//! and `POST /webhooks/{provider}` (gateways). Out: commands in `PaymentsQueue`, in groups of one transaction; a
+//! small record of each refusal. May fail: SQS, DynamoDB, and for claims the database; the caller gets a 5xx and
+//! tries again with the same key. A webhook needs no database, and is answered 2xx only after SQS has it; an
+//! authentic one that cannot be understood is kept in the validator's own dead-letter queue.
+
+pub mod api;
+pub mod commands;
+pub mod config;
+pub mod once;
+pub mod rejections;
+pub mod webhooks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::post;
+use quittance_idempotency::IdempotencyTable;
+use quittance_lambda::command_queue::CommandQueue;
+use quittance_lambda::parking::DeadLetterQueue;
+use quittance_lambda::problem::unknown_route;
+use quittance_store::Database;
+
+use crate::rejections::Rejections;
+use crate::webhooks::Secrets;
+
+/// The name in the envelopes' `source`.
+pub(crate) const FUNCTION: &str = "validator";
+
+/// What the validator works with.
+#[derive(Debug)]
+pub struct Validator {
+    /// The database, as the validator's own role: whose invoice is it.
+    pub database: Database,
+    /// Answers by idempotency key.
+    pub idempotency: IdempotencyTable,
+    /// Where commands go.
+    pub payments_queue: CommandQueue,
+    /// Where authentic messages go that nobody understands.
+    pub dead_letters: DeadLetterQueue,
+    /// What was refused.
+    pub rejections: Rejections,
+    /// The gateways' signing secrets.
+    pub secrets: Secrets,
+}
+
+/// The routes.
+pub fn router(validator: Arc<Validator>) -> Router {
+    Router::new()
+        .route("/v1/payments", post(api::claim))
+        .route("/v1/payments/{transaction_id}/confirmation", post(api::confirm))
+        .route("/webhooks/{provider}", post(webhooks::receive))
+        .fallback(unknown_route)
+        .with_state(validator)
+}

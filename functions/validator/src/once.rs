@@ -1,0 +1,86 @@
+//! Doing what a request asks for once per idempotency key.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use chrono::{TimeDelta, Utc};
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
+use quittance_domain::command::Evidence;
+use quittance_idempotency::{Claim, IdempotencyError};
+use quittance_lambda::idempotency_key;
+use quittance_lambda::problem::Problem;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::Validator;
+use crate::commands::command;
+
+/// How long a key is held while its request runs: longer than the function may take.
+const LEASE: TimeDelta = TimeDelta::seconds(40);
+
+/// Seconds after which a caller may try again when something is away.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// The answer to an accepted request.
+#[derive(Debug, Serialize)]
+struct Accepted<'a> {
+    transaction_id: &'a str,
+    status: &'static str,
+}
+
+/// Sends the evidence to the processor unless this key has done so, and answers 202.
+///
+/// `content` is what makes the request this one and no other: its path and body.
+///
+/// # Errors
+/// 409 while the first request runs, 422 if the key belongs to another request, 503 if SQS or DynamoDB is away.
+pub(crate) async fn send_once(
+    validator: &Validator,
+    key: &str,
+    content: &[&[u8]],
+    evidence: Evidence,
+    correlation_id: String,
+) -> Result<Response, Problem> {
+    let now = Utc::now();
+    let fingerprint = content.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part).chain_update(b"\n"));
+    let fingerprint = hex::encode(fingerprint.finalize());
+    let transaction_id = evidence.transaction_id.to_string();
+    // Keys belong to their caller: the event id starts with its name.
+    let record_key = evidence.event_id.clone();
+    let claimed = validator.idempotency.claim(&record_key, &fingerprint, now, now + LEASE).await;
+    let lease = match claimed.map_err(|error| unavailable(&error))? {
+        Claim::Won(lease) => lease,
+        Claim::Completed(_) => return Ok(accepted(&transaction_id)),
+        Claim::InProgress | Claim::Unknown | Claim::FailedForGood(_) => {
+            return Err(idempotency_key::still_running(key));
+        }
+        Claim::OtherPayload => return Err(idempotency_key::used_otherwise(key)),
+    };
+    if let Err(error) = validator.payments_queue.send(&[command(evidence, correlation_id, now)]).await {
+        tracing::error!(payment.transaction_id = transaction_id, error, "a command was not sent");
+        if let Err(error) = validator.idempotency.release(&lease).await {
+            tracing::warn!(error = %error, "a key stays held until its lease lapses");
+        }
+        return Err(Problem::unavailable(RETRY_AFTER_SECONDS));
+    }
+    if let Err(error) = validator.idempotency.complete(&lease, None).await {
+        // The command is durable and the processor takes it once; a retry sends it again, which is harmless.
+        tracing::warn!(error = %error, "an accepted request is not noted as completed");
+    }
+    Ok(accepted(&transaction_id))
+}
+
+pub(crate) fn unavailable(error: &IdempotencyError) -> Problem {
+    tracing::error!(error = %error, "the idempotency table does not answer");
+    Problem::unavailable(RETRY_AFTER_SECONDS)
+}
+
+fn accepted(transaction_id: &str) -> Response {
+    let body = Json(Accepted { transaction_id, status: "accepted" });
+    let mut response = (StatusCode::ACCEPTED, body).into_response();
+    // A transaction id has only characters that a header and a path can hold.
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/payments/{transaction_id}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}

@@ -174,10 +174,10 @@ pub struct PaymentView {
     pub client_id: Option<ClientId>,
     /// The invoice it names.
     pub invoice_id: Option<InvoiceId>,
-    /// What went to invoices.
-    pub allocated: Decimal,
-    /// What is credit or in suspense.
-    pub surplus: Decimal,
+    /// What went to invoices; none while no amount is known.
+    pub allocated: Option<Money>,
+    /// What is credit or in suspense; none while no amount is known.
+    pub surplus: Option<Money>,
     /// When it was first heard of.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -205,20 +205,19 @@ pub async fn find(
     .fetch_optional(database.pool().await?)
     .await?;
     row.map(|row| {
-        let amount = match (row.amount, row.currency) {
-            (Some(amount), Some(currency)) => Some(money(TABLE, amount, &currency)?),
-            _ => None,
+        let in_currency = |amount: Option<Decimal>| {
+            amount.zip(row.currency.as_deref()).map(|(amount, currency)| money(TABLE, amount, currency)).transpose()
         };
         Ok(PaymentView {
             id: PaymentId::from_uuid(row.id),
             transaction_id: row.transaction_id,
             provider: row.provider,
             status: row.status,
-            amount,
+            amount: in_currency(row.amount)?,
             client_id: row.client_id.map(ClientId::from_uuid),
             invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
-            allocated: row.allocated,
-            surplus: row.surplus,
+            allocated: in_currency(Some(row.allocated))?,
+            surplus: in_currency(Some(row.surplus))?,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })

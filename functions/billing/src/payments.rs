@@ -26,7 +26,7 @@ pub(crate) async fn read(
     Ok(Json(json!({
         "id": payment.id, "transaction_id": payment.transaction_id, "provider": payment.provider,
         "status": payment.status, "amount": payment.amount, "invoice_id": payment.invoice_id,
-        "allocated": payment.allocated.normalize().to_string(), "surplus": payment.surplus.normalize().to_string(),
+        "allocated": payment.allocated, "surplus": payment.surplus,
         "created_at": payment.created_at, "updated_at": payment.updated_at,
     })))
 }

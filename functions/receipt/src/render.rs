@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use quittance_domain::event::InvoiceSettled;
+use quittance_domain::id::Provider;
 use quittance_domain::money::Money;
 use serde::Serialize;
 use typst::diag::{FileError, FileResult};
@@ -63,7 +64,7 @@ struct ReceiptData<'a> {
     paid: String,
     remaining: String,
     is_paid_in_full: bool,
-    provider: &'a str,
+    paid_through: String,
     transaction_id: &'a str,
     payment_id: String,
     audit_id: String,
@@ -129,11 +130,20 @@ fn data<'a>(number: &'a str, seller: &'a Seller, settled: &'a InvoiceSettled) ->
         paid: grouped(invoice.paid),
         remaining: grouped(remaining),
         is_paid_in_full: remaining.is_zero(),
-        provider: settled.payment.provider.as_str(),
+        paid_through: paid_through(&settled.payment.provider),
         transaction_id: settled.payment.transaction_id.as_str(),
         payment_id: settled.payment.id.to_string(),
         audit_id: settled.audit_id.to_string(),
     }
+}
+
+/// How a reader calls the provider.
+fn paid_through(provider: &Provider) -> String {
+    if *provider == Provider::manual() {
+        return "Bank transfer".to_owned();
+    }
+    let mut letters = provider.as_str().chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn long_date(date: NaiveDate) -> String {

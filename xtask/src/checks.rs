@@ -1,0 +1,190 @@
+//! `test` and `sqlx`: the commands that need a database or a whole stack for a while.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::sleep,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::{
+    functions::cargo,
+    lifecycle, paths,
+    postgres::ThrowAwayCluster,
+    process,
+    python::Venv,
+    say,
+    servers::ForcedPorts,
+    stack::{STACK_VARIABLE, Stack},
+};
+
+/// The stack of `cargo xtask test`; it is not the one that people work with.
+pub const TEST_STACK: &str = "test";
+const SQLX_CLI_VERSION: &str = "0.9.0";
+const POLL: Duration = Duration::from_millis(100);
+
+/// Runs all tests of the workspace with everything they need, on a stack of their own that is taken down afterwards,
+/// whatever came of it.
+///
+/// # Errors
+/// When a test fails, the stack does not come up, or the run is interrupted.
+pub fn test(arguments: &[String]) -> Result<()> {
+    let interrupted = watch_for_signals()?;
+    // What an earlier run left when it was killed.
+    lifecycle::down(TEST_STACK, false)?;
+    let outcome = run_tests(arguments, &interrupted);
+    say::step("taking the test stack down");
+    let down = lifecycle::down(TEST_STACK, false).context("the test stack could not be taken down");
+    outcome.and(down)?;
+    say::step(&format!("all tests passed; the whole run took {}", say::seconds(say::elapsed())));
+    Ok(())
+}
+
+fn run_tests(arguments: &[String], interrupted: &AtomicBool) -> Result<()> {
+    let root = paths::workspace_root();
+    let stack = lifecycle::up(TEST_STACK, ForcedPorts::default())?;
+    say::step("running cargo test --workspace");
+    let mut command = cargo(&root);
+    command.args(["test", "--workspace"]).args(arguments).env(STACK_VARIABLE, stack.state_file());
+    run_interruptibly(&mut command, interrupted).map_err(|error| {
+        anyhow!("{error:#}; the logs of the stack's servers are in {}", stack.dir.join("logs").display())
+    })
+}
+
+/// Remembers that Ctrl-C, SIGTERM or SIGHUP came instead of dying of it, so that the stack can be taken down.
+fn watch_for_signals() -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst)).context("could not watch for signals")?;
+    Ok(interrupted)
+}
+
+/// Runs a command to its end; when a signal comes, the command and all it started are asked to end.
+fn run_interruptibly(command: &mut Command, interrupted: &AtomicBool) -> Result<()> {
+    let mut group = process::Group::spawn(command).context("could not run cargo")?;
+    loop {
+        if let Some(status) = group.try_wait()? {
+            if status.success() {
+                return Ok(());
+            }
+            bail!("cargo test ended with {status}");
+        }
+        if interrupted.load(Ordering::SeqCst) {
+            group.end()?;
+            bail!("interrupted");
+        }
+        sleep(POLL);
+    }
+}
+
+/// Renews (or with `check`: compares) the description of the queries in `.sqlx` against a database that the migrations
+/// of `common/store` just made.
+///
+/// # Errors
+/// When a migration or a query does not fit, or with `check` the description is not up to date.
+pub fn sqlx(check: bool) -> Result<()> {
+    let root = paths::workspace_root();
+    let tools = install_sqlx(&root)?;
+    say::step("starting a throw-away PostgreSQL");
+    let cluster = ThrowAwayCluster::start()?;
+    let url = cluster.create_database(None)?;
+    say::step("applying the migrations");
+    let run = |command: &mut Command, what: &str| -> Result<()> {
+        let status = command
+            .current_dir(&root)
+            .env("DATABASE_URL", &url)
+            .env("SQLX_OFFLINE", "false")
+            .status()
+            .with_context(|| format!("could not run {what}"))?;
+        if !status.success() {
+            bail!("{what} failed ({status})");
+        }
+        Ok(())
+    };
+    let mut migrate = Command::new(tools.join("sqlx"));
+    run(migrate.args(["migrate", "run", "--source", "common/store/migrations"]), "sqlx migrate run")?;
+    say::step(if check { "comparing .sqlx with the queries" } else { "renewing .sqlx" });
+    let mut prepare = cargo(&root);
+    let path = env::join_paths([tools].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())))?;
+    prepare.env("PATH", path).args(["sqlx", "prepare", "--workspace"]);
+    if check {
+        prepare.arg("--check");
+    }
+    run(prepare.args(["--", "--all-targets"]), "cargo sqlx prepare")
+        .with_context(|| if check { "`cargo xtask sqlx` renews .sqlx" } else { "see above" })?;
+    say::step("done");
+    Ok(())
+}
+
+/// Installs sqlx's command-line tool into `target/tools`, if it is not there; answers its folder.
+fn install_sqlx(root: &Path) -> Result<PathBuf> {
+    let tools = root.join("target/tools");
+    let installed = Command::new(tools.join("bin/sqlx"))
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim_end().ends_with(SQLX_CLI_VERSION));
+    if !installed {
+        say::step("installing sqlx-cli into target/tools (once; 2 minutes)");
+        let status = cargo(root)
+            .args(["install", "sqlx-cli", "--version", SQLX_CLI_VERSION, "--no-default-features"])
+            .args(["--features", "postgres,rustls", "--locked", "--force", "--root"])
+            .arg(&tools)
+            .status()
+            .context("could not run cargo install")?;
+        if !status.success() {
+            bail!("cargo install sqlx-cli failed ({status})");
+        }
+    }
+    Ok(tools.join("bin"))
+}
+
+/// Runs `sam` of the Python environment with the given arguments, in the root of the checkout.
+///
+/// # Errors
+/// When it can't be run or fails.
+pub fn sam(arguments: &[String]) -> Result<()> {
+    let root = paths::workspace_root();
+    let venv = Venv::ensure(&root)?;
+    let path =
+        env::join_paths([venv.bin()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())))?;
+    let status = Command::new(venv.python())
+        .args(["-m", "samcli"])
+        .args(arguments)
+        .current_dir(&root)
+        .env("PATH", path)
+        .env("SAM_CLI_TELEMETRY", "0")
+        .env("__SAM_CLI_APP_DIR", root.join("target/local/sam"))
+        .status()
+        .context("could not run sam")?;
+    if !status.success() {
+        bail!("sam failed ({status})");
+    }
+    Ok(())
+}
+
+/// Prints what a room of the stack logged, oldest first.
+///
+/// # Errors
+/// When the stack is not up or has no such room.
+pub fn logs(stack: &Stack, room: &str) -> Result<()> {
+    let aws = stack.aws()?;
+    let groups = aws.log_groups()?;
+    let wanted = room.to_lowercase();
+    let fitting: Vec<&String> = groups.iter().filter(|group| group.to_lowercase().contains(&wanted)).collect();
+    if fitting.is_empty() {
+        bail!("no log group of {room}; there are {}", groups.join(", "));
+    }
+    for group in fitting {
+        for event in aws.log_events(group)? {
+            println!("{}", event.message);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The HTTP API as its clients see it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use ureq::Agent;
+
+use crate::aws::local_agent;
+use crate::stack::Stack;
+use crate::users::Role;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The API of a stack, with the tokens that the demonstration needs.
+pub(super) struct Api {
+    agent: Agent,
+    base: String,
+    pub(super) finance: String,
+    pub(super) gateway: String,
+}
+
+/// An answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+impl Answer {
+    /// The body, if the status is the one that was wanted.
+    pub(super) fn expect(self, status: u16, what: &str) -> Result<Value> {
+        if self.status != status {
+            bail!("{what} was answered {} instead of {status}: {}", self.status, self.body);
+        }
+        if self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&self.body).with_context(|| format!("the answer to {what} is not JSON: {}", self.body))
+    }
+}
+
+impl Api {
+    pub(super) fn new(stack: &Stack) -> Result<Self> {
+        Ok(Self {
+            agent: local_agent(TIMEOUT),
+            base: stack.api_url()?,
+            finance: stack.token(&Role::Finance)?,
+            gateway: stack.token(&Role::Gateway)?,
+        })
+    }
+
+    /// Posts a body with headers.
+    pub(super) fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer> {
+        let mut request = self.agent.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut answer = request.send(body).with_context(|| format!("POST {path} was not answered"))?;
+        Ok(Answer { status: answer.status().as_u16(), body: answer.body_mut().read_to_string()? })
+    }
+
+    /// Posts JSON as the owner of a token.
+    pub(super) fn post_as(&self, token: &str, path: &str, body: &Value) -> Result<Answer> {
+        self.post(path, &[("authorization", &format!("Bearer {token}"))], &body.to_string())
+    }
+
+    /// Posts JSON as the owner of a token, with an idempotency key.
+    pub(super) fn post_once(&self, token: &str, key: &str, path: &str, body: &Value) -> Result<Answer> {
+        let authorization = format!("Bearer {token}");
+        self.post(path, &[("authorization", &authorization), ("idempotency-key", key)], &body.to_string())
+    }
+
+    /// Puts a CSV file where a presigned URL takes it.
+    pub(super) fn put_file(&self, url: &str, content: &str) -> Result<()> {
+        let answer = self.agent.put(url).header("content-type", "text/csv").send(content);
+        let mut answer = answer.context("the upload was not answered")?;
+        if answer.status().as_u16() != 200 {
+            bail!("the upload was answered {}: {}", answer.status(), answer.body_mut().read_to_string()?);
+        }
+        Ok(())
+    }
+}
+
+/// A text inside an answer.
+pub(super) fn text(value: &Value, pointer: &str) -> Result<String> {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found.map(ToOwned::to_owned).with_context(|| format!("the answer has no {pointer}: {value}"))
+}

@@ -1,0 +1,123 @@
+//! Paying through each of the three doors.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::demo::api::{Answer, Api, text};
+use crate::demo::scene::{Door, Invoice, Scene};
+use crate::stack::Stack;
+use crate::users::Role;
+
+/// A day on which everything was paid, so that the receipts have something to print.
+const PAID_ON: &str = "2026-11-02";
+
+/// What paying needs.
+pub(super) struct Doors<'a> {
+    pub(super) api: &'a Api,
+    pub(super) stack: &'a Stack,
+    pub(super) scene: &'a Scene,
+}
+
+impl Doors<'_> {
+    /// A client claims that it has paid; the gateway, which is trusted, confirms it.
+    pub(super) fn pay_through_api(&self) -> Result<()> {
+        for invoice in self.scene.paid_through(Door::Api) {
+            let amount = amount(invoice);
+            let claim = json!({
+                "transaction_id": invoice.transaction_id, "provider": "manual", "invoice_id": invoice.id, "amount": amount,
+            });
+            let token = self.client_token(invoice.client)?;
+            let key = format!("claim-{}", invoice.transaction_id);
+            self.api.post_once(&token, &key, "/v1/payments", &claim)?.expect(202, "claiming a payment")?;
+            let path = format!("/v1/payments/{}/confirmation", invoice.transaction_id);
+            let key = format!("confirm-{}", invoice.transaction_id);
+            let body = json!({"amount": amount});
+            self.api.post_once(&self.api.gateway, &key, &path, &body)?.expect(202, "confirming a payment")?;
+        }
+        Ok(())
+    }
+
+    /// Stripe tells of each payment intent that succeeded.
+    pub(super) fn pay_through_webhooks(&self) -> Result<()> {
+        for invoice in self.scene.paid_through(Door::Webhook) {
+            self.send_webhook(invoice)?.expect(200, "a Stripe webhook")?;
+        }
+        Ok(())
+    }
+
+    /// Each client uploads its confirmations, finance uploads the bank statement that proves them.
+    pub(super) fn pay_through_files(&self) -> Result<()> {
+        for (index, client) in self.scene.clients.iter().enumerate() {
+            let mut file = "transaction_id,invoice_number,amount,currency,paid_on\n".to_owned();
+            for invoice in self.scene.paid_through(Door::Files).filter(|invoice| invoice.client == index) {
+                file += &format!("{},{}\n", invoice.transaction_id, facts(invoice));
+            }
+            let request = json!({"kind": "payment_confirmation", "client_id": client.id, "size_bytes": file.len()});
+            self.upload(&self.client_token(index)?, &request, &file)?;
+        }
+        let mut statement = "bank_reference,transaction_id,invoice_number,amount,currency,booked_on\n".to_owned();
+        for (index, invoice) in self.scene.paid_through(Door::Files).enumerate() {
+            let bank_reference = format!("{}-{index}", self.scene.run);
+            statement += &format!("{bank_reference},{},{}\n", invoice.transaction_id, facts(invoice));
+        }
+        let request = json!({"kind": "bank_statement", "size_bytes": statement.len()});
+        self.upload(&self.api.finance, &request, &statement)
+    }
+
+    /// Sends the webhook of a payment, signed now; the event id is the same each time.
+    pub(super) fn send_webhook(&self, invoice: &Invoice) -> Result<Answer> {
+        let body = stripe_event(invoice);
+        let secret = self.stack.aws()?.secret_get(self.stack.output("StripeWebhookSecretArn")?)?;
+        let header = stripe_signature(&secret, &body)?;
+        self.api.post("/webhooks/stripe", &[("stripe-signature", &header)], &body)
+    }
+
+    fn client_token(&self, client: usize) -> Result<String> {
+        let client = self.scene.clients.get(client).context("no such client")?;
+        self.stack.token(&Role::Client(client.id.clone()))
+    }
+
+    fn upload(&self, token: &str, request: &Value, file: &str) -> Result<()> {
+        let started = self.api.post_as(token, "/v1/uploads", request)?.expect(201, "starting an upload")?;
+        self.api.put_file(&text(&started, "/put/url")?, file)
+    }
+}
+
+fn amount(invoice: &Invoice) -> Value {
+    json!({"value": invoice.amount, "currency": invoice.currency})
+}
+
+/// The columns that both kinds of file share.
+fn facts(invoice: &Invoice) -> String {
+    format!("{},{},{},{PAID_ON}", invoice.number, invoice.amount, invoice.currency)
+}
+
+/// `payment_intent.succeeded`, with the members of Stripe's API that matter here.
+pub(super) fn stripe_event(invoice: &Invoice) -> String {
+    let intent = invoice.transaction_id.trim_start_matches("stripe:");
+    let units = invoice.amount.replace('.', "").parse::<u64>().unwrap_or_default();
+    json!({
+        "id": intent.replacen("pi_", "evt_", 1), "object": "event", "type": "payment_intent.succeeded",
+        "created": 1_793_700_000, "livemode": false,
+        "data": {"object": {
+            "id": intent, "object": "payment_intent", "status": "succeeded",
+            "amount": units, "amount_received": units, "currency": invoice.currency.to_lowercase(),
+            "metadata": {"invoice_id": invoice.id},
+        }},
+    })
+    .to_string()
+}
+
+/// `t=…,v1=…`, with a signature of an older secret first, as while secrets rotate.
+pub(super) fn stripe_signature(secret: &str, body: &str) -> Result<String> {
+    let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let sign = |secret: &str| -> Result<String> {
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("the secret makes no key")?;
+        Ok(hex::encode(mac.chain_update(format!("{timestamp}.{body}")).finalize().into_bytes()))
+    };
+    Ok(format!("t={timestamp},v1={},v1={}", sign("retired")?, sign(secret)?))
+}

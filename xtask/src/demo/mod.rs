@@ -1,0 +1,69 @@
+//! The demonstration: invoices are paid through every door, everything is sent again and again, bad input is thrown in
+//! between, and in the end the books are checked.
+
+mod api;
+mod check;
+mod doors;
+mod report;
+mod scene;
+mod trouble;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+pub use crate::demo::check::Check;
+pub use crate::demo::report::{InvoiceOutcome, Report};
+
+use crate::demo::api::Api;
+use crate::demo::doors::Doors;
+use crate::demo::scene::Scene;
+use crate::stack::Stack;
+use crate::{paths, say, wait};
+
+/// How long the pipeline may take to come to rest.
+const REST_LIMIT: Duration = Duration::from_secs(180);
+
+/// Plays the demonstration on a running stack and tells what came of it. Receipts are kept in `target/demo`.
+///
+/// # Errors
+/// When the stack does not answer, or does not come to rest in time. A broken invariant is no error but a failed
+/// [`Check`] in the report.
+pub fn play(stack: &Stack) -> Result<Report> {
+    let begin = Instant::now();
+    let api = Api::new(stack)?;
+    say::step("making 3 clients and 12 invoices");
+    let scene = Scene::make(&api)?;
+    let doors = Doors { api: &api, stack, scene: &scene };
+    say::step("paying 4 invoices through the API, with a trusted confirmation of each");
+    doors.pay_through_api()?;
+    say::step("paying 4 invoices through signed Stripe webhooks");
+    doors.pay_through_webhooks()?;
+    say::step("paying 4 invoices through uploaded confirmations and a bank statement");
+    doors.pay_through_files()?;
+    say::step("waiting for the payments to be settled");
+    rest(stack, &scene)?;
+    say::step("sending everything again, five times, in other orders, under new message ids");
+    let duplicates_sent = trouble::repeat(stack, &doors, &scene)?;
+    say::step("sending a forged webhook, a malformed body and a poison message");
+    let refusals = trouble::bad_input(&doors)?;
+    say::step("waiting for the pipeline to come to rest");
+    rest(stack, &scene)?;
+    say::step("checking the books");
+    let evidence = check::gather(stack, &scene)?;
+    let mut checks = check::invariants(&scene, &evidence);
+    checks.extend(refusals);
+    let kept = report::keep_receipts(stack, &evidence, &paths::workspace_root().join("target").join("demo"))?;
+    say::step(&format!("{kept} receipts are in target/demo"));
+    Ok(report::report(&scene, &evidence, checks, duplicates_sent, begin.elapsed()))
+}
+
+/// Waits until no queue holds a message, nothing waits in the outbox, and every invoice has been told of.
+fn rest(stack: &Stack, scene: &Scene) -> Result<()> {
+    let watched: Vec<_> = ["emulator", "postgres"].iter().filter_map(|server| stack.living(server)).collect();
+    wait::until("the queues to drain and every receipt, e-mail and webhook to be out", REST_LIMIT, &watched, || {
+        let is_quiet = check::in_flight(stack)? == 0;
+        Ok((is_quiet && check::gather(stack, scene)?.is_complete(scene)).then_some(()))
+    })
+    .context("the pipeline did not come to rest; `cargo xtask logs <function>` tells what each function did")
+}

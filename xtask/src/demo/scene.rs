@@ -1,0 +1,143 @@
+//! Who owes what: three clients and twelve issued invoices, and the way each is going to be paid.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::demo::api::{Api, text};
+
+/// The way an invoice is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// A claim through the API and a trusted machine's confirmation.
+    Api,
+    /// A Stripe webhook.
+    Webhook,
+    /// A line in a client's confirmations and one in a bank statement.
+    Files,
+}
+
+impl Door {
+    /// Messages that reach the processor for one payment through this door.
+    pub(super) const fn messages(self) -> usize {
+        match self {
+            Self::Api | Self::Files => 2,
+            Self::Webhook => 1,
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "API",
+            Self::Webhook => "Stripe",
+            Self::Files => "files",
+        }
+    }
+}
+
+/// A client.
+pub(super) struct Client {
+    pub(super) id: String,
+    pub(super) email: String,
+}
+
+/// An invoice and its payment.
+pub(super) struct Invoice {
+    pub(super) id: String,
+    pub(super) number: String,
+    /// Index of the client in [`Scene::clients`].
+    pub(super) client: usize,
+    /// The amount as the ledger must have it, with the currency's decimals.
+    pub(super) amount: &'static str,
+    pub(super) currency: &'static str,
+    pub(super) door: Door,
+    /// The payment's name in its provider's namespace.
+    pub(super) transaction_id: String,
+}
+
+/// The whole scene.
+pub(super) struct Scene {
+    /// Tells this run's payments from those of earlier runs on the same stack.
+    pub(super) run: String,
+    pub(super) clients: Vec<Client>,
+    pub(super) invoices: Vec<Invoice>,
+}
+
+const CLIENTS: [(&str, &str, &str); 3] = [
+    ("Nordlicht Logistik GmbH", "nordlicht", "Hafenstraße 7; 20457 Hamburg; Germany"),
+    ("Garçon & Filles SARL", "garcon", "12 rue de l'Église; 69002 Lyon; France"),
+    ("Tanaka Seiki K.K.", "tanaka", "1-2-3 Marunouchi; Tokyo 100-0005; Japan"),
+];
+
+/// What is charged: description, quantity, unit price, total, currency. Currencies with two and with no decimals, a
+/// cent, thirds, and a million.
+const CHARGES: [(&str, u32, &str, &str, &str); 12] = [
+    ("Warehouse rent, November", 1, "4200.00", "4200.00", "EUR"),
+    ("Pallet handling", 333, "0.07", "23.31", "EUR"),
+    ("Customs clearance", 3, "119.99", "359.97", "EUR"),
+    ("Rounding probe", 1, "0.01", "0.01", "EUR"),
+    ("Catering, autumn fair", 40, "18.50", "740.00", "EUR"),
+    ("Design retainer", 1, "1250.00", "1250.00", "USD"),
+    ("Print run", 10_000, "0.13", "1300.00", "USD"),
+    ("Stand construction", 1, "98765.43", "98765.43", "EUR"),
+    ("Spindle overhaul", 2, "480000", "960000", "JPY"),
+    ("Tooling licence", 1, "1000000", "1000000", "JPY"),
+    ("Calibration visit", 1, "75000", "75000", "JPY"),
+    ("Machine line 4, first instalment", 1, "1000000.00", "1000000.00", "USD"),
+];
+
+impl Scene {
+    /// Makes clients and invoices through the API.
+    pub(super) fn make(api: &Api) -> Result<Self> {
+        let run = format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis());
+        let mut clients = Vec::new();
+        for (name, mailbox, address) in CLIENTS {
+            let email = format!("accounts+{run}@{mailbox}.example");
+            let address: Vec<&str> = address.split("; ").collect();
+            let body = json!({"name": name, "email": email, "address": address, "tax_id": format!("TAX-{mailbox}")});
+            let created = api.post_as(&api.finance, "/v1/clients", &body)?.expect(201, "creating a client")?;
+            clients.push(Client { id: text(&created, "/id")?, email });
+        }
+        let mut invoices = Vec::new();
+        for (index, charge) in CHARGES.iter().enumerate() {
+            invoices.push(issue(api, &run, &clients, index, charge)?);
+        }
+        Ok(Self { run, clients, invoices })
+    }
+
+    /// The invoices that are paid through a door.
+    pub(super) fn paid_through(&self, door: Door) -> impl Iterator<Item = &Invoice> {
+        self.invoices.iter().filter(move |invoice| invoice.door == door)
+    }
+
+    /// Messages that must reach the processor, each once.
+    pub(super) fn messages(&self) -> usize {
+        self.invoices.iter().map(|invoice| invoice.door.messages()).sum()
+    }
+}
+
+fn issue(
+    api: &Api,
+    run: &str,
+    clients: &[Client],
+    index: usize,
+    (description, quantity, price, total, currency): &(&str, u32, &str, &'static str, &'static str),
+) -> Result<Invoice> {
+    let client = index / 4;
+    let client_id = clients.get(client).map(|client| client.id.as_str()).unwrap_or_default();
+    let (door, transaction_id) = match index % 3 {
+        0 => (Door::Api, format!("manual:demo-{run}-{index}")),
+        1 => (Door::Webhook, format!("stripe:pi_demo_{run}_{index}")),
+        _ => (Door::Files, format!("manual:transfer-{run}-{index}")),
+    };
+    let line = json!({
+        "description": description, "quantity": quantity, "unit_amount": {"value": price, "currency": currency},
+    });
+    let body = json!({"client_id": client_id, "currency": currency, "due_on": "2099-12-31", "lines": [line]});
+    let created = api.post_as(&api.finance, "/v1/invoices", &body)?.expect(201, "creating an invoice")?;
+    let id = text(&created, "/id")?;
+    let sent = api.post_as(&api.finance, &format!("/v1/invoices/{id}/send"), &json!({}))?;
+    let sent = sent.expect(200, "sending an invoice")?;
+    Ok(Invoice { number: text(&sent, "/number")?, id, client, amount: total, currency, door, transaction_id })
+}

@@ -1,0 +1,87 @@
+//! Everything again, and everything bad.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::demo::check::Check;
+use crate::demo::doors::{Doors, stripe_event, stripe_signature};
+use crate::demo::scene::{Door, Scene};
+use crate::stack::Stack;
+
+/// How often each message is sent again.
+const ROUNDS: usize = 5;
+
+/// The processor's commands, rebuilt from the facts that they became.
+const COMMANDS: &str = "
+    select json_build_object(
+        'transaction_id', transaction_id, 'provider', provider, 'kind', kind, 'door', door, 'event_id', event_id,
+        'amount', json_build_object('value', trim_scale(facts.amount)::text, 'currency', facts.currency),
+        'movement', movement, 'actor', actor, 'occurred_at', to_char(occurred_at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+        'invoice', case when facts.invoice_id is null then null
+                        else json_build_object('id', 'inv_' || replace(facts.invoice_id::text, '-', '')) end
+    )::text
+    from payments.facts join payments.payments on payments.id = payment_id
+    where transaction_id like '%' || $1 || '%'
+    order by facts.id";
+
+/// Sends every message of this run again, [`ROUNDS`] times, each round in another order and under new message ids;
+/// every webhook once more too. Answers how many were sent.
+pub(super) fn repeat(stack: &Stack, doors: &Doors<'_>, scene: &Scene) -> Result<usize> {
+    let commands = commands(stack, scene)?;
+    let aws = stack.aws()?;
+    let queue = stack.output("PaymentsQueueUrl")?;
+    let mut sent = 0;
+    for round in 0..ROUNDS {
+        let mut shuffled: Vec<&Value> = commands.iter().collect();
+        shuffled.sort_by_key(|command| Sha256::digest(format!("{round} {command}")));
+        for command in shuffled {
+            let group =
+                command.pointer("/data/transaction_id").and_then(Value::as_str).context("a command without id")?;
+            let name = hex::encode(Sha256::digest(format!("{round} {command}")));
+            aws.sqs_send(queue, &command.to_string(), Some((group, &name)))?;
+            sent += 1;
+        }
+    }
+    for invoice in scene.paid_through(Door::Webhook) {
+        doors.send_webhook(invoice)?.expect(200, "a repeated webhook")?;
+        sent += 1;
+    }
+    Ok(sent)
+}
+
+fn commands(stack: &Stack, scene: &Scene) -> Result<Vec<Value>> {
+    let database = stack.database.as_ref().context("the stack has no database")?;
+    let rows = database.access.connect(&database.name)?.query(COMMANDS, &[&scene.run])?;
+    rows.iter()
+        .enumerate()
+        .map(|(index, row)| {
+            let data: Value = serde_json::from_str(row.try_get(0)?)?;
+            let kind = data.pointer("/kind").and_then(Value::as_str);
+            let name = if kind == Some("claim") { "ClaimPayment" } else { "ConfirmPayment" };
+            Ok(json!({
+                "specversion": "1.0", "id": format!("00000000-0000-4000-8000-{index:012}"), "source": "/quittance/demo",
+                "subject": data.pointer("/transaction_id"), "time": data.pointer("/occurred_at"),
+                "datacontenttype": "application/json", "dataschema": format!("urn:quittance:{name}:1"),
+                "correlationid": format!("demo-{}", scene.run), "type": name, "data": data,
+            }))
+        })
+        .collect()
+}
+
+/// Throws in what must be refused at the door, and a message that nobody can read behind it.
+pub(super) fn bad_input(doors: &Doors<'_>) -> Result<Vec<Check>> {
+    let invoice = doors.scene.invoices.first().context("no invoice")?;
+    let forged = stripe_signature("not the secret", &stripe_event(invoice))?;
+    let forged = doors.api.post("/webhooks/stripe", &[("stripe-signature", &forged)], &stripe_event(invoice))?;
+    let authorization = format!("Bearer {}", doors.api.finance);
+    let headers = [("authorization", authorization.as_str()), ("idempotency-key", "malformed")];
+    let malformed = doors.api.post("/v1/payments", &headers, r#"{"transaction_id": "#)?;
+    let poison = format!("no JSON at all, run {}", doors.scene.run);
+    let queue = doors.stack.output("PaymentsQueueUrl")?;
+    doors.stack.aws()?.sqs_send(queue, &poison, Some(("poison", &doors.scene.run)))?;
+    Ok(vec![
+        Check::new("a forged webhook is answered 401", forged.status == 401, forged.body),
+        Check::new("a malformed body is answered 400", malformed.status == 400, malformed.body),
+    ])
+}

@@ -1,0 +1,216 @@
+//! `cargo xtask <command>`: reads the command line; the work is in the library.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use serde_json::json;
+use xtask::{
+    bff, checks, demo, lifecycle, say,
+    servers::ForcedPorts,
+    stack::{SERVERS, Stack},
+    users::Role,
+};
+
+/// Tools of the workspace: the local stack and the tests.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring the local stack up, or up to date: Python environment, PostgreSQL, AWS emulator, fake Stripe, functions,
+    /// template, users.
+    Up(Up),
+    /// Pay invoices through every door of the local stack, again and again, and check the books.
+    Demo {
+        #[command(flatten)]
+        which: Which,
+        /// Print the figures as JSON, and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End every process of the local stack and remove its data.
+    Down(Down),
+    /// Print a bearer token for a role: client:<client id>, finance, oncall, admin, bff or gateway.
+    Token {
+        /// The role.
+        role: Role,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say what runs, and where. Exit code 1 when the stack is not complete.
+    Status {
+        #[command(flatten)]
+        which: Which,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what a function logged, oldest first.
+    Logs {
+        /// The function: a folder in functions/.
+        room: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Run all tests, with everything they need, on a stack of their own.
+    Test {
+        /// Passed to `cargo test --workspace`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Renew the description of the SQL queries in .sqlx.
+    Sqlx {
+        /// Only compare, and fail when it is not up to date.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run the SAM CLI of the stack's Python environment: `cargo xtask sam -- validate --lint`.
+    Sam {
+        /// Passed to `sam`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// The BFF of a local stack; `up` starts it.
+    #[command(hide = true)]
+    Bff {
+        /// Port on the loopback interface.
+        #[arg(long)]
+        port: u16,
+        /// File that keeps what comes.
+        #[arg(long)]
+        store: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// The stack's name: several can run side by side.
+    #[arg(long, default_value = "default")]
+    name: String,
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    #[command(flatten)]
+    which: Which,
+    /// Port of the AWS emulator [default: 4566, or the next free one].
+    #[arg(long)]
+    port: Option<u16>,
+    /// Port of PostgreSQL [default: 5433, or the next free one].
+    #[arg(long)]
+    postgres_port: Option<u16>,
+    /// Port of the fake Stripe [default: 8420, or the next free one].
+    #[arg(long)]
+    localstripe_port: Option<u16>,
+    /// Port of the BFF [default: 8430, or the next free one].
+    #[arg(long)]
+    bff_port: Option<u16>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Down {
+    #[command(flatten)]
+    which: Which,
+    /// Leave the stack's files, the database's too, to be looked at.
+    #[arg(long)]
+    keep_data: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(options) => up(&options)?,
+        Command::Demo { which, json } => return demo(&which.name, json),
+        Command::Down(Down { which, keep_data }) => {
+            let ended = lifecycle::down(&which.name, keep_data)?;
+            say::step(&format!("the stack {} is down ({ended} processes ended)", which.name));
+        }
+        Command::Token { role, which } => println!("{}", Stack::load(&which.name)?.token(&role)?),
+        Command::Status { which, json } => return status(&which.name, json),
+        Command::Logs { room, which } => checks::logs(&Stack::load(&which.name)?, &room)?,
+        Command::Test { arguments } => checks::test(&arguments)?,
+        Command::Sqlx { check } => checks::sqlx(check)?,
+        Command::Sam { arguments } => checks::sam(&arguments)?,
+        Command::Bff { port, store } => bff::serve(port, &store)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn demo(name: &str, json: bool) -> Result<ExitCode> {
+    let stack = lifecycle::up(name, ForcedPorts::default())?;
+    let report = demo::play(&stack)?;
+    if json {
+        println!("{}", report.figures);
+        eprint!("{}", report.text());
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn up(options: &Up) -> Result<()> {
+    let forced = ForcedPorts {
+        emulator: options.port,
+        postgres: options.postgres_port,
+        localstripe: options.localstripe_port,
+        bff: options.bff_port,
+    };
+    let stack = lifecycle::up(&options.which.name, forced)?;
+    if options.json {
+        println!("{:#}", stack.summary()?);
+        return Ok(());
+    }
+    println!("API          {}", stack.api_url()?);
+    println!("AWS          {} (credentials: test, test)", stack.emulator_url()?);
+    println!("PostgreSQL   {}", stack.database_url()?);
+    println!("Stripe       {}", stack.localstripe_url()?);
+    println!("BFF          {}/deliveries", stack.bff_url()?);
+    println!("logs         {}", stack.dir.join("logs").display());
+    let name = match stack.name.as_str() {
+        "default" => String::new(),
+        name => format!(" --name {name}"),
+    };
+    println!("a token      cargo xtask token finance{name}   (or client:<id>, oncall, admin, bff, gateway)");
+    println!("finance      {}", stack.token(&Role::Finance)?);
+    Ok(())
+}
+
+fn status(name: &str, as_json: bool) -> Result<ExitCode> {
+    let stack = Stack::load(name)?;
+    let alive: Vec<(&str, bool)> = SERVERS
+        .iter()
+        .filter(|server| **server != "postgres" || stack.data_dir().is_some())
+        .map(|server| (*server, stack.living(server).is_some()))
+        .collect();
+    let complete = stack.deployed.is_some() && alive.iter().all(|(_, alive)| *alive);
+    if as_json {
+        let servers: serde_json::Map<_, _> =
+            alive.iter().map(|(server, alive)| ((*server).to_owned(), json!(alive))).collect();
+        let summary = if complete { stack.summary()? } else { json!(null) };
+        println!("{:#}", json!({ "complete": complete, "servers": servers, "stack": summary }));
+    } else {
+        for (server, alive) in alive {
+            let port = stack.ports.get(server).map_or_else(String::new, u16::to_string);
+            println!("{server:<12} {:<5} {}", port, if alive { "runs" } else { "does not run" });
+        }
+        println!("{:<12} {:<5} {}", "template", "", if stack.deployed.is_some() { "deployed" } else { "not deployed" });
+    }
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

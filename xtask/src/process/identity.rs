@@ -1,0 +1,171 @@
+//! Which process is which: the kernel's table of processes, and an identity that outlives the reuse of process ids.
+
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
+
+use anyhow::{Context, Result, anyhow};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process, kill_process_group},
+};
+use serde::{Deserialize, Serialize};
+
+/// What makes a process the one we mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Process id.
+    pub pid: u32,
+    /// Start time in clock ticks since the boot (`/proc/<pid>/stat`).
+    pub started: u64,
+    /// The boot these ticks count from.
+    pub boot: String,
+}
+
+/// How a server is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT: PostgreSQL's fast shutdown, which does not wait for its clients.
+    Interrupt,
+}
+
+/// The facts of one line of `/proc/<pid>/stat` that matter here.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) name: String,
+    pub(super) state: char,
+    pub(super) parent: u32,
+    pub(super) group: u32,
+    pub(super) started: u64,
+}
+
+impl Identity {
+    /// The identity of a running process.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn of(pid: u32) -> Result<Self> {
+        let stat = stat(pid).with_context(|| format!("there is no process {pid}"))?;
+        Ok(Self { pid, started: stat.started, boot: boot_id() })
+    }
+
+    /// Whether this very process still runs (a zombie does not).
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.boot == boot_id()
+            && stat(self.pid).is_some_and(|now| now.started == self.started && !matches!(now.state, 'Z' | 'X'))
+    }
+
+    /// Asks the process to end; does nothing when it is gone.
+    ///
+    /// # Errors
+    /// When it may not be signalled.
+    pub fn ask_to_end(&self, ending: Ending) -> Result<()> {
+        self.signal(match ending {
+            Ending::Terminate => Signal::TERM,
+            Ending::Interrupt => Signal::INT,
+        })
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        if !self.is_alive() {
+            return Ok(());
+        }
+        self.told(kill_process(self.kernel_pid()?, signal))
+    }
+
+    /// Signals the whole group that this process leads; only for a child that was not waited for yet.
+    pub(super) fn signal_group(&self, signal: Signal) -> Result<()> {
+        self.told(kill_process_group(self.kernel_pid()?, signal))
+    }
+
+    fn kernel_pid(&self) -> Result<Pid> {
+        i32::try_from(self.pid).ok().and_then(Pid::from_raw).with_context(|| format!("{} is no process id", self.pid))
+    }
+
+    /// A process that is gone already needs no signal.
+    fn told(&self, outcome: std::result::Result<(), Errno>) -> Result<()> {
+        match outcome {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(anyhow!("could not signal pid {}: {error}", self.pid)),
+        }
+    }
+}
+
+/// The ids of all processes.
+pub fn all() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The command line of a process, for messages; shortened.
+#[must_use]
+pub fn command_line(pid: u32) -> String {
+    const SHOWN: usize = 100;
+    let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<String> = raw
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(|word| OsStr::from_bytes(word).to_string_lossy().into_owned())
+        .collect();
+    if words.is_empty() {
+        return stat(pid).map_or_else(|| "gone".to_owned(), |stat| stat.name);
+    }
+    let shown: String = words.join(" ").chars().take(SHOWN).collect();
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// What the kernel tells of a process; none when it is gone.
+pub(super) fn stat(pid: u32) -> Option<Stat> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Parses `pid (name) state ppid …`; the name may itself hold spaces and parentheses.
+fn parse_stat(line: &str) -> Option<Stat> {
+    const STATE: usize = 0;
+    const PARENT: usize = 1;
+    const GROUP: usize = 2;
+    const STARTED: usize = 19;
+    let (head, tail) = line.rsplit_once(") ")?;
+    let (_, name) = head.split_once(" (")?;
+    let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
+    Some(Stat {
+        name: name.to_owned(),
+        state: fields.get(STATE)?.chars().next()?,
+        parent: fields.get(PARENT)?.parse().ok()?,
+        group: fields.get(GROUP)?.parse().ok()?,
+        started: fields.get(STARTED)?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let line = "42 (a) b (c) S 1 41 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 123 9";
+        assert_eq!(
+            parse_stat(line),
+            Some(Stat { name: "a) b (c".to_owned(), state: 'S', parent: 1, group: 41, started: 987_654 })
+        );
+        assert_eq!(parse_stat("42 (cut"), None);
+    }
+
+    #[test]
+    fn another_process_with_the_same_id_is_not_ours_and_is_not_killed() {
+        let mut bystander = Command::new("sleep").arg("30").spawn().unwrap();
+        let mut stale = Identity::of(bystander.id()).unwrap();
+        stale.started -= 1;
+        assert!(!stale.is_alive());
+        stale.signal(Signal::KILL).unwrap();
+        assert!(bystander.try_wait().unwrap().is_none(), "the bystander lives");
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+    }
+}

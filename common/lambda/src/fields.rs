@@ -40,7 +40,7 @@ impl Fields {
 
     /// Notes a problem with a member.
     pub fn problem(&mut self, name: &str, detail: impl Display) {
-        let pointer = if name.starts_with('/') { name.to_owned() } else { self.at(name) };
+        let pointer = self.at(name);
         self.problems.push(FieldProblem { pointer, detail: detail.to_string() });
     }
 
@@ -145,7 +145,7 @@ impl Fields {
         for (index, item) in items.into_iter().enumerate() {
             let pointer = format!("{}/{index}", self.at(name));
             let Value::Object(members) = item else {
-                self.problem(&pointer, "must be an object");
+                self.problems.push(FieldProblem { pointer, detail: "must be an object".to_owned() });
                 continue;
             };
             let mut fields = Self { pointer, members, problems: Vec::new() };

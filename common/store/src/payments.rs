@@ -140,7 +140,8 @@ pub async fn update(transaction: &mut Transaction, updates: &[PaymentUpdate]) ->
     let invoices: Vec<Option<Uuid>> = updates.iter().map(|update| update.invoice_id.map(InvoiceId::as_uuid)).collect();
     sqlx::query!(
         "update payments.payments
-         set status = new.status, amount = new.amount, currency = new.currency, client_id = new.client_id,
+         set status = new.status, amount = new.amount, currency = new.currency,
+             client_id = coalesce(new.client_id, payments.client_id),
              invoice_id = new.invoice_id, updated_at = now()
          from unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::uuid[], $6::uuid[])
              as new (id, status, amount, currency, client_id, invoice_id)

@@ -6,6 +6,8 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+const PROBLEM_JSON: &str = "application/problem+json";
+
 /// A problem with one member of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldProblem {
@@ -101,12 +103,24 @@ impl IntoResponse for Problem {
         let (status, retry_after) = (self.status(), self.retry_after_seconds);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// Gives errors of the router itself (a method that a path does not have, a path that is no UTF-8) the shape of all
+/// others. A layer for [`axum::middleware::map_response`].
+pub async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_shaped = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON);
+    if is_shaped || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let detail = "nothing was changed; look the method and the path up in the API's description";
+    Problem::new(status, "refused", "The request cannot be handled", detail).into_response()
 }
 
 /// The answer to a path that no route has.

@@ -102,7 +102,10 @@ impl TryFrom<Row> for InvoiceRecord {
     }
 }
 
-/// Locks the invoices in the order of their ids.
+/// Locks the invoices in the order of their ids, to change what was paid of them.
+///
+/// The lock lets others insert rows that refer to the invoice. With `for update`, two payments of one invoice, which
+/// both have just inserted their facts, would wait for each other.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
@@ -113,12 +116,33 @@ pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Ve
         "select invoices.id, client_id, number, currency, total, paid_amount, status, version, issued_on, due_on,
              name, email, address, tax_id
          from billing.invoices join billing.clients on clients.id = client_id
-         where invoices.id = any($1) order by invoices.id for update of invoices",
+         where invoices.id = any($1) order by invoices.id for no key update of invoices",
         &ids,
     )
     .fetch_all(&mut **transaction)
     .await?;
     rows.into_iter().map(InvoiceRecord::try_from).collect()
+}
+
+/// Locks one invoice, to change its document.
+///
+/// A number is a key, so this waits for whoever is inserting rows that refer to the invoice: with the weaker lock,
+/// issuing an invoice and a payment that names it would wait for each other.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn lock_document(transaction: &mut Transaction, id: InvoiceId) -> Result<Option<InvoiceRecord>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select invoices.id, client_id, number, currency, total, paid_amount, status, version, issued_on, due_on,
+             name, email, address, tax_id
+         from billing.invoices join billing.clients on clients.id = client_id
+         where invoices.id = $1 for update of invoices",
+        id.as_uuid(),
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    row.map(InvoiceRecord::try_from).transpose()
 }
 
 /// Reads an invoice; with `client_id`, only if it is that client's.

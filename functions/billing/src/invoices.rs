@@ -125,8 +125,8 @@ pub(crate) async fn read(
 }
 
 async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Result<InvoiceRecord, Problem> {
-    let found = invoices::lock(transaction, &[id]).await.map_err(unavailable)?;
-    found.into_iter().next().ok_or_else(|| Problem::not_found("invoice", id))
+    let found = invoices::lock_document(transaction, id).await.map_err(unavailable)?;
+    found.ok_or_else(|| Problem::not_found("invoice", id))
 }
 
 /// Writes the change with its audit record and event, and shows the invoice as it is now.

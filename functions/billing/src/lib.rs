@@ -13,8 +13,9 @@ pub mod work;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 use axum::routing::{get, post};
-use quittance_lambda::problem::{Problem, unknown_route};
+use quittance_lambda::problem::{Problem, as_problem, unknown_route};
 use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError};
 
@@ -43,6 +44,7 @@ pub fn router(billing: Arc<Billing>) -> Router {
         .route("/v1/uploads", post(uploads::start))
         .route("/v1/uploads/{id}", get(uploads::read))
         .fallback(unknown_route)
+        .layer(map_response(as_problem))
         .with_state(billing)
 }
 

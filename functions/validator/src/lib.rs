@@ -16,11 +16,12 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 use axum::routing::post;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::parking::DeadLetterQueue;
-use quittance_lambda::problem::unknown_route;
+use quittance_lambda::problem::{as_problem, unknown_route};
 use quittance_store::Database;
 
 use crate::rejections::Rejections;
@@ -53,5 +54,6 @@ pub fn router(validator: Arc<Validator>) -> Router {
         .route("/v1/payments/{transaction_id}/confirmation", post(api::confirm))
         .route("/webhooks/{provider}", post(webhooks::receive))
         .fallback(unknown_route)
+        .layer(map_response(as_problem))
         .with_state(validator)
 }

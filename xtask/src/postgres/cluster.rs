@@ -95,7 +95,9 @@ impl Access {
             .application_name("xtask")
             .connect_timeout(CONNECT_LIMIT)
             .connect(NoTls)
-            .with_context(|| format!("could not connect to database {database} at {self:?}"))
+            .with_context(|| {
+                format!("could not connect to database {database} at {self:?}; `cargo xtask status` tells what runs")
+            })
     }
 
     /// Makes an empty database, or a copy of `template`, after dropping one of that name.

@@ -1,0 +1,82 @@
+//! Databases for tests: each test has a migrated one of its own, works in it as the functions' own login roles, and
+//! looks at the outcome as superuser.
+
+pub(crate) mod scene;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use quittance_store::Database;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use xtask::postgres::ThrowAwayCluster;
+
+const TEMPLATE: &str = "migrated";
+
+/// Far more than any test here holds a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A database of one test.
+pub(crate) struct TestDatabase {
+    url: String,
+    /// The superuser's connections, to arrange and to look.
+    pub(crate) admin: PgPool,
+}
+
+impl TestDatabase {
+    /// A copy of a database to which all migrations were applied.
+    pub(crate) async fn migrated() -> Self {
+        let made = tokio::task::spawn_blocking(|| migrated_cluster().create_database(Some(TEMPLATE)));
+        let url = made.await.unwrap().unwrap();
+        let admin = PgPoolOptions::new().max_connections(2).connect(&url).await.unwrap();
+        Self { url, admin }
+    }
+
+    /// The database as a function with that login role sees it, with at most so many connections.
+    pub(crate) async fn as_role(&self, role: &'static str, connections_max: u32) -> Database {
+        Database::from_pool(self.pool_of(role, connections_max).await)
+    }
+
+    /// Connections of a login role, for statements that no function makes.
+    pub(crate) async fn pool_of(&self, role: &'static str, connections_max: u32) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    // A role's own limits come with a login only; without one, a lost lock would hang the test.
+                    let statement = format!("set session authorization {role}; set lock_timeout = '10s'");
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(connection).await.map(drop)
+                })
+            })
+            .connect(&self.url)
+            .await
+            .unwrap()
+    }
+
+    /// One number that a query answers.
+    pub(crate) async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.admin).await.unwrap()
+    }
+
+    /// One text that a query answers.
+    pub(crate) async fn text(&self, query: &'static str) -> String {
+        sqlx::query_scalar(query).fetch_one(&self.admin).await.unwrap()
+    }
+}
+
+/// The cluster of this process, with the template that tests copy.
+fn migrated_cluster() -> &'static ThrowAwayCluster {
+    static CLUSTER: OnceLock<&'static ThrowAwayCluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let cluster = ThrowAwayCluster::shared().unwrap();
+        let url = cluster.create_template(TEMPLATE).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let pool = PgPool::connect(&url).await.unwrap();
+            Database::from_pool(pool.clone()).migrate().await.unwrap();
+            // A database that somebody is connected to can't be copied.
+            pool.close().await;
+        });
+        cluster
+    })
+}

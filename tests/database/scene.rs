@@ -1,0 +1,137 @@
+//! Who owes what, and what sources say of payments.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use quittance_domain::command::{Evidence, InvoiceHint};
+use quittance_domain::id::{ClientId, InvoiceId, TransactionId};
+use quittance_domain::money::Money;
+use quittance_domain::payment::{Door, FactKind};
+use quittance_processor::settle::Instruction;
+use uuid::Uuid;
+
+use super::TestDatabase;
+
+/// A moment at which everything in tests begins.
+pub(crate) fn noon() -> DateTime<Utc> {
+    "2026-11-02T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn money(value: &str, currency: &str) -> Money {
+    Money::parse(value, currency).unwrap()
+}
+
+impl TestDatabase {
+    /// Adds a client.
+    pub(crate) async fn client(&self) -> ClientId {
+        let id = Uuid::now_v7();
+        sqlx::query(
+            "insert into billing.clients (id, name, email, address) values ($1, 'Nordlicht', 'a@b.example', '{}')",
+        )
+        .bind(id)
+        .execute(&self.admin)
+        .await
+        .unwrap();
+        ClientId::from_uuid(id)
+    }
+
+    /// Adds an issued invoice over so much.
+    pub(crate) async fn open_invoice(&self, client: ClientId, value: &str, currency: &str) -> InvoiceId {
+        let id = Uuid::now_v7();
+        sqlx::query(
+            "insert into billing.invoices (id, client_id, number, currency, total, status, issued_on, due_on, version)
+             values ($1, $2, 'INV-' || $1::text, $3, $4, 'open', '2026-11-01', '2026-12-01', 2)",
+        )
+        .bind(id)
+        .bind(client.as_uuid())
+        .bind(currency)
+        .bind(money(value, currency).amount())
+        .execute(&self.admin)
+        .await
+        .unwrap();
+        InvoiceId::from_uuid(id)
+    }
+
+    /// Status, paid amount and version of an invoice.
+    pub(crate) async fn invoice(&self, id: InvoiceId) -> (String, String, i64) {
+        sqlx::query_as("select status, trim_scale(paid_amount)::text, version from billing.invoices where id = $1")
+            .bind(id.as_uuid())
+            .fetch_one(&self.admin)
+            .await
+            .unwrap()
+    }
+
+    /// Status of a payment, what of it was allocated, and what is surplus.
+    pub(crate) async fn payment(&self, transaction_id: &str) -> (String, String, String) {
+        sqlx::query_as(
+            "select status,
+                 (select trim_scale(coalesce(sum(amount), 0))::text from payments.allocations where payment_id = payments.id),
+                 (select trim_scale(coalesce(sum(amount), 0))::text from payments.credits where payment_id = payments.id)
+             from payments.payments where transaction_id = $1",
+        )
+        .bind(transaction_id)
+        .fetch_one(&self.admin)
+        .await
+        .unwrap()
+    }
+
+    /// The reasons of all open cases, sorted.
+    pub(crate) async fn open_cases(&self) -> Vec<(String, String)> {
+        sqlx::query_as("select kind, reason from payments.cases where status = 'open' order by kind, reason")
+            .fetch_all(&self.admin)
+            .await
+            .unwrap()
+    }
+}
+
+/// What a source says of a payment; the parts that do not matter to a test are filled in.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) evidence: Evidence,
+}
+
+impl Said {
+    /// A gateway says that it took the money.
+    pub(crate) fn capture(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
+        Self::new(FactKind::Capture, Door::Gateway, reference, invoice, amount)
+    }
+
+    /// A client says that it has paid.
+    pub(crate) fn claim(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
+        Self::new(FactKind::Claim, Door::Api, reference, invoice, amount)
+    }
+
+    fn new(kind: FactKind, door: Door, reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
+        let (provider, transaction_id) = TransactionId::with_provider(&format!("stripe:{reference}")).unwrap();
+        let evidence = Evidence {
+            movement: transaction_id.to_string(),
+            event_id: format!("{kind} of {reference}"),
+            invoice: invoice.map(InvoiceHint::Id),
+            client_id: None,
+            actor: "gateway:stripe".to_owned(),
+            occurred_at: noon(),
+            transaction_id,
+            provider,
+            kind,
+            amount,
+            door,
+        };
+        Self { evidence }
+    }
+
+    /// The same from somebody who speaks for one client.
+    pub(crate) fn by_client(mut self, client: ClientId) -> Self {
+        self.evidence.client_id = Some(client);
+        self
+    }
+
+    /// The same as another message of the source, that much later.
+    pub(crate) fn again(mut self, event_id: &str, later: TimeDelta) -> Self {
+        event_id.clone_into(&mut self.evidence.event_id);
+        self.evidence.occurred_at += later;
+        self
+    }
+
+    /// The instruction that the processor makes of it.
+    pub(crate) fn instruction(&self) -> Instruction {
+        Instruction { evidence: self.evidence.clone(), correlation_id: "test".to_owned() }
+    }
+}

@@ -1,0 +1,80 @@
+//! A client never reaches another client's things, and nobody does what is another's to do.
+
+use serde_json::{Value, json};
+
+use super::{euros, fresh, scene};
+
+#[test]
+fn anothers_invoice_is_answered_as_one_that_does_not_exist() {
+    let scene = scene();
+    let missing = "inv_00000000000000000000000000000009";
+    let foreign = scene.get(&scene.own.token, &format!("/v1/invoices/{}", scene.other.invoice));
+    foreign.assert_problem(404, "not-found");
+    let absent = scene.get(&scene.own.token, &format!("/v1/invoices/{missing}"));
+    assert_eq!(foreign.body.replace(&scene.other.invoice, missing), absent.body);
+    // The owner and staff do see it.
+    for token in [&scene.other.token, &scene.finance, &scene.bff] {
+        assert_eq!(scene.get(token, &format!("/v1/invoices/{}", scene.other.invoice)).status, 200);
+    }
+}
+
+#[test]
+fn a_payment_of_anothers_invoice_is_refused_and_leaves_no_trace() {
+    let scene = scene();
+    let reference = fresh("wall");
+    let mut claim = scene.claim(&reference);
+    claim["invoice_id"] = json!(scene.other.invoice);
+    scene.post(&scene.own.token, "/v1/payments", &claim).assert_problem(404, "not-found");
+    assert_eq!(scene.facts_of(&reference), 0);
+}
+
+#[test]
+fn anothers_payment_and_upload_are_answered_404() {
+    let scene = scene();
+    let reference = fresh("wall");
+    let mut claim = scene.claim(&reference);
+    claim["invoice_id"] = json!(scene.other.invoice);
+    assert_eq!(scene.post(&scene.other.token, "/v1/payments", &claim).status, 202);
+    scene.wait_for_payment(&format!("manual:{reference}"), "pending");
+    scene.get(&scene.own.token, &format!("/v1/payments/{reference}")).assert_problem(404, "not-found");
+    assert_eq!(scene.get(&scene.other.token, &format!("/v1/payments/{reference}")).status, 200);
+
+    let request = json!({"kind": "payment_confirmation", "size_bytes": 100});
+    let upload = scene.post(&scene.other.token, "/v1/uploads", &request);
+    assert_eq!(upload.status, 201, "{}", upload.body);
+    let path = format!("/v1/uploads/{}", upload.json()["id"].as_str().unwrap());
+    scene.get(&scene.own.token, &path).assert_problem(404, "not-found");
+    assert_eq!(scene.get(&scene.other.token, &path).status, 200);
+}
+
+#[test]
+fn a_client_cannot_speak_for_another_nor_for_the_bank() {
+    let scene = scene();
+    let foreign = json!({"kind": "payment_confirmation", "client_id": scene.other.id, "size_bytes": 100});
+    scene.post(&scene.own.token, "/v1/uploads", &foreign).assert_problem(404, "not-found");
+    let statement = json!({"kind": "bank_statement", "size_bytes": 100});
+    scene.post(&scene.own.token, "/v1/uploads", &statement).assert_problem(403, "forbidden");
+}
+
+#[test]
+fn whoever_claims_may_not_confirm_and_whoever_confirms_may_not_claim() {
+    let scene = scene();
+    let reference = fresh("confirm");
+    let path = format!("/v1/payments/{reference}/confirmation");
+    for token in [&scene.own.token, &scene.finance, &scene.bff] {
+        scene.post(token, &path, &json!({"amount": euros("100.00")})).assert_problem(403, "forbidden");
+    }
+    scene.post(&scene.gateway, "/v1/payments", &scene.claim(&reference)).assert_problem(403, "forbidden");
+    assert_eq!(scene.facts_of(&reference), 0);
+}
+
+#[test]
+fn a_clients_user_writes_no_invoices() {
+    let scene = scene();
+    let draft = json!({"client_id": scene.own.id, "currency": "EUR", "due_on": "2099-12-31", "lines": []});
+    scene.post(&scene.own.token, "/v1/invoices", &draft).assert_problem(403, "forbidden");
+    for action in ["send", "void"] {
+        let path = format!("/v1/invoices/{}/{action}", scene.own.invoice);
+        scene.post(&scene.own.token, &path, &Value::Null).assert_problem(403, "forbidden");
+    }
+}

@@ -1,0 +1,245 @@
+//! The samples in `events/` for `sam local invoke`: each is read by the types of the function that it is for, and
+//! means there what its name says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_lambda_events::event::s3::S3Event;
+use aws_lambda_events::event::sqs::SqsEvent;
+use axum::extract::FromRequestParts;
+use http::StatusCode;
+use quittance_billing::Billing;
+use quittance_claims::handler::add_claims;
+use quittance_domain::command::PaymentCommand;
+use quittance_domain::event::InvoiceEvent;
+use quittance_domain::id::ClientId;
+use quittance_domain::ledger::posting;
+use quittance_domain::payment::FactKind;
+use quittance_lambda::caller::{Caller, Permission, Reach};
+use quittance_lambda::envelope::{CloudEvent, Payload};
+use quittance_lambda::idempotency_key;
+use quittance_lambda::publisher::Publisher;
+use quittance_migrator::answer;
+use quittance_providers::Notice;
+use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use xtask::paths::workspace_root;
+
+use crate::database::TestDatabase;
+
+/// The client that the samples speak of.
+const CLIENT: &str = "cli_019a3f5e2b7c7d10a1b2c3d4e5f60718";
+
+fn client() -> ClientId {
+    CLIENT.parse().unwrap()
+}
+
+/// The names of a function's samples.
+fn names(function: &str) -> BTreeSet<String> {
+    let folder = workspace_root().join("events").join(function);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// Whether a test knows all samples of a function, so that none lies there unread.
+fn assert_read(function: &str, known: &[&str]) {
+    assert_eq!(names(function), known.iter().map(ToString::to_string).collect(), "events/{function}");
+}
+
+fn sample(function: &str, name: &str) -> String {
+    let file = workspace_root().join("events").join(function).join(name).with_extension("json");
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn request(function: &str, name: &str) -> lambda_http::Request {
+    lambda_http::request::from_str(&sample(function, name)).unwrap()
+}
+
+async fn caller(request: lambda_http::Request) -> Caller {
+    Caller::from_request_parts(&mut request.into_parts().0, &()).await.unwrap()
+}
+
+/// The bodies of a sample batch, each with its group.
+fn bodies(function: &str, name: &str) -> Vec<(Option<String>, String)> {
+    let event: SqsEvent = serde_json::from_str(&sample(function, name)).unwrap();
+    assert!(!event.records.is_empty(), "{function}/{name} is empty");
+    let of = |record: aws_lambda_events::event::sqs::SqsMessage| {
+        (record.attributes.get("MessageGroupId").cloned(), record.body.unwrap())
+    };
+    event.records.into_iter().map(of).collect()
+}
+
+/// The envelopes of a sample batch; each is in the group that its publisher would put it into.
+fn envelopes<T: Payload>(function: &str, name: &str) -> Vec<CloudEvent<T>> {
+    let parse = |(group, body): (Option<String>, String)| {
+        let event = CloudEvent::<T>::parse(&body).unwrap_or_else(|error| panic!("{function}/{name}: {error}"));
+        assert_eq!(group.as_ref(), Some(&event.subject), "{function}/{name}");
+        event
+    };
+    bodies(function, name).into_iter().map(parse).collect()
+}
+
+fn types(function: &str, name: &str) -> Vec<&'static str> {
+    envelopes::<InvoiceEvent>(function, name).iter().map(|event| event.payload.type_name()).collect()
+}
+
+#[test]
+fn every_function_has_a_sample_and_every_sample_a_function() {
+    let folders = |parent: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(workspace_root().join(parent)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(folders("events"), folders("functions"));
+    for function in folders("events") {
+        assert!(!names(&function).is_empty(), "events/{function} is empty");
+    }
+}
+
+#[tokio::test]
+async fn the_validators_samples_are_a_claim_a_confirmation_and_a_webhook() {
+    assert_read("validator", &["claim", "confirmation", "stripe_webhook"]);
+    let claim = request("validator", "claim");
+    idempotency_key::read(claim.headers()).unwrap();
+    let body = ClaimRequest::parse(claim.body()).unwrap();
+    assert_eq!(body.transaction_id.as_str(), "manual:PO-2026-4711");
+    assert_eq!(caller(claim).await.may(Permission::ClaimPayments), Ok(Reach::Own(client())));
+
+    let confirmation = request("validator", "confirmation");
+    idempotency_key::read(confirmation.headers()).unwrap();
+    let path = confirmation.uri().path().to_owned();
+    let reference = path.trim_start_matches("/v1/payments/").trim_end_matches("/confirmation");
+    assert!(ConfirmRequest::parse(reference, confirmation.body()).unwrap().invoice.is_some());
+    assert_eq!(caller(confirmation).await.may(Permission::ConfirmPayments), Ok(Reach::All));
+
+    let webhook = request("validator", "stripe_webhook");
+    assert!(webhook.headers().contains_key("stripe-signature"));
+    let notices = quittance_providers::by_name("stripe").unwrap().read(webhook.body()).unwrap();
+    let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
+    assert_eq!(evidence.kind, FactKind::Capture);
+    assert!(evidence.invoice.is_some());
+}
+
+/// Billing's router on a database in which the samples' client is known. What it is asked here needs no AWS.
+async fn billing() -> axum::Router {
+    let test = TestDatabase::migrated().await;
+    sqlx::query("insert into billing.clients (id, name, email, address) values ($1, 'n', 'a@b.example', '{}')")
+        .bind(client().as_uuid())
+        .execute(&test.admin)
+        .await
+        .unwrap();
+    let aws = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .build();
+    quittance_billing::router(Arc::new(Billing {
+        database: test.as_role("quittance_billing", 2).await,
+        publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
+        s3: quittance_lambda::aws::s3(&aws),
+        uploads_bucket: "uploads".to_owned(),
+    }))
+}
+
+/// What billing answers to a sample.
+async fn answer_of_billing(name: &str) -> (StatusCode, String, Value) {
+    let request = request("billing", name).map(|body| axum::body::Body::from(body.to_vec()));
+    let response = billing().await.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let kind = parts.headers[http::header::CONTENT_TYPE].to_str().unwrap().to_owned();
+    (parts.status, kind, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn billings_samples_are_answered_by_its_routes() {
+    assert_read(
+        "billing",
+        &["create_client", "create_invoice", "read_unknown_payment", "start_upload", "unknown_route"],
+    );
+    let (status, _, body) = answer_of_billing("create_client").await;
+    assert_eq!((status, &body["name"]), (StatusCode::CREATED, &json!("Nordlicht Handels GmbH")));
+    let (status, _, body) = answer_of_billing("create_invoice").await;
+    assert_eq!((status, &body["total"]["value"]), (StatusCode::CREATED, &json!("1190.00")));
+    let (status, _, body) = answer_of_billing("start_upload").await;
+    assert_eq!((status, &body["put"]["method"]), (StatusCode::CREATED, &json!("PUT")));
+    for name in ["read_unknown_payment", "unknown_route"] {
+        let (status, kind, _) = answer_of_billing(name).await;
+        assert_eq!((status, kind.as_str()), (StatusCode::NOT_FOUND, "application/problem+json"), "{name}");
+    }
+}
+
+#[test]
+fn the_processors_samples_are_commands_and_one_message_that_nobody_can_read() {
+    assert_read("processor", &["claim_capture_and_bank_line", "poison"]);
+    let kinds: Vec<FactKind> = envelopes::<PaymentCommand>("processor", "claim_capture_and_bank_line")
+        .iter()
+        .map(|command| command.payload.evidence().kind)
+        .collect();
+    assert_eq!(kinds, [FactKind::Claim, FactKind::Capture, FactKind::Capture]);
+    let readable: Vec<bool> = bodies("processor", "poison")
+        .iter()
+        .map(|(_, body)| CloudEvent::<PaymentCommand>::parse(body).is_ok())
+        .collect();
+    assert_eq!(readable, [false, true]);
+}
+
+#[test]
+fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
+    assert_read("receipt", &["invoice_paid", "invoice_partially_paid"]);
+    assert_eq!(types("receipt", "invoice_paid"), ["invoice.paid"]);
+    assert_eq!(types("receipt", "invoice_partially_paid"), ["invoice.partially_paid"]);
+    assert_read("ledger", &["issued_and_paid", "surplus_of_an_unknown_payer"]);
+    for name in names("ledger") {
+        let posts = |event: &CloudEvent<InvoiceEvent>| posting(&event.payload).is_some();
+        assert!(envelopes("ledger", &name).iter().all(posts), "{name}");
+    }
+    assert_read("notification", &["receipt_issued"]);
+    assert_eq!(types("notification", "receipt_issued"), ["receipt.issued"]);
+    assert_read("webhook", &["invoice_paid_and_surplus"]);
+    assert_eq!(types("webhook", "invoice_paid_and_surplus"), ["invoice.paid", "payment.surplus_recorded"]);
+}
+
+#[test]
+fn the_importers_samples_are_s3s_notifications() {
+    assert_read("importer", &["file_uploaded", "notification_set_up"]);
+    let bodies_of = |name: &str| bodies("importer", name).into_iter().map(|(_, body)| body).collect::<Vec<_>>();
+    let notification: S3Event = serde_json::from_str(&bodies_of("file_uploaded")[0]).unwrap();
+    let object = &notification.records[0].s3;
+    assert!(object.object.key.as_ref().unwrap().starts_with("uploads/upl_"));
+    assert!(object.bucket.name.is_some());
+    let set_up: Value = serde_json::from_str(&bodies_of("notification_set_up")[0]).unwrap();
+    assert_eq!(set_up["Event"], "s3:TestEvent");
+}
+
+#[test]
+fn the_relays_sample_is_the_schedule() {
+    assert_read("relay", &["every_minute"]);
+    let event: Value = serde_json::from_str(&sample("relay", "every_minute")).unwrap();
+    assert_eq!(event["source"], "aws.scheduler");
+}
+
+#[test]
+fn the_claims_samples_get_the_claim_of_their_client_and_keep_their_groups() {
+    assert_read("claims", &["finance_user", "user_of_a_client"]);
+    let answered = |name: &str| add_claims(serde_json::from_str(&sample("claims", name)).unwrap());
+    let details = &answered("user_of_a_client")["response"]["claimsAndScopeOverrideDetails"];
+    assert_eq!(details["accessTokenGeneration"]["claimsToAddOrOverride"], json!({"custom:client_id": CLIENT}));
+    assert_eq!(details["groupOverrideDetails"]["groupsToOverride"], json!(["client"]));
+    let finance: Value = serde_json::from_str(&sample("claims", "finance_user")).unwrap();
+    assert_eq!(answered("finance_user"), finance);
+}
+
+#[test]
+fn the_migrators_samples_are_cloudformations_requests() {
+    assert_read("migrator", &["create", "delete"]);
+    for (name, kind) in [("create", "Create"), ("delete", "Delete")] {
+        let request: answer::Request = serde_json::from_str(&sample("migrator", name)).unwrap();
+        assert_eq!(request.request_type, kind);
+        assert!(request.response_url.starts_with("https://"));
+    }
+}

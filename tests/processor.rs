@@ -1,0 +1,175 @@
+//! The processor's transaction on a real PostgreSQL, under its own login role.
+
+use chrono::TimeDelta;
+use quittance_domain::event::EventMessage;
+use quittance_processor::settle::settle;
+use quittance_store::{Database, StoreError};
+use serde_json::Value;
+
+use crate::database::TestDatabase;
+use crate::database::scene::{Said, money, noon};
+
+pub(crate) const ROLE: &str = "quittance_processor";
+
+async fn settle_all(database: &Database, said: &[Said]) -> Result<Vec<EventMessage>, StoreError> {
+    let instructions: Vec<_> = said.iter().map(Said::instruction).collect();
+    settle(database, &instructions, noon()).await
+}
+
+fn surplus(reason: &str) -> (String, String) {
+    ("surplus".to_owned(), reason.to_owned())
+}
+
+fn told(messages: &[EventMessage]) -> Vec<&str> {
+    messages.iter().map(|message| message.event_type.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_capture_pays_its_invoice_and_tells_of_it() {
+    let test = TestDatabase::migrated().await;
+    let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
+    let processor = test.as_role(ROLE, 1).await;
+    let messages =
+        settle_all(&processor, &[Said::capture("pi_1", Some(invoice), money("100.00", "EUR"))]).await.unwrap();
+    assert_eq!(test.invoice(invoice).await, ("paid".to_owned(), "100".to_owned(), 3));
+    assert_eq!(told(&messages), ["invoice.paid"]);
+    let body: Value = serde_json::from_str(&messages[0].body).unwrap();
+    assert_eq!(body["data"]["allocated"]["value"], "100.00");
+    assert_eq!(body["invoiceversion"], 3);
+    assert_eq!(test.text("select body from payments.outbox").await, messages[0].body);
+    let audited = test.text("select after #>> '{invoice,status}' from audit.records").await;
+    assert_eq!(audited, "paid");
+}
+
+#[tokio::test]
+async fn a_payment_delivered_twice_posts_once() {
+    let test = TestDatabase::migrated().await;
+    let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
+    let processor = test.as_role(ROLE, 1).await;
+    let said = Said::capture("pi_1", Some(invoice), money("100.00", "EUR"));
+    settle_all(&processor, &[said.clone(), said.clone()]).await.unwrap();
+    let again = settle_all(&processor, std::slice::from_ref(&said)).await.unwrap();
+    assert_eq!(told(&again), Vec::<&str>::new());
+    // Stripe sends the same capture under another event id too.
+    let renamed = said.again("evt_2", TimeDelta::seconds(1));
+    assert_eq!(told(&settle_all(&processor, &[renamed]).await.unwrap()), Vec::<&str>::new());
+    assert_eq!(test.payment("stripe:pi_1").await, ("confirmed".to_owned(), "100".to_owned(), "0".to_owned()));
+    assert_eq!(test.count("select count(*) from payments.allocations").await, 1);
+    assert_eq!(test.count("select count(*) from payments.outbox").await, 1);
+}
+
+#[tokio::test]
+async fn parts_pay_an_invoice_in_part_and_then_in_full() {
+    let test = TestDatabase::migrated().await;
+    let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
+    let processor = test.as_role(ROLE, 1).await;
+    let part = |reference: &str| Said::capture(reference, Some(invoice), money("50.00", "EUR"));
+    assert_eq!(told(&settle_all(&processor, &[part("pi_1")]).await.unwrap()), ["invoice.partially_paid"]);
+    assert_eq!(test.invoice(invoice).await, ("partially_paid".to_owned(), "50".to_owned(), 3));
+    assert_eq!(told(&settle_all(&processor, &[part("pi_2")]).await.unwrap()), ["invoice.paid"]);
+    assert_eq!(test.invoice(invoice).await, ("paid".to_owned(), "100".to_owned(), 4));
+}
+
+#[tokio::test]
+async fn a_claim_alone_leaves_payment_and_invoice_as_they_were() {
+    let test = TestDatabase::migrated().await;
+    let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
+    let processor = test.as_role(ROLE, 1).await;
+    let claim = Said::claim("pi_1", Some(invoice), money("100.00", "EUR"));
+    let messages = settle_all(&processor, &[claim]).await.unwrap();
+    assert_eq!(told(&messages), Vec::<&str>::new());
+    assert_eq!(test.payment("stripe:pi_1").await, ("pending".to_owned(), "0".to_owned(), "0".to_owned()));
+    assert_eq!(test.invoice(invoice).await, ("open".to_owned(), "0".to_owned(), 2));
+}
+
+#[tokio::test]
+async fn claim_and_capture_end_the_same_in_either_order() {
+    let mut ends = Vec::new();
+    for is_claim_first in [true, false] {
+        let test = TestDatabase::migrated().await;
+        let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
+        let processor = test.as_role(ROLE, 1).await;
+        let claim = Said::claim("pi_1", Some(invoice), money("100.00", "EUR"));
+        // What was captured counts, not what was claimed.
+        let mut said = [claim, Said::capture("pi_1", Some(invoice), money("90.00", "EUR"))];
+        if !is_claim_first {
+            said.reverse();
+        }
+        for one in said {
+            settle_all(&processor, &[one]).await.unwrap();
+        }
+        ends.push((test.payment("stripe:pi_1").await, test.invoice(invoice).await, test.open_cases().await));
+    }
+    assert_eq!(ends[0], ends[1]);
+    assert_eq!(ends[0].0, ("confirmed".to_owned(), "90".to_owned(), "0".to_owned()));
+    assert_eq!(ends[0].1, ("partially_paid".to_owned(), "90".to_owned(), 3));
+}
+
+#[tokio::test]
+async fn money_that_no_invoice_can_take_is_kept_whole_with_a_case() {
+    let test = TestDatabase::migrated().await;
+    let client = test.client().await;
+    let voided = test.open_invoice(client, "100.00", "EUR").await;
+    sqlx::query("update billing.invoices set status = 'void'").execute(&test.admin).await.unwrap();
+    let open = test.open_invoice(client, "100.00", "EUR").await;
+    let unknown = "inv_00000000000000000000000000000001".parse().unwrap();
+    let processor = test.as_role(ROLE, 1).await;
+    let said = [
+        Said::capture("pi_void", Some(voided), money("100.00", "EUR")),
+        Said::capture("pi_unknown", Some(unknown), money("100.00", "EUR")),
+        Said::capture("pi_unnamed", None, money("100.00", "EUR")),
+        Said::capture("pi_currency", Some(open), money("100", "JPY")),
+        Said::capture("pi_over", Some(open), money("130.00", "EUR")),
+    ];
+    let messages = settle_all(&processor, &said).await.unwrap();
+    let kept =
+        |status: &str, allocated: &str, surplus: &str| (status.to_owned(), allocated.to_owned(), surplus.to_owned());
+    for reference in ["void", "unknown", "unnamed", "currency"] {
+        let name = format!("stripe:pi_{reference}");
+        assert_eq!(test.payment(&name).await, kept("confirmed", "0", "100"), "{reference}");
+    }
+    assert_eq!(test.payment("stripe:pi_over").await, kept("confirmed", "100", "30"));
+    assert_eq!(test.invoice(open).await.0, "paid");
+    let reasons = ["not_payable", "overpaid", "unknown_invoice", "unknown_invoice", "wrong_currency"];
+    assert_eq!(test.open_cases().await, reasons.map(surplus));
+    assert_eq!(messages.iter().filter(|message| message.event_type == "payment.surplus_recorded").count(), 5);
+    // Only where an invoice is named is the payer known.
+    let in_suspense = "select count(*) from payments.credits where client_id is null";
+    assert_eq!(test.count(in_suspense).await, 2);
+}
+
+#[tokio::test]
+async fn a_client_cannot_pay_anothers_invoice_nor_attach_a_payment_to_it() {
+    let test = TestDatabase::migrated().await;
+    let (own, other) = (test.client().await, test.client().await);
+    let foreign = test.open_invoice(other, "100.00", "EUR").await;
+    let processor = test.as_role(ROLE, 1).await;
+    let claim = Said::claim("pi_1", Some(foreign), money("100.00", "EUR")).by_client(own);
+    settle_all(&processor, &[claim]).await.unwrap();
+    let attached = "select count(*) from payments.payments join payments.facts on payment_id = payments.id
+                    where payments.invoice_id is not null or facts.invoice_id is not null";
+    assert_eq!(test.count(attached).await, 0);
+    // The gateway names no invoice: the claim must not lend it the foreign one.
+    settle_all(&processor, &[Said::capture("pi_1", None, money("100.00", "EUR"))]).await.unwrap();
+    assert_eq!(test.invoice(foreign).await, ("open".to_owned(), "0".to_owned(), 2));
+    assert_eq!(test.payment("stripe:pi_1").await, ("confirmed".to_owned(), "0".to_owned(), "100".to_owned()));
+}
+
+#[tokio::test]
+async fn what_the_outbox_refuses_leaves_nothing_of_the_payment_behind() {
+    let test = TestDatabase::migrated().await;
+    let client = test.client().await;
+    let invoice = test.open_invoice(client, "100.00", "EUR").await;
+    // An event carries the client's address; this one makes it larger than an event may be.
+    sqlx::query("update billing.clients set address = array[repeat('x', 21000)]").execute(&test.admin).await.unwrap();
+    let processor = test.as_role(ROLE, 1).await;
+    let error = settle_all(&processor, &[Said::capture("pi_1", Some(invoice), money("100.00", "EUR"))]).await;
+    let error = error.unwrap_err();
+    assert!(error.to_string().contains("outbox_body_bounds"), "{error}");
+    assert!(!error.is_outage(), "one message's fault must not stop the others");
+    let left = "select (select count(*) from payments.payments) + (select count(*) from payments.facts)
+        + (select count(*) from payments.allocations) + (select count(*) from payments.outbox)
+        + (select count(*) from audit.records)";
+    assert_eq!(test.count(left).await, 0);
+    assert_eq!(test.invoice(invoice).await, ("open".to_owned(), "0".to_owned(), 2));
+}

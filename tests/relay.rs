@@ -1,0 +1,129 @@
+//! The outbox as the relay reads it: nothing skipped, nothing too early, nobody in the way.
+
+use chrono::{TimeDelta, Utc};
+use quittance_domain::event::EventMessage;
+use quittance_store::{Database, Transaction, outbox};
+use uuid::Uuid;
+
+use crate::database::TestDatabase;
+
+const ROLE: &str = "quittance_relay";
+const WRITER: &str = crate::processor::ROLE;
+
+fn message(number: usize) -> EventMessage {
+    EventMessage {
+        id: Uuid::now_v7(),
+        group_id: format!("group {number}"),
+        event_type: "invoice.paid".to_owned(),
+        body: format!("{{\"number\":{number}}}"),
+    }
+}
+
+/// Begins a transaction that writes one message, and leaves it open.
+async fn begin_writing(writer: &Database, number: usize) -> (Uuid, Transaction) {
+    let mut transaction = writer.begin().await.unwrap();
+    let message = message(number);
+    outbox::insert(&mut transaction, std::slice::from_ref(&message)).await.unwrap();
+    (message.id, transaction)
+}
+
+/// What the relay can take now, under its lock.
+async fn lock(transaction: &mut Transaction) -> Vec<Uuid> {
+    let before = Utc::now() + TimeDelta::minutes(1);
+    let messages = outbox::lock_unpublished(transaction, before, 100).await.unwrap();
+    messages.iter().map(|message| message.id).collect()
+}
+
+#[tokio::test]
+async fn messages_that_commit_out_of_order_are_each_seen_once_and_never_before_their_commit() {
+    const WRITERS: usize = 20;
+    let test = TestDatabase::migrated().await;
+    let writer = test.as_role(WRITER, u32::try_from(WRITERS).unwrap()).await;
+    let relay = test.as_role(ROLE, 1).await;
+    let mut open = Vec::new();
+    for number in 0..WRITERS {
+        open.push(begin_writing(&writer, number).await);
+    }
+    // Oldest and youngest in turn, from the outside in; every seventh writer gives up.
+    let mut step = 0;
+    while !open.is_empty() {
+        let place = if step % 2 == 0 { 0 } else { open.len() - 1 };
+        let (id, transaction) = open.remove(place);
+        let expected = if step % 7 == 6 {
+            transaction.rollback().await.unwrap();
+            vec![]
+        } else {
+            transaction.commit().await.unwrap();
+            vec![id]
+        };
+        let mut relaying = relay.begin().await.unwrap();
+        let seen = lock(&mut relaying).await;
+        assert_eq!(seen, expected, "step {step}");
+        outbox::conclude(&mut relaying, &seen, &[]).await.unwrap();
+        relaying.commit().await.unwrap();
+        step += 1;
+    }
+    assert_eq!(test.count("select count(*) from payments.outbox where published_at is null").await, 0);
+    assert_eq!(test.count("select count(*) from payments.outbox").await, 18);
+}
+
+#[tokio::test]
+async fn two_relays_at_once_take_different_messages_and_neither_waits() {
+    let test = TestDatabase::migrated().await;
+    let writer = test.as_role(WRITER, 1).await;
+    let relay = test.as_role(ROLE, 2).await;
+    let mut first = relay.begin().await.unwrap();
+    let (early, transaction) = begin_writing(&writer, 1).await;
+    transaction.commit().await.unwrap();
+    assert_eq!(lock(&mut first).await, [early]);
+    let (late, transaction) = begin_writing(&writer, 2).await;
+    transaction.commit().await.unwrap();
+    let mut second = relay.begin().await.unwrap();
+    assert_eq!(lock(&mut second).await, [late]);
+    // The first relay dies: what it held is free again.
+    first.rollback().await.unwrap();
+    second.rollback().await.unwrap();
+    let mut third = relay.begin().await.unwrap();
+    assert_eq!(lock(&mut third).await, [early, late]);
+}
+
+#[tokio::test]
+async fn a_message_that_can_never_be_published_is_parked_in_its_row_and_holds_up_nobody() {
+    let test = TestDatabase::migrated().await;
+    let writer = test.as_role(WRITER, 1).await;
+    let relay = test.as_role(ROLE, 1).await;
+    let mut ids = Vec::new();
+    for number in 0..2 {
+        let (id, transaction) = begin_writing(&writer, number).await;
+        transaction.commit().await.unwrap();
+        ids.push(id);
+    }
+    let mut relaying = relay.begin().await.unwrap();
+    lock(&mut relaying).await;
+    outbox::conclude(&mut relaying, &[], &[(ids[0], "InvalidParameter: too long".to_owned())]).await.unwrap();
+    relaying.commit().await.unwrap();
+    let mut relaying = relay.begin().await.unwrap();
+    assert_eq!(lock(&mut relaying).await, [ids[1]]);
+    let reason = test.text("select parked_reason from payments.outbox where parked_reason is not null").await;
+    assert_eq!(reason, "InvalidParameter: too long");
+}
+
+#[tokio::test]
+async fn what_its_writer_is_publishing_is_left_to_the_writer_and_only_old_published_rows_are_purged() {
+    let test = TestDatabase::migrated().await;
+    let writer = test.as_role(WRITER, 1).await;
+    let relay = test.as_role(ROLE, 1).await;
+    for number in 0..2 {
+        let (_, transaction) = begin_writing(&writer, number).await;
+        transaction.commit().await.unwrap();
+    }
+    let mut relaying = relay.begin().await.unwrap();
+    let young = outbox::lock_unpublished(&mut relaying, Utc::now() - TimeDelta::seconds(30), 100).await.unwrap();
+    assert_eq!(young, []);
+    relaying.rollback().await.unwrap();
+    let age = "update payments.outbox set created_at = now() - interval '40 days', published_at =
+                   case when body like '%1%' then now() - interval '40 days' end";
+    sqlx::query(age).execute(&test.admin).await.unwrap();
+    assert_eq!(outbox::purge(&relay, Utc::now() - TimeDelta::days(30)).await.unwrap(), 1);
+    assert_eq!(test.count("select count(*) from payments.outbox where published_at is null").await, 1);
+}

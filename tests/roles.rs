@@ -1,0 +1,155 @@
+//! What the database itself refuses: each login role can do what its function does and no more, and history is
+//! nobody's to change.
+
+use sqlx::PgPool;
+
+use crate::database::TestDatabase;
+
+const ROLES: [&str; 6] = [
+    "quittance_billing",
+    "quittance_validator",
+    "quittance_importer",
+    "quittance_processor",
+    "quittance_relay",
+    "quittance_ledger",
+];
+
+/// Tables whose rows are facts of the past.
+const HISTORY: [(&str, &str); 6] = [
+    ("payments.facts", "actor = ''"),
+    ("payments.allocations", "amount = 1"),
+    ("payments.credits", "amount = 1"),
+    ("ledger.transactions", "description = ''"),
+    ("ledger.entries", "amount = 1"),
+    ("audit.records", "reason = ''"),
+];
+
+/// SQLSTATE: the role lacks the right.
+const NO_RIGHT: &str = "42501";
+/// SQLSTATE: a trigger keeps history as it is.
+const HISTORY_STAYS: &str = "23001";
+
+/// The SQLSTATE with which the database refuses a statement; none when it does as told.
+async fn refusal(pool: &PgPool, statement: &str) -> Option<String> {
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(pool).await;
+    done.err().map(|error| {
+        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        code.unwrap_or_else(|| panic!("{statement}: {error}"))
+    })
+}
+
+#[tokio::test]
+async fn no_login_role_can_change_or_delete_what_has_happened() {
+    let test = TestDatabase::migrated().await;
+    for role in ROLES {
+        let pool = test.pool_of(role, 1).await;
+        for (table, change) in HISTORY {
+            for statement in [
+                format!("update {table} set {change}"),
+                format!("delete from {table}"),
+                format!("truncate {table} cascade"),
+            ] {
+                assert_eq!(refusal(&pool, &statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn not_even_the_owner_changes_history_by_a_slip() {
+    let test = TestDatabase::migrated().await;
+    for (table, change) in HISTORY {
+        for statement in [
+            format!("update {table} set {change}"),
+            format!("delete from {table}"),
+            format!("truncate {table} cascade"),
+        ] {
+            assert_eq!(refusal(&test.admin, &statement).await.as_deref(), Some(HISTORY_STAYS), "{statement}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_login_role_is_kept_to_its_own_work() {
+    const INVOICE: &str = "insert into billing.invoices (id, client_id, currency, total, due_on)
+        values ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'EUR', 1, now())";
+    let test = TestDatabase::migrated().await;
+    test.open_invoice(test.client().await, "100.00", "EUR").await;
+    let forbidden = [
+        ("quittance_processor", "update billing.invoices set total = 1"),
+        ("quittance_processor", "update billing.invoices set client_id = client_id"),
+        ("quittance_processor", "update billing.clients set name = 'x'"),
+        ("quittance_processor", INVOICE),
+        ("quittance_processor", "select * from payments.outbox"),
+        ("quittance_processor", "delete from payments.outbox"),
+        ("quittance_processor", "select * from audit.records"),
+        ("quittance_processor", "insert into ledger.accounts (code) values ('x')"),
+        ("quittance_validator", "update billing.invoices set status = 'paid'"),
+        ("quittance_validator", INVOICE),
+        ("quittance_validator", "select * from billing.clients"),
+        ("quittance_validator", "select * from payments.payments"),
+        ("quittance_importer", "update billing.invoices set status = 'paid'"),
+        ("quittance_importer", INVOICE),
+        ("quittance_importer", "select * from billing.invoices"),
+        ("quittance_importer", "update billing.uploads set client_id = null"),
+        (
+            "quittance_importer",
+            "insert into payments.payments (id, transaction_id, provider) values (gen_random_uuid(), 'x', 'x')",
+        ),
+        ("quittance_billing", "update billing.invoices set paid_amount = total, status = 'paid'"),
+        ("quittance_billing", "update billing.invoices set total = 1"),
+        ("quittance_billing", "update payments.payments set status = 'confirmed'"),
+        ("quittance_billing", "insert into payments.facts (id) values (gen_random_uuid())"),
+        ("quittance_billing", "insert into ledger.accounts (code) values ('x')"),
+        ("quittance_relay", "select * from billing.invoices"),
+        (
+            "quittance_relay",
+            "insert into payments.outbox (id, destination, group_id, type, body) values (gen_random_uuid(), 'invoice_events', 'g', 't', '{}')",
+        ),
+        ("quittance_relay", "update payments.outbox set body = '{}'"),
+        ("quittance_ledger", "select * from billing.clients"),
+        ("quittance_ledger", "select * from payments.payments"),
+    ];
+    for (role, statement) in forbidden {
+        let pool = test.pool_of(role, 1).await;
+        assert_eq!(refusal(&pool, statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");
+    }
+    for role in ROLES {
+        let pool = test.pool_of(role, 1).await;
+        for schema in ["public", "billing", "payments", "ledger", "audit"] {
+            let statement = format!("create table {schema}.mine (id int)");
+            assert_eq!(refusal(&pool, &statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_invoice_takes_no_more_than_its_total_whoever_says_so() {
+    let test = TestDatabase::migrated().await;
+    test.open_invoice(test.client().await, "100.00", "EUR").await;
+    let processor = test.pool_of("quittance_processor", 1).await;
+    let (bounds, follows) = ("invoices_paid_within_total", "invoices_status_follows_paid_amount");
+    for (change, constraint) in [
+        ("paid_amount = 100.01, status = 'paid'", bounds),
+        ("paid_amount = -1, status = 'open'", bounds),
+        ("paid_amount = 99, status = 'paid'", follows),
+        ("paid_amount = 100, status = 'partially_paid'", follows),
+        ("paid_amount = 1, status = 'void'", follows),
+        ("paid_amount = 0, status = 'forgiven'", "invoices_status_known"),
+    ] {
+        let statement = format!("update billing.invoices set {change}");
+        let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&processor).await.unwrap_err();
+        let broken = refused.as_database_error().and_then(|error| error.constraint());
+        assert_eq!(broken, Some(constraint), "{change}: {refused}");
+    }
+    assert_eq!(refusal(&processor, "update billing.invoices set paid_amount = 100, status = 'paid'").await, None);
+}
+
+#[tokio::test]
+async fn each_login_role_gives_up_in_time() {
+    let test = TestDatabase::migrated().await;
+    let settings = "select count(*) from pg_roles where rolname like 'quittance\\_%' and rolcanlogin and not rolsuper
+        and (select count(*) from unnest(rolconfig) as setting
+             where setting ~ '^(statement_timeout|lock_timeout|idle_in_transaction_session_timeout)=[1-9]') = 3";
+    assert_eq!(test.count(settings).await, 6);
+}

@@ -1,0 +1,75 @@
+//! Who may do what: the functions' policies and the pool's clients.
+
+use serde_json::{Map, Value};
+
+use super::document::Template;
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        other => other.as_str().into_iter().collect(),
+    }
+}
+
+/// Every statement in a policy, those inside an `Fn::If` too.
+fn statements(value: &Value) -> Vec<&Map<String, Value>> {
+    match value {
+        Value::Object(members) if members.contains_key("Effect") => vec![members],
+        Value::Object(members) => members.values().flat_map(statements).collect(),
+        Value::Array(items) => items.iter().flat_map(statements).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether `*` stands for a resource, on either side of an `Fn::If` too.
+fn is_everything(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text == "*",
+        Value::Array(items) => items.iter().any(is_everything),
+        Value::Object(members) => members.values().any(is_everything),
+        _ => false,
+    }
+}
+
+#[test]
+fn no_function_may_do_everything_with_a_service_or_anything_with_everything() {
+    let mut seen = 0;
+    for (name, function) in Template::read().all("AWS::Serverless::Function") {
+        let policies = function.property("/Policies");
+        for statement in statements(policies) {
+            seen += 1;
+            let actions = texts(&statement["Action"]);
+            assert!(!actions.is_empty(), "{name}: {statement:?}");
+            for action in &actions {
+                assert!(!action.ends_with(":*") && *action != "*", "{name} may {action}");
+            }
+            // The emulator names no identity for SES; in AWS the statement does.
+            let is_local_email = actions == ["ses:SendEmail"]
+                && statement["Resource"]["Fn::If"][0] == "IsInAws"
+                && !is_everything(&statement["Resource"]["Fn::If"][1]);
+            assert!(is_local_email || !is_everything(&statement["Resource"]), "{name} may {actions:?} on everything");
+        }
+        assert!(texts(policies).is_empty(), "{name} has a managed policy: {policies}");
+    }
+    assert!(seen >= 30, "only {seen} statements were found");
+}
+
+#[test]
+fn whoever_creates_payments_never_confirms_them() {
+    for (name, client) in Template::read().all("AWS::Cognito::UserPoolClient") {
+        let scopes = texts(client.property("/AllowedOAuthScopes"));
+        let has = |scope: &str| scopes.iter().any(|held| held.ends_with(scope));
+        assert!(!(has("payments:create") && has("payments:confirm")), "{name} has both");
+    }
+}
+
+#[test]
+fn nobody_chooses_the_client_that_a_user_belongs_to_but_finance() {
+    for (name, client) in Template::read().all("AWS::Cognito::UserPoolClient") {
+        // Without the list, Cognito lets users write every attribute.
+        let has_users = !client.property("/ExplicitAuthFlows").is_null();
+        let writable = texts(client.property("/WriteAttributes"));
+        assert!(!has_users || !writable.is_empty(), "{name} has no WriteAttributes");
+        assert!(!writable.contains(&"custom:client_id"), "{name} writes custom:client_id");
+    }
+}

@@ -1,0 +1,110 @@
+//! Queues, the topic, and what they feed.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::document::{Resource, Template, target};
+
+/// AWS asks for six times, so that a batch that is being retried is not handed out a second time.
+const VISIBILITY_FACTOR: u64 = 6;
+
+/// On the way of money an outage must not turn healthy messages into dead letters.
+const MONEY_RECEIVES: u64 = 100;
+
+fn is_dead_letter(name: &str) -> bool {
+    name.ends_with("DeadLetterQueue")
+}
+
+#[test]
+fn a_message_stays_hidden_for_six_times_the_time_its_function_has() {
+    let template = Template::read();
+    for (name, function, queue, _) in template.queue_sources() {
+        let visibility = template.resource(&queue).number("/VisibilityTimeout").expect("a timeout");
+        let needed = VISIBILITY_FACTOR * template.timeout(function);
+        assert!(visibility >= needed, "{queue} hides messages for {visibility} s, {name} needs {needed} s");
+    }
+}
+
+#[test]
+fn a_function_answers_for_each_message_alone_and_its_instances_are_bounded() {
+    for (name, _, _, source) in Template::read().queue_sources() {
+        assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{name}");
+        assert!(source["ScalingConfig"]["MaximumConcurrency"].is_u64(), "{name}");
+    }
+}
+
+#[test]
+fn each_queue_that_is_read_has_a_dead_letter_queue_of_its_own() {
+    let template = Template::read();
+    let mut used = BTreeSet::new();
+    for (name, queue) in template.all("AWS::SQS::Queue").into_iter().filter(|(name, _)| !is_dead_letter(name)) {
+        let dead_letters = target(queue.property("/RedrivePolicy/deadLetterTargetArn"));
+        let dead_letters = dead_letters.unwrap_or_else(|| panic!("{name} has no dead-letter queue"));
+        assert_eq!(dead_letters, format!("{}DeadLetterQueue", name.trim_end_matches("Queue")));
+        assert_eq!(
+            template.resource(&dead_letters).property("/FifoQueue"),
+            queue.property("/FifoQueue"),
+            "{name} and its dead-letter queue are of one kind"
+        );
+        assert!(used.insert(dead_letters), "{name} shares its dead-letter queue");
+    }
+}
+
+#[test]
+fn an_outage_of_the_database_makes_no_dead_letters_of_payments() {
+    let receives = Template::read().resource("PaymentsQueue").number("/RedrivePolicy/maxReceiveCount");
+    assert_eq!(receives, Some(MONEY_RECEIVES));
+}
+
+#[test]
+fn a_function_parks_in_the_dead_letter_queue_of_the_queue_it_reads() {
+    for (name, function, queue, _) in Template::read().queue_sources() {
+        let parks_in = target(function.property("/Environment/Variables/DEAD_LETTER_QUEUE_URL"));
+        assert_eq!(parks_in, Some(format!("{}DeadLetterQueue", queue.trim_end_matches("Queue"))), "{name}");
+    }
+}
+
+#[test]
+fn fifo_queues_and_the_topic_order_by_group_and_not_as_a_whole() {
+    let template = Template::read();
+    let queues = template.all("AWS::SQS::Queue");
+    let is_fifo = |queue: &Resource| queue.property("/FifoQueue") == &json!(true);
+    assert!(queues.iter().filter(|(_, queue)| is_fifo(queue)).count() >= 10);
+    for (name, queue) in queues.into_iter().filter(|(_, queue)| is_fifo(queue)) {
+        assert_eq!(queue.property("/DeduplicationScope"), "messageGroup", "{name}");
+        assert_eq!(queue.property("/FifoThroughputLimit"), "perMessageGroupId", "{name}");
+        assert!(queue.property("/QueueName").to_string().contains(".fifo"), "{name}");
+    }
+    for (name, topic) in template.all("AWS::SNS::Topic") {
+        assert_eq!(topic.property("/FifoTopic"), &json!(true), "{name}");
+        assert_eq!(topic.property("/FifoThroughputScope"), "MessageGroup", "{name}");
+    }
+}
+
+#[test]
+fn messages_are_encrypted_and_kept_as_long_as_sqs_can() {
+    for (name, queue) in Template::read().all("AWS::SQS::Queue") {
+        assert_eq!(queue.property("/SqsManagedSseEnabled"), &json!(true), "{name}");
+        assert_eq!(queue.number("/MessageRetentionPeriod"), Some(14 * 24 * 60 * 60), "{name}");
+    }
+}
+
+#[test]
+fn each_subscription_passes_events_raw_and_has_a_dead_letter_queue_of_its_own() {
+    let template = Template::read();
+    let policy = template.resource("EventQueuesPolicy").property("/Queues");
+    let admitted: BTreeSet<String> = policy.as_array().into_iter().flatten().filter_map(target).collect();
+    let mut used = BTreeSet::new();
+    for (name, subscription) in template.all("AWS::SNS::Subscription") {
+        assert_eq!(subscription.property("/RawMessageDelivery"), &json!(true), "{name}");
+        let dead_letters = target(subscription.property("/RedrivePolicy/deadLetterTargetArn"))
+            .unwrap_or_else(|| panic!("{name} has no dead-letter queue"));
+        let queue = target(subscription.property("/Endpoint")).expect("a subscription ends in a queue");
+        for queue in [&queue, &dead_letters] {
+            assert!(admitted.contains(queue), "the topic may not send to {queue}");
+        }
+        assert_eq!(dead_letters, format!("{name}DeadLetterQueue"));
+        assert!(used.insert(dead_letters), "{name} shares its dead-letter queue");
+    }
+}

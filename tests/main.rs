@@ -1,5 +1,5 @@
-//! The system's own tests: the rules of the house and of the template, every room in the order of the flow on a real
-//! PostgreSQL, the sample events, and the whole flow on the local stack.
+//! The system's own tests: the rules of the house and of the template, the rooms on a real PostgreSQL, the sample events,
+//! and the whole flow on the local stack.
 //!
 //! `cargo xtask test` runs them with all they need. Without a stack, all but the module `end_to_end` can be run by
 //! `cargo test --package quittance-tests -- --skip end_to_end`; that module takes the stack whose state file

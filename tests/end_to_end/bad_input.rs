@@ -31,7 +31,7 @@ fn a_claim_that_makes_no_sense_is_refused_with_a_pointer_to_each_fault() {
         (amount("100000000000", "EUR"), vec!["/amount/value"]),
         (amount("99999999999999999999999999999999999999", "EUR"), vec!["/amount/value"]),
         (amount("NaN", "EUR"), vec!["/amount/value"]),
-        (amount("1.00", "XXX"), vec!["/amount/value"]),
+        (amount("1.00", "XXX"), vec!["/amount/currency"]),
         (with(claim.clone(), "/amount/value", json!(100)), vec!["/amount/value"]),
         (with(claim.clone(), "/amount", json!("100 EUR")), vec!["/amount"]),
         (with(claim.clone(), "/transaction_id", json!("a b/../c")), vec!["/transaction_id"]),

@@ -131,31 +131,6 @@ where
     Ok(response(batch.failures))
 }
 
-/// Handles the records of an event one after the other, as for effects that have no transaction.
-///
-/// # Errors
-/// [`Outage`] when `handle` says so.
-pub async fn run_each<Handle, Park>(
-    event: SqsEvent,
-    deadline: SystemTime,
-    handle: Handle,
-    park: Park,
-) -> Result<SqsBatchResponse, Outage>
-where
-    Handle: AsyncFn(&Record) -> Result<Verdict, BatchError>,
-    Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
-{
-    let handle_all = async |records: &[Record]| {
-        let mut verdicts = Vec::with_capacity(records.len());
-        for record in records {
-            verdicts.push(handle(record).await?);
-        }
-        Ok(verdicts)
-    };
-    // Boxed, so that the types of nested handlers stay shallow.
-    Box::pin(run(event, deadline, Mode::OneByOne, handle_all, park)).await
-}
-
 /// The records that come back, and what is needed to conclude the others.
 struct Batch<Park> {
     failures: Vec<String>,

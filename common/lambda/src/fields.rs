@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use quittance_domain::money::Money;
+use quittance_domain::money::{Money, MoneyError};
 use serde_json::{Map, Value};
 
 use crate::problem::{FieldProblem, Problem};
@@ -111,7 +111,9 @@ impl Fields {
         let value = fields.text("value", 1, 40);
         let money = currency.zip(value).and_then(|(currency, value)| {
             let money = Money::parse(&value, &currency).and_then(Money::positive);
-            money.map_err(|error| fields.problem("value", error)).ok()
+            let member =
+                |error: &MoneyError| if matches!(error, MoneyError::UnknownCurrency(_)) { "currency" } else { "value" };
+            money.map_err(|error| fields.problem(member(&error), error)).ok()
         });
         self.absorb(fields);
         money

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod batch;
 pub mod caller;
 pub mod command_queue;
+pub mod consumer;
 pub mod correlation;
 pub mod envelope;
 pub mod fields;

@@ -4,8 +4,9 @@ use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use lambda_runtime::LambdaEvent;
-use quittance_lambda::batch::{self, BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
 use quittance_lambda::command_queue::CommandQueue;
+use quittance_lambda::consumer::consume_records;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_store::{Database, StoreError, uploads};
 use serde_json::Value;
@@ -31,13 +32,7 @@ impl Importer {
     /// # Errors
     /// [`Outage`] while the database is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
-        batch::run_each(
-            event.payload,
-            event.context.deadline(),
-            async |record: &Record| self.process(record).await,
-            async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await,
-        )
-        .await
+        consume_records(event, &self.dead_letters, async |record: &Record| self.process(record).await).await
     }
 
     async fn process(&self, record: &Record) -> Result<Verdict, BatchError> {

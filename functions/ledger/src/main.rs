@@ -1,8 +1,7 @@
 //! Wires the ledger to its settings and clients.
 
-use chrono::TimeDelta;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use quittance_idempotency::IdempotencyTable;
+use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
@@ -11,9 +10,6 @@ use quittance_ledger::config::Config;
 use quittance_ledger::handler::Ledger;
 use quittance_store::Database;
 
-/// Longer than a message can wait in the queue and its dead-letter queue (14 days each).
-const RECORDS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start();
@@ -21,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let aws = aws::config(Retries::Queue).await;
     let ledger = Ledger {
         database: Database::new(config.database, &aws),
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, RECORDS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
     ledger.idempotency.warm_up().await;

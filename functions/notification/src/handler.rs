@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use lambda_runtime::LambdaEvent;
 use quittance_domain::event::InvoiceEvent;
 use quittance_idempotency::{CLOCK_SKEW_MARGIN, Claim, IdempotencyError, IdempotencyTable};
-use quittance_lambda::batch::{self, BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 use sha2::{Digest, Sha256};
@@ -36,20 +37,18 @@ impl Notifications {
     /// None: each record has its own verdict.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         let deadline = event.context.deadline();
-        batch::run_each(
-            event.payload,
-            deadline,
-            async |record: &Record| self.process(record, deadline).await,
-            async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await,
-        )
+        consume_events(event, &self.dead_letters, async |record: &Record, event| {
+            self.process(record, event, deadline).await
+        })
         .await
     }
 
-    async fn process(&self, record: &Record, deadline: SystemTime) -> Result<Verdict, BatchError> {
-        let event = match CloudEvent::<InvoiceEvent>::parse(&record.body) {
-            Ok(event) => event,
-            Err(error) => return Ok(Verdict::Park(Refusal { code: error.code(), reason: error.to_string() })),
-        };
+    async fn process(
+        &self,
+        record: &Record,
+        event: CloudEvent<InvoiceEvent>,
+        deadline: SystemTime,
+    ) -> Result<Verdict, BatchError> {
         let InvoiceEvent::ReceiptIssued(receipt) = &event.payload else {
             let reason =
                 format!("nobody is written to of {}; mend the subscription's filter", event.payload.type_name());

@@ -1,17 +1,13 @@
 //! Wires the notification function to its settings and clients.
 
-use chrono::TimeDelta;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use quittance_idempotency::IdempotencyTable;
+use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
 use quittance_notification::config::Config;
 use quittance_notification::handler::Notifications;
-
-/// Longer than a message can wait in the queue and its dead-letter queue (14 days each).
-const RECORDS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -21,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let notifications = Notifications {
         ses: aws_sdk_sesv2::Client::new(&aws),
         sender: config.sender,
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, RECORDS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
     notifications.idempotency.warm_up().await;

@@ -5,7 +5,8 @@ use chrono::Utc;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::event::InvoiceEvent;
 use quittance_idempotency::IdempotencyTable;
-use quittance_lambda::batch::{self, BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 
@@ -28,20 +29,10 @@ impl Receipts {
     /// # Errors
     /// None: each record has its own verdict.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
-        batch::run_each(
-            event.payload,
-            event.context.deadline(),
-            async |record: &Record| self.process(record).await,
-            async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await,
-        )
-        .await
+        consume_events(event, &self.dead_letters, async |_: &Record, event| self.process(event).await).await
     }
 
-    async fn process(&self, record: &Record) -> Result<Verdict, BatchError> {
-        let event = match CloudEvent::<InvoiceEvent>::parse(&record.body) {
-            Ok(event) => event,
-            Err(error) => return Ok(Verdict::Park(Refusal { code: error.code(), reason: error.to_string() })),
-        };
+    async fn process(&self, event: CloudEvent<InvoiceEvent>) -> Result<Verdict, BatchError> {
         let (InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled)) = &event.payload else {
             let reason =
                 format!("no receipt follows from {}; mend the subscription's filter", event.payload.type_name());

@@ -1,8 +1,7 @@
 //! Wires the receipt function to its settings and clients.
 
-use chrono::TimeDelta;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use quittance_idempotency::IdempotencyTable;
+use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
@@ -12,9 +11,6 @@ use quittance_receipt::config::Config;
 use quittance_receipt::handler::Receipts;
 use quittance_receipt::issue::Issuer;
 use quittance_receipt::render::Renderer;
-
-/// Longer than a message can wait in the queue and its dead-letter queue (14 days each).
-const RECORDS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -29,7 +25,7 @@ async fn main() -> Result<(), Error> {
             documents_bucket: config.documents_bucket,
             publisher: Publisher::new(&aws, config.topic_arn),
         },
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, RECORDS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
     receipts.idempotency.warm_up().await;

@@ -1,8 +1,7 @@
 //! Wires the webhook function to its settings and clients.
 
-use chrono::TimeDelta;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use quittance_idempotency::IdempotencyTable;
+use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::secret;
@@ -13,9 +12,6 @@ use quittance_webhook::deliver::Receiver;
 use quittance_webhook::handler::Webhooks;
 use quittance_webhook::signature::Signer;
 
-/// Longer than a message can wait in the queue and its dead-letter queue (14 days each).
-const RECORDS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start();
@@ -24,7 +20,7 @@ async fn main() -> Result<(), Error> {
     let secret = secret::read(&aws, &config.signing_secret_arn).await?;
     let webhooks = Webhooks {
         receiver: Receiver::new(config.endpoint_url, Signer::new(&secret)?)?,
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, RECORDS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
     webhooks.idempotency.warm_up().await;

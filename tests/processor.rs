@@ -13,7 +13,7 @@ pub(crate) const ROLE: &str = "quittance_processor";
 
 async fn settle_all(database: &Database, said: &[Said]) -> Result<Vec<EventMessage>, StoreError> {
     let instructions: Vec<_> = said.iter().map(Said::instruction).collect();
-    settle(database, &instructions, noon()).await
+    settle(database, &instructions, noon()).await.map(|settled| settled.messages)
 }
 
 fn surplus(reason: &str) -> (String, String) {
@@ -172,4 +172,61 @@ async fn what_the_outbox_refuses_leaves_nothing_of_the_payment_behind() {
         + (select count(*) from audit.records)";
     assert_eq!(test.count(left).await, 0);
     assert_eq!(test.invoice(invoice).await, ("open".to_owned(), "0".to_owned(), 2));
+}
+
+#[tokio::test]
+async fn a_payment_that_two_clients_claim_pays_the_invoice_of_neither() {
+    let test = TestDatabase::migrated().await;
+    let (one, other) = (test.client().await, test.client().await);
+    let mine = test.open_invoice(one, "100.00", "EUR").await;
+    let theirs = test.open_invoice(other, "100.00", "EUR").await;
+    let processor = test.as_role(ROLE, 1).await;
+    let claim = Said::claim("t", Some(theirs), money("100.00", "EUR")).by_client(other);
+    let foreign =
+        Said::claim("t", Some(mine), money("100.00", "EUR")).by_client(one).again("foreign", TimeDelta::days(-900));
+    settle_all(&processor, &[claim]).await.unwrap();
+    settle_all(&processor, &[foreign]).await.unwrap();
+    settle_all(&processor, &[Said::capture("t", None, money("100.00", "EUR"))]).await.unwrap();
+    for invoice in [mine, theirs] {
+        assert_eq!(test.invoice(invoice).await, ("open".to_owned(), "0".to_owned(), 2));
+    }
+    assert_eq!(
+        test.count("select count(*) from payments.payments where client_id is null and invoice_id is null").await,
+        1
+    );
+    assert_eq!(test.open_cases().await, [surplus("unknown_invoice")]);
+}
+
+#[tokio::test]
+async fn a_claim_that_comes_after_the_money_shows_the_claimant_nothing() {
+    let test = TestDatabase::migrated().await;
+    let client = test.client().await;
+    let invoice = test.open_invoice(client, "0.01", "EUR").await;
+    let processor = test.as_role(ROLE, 1).await;
+    settle_all(&processor, &[Said::capture("t", None, money("777.77", "EUR"))]).await.unwrap();
+    for value in ["0.01", "777.77"] {
+        let claim =
+            Said::claim("t", Some(invoice), money(value, "EUR")).by_client(client).again(value, TimeDelta::zero());
+        settle_all(&processor, &[claim]).await.unwrap();
+        assert_eq!(test.count("select count(*) from payments.payments where client_id is null").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_bears_the_name_of_another_is_told_apart_and_leaves_nothing_behind() {
+    let test = TestDatabase::migrated().await;
+    let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
+    let processor = test.as_role(ROLE, 1).await;
+    let first = Said::capture("pi_1", Some(invoice), money("100.00", "EUR"));
+    settle_all(&processor, std::slice::from_ref(&first)).await.unwrap();
+    let namesakes = [
+        Said::capture("pi_2", None, money("100.00", "EUR")).again(&first.evidence.event_id, TimeDelta::zero()),
+        Said::capture("pi_1", Some(invoice), money("555.00", "EUR")),
+        Said::capture("pi_3", None, money("1.00", "EUR")),
+    ];
+    let instructions: Vec<_> = namesakes.iter().map(Said::instruction).collect();
+    let settled = settle(&processor, &instructions, noon()).await.unwrap();
+    assert_eq!(settled.renamed, [0, 1]);
+    assert_eq!(test.count("select count(*) from payments.payments where transaction_id = 'stripe:pi_2'").await, 0);
+    assert_eq!(test.payment("stripe:pi_3").await, ("confirmed".to_owned(), "0".to_owned(), "1".to_owned()));
 }

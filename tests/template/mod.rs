@@ -4,4 +4,5 @@ mod access;
 mod api;
 mod document;
 mod queues;
+mod samconfig;
 mod storage;

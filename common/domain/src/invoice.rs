@@ -36,12 +36,6 @@ impl InvoiceStatus {
             Self::Void => "void",
         }
     }
-
-    /// Whether money can be allocated to an invoice that stands so.
-    #[must_use]
-    pub const fn is_payable(self) -> bool {
-        matches!(self, Self::Open | Self::PartiallyPaid)
-    }
 }
 
 impl fmt::Display for InvoiceStatus {

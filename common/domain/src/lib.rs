@@ -6,6 +6,7 @@
 //! Where to look: [`money`] for amounts, [`id`] for names of things, [`payment`] for what evidence adds up to,
 //! [`settlement`] for what a payment does to an invoice, [`command`] and [`event`] for what travels between functions.
 
+pub mod calendar;
 pub mod command;
 pub mod event;
 pub mod id;

@@ -156,7 +156,16 @@ impl Money {
     /// # Errors
     /// [`MoneyError::TooLarge`] beyond [`AMOUNT_MAX`].
     pub fn from_minor_units(units: i64, currency: Currency) -> Result<Self, MoneyError> {
-        let amount = Decimal::try_new(units, currency.minor_digits()).map_err(|_| MoneyError::Overflow)?;
+        Self::scaled(units, currency.minor_digits(), currency)
+    }
+
+    /// Reads an amount given in units of `10^-decimals`, for gateways that scale a currency in a way of their own.
+    ///
+    /// # Errors
+    /// [`MoneyError::TooManyDecimals`] if the currency cannot have the amount, [`MoneyError::TooLarge`] beyond
+    /// [`AMOUNT_MAX`].
+    pub fn scaled(units: i64, decimals: u32, currency: Currency) -> Result<Self, MoneyError> {
+        let amount = Decimal::try_new(units, decimals).map_err(|_| MoneyError::Overflow)?;
         Self::new(amount, currency)
     }
 

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{InvoiceId, PaymentId, Provider, TransactionId};
+use crate::id::InvoiceId;
 use crate::money::Money;
 
 /// How much a piece of evidence proves, weakest first. An invoice is paid from [`Rank::Captured`] up.
@@ -160,7 +160,7 @@ pub struct PaymentState {
     pub confirmed: Option<Money>,
     /// Money said to have been paid, when nothing better is known.
     pub claimed: Option<Money>,
-    /// The invoice named by the best evidence that names one.
+    /// The invoice that the money is for, if the evidence agrees on one.
     pub invoice_id: Option<InvoiceId>,
     /// Sources of the same rank disagree about the amount; the lower one counts.
     pub contradictory: bool,
@@ -190,24 +190,11 @@ impl PaymentState {
             rank,
             confirmed: confirmed.and_then(|agreed| agreed.amount),
             claimed: at_rank(Rank::Claimed).map(|fact| fact.amount).next(),
-            invoice_id: named_invoice(&ordered),
+            invoice_id: named_invoice(&ordered, confirmed.and_then(|agreed| agreed.amount)),
             contradictory: confirmed.is_some_and(|agreed| agreed.contradictory),
             occurred_at: rank.and_then(|rank| at_rank(rank).map(|fact| fact.occurred_at).next()),
         }
     }
-}
-
-/// A payment: its names and its state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payment {
-    /// Our id.
-    pub id: PaymentId,
-    /// Its first name, in its provider's namespace.
-    pub transaction_id: TransactionId,
-    /// Who moved the money.
-    pub provider: Provider,
-    /// What its facts add up to.
-    pub state: PaymentState,
 }
 
 #[derive(Clone, Copy)]
@@ -248,10 +235,21 @@ fn agreed_amount<'a>(facts: impl Iterator<Item = &'a Fact>) -> Agreed {
     Agreed { amount, contradictory }
 }
 
-fn named_invoice(ordered: &[&Fact]) -> Option<InvoiceId> {
+/// The invoice that the money is for: the one that the best evidence names. Where only claims name one, they must all
+/// name the same and, once money is proven, one of them its exact amount: whoever claims a foreign payment for an
+/// invoice of its own makes it nobody's, for staff to decide.
+fn named_invoice(ordered: &[&Fact], confirmed: Option<Money>) -> Option<InvoiceId> {
     let naming = || ordered.iter().filter(|fact| fact.invoice_id.is_some());
     let best = naming().filter_map(|fact| fact.kind.rank()).max()?;
-    naming().find(|fact| fact.kind.rank() == Some(best)).and_then(|fact| fact.invoice_id)
+    let mut named = naming().filter(|fact| fact.kind.rank() == Some(best));
+    let first = named.next()?;
+    if best > Rank::Claimed {
+        return first.invoice_id;
+    }
+    let is_unanimous = named.all(|fact| fact.invoice_id == first.invoice_id);
+    let fits =
+        confirmed.is_none_or(|amount| naming().any(|fact| fact.kind == FactKind::Claim && fact.amount == amount));
+    if is_unanimous && fits { first.invoice_id } else { None }
 }
 
 #[cfg(test)]
@@ -323,6 +321,25 @@ mod tests {
         let facts =
             [fact(FactKind::Claim, "100", Door::Api, "t", 1), fact(FactKind::Capture, "90", Door::Gateway, "ch", 2)];
         assert_eq!(confirmed(&facts).as_deref(), Some("90.00"));
+    }
+
+    fn naming(mut fact: Fact, invoice: u128) -> Fact {
+        fact.invoice_id = Some(InvoiceId::from_uuid(Uuid::from_u128(invoice)));
+        fact
+    }
+
+    #[test]
+    fn a_claim_leads_money_to_its_invoice_only_if_the_amount_fits_and_no_other_claim_disagrees() {
+        let claim = naming(fact(FactKind::Claim, "100", Door::Api, "t", 1), 1);
+        let bank = fact(FactKind::Capture, "100", Door::Bank, "b", 2);
+        assert_eq!(PaymentState::of(&[claim.clone(), bank.clone()]).invoice_id, claim.invoice_id);
+        let small = naming(fact(FactKind::Claim, "0.01", Door::Api, "t", 1), 1);
+        assert_eq!(PaymentState::of(&[small, bank.clone()]).invoice_id, None);
+        let foreign = naming(fact(FactKind::Claim, "100", Door::Confirmation, "t", 0), 2);
+        assert_eq!(PaymentState::of(&[claim.clone(), foreign.clone()]).invoice_id, None);
+        assert_eq!(PaymentState::of(&[claim.clone(), foreign, bank]).invoice_id, None);
+        let bank = naming(fact(FactKind::Capture, "100", Door::Bank, "b", 2), 3);
+        assert_eq!(PaymentState::of(&[claim, bank.clone()]).invoice_id, bank.invoice_id);
     }
 
     #[test]

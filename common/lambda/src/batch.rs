@@ -114,7 +114,10 @@ where
                 batch.conclude(record, verdict).await;
             }
         }
-        Err(_) => {
+        Err(reason) => {
+            if mode == Mode::Together && records.len() > 1 {
+                tracing::warn!(reason, "the batch is handled one by one");
+            }
             for record in &records {
                 if batch.blocked.contains(&record.group_id) || !time_is_left(deadline) {
                     batch.fail(record);

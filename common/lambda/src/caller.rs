@@ -63,15 +63,16 @@ impl Reach {
 }
 
 impl Permission {
-    /// The scope that gives it to a machine client. No machine client is given both `payments:create` and
-    /// `payments:confirm`: who creates payments must not be the one who proves them.
+    /// The scope that gives it to a machine client. No machine client is given both `payments:create` and one of
+    /// `payments:confirm` and `statements:write`: who creates payments must not be the one who proves them.
     const fn scope(self) -> &'static str {
         match self {
             Self::WriteInvoices => "invoices:write",
             Self::Read => "invoices:read",
             Self::ClaimPayments => "payments:create",
             Self::ConfirmPayments => "payments:confirm",
-            Self::UploadConfirmations | Self::UploadStatements => "uploads:write",
+            Self::UploadConfirmations => "confirmations:write",
+            Self::UploadStatements => "statements:write",
         }
     }
 

@@ -122,14 +122,13 @@ impl Fields {
     /// A list of texts.
     pub fn texts(&mut self, name: &str, count_max: usize, length_max: usize) -> Option<Vec<String>> {
         let items = self.list(name, count_max)?;
-        let texts: Vec<String> = items
-            .iter()
-            .filter_map(Value::as_str)
-            .filter(|text| text.chars().count() <= length_max)
-            .map(ToOwned::to_owned)
-            .collect();
+        let is_fit = |text: &&str| text.chars().count() <= length_max && !text.chars().any(char::is_control);
+        let texts: Vec<String> = items.iter().filter_map(Value::as_str).filter(is_fit).map(ToOwned::to_owned).collect();
         if texts.len() != items.len() {
-            self.problem(name, format!("must hold texts of at most {length_max} characters"));
+            self.problem(
+                name,
+                format!("must hold texts of at most {length_max} characters, none of them control characters"),
+            );
             return None;
         }
         Some(texts)

@@ -77,10 +77,10 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
-    /// Something that the request needs is away; the same request may be sent again.
+    /// Something that the request needs is away.
     #[must_use]
     pub fn unavailable(retry_after_seconds: u32) -> Self {
-        let detail = "nothing is lost; send the same request again with the same Idempotency-Key";
+        let detail = "it is not known whether the request took effect; repeat it with the same Idempotency-Key, or look before you repeat it where there is none";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", detail)
             .retry_after(retry_after_seconds)
     }

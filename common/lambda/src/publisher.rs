@@ -38,6 +38,10 @@ impl Publisher {
         let mut result = Published::default();
         for chunk in messages.chunks(BATCH_SIZE_MAX) {
             self.publish_chunk(chunk, &mut result).await;
+            if !result.failures.is_empty() {
+                // What follows would overtake what failed.
+                break;
+            }
         }
         for failure in &result.failures {
             tracing::warn!(failure, "events not published yet");

@@ -1,7 +1,6 @@
 //! Settings from the environment: read once, in `main`, and all that is wrong named at once.
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
 /// What is missing or wrong in the environment, one sentence each.
 #[derive(Debug, thiserror::Error)]
@@ -36,21 +35,6 @@ impl Settings {
                 String::new()
             }
         }
-    }
-
-    /// A setting of another type that must be there.
-    pub fn parsed<T: FromStr>(&mut self, name: &'static str, fallback: T) -> T
-    where
-        T::Err: std::fmt::Display,
-    {
-        let text = self.required(name);
-        if text.is_empty() {
-            return fallback;
-        }
-        text.parse().unwrap_or_else(|error| {
-            self.problems.push(format!("{name}: {error}"));
-            fallback
-        })
     }
 
     /// A group of settings that has a reader of its own.
@@ -96,7 +80,9 @@ mod tests {
     fn all_that_is_missing_or_wrong_is_named_at_once() {
         let mut settings = Settings::from_values([("PORT".to_owned(), "many".to_owned())]);
         settings.required("QUEUE_URL");
-        settings.parsed::<u16>("PORT", 0);
+        let port = settings
+            .group(|settings| settings.required("PORT").parse::<u16>().map_err(|error| format!("PORT: {error}")));
+        assert_eq!(port, None);
         settings.required("TOPIC_ARN");
         let message = settings.finish().unwrap_err().to_string();
         for name in ["QUEUE_URL", "PORT", "TOPIC_ARN"] {

@@ -107,7 +107,7 @@ fn evidence(kind: FactKind, event: &Event, intent: &PaymentIntent) -> Result<Evi
         _ => intent.amount,
     };
     let currency: Currency = intent.currency.to_uppercase().parse().map_err(unreadable)?;
-    let amount = Money::from_minor_units(units, currency).and_then(Money::positive).map_err(unreadable)?;
+    let amount = Money::scaled(units, decimals(currency), currency).and_then(Money::positive).map_err(unreadable)?;
     Ok(Evidence {
         kind,
         amount,
@@ -124,11 +124,22 @@ fn evidence(kind: FactKind, event: &Event, intent: &PaymentIntent) -> Result<Evi
     })
 }
 
+/// The decimals of Stripe's amounts, which differ from ISO 4217 for a few currencies (Stripe, "Supported currencies",
+/// special cases and zero-decimal currencies).
+fn decimals(currency: Currency) -> u32 {
+    match currency.code() {
+        "ISK" | "UGX" => 2,
+        "MGA" => 0,
+        _ => currency.minor_digits(),
+    }
+}
+
 /// The invoice that we, or whoever made the payment intent, put into its metadata. Text that is no id names nothing:
 /// the money is real all the same.
 fn invoice_hint(metadata: &Metadata) -> Option<InvoiceHint> {
     let by_id = metadata.invoice_id.as_deref().and_then(|id| id.parse().ok()).map(InvoiceHint::Id);
-    by_id.or_else(|| metadata.invoice_number.clone().map(InvoiceHint::Number))
+    let is_number = |text: &&String| (1..=50).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    by_id.or_else(|| metadata.invoice_number.as_ref().filter(is_number).cloned().map(InvoiceHint::Number))
 }
 
 /// `t=<seconds>,v1=<hex>[,v1=<hex>…]`; other schemes are passed over.
@@ -233,6 +244,15 @@ mod tests {
         let notices = Stripe.read(event("payment_intent.succeeded", "jpy").as_bytes()).unwrap();
         let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
         assert_eq!(evidence.amount, Money::parse("11900", "JPY").unwrap());
+    }
+
+    #[test]
+    fn currencies_that_stripe_scales_otherwise_than_iso_keep_their_value() {
+        for (currency, value) in [("isk", "119"), ("ugx", "119"), ("mga", "11900")] {
+            let notices = Stripe.read(event("payment_intent.succeeded", currency).as_bytes()).unwrap();
+            let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
+            assert_eq!(evidence.amount, Money::parse(value, &currency.to_uppercase()).unwrap());
+        }
     }
 
     #[test]

@@ -85,7 +85,10 @@ create table billing.upload_lines (
 grant usage on schema billing to
     quittance_billing, quittance_validator, quittance_importer, quittance_processor;
 grant select, insert, update on billing.clients, billing.invoice_counters to quittance_billing;
-grant select, insert on billing.invoices, billing.invoice_lines, billing.uploads to quittance_billing;
+grant select on billing.invoices to quittance_billing;
+-- What was paid, and the status that follows, start at their defaults.
+grant insert (id, client_id, currency, total, due_on) on billing.invoices to quittance_billing;
+grant select, insert on billing.invoice_lines, billing.uploads to quittance_billing;
 -- Billing writes the document's columns and takes an invoice from draft to open or void; what was paid is the
 -- processor's. Both lock the row first.
 grant update (number, issued_on, status, version) on billing.invoices to quittance_billing;

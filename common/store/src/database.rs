@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
 use serde::Deserialize;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::Mutex;
 
 use crate::error::StoreError;
@@ -82,6 +82,8 @@ impl DatabaseSettings {
             .password(password)
             .ssl_mode(self.ssl_mode)
             .application_name(role)
+            // A slow statement would be logged with its text, and one of the migrator's holds a password.
+            .disable_statement_logging()
     }
 }
 

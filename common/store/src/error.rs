@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// PostgreSQL or the way to it failed. Retrying may help.
-    #[error("the database did not answer: {0}")]
+    #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
     /// No password or token for the login role could be had.
     #[error("no database login for role {role}: {reason}")]
@@ -31,18 +31,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the database itself is out of reach, so that no record could succeed now.
+    /// Whether the database is out of reach or busy with something else, so that the record itself is not to blame.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Login { .. } => true,
             Self::Database(error) => match error {
                 sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-                // 08: connection exceptions; 28: authorisation; 53: out of resources; 57P: shutting down;
-                // 3D: no such database. (PostgreSQL, Appendix A.)
-                sqlx::Error::Database(error) => error
-                    .code()
-                    .is_some_and(|code| ["08", "28", "53", "57P", "3D"].iter().any(|class| code.starts_with(class))),
+                // 08: connection exceptions; 28: authorisation; 53: out of resources; 57P: shutting down; 3D: no such
+                // database; 40: deadlock and serialization; 55P03, 57014, 25P03: timeouts of locks, statements and
+                // idle transactions; 25006: a standby. None says anything about the message. (PostgreSQL, Appendix A.)
+                sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                    ["08", "28", "53", "57P", "3D", "40", "55P03", "57014", "25P03", "25006"]
+                        .iter()
+                        .any(|class| code.starts_with(class))
+                }),
                 _ => false,
             },
             Self::Migration(_) | Self::Corrupt { .. } => false,

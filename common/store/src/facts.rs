@@ -61,6 +61,46 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
     Ok(inserted)
 }
 
+/// A fact that has been recorded, with the payment it speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFact {
+    /// The payment's name.
+    pub transaction_id: String,
+    /// [`quittance_domain::payment::Door`] it came through.
+    pub door: String,
+    /// The source's own name of the message.
+    pub event_id: String,
+    /// What it tells.
+    pub kind: String,
+    /// Of how much money.
+    pub amount: Decimal,
+    /// In which currency.
+    pub currency: String,
+}
+
+/// The facts that these sources' messages became earlier, found by door and event id.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn known(
+    transaction: &mut Transaction,
+    doors: &[String],
+    event_ids: &[String],
+) -> Result<Vec<KnownFact>, StoreError> {
+    let known = sqlx::query_as!(
+        KnownFact,
+        "select transaction_id, facts.door, facts.event_id, kind, facts.amount, facts.currency
+         from unnest($1::text[], $2::text[]) as message (door, event_id)
+         join payments.facts on facts.door = message.door and facts.event_id = message.event_id
+         join payments.payments on payments.id = payment_id",
+        doors,
+        event_ids,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    Ok(known)
+}
+
 /// All facts of the payments.
 ///
 /// # Errors

@@ -34,6 +34,8 @@ pub struct LockedPayment {
     pub provider: Provider,
     /// What has been allocated or credited for it so far.
     pub posted: Option<Money>,
+    /// The invoice it was for when it was last decided.
+    pub invoice_id: Option<InvoiceId>,
 }
 
 /// The columns of a payment that follow from its facts.
@@ -85,7 +87,7 @@ pub async fn lock(
 ) -> Result<Vec<LockedPayment>, StoreError> {
     let names: Vec<String> = transaction_ids.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "select id, transaction_id, provider from payments.payments where transaction_id = any($1) order by id for update",
+        "select id, transaction_id, provider, invoice_id from payments.payments where transaction_id = any($1) order by id for update",
         &names,
     )
     .fetch_all(&mut **transaction)
@@ -105,6 +107,7 @@ pub async fn lock(
                 transaction_id: row.transaction_id.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 provider: row.provider.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 posted: first,
+                invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
             })
         })
         .collect()
@@ -140,8 +143,7 @@ pub async fn update(transaction: &mut Transaction, updates: &[PaymentUpdate]) ->
     let invoices: Vec<Option<Uuid>> = updates.iter().map(|update| update.invoice_id.map(InvoiceId::as_uuid)).collect();
     sqlx::query!(
         "update payments.payments
-         set status = new.status, amount = new.amount, currency = new.currency,
-             client_id = coalesce(new.client_id, payments.client_id),
+         set status = new.status, amount = new.amount, currency = new.currency, client_id = new.client_id,
              invoice_id = new.invoice_id, updated_at = now()
          from unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::uuid[], $6::uuid[])
              as new (id, status, amount, currency, client_id, invoice_id)

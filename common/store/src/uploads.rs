@@ -8,6 +8,9 @@ use rust_decimal::Decimal;
 use crate::database::{Database, Transaction};
 use crate::error::{StoreError, money};
 
+/// The largest file, in bytes: what the presigned URL takes and what the importer reads.
+pub const FILE_BYTES_MAX: u32 = 5 * 1024 * 1024;
+
 /// What a file is. Taken from our record, never from the file's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadKind {
@@ -128,8 +131,7 @@ pub async fn accept(
     let currencies: Vec<String> = lines.iter().map(|line| line.amount.currency().to_string()).collect();
     sqlx::query!(
         "insert into billing.upload_lines (upload_id, line, transaction_id, amount, currency)
-         select $1, * from unnest($2::integer[], $3::text[], $4::numeric[], $5::text[])
-         on conflict do nothing",
+         select $1, * from unnest($2::integer[], $3::text[], $4::numeric[], $5::text[])",
         id.as_uuid(),
         &numbers,
         &names,

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use chrono::{Datelike, NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
+use quittance_domain::calendar::plausible_day;
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
@@ -177,7 +178,9 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
     let mut fields = Fields::parse(body)?;
     let client_id = fields.required("client_id");
     let currency = fields.required::<Currency>("currency");
-    let due_on = fields.required("due_on");
+    let due_on = fields
+        .required("due_on")
+        .and_then(|day| plausible_day(day).map_err(|error| fields.problem("due_on", error)).ok());
     let lines = fields.objects("lines", LINES_MAX, line);
     fields.finish()?;
     let (Some(client_id), Some(currency), Some(due_on), Some(lines)) = (client_id, currency, due_on, lines) else {

@@ -15,7 +15,7 @@ use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::correlation;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::{FieldProblem, Problem};
-use quittance_store::uploads::{self, Upload, UploadKind};
+use quittance_store::uploads::{self, FILE_BYTES_MAX, Upload, UploadKind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -24,9 +24,6 @@ use crate::{Billing, path_id, unavailable};
 
 /// How long the URL takes a file.
 const URL_LIFETIME: Duration = Duration::from_secs(15 * 60);
-
-/// The largest file, in bytes; the importer reads no more.
-const FILE_BYTES_MAX: u32 = 5 * 1024 * 1024;
 
 const CONTENT_TYPE: &str = "text/csv";
 

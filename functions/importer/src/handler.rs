@@ -8,10 +8,11 @@ use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::parking::DeadLetterQueue;
-use quittance_store::{Database, StoreError, uploads};
+use quittance_store::uploads::{self, FILE_BYTES_MAX};
+use quittance_store::{Database, StoreError};
 use serde_json::Value;
 
-use crate::import::{FILE_BYTES_MAX, ImportError, import, refuse};
+use crate::import::{ImportError, import, refuse};
 
 /// What the importer works with.
 #[derive(Clone)]
@@ -86,7 +87,7 @@ impl Importer {
             answer.map_err(|error| format!("file {key} cannot be read: {}", kind(&error.into_service_error())))?;
         let is_small = object
             .content_length()
-            .and_then(|length| u64::try_from(length).ok())
+            .and_then(|length| u32::try_from(length).ok())
             .is_some_and(|length| length <= FILE_BYTES_MAX);
         if !is_small {
             return Ok(None);

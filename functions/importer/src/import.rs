@@ -18,9 +18,6 @@ use crate::parse::{Line, parse};
 /// The name in the envelopes' `source`.
 const FUNCTION: &str = "importer";
 
-/// The largest file; the presigned URL is made for no more.
-pub const FILE_BYTES_MAX: u64 = 5 * 1024 * 1024;
-
 /// Why a file was not dealt with; its notification comes back.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {

@@ -8,6 +8,7 @@
 
 use chrono::NaiveDate;
 use csv::StringRecord;
+use quittance_domain::calendar::plausible_day;
 use quittance_domain::id::{Provider, TransactionId};
 use quittance_domain::money::Money;
 use quittance_store::uploads::UploadKind;
@@ -58,6 +59,10 @@ fn broken(line: u64, reason: impl ToString) -> Broken {
 pub fn parse(kind: UploadKind, bytes: &[u8]) -> Result<Vec<Line>, Broken> {
     let text = std::str::from_utf8(bytes).map_err(|_| broken(1, "the file is not UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.replace("\r\n", "").contains('\r') {
+        // Lines are named by their number, which counts line feeds.
+        return Err(broken(1, "lines end with a carriage return alone; save the file with LF or CRLF"));
+    }
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| broken(1, error))?.clone();
     let columns = Columns::find(kind, &header)?;
@@ -117,6 +122,7 @@ impl Columns {
         let text = |name: &str, place: usize| match field(place) {
             "" => Ok(None),
             text if text.chars().count() > TEXT_LENGTH_MAX => Err(format!("{name} is longer than {TEXT_LENGTH_MAX}")),
+            text if text.chars().any(char::is_control) => Err(format!("{name} has control characters")),
             text => Ok(Some(text.to_owned())),
         };
         let (provider, transaction_id) = TransactionId::with_provider(field(self.transaction_id))
@@ -133,7 +139,8 @@ impl Columns {
             provider,
             invoice_number: text("invoice_number", self.invoice_number)?,
             amount: amount.map_err(|error| format!("amount: {error}"))?,
-            day: day.map_err(|_| "the day is not YYYY-MM-DD".to_owned())?,
+            day: plausible_day(day.map_err(|_| "the day is not YYYY-MM-DD".to_owned())?)
+                .map_err(|error| error.to_string())?,
             bank_reference,
         })
     }
@@ -167,6 +174,8 @@ mod tests {
             ("b2,t-2,INV-2,1,EUR,02.11.2026\n", "YYYY-MM-DD"),
             ("b2,t 2,INV-2,1,EUR,2026-11-02\n", "transaction_id"),
             (",t-2,INV-2,1,EUR,2026-11-02\n", "bank_reference"),
+            ("b2,t-2,INV\u{0}2,1,EUR,2026-11-02\n", "control characters"),
+            ("b2,t-2,INV-2,1,EUR,-9999-11-02\n", "year"),
             ("b2,t-2\n", "header's length"),
         ] {
             let error = statement(&format!("{good}{line}")).unwrap_err();
@@ -180,6 +189,8 @@ mod tests {
         assert!(statement("").is_err());
         assert!(parse(UploadKind::BankStatement, b"").is_err());
         assert!(parse(UploadKind::BankStatement, b"date;amount\n").unwrap_err().reason.contains("bank_reference"));
+        let apple = format!("{STATEMENT}b1,t-1,,1,EUR,2026-11-02\nb2,t-2,,1,EUR,2026-11-02\n").replace('\n', "\r");
+        assert!(parse(UploadKind::BankStatement, apple.as_bytes()).unwrap_err().reason.contains("carriage return"));
         assert!(parse(UploadKind::BankStatement, b"\xff\xfe").unwrap_err().reason.contains("UTF-8"));
     }
 }

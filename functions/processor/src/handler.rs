@@ -41,25 +41,32 @@ impl Processor {
 
     /// Settles what the records say, publishes what happened, and gives a verdict for each record.
     async fn process(&self, records: &[Record]) -> Result<Vec<Verdict>, BatchError> {
-        let mut instructions = Vec::new();
-        let verdicts = records
-            .iter()
-            .map(|record| match instruction(record) {
+        let (mut instructions, mut places) = (Vec::new(), Vec::new());
+        let mut verdicts = Vec::with_capacity(records.len());
+        for (place, record) in records.iter().enumerate() {
+            verdicts.push(match instruction(record) {
                 Ok(instruction) => {
                     instructions.push(instruction);
+                    places.push(place);
                     Verdict::Done
                 }
                 Err(refusal) => Verdict::Park(refusal),
-            })
-            .collect();
-        if !instructions.is_empty() {
-            let messages =
-                settle(&self.database, &instructions, Utc::now()).await.map_err(|error| batch_error(&error))?;
-            let published = self.publisher.publish(&messages).await.published;
-            // The payments are committed. What is not published or not marked now, the relay publishes.
-            if let Err(error) = outbox::mark_published(&self.database, &published).await {
-                tracing::warn!(error = %error, "published events stay marked as unpublished");
+            });
+        }
+        if instructions.is_empty() {
+            return Ok(verdicts);
+        }
+        let settled = settle(&self.database, &instructions, Utc::now()).await.map_err(|error| batch_error(&error))?;
+        for renamed in settled.renamed {
+            let verdict = places.get(renamed).and_then(|place| verdicts.get_mut(*place));
+            if let (Some(verdict), Some(instruction)) = (verdict, instructions.get(renamed)) {
+                *verdict = Verdict::Park(other_payload(instruction));
             }
+        }
+        let published = self.publisher.publish(&settled.messages).await.published;
+        // The payments are committed. What is not published or not marked now, the relay publishes.
+        if let Err(error) = outbox::mark_published(&self.database, &published).await {
+            tracing::warn!(error = %error, "published events stay marked as unpublished");
         }
         Ok(verdicts)
     }
@@ -74,6 +81,15 @@ fn instruction(record: &Record) -> Result<Instruction, Refusal> {
         return Err(Refusal { code: "invalid_amount", reason });
     }
     Ok(Instruction { evidence, correlation_id: event.correlationid })
+}
+
+fn other_payload(instruction: &Instruction) -> Refusal {
+    let evidence = &instruction.evidence;
+    let reason = format!(
+        "payment {}: the {} message {} was recorded with another payment, kind or amount; the first stands",
+        evidence.transaction_id, evidence.door, evidence.event_id
+    );
+    Refusal { code: "other_payload", reason }
 }
 
 fn batch_error(error: &StoreError) -> BatchError {

@@ -5,6 +5,7 @@
 //! (the whole batch comes back), a message that cannot be read (parked at once), publishing (the relay does it).
 //! Who retries: the queue.
 
+mod changes;
 pub mod config;
 pub mod handler;
 pub mod settle;

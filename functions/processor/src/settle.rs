@@ -4,26 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{Evidence, InvoiceHint};
-use quittance_domain::event::{EventMessage, InvoiceEvent, InvoiceSettled, PaymentSummary, SurplusRecorded};
-use quittance_domain::id::{AllocationId, AuditId, CaseId, InvoiceId, PaymentId, TransactionId};
-use quittance_domain::invoice::{Invoice, InvoiceStatus};
-use quittance_domain::money::MoneyError;
+use quittance_domain::event::EventMessage;
+use quittance_domain::id::{InvoiceId, PaymentId, TransactionId};
 use quittance_domain::payment::{Fact, PaymentState};
-use quittance_domain::settlement::{self, Outcome, Settlement};
-use quittance_lambda::envelope::CloudEvent;
-use quittance_store::allocations::{self, Allocation};
-use quittance_store::audit::{self, AuditRecord};
-use quittance_store::cases::{self, CaseKind, NewCase};
-use quittance_store::credits::{self, Credit};
-use quittance_store::facts::{self, NewFact};
-use quittance_store::invoices::{self, InvoiceRecord};
-use quittance_store::payments::{self, LockedPayment, NewPayment, PaymentUpdate};
-use quittance_store::{Database, StoreError, Transaction, outbox};
-use serde_json::{Value, json};
+use quittance_store::facts::{self, KnownFact, NewFact};
+use quittance_store::payments::{self, LockedPayment, NewPayment};
+use quittance_store::{Database, StoreError, Transaction, invoices};
 use uuid::Uuid;
 
-/// The name in the envelopes' `source`.
-const FUNCTION: &str = "processor";
+use crate::changes::{Changes, invoice_of};
 
 /// Evidence and what ties it to the request that brought it.
 #[derive(Debug, Clone)]
@@ -34,8 +23,17 @@ pub struct Instruction {
     pub correlation_id: String,
 }
 
-/// Records the evidence and settles what follows from it, all in one transaction. Returns the events that were
-/// committed to the outbox, to be published now.
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The events that were committed to the outbox, to be published now.
+    pub messages: Vec<EventMessage>,
+    /// Places in the batch of instructions that bear the name of a message that said something else. Nothing of them
+    /// was recorded.
+    pub renamed: Vec<usize>,
+}
+
+/// Records the evidence and settles what follows from it, all in one transaction.
 ///
 /// # Errors
 /// [`StoreError`]; nothing has changed then.
@@ -43,32 +41,54 @@ pub async fn settle(
     database: &Database,
     instructions: &[Instruction],
     now: DateTime<Utc>,
-) -> Result<Vec<EventMessage>, StoreError> {
+) -> Result<Settled, StoreError> {
     let mut transaction = database.begin().await?;
-    let payments = lock_payments(&mut transaction, instructions).await?;
-    let recorded = record_facts(&mut transaction, instructions, &payments).await?;
+    let renamed = renamed(&mut transaction, instructions).await?;
+    let instructions: Vec<&Instruction> =
+        instructions.iter().enumerate().filter(|(place, _)| !renamed.contains(place)).map(|(_, i)| i).collect();
+    let payments = lock_payments(&mut transaction, &instructions).await?;
+    let news = record_facts(&mut transaction, &instructions, &payments).await?;
     let states = states(&mut transaction, &payments).await?;
-    let named: BTreeSet<InvoiceId> = states.values().filter_map(|state| state.invoice_id).collect();
+    let named: BTreeSet<InvoiceId> =
+        payments.values().filter_map(|payment| invoice_of(payment, states.get(&payment.id)?)).collect();
     let named: Vec<InvoiceId> = named.into_iter().collect();
     let invoices = invoices::lock(&mut transaction, &named).await?;
 
     let mut changes = Changes::new(invoices, now);
-    for payment in in_order_of_arrival(instructions, &payments) {
+    for payment in in_order_of_arrival(&instructions, &payments) {
         let Some(state) = states.get(&payment.id) else { continue };
-        let Some(cause) = instructions.iter().rev().find(|i| i.evidence.transaction_id == payment.transaction_id)
-        else {
-            continue;
-        };
-        changes.decide(payment, state, cause, recorded.contains(&payment.id))?;
+        let said = |i: &&&Instruction| i.evidence.transaction_id == payment.transaction_id;
+        let cause = news.get(&payment.id).copied().or_else(|| instructions.iter().rfind(said).copied());
+        let Some(cause) = cause else { continue };
+        changes.decide(payment, state, cause, news.contains_key(&payment.id))?;
     }
     changes.write(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(changes.messages)
+    Ok(Settled { messages: changes.messages, renamed })
+}
+
+/// Instructions whose name (door and event id) is that of a recorded fact with another payment, kind or amount.
+async fn renamed(transaction: &mut Transaction, instructions: &[Instruction]) -> Result<Vec<usize>, StoreError> {
+    let doors: Vec<String> = instructions.iter().map(|i| i.evidence.door.to_string()).collect();
+    let event_ids: Vec<String> = instructions.iter().map(|i| i.evidence.event_id.clone()).collect();
+    let known = facts::known(transaction, &doors, &event_ids).await?;
+    let is_same = |known: &KnownFact, evidence: &Evidence| {
+        known.transaction_id == evidence.transaction_id.as_str()
+            && known.kind == evidence.kind.as_str()
+            && known.amount == evidence.amount.amount()
+            && known.currency == evidence.amount.currency().code()
+    };
+    let is_renamed = |evidence: &Evidence| {
+        let mut namesakes =
+            known.iter().filter(|known| known.event_id == evidence.event_id && known.door == evidence.door.as_str());
+        namesakes.any(|known| !is_same(known, evidence))
+    };
+    Ok(instructions.iter().enumerate().filter(|(_, i)| is_renamed(&i.evidence)).map(|(place, _)| place).collect())
 }
 
 async fn lock_payments(
     transaction: &mut Transaction,
-    instructions: &[Instruction],
+    instructions: &[&Instruction],
 ) -> Result<HashMap<TransactionId, LockedPayment>, StoreError> {
     let named: BTreeMap<&TransactionId, &Evidence> =
         instructions.iter().map(|instruction| (&instruction.evidence.transaction_id, &instruction.evidence)).collect();
@@ -86,12 +106,12 @@ async fn lock_payments(
     Ok(locked.into_iter().map(|payment| (payment.transaction_id.clone(), payment)).collect())
 }
 
-/// Records what is new and returns the payments that it speaks of.
-async fn record_facts(
+/// Records what is new; returns, for each payment that something new was said of, who said it last.
+async fn record_facts<'a>(
     transaction: &mut Transaction,
-    instructions: &[Instruction],
+    instructions: &[&'a Instruction],
     payments: &HashMap<TransactionId, LockedPayment>,
-) -> Result<BTreeSet<PaymentId>, StoreError> {
+) -> Result<BTreeMap<PaymentId, &'a Instruction>, StoreError> {
     let (mut ids, mut numbers) = (Vec::new(), Vec::new());
     for instruction in instructions {
         match &instruction.evidence.invoice {
@@ -101,7 +121,7 @@ async fn record_facts(
         }
     }
     let named = invoices::named(transaction, &ids, &numbers).await?;
-    let invoice_of = |evidence: &Evidence| {
+    let invoice_named_by = |evidence: &Evidence| {
         let found = match evidence.invoice.as_ref()? {
             InvoiceHint::Id(id) => named.iter().find(|invoice| invoice.id == *id),
             InvoiceHint::Number(number) => named.iter().find(|invoice| invoice.number.as_ref() == Some(number)),
@@ -110,19 +130,23 @@ async fn record_facts(
         let may_name = evidence.client_id.is_none_or(|client_id| client_id == found.client_id);
         may_name.then_some(found.id)
     };
-    let new: Vec<NewFact> = instructions
+    let new: Vec<(NewFact, &Instruction)> = instructions
         .iter()
-        .filter_map(|Instruction { evidence, .. }| {
-            Some(NewFact {
+        .filter_map(|instruction| {
+            let evidence = &instruction.evidence;
+            let fact = NewFact {
                 id: Uuid::now_v7(),
                 payment_id: payments.get(&evidence.transaction_id)?.id,
-                fact: evidence.fact(invoice_of(evidence)),
+                fact: evidence.fact(invoice_named_by(evidence)),
                 actor: evidence.actor.clone(),
-            })
+            };
+            Some((fact, *instruction))
         })
         .collect();
-    let inserted = facts::insert(transaction, &new).await?;
-    Ok(new.iter().filter(|fact| inserted.contains(&fact.id)).map(|fact| fact.payment_id).collect())
+    let facts: Vec<NewFact> = new.iter().map(|(fact, _)| fact.clone()).collect();
+    let inserted = facts::insert(transaction, &facts).await?;
+    let is_news = |fact: &NewFact| inserted.contains(&fact.id);
+    Ok(new.into_iter().filter(|(fact, _)| is_news(fact)).map(|(fact, cause)| (fact.payment_id, cause)).collect())
 }
 
 async fn states(
@@ -139,7 +163,7 @@ async fn states(
 
 /// Each payment once, where the batch first speaks of it: the earlier of two payments of one invoice pays it.
 fn in_order_of_arrival<'a>(
-    instructions: &[Instruction],
+    instructions: &[&Instruction],
     payments: &'a HashMap<TransactionId, LockedPayment>,
 ) -> Vec<&'a LockedPayment> {
     let mut seen = BTreeSet::new();
@@ -148,222 +172,4 @@ fn in_order_of_arrival<'a>(
         .filter_map(|instruction| payments.get(&instruction.evidence.transaction_id))
         .filter(|payment| seen.insert(payment.id))
         .collect()
-}
-
-/// What a batch changes, collected so that each table is written once.
-struct Changes {
-    now: DateTime<Utc>,
-    invoices: BTreeMap<InvoiceId, InvoiceRecord>,
-    touched: BTreeSet<InvoiceId>,
-    updates: Vec<PaymentUpdate>,
-    allocations: Vec<Allocation>,
-    credits: Vec<Credit>,
-    cases: Vec<NewCase>,
-    audit: Vec<AuditRecord>,
-    messages: Vec<EventMessage>,
-}
-
-/// One payment while it is being decided.
-struct Deciding<'a> {
-    payment: &'a LockedPayment,
-    state: &'a PaymentState,
-    cause: &'a Instruction,
-    audit_id: AuditId,
-}
-
-impl Changes {
-    fn new(invoices: Vec<InvoiceRecord>, now: DateTime<Utc>) -> Self {
-        Self {
-            now,
-            invoices: invoices.into_iter().map(|record| (record.invoice.id, record)).collect(),
-            touched: BTreeSet::new(),
-            updates: Vec::new(),
-            allocations: Vec::new(),
-            credits: Vec::new(),
-            cases: Vec::new(),
-            audit: Vec::new(),
-            messages: Vec::new(),
-        }
-    }
-
-    fn decide(
-        &mut self,
-        payment: &LockedPayment,
-        state: &PaymentState,
-        cause: &Instruction,
-        is_news: bool,
-    ) -> Result<(), StoreError> {
-        let record = state.invoice_id.and_then(|id| self.invoices.get(&id)).cloned();
-        let invoice = record.as_ref().map(|record| &record.invoice);
-        let settlement =
-            settlement::settle(state, payment.posted, invoice).map_err(|error| unkeepable(payment, error))?;
-        if !is_news && settlement.allocation.is_none() && settlement.surplus.is_none() {
-            return Ok(());
-        }
-        let client_id = invoice.map(|invoice| invoice.client_id).or(cause.evidence.client_id);
-        self.updates.push(PaymentUpdate {
-            id: payment.id,
-            status: state.status,
-            amount: state.confirmed.or(state.claimed),
-            client_id,
-            invoice_id: state.invoice_id,
-        });
-        let deciding = Deciding { payment, state, cause, audit_id: AuditId::from_uuid(Uuid::now_v7()) };
-        self.audit.push(audit_record(&deciding, invoice, &settlement));
-        if state.contradictory || settlement.outcome == Outcome::Contradiction {
-            self.open_contradiction(&deciding);
-        }
-        if let Some(record) = &record {
-            self.allocate(&deciding, record, &settlement)?;
-        }
-        self.credit(&deciding, record.as_ref(), &settlement)
-    }
-
-    fn allocate(
-        &mut self,
-        deciding: &Deciding<'_>,
-        record: &InvoiceRecord,
-        settlement: &Settlement,
-    ) -> Result<(), StoreError> {
-        let Some((paid, allocated)) = &settlement.allocation else { return Ok(()) };
-        self.allocations.push(Allocation {
-            id: AllocationId::from_uuid(Uuid::now_v7()),
-            payment_id: deciding.payment.id,
-            invoice_id: paid.id,
-            amount: *allocated,
-        });
-        self.touched.insert(paid.id);
-        if let Some(kept) = self.invoices.get_mut(&paid.id) {
-            kept.invoice = paid.clone();
-        }
-        let Some((invoice, payment)) = record.summary(paid).zip(self.payment_summary(deciding)) else {
-            return Err(StoreError::Corrupt {
-                table: "billing.invoices",
-                reason: format!("invoice {} is payable without a number", paid.id),
-            });
-        };
-        let settled = InvoiceSettled {
-            invoice,
-            client: record.client.clone(),
-            payment,
-            allocated: *allocated,
-            audit_id: deciding.audit_id,
-        };
-        let event = if paid.status == InvoiceStatus::Paid {
-            InvoiceEvent::Paid(settled)
-        } else {
-            InvoiceEvent::PartiallyPaid(settled)
-        };
-        self.tell(deciding, event)
-    }
-
-    fn credit(
-        &mut self,
-        deciding: &Deciding<'_>,
-        record: Option<&InvoiceRecord>,
-        settlement: &Settlement,
-    ) -> Result<(), StoreError> {
-        let Some(surplus) = settlement.surplus else { return Ok(()) };
-        // Without an invoice the payer is unknown, whoever claims the payment: the money waits in suspense.
-        let client_id = record.map(|record| record.client.id);
-        self.credits.push(Credit { id: Uuid::now_v7(), payment_id: deciding.payment.id, client_id, surplus });
-        self.cases.push(NewCase {
-            id: CaseId::from_uuid(Uuid::now_v7()),
-            kind: CaseKind::Surplus,
-            payment_id: deciding.payment.id,
-            invoice_id: deciding.state.invoice_id,
-            amount: Some(surplus.amount),
-            reason: surplus.reason.to_string(),
-        });
-        let Some(payment) = self.payment_summary(deciding) else { return Ok(()) };
-        let invoice = record
-            .and_then(|record| self.invoices.get(&record.invoice.id))
-            .and_then(|kept| kept.summary(&kept.invoice));
-        let event = InvoiceEvent::SurplusRecorded(SurplusRecorded {
-            payment,
-            amount: surplus.amount,
-            reason: surplus.reason,
-            client: record.map(|record| record.client.clone()),
-            invoice,
-            audit_id: deciding.audit_id,
-        });
-        self.tell(deciding, event)
-    }
-
-    fn open_contradiction(&mut self, deciding: &Deciding<'_>) {
-        let posted = deciding.payment.posted.map_or_else(|| "nothing".to_owned(), |posted| posted.to_string());
-        let proven = deciding.state.confirmed.map_or_else(|| "nothing".to_owned(), |amount| amount.to_string());
-        self.cases.push(NewCase {
-            id: CaseId::from_uuid(Uuid::now_v7()),
-            kind: CaseKind::Contradiction,
-            payment_id: deciding.payment.id,
-            invoice_id: deciding.state.invoice_id,
-            amount: deciding.state.confirmed,
-            reason: format!("sources disagree: {posted} was posted, {proven} is proven by all of them"),
-        });
-    }
-
-    fn payment_summary(&self, deciding: &Deciding<'_>) -> Option<PaymentSummary> {
-        Some(PaymentSummary {
-            id: deciding.payment.id,
-            transaction_id: deciding.payment.transaction_id.clone(),
-            provider: deciding.payment.provider.clone(),
-            amount: deciding.state.confirmed?,
-            paid_at: deciding.state.occurred_at.unwrap_or(self.now),
-        })
-    }
-
-    fn tell(&mut self, deciding: &Deciding<'_>, event: InvoiceEvent) -> Result<(), StoreError> {
-        let correlation_id = deciding.cause.correlation_id.clone();
-        let message = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, self.now, correlation_id, event)
-            .message()
-            .map_err(|error| StoreError::Corrupt { table: "payments.outbox", reason: error.to_string() })?;
-        self.messages.push(message);
-        Ok(())
-    }
-
-    async fn write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
-        payments::update(transaction, &self.updates).await?;
-        let touched: Vec<&Invoice> =
-            self.touched.iter().filter_map(|id| self.invoices.get(id)).map(|record| &record.invoice).collect();
-        invoices::update_paid(transaction, &touched).await?;
-        allocations::insert(transaction, &self.allocations).await?;
-        credits::insert(transaction, &self.credits).await?;
-        cases::open(transaction, &self.cases).await?;
-        audit::append(transaction, &self.audit).await?;
-        outbox::insert(transaction, &self.messages).await
-    }
-}
-
-fn audit_record(deciding: &Deciding<'_>, invoice: Option<&Invoice>, settlement: &Settlement) -> AuditRecord {
-    let after = settlement.allocation.as_ref().map(|(paid, _)| paid);
-    let surplus = settlement.surplus.map(|surplus| json!({"amount": surplus.amount, "reason": surplus.reason}));
-    let evidence = &deciding.cause.evidence;
-    AuditRecord {
-        id: deciding.audit_id,
-        actor: evidence.actor.clone(),
-        action: "payment.evidence_recorded",
-        subject: deciding.payment.id.to_string(),
-        reason: format!(
-            "{} of {} through {}: {}",
-            evidence.kind,
-            evidence.amount,
-            evidence.door,
-            settlement.outcome.as_str()
-        ),
-        before: json!({"posted": deciding.payment.posted, "invoice": invoice.map(invoice_state)}),
-        after: json!({
-            "status": deciding.state.status, "confirmed": deciding.state.confirmed,
-            "invoice": after.map(invoice_state), "surplus": surplus,
-        }),
-        correlation_id: deciding.cause.correlation_id.clone(),
-    }
-}
-
-fn invoice_state(invoice: &Invoice) -> Value {
-    json!({"id": invoice.id, "paid": invoice.paid, "status": invoice.status, "version": invoice.version})
-}
-
-fn unkeepable(payment: &LockedPayment, error: MoneyError) -> StoreError {
-    StoreError::Corrupt { table: "payments.payments", reason: format!("payment {}: {error}", payment.id) }
 }

@@ -1,6 +1,7 @@
 //! From requests to evidence: parsing at the door, into types that cannot be wrong.
 
 use chrono::{DateTime, Utc};
+use quittance_domain::calendar::plausible_time;
 use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
 use quittance_domain::id::{ClientId, InvoiceId, Provider, TransactionId};
 use quittance_domain::money::Money;
@@ -101,7 +102,9 @@ impl ConfirmRequest {
         let invoice_id = fields.optional("invoice_id").map(InvoiceHint::Id);
         let invoice_number = fields.optional_text("invoice_number", 50).map(InvoiceHint::Number);
         let amount = fields.money("amount");
-        let occurred_at = fields.optional("occurred_at");
+        let occurred_at = fields
+            .optional("occurred_at")
+            .and_then(|time| plausible_time(time).map_err(|error| fields.problem("occurred_at", error)).ok());
         fields.finish()?;
         match (named, amount) {
             (Some((provider, transaction_id)), Some(amount)) => {

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::OnceLock;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use xtask::paths::workspace_root;
 
 /// A resource of the template.
@@ -89,16 +89,15 @@ impl Template {
             .expect("a function has a timeout")
     }
 
-    /// The queues that feed functions: the function's name, itself, the queue's name and the event's properties.
+    /// The queues that feed functions: the function's name, itself, the queue's name and the source's properties.
     pub(super) fn queue_sources(&self) -> Vec<(&str, &Resource, String, &Value)> {
         let mut sources = Vec::new();
-        for (name, function) in self.all("AWS::Serverless::Function") {
-            for event in function.property("/Events").as_object().into_iter().flat_map(Map::values) {
-                if event["Type"] == "SQS" {
-                    let queue = target(&event["Properties"]["Queue"]).expect("an event names its queue");
-                    sources.push((name, function, queue, &event["Properties"]));
-                }
-            }
+        for (name, source) in self.all("AWS::Lambda::EventSourceMapping") {
+            let function = target(source.property("/FunctionName")).expect("a source names its function");
+            let (name, function) =
+                self.resources.get_key_value(&function).unwrap_or_else(|| panic!("{name} feeds nothing"));
+            let queue = target(source.property("/EventSourceArn")).expect("a source names its queue");
+            sources.push((name.as_str(), function, queue, source.property("")));
         }
         assert!(sources.len() >= 6, "only {} queues feed functions", sources.len());
         sources

@@ -70,7 +70,7 @@ impl Doors<'_> {
 
     /// Sends the webhook of a payment, signed now; the event id is the same each time.
     pub(super) fn send_webhook(&self, invoice: &Invoice) -> Result<Answer> {
-        let body = stripe_event(invoice);
+        let body = stripe_event(invoice)?;
         let secret = self.stack.aws()?.secret_get(self.stack.output("StripeWebhookSecretArn")?)?;
         let header = stripe_signature(&secret, &body)?;
         self.api.post("/webhooks/stripe", &[("stripe-signature", &header)], &body)
@@ -97,10 +97,10 @@ fn facts(invoice: &Invoice) -> String {
 }
 
 /// `payment_intent.succeeded`, with the members of Stripe's API that matter here.
-pub(super) fn stripe_event(invoice: &Invoice) -> String {
+pub(super) fn stripe_event(invoice: &Invoice) -> Result<String> {
     let intent = invoice.transaction_id.trim_start_matches("stripe:");
-    let units = invoice.amount.replace('.', "").parse::<u64>().unwrap_or_default();
-    json!({
+    let units = invoice.amount.replace('.', "").parse::<u64>().context("the amount has no minor units")?;
+    let event = json!({
         "id": intent.replacen("pi_", "evt_", 1), "object": "event", "type": "payment_intent.succeeded",
         "created": 1_793_700_000, "livemode": false,
         "data": {"object": {
@@ -108,8 +108,8 @@ pub(super) fn stripe_event(invoice: &Invoice) -> String {
             "amount": units, "amount_received": units, "currency": invoice.currency.to_lowercase(),
             "metadata": {"invoice_id": invoice.id},
         }},
-    })
-    .to_string()
+    });
+    Ok(event.to_string())
 }
 
 /// `t=…,v1=…`, with a signature of an older secret first, as while secrets rotate.

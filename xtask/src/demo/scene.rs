@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::demo::api::{Api, text};
@@ -125,7 +125,7 @@ fn issue(
     (description, quantity, price, total, currency): &(&str, u32, &str, &'static str, &'static str),
 ) -> Result<Invoice> {
     let client = index / 4;
-    let client_id = clients.get(client).map(|client| client.id.as_str()).unwrap_or_default();
+    let client_id = &clients.get(client).context("each client has four invoices")?.id;
     let (door, transaction_id) = match index % 3 {
         0 => (Door::Api, format!("manual:demo-{run}-{index}")),
         1 => (Door::Webhook, format!("stripe:pi_demo_{run}_{index}")),

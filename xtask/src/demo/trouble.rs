@@ -72,8 +72,9 @@ fn commands(stack: &Stack, scene: &Scene) -> Result<Vec<Value>> {
 /// Throws in what must be refused at the door, and a message that nobody can read behind it.
 pub(super) fn bad_input(doors: &Doors<'_>) -> Result<Vec<Check>> {
     let invoice = doors.scene.invoices.first().context("no invoice")?;
-    let forged = stripe_signature("not the secret", &stripe_event(invoice))?;
-    let forged = doors.api.post("/webhooks/stripe", &[("stripe-signature", &forged)], &stripe_event(invoice))?;
+    let event = stripe_event(invoice)?;
+    let signature = stripe_signature("not the secret", &event)?;
+    let forged = doors.api.post("/webhooks/stripe", &[("stripe-signature", &signature)], &event)?;
     let authorization = format!("Bearer {}", doors.api.finance);
     let headers = [("authorization", authorization.as_str()), ("idempotency-key", "malformed")];
     let malformed = doors.api.post("/v1/payments", &headers, r#"{"transaction_id": "#)?;

@@ -169,7 +169,7 @@ impl Database {
         Ok(())
     }
 
-    /// Gives a function's login role its password, and lets it log in by IAM where the server knows that.
+    /// Gives a function's login role its password.
     ///
     /// # Errors
     /// [`StoreError`] if the role does not exist or may not be changed.

@@ -16,9 +16,9 @@ use quittance_billing::Billing;
 use quittance_claims::handler::add_claims;
 use quittance_domain::command::PaymentCommand;
 use quittance_domain::event::InvoiceEvent;
+use quittance_domain::fact::FactKind;
 use quittance_domain::id::ClientId;
 use quittance_domain::ledger::posting;
-use quittance_domain::payment::FactKind;
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_lambda::idempotency_key;
@@ -113,7 +113,7 @@ async fn the_validators_samples_are_a_claim_a_confirmation_and_a_webhook() {
     idempotency_key::read(confirmation.headers()).unwrap();
     let path = confirmation.uri().path().to_owned();
     let reference = path.trim_start_matches("/v1/payments/").trim_end_matches("/confirmation");
-    assert!(ConfirmRequest::parse(reference, confirmation.body()).unwrap().invoice.is_some());
+    assert!(ConfirmRequest::parse(reference, confirmation.body()).unwrap().invoices.len() == 1);
     assert_eq!(caller(confirmation).await.may(Permission::ConfirmPayments), Ok(Reach::All));
 
     let webhook = request("validator", "stripe_webhook");
@@ -178,7 +178,10 @@ fn the_processors_samples_are_commands_and_one_message_that_nobody_can_read() {
     assert_read("processor", &["claim_capture_and_bank_line", "poison"]);
     let kinds: Vec<FactKind> = envelopes::<PaymentCommand>("processor", "claim_capture_and_bank_line")
         .iter()
-        .map(|command| command.payload.evidence().kind)
+        .map(|command| match &command.payload {
+            PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => evidence.kind,
+            other => panic!("no evidence: {}", other.type_name()),
+        })
         .collect();
     assert_eq!(kinds, [FactKind::Claim, FactKind::Capture, FactKind::Capture]);
     let readable: Vec<bool> = bodies("processor", "poison")

@@ -2,7 +2,8 @@
 
 use chrono::{TimeDelta, Utc};
 use quittance_domain::event::EventMessage;
-use quittance_store::{Database, Transaction, outbox};
+use quittance_store::outbox::{self, Destination};
+use quittance_store::{Database, Transaction};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
@@ -23,14 +24,14 @@ fn message(number: usize) -> EventMessage {
 async fn begin_writing(writer: &Database, number: usize) -> (Uuid, Transaction) {
     let mut transaction = writer.begin().await.unwrap();
     let message = message(number);
-    outbox::insert(&mut transaction, std::slice::from_ref(&message)).await.unwrap();
+    outbox::insert(&mut transaction, Destination::InvoiceEvents, std::slice::from_ref(&message)).await.unwrap();
     (message.id, transaction)
 }
 
 /// What the relay can take now, under its lock.
 async fn lock(transaction: &mut Transaction) -> Vec<Uuid> {
     let before = Utc::now() + TimeDelta::minutes(1);
-    let messages = outbox::lock_unpublished(transaction, before, 100).await.unwrap();
+    let messages = outbox::lock_unpublished(transaction, Destination::InvoiceEvents, before, 100).await.unwrap();
     messages.iter().map(|message| message.id).collect()
 }
 
@@ -118,7 +119,10 @@ async fn what_its_writer_is_publishing_is_left_to_the_writer_and_only_old_publis
         transaction.commit().await.unwrap();
     }
     let mut relaying = relay.begin().await.unwrap();
-    let young = outbox::lock_unpublished(&mut relaying, Utc::now() - TimeDelta::seconds(30), 100).await.unwrap();
+    let young =
+        outbox::lock_unpublished(&mut relaying, Destination::InvoiceEvents, Utc::now() - TimeDelta::seconds(30), 100)
+            .await
+            .unwrap();
     assert_eq!(young, []);
     relaying.rollback().await.unwrap();
     let age = "update payments.outbox set created_at = now() - interval '40 days', published_at =

@@ -135,14 +135,19 @@ async fn an_invoice_takes_no_more_than_its_total_whoever_says_so() {
         ("paid_amount = 99, status = 'paid'", follows),
         ("paid_amount = 100, status = 'partially_paid'", follows),
         ("paid_amount = 1, status = 'void'", follows),
-        ("paid_amount = 0, status = 'forgiven'", "invoices_status_known"),
+        ("paid_amount = 0, status = 'forgiven'", "invoices_status_follows"),
+        ("version = version, paid_amount = 100, status = 'paid'", "invoices_version_grows"),
     ] {
-        let statement = format!("update billing.invoices set {change}");
+        let version = if change.starts_with("version") { "" } else { "version = version + 1, " };
+        let statement = format!("update billing.invoices set {version}{change}");
         let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&processor).await.unwrap_err();
         let broken = refused.as_database_error().and_then(|error| error.constraint());
         assert_eq!(broken, Some(constraint), "{change}: {refused}");
     }
-    assert_eq!(refusal(&processor, "update billing.invoices set paid_amount = 100, status = 'paid'").await, None);
+    assert_eq!(
+        refusal(&processor, "update billing.invoices set version = 3, paid_amount = 100, status = 'paid'").await,
+        None
+    );
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{Evidence, InvoiceHint};
+use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId, TransactionId};
 use quittance_domain::money::Money;
-use quittance_domain::payment::{Door, FactKind};
 use quittance_processor::settle::Instruction;
 use uuid::Uuid;
 
@@ -105,13 +105,16 @@ impl Said {
             movement: transaction_id.to_string(),
             event_id: format!("{kind} of {reference}"),
             invoice: invoice.map(InvoiceHint::Id),
+            further_invoices: Vec::new(),
+            payment_id: None,
+            references: Vec::new(),
             client_id: None,
             actor: "gateway:stripe".to_owned(),
             occurred_at: noon(),
             transaction_id,
             provider,
             kind,
-            amount,
+            amount: amount.positive().unwrap(),
             door,
         };
         Self { evidence }

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClientId, InvoiceId, Provider, TransactionId};
-use crate::money::Money;
-use crate::payment::{Door, Fact, FactKind};
+use crate::case::CaseDecision;
+use crate::fact::{Door, Fact, FactKind};
+use crate::id::{CaseId, ClientId, InvoiceId, PaymentId, Provider, RefundId, TransactionId};
+use crate::money::PositiveMoney;
 
 /// The version of the commands' shape, as it stands in `dataschema`.
 pub const COMMAND_VERSION: u32 = 1;
@@ -31,7 +32,7 @@ pub struct Evidence {
     /// What is told.
     pub kind: FactKind,
     /// Of how much money.
-    pub amount: Money,
+    pub amount: PositiveMoney,
     /// Which way it came.
     pub door: Door,
     /// The source's own name of the message.
@@ -39,8 +40,17 @@ pub struct Evidence {
     /// The movement of money it speaks of.
     pub movement: String,
     /// The invoice it names, if any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice: Option<InvoiceHint>,
+    /// Further invoices that the same money pays, after the first and in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_invoices: Vec<InvoiceHint>,
+    /// Our own id of the payment, where the source carries it (a gateway's metadata).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<PaymentId>,
+    /// Further names of the same payment that the source knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<TransactionId>,
     /// The client on whose behalf it was said, where the caller is bound to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
@@ -51,19 +61,74 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The fact, once the invoice it names has been looked up.
+    /// The invoices it names, in the order in which they are to be paid.
+    pub fn invoices(&self) -> impl Iterator<Item = &InvoiceHint> {
+        self.invoice.iter().chain(&self.further_invoices)
+    }
+
+    /// The fact, once the invoices it names have been looked up.
     #[must_use]
-    pub fn fact(&self, invoice_id: Option<InvoiceId>) -> Fact {
+    pub fn fact(&self, invoices: Vec<InvoiceId>) -> Fact {
         Fact {
             kind: self.kind,
             amount: self.amount,
             door: self.door,
             event_id: self.event_id.clone(),
             movement: self.movement.clone(),
-            invoice_id,
+            invoices,
             occurred_at: self.occurred_at,
         }
     }
+}
+
+/// Staff want money of a payment to go back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundOrder {
+    /// The payment; also the queue's group.
+    pub transaction_id: TransactionId,
+    /// The refund's id: the same for every delivery of the request.
+    pub refund_id: RefundId,
+    /// How much.
+    pub amount: PositiveMoney,
+    /// Why.
+    pub reason: String,
+    /// Who wants it.
+    pub actor: String,
+}
+
+/// Staff decided a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseOrder {
+    /// The case's payment; also the queue's group.
+    pub transaction_id: TransactionId,
+    /// The case.
+    pub case_id: CaseId,
+    /// What is to be done.
+    pub decision: CaseDecision,
+    /// Why.
+    pub reason: String,
+    /// Who decided.
+    pub actor: String,
+    /// The request: the same for every delivery.
+    pub request: String,
+}
+
+/// Staff found that two payments are the same money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MergeOrder {
+    /// The payment that stays; also the queue's group.
+    pub transaction_id: TransactionId,
+    /// The payment whose evidence becomes the other's.
+    pub twin: TransactionId,
+    /// Why.
+    pub reason: String,
+    /// Who decided.
+    pub actor: String,
+    /// The request: the same for every delivery.
+    pub request: String,
 }
 
 /// A command to the processor. The variant names travel as the envelope's `type`.
@@ -74,6 +139,12 @@ pub enum PaymentCommand {
     ClaimPayment(Evidence),
     /// Note what a trusted source knows of a payment, and settle what follows.
     ConfirmPayment(Evidence),
+    /// Give money back.
+    RequestRefund(RefundOrder),
+    /// Close a case.
+    DecideCase(CaseOrder),
+    /// Make one payment of two.
+    MergePayments(MergeOrder),
 }
 
 impl PaymentCommand {
@@ -89,14 +160,69 @@ impl PaymentCommand {
         match self {
             Self::ClaimPayment(_) => "ClaimPayment",
             Self::ConfirmPayment(_) => "ConfirmPayment",
+            Self::RequestRefund(_) => "RequestRefund",
+            Self::DecideCase(_) => "DecideCase",
+            Self::MergePayments(_) => "MergePayments",
         }
     }
 
-    /// The evidence inside.
+    /// The payment; also the queue's group.
     #[must_use]
-    pub const fn evidence(&self) -> &Evidence {
+    pub const fn transaction_id(&self) -> &TransactionId {
         match self {
-            Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) => evidence,
+            Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) => &evidence.transaction_id,
+            Self::RequestRefund(order) => &order.transaction_id,
+            Self::DecideCase(order) => &order.transaction_id,
+            Self::MergePayments(order) => &order.transaction_id,
         }
     }
+
+    /// The source's own name of the message, unique for all time: what duplicates are known by. Never the transaction
+    /// id, which would swallow a capture that follows its authorisation.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) => {
+                format!("{}\n{}\n{}", evidence.door, evidence.event_id, evidence.transaction_id)
+            }
+            Self::RequestRefund(order) => order.refund_id.to_string(),
+            Self::DecideCase(CaseOrder { request, .. }) | Self::MergePayments(MergeOrder { request, .. }) => {
+                format!("decision\n{request}")
+            }
+        }
+    }
+}
+
+/// What the processor asks of a payment gateway, through the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum GatewayCommand {
+    /// Give money back to the payer.
+    InitiateRefund(InitiateRefund),
+}
+
+impl GatewayCommand {
+    /// The envelope's `type`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::InitiateRefund(_) => "InitiateRefund",
+        }
+    }
+}
+
+/// A refund to be made. Its id is the idempotency key towards the provider, and travels in the provider's metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitiateRefund {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// Of which payment.
+    pub payment_id: PaymentId,
+    /// The payment's name in its provider's namespace.
+    pub transaction_id: TransactionId,
+    /// Who is to move the money.
+    pub provider: Provider,
+    /// How much.
+    pub amount: PositiveMoney,
 }

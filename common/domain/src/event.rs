@@ -4,9 +4,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{AuditId, InvoiceId, PaymentId, Provider, TransactionId};
+use crate::id::{AuditId, InvoiceId, PaymentId, Provider, RefundId, TransactionId};
 use crate::invoice::InvoiceStatus;
 use crate::money::Money;
+use crate::names::stored_name;
 use crate::party::ClientDetails;
 use crate::settlement::SurplusReason;
 
@@ -92,6 +93,93 @@ pub struct SurplusRecorded {
     pub audit_id: AuditId,
 }
 
+/// Why money of a payment left where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseReason {
+    /// It was refunded.
+    Refunded,
+    /// The payer's bank took it back.
+    Reversed,
+    /// A dispute about it was lost.
+    ChargedBack,
+    /// It pays an invoice now.
+    Applied,
+    /// Better evidence says that there is less of it, or that it belongs elsewhere.
+    Corrected,
+    /// The payment was merged into its twin.
+    Merged,
+}
+
+stored_name!(ReleaseReason {
+    Refunded => "refunded",
+    Reversed => "reversed",
+    ChargedBack => "charged_back",
+    Applied => "applied",
+    Corrected => "corrected",
+    Merged => "merged",
+});
+
+/// Money was taken back from an invoice, which is owed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceReopened {
+    /// The invoice afterwards.
+    pub invoice: InvoiceSummary,
+    /// Who owes it.
+    pub client: ClientDetails,
+    /// The payment whose money it was.
+    pub payment: PaymentSummary,
+    /// How much was taken back.
+    pub released: Money,
+    /// Why.
+    pub reason: ReleaseReason,
+    /// The audit record of the change.
+    pub audit_id: AuditId,
+}
+
+/// Surplus money left: it went back, or pays an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurplusReduced {
+    /// The payment.
+    pub payment: PaymentSummary,
+    /// How much left.
+    pub amount: Money,
+    /// Why.
+    pub reason: ReleaseReason,
+    /// Whose credit it was; none when it was in suspense.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientDetails>,
+    /// The audit record of the change.
+    pub audit_id: AuditId,
+}
+
+/// Evidence that moved no money, and that somebody may want to know of all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentNoted {
+    /// The payment.
+    pub payment: PaymentSummary,
+    /// The invoice that it names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<InvoiceSummary>,
+    /// The audit record of the evidence.
+    pub audit_id: AuditId,
+}
+
+/// A refund was refused: there is less to refund than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundRefused {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// The payment.
+    pub payment: PaymentSummary,
+    /// What was asked for.
+    pub amount: Money,
+    /// Why it is refused, for people.
+    pub reason: String,
+    /// The audit record of the refusal.
+    pub audit_id: AuditId,
+}
+
 /// A receipt lies in the documents bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptIssued {
@@ -135,6 +223,21 @@ pub enum InvoiceEvent {
     /// Money came in that no invoice could take.
     #[serde(rename = "payment.surplus_recorded")]
     SurplusRecorded(SurplusRecorded),
+    /// Money was taken back from the invoice.
+    #[serde(rename = "invoice.reopened")]
+    Reopened(InvoiceReopened),
+    /// Surplus money went back or pays an invoice.
+    #[serde(rename = "payment.surplus_reduced")]
+    SurplusReduced(SurplusReduced),
+    /// One more source tells of money that was posted before.
+    #[serde(rename = "payment.duplicate_recorded")]
+    DuplicateRecorded(PaymentNoted),
+    /// Sources disagree; the lower amount is posted.
+    #[serde(rename = "payment.contradiction_found")]
+    ContradictionFound(PaymentNoted),
+    /// More was to be refunded than there is.
+    #[serde(rename = "payment.refund_refused")]
+    RefundRefused(RefundRefused),
     /// A receipt was made.
     #[serde(rename = "receipt.issued")]
     ReceiptIssued(ReceiptIssued),
@@ -150,6 +253,11 @@ impl InvoiceEvent {
             Self::Paid(_) => "invoice.paid",
             Self::PartiallyPaid(_) => "invoice.partially_paid",
             Self::SurplusRecorded(_) => "payment.surplus_recorded",
+            Self::Reopened(_) => "invoice.reopened",
+            Self::SurplusReduced(_) => "payment.surplus_reduced",
+            Self::DuplicateRecorded(_) => "payment.duplicate_recorded",
+            Self::ContradictionFound(_) => "payment.contradiction_found",
+            Self::RefundRefused(_) => "payment.refund_refused",
             Self::ReceiptIssued(_) => "receipt.issued",
         }
     }
@@ -161,18 +269,36 @@ impl InvoiceEvent {
             Self::Issued(changed) | Self::Voided(changed) => Some(&changed.invoice),
             Self::Paid(settled) | Self::PartiallyPaid(settled) => Some(&settled.invoice),
             Self::SurplusRecorded(surplus) => surplus.invoice.as_ref(),
+            Self::Reopened(reopened) => Some(&reopened.invoice),
+            Self::DuplicateRecorded(noted) | Self::ContradictionFound(noted) => noted.invoice.as_ref(),
+            Self::SurplusReduced(_) | Self::RefundRefused(_) => None,
             Self::ReceiptIssued(receipt) => Some(&receipt.settled.invoice),
         }
     }
 
-    /// The envelope's `subject`, and the topic's message group: the invoice, or the payment that names none.
+    /// The payment that the event tells of.
+    #[must_use]
+    pub const fn payment(&self) -> Option<&PaymentSummary> {
+        match self {
+            Self::Issued(_) | Self::Voided(_) => None,
+            Self::Paid(settled) | Self::PartiallyPaid(settled) => Some(&settled.payment),
+            Self::SurplusRecorded(surplus) => Some(&surplus.payment),
+            Self::Reopened(reopened) => Some(&reopened.payment),
+            Self::SurplusReduced(reduced) => Some(&reduced.payment),
+            Self::DuplicateRecorded(noted) | Self::ContradictionFound(noted) => Some(&noted.payment),
+            Self::RefundRefused(refused) => Some(&refused.payment),
+            Self::ReceiptIssued(receipt) => Some(&receipt.settled.payment),
+        }
+    }
+
+    /// The envelope's `subject`, and the topic's message group: the invoice, or else the payment.
     #[must_use]
     pub fn subject(&self) -> String {
-        match (self, self.invoice()) {
-            (_, Some(invoice)) => invoice.id.to_string(),
-            (Self::SurplusRecorded(surplus), None) => surplus.payment.id.to_string(),
-            // Every other event carries its invoice.
-            (_, None) => self.type_name().to_owned(),
+        match (self.invoice(), self.payment()) {
+            (Some(invoice), _) => invoice.id.to_string(),
+            (None, Some(payment)) => payment.id.to_string(),
+            // Every event carries one of them.
+            (None, None) => self.type_name().to_owned(),
         }
     }
 }

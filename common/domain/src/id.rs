@@ -96,6 +96,11 @@ prefixed_id!(
     "upl"
 );
 prefixed_id!(
+    /// A refund that staff asked for.
+    RefundId,
+    "ref"
+);
+prefixed_id!(
     /// A case that staff close.
     CaseId,
     "cas"
@@ -154,8 +159,16 @@ impl Provider {
     /// The provider of payments that no gateway carries.
     #[must_use]
     pub fn manual() -> Self {
-        Self("manual".to_owned())
+        Self(Self::MANUAL.to_owned())
     }
+
+    /// Whether no gateway carries the payment.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        self.0 == Self::MANUAL
+    }
+
+    const MANUAL: &'static str = "manual";
 }
 
 impl FromStr for Provider {

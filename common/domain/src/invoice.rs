@@ -1,12 +1,13 @@
-//! What an invoice is once it has been issued: a total, what has been paid of it, and the status that follows.
+//! What an invoice is: a total, what has been paid of it, and the status that follows.
 
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, InvoiceId};
-use crate::money::{Money, MoneyError};
+use crate::money::{Money, MoneyError, PositiveMoney};
 
 /// Where an invoice stands. `overdue` is no status: it follows from the due date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ impl InvoiceStatus {
             Self::Void => "void",
         }
     }
+
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Draft, Self::Open, Self::PartiallyPaid, Self::Paid, Self::Void];
 }
 
 impl fmt::Display for InvoiceStatus {
@@ -53,31 +57,128 @@ impl FromStr for InvoiceStatus {
     type Err = UnknownInvoiceStatus;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Draft, Self::Open, Self::PartiallyPaid, Self::Paid, Self::Void]
+        Self::ALL
             .into_iter()
             .find(|status| status.as_str() == text)
             .ok_or_else(|| UnknownInvoiceStatus(text.to_owned()))
     }
 }
 
+/// Why an invoice is not what it is said to be, or cannot become what is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvoiceError {
+    /// Total, paid amount and status do not fit each other.
+    #[error("an invoice over {total} of which {paid} is paid cannot be {status}")]
+    Inconsistent {
+        /// What is owed.
+        total: Money,
+        /// What is said to be paid.
+        paid: Money,
+        /// What it is said to be.
+        status: InvoiceStatus,
+    },
+    /// Only a draft can be issued.
+    #[error("the invoice is {0}; only a draft can be sent")]
+    NotADraft(InvoiceStatus),
+    /// Only what is owed in full can be voided.
+    #[error("the invoice is {0}; only an open invoice of which nothing is paid can be voided")]
+    NotVoidable(InvoiceStatus),
+    /// Only an issued invoice takes or gives back money, and never more than it asks for.
+    #[error("an invoice that is {status}, over {total} of which {paid} is paid, cannot take {amount}")]
+    NotPayable {
+        /// What it is.
+        status: InvoiceStatus,
+        /// What is owed.
+        total: Money,
+        /// What is paid.
+        paid: Money,
+        /// What it was to take; negative for money taken back.
+        amount: Money,
+    },
+    /// Amounts of two currencies, or too large to keep.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+}
+
 /// What settlement needs to know of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
-    /// The invoice.
-    pub id: InvoiceId,
-    /// Who owes it.
-    pub client_id: ClientId,
-    /// What is owed.
-    pub total: Money,
-    /// What has been allocated to it so far.
-    pub paid: Money,
-    /// Where it stands.
-    pub status: InvoiceStatus,
-    /// Grows by one with each change; events carry it so that readers can tell old from new.
-    pub version: i64,
+    id: InvoiceId,
+    client_id: ClientId,
+    total: Money,
+    paid: Money,
+    status: InvoiceStatus,
+    version: i64,
 }
 
 impl Invoice {
+    /// A new draft.
+    #[must_use]
+    pub fn draft(id: InvoiceId, client_id: ClientId, total: PositiveMoney) -> Self {
+        let paid = Money::zero(total.currency());
+        Self { id, client_id, total: total.into(), paid, status: InvoiceStatus::Draft, version: 1 }
+    }
+
+    /// An invoice as it was kept.
+    ///
+    /// # Errors
+    /// [`InvoiceError::Inconsistent`] if the values cannot belong together.
+    pub fn restore(
+        id: InvoiceId,
+        client_id: ClientId,
+        (total, paid): (Money, Money),
+        status: InvoiceStatus,
+        version: i64,
+    ) -> Result<Self, InvoiceError> {
+        let is_consistent = total.is_positive()
+            && match status {
+                InvoiceStatus::Draft | InvoiceStatus::Void | InvoiceStatus::Open => paid.is_zero(),
+                InvoiceStatus::PartiallyPaid => paid.is_positive() && total.checked_sub(paid)?.is_positive(),
+                InvoiceStatus::Paid => paid == total,
+            };
+        if is_consistent {
+            Ok(Self { id, client_id, total, paid, status, version })
+        } else {
+            Err(InvoiceError::Inconsistent { total, paid, status })
+        }
+    }
+
+    /// The invoice.
+    #[must_use]
+    pub const fn id(&self) -> InvoiceId {
+        self.id
+    }
+
+    /// Who owes it.
+    #[must_use]
+    pub const fn client_id(&self) -> ClientId {
+        self.client_id
+    }
+
+    /// What is owed in all.
+    #[must_use]
+    pub const fn total(&self) -> Money {
+        self.total
+    }
+
+    /// What has been allocated to it so far.
+    #[must_use]
+    pub const fn paid(&self) -> Money {
+        self.paid
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn status(&self) -> InvoiceStatus {
+        self.status
+    }
+
+    /// Grows by one with each change; events carry it so that readers can tell old from new.
+    #[must_use]
+    pub const fn version(&self) -> i64 {
+        self.version
+    }
+
     /// What is still owed.
     ///
     /// # Errors
@@ -86,18 +187,132 @@ impl Invoice {
         self.total.checked_sub(self.paid)
     }
 
+    /// Whether money can be allocated to it: it has been issued and not voided.
+    #[must_use]
+    pub const fn is_payable(&self) -> bool {
+        matches!(self.status, InvoiceStatus::Open | InvoiceStatus::PartiallyPaid | InvoiceStatus::Paid)
+    }
+
+    /// The draft as an issued invoice.
+    ///
+    /// # Errors
+    /// [`InvoiceError::NotADraft`].
+    pub fn issued(&self) -> Result<Self, InvoiceError> {
+        match self.status {
+            InvoiceStatus::Draft => Ok(self.changed(InvoiceStatus::Open, self.paid)),
+            other => Err(InvoiceError::NotADraft(other)),
+        }
+    }
+
+    /// The invoice, owed no more.
+    ///
+    /// # Errors
+    /// [`InvoiceError::NotVoidable`].
+    pub fn voided(&self) -> Result<Self, InvoiceError> {
+        match self.status {
+            InvoiceStatus::Open => Ok(self.changed(InvoiceStatus::Void, self.paid)),
+            other => Err(InvoiceError::NotVoidable(other)),
+        }
+    }
+
     /// The invoice after `amount` more has been allocated to it; a negative amount takes money back.
     ///
     /// # Errors
-    /// [`MoneyError`] if the currencies differ.
-    pub fn with_allocation(&self, amount: Money) -> Result<Self, MoneyError> {
+    /// [`InvoiceError::NotPayable`] if it is a draft, void, or would be paid less than nothing or more than its total.
+    pub fn with_allocation(&self, amount: Money) -> Result<Self, InvoiceError> {
         let paid = self.paid.checked_add(amount)?;
-        let status = match self.status {
-            InvoiceStatus::Draft | InvoiceStatus::Void => self.status,
-            _ if paid.is_zero() => InvoiceStatus::Open,
-            _ if self.total.checked_sub(paid)?.is_positive() => InvoiceStatus::PartiallyPaid,
-            _ => InvoiceStatus::Paid,
+        let outstanding = self.total.checked_sub(paid)?;
+        if !self.is_payable() || paid.is_negative() || outstanding.is_negative() {
+            let Self { status, total, paid, .. } = *self;
+            return Err(InvoiceError::NotPayable { status, total, paid, amount });
+        }
+        let status = if outstanding.is_zero() {
+            InvoiceStatus::Paid
+        } else if paid.is_zero() {
+            InvoiceStatus::Open
+        } else {
+            InvoiceStatus::PartiallyPaid
         };
-        Ok(Self { paid, status, version: self.version.saturating_add(1), ..self.clone() })
+        Ok(self.changed(status, paid))
+    }
+
+    /// Whether something is owed after the day on which it was due.
+    #[must_use]
+    pub fn is_overdue(&self, due_on: NaiveDate, today: NaiveDate) -> bool {
+        matches!(self.status, InvoiceStatus::Open | InvoiceStatus::PartiallyPaid) && today > due_on
+    }
+
+    fn changed(&self, status: InvoiceStatus, paid: Money) -> Self {
+        Self { status, paid, version: self.version.saturating_add(1), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn euro(value: &str) -> Money {
+        Money::parse(value, "EUR").unwrap()
+    }
+
+    fn draft() -> Invoice {
+        let nobody = ClientId::from_uuid(Uuid::nil());
+        Invoice::draft(InvoiceId::from_uuid(Uuid::nil()), nobody, euro("100").positive().unwrap())
+    }
+
+    #[test]
+    fn money_comes_and_goes_and_the_status_follows() {
+        let mut invoice = draft().issued().unwrap();
+        for (amount, status) in [
+            ("40", InvoiceStatus::PartiallyPaid),
+            ("60", InvoiceStatus::Paid),
+            ("-60", InvoiceStatus::PartiallyPaid),
+            ("-40", InvoiceStatus::Open),
+        ] {
+            invoice = invoice.with_allocation(euro(amount)).unwrap();
+            assert_eq!(invoice.status(), status);
+        }
+        assert_eq!(invoice.version(), 6);
+    }
+
+    #[test]
+    fn no_invoice_takes_more_than_its_total_or_gives_back_more_than_it_took() {
+        let open = draft().issued().unwrap();
+        for amount in ["100.01", "-0.01"] {
+            assert!(matches!(open.with_allocation(euro(amount)), Err(InvoiceError::NotPayable { .. })), "{amount}");
+        }
+        for unpayable in [draft(), open.voided().unwrap()] {
+            assert!(unpayable.with_allocation(euro("1")).is_err());
+        }
+        assert!(open.with_allocation(Money::parse("1", "USD").unwrap()).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_in_two_minds_is_no_invoice() {
+        let restore = |paid: &str, status| {
+            let draft = draft();
+            Invoice::restore(draft.id(), draft.client_id(), (draft.total(), euro(paid)), status, 1).is_ok()
+        };
+        assert!(restore("100", InvoiceStatus::Paid));
+        for (paid, status) in [
+            ("99", InvoiceStatus::Paid),
+            ("1", InvoiceStatus::Void),
+            ("0", InvoiceStatus::PartiallyPaid),
+            ("101", InvoiceStatus::PartiallyPaid),
+        ] {
+            assert!(!restore(paid, status), "{paid} {status}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_owed_can_be_overdue() {
+        let due_on: NaiveDate = "2026-11-30".parse().unwrap();
+        let open = draft().issued().unwrap();
+        assert!(!open.is_overdue(due_on, due_on));
+        assert!(open.is_overdue(due_on, "2026-12-01".parse().unwrap()));
+        let paid = open.with_allocation(euro("100")).unwrap();
+        assert!(!paid.is_overdue(due_on, "2026-12-01".parse().unwrap()));
     }
 }

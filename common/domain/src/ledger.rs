@@ -9,12 +9,17 @@
 //! | payment allocated to an invoice | clearing of the provider | receivable of the client |
 //! | surplus of a known client | clearing of the provider | credit of the client |
 //! | surplus of an unknown payer | clearing of the provider | suspense |
+//! | money taken back from an invoice | receivable of the client | clearing of the provider |
+//! | surplus reduced | credit of the client, or suspense | clearing of the provider |
+//!
+//! Money that moves from surplus to an invoice passes through clearing: two events, two postings, nothing left there.
 
 use std::fmt;
 
-use crate::event::{InvoiceChanged, InvoiceEvent, InvoiceSettled, SurplusRecorded};
+use crate::event::{InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled, SurplusRecorded, SurplusReduced};
 use crate::id::{ClientId, Provider};
 use crate::money::Money;
+use crate::party::ClientDetails;
 
 /// An account of the chart. Its text is its code in the database.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +77,12 @@ pub fn posting(event: &InvoiceEvent) -> Option<Posting> {
         InvoiceEvent::Voided(changed) => Some(voided(changed)),
         InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => Some(allocated(settled)),
         InvoiceEvent::SurplusRecorded(surplus) => Some(credited(surplus)),
-        InvoiceEvent::ReceiptIssued(_) => None,
+        InvoiceEvent::Reopened(reopened) => Some(released(reopened)),
+        InvoiceEvent::SurplusReduced(reduced) => Some(debited(reduced)),
+        InvoiceEvent::DuplicateRecorded(_)
+        | InvoiceEvent::ContradictionFound(_)
+        | InvoiceEvent::RefundRefused(_)
+        | InvoiceEvent::ReceiptIssued(_) => None,
     }
 }
 
@@ -106,8 +116,34 @@ fn allocated(settled: &InvoiceSettled) -> Posting {
 fn credited(surplus: &SurplusRecorded) -> Posting {
     Posting {
         debit: Account::Clearing(surplus.payment.provider.clone()),
-        credit: surplus.client.as_ref().map_or(Account::Suspense, |client| Account::Credit(client.id)),
+        credit: surplus_account(surplus.client.as_ref()),
         amount: surplus.amount,
         description: format!("Surplus of payment {}: {}", surplus.payment.transaction_id, surplus.reason),
     }
+}
+
+fn released(reopened: &InvoiceReopened) -> Posting {
+    let (payment, reason) = (&reopened.payment, reopened.reason);
+    Posting {
+        debit: Account::Receivable(reopened.client.id),
+        credit: Account::Clearing(payment.provider.clone()),
+        amount: reopened.released,
+        description: format!(
+            "Payment {} taken back from invoice {}: {reason}",
+            payment.transaction_id, reopened.invoice.number
+        ),
+    }
+}
+
+fn debited(reduced: &SurplusReduced) -> Posting {
+    Posting {
+        debit: surplus_account(reduced.client.as_ref()),
+        credit: Account::Clearing(reduced.payment.provider.clone()),
+        amount: reduced.amount,
+        description: format!("Surplus of payment {} reduced: {}", reduced.payment.transaction_id, reduced.reason),
+    }
+}
+
+fn surplus_account(client: Option<&ClientDetails>) -> Account {
+    client.map_or(Account::Suspense, |client| Account::Credit(client.id))
 }

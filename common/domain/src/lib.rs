@@ -3,16 +3,22 @@
 //! Pure: no I/O, no async, no clock and no randomness. Callers bring the time and fresh ids; every rule here is a
 //! function of its arguments, so that the same facts give the same state in every order of arrival.
 //!
-//! Where to look: [`money`] for amounts, [`id`] for names of things, [`payment`] for what evidence adds up to,
-//! [`settlement`] for what a payment does to an invoice, [`command`] and [`event`] for what travels between functions.
+//! Where to look: [`money`] for amounts, [`id`] for names of things, [`fact`] for what sources say, [`payment`] for what
+//! that adds up to, [`settlement`] for where the money goes, [`refund`] and [`case`] for what staff decide, [`command`]
+//! and [`event`] for what travels between functions.
 
 pub mod calendar;
+pub mod case;
 pub mod command;
 pub mod event;
+pub mod fact;
 pub mod id;
 pub mod invoice;
 pub mod ledger;
 pub mod money;
+pub mod names;
 pub mod party;
 pub mod payment;
+pub mod refund;
+pub mod returned;
 pub mod settlement;

@@ -38,6 +38,9 @@ pub enum MoneyError {
     /// Two currencies met in one sum.
     #[error("{0} and {1} cannot be added up")]
     CurrencyMismatch(Currency, Currency),
+    /// An amount is to be divided in proportion to nothing.
+    #[error("an amount cannot be divided by weights that are all zero")]
+    NoWeight,
     /// The sum does not fit a decimal.
     #[error("the sum of the amounts is too large to keep")]
     Overflow,
@@ -179,8 +182,8 @@ impl Money {
     ///
     /// # Errors
     /// [`MoneyError::NotPositive`] otherwise.
-    pub fn positive(self) -> Result<Self, MoneyError> {
-        if self.is_positive() { Ok(self) } else { Err(MoneyError::NotPositive(self.amount.to_string())) }
+    pub fn positive(self) -> Result<PositiveMoney, MoneyError> {
+        PositiveMoney::try_from(self)
     }
 
     /// The amount in major units, with the currency's decimals.
@@ -249,6 +252,54 @@ impl Money {
         Ok(if other.amount < self.amount { other } else { self })
     }
 
+    /// The larger of two amounts of one currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::CurrencyMismatch`].
+    pub fn larger(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        Ok(if other.amount > self.amount { other } else { self })
+    }
+
+    /// The amount, or nothing if it is below zero.
+    #[must_use]
+    pub fn or_zero(self) -> Self {
+        if self.is_negative() { Self::zero(self.currency) } else { self }
+    }
+
+    /// Divides the amount in proportion to `weights`, without losing or inventing a minor unit.
+    ///
+    /// Remainder rule: each part is rounded towards zero to the minor unit; what is left over goes, one minor unit
+    /// each, to the first parts with a weight above zero.
+    ///
+    /// # Errors
+    /// [`MoneyError::NoWeight`] if no weight is above zero, [`MoneyError::Overflow`] if a product does not fit.
+    pub fn allocate(self, weights: &[u32]) -> Result<Vec<Self>, MoneyError> {
+        let weight_sum = weights.iter().map(|weight| u64::from(*weight)).sum::<u64>();
+        if weight_sum == 0 {
+            return Err(MoneyError::NoWeight);
+        }
+        let digits = self.currency.minor_digits();
+        let unit = Decimal::new(if self.is_negative() { -1 } else { 1 }, digits);
+        let mut left = self.amount;
+        let mut parts = Vec::with_capacity(weights.len());
+        for weight in weights {
+            let product = self.amount.checked_mul(Decimal::from(*weight)).ok_or(MoneyError::Overflow)?;
+            let quotient = product.checked_div(Decimal::from(weight_sum)).ok_or(MoneyError::Overflow)?;
+            let part = quotient.trunc_with_scale(digits);
+            left = left.checked_sub(part).ok_or(MoneyError::Overflow)?;
+            parts.push(part);
+        }
+        for (part, _) in parts.iter_mut().zip(weights).filter(|(_, weight)| **weight > 0) {
+            if left.is_zero() {
+                break;
+            }
+            *part = part.checked_add(unit).ok_or(MoneyError::Overflow)?;
+            left = left.checked_sub(unit).ok_or(MoneyError::Overflow)?;
+        }
+        Ok(parts.into_iter().map(|part| Self::exact(part, self.currency)).collect())
+    }
+
     /// The amount with the other sign.
     #[must_use]
     pub fn negated(self) -> Self {
@@ -291,61 +342,38 @@ impl TryFrom<MoneyText> for Money {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+/// An amount above zero: what is paid, claimed, refunded. Reads as [`Money`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Money", try_from = "Money")]
+pub struct PositiveMoney(Money);
 
-    use super::*;
+impl std::ops::Deref for PositiveMoney {
+    type Target = Money;
 
-    #[test]
-    fn an_amount_keeps_exactly_the_decimals_of_its_currency() {
-        for (value, currency, kept) in
-            [("100", "EUR", "100.00"), ("10.5", "EUR", "10.50"), ("7.000", "JPY", "7"), ("1.234", "KWD", "1.234")]
-        {
-            assert_eq!(Money::parse(value, currency).unwrap().amount().to_string(), kept);
-        }
-    }
-
-    #[test]
-    fn more_decimals_than_the_currency_has_are_refused_never_rounded() {
-        for (value, currency) in [("10.5", "JPY"), ("0.001", "EUR"), ("1.2345", "KWD")] {
-            assert!(
-                matches!(Money::parse(value, currency), Err(MoneyError::TooManyDecimals { .. })),
-                "{value} {currency}"
-            );
-        }
-    }
-
-    #[test]
-    fn only_plain_decimals_are_amounts() {
-        for value in ["", "1e5", "+1", " 1", "1,00", "1_000", "NaN", ".5", "5.", "--1", "0x10", "١"] {
-            assert!(matches!(Money::parse(value, "EUR"), Err(MoneyError::NotADecimal(_))), "{value:?}");
-        }
-    }
-
-    #[test]
-    fn absurd_amounts_and_unknown_currencies_are_refused() {
-        assert_eq!(AMOUNT_MAX.to_string(), "99999999999");
-        assert!(Money::parse("99999999999", "EUR").is_ok());
-        assert!(matches!(Money::parse("100000000000", "EUR"), Err(MoneyError::TooLarge(_))));
-        for code in ["eur", "EURO", "XXX", "XAU", ""] {
-            assert!(matches!(Money::parse("1", code), Err(MoneyError::UnknownCurrency(_))), "{code}");
-        }
-    }
-
-    #[test]
-    fn json_writes_the_value_as_a_string_and_refuses_a_number() {
-        let money = Money::parse("100", "EUR").unwrap();
-        assert_eq!(serde_json::to_string(&money).unwrap(), r#"{"value":"100.00","currency":"EUR"}"#);
-        assert!(serde_json::from_str::<Money>(r#"{"value":100.0,"currency":"EUR"}"#).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn minor_units_and_sums_are_exact(left in -1_000_000_000_000_i64..1_000_000_000_000, right in -1_000_000_000_000_i64..1_000_000_000_000) {
-            let euro: Currency = "EUR".parse().unwrap();
-            let sum = Money::from_minor_units(left, euro).unwrap().checked_add(Money::from_minor_units(right, euro).unwrap()).unwrap();
-            prop_assert_eq!(sum, Money::exact(Decimal::new(left + right, 2), euro));
-        }
+    fn deref(&self) -> &Money {
+        &self.0
     }
 }
+
+impl TryFrom<Money> for PositiveMoney {
+    type Error = MoneyError;
+
+    fn try_from(money: Money) -> Result<Self, Self::Error> {
+        if money.is_positive() { Ok(Self(money)) } else { Err(MoneyError::NotPositive(money.amount.to_string())) }
+    }
+}
+
+impl From<PositiveMoney> for Money {
+    fn from(money: PositiveMoney) -> Self {
+        money.0
+    }
+}
+
+impl fmt::Display for PositiveMoney {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,25 @@
-//! What a payment does to an invoice: decided here, written by the processor.
+//! Where a payment's money stands, and where it should: decided here, written by the processor.
+//!
+//! The money that is left of a payment (what was captured less what went back) is always in one of two places:
+//! *allocated* to invoices, or *surplus*: a client's credit, or in suspense while the payer is unknown. The sum of both
+//! is the payment's net amount after every settlement, so money is neither lost nor made.
+//!
+//! An invoice takes as much as it asks for from the payments that name it, in the order in which they come; the rest is
+//! surplus. When allocated money goes back the invoice reopens, and surplus of other payments that name it fills the
+//! gap. So an invoice's paid amount is the same for every order of arrival; which of two payments is the surplus one is
+//! not, and stays as it was decided first.
 
-use std::fmt;
+mod settling;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::invoice::{Invoice, InvoiceStatus};
+use crate::id::{ClientId, InvoiceId};
+use crate::invoice::{Invoice, InvoiceError, InvoiceStatus};
 use crate::money::{Money, MoneyError};
-use crate::payment::PaymentState;
+use crate::names::stored_name;
+use settling::Settling;
 
 /// Why money could not go to the invoice that its payment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,230 +37,290 @@ pub enum SurplusReason {
     WrongCurrency,
 }
 
-impl SurplusReason {
-    /// The name used in the database and in events.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AlreadyPaid => "already_paid",
-            Self::Overpaid => "overpaid",
-            Self::NotPayable => "not_payable",
-            Self::UnknownInvoice => "unknown_invoice",
-            Self::WrongCurrency => "wrong_currency",
-        }
-    }
-}
-
-impl fmt::Display for SurplusReason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-/// Money of a payment that pays no invoice: customer credit, or suspense where the payer is unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Surplus {
-    /// How much.
-    pub amount: Money,
-    /// Why.
-    pub reason: SurplusReason,
-}
+stored_name!(SurplusReason {
+    AlreadyPaid => "already_paid",
+    Overpaid => "overpaid",
+    NotPayable => "not_payable",
+    UnknownInvoice => "unknown_invoice",
+    WrongCurrency => "wrong_currency",
+});
 
 /// What became of one more piece of evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Noted; no money is proven yet, or the payment failed.
+    /// Noted; it moves no money.
     Recorded,
     /// The invoice is paid.
     Settled,
     /// The invoice is paid in part.
     PartiallySettled,
-    /// All of the money is surplus.
+    /// The money pays no invoice.
     Surplus,
-    /// The money was posted before.
+    /// It proves money that was posted before.
     Duplicate,
-    /// The evidence proves less, or another currency, than was posted: for staff to decide.
+    /// Sources disagree: the lower amount is posted, for staff to look at.
     Contradiction,
+    /// Money was taken back from an invoice, which is owed again.
+    Reopened,
+    /// Surplus money went back.
+    Returned,
 }
 
-impl Outcome {
-    /// The name used in audit records.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Recorded => "recorded",
-            Self::Settled => "settled",
-            Self::PartiallySettled => "partially_settled",
-            Self::Surplus => "surplus",
-            Self::Duplicate => "duplicate",
-            Self::Contradiction => "contradiction",
-        }
-    }
-}
+stored_name!(Outcome {
+    Recorded => "recorded",
+    Settled => "settled",
+    PartiallySettled => "partially_settled",
+    Surplus => "surplus",
+    Duplicate => "duplicate",
+    Contradiction => "contradiction",
+    Reopened => "reopened",
+    Returned => "returned",
+});
 
-/// What to write for one payment.
+/// What a payment's evidence entitles it to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The invoice with the allocation added, and the amount allocated.
-    pub allocation: Option<(Invoice, Money)>,
-    /// What is left over.
-    pub surplus: Option<Surplus>,
+pub struct Entitlement {
+    /// What is left of the money that came in. Below zero when more went back than came.
+    pub net: Money,
+    /// The invoices that the evidence names, in the order in which they are to be paid.
+    pub invoices: Vec<InvoiceId>,
+    /// What refunds under way will take; it pays no further invoice.
+    pub reserved: Money,
+    /// Surplus that staff decided to leave where it is.
+    pub pinned: Money,
 }
 
-impl Settlement {
-    fn without_money(outcome: Outcome) -> Self {
-        Self { outcome, allocation: None, surplus: None }
+impl Entitlement {
+    /// Without refunds under way and decisions of staff.
+    #[must_use]
+    pub fn new(net: Money, invoices: Vec<InvoiceId>) -> Self {
+        let zero = Money::zero(net.currency());
+        Self { net, invoices, reserved: zero, pinned: zero }
     }
 }
 
-/// Decides what a payment's money does now that its facts add up to `state`.
+/// Money of a payment at one invoice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allocation {
+    /// The invoice.
+    pub invoice_id: InvoiceId,
+    /// How much.
+    pub amount: Money,
+    /// Staff put it there, so evidence does not move it.
+    pub by_staff: bool,
+}
+
+/// Surplus money of a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credit {
+    /// Whose it is; none while in suspense.
+    pub client_id: Option<ClientId>,
+    /// How much; below zero when more went back than came.
+    pub amount: Money,
+}
+
+/// Where a payment's money stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holdings {
+    /// At invoices, the latest last.
+    pub allocations: Vec<Allocation>,
+    /// Surplus, by owner and currency.
+    pub credits: Vec<Credit>,
+}
+
+impl Holdings {
+    /// What is allocated or surplus, in one currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`].
+    pub fn total(&self, like: Money) -> Result<Money, MoneyError> {
+        let allocated = self.allocations.iter().map(|held| held.amount);
+        sum(allocated.chain(self.credits.iter().map(|held| held.amount)), like)
+    }
+
+    /// What is surplus, in one currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`].
+    pub fn surplus(&self, like: Money) -> Result<Money, MoneyError> {
+        sum(self.credits.iter().map(|held| held.amount), like)
+    }
+}
+
+/// One change of where a payment's money stands. Amounts are above zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Movement {
+    /// Money goes to an invoice.
+    Allocated {
+        /// The invoice afterwards.
+        invoice: Invoice,
+        /// How much.
+        amount: Money,
+        /// Staff decided so.
+        by_staff: bool,
+    },
+    /// Money is taken back from an invoice.
+    Released {
+        /// The invoice afterwards.
+        invoice: Invoice,
+        /// How much.
+        amount: Money,
+        /// Staff had put it there.
+        by_staff: bool,
+    },
+    /// Surplus grows.
+    Credited {
+        /// Whose it is; none for suspense.
+        client_id: Option<ClientId>,
+        /// How much.
+        amount: Money,
+        /// Why no invoice takes it.
+        reason: SurplusReason,
+    },
+    /// Surplus shrinks.
+    Debited {
+        /// Whose it was; none for suspense.
+        client_id: Option<ClientId>,
+        /// How much.
+        amount: Money,
+    },
+}
+
+/// The invoices that a settlement may touch, as they stand under their locks.
+pub type Invoices = BTreeMap<InvoiceId, Invoice>;
+
+/// Why money cannot be moved: what is kept does not fit together, so a person must look at it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettlementError {
+    /// The invoice cannot take or give back the money.
+    #[error(transparent)]
+    Invoice(#[from] InvoiceError),
+    /// Amounts of two currencies, or too large to keep.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+    /// An invoice that has money of the payment is not among those that were locked.
+    #[error("invoice {0} has money of the payment and is not at hand")]
+    NotAtHand(InvoiceId),
+}
+
+/// Moves a payment's money to where its evidence says it belongs. `invoices` and `holdings` are brought up to date.
 ///
-/// `posted` is what was allocated or credited for this payment before; only the difference moves. `invoice` is the
-/// one that the state names, as it stands under its lock.
+/// `invoices` has all that exist of those that the payment names or has money at.
 ///
 /// # Errors
-/// [`MoneyError`] if a sum cannot be kept.
+/// [`SettlementError`].
 pub fn settle(
-    state: &PaymentState,
-    posted: Option<Money>,
-    invoice: Option<&Invoice>,
-) -> Result<Settlement, MoneyError> {
-    let Some(confirmed) = state.confirmed else {
-        return Ok(Settlement::without_money(Outcome::Recorded));
-    };
-    let posted = posted.unwrap_or_else(|| Money::zero(confirmed.currency()));
-    if posted.currency() != confirmed.currency() {
-        return Ok(Settlement::without_money(Outcome::Contradiction));
-    }
-    let due = confirmed.checked_sub(posted)?;
-    if due.is_zero() {
-        return Ok(Settlement::without_money(Outcome::Duplicate));
-    }
-    if due.is_negative() {
-        return Ok(Settlement::without_money(Outcome::Contradiction));
-    }
-    allocate(due, invoice)
+    entitled: &Entitlement,
+    holdings: &mut Holdings,
+    invoices: &mut Invoices,
+) -> Result<Vec<Movement>, SettlementError> {
+    let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    settling.leave_other_currencies()?;
+    settling.leave_other_invoices(&entitled.invoices)?;
+    let free = settling.keep_what_is_covered(entitled)?;
+    settling.pay(&entitled.invoices, free)?;
+    settling.balance_surplus(&entitled.invoices)?;
+    Ok(settling.movements)
 }
 
-fn allocate(due: Money, invoice: Option<&Invoice>) -> Result<Settlement, MoneyError> {
-    let all_surplus = |reason| {
-        Ok(Settlement { outcome: Outcome::Surplus, allocation: None, surplus: Some(Surplus { amount: due, reason }) })
-    };
-    let Some(invoice) = invoice else {
-        return all_surplus(SurplusReason::UnknownInvoice);
-    };
-    if invoice.total.currency() != due.currency() {
-        return all_surplus(SurplusReason::WrongCurrency);
+/// Lets loose surplus of a payment pay those invoices at hand that the payment names. Nothing else moves.
+///
+/// # Errors
+/// [`SettlementError`].
+pub fn fill(
+    entitled: &Entitlement,
+    holdings: &mut Holdings,
+    invoices: &mut Invoices,
+) -> Result<Vec<Movement>, SettlementError> {
+    let free = loose_surplus(entitled, holdings)?.or_zero();
+    let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    let mut paid = settling.pay(&entitled.invoices, free)?;
+    for credit in settling.holdings.credits.clone() {
+        if credit.amount.is_positive() && credit.amount.currency() == paid.currency() && paid.is_positive() {
+            let debited = credit.amount.smaller(paid)?;
+            settling.move_credit(credit.client_id, debited.negated(), None)?;
+            paid = paid.checked_sub(debited)?;
+        }
     }
-    match invoice.status {
-        InvoiceStatus::Paid => return all_surplus(SurplusReason::AlreadyPaid),
-        InvoiceStatus::Draft | InvoiceStatus::Void => return all_surplus(SurplusReason::NotPayable),
-        InvoiceStatus::Open | InvoiceStatus::PartiallyPaid => {}
+    Ok(settling.movements)
+}
+
+/// Takes all money of a payment away from where it stands.
+///
+/// # Errors
+/// [`SettlementError`].
+pub fn withdraw(holdings: &mut Holdings, invoices: &mut Invoices) -> Result<Vec<Movement>, SettlementError> {
+    let held = holdings.clone();
+    let amounts = held.allocations.iter().map(|held| held.amount).chain(held.credits.iter().map(|held| held.amount));
+    let Some(any) = amounts.last() else { return Ok(Vec::new()) };
+    let mut settling = Settling { net: Money::zero(any.currency()), holdings, invoices, movements: Vec::new() };
+    for allocation in held.allocations {
+        settling.release(allocation.invoice_id, allocation.by_staff, allocation.amount)?;
     }
-    let allocated = due.smaller(invoice.outstanding()?)?;
-    let left = due.checked_sub(allocated)?;
-    let paid = invoice.with_allocation(allocated)?;
-    Ok(Settlement {
-        outcome: if paid.status == InvoiceStatus::Paid { Outcome::Settled } else { Outcome::PartiallySettled },
-        allocation: Some((paid, allocated)),
-        surplus: left.is_positive().then_some(Surplus { amount: left, reason: SurplusReason::Overpaid }),
+    for credit in held.credits {
+        settling.move_credit(credit.client_id, credit.amount.negated(), None)?;
+    }
+    Ok(settling.movements)
+}
+
+/// Moves as much loose surplus as fits to an invoice that staff chose, and settles what follows. Nothing moves where
+/// nothing fits.
+///
+/// # Errors
+/// [`SettlementError`].
+pub fn apply(
+    entitled: &Entitlement,
+    holdings: &mut Holdings,
+    invoices: &mut Invoices,
+    to: InvoiceId,
+) -> Result<Vec<Movement>, SettlementError> {
+    let loose = loose_surplus(entitled, holdings)?;
+    let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    let amount = settling.capacity(to)?.smaller(loose.or_zero())?;
+    if amount.is_positive() {
+        settling.allocate(to, amount, true)?;
+    }
+    let mut movements = settling.movements;
+    movements.extend(settle(entitled, holdings, invoices)?);
+    Ok(movements)
+}
+
+/// Surplus that waits for a decision: neither about to be refunded nor left by staff. Below zero when more went back
+/// than came.
+///
+/// # Errors
+/// [`MoneyError::Overflow`].
+pub fn loose_surplus(entitled: &Entitlement, holdings: &Holdings) -> Result<Money, MoneyError> {
+    let surplus = holdings.surplus(entitled.net)?;
+    if surplus.is_negative() {
+        return Ok(surplus);
+    }
+    Ok(surplus.checked_sub(entitled.reserved)?.checked_sub(entitled.pinned)?.or_zero())
+}
+
+/// What the movements that follow from a piece of evidence amount to; `is_proof` says that it proves money.
+#[must_use]
+pub fn outcome(movements: &[Movement], is_proof: bool, is_contradiction: bool) -> Outcome {
+    let any = |wanted: fn(&Movement) -> Option<Outcome>| movements.iter().filter_map(wanted).last();
+    if is_contradiction {
+        return Outcome::Contradiction;
+    }
+    any(|movement| match movement {
+        Movement::Allocated { invoice, .. } if invoice.status() == InvoiceStatus::Paid => Some(Outcome::Settled),
+        Movement::Allocated { .. } => Some(Outcome::PartiallySettled),
+        _ => None,
     })
+    .or_else(|| any(|movement| matches!(movement, Movement::Released { .. }).then_some(Outcome::Reopened)))
+    .or_else(|| any(|movement| matches!(movement, Movement::Credited { .. }).then_some(Outcome::Surplus)))
+    .or_else(|| any(|_| Some(Outcome::Returned)))
+    .unwrap_or(if is_proof { Outcome::Duplicate } else { Outcome::Recorded })
+}
+
+fn sum(amounts: impl Iterator<Item = Money>, like: Money) -> Result<Money, MoneyError> {
+    let currency = like.currency();
+    amounts.filter(|amount| amount.currency() == currency).try_fold(Money::zero(currency), Money::checked_add)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::id::{ClientId, InvoiceId};
-    use crate::payment::PaymentStatus;
-
-    fn euro(value: &str) -> Money {
-        Money::parse(value, "EUR").unwrap()
-    }
-
-    fn invoice(total: &str, paid: &str, status: InvoiceStatus) -> Invoice {
-        Invoice {
-            id: InvoiceId::from_uuid(Uuid::nil()),
-            client_id: ClientId::from_uuid(Uuid::nil()),
-            total: euro(total),
-            paid: euro(paid),
-            status,
-            version: 1,
-        }
-    }
-
-    fn confirmed(amount: Money) -> PaymentState {
-        PaymentState {
-            status: PaymentStatus::Confirmed,
-            rank: None,
-            confirmed: Some(amount),
-            claimed: None,
-            invoice_id: None,
-            contradictory: false,
-            occurred_at: None,
-        }
-    }
-
-    #[test]
-    fn the_exact_amount_pays_the_invoice() {
-        let settlement =
-            settle(&confirmed(euro("100")), None, Some(&invoice("100", "0", InvoiceStatus::Open))).unwrap();
-        let (paid, allocated) = settlement.allocation.unwrap();
-        assert_eq!(
-            (settlement.outcome, paid.status, allocated, paid.version),
-            (Outcome::Settled, InvoiceStatus::Paid, euro("100"), 2)
-        );
-        assert_eq!(settlement.surplus, None);
-    }
-
-    #[test]
-    fn posted_money_moves_no_second_time() {
-        let settlement =
-            settle(&confirmed(euro("100")), Some(euro("100")), Some(&invoice("100", "100", InvoiceStatus::Paid)));
-        assert_eq!(settlement, Ok(Settlement::without_money(Outcome::Duplicate)));
-    }
-
-    #[test]
-    fn money_that_no_invoice_can_take_is_surplus_never_refused() {
-        let cases = [
-            (Some(invoice("100", "100", InvoiceStatus::Paid)), "50", SurplusReason::AlreadyPaid),
-            (Some(invoice("100", "0", InvoiceStatus::Void)), "50", SurplusReason::NotPayable),
-            (Some(invoice("100", "0", InvoiceStatus::Draft)), "50", SurplusReason::NotPayable),
-            (Some(invoice("100", "80", InvoiceStatus::PartiallyPaid)), "50", SurplusReason::Overpaid),
-            (None, "50", SurplusReason::UnknownInvoice),
-        ];
-        for (invoice, paid, reason) in cases {
-            let settlement = settle(&confirmed(euro(paid)), None, invoice.as_ref()).unwrap();
-            assert_eq!(settlement.surplus.map(|surplus| surplus.reason), Some(reason));
-        }
-        let dollars = Money::parse("50", "USD").unwrap();
-        let settlement = settle(&confirmed(dollars), None, Some(&invoice("100", "0", InvoiceStatus::Open))).unwrap();
-        assert_eq!(settlement.surplus, Some(Surplus { amount: dollars, reason: SurplusReason::WrongCurrency }));
-    }
-
-    #[test]
-    fn evidence_of_less_than_was_posted_is_left_to_staff() {
-        let settlement = settle(&confirmed(euro("90")), Some(euro("100")), None).unwrap();
-        assert_eq!(settlement.outcome, Outcome::Contradiction);
-    }
-
-    proptest! {
-        #[test]
-        fn money_is_conserved_and_no_invoice_is_overpaid(total in 1..100_000_i64, paid in 0..100_000_i64, payment in 1..200_000_i64) {
-            prop_assume!(paid < total);
-            let cents = |units| Money::from_minor_units(units, "EUR".parse().unwrap()).unwrap();
-            let status = if paid == 0 { InvoiceStatus::Open } else { InvoiceStatus::PartiallyPaid };
-            let before = Invoice { total: cents(total), paid: cents(paid), ..invoice("1", "0", status) };
-            let settlement = settle(&confirmed(cents(payment)), None, Some(&before)).unwrap();
-            let (after, allocated) = settlement.allocation.unwrap();
-            let surplus = settlement.surplus.map_or(cents(0), |surplus| surplus.amount);
-            prop_assert_eq!(allocated.checked_add(surplus).unwrap(), cents(payment));
-            prop_assert!(!after.outstanding().unwrap().is_negative());
-            prop_assert_eq!(after.paid, before.paid.checked_add(allocated).unwrap());
-        }
-    }
-}
+mod tests;

@@ -40,6 +40,12 @@ pub enum Permission {
     UploadConfirmations,
     /// Upload bank statements.
     UploadStatements,
+    /// Give money back.
+    RefundPayments,
+    /// See what there is to decide about payments.
+    ReadCases,
+    /// Decide it, and merge payments.
+    DecideCases,
 }
 
 /// How far a permission reaches.
@@ -73,14 +79,19 @@ impl Permission {
             Self::ConfirmPayments => "payments:confirm",
             Self::UploadConfirmations => "confirmations:write",
             Self::UploadStatements => "statements:write",
+            Self::RefundPayments => "payments:refund",
+            Self::ReadCases => "cases:read",
+            Self::DecideCases => "cases:decide",
         }
     }
 
     /// The groups that give it to people, with everything in reach.
     const fn groups(self) -> &'static [&'static str] {
         match self {
-            Self::WriteInvoices | Self::UploadStatements => &["finance", "admin"],
-            Self::Read => &["finance", "admin", "oncall"],
+            Self::WriteInvoices | Self::UploadStatements | Self::RefundPayments | Self::DecideCases => {
+                &["finance", "admin"]
+            }
+            Self::Read | Self::ReadCases => &["finance", "admin", "oncall"],
             Self::ClaimPayments | Self::UploadConfirmations => &["finance", "admin"],
             // Staff approval is a command of its own, with a second person; nobody confirms by hand here.
             Self::ConfirmPayments => &[],

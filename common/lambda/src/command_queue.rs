@@ -48,19 +48,12 @@ impl CommandQueue {
 }
 
 fn entry((index, command): (usize, &CloudEvent<PaymentCommand>)) -> Result<SendMessageBatchRequestEntry, String> {
-    let evidence = command.payload.evidence();
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(command.to_json().map_err(|error| error.to_string())?)
-        .message_group_id(evidence.transaction_id.as_str())
-        .message_deduplication_id(deduplication_id(&command.payload))
+        .message_group_id(command.payload.transaction_id().as_str())
+        // A convenience of five minutes: the database is the guard.
+        .message_deduplication_id(hex::encode(Sha256::digest(command.payload.name())))
         .build()
         .map_err(|error| error.to_string())
-}
-
-/// A digest of the source's own name of the message; never the transaction id, which would swallow a capture that
-/// follows its authorisation. A convenience of five minutes: the database is the guard.
-fn deduplication_id(command: &PaymentCommand) -> String {
-    let evidence = command.evidence();
-    hex::encode(Sha256::digest(format!("{}\n{}\n{}", evidence.door, evidence.event_id, evidence.transaction_id)))
 }

@@ -1,7 +1,7 @@
 //! The CloudEvents 1.0 envelope (JSON format) around every command and event.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::command::{COMMAND_VERSION, PaymentCommand};
+use quittance_domain::command::{COMMAND_VERSION, GatewayCommand, PaymentCommand};
 use quittance_domain::event::{EVENT_VERSION, EventMessage, InvoiceEvent};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,17 @@ pub trait Payload: Serialize + DeserializeOwned {
 }
 
 impl Payload for PaymentCommand {
-    const TYPES: &'static [&'static str] = &["ClaimPayment", "ConfirmPayment"];
+    const TYPES: &'static [&'static str] =
+        &["ClaimPayment", "ConfirmPayment", "RequestRefund", "DecideCase", "MergePayments"];
+    const VERSION: u32 = COMMAND_VERSION;
+
+    fn type_name(&self) -> &'static str {
+        self.type_name()
+    }
+}
+
+impl Payload for GatewayCommand {
+    const TYPES: &'static [&'static str] = &["InitiateRefund"];
     const VERSION: u32 = COMMAND_VERSION;
 
     fn type_name(&self) -> &'static str {
@@ -33,6 +43,11 @@ impl Payload for InvoiceEvent {
         "invoice.paid",
         "invoice.partially_paid",
         "payment.surplus_recorded",
+        "invoice.reopened",
+        "payment.surplus_reduced",
+        "payment.duplicate_recorded",
+        "payment.contradiction_found",
+        "payment.refund_refused",
         "receipt.issued",
     ];
     const VERSION: u32 = EVENT_VERSION;
@@ -156,17 +171,8 @@ impl<T: Payload> CloudEvent<T> {
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
-}
 
-impl CloudEvent<InvoiceEvent> {
-    /// Puts an event into its envelope, with the invoice's version.
-    #[must_use]
-    pub fn of_event(id: Uuid, function: &str, time: DateTime<Utc>, correlationid: String, event: InvoiceEvent) -> Self {
-        let invoiceversion = event.invoice().map(|invoice| invoice.version);
-        Self { invoiceversion, ..Self::new(id, function, event.subject(), time, correlationid, event) }
-    }
-
-    /// The envelope as a message for the events topic.
+    /// The envelope as a message for the outbox, in the group of its subject.
     ///
     /// # Errors
     /// [`serde_json::Error`] if the payload cannot be written.
@@ -177,6 +183,15 @@ impl CloudEvent<InvoiceEvent> {
             event_type: self.payload.type_name().to_owned(),
             body: self.to_json()?,
         })
+    }
+}
+
+impl CloudEvent<InvoiceEvent> {
+    /// Puts an event into its envelope, with the invoice's version.
+    #[must_use]
+    pub fn of_event(id: Uuid, function: &str, time: DateTime<Utc>, correlationid: String, event: InvoiceEvent) -> Self {
+        let invoiceversion = event.invoice().map(|invoice| invoice.version);
+        Self { invoiceversion, ..Self::new(id, function, event.subject(), time, correlationid, event) }
     }
 }
 
@@ -201,8 +216,8 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use quittance_domain::command::Evidence;
+    use quittance_domain::fact::{Door, FactKind};
     use quittance_domain::money::Money;
-    use quittance_domain::payment::{Door, FactKind};
 
     use super::*;
 
@@ -211,11 +226,14 @@ mod tests {
             transaction_id: "manual:t-1".parse().unwrap(),
             provider: "manual".parse().unwrap(),
             kind: FactKind::Claim,
-            amount: Money::parse("100.00", "EUR").unwrap(),
+            amount: Money::parse("100.00", "EUR").and_then(Money::positive).unwrap(),
             door: Door::Api,
             event_id: "caller:key".to_owned(),
             movement: "manual:t-1".to_owned(),
             invoice: None,
+            further_invoices: Vec::new(),
+            payment_id: None,
+            references: Vec::new(),
             client_id: None,
             actor: "user:1".to_owned(),
             occurred_at: DateTime::UNIX_EPOCH,

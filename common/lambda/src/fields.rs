@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use quittance_domain::money::{Money, MoneyError};
+use quittance_domain::money::{Money, MoneyError, PositiveMoney};
 use serde_json::{Map, Value};
 
 use crate::problem::{FieldProblem, Problem};
@@ -105,7 +105,7 @@ impl Fields {
     }
 
     /// `{"value": "100.00", "currency": "EUR"}` above zero.
-    pub fn money(&mut self, name: &str) -> Option<Money> {
+    pub fn money(&mut self, name: &str) -> Option<PositiveMoney> {
         let mut fields = self.object(name)?;
         let currency = fields.text("currency", 3, 3);
         let value = fields.text("value", 1, 40);
@@ -132,6 +132,11 @@ impl Fields {
             return None;
         }
         Some(texts)
+    }
+
+    /// A list of texts that may be absent or null.
+    pub fn optional_texts(&mut self, name: &str, count_max: usize, length_max: usize) -> Option<Vec<String>> {
+        if self.is_absent(name) { None } else { self.texts(name, count_max, length_max) }
     }
 
     /// A list of objects, each read by `read`.

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use quittance_domain::command::{Evidence, InvoiceHint};
+use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::TransactionId;
 use quittance_domain::money::{Currency, Money};
-use quittance_domain::payment::{Door, FactKind};
 use serde::Deserialize;
 use sha2::Sha256;
 
@@ -96,6 +96,7 @@ struct PaymentIntent {
 struct Metadata {
     invoice_id: Option<String>,
     invoice_number: Option<String>,
+    payment_id: Option<String>,
 }
 
 fn evidence(kind: FactKind, event: &Event, intent: &PaymentIntent) -> Result<Evidence, Unreadable> {
@@ -116,6 +117,10 @@ fn evidence(kind: FactKind, event: &Event, intent: &PaymentIntent) -> Result<Evi
         // A payment intent is captured once; a second message about it tells of the same money.
         movement: intent.id.clone(),
         invoice: invoice_hint(&intent.metadata),
+        further_invoices: Vec::new(),
+        // Text that is no id of ours names nothing: the money is real all the same.
+        payment_id: intent.metadata.payment_id.as_deref().and_then(|id| id.parse().ok()),
+        references: Vec::new(),
         client_id: None,
         actor: format!("gateway:{NAME}"),
         occurred_at: DateTime::from_timestamp(event.created, 0).ok_or_else(|| unreadable("created is no time"))?,
@@ -233,7 +238,7 @@ mod tests {
         let notices = Stripe.read(event("payment_intent.succeeded", "eur").as_bytes()).unwrap();
         let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
         assert_eq!(evidence.kind, FactKind::Capture);
-        assert_eq!(evidence.amount, Money::parse("119.00", "EUR").unwrap());
+        assert_eq!(*evidence.amount, Money::parse("119.00", "EUR").unwrap());
         assert_eq!(evidence.transaction_id.as_str(), "stripe:pi_1");
         assert_eq!(evidence.event_id, "stripe:evt_1");
         assert!(evidence.invoice.is_some());
@@ -243,7 +248,7 @@ mod tests {
     fn minor_units_follow_the_currency() {
         let notices = Stripe.read(event("payment_intent.succeeded", "jpy").as_bytes()).unwrap();
         let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
-        assert_eq!(evidence.amount, Money::parse("11900", "JPY").unwrap());
+        assert_eq!(*evidence.amount, Money::parse("11900", "JPY").unwrap());
     }
 
     #[test]
@@ -251,7 +256,7 @@ mod tests {
         for (currency, value) in [("isk", "119"), ("ugx", "119"), ("mga", "11900")] {
             let notices = Stripe.read(event("payment_intent.succeeded", currency).as_bytes()).unwrap();
             let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
-            assert_eq!(evidence.amount, Money::parse(value, &currency.to_uppercase()).unwrap());
+            assert_eq!(*evidence.amount, Money::parse(value, &currency.to_uppercase()).unwrap());
         }
     }
 

@@ -1,16 +1,19 @@
-//! `payments.allocations`: which money went to which invoice. Only ever added to.
+//! `payments.allocations`: which money went to which invoice. Only ever added to: money taken back is a negative row.
 
 use quittance_domain::id::{AllocationId, InvoiceId, PaymentId};
 use quittance_domain::money::Money;
+use quittance_domain::settlement::Allocation;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::database::Transaction;
-use crate::error::StoreError;
+use crate::error::{StoreError, money};
 
-/// Money that goes from a payment to an invoice.
+const TABLE: &str = "payments.allocations";
+
+/// Money that goes from a payment to an invoice, or back when negative.
 #[derive(Debug, Clone)]
-pub struct Allocation {
+pub struct NewAllocation {
     /// The row.
     pub id: AllocationId,
     /// Where the money comes from.
@@ -19,13 +22,15 @@ pub struct Allocation {
     pub invoice_id: InvoiceId,
     /// How much.
     pub amount: Money,
+    /// Staff decided so.
+    pub by_staff: bool,
 }
 
 /// Adds allocations.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, allocations: &[Allocation]) -> Result<(), StoreError> {
+pub async fn insert(transaction: &mut Transaction, allocations: &[NewAllocation]) -> Result<(), StoreError> {
     if allocations.is_empty() {
         return Ok(());
     }
@@ -35,16 +40,64 @@ pub async fn insert(transaction: &mut Transaction, allocations: &[Allocation]) -
     let amounts: Vec<Decimal> = allocations.iter().map(|allocation| allocation.amount.amount()).collect();
     let currencies: Vec<String> =
         allocations.iter().map(|allocation| allocation.amount.currency().to_string()).collect();
+    let by_staff: Vec<bool> = allocations.iter().map(|allocation| allocation.by_staff).collect();
     sqlx::query!(
-        "insert into payments.allocations (id, payment_id, invoice_id, amount, currency)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[])",
+        "insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::boolean[])",
         &ids,
         &payments,
         &invoices,
         &amounts,
         &currencies,
+        &by_staff,
     )
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// What payments have at invoices now; of each payment the latest last.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn of_payments(
+    transaction: &mut Transaction,
+    payments: &[PaymentId],
+) -> Result<Vec<(PaymentId, Allocation)>, StoreError> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        r#"select payment_id, invoice_id, currency, by_staff, sum(amount) as "amount!"
+           from payments.allocations where payment_id = any($1)
+           group by payment_id, invoice_id, currency, by_staff having sum(amount) <> 0
+           order by max(created_at), invoice_id"#,
+        &ids,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let allocation = Allocation {
+                invoice_id: InvoiceId::from_uuid(row.invoice_id),
+                amount: money(TABLE, row.amount, &row.currency)?,
+                by_staff: row.by_staff,
+            };
+            Ok((PaymentId::from_uuid(row.payment_id), allocation))
+        })
+        .collect()
+}
+
+/// The invoices at which payments have, or had, money.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn invoices_of_payments(
+    transaction: &mut Transaction,
+    payments: &[PaymentId],
+) -> Result<Vec<InvoiceId>, StoreError> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
+    let invoices =
+        sqlx::query_scalar!("select distinct invoice_id from payments.allocations where payment_id = any($1)", &ids)
+            .fetch_all(&mut **transaction)
+            .await?;
+    Ok(invoices.into_iter().map(InvoiceId::from_uuid).collect())
 }

@@ -1,9 +1,10 @@
 //! `audit.records`: who changed what, why, and how it looked before and after.
 
-use quittance_domain::id::AuditId;
+use chrono::{DateTime, Utc};
+use quittance_domain::id::{AuditId, InvoiceId};
 use serde_json::Value;
 
-use crate::database::Transaction;
+use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
 /// One record, written in the transaction of the change that it tells of. Holds ids and amounts, no personal data.
@@ -55,4 +56,76 @@ pub async fn append(transaction: &mut Transaction, records: &[AuditRecord]) -> R
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// Something that happened to an invoice, or to a payment in so far as it concerns the invoice.
+#[derive(Debug, Clone)]
+pub struct TimelineEntry {
+    /// The audit record.
+    pub id: AuditId,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What, in the past tense.
+    pub action: String,
+    /// The id of what was changed.
+    pub subject: String,
+    /// Why, for people.
+    pub reason: String,
+    /// How the invoice stood afterwards, where that changed.
+    pub invoice: Option<Value>,
+}
+
+/// What happened to an invoice, oldest first, after the record `after` and at most `limit`: its own changes, and those
+/// of payments when they named it or moved money there.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn timeline(
+    database: &Database,
+    invoice: InvoiceId,
+    after: Option<AuditId>,
+    limit: i64,
+) -> Result<Vec<TimelineEntry>, StoreError> {
+    let rows = sqlx::query!(
+        r#"with payment as (
+               select id from payments.payments where invoice_id = $1
+               union select id from payments.payments
+                   where further_invoice_ids <> '{}' and further_invoice_ids @> array[$1]::uuid[]
+               union select payment_id from payments.allocations where invoice_id = $1
+           )
+           select id, recorded_at, actor, action, subject, reason,
+               case
+                   when subject = $2 then after
+                   else jsonb_path_query_first(
+                       after, '$.movements[last to 0].invoice ? (@.id == $id)', jsonb_build_object('id', $2::text)
+                   )
+               end as invoice
+           from audit.records
+           where (
+                   subject = $2
+                   or subject in (select 'pay_' || replace(id::text, '-', '') from payment)
+                       and (after -> 'named' ? $2 or after @> jsonb_build_object('movements',
+                           jsonb_build_array(jsonb_build_object('invoice', jsonb_build_object('id', $2::text)))))
+               )
+               and ($3::uuid is null or (recorded_at, id) > (select recorded_at, id from audit.records where id = $3))
+           order by recorded_at, id limit $4"#,
+        invoice.as_uuid(),
+        invoice.to_string(),
+        after.map(AuditId::as_uuid),
+        limit,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    let entries = rows.into_iter().map(|row| TimelineEntry {
+        id: AuditId::from_uuid(row.id),
+        at: row.recorded_at,
+        actor: row.actor,
+        action: row.action,
+        subject: row.subject,
+        reason: row.reason,
+        invoice: row.invoice,
+    });
+    Ok(entries.collect())
 }

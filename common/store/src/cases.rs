@@ -1,35 +1,21 @@
 //! `payments.cases`: what staff have to decide.
 
-use quittance_domain::id::{CaseId, InvoiceId, PaymentId};
+use chrono::{DateTime, Utc};
+use quittance_domain::case::{CaseKind, Resolution};
+use quittance_domain::id::{CaseId, ClientId, InvoiceId, PaymentId, TransactionId};
 use quittance_domain::money::Money;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use crate::database::Transaction;
-use crate::error::StoreError;
+use crate::database::{Database, Transaction};
+use crate::error::{StoreError, money};
 
-/// What kind of decision a case asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CaseKind {
-    /// Money that no invoice could take.
-    Surplus,
-    /// Sources that disagree.
-    Contradiction,
-}
+const TABLE: &str = "payments.cases";
 
-impl CaseKind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Surplus => "surplus",
-            Self::Contradiction => "contradiction",
-        }
-    }
-}
-
-/// A case to open.
+/// A case to open, or to bring up to date if the payment has one of its kind open.
 #[derive(Debug, Clone)]
 pub struct NewCase {
-    /// The case.
+    /// The case, if it is new.
     pub id: CaseId,
     /// What it asks for.
     pub kind: CaseKind,
@@ -43,7 +29,39 @@ pub struct NewCase {
     pub reason: String,
 }
 
-/// Opens cases; a contradiction that has an open case already gets no second one.
+/// A case that goes.
+#[derive(Debug, Clone)]
+pub struct ClosedCase {
+    /// The case.
+    pub id: CaseId,
+    /// How it was closed.
+    pub resolution: Resolution,
+    /// What staff left as it is; unchanged if none.
+    pub amount: Option<Money>,
+    /// Who decided; none if it went away by itself.
+    pub decided_by: Option<String>,
+    /// Why staff decided so.
+    pub decision_reason: Option<String>,
+}
+
+/// A case of a payment.
+#[derive(Debug, Clone)]
+pub struct KnownCase {
+    /// The case.
+    pub id: CaseId,
+    /// Its payment.
+    pub payment_id: PaymentId,
+    /// What it is about.
+    pub kind: CaseKind,
+    /// The money in question.
+    pub amount: Option<Money>,
+    /// What happened, in words.
+    pub reason: String,
+    /// How it was closed; none while it is open.
+    pub resolution: Option<Resolution>,
+}
+
+/// Opens cases. Where the payment has an open case of the kind, that one takes the new amount and reason.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -52,7 +70,7 @@ pub async fn open(transaction: &mut Transaction, cases: &[NewCase]) -> Result<()
         return Ok(());
     }
     let ids: Vec<Uuid> = cases.iter().map(|case| case.id.as_uuid()).collect();
-    let kinds: Vec<String> = cases.iter().map(|case| case.kind.as_str().to_owned()).collect();
+    let kinds: Vec<String> = cases.iter().map(|case| case.kind.to_string()).collect();
     let payments: Vec<Uuid> = cases.iter().map(|case| case.payment_id.as_uuid()).collect();
     let invoices: Vec<Option<Uuid>> = cases.iter().map(|case| case.invoice_id.map(InvoiceId::as_uuid)).collect();
     let amounts: Vec<Option<Decimal>> = cases.iter().map(|case| case.amount.map(Money::amount)).collect();
@@ -62,7 +80,8 @@ pub async fn open(transaction: &mut Transaction, cases: &[NewCase]) -> Result<()
     sqlx::query!(
         "insert into payments.cases (id, kind, payment_id, invoice_id, amount, currency, reason)
          select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::numeric[], $6::text[], $7::text[])
-         on conflict do nothing",
+         on conflict (payment_id, kind) where status = 'open'
+             do update set amount = excluded.amount, currency = excluded.currency, reason = excluded.reason",
         &ids,
         &kinds,
         &payments,
@@ -74,4 +93,192 @@ pub async fn open(transaction: &mut Transaction, cases: &[NewCase]) -> Result<()
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// Closes an open case.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses (a decision without a reason) or fails.
+pub async fn close(transaction: &mut Transaction, case: &ClosedCase) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update payments.cases set status = 'closed', resolution = $2, amount = coalesce($3, amount), decided_by = $4,
+             decision_reason = $5, closed_at = now(), refusal = null
+         where id = $1 and status = 'open'",
+        case.id.as_uuid(),
+        case.resolution.as_str(),
+        case.amount.map(Money::amount),
+        case.decided_by,
+        case.decision_reason,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Notes on an open case why a decision could not be carried out.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn refuse(transaction: &mut Transaction, id: CaseId, refusal: &str) -> Result<(), StoreError> {
+    sqlx::query!("update payments.cases set refusal = $2 where id = $1 and status = 'open'", id.as_uuid(), refusal)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// The cases of payments.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn of_payments(transaction: &mut Transaction, payments: &[PaymentId]) -> Result<Vec<KnownCase>, StoreError> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        "select id, payment_id, kind, amount, currency, reason, resolution from payments.cases where payment_id = any($1)",
+        &ids,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let resolution = row.resolution.as_deref().map(str::parse).transpose();
+            Ok(KnownCase {
+                id: CaseId::from_uuid(row.id),
+                payment_id: PaymentId::from_uuid(row.payment_id),
+                kind: row.kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                amount: amount(row.amount, row.currency.as_deref())?,
+                reason: row.reason,
+                resolution: resolution.map_err(|error| StoreError::corrupt(TABLE, error))?,
+            })
+        })
+        .collect()
+}
+
+fn amount(amount: Option<Decimal>, currency: Option<&str>) -> Result<Option<Money>, StoreError> {
+    amount.zip(currency).map(|(amount, currency)| money(TABLE, amount, currency)).transpose()
+}
+
+/// The name of a case's payment, which leads a decision to the processor.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn find(database: &Database, id: CaseId) -> Result<Option<TransactionId>, StoreError> {
+    let name = sqlx::query_scalar!(
+        "select transaction_id from payments.cases join payments.payments on payments.id = payment_id
+         where cases.id = $1",
+        id.as_uuid(),
+    )
+    .fetch_optional(database.pool().await?)
+    .await?;
+    name.map(|name| name.parse().map_err(|error| StoreError::corrupt("payments.payments", error))).transpose()
+}
+
+/// A case as readers see it.
+#[derive(Debug, Clone)]
+pub struct CaseView {
+    /// The case.
+    pub id: CaseId,
+    /// What it is about.
+    pub kind: String,
+    /// Its payment's name.
+    pub transaction_id: String,
+    /// Whose invoice the payment names.
+    pub client_id: Option<ClientId>,
+    /// The invoice that the payment names.
+    pub invoice_id: Option<InvoiceId>,
+    /// The money in question.
+    pub amount: Option<Money>,
+    /// What happened, in words.
+    pub reason: String,
+    /// `open` or `closed`.
+    pub status: String,
+    /// How it was closed.
+    pub resolution: Option<String>,
+    /// Who decided.
+    pub decided_by: Option<String>,
+    /// Why.
+    pub decision_reason: Option<String>,
+    /// Why the last decision could not be carried out.
+    pub refusal: Option<String>,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// When it was closed.
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+struct Row {
+    id: Uuid,
+    kind: String,
+    transaction_id: String,
+    client_id: Option<Uuid>,
+    invoice_id: Option<Uuid>,
+    amount: Option<Decimal>,
+    currency: Option<String>,
+    reason: String,
+    status: String,
+    resolution: Option<String>,
+    decided_by: Option<String>,
+    decision_reason: Option<String>,
+    refusal: Option<String>,
+    opened_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for CaseView {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: CaseId::from_uuid(row.id),
+            kind: row.kind,
+            transaction_id: row.transaction_id,
+            client_id: row.client_id.map(ClientId::from_uuid),
+            invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
+            amount: amount(row.amount, row.currency.as_deref())?,
+            reason: row.reason,
+            status: row.status,
+            resolution: row.resolution,
+            decided_by: row.decided_by,
+            decision_reason: row.decision_reason,
+            refusal: row.refusal,
+            opened_at: row.opened_at,
+            closed_at: row.closed_at,
+        })
+    }
+}
+
+/// Which cases a reader wants.
+#[derive(Debug, Clone, Default)]
+pub struct CaseFilter {
+    /// `open` or `closed`; both if none.
+    pub status: Option<String>,
+    /// What they are about; all if none.
+    pub kind: Option<CaseKind>,
+    /// Only this one.
+    pub id: Option<CaseId>,
+    /// Only those after this one.
+    pub after: Option<CaseId>,
+}
+
+/// Lists cases in the order of their ids, which is that of their opening.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds an amount that its currency cannot have.
+pub async fn list(database: &Database, filter: &CaseFilter, limit: i64) -> Result<Vec<CaseView>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select cases.id, kind, transaction_id, client_id, cases.invoice_id, cases.amount, cases.currency, reason,
+             cases.status, resolution, decided_by, decision_reason, refusal, opened_at, closed_at
+         from payments.cases join payments.payments on payments.id = payment_id
+         where ($1::text is null or cases.status = $1) and ($2::text is null or kind = $2)
+             and ($3::uuid is null or cases.id = $3) and ($4::uuid is null or cases.id > $4)
+         order by cases.id limit $5",
+        filter.status,
+        filter.kind.map(CaseKind::as_str),
+        filter.id.map(CaseId::as_uuid),
+        filter.after.map(CaseId::as_uuid),
+        limit,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter().map(CaseView::try_from).collect()
 }

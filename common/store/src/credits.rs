@@ -1,40 +1,45 @@
-//! `payments.credits`: money of payments that pays no invoice. Only ever added to.
+//! `payments.credits`: money of payments that pays no invoice. Only ever added to: what leaves is a negative row.
 
 use quittance_domain::id::{ClientId, PaymentId};
-use quittance_domain::settlement::Surplus;
+use quittance_domain::money::Money;
+use quittance_domain::settlement::Credit;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::database::Transaction;
-use crate::error::StoreError;
+use crate::error::{StoreError, money};
 
-/// Surplus money: a client's credit, or in suspense while nobody knows whose it is.
+const TABLE: &str = "payments.credits";
+
+/// A change of surplus money: a client's credit, or in suspense while nobody knows whose it is.
 #[derive(Debug, Clone)]
-pub struct Credit {
+pub struct NewCredit {
     /// The row.
     pub id: Uuid,
     /// Where the money comes from.
     pub payment_id: PaymentId,
     /// Whose it is.
     pub client_id: Option<ClientId>,
-    /// How much, and why.
-    pub surplus: Surplus,
+    /// How much; negative for what leaves.
+    pub amount: Money,
+    /// Why, in one word.
+    pub reason: &'static str,
 }
 
 /// Adds credits.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, credits: &[Credit]) -> Result<(), StoreError> {
+pub async fn insert(transaction: &mut Transaction, credits: &[NewCredit]) -> Result<(), StoreError> {
     if credits.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = credits.iter().map(|credit| credit.id).collect();
     let payments: Vec<Uuid> = credits.iter().map(|credit| credit.payment_id.as_uuid()).collect();
     let clients: Vec<Option<Uuid>> = credits.iter().map(|credit| credit.client_id.map(ClientId::as_uuid)).collect();
-    let amounts: Vec<Decimal> = credits.iter().map(|credit| credit.surplus.amount.amount()).collect();
-    let currencies: Vec<String> = credits.iter().map(|credit| credit.surplus.amount.currency().to_string()).collect();
-    let reasons: Vec<String> = credits.iter().map(|credit| credit.surplus.reason.to_string()).collect();
+    let amounts: Vec<Decimal> = credits.iter().map(|credit| credit.amount.amount()).collect();
+    let currencies: Vec<String> = credits.iter().map(|credit| credit.amount.currency().to_string()).collect();
+    let reasons: Vec<String> = credits.iter().map(|credit| credit.reason.to_owned()).collect();
     sqlx::query!(
         "insert into payments.credits (id, payment_id, client_id, amount, currency, reason)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::text[])",
@@ -48,4 +53,30 @@ pub async fn insert(transaction: &mut Transaction, credits: &[Credit]) -> Result
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// What is surplus of payments now.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn of_payments(
+    transaction: &mut Transaction,
+    payments: &[PaymentId],
+) -> Result<Vec<(PaymentId, Credit)>, StoreError> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        r#"select payment_id, client_id, currency, sum(amount) as "amount!"
+           from payments.credits where payment_id = any($1)
+           group by payment_id, client_id, currency having sum(amount) <> 0 order by client_id"#,
+        &ids,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let client_id = row.client_id.map(ClientId::from_uuid);
+            let credit = Credit { client_id, amount: money(TABLE, row.amount, &row.currency)? };
+            Ok((PaymentId::from_uuid(row.payment_id), credit))
+        })
+        .collect()
 }

@@ -20,6 +20,12 @@ pub enum StoreError {
     /// A migration failed.
     #[error("the migrations did not apply: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// A payment got another name or was merged between being looked up and being locked. Retrying finds it.
+    #[error("payment {payment} was changed by somebody else at the same moment")]
+    Moved {
+        /// The payment's id or name.
+        payment: String,
+    },
     /// A stored value breaks a rule of the domain: somebody changed it by hand, or a migration is missing.
     #[error("{table} holds a value that means nothing here: {reason}")]
     Corrupt {
@@ -35,7 +41,7 @@ impl StoreError {
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Login { .. } => true,
+            Self::Login { .. } | Self::Moved { .. } => true,
             Self::Database(error) => match error {
                 sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
                 // 08: connection exceptions; 28: authorisation; 53: out of resources; 57P: shutting down; 3D: no such
@@ -49,6 +55,19 @@ impl StoreError {
                 _ => false,
             },
             Self::Migration(_) | Self::Corrupt { .. } => false,
+        }
+    }
+
+    /// Whether the same transaction may succeed in a moment: it met another one.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Moved { .. } => true,
+            // Serialization failure, deadlock, lock not available. (PostgreSQL, Appendix A.)
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
+            }
+            _ => false,
         }
     }
 

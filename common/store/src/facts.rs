@@ -1,13 +1,15 @@
 //! `payments.facts`: what sources said about payments. Only ever added to.
 
+use std::collections::BTreeSet;
+
+use quittance_domain::fact::Fact;
 use quittance_domain::id::{InvoiceId, PaymentId};
-use quittance_domain::money::Money;
-use quittance_domain::payment::Fact;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::database::Transaction;
 use crate::error::{StoreError, money};
+use crate::payments::further_invoices;
 
 const TABLE: &str = "payments.facts";
 
@@ -28,20 +30,25 @@ pub struct NewFact {
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<Vec<Uuid>, StoreError> {
+pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<BTreeSet<Uuid>, StoreError> {
     let mut sorted: Vec<&NewFact> = facts.iter().collect();
-    sorted.sort_by_key(|new| (new.fact.door, new.fact.event_id.clone()));
+    sorted.sort_by(|left, right| (left.fact.door, &left.fact.event_id).cmp(&(right.fact.door, &right.fact.event_id)));
     let column = |text: fn(&NewFact) -> String| sorted.iter().map(|new| text(new)).collect::<Vec<String>>();
     let ids: Vec<Uuid> = sorted.iter().map(|new| new.id).collect();
     let payments: Vec<Uuid> = sorted.iter().map(|new| new.payment_id.as_uuid()).collect();
     let amounts: Vec<Decimal> = sorted.iter().map(|new| new.fact.amount.amount()).collect();
-    let invoices: Vec<Option<Uuid>> = sorted.iter().map(|new| new.fact.invoice_id.map(InvoiceId::as_uuid)).collect();
+    let invoices: Vec<Option<Uuid>> = sorted.iter().map(|new| Some(new.fact.invoices.first()?.as_uuid())).collect();
     let occurred: Vec<_> = sorted.iter().map(|new| new.fact.occurred_at).collect();
     let inserted = sqlx::query_scalar!(
         "insert into payments.facts
-             (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, actor, occurred_at)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::text[],
-             $8::text[], $9::uuid[], $10::text[], $11::timestamptz[])
+             (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further_invoice_ids, actor,
+              occurred_at)
+         select id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further::uuid[], actor,
+             occurred_at
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::text[],
+             $8::text[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[])
+             as new (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further, actor,
+                 occurred_at)
          on conflict on constraint facts_door_event_id_key do nothing
          returning id",
         &ids,
@@ -53,55 +60,16 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
         &column(|new| new.fact.event_id.clone()),
         &column(|new| new.fact.movement.clone()),
         &invoices as &[Option<Uuid>],
+        &column(|new| further_invoices(&new.fact.invoices)),
         &column(|new| new.actor.clone()),
         &occurred,
     )
     .fetch_all(&mut **transaction)
     .await?;
-    Ok(inserted)
+    Ok(inserted.into_iter().collect())
 }
 
-/// A fact that has been recorded, with the payment it speaks of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownFact {
-    /// The payment's name.
-    pub transaction_id: String,
-    /// [`quittance_domain::payment::Door`] it came through.
-    pub door: String,
-    /// The source's own name of the message.
-    pub event_id: String,
-    /// What it tells.
-    pub kind: String,
-    /// Of how much money.
-    pub amount: Decimal,
-    /// In which currency.
-    pub currency: String,
-}
-
-/// The facts that these sources' messages became earlier, found by door and event id.
-///
-/// # Errors
-/// [`StoreError`] if the database fails.
-pub async fn known(
-    transaction: &mut Transaction,
-    doors: &[String],
-    event_ids: &[String],
-) -> Result<Vec<KnownFact>, StoreError> {
-    let known = sqlx::query_as!(
-        KnownFact,
-        "select transaction_id, facts.door, facts.event_id, kind, facts.amount, facts.currency
-         from unnest($1::text[], $2::text[]) as message (door, event_id)
-         join payments.facts on facts.door = message.door and facts.event_id = message.event_id
-         join payments.payments on payments.id = payment_id",
-        doors,
-        event_ids,
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    Ok(known)
-}
-
-/// All facts of the payments.
+/// All facts of the payments, those of payments that were merged into them included.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a name that the domain does not know.
@@ -111,22 +79,24 @@ pub async fn of_payments(
 ) -> Result<Vec<(PaymentId, Fact)>, StoreError> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
-        "select payment_id, kind, amount, currency, door, event_id, movement, invoice_id, occurred_at
-         from payments.facts where payment_id = any($1)",
+        r#"select coalesce(merged_into, payments.id) as "payment_id!", kind, facts.amount, facts.currency, door,
+               event_id, movement, facts.invoice_id, facts.further_invoice_ids, occurred_at
+           from payments.payments join payments.facts on facts.payment_id = payments.id
+           where payments.id = any($1) or merged_into = any($1)"#,
         &ids,
     )
     .fetch_all(&mut **transaction)
     .await?;
     rows.into_iter()
         .map(|row| {
-            let amount: Money = money(TABLE, row.amount, &row.currency)?;
+            let amount = money(TABLE, row.amount, &row.currency)?;
             let fact = Fact {
                 kind: row.kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
-                amount,
+                amount: amount.positive().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 door: row.door.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 event_id: row.event_id,
                 movement: row.movement,
-                invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
+                invoices: row.invoice_id.into_iter().chain(row.further_invoice_ids).map(InvoiceId::from_uuid).collect(),
                 occurred_at: row.occurred_at,
             };
             Ok((PaymentId::from_uuid(row.payment_id), fact))

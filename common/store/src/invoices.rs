@@ -45,12 +45,12 @@ impl InvoiceRecord {
     #[must_use]
     pub fn summary(&self, invoice: &Invoice) -> Option<InvoiceSummary> {
         Some(InvoiceSummary {
-            id: invoice.id,
+            id: invoice.id(),
             number: self.number.clone()?,
-            total: invoice.total,
-            paid: invoice.paid,
-            status: invoice.status,
-            version: invoice.version,
+            total: invoice.total(),
+            paid: invoice.paid(),
+            status: invoice.status(),
+            version: invoice.version(),
             issued_on: self.issued_on?,
             due_on: self.due_on,
         })
@@ -80,14 +80,14 @@ impl TryFrom<Row> for InvoiceRecord {
     fn try_from(row: Row) -> Result<Self, Self::Error> {
         let client_id = ClientId::from_uuid(row.client_id);
         Ok(Self {
-            invoice: Invoice {
-                id: InvoiceId::from_uuid(row.id),
+            invoice: Invoice::restore(
+                InvoiceId::from_uuid(row.id),
                 client_id,
-                total: money(TABLE, row.total, &row.currency)?,
-                paid: money(TABLE, row.paid_amount, &row.currency)?,
-                status: row.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
-                version: row.version,
-            },
+                (money(TABLE, row.total, &row.currency)?, money(TABLE, row.paid_amount, &row.currency)?),
+                row.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                row.version,
+            )
+            .map_err(|error| StoreError::corrupt(TABLE, format!("{}: {error}", row.id)))?,
             number: row.number,
             issued_on: row.issued_on,
             due_on: row.due_on,
@@ -225,10 +225,10 @@ pub async fn update_paid(transaction: &mut Transaction, invoices: &[&Invoice]) -
     if invoices.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = invoices.iter().map(|invoice| invoice.id.as_uuid()).collect();
-    let paid: Vec<Decimal> = invoices.iter().map(|invoice| invoice.paid.amount()).collect();
-    let statuses: Vec<String> = invoices.iter().map(|invoice| invoice.status.to_string()).collect();
-    let versions: Vec<i64> = invoices.iter().map(|invoice| invoice.version).collect();
+    let ids: Vec<Uuid> = invoices.iter().map(|invoice| invoice.id().as_uuid()).collect();
+    let paid: Vec<Decimal> = invoices.iter().map(|invoice| invoice.paid().amount()).collect();
+    let statuses: Vec<String> = invoices.iter().map(|invoice| invoice.status().to_string()).collect();
+    let versions: Vec<i64> = invoices.iter().map(|invoice| invoice.version()).collect();
     sqlx::query!(
         "update billing.invoices set paid_amount = new.paid_amount, status = new.status, version = new.version
          from unnest($1::uuid[], $2::numeric[], $3::text[], $4::bigint[]) as new (id, paid_amount, status, version)
@@ -255,10 +255,10 @@ pub async fn insert_draft(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into billing.invoices (id, client_id, currency, total, due_on) values ($1, $2, $3, $4, $5)",
-        invoice.id.as_uuid(),
-        invoice.client_id.as_uuid(),
-        invoice.total.currency().code(),
-        invoice.total.amount(),
+        invoice.id().as_uuid(),
+        invoice.client_id().as_uuid(),
+        invoice.total().currency().code(),
+        invoice.total().amount(),
         due_on,
     )
     .execute(&mut **transaction)
@@ -274,7 +274,7 @@ pub async fn insert_draft(
          select $1, position, description, quantity, unit_amount
          from unnest($2::text[], $3::integer[], $4::numeric[]) with ordinality
              as line (description, quantity, unit_amount, position)",
-        invoice.id.as_uuid(),
+        invoice.id().as_uuid(),
         &descriptions,
         &quantities,
         &amounts,
@@ -307,11 +307,11 @@ pub async fn next_number(transaction: &mut Transaction, year: i32) -> Result<Str
 pub async fn update_document(transaction: &mut Transaction, record: &InvoiceRecord) -> Result<(), StoreError> {
     sqlx::query!(
         "update billing.invoices set number = $2, issued_on = $3, status = $4, version = $5 where id = $1",
-        record.invoice.id.as_uuid(),
+        record.invoice.id().as_uuid(),
         record.number,
         record.issued_on,
-        record.invoice.status.as_str(),
-        record.invoice.version,
+        record.invoice.status().as_str(),
+        record.invoice.version(),
     )
     .execute(&mut **transaction)
     .await?;
@@ -325,7 +325,7 @@ pub async fn update_document(transaction: &mut Transaction, record: &InvoiceReco
 pub async fn lines(database: &Database, invoice: &Invoice) -> Result<Vec<InvoiceLine>, StoreError> {
     let rows = sqlx::query!(
         "select description, quantity, unit_amount from billing.invoice_lines where invoice_id = $1 order by position",
-        invoice.id.as_uuid(),
+        invoice.id().as_uuid(),
     )
     .fetch_all(database.pool().await?)
     .await?;
@@ -335,7 +335,7 @@ pub async fn lines(database: &Database, invoice: &Invoice) -> Result<Vec<Invoice
                 description: row.description,
                 quantity: u32::try_from(row.quantity)
                     .map_err(|error| StoreError::corrupt("billing.invoice_lines", error))?,
-                unit_amount: money("billing.invoice_lines", row.unit_amount, invoice.total.currency().code())?,
+                unit_amount: money("billing.invoice_lines", row.unit_amount, invoice.total().currency().code())?,
             })
         })
         .collect()

@@ -10,12 +10,16 @@ pub mod cases;
 pub mod clients;
 pub mod credits;
 pub mod database;
+pub mod decisions;
 pub mod error;
 pub mod facts;
 pub mod invoices;
 pub mod ledger;
 pub mod outbox;
 pub mod payments;
+pub mod references;
+pub mod refunds;
+pub mod retry;
 pub mod uploads;
 
 pub use database::{Database, DatabaseSettings, Transaction};

@@ -8,13 +8,32 @@ use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
 /// Where outbox rows go.
-pub const INVOICE_EVENTS: &str = "invoice_events";
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// The events topic.
+    InvoiceEvents,
+    /// The command queues of the payment gateways.
+    GatewayCommands,
+}
 
-/// Adds messages for the events topic.
+impl Destination {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvoiceEvents => "invoice_events",
+            Self::GatewayCommands => "gateway_commands",
+        }
+    }
+}
+
+/// Adds messages.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses (a body above 20 kB) or fails.
-pub async fn insert(transaction: &mut Transaction, messages: &[EventMessage]) -> Result<(), StoreError> {
+pub async fn insert(
+    transaction: &mut Transaction,
+    destination: Destination,
+    messages: &[EventMessage],
+) -> Result<(), StoreError> {
     if messages.is_empty() {
         return Ok(());
     }
@@ -29,7 +48,7 @@ pub async fn insert(transaction: &mut Transaction, messages: &[EventMessage]) ->
         &column(|message| &message.group_id),
         &column(|message| &message.event_type),
         &column(|message| &message.body),
-        INVOICE_EVENTS,
+        destination.as_str(),
     )
     .execute(&mut **transaction)
     .await?;
@@ -47,21 +66,23 @@ pub async fn mark_published(database: &Database, ids: &[Uuid]) -> Result<(), Sto
     Ok(())
 }
 
-/// Locks up to `count_max` unpublished messages written before `before`, oldest first; those that another relay
+/// Locks up to `count_max` unpublished messages for `destination` written before `before`, oldest first; those that another relay
 /// has locked are passed over.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
 pub async fn lock_unpublished(
     transaction: &mut Transaction,
+    destination: Destination,
     before: DateTime<Utc>,
     count_max: i64,
 ) -> Result<Vec<EventMessage>, StoreError> {
     let messages = sqlx::query_as!(
         EventMessage,
         r#"select id, group_id, type as "event_type", body from payments.outbox
-           where published_at is null and parked_reason is null and created_at < $1
-           order by created_at, id limit $2 for update skip locked"#,
+           where published_at is null and parked_reason is null and destination = $1 and created_at < $2
+           order by created_at, id limit $3 for update skip locked"#,
+        destination.as_str(),
         before,
         count_max,
     )

@@ -1,5 +1,7 @@
 //! `payments.payments`: one row per movement of money, by whatever names it is known.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::Money;
@@ -12,10 +14,10 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.payments";
 
-/// A payment that evidence speaks of and that may not have a row yet.
+/// A payment that evidence speaks of by a name that nobody knows.
 #[derive(Debug, Clone)]
 pub struct NewPayment {
-    /// The id to give it if it is new.
+    /// The id to give it.
     pub id: PaymentId,
     /// Its name.
     pub transaction_id: TransactionId,
@@ -23,19 +25,46 @@ pub struct NewPayment {
     pub provider: Provider,
 }
 
-/// A payment under its lock.
+/// A payment as it was last decided.
 #[derive(Debug, Clone)]
-pub struct LockedPayment {
+pub struct KnownPayment {
     /// Our id.
     pub id: PaymentId,
     /// Its name.
     pub transaction_id: TransactionId,
     /// Who moved the money.
     pub provider: Provider,
-    /// What has been allocated or credited for it so far.
-    pub posted: Option<Money>,
-    /// The invoice it was for when it was last decided.
-    pub invoice_id: Option<InvoiceId>,
+    /// Where it stood when it was last decided.
+    pub status: PaymentStatus,
+    /// The invoices that its evidence named when it was last decided.
+    pub invoices: Vec<InvoiceId>,
+    /// The payment that has its evidence now.
+    pub merged_into: Option<PaymentId>,
+}
+
+struct Row {
+    id: Uuid,
+    transaction_id: String,
+    provider: String,
+    status: String,
+    invoice_id: Option<Uuid>,
+    further_invoice_ids: Vec<Uuid>,
+    merged_into: Option<Uuid>,
+}
+
+impl TryFrom<Row> for KnownPayment {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: PaymentId::from_uuid(row.id),
+            transaction_id: row.transaction_id.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+            provider: row.provider.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+            status: row.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+            invoices: row.invoice_id.into_iter().chain(row.further_invoice_ids).map(InvoiceId::from_uuid).collect(),
+            merged_into: row.merged_into.map(PaymentId::from_uuid),
+        })
+    }
 }
 
 /// The columns of a payment that follow from its facts.
@@ -45,88 +74,130 @@ pub struct PaymentUpdate {
     pub id: PaymentId,
     /// Where it stands.
     pub status: PaymentStatus,
-    /// What was confirmed, or else claimed.
+    /// What was captured, or else claimed.
     pub amount: Option<Money>,
+    /// What went back of it.
+    pub returned: Option<Money>,
     /// Whose invoice it names.
     pub client_id: Option<ClientId>,
-    /// The invoice it names.
-    pub invoice_id: Option<InvoiceId>,
+    /// The invoices it names, in the order in which they are to be paid.
+    pub invoices: Vec<InvoiceId>,
 }
 
-/// Makes sure that each payment has a row.
+/// Adds payments with their names. Where somebody else gave a payment that name at the same moment, it is passed over.
+/// Returns the ids of those that were added; they are locked.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn ensure(transaction: &mut Transaction, payments: &[NewPayment]) -> Result<(), StoreError> {
+pub async fn insert(transaction: &mut Transaction, payments: &[NewPayment]) -> Result<BTreeSet<PaymentId>, StoreError> {
+    if payments.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let mut sorted: Vec<&NewPayment> = payments.iter().collect();
     // Two batches that insert the same names wait for each other in one order.
     sorted.sort_by(|left, right| left.transaction_id.cmp(&right.transaction_id));
     let ids: Vec<Uuid> = sorted.iter().map(|payment| payment.id.as_uuid()).collect();
     let names: Vec<String> = sorted.iter().map(|payment| payment.transaction_id.to_string()).collect();
     let providers: Vec<String> = sorted.iter().map(|payment| payment.provider.to_string()).collect();
-    sqlx::query!(
-        "insert into payments.payments (id, transaction_id, provider)
-         select * from unnest($1::uuid[], $2::text[], $3::text[])
-         on conflict on constraint payments_transaction_id_key do nothing",
+    let inserted = sqlx::query_scalar!(
+        "with named as (
+             insert into payments.payment_references (reference, payment_id)
+             select * from unnest($2::text[], $1::uuid[])
+             on conflict (reference) do nothing
+             returning payment_id
+         )
+         insert into payments.payments (id, transaction_id, provider)
+         select new.* from unnest($1::uuid[], $2::text[], $3::text[]) as new (id, transaction_id, provider)
+         join named on named.payment_id = new.id
+         returning id",
         &ids,
         &names,
         &providers,
     )
-    .execute(&mut **transaction)
+    .fetch_all(&mut **transaction)
     .await?;
-    Ok(())
+    Ok(inserted.into_iter().map(PaymentId::from_uuid).collect())
 }
 
-/// Locks payments in the order of their ids, and adds up what each has posted.
+/// Locks payments in the order of their ids.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails, or if a payment has posted in two currencies.
-pub async fn lock(
-    transaction: &mut Transaction,
-    transaction_ids: &[TransactionId],
-) -> Result<Vec<LockedPayment>, StoreError> {
-    let names: Vec<String> = transaction_ids.iter().map(ToString::to_string).collect();
-    let rows = sqlx::query!(
-        "select id, transaction_id, provider, invoice_id from payments.payments where transaction_id = any($1) order by id for update",
-        &names,
+/// [`StoreError`] if the database fails.
+pub async fn lock(transaction: &mut Transaction, ids: &[PaymentId]) -> Result<Vec<KnownPayment>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, transaction_id, provider, status, invoice_id, further_invoice_ids, merged_into
+         from payments.payments where id = any($1) order by id for update",
+        &ids,
     )
     .fetch_all(&mut **transaction)
     .await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    // A second statement, so that it sees what the holder of the lock committed.
-    let posted = posted(transaction, &ids).await?;
-    rows.into_iter()
-        .map(|row| {
-            let mut sums = posted.iter().filter(|(id, _)| *id == row.id).map(|(_, sum)| *sum);
-            let (first, second) = (sums.next(), sums.next());
-            if second.is_some() {
-                return Err(StoreError::corrupt(TABLE, format!("payment {} posted in two currencies", row.id)));
-            }
-            Ok(LockedPayment {
-                id: PaymentId::from_uuid(row.id),
-                transaction_id: row.transaction_id.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
-                provider: row.provider.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
-                posted: first,
-                invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
-            })
-        })
-        .collect()
+    rows.into_iter().map(KnownPayment::try_from).collect()
 }
 
-async fn posted(transaction: &mut Transaction, ids: &[Uuid]) -> Result<Vec<(Uuid, Money)>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select payment_id as "payment_id!", currency as "currency!", sum(amount) as "amount!"
-           from (
-               select payment_id, currency, amount from payments.allocations where payment_id = any($1)
-               union all
-               select payment_id, currency, amount from payments.credits where payment_id = any($1)
-           ) as posting
-           group by payment_id, currency"#,
-        ids,
+/// Payments outside of `but` that have surplus and name one of the invoices, oldest first.
+///
+/// They are not locked: who holds an invoice's lock may move money between that invoice and the surplus of payments
+/// that name it, and nobody else may.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn with_surplus_for(
+    transaction: &mut Transaction,
+    invoices: &[InvoiceId],
+    but: &[PaymentId],
+) -> Result<Vec<PaymentId>, StoreError> {
+    let invoices: Vec<Uuid> = invoices.iter().map(|id| id.as_uuid()).collect();
+    let but: Vec<Uuid> = but.iter().map(|id| id.as_uuid()).collect();
+    let ids = sqlx::query_scalar!(
+        "select payments.id from payments.payments join payments.cases on cases.payment_id = payments.id
+         where cases.kind = 'surplus' and cases.status = 'open' and payments.id <> all($2)
+             and (payments.invoice_id = any($1) or payments.further_invoice_ids && $1)
+         order by payments.created_at, payments.id",
+        &invoices,
+        &but,
     )
     .fetch_all(&mut **transaction)
     .await?;
-    rows.into_iter().map(|row| Ok((row.payment_id, money(TABLE, row.amount, &row.currency)?))).collect()
+    Ok(ids.into_iter().map(PaymentId::from_uuid).collect())
+}
+
+/// Reads payments without locking them, in the order of `ids`.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn read(transaction: &mut Transaction, ids: &[PaymentId]) -> Result<Vec<KnownPayment>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id, transaction_id, provider, status, invoice_id, further_invoice_ids, merged_into
+           from unnest($1::uuid[]) with ordinality as wanted (wanted_id, place)
+           join payments.payments on payments.id = wanted_id order by place"#,
+        &ids,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter().map(KnownPayment::try_from).collect()
+}
+
+/// Makes `kept` the payment that has the evidence of `twin`, and of those that were merged into it before.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn merge(transaction: &mut Transaction, kept: PaymentId, twin: PaymentId) -> Result<(), StoreError> {
+    let (kept, twin) = (kept.as_uuid(), twin.as_uuid());
+    sqlx::query!(
+        "update payments.payments set merged_into = $1, updated_at = now() where id = $2 or merged_into = $2",
+        kept,
+        twin,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query!("update payments.payment_references set payment_id = $1 where payment_id = $2", kept, twin)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 /// Writes what the facts add up to.
@@ -139,25 +210,38 @@ pub async fn update(transaction: &mut Transaction, updates: &[PaymentUpdate]) ->
     let amounts: Vec<Option<Decimal>> = updates.iter().map(|update| update.amount.map(Money::amount)).collect();
     let currencies: Vec<Option<String>> =
         updates.iter().map(|update| update.amount.map(|amount| amount.currency().to_string())).collect();
+    let returned: Vec<Decimal> =
+        updates.iter().map(|update| update.returned.map_or(Decimal::ZERO, Money::amount)).collect();
     let clients: Vec<Option<Uuid>> = updates.iter().map(|update| update.client_id.map(ClientId::as_uuid)).collect();
-    let invoices: Vec<Option<Uuid>> = updates.iter().map(|update| update.invoice_id.map(InvoiceId::as_uuid)).collect();
+    let invoices: Vec<Option<Uuid>> = updates.iter().map(|update| Some(update.invoices.first()?.as_uuid())).collect();
+    // An array of arrays must be rectangular: each payment's further invoices travel as PostgreSQL's own text.
+    let further: Vec<String> = updates.iter().map(|update| further_invoices(&update.invoices)).collect();
     sqlx::query!(
         "update payments.payments
-         set status = new.status, amount = new.amount, currency = new.currency, client_id = new.client_id,
-             invoice_id = new.invoice_id, updated_at = now()
-         from unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::uuid[], $6::uuid[])
-             as new (id, status, amount, currency, client_id, invoice_id)
+         set status = new.status, amount = new.amount, currency = new.currency, returned_amount = new.returned_amount,
+             client_id = new.client_id, invoice_id = new.invoice_id,
+             further_invoice_ids = new.further_invoice_ids::uuid[], updated_at = now()
+         from unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::numeric[], $6::uuid[], $7::uuid[], $8::text[])
+             as new (id, status, amount, currency, returned_amount, client_id, invoice_id, further_invoice_ids)
          where payments.id = new.id",
         &ids,
         &statuses,
         &amounts as &[Option<Decimal>],
         &currencies as &[Option<String>],
+        &returned,
         &clients as &[Option<Uuid>],
         &invoices as &[Option<Uuid>],
+        &further,
     )
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// The invoices after the first, as PostgreSQL writes an array of UUIDs.
+pub(crate) fn further_invoices(invoices: &[InvoiceId]) -> String {
+    let further: Vec<String> = invoices.iter().skip(1).map(|id| id.as_uuid().to_string()).collect();
+    format!("{{{}}}", further.join(","))
 }
 
 /// A payment as readers see it.
@@ -171,12 +255,14 @@ pub struct PaymentView {
     pub provider: String,
     /// Where it stands.
     pub status: String,
-    /// What was confirmed, or else claimed.
+    /// What was captured, or else claimed.
     pub amount: Option<Money>,
+    /// What went back; none while no amount is known.
+    pub returned: Option<Money>,
     /// Whose invoice it names.
     pub client_id: Option<ClientId>,
-    /// The invoice it names.
-    pub invoice_id: Option<InvoiceId>,
+    /// The invoices it names.
+    pub invoices: Vec<InvoiceId>,
     /// What went to invoices; none while no amount is known.
     pub allocated: Option<Money>,
     /// What is credit or in suspense; none while no amount is known.
@@ -187,7 +273,7 @@ pub struct PaymentView {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Reads a payment by its name; with `client_id`, only if it pays an invoice of that client.
+/// Reads a payment by any of its names; with `client_id`, only if it pays an invoice of that client.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds an amount that its currency cannot have.
@@ -197,11 +283,12 @@ pub async fn find(
     client_id: Option<ClientId>,
 ) -> Result<Option<PaymentView>, StoreError> {
     let row = sqlx::query!(
-        r#"select id, transaction_id, provider, status, amount, currency, client_id, invoice_id, created_at, updated_at,
+        r#"select id, transaction_id, provider, status, amount, currency, returned_amount, client_id, invoice_id,
+               further_invoice_ids, payments.created_at, updated_at,
                (select coalesce(sum(amount), 0) from payments.allocations where payment_id = payments.id) as "allocated!",
                (select coalesce(sum(amount), 0) from payments.credits where payment_id = payments.id) as "surplus!"
-           from payments.payments
-           where transaction_id = $1 and ($2::uuid is null or client_id = $2)"#,
+           from payments.payment_references join payments.payments on payments.id = payment_id
+           where reference = $1 and ($2::uuid is null or client_id = $2)"#,
         transaction_id.as_str(),
         client_id.map(ClientId::as_uuid),
     )
@@ -217,8 +304,9 @@ pub async fn find(
             provider: row.provider,
             status: row.status,
             amount: in_currency(row.amount)?,
+            returned: in_currency(Some(row.returned_amount))?,
             client_id: row.client_id.map(ClientId::from_uuid),
-            invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
+            invoices: row.invoice_id.into_iter().chain(row.further_invoice_ids).map(InvoiceId::from_uuid).collect(),
             allocated: in_currency(Some(row.allocated))?,
             surplus: in_currency(Some(row.surplus))?,
             created_at: row.created_at,

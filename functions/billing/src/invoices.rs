@@ -11,8 +11,8 @@ use http::{HeaderMap, StatusCode};
 use quittance_domain::calendar::plausible_day;
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
-use quittance_domain::invoice::{Invoice, InvoiceStatus};
-use quittance_domain::money::{Currency, Money};
+use quittance_domain::invoice::Invoice;
+use quittance_domain::money::{Currency, Money, PositiveMoney};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::correlation;
 use quittance_lambda::fields::Fields;
@@ -33,7 +33,7 @@ const QUANTITY_MAX: u32 = 1_000_000;
 
 struct Draft {
     client_id: ClientId,
-    total: Money,
+    total: PositiveMoney,
     due_on: NaiveDate,
     lines: Vec<InvoiceLine>,
 }
@@ -50,17 +50,10 @@ pub(crate) async fn create(
     if clients::find(&billing.database, draft.client_id).await.map_err(unavailable)?.is_none() {
         return Err(Problem::not_found("client", draft.client_id));
     }
-    let invoice = Invoice {
-        id: InvoiceId::from_uuid(Uuid::now_v7()),
-        client_id: draft.client_id,
-        total: draft.total,
-        paid: Money::zero(draft.total.currency()),
-        status: InvoiceStatus::Draft,
-        version: 1,
-    };
+    let invoice = Invoice::draft(InvoiceId::from_uuid(Uuid::now_v7()), draft.client_id, draft.total);
     let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
     invoices::insert_draft(&mut work.transaction, &invoice, draft.due_on, &draft.lines).await.map_err(unavailable)?;
-    work.audit("invoice.created", invoice.id.to_string(), Value::Null, state(&invoice)).await?;
+    work.audit("invoice.created", invoice.id().to_string(), Value::Null, state(&invoice)).await?;
     work.commit().await?;
     let body = shown(&invoice, None, None, draft.due_on, &draft.lines);
     Ok((StatusCode::CREATED, Json(body)).into_response())
@@ -78,14 +71,10 @@ pub(crate) async fn send(
     let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
-    if before.status != InvoiceStatus::Draft {
-        return Err(Problem::conflict(format!("invoice {id} is {}; only a draft can be sent", before.status)));
-    }
+    record.invoice = before.issued().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
     let today = Utc::now().date_naive();
     record.number = Some(invoices::next_number(&mut work.transaction, today.year()).await.map_err(unavailable)?);
     record.issued_on = Some(today);
-    record.invoice =
-        Invoice { status: InvoiceStatus::Open, version: before.version.saturating_add(1), ..before.clone() };
     conclude(work, &before, record, "invoice.issued", InvoiceEvent::Issued).await
 }
 
@@ -101,13 +90,7 @@ pub(crate) async fn void(
     let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
-    if before.status != InvoiceStatus::Open {
-        let detail =
-            format!("invoice {id} is {}; only an open invoice of which nothing is paid can be voided", before.status);
-        return Err(Problem::conflict(detail));
-    }
-    record.invoice =
-        Invoice { status: InvoiceStatus::Void, version: before.version.saturating_add(1), ..before.clone() };
+    record.invoice = before.voided().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
     conclude(work, &before, record, "invoice.voided", InvoiceEvent::Voided).await
 }
 
@@ -139,7 +122,7 @@ async fn conclude(
     event: impl FnOnce(InvoiceChanged) -> InvoiceEvent,
 ) -> Result<Response, Problem> {
     invoices::update_document(&mut work.transaction, &record).await.map_err(unavailable)?;
-    work.audit(action, record.invoice.id.to_string(), state(before), state(&record.invoice)).await?;
+    work.audit(action, record.invoice.id().to_string(), state(before), state(&record.invoice)).await?;
     if let Some(invoice) = record.summary(&record.invoice) {
         work.tell(event(InvoiceChanged { invoice, client: record.client.clone() })).await?;
     }
@@ -149,7 +132,9 @@ async fn conclude(
 }
 
 fn state(invoice: &Invoice) -> Value {
-    json!({"status": invoice.status, "total": invoice.total, "paid": invoice.paid, "version": invoice.version})
+    json!({
+        "status": invoice.status(), "total": invoice.total(), "paid": invoice.paid(), "version": invoice.version(),
+    })
 }
 
 fn shown(
@@ -160,9 +145,9 @@ fn shown(
     lines: &[InvoiceLine],
 ) -> Value {
     let mut shown = json!({
-        "id": invoice.id, "client_id": invoice.client_id, "number": number, "status": invoice.status,
-        "total": invoice.total, "paid": invoice.paid, "version": invoice.version,
-        "issued_on": issued_on, "due_on": due_on,
+        "id": invoice.id(), "client_id": invoice.client_id(), "number": number, "status": invoice.status(),
+        "total": invoice.total(), "paid": invoice.paid(), "version": invoice.version(),
+        "issued_on": issued_on, "due_on": due_on, "overdue": invoice.is_overdue(due_on, Utc::now().date_naive()),
     });
     if let (false, Some(members)) = (lines.is_empty(), shown.as_object_mut()) {
         let lines: Vec<Value> = lines
@@ -196,16 +181,16 @@ fn line(fields: &mut Fields) -> Option<InvoiceLine> {
     let description = fields.text("description", 1, 200);
     let quantity = fields.count("quantity", QUANTITY_MAX);
     let unit_amount = fields.money("unit_amount");
-    Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount? })
+    Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount?.into() })
 }
 
-fn total(currency: Currency, lines: &[InvoiceLine]) -> Result<Money, String> {
+fn total(currency: Currency, lines: &[InvoiceLine]) -> Result<PositiveMoney, String> {
     let mut total = Money::zero(currency);
     for line in lines {
         let amount = line.unit_amount.checked_mul(line.quantity);
         total = amount.and_then(|amount| total.checked_add(amount)).map_err(|error| error.to_string())?;
     }
-    Money::new(total.amount(), currency).map_err(|error| error.to_string())
+    Money::new(total.amount(), currency).and_then(Money::positive).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -223,7 +208,7 @@ mod tests {
     fn the_total_is_the_exact_sum_of_the_lines() {
         let lines = r#"[{"description":"a","quantity":3,"unit_amount":{"value":"0.10","currency":"EUR"}},
                         {"description":"b","quantity":1,"unit_amount":{"value":"99.70","currency":"EUR"}}]"#;
-        assert_eq!(draft(lines).unwrap().total, Money::parse("100.00", "EUR").unwrap());
+        assert_eq!(*draft(lines).unwrap().total, Money::parse("100.00", "EUR").unwrap());
     }
 
     #[test]

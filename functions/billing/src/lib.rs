@@ -1,12 +1,15 @@
-//! The door for documents: clients, invoices, uploads; and for reading what became of payments.
+//! The door for documents: clients, invoices, uploads; and for reading what became of payments and cases.
 //!
 //! In: HTTP. Out: rows, audit records and outbox rows in one transaction, then events on `InvoiceEventsTopic`;
 //! presigned URLs for uploads. May fail: the database (503). Who retries: the caller.
 
+mod cases;
 pub mod clients;
 pub mod config;
 pub mod invoices;
+mod page;
 pub mod payments;
+mod timeline;
 pub mod uploads;
 pub mod work;
 
@@ -40,6 +43,9 @@ pub fn router(billing: Arc<Billing>) -> Router {
         .route("/v1/invoices/{id}", get(invoices::read))
         .route("/v1/invoices/{id}/send", post(invoices::send))
         .route("/v1/invoices/{id}/void", post(invoices::void))
+        .route("/v1/invoices/{id}/timeline", get(timeline::read))
+        .route("/v1/cases", get(cases::list))
+        .route("/v1/cases/{id}", get(cases::read))
         .route("/v1/payments/{transaction_id}", get(payments::read))
         .route("/v1/uploads", post(uploads::start))
         .route("/v1/uploads/{id}", get(uploads::read))

@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use quittance_domain::id::TransactionId;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::problem::Problem;
-use quittance_store::payments;
+use quittance_store::refunds::RefundView;
+use quittance_store::{payments, refunds};
 use serde_json::{Value, json};
 
 use crate::{Billing, unavailable};
@@ -23,10 +24,20 @@ pub(crate) async fn read(
     let (_, name) = TransactionId::with_provider(&transaction_id).map_err(|_| not_found())?;
     let found = payments::find(&billing.database, &name, reach.client_id()).await.map_err(unavailable)?;
     let payment = found.ok_or_else(not_found)?;
+    let refunds = refunds::views(&billing.database, payment.id).await.map_err(unavailable)?;
     Ok(Json(json!({
         "id": payment.id, "transaction_id": payment.transaction_id, "provider": payment.provider,
-        "status": payment.status, "amount": payment.amount, "invoice_id": payment.invoice_id,
+        "status": payment.status, "amount": payment.amount, "returned": payment.returned,
+        "invoice_id": payment.invoices.first(), "invoice_ids": payment.invoices,
         "allocated": payment.allocated, "surplus": payment.surplus,
+        "refunds": refunds.iter().map(refund).collect::<Vec<_>>(),
         "created_at": payment.created_at, "updated_at": payment.updated_at,
     })))
+}
+
+fn refund(refund: &RefundView) -> Value {
+    json!({
+        "id": refund.id, "amount": refund.amount, "status": refund.status, "reason": refund.reason,
+        "refusal": refund.refusal, "requested_at": refund.requested_at,
+    })
 }

@@ -6,8 +6,9 @@ use quittance_domain::id::AuditId;
 use quittance_lambda::caller::Caller;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::problem::Problem;
+use quittance_store::Transaction;
 use quittance_store::audit::{self, AuditRecord};
-use quittance_store::{Transaction, outbox};
+use quittance_store::outbox::{self, Destination};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -59,7 +60,9 @@ impl<'a> Work<'a> {
             tracing::error!(error = %error, "an event cannot be written");
             Problem::unavailable(2)
         })?;
-        outbox::insert(&mut self.transaction, std::slice::from_ref(&message)).await.map_err(unavailable)?;
+        outbox::insert(&mut self.transaction, Destination::InvoiceEvents, std::slice::from_ref(&message))
+            .await
+            .map_err(unavailable)?;
         self.messages.push(message);
         Ok(())
     }

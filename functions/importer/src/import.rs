@@ -2,8 +2,8 @@
 
 use chrono::{NaiveTime, Utc};
 use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
+use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::AuditId;
-use quittance_domain::payment::{Door, FactKind};
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_store::audit::{self, AuditRecord};
@@ -68,7 +68,7 @@ async fn accept(database: &Database, upload: &Upload, digest: &str, lines: &[Lin
         .map(|line| UploadLine {
             line: i32::try_from(line.line).unwrap_or(i32::MAX),
             transaction_id: line.transaction_id.to_string(),
-            amount: line.amount,
+            amount: line.amount.into(),
         })
         .collect();
     let mut transaction = database.begin().await?;
@@ -110,6 +110,9 @@ fn command(upload: &Upload, digest: &str, line: &Line) -> CloudEvent<PaymentComm
         event_id: format!("{speaker}:{digest}:{}", line.line),
         movement: line.bank_reference.clone().unwrap_or_else(|| line.transaction_id.to_string()),
         invoice: line.invoice_number.clone().map(InvoiceHint::Number),
+        further_invoices: Vec::new(),
+        payment_id: None,
+        references: Vec::new(),
         client_id: upload.client_id,
         actor: format!("upload:{}#{}", upload.id, line.line),
         occurred_at: line.day.and_time(NaiveTime::MIN).and_utc(),

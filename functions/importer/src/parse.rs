@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use csv::StringRecord;
 use quittance_domain::calendar::plausible_day;
 use quittance_domain::id::{Provider, TransactionId};
-use quittance_domain::money::Money;
+use quittance_domain::money::{Money, PositiveMoney};
 use quittance_store::uploads::UploadKind;
 
 /// The most lines taken from one file.
@@ -31,7 +31,7 @@ pub struct Line {
     /// The number of the invoice it names.
     pub invoice_number: Option<String>,
     /// How much.
-    pub amount: Money,
+    pub amount: PositiveMoney,
     /// The day it happened.
     pub day: NaiveDate,
     /// The bank's own name of the entry.
@@ -162,7 +162,7 @@ mod tests {
             "\u{feff}currency,amount,paid_on,invoice_number,transaction_id\nEUR, 100.00 ,2026-11-02,INV-1,\"t-1\"\n";
         let lines = parse(UploadKind::PaymentConfirmation, file.as_bytes()).unwrap();
         assert_eq!((lines[0].line, lines[0].transaction_id.as_str()), (2, "manual:t-1"));
-        assert_eq!(lines[0].amount, Money::parse("100", "EUR").unwrap());
+        assert_eq!(*lines[0].amount, Money::parse("100", "EUR").unwrap());
     }
 
     #[test]

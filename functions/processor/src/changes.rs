@@ -1,250 +1,323 @@
 //! What settling a batch changes, collected so that each table is written once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use quittance_domain::event::{EventMessage, InvoiceEvent, InvoiceSettled, PaymentSummary, SurplusRecorded};
-use quittance_domain::id::{AllocationId, AuditId, CaseId, InvoiceId};
-use quittance_domain::invoice::{Invoice, InvoiceStatus};
-use quittance_domain::money::MoneyError;
+use quittance_domain::case::{CaseKind, Resolution};
+use quittance_domain::event::{EventMessage, ReleaseReason};
+use quittance_domain::id::{AllocationId, AuditId, CaseId, InvoiceId, PaymentId, RefundId};
+use quittance_domain::invoice::Invoice;
+use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentState;
-use quittance_domain::settlement::{self, Outcome, Settlement};
-use quittance_lambda::envelope::CloudEvent;
-use quittance_store::allocations::{self, Allocation};
+use quittance_domain::refund::{self, RefundStatus};
+use quittance_domain::settlement::{self, Entitlement, Movement, Outcome};
+use quittance_store::allocations::{self, NewAllocation};
 use quittance_store::audit::{self, AuditRecord};
-use quittance_store::cases::{self, CaseKind, NewCase};
-use quittance_store::credits::{self, Credit};
-use quittance_store::invoices::{self, InvoiceRecord};
-use quittance_store::payments::{self, LockedPayment, PaymentUpdate};
-use quittance_store::{StoreError, Transaction, outbox};
-use serde_json::{Value, json};
+use quittance_store::cases::{self, ClosedCase, NewCase};
+use quittance_store::credits::{self, NewCredit};
+use quittance_store::outbox::{self, Destination};
+use quittance_store::payments::{self, PaymentUpdate};
+use quittance_store::refunds::{self, NewRefund};
+use quittance_store::{StoreError, Transaction, invoices};
 use uuid::Uuid;
 
-use crate::settle::Instruction;
+use crate::ground::{Dossier, Ground};
+use crate::records;
+use crate::telling::Telling;
 
-/// The name in the envelopes' `source`.
-const FUNCTION: &str = "processor";
-
-/// The invoice that a payment's money is for. Once money has been posted it stays there: moving it is for staff.
-pub(crate) fn invoice_of(payment: &LockedPayment, state: &PaymentState) -> Option<InvoiceId> {
-    if payment.posted.is_some() { payment.invoice_id } else { state.invoice_id }
+/// Why a payment is settled now.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause<'a> {
+    /// Who said or decided it.
+    pub(crate) actor: &'a str,
+    /// What happened, in the audit record's terms.
+    pub(crate) action: &'static str,
+    /// The same for people.
+    pub(crate) reason: String,
+    /// Why money that leaves does so.
+    pub(crate) release: ReleaseReason,
+    /// Something new proves money.
+    pub(crate) is_proof: bool,
+    pub(crate) correlation_id: &'a str,
 }
 
 /// The changes of one batch.
+#[derive(Debug)]
 pub(crate) struct Changes {
     now: DateTime<Utc>,
-    invoices: BTreeMap<InvoiceId, InvoiceRecord>,
     touched: BTreeSet<InvoiceId>,
+    released: BTreeSet<InvoiceId>,
     updates: Vec<PaymentUpdate>,
-    allocations: Vec<Allocation>,
-    credits: Vec<Credit>,
+    allocations: Vec<NewAllocation>,
+    credits: Vec<NewCredit>,
     cases: Vec<NewCase>,
-    audit: Vec<AuditRecord>,
-    pub(crate) messages: Vec<EventMessage>,
-}
-
-/// One payment while it is being decided.
-struct Deciding<'a> {
-    payment: &'a LockedPayment,
-    state: &'a PaymentState,
-    invoice_id: Option<InvoiceId>,
-    cause: &'a Instruction,
-    audit_id: AuditId,
+    closed: Vec<ClosedCase>,
+    refunds: Vec<(RefundId, RefundStatus, Option<String>)>,
+    pub(crate) new_refund: Option<NewRefund>,
+    pub(crate) audit: Vec<AuditRecord>,
+    pub(crate) events: Vec<EventMessage>,
+    commands: Vec<EventMessage>,
 }
 
 impl Changes {
-    pub(crate) fn new(invoices: Vec<InvoiceRecord>, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(now: DateTime<Utc>) -> Self {
         Self {
             now,
-            invoices: invoices.into_iter().map(|record| (record.invoice.id, record)).collect(),
             touched: BTreeSet::new(),
+            released: BTreeSet::new(),
             updates: Vec::new(),
             allocations: Vec::new(),
             credits: Vec::new(),
             cases: Vec::new(),
+            closed: Vec::new(),
+            refunds: Vec::new(),
+            new_refund: None,
             audit: Vec::new(),
-            messages: Vec::new(),
+            events: Vec::new(),
+            commands: Vec::new(),
         }
     }
 
-    pub(crate) fn decide(
+    /// Brings a payment, its refunds, its money and its cases to where its facts say they belong. With `to`, loose
+    /// surplus first pays that invoice, because staff decided so.
+    pub(crate) fn settle(
         &mut self,
-        payment: &LockedPayment,
-        state: &PaymentState,
-        cause: &Instruction,
-        is_news: bool,
+        ground: &mut Ground,
+        id: PaymentId,
+        cause: &Cause<'_>,
+        to: Option<InvoiceId>,
+    ) -> Result<Outcome, StoreError> {
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Outcome::Recorded) };
+        let state = dossier.state()?;
+        let before = records::before(dossier, &ground.invoices);
+        let telling = Telling::new(dossier, &state, cause, self.now);
+        self.decide_refunds(dossier, &state, &telling)?;
+        let entitled = dossier.entitlement(&state)?;
+        let movements = match &entitled {
+            None => Ok(Vec::new()),
+            Some(entitled) => match to {
+                Some(to) => settlement::apply(entitled, &mut dossier.holdings, &mut ground.invoices, to),
+                None => settlement::settle(entitled, &mut dossier.holdings, &mut ground.invoices),
+            },
+        };
+        let movements = movements.map_err(|error| dossier.corrupt(error))?;
+        dossier.payment.invoices.clone_from(&state.invoices);
+        let is_contradiction = cause.is_proof && state.contradictory;
+        let outcome = settlement::outcome(&movements, cause.is_proof, is_contradiction);
+        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(outcome) };
+        self.note(ground, dossier, &movements, &telling)?;
+        if let Some(entitled) = &entitled {
+            self.reconcile_cases(dossier, entitled, &movements)?;
+        }
+        if is_contradiction {
+            self.open_case(dossier, CaseKind::Contradiction, state.captured, records::contradiction(&state));
+        }
+        self.events.extend(telling.outcome(ground, outcome)?);
+        let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
+        self.updates.push(PaymentUpdate {
+            id,
+            status: state.status,
+            amount: state.captured.or(state.claimed),
+            returned: state.returned,
+            client_id: home.map(Invoice::client_id),
+            invoices: state.invoices.clone(),
+        });
+        self.audit.push(records::settled(dossier, &state, &telling, outcome, before, &movements));
+        Ok(outcome)
+    }
+
+    /// Lets surplus of other payments pay the invoices that lost money.
+    pub(crate) async fn fill_reopened(
+        &mut self,
+        transaction: &mut Transaction,
+        ground: &mut Ground,
+        correlation_id: &str,
     ) -> Result<(), StoreError> {
-        let invoice_id = invoice_of(payment, state);
-        let record = invoice_id.and_then(|id| self.invoices.get(&id)).cloned();
-        let invoice = record.as_ref().map(|record| &record.invoice);
-        let settlement =
-            settlement::settle(state, payment.posted, invoice).map_err(|error| unkeepable(payment, error))?;
-        if !is_news && settlement.allocation.is_none() && settlement.surplus.is_none() {
+        if self.released.is_empty() {
             return Ok(());
         }
-        self.updates.push(PaymentUpdate {
-            id: payment.id,
-            status: state.status,
-            amount: state.confirmed.or(state.claimed),
-            client_id: invoice.map(|invoice| invoice.client_id),
-            invoice_id,
-        });
-        let deciding = Deciding { payment, state, invoice_id, cause, audit_id: AuditId::from_uuid(Uuid::now_v7()) };
-        self.audit.push(audit_record(&deciding, invoice, &settlement));
-        if state.contradictory || settlement.outcome == Outcome::Contradiction {
-            self.open_contradiction(&deciding);
+        let reopened: Vec<InvoiceId> = self.released.iter().copied().collect();
+        let mut waiting = ground.read_waiting(transaction, &reopened).await?;
+        // Payments of this batch may have surplus too; the earlier ones come first.
+        waiting.extend(self.updates.iter().map(|update| update.id));
+        for id in waiting {
+            let Some(dossier) = ground.dossiers.get_mut(&id) else { continue };
+            let state = dossier.state()?;
+            let Some(entitled) = dossier.entitlement(&state)? else { continue };
+            let before = records::before(dossier, &ground.invoices);
+            let movements = settlement::fill(&entitled, &mut dossier.holdings, &mut ground.invoices)
+                .map_err(|error| dossier.corrupt(error))?;
+            if movements.is_empty() {
+                continue;
+            }
+            let cause = Cause {
+                actor: "processor",
+                action: "payment.surplus_applied",
+                reason: "an invoice that it names was reopened".to_owned(),
+                release: ReleaseReason::Applied,
+                is_proof: false,
+                correlation_id,
+            };
+            let outcome = settlement::outcome(&movements, false, false);
+            let Some(dossier) = ground.dossiers.get(&id) else { continue };
+            let telling = Telling::new(dossier, &state, &cause, self.now);
+            self.note(ground, dossier, &movements, &telling)?;
+            self.reconcile_cases(dossier, &entitled, &movements)?;
+            self.audit.push(records::settled(dossier, &state, &telling, outcome, before, &movements));
         }
-        if let Some(record) = &record {
-            self.allocate(&deciding, record, &settlement)?;
-        }
-        self.credit(&deciding, record.as_ref(), &settlement)
-    }
-
-    fn allocate(
-        &mut self,
-        deciding: &Deciding<'_>,
-        record: &InvoiceRecord,
-        settlement: &Settlement,
-    ) -> Result<(), StoreError> {
-        let Some((paid, allocated)) = &settlement.allocation else { return Ok(()) };
-        self.allocations.push(Allocation {
-            id: AllocationId::from_uuid(Uuid::now_v7()),
-            payment_id: deciding.payment.id,
-            invoice_id: paid.id,
-            amount: *allocated,
-        });
-        self.touched.insert(paid.id);
-        if let Some(kept) = self.invoices.get_mut(&paid.id) {
-            kept.invoice = paid.clone();
-        }
-        let Some((invoice, payment)) = record.summary(paid).zip(self.payment_summary(deciding)) else {
-            return Err(StoreError::Corrupt {
-                table: "billing.invoices",
-                reason: format!("invoice {} is payable without a number", paid.id),
-            });
-        };
-        let settled = InvoiceSettled {
-            invoice,
-            client: record.client.clone(),
-            payment,
-            allocated: *allocated,
-            audit_id: deciding.audit_id,
-        };
-        let event = if paid.status == InvoiceStatus::Paid {
-            InvoiceEvent::Paid(settled)
-        } else {
-            InvoiceEvent::PartiallyPaid(settled)
-        };
-        self.tell(deciding, event)
-    }
-
-    fn credit(
-        &mut self,
-        deciding: &Deciding<'_>,
-        record: Option<&InvoiceRecord>,
-        settlement: &Settlement,
-    ) -> Result<(), StoreError> {
-        let Some(surplus) = settlement.surplus else { return Ok(()) };
-        // Without an invoice the payer is unknown, whoever claims the payment: the money waits in suspense.
-        let client_id = record.map(|record| record.client.id);
-        self.credits.push(Credit { id: Uuid::now_v7(), payment_id: deciding.payment.id, client_id, surplus });
-        self.cases.push(NewCase {
-            id: CaseId::from_uuid(Uuid::now_v7()),
-            kind: CaseKind::Surplus,
-            payment_id: deciding.payment.id,
-            invoice_id: deciding.invoice_id,
-            amount: Some(surplus.amount),
-            reason: surplus.reason.to_string(),
-        });
-        let Some(payment) = self.payment_summary(deciding) else { return Ok(()) };
-        let invoice = record
-            .and_then(|record| self.invoices.get(&record.invoice.id))
-            .and_then(|kept| kept.summary(&kept.invoice));
-        let event = InvoiceEvent::SurplusRecorded(SurplusRecorded {
-            payment,
-            amount: surplus.amount,
-            reason: surplus.reason,
-            client: record.map(|record| record.client.clone()),
-            invoice,
-            audit_id: deciding.audit_id,
-        });
-        self.tell(deciding, event)
-    }
-
-    fn open_contradiction(&mut self, deciding: &Deciding<'_>) {
-        let posted = deciding.payment.posted.map_or_else(|| "nothing".to_owned(), |posted| posted.to_string());
-        let proven = deciding.state.confirmed.map_or_else(|| "nothing".to_owned(), |amount| amount.to_string());
-        self.cases.push(NewCase {
-            id: CaseId::from_uuid(Uuid::now_v7()),
-            kind: CaseKind::Contradiction,
-            payment_id: deciding.payment.id,
-            invoice_id: deciding.invoice_id,
-            amount: deciding.state.confirmed,
-            reason: format!("sources disagree: {posted} was posted, {proven} is proven by all of them"),
-        });
-    }
-
-    fn payment_summary(&self, deciding: &Deciding<'_>) -> Option<PaymentSummary> {
-        Some(PaymentSummary {
-            id: deciding.payment.id,
-            transaction_id: deciding.payment.transaction_id.clone(),
-            provider: deciding.payment.provider.clone(),
-            amount: deciding.state.confirmed?,
-            paid_at: deciding.state.occurred_at.unwrap_or(self.now),
-        })
-    }
-
-    fn tell(&mut self, deciding: &Deciding<'_>, event: InvoiceEvent) -> Result<(), StoreError> {
-        let correlation_id = deciding.cause.correlation_id.clone();
-        let message = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, self.now, correlation_id, event)
-            .message()
-            .map_err(|error| StoreError::Corrupt { table: "payments.outbox", reason: error.to_string() })?;
-        self.messages.push(message);
         Ok(())
     }
 
-    pub(crate) async fn write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+    /// Takes all money of a payment away: another has its evidence now.
+    pub(crate) fn withdraw(&mut self, ground: &mut Ground, id: PaymentId, cause: &Cause<'_>) -> Result<(), StoreError> {
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let state = dossier.state()?;
+        let before = records::before(dossier, &ground.invoices);
+        let movements = settlement::withdraw(&mut dossier.holdings, &mut ground.invoices)
+            .map_err(|error| dossier.corrupt(error))?;
+        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
+        let telling = Telling::new(dossier, &state, cause, self.now);
+        self.note(ground, dossier, &movements, &telling)?;
+        for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
+            self.close_case(case.id, Resolution::Merged);
+        }
+        self.audit.push(records::settled(dossier, &state, &telling, Outcome::Recorded, before, &movements));
+        Ok(())
+    }
+
+    /// Decides refunds that waited, and notes what somebody told of others.
+    fn decide_refunds(
+        &mut self,
+        dossier: &mut Dossier,
+        state: &PaymentState,
+        telling: &Telling<'_>,
+    ) -> Result<(), StoreError> {
+        if dossier.refunds.is_empty() {
+            return Ok(());
+        }
+        let decided = refund::decide(&mut dossier.refunds, state);
+        let decided = decided.map_err(|error| dossier.corrupt(error))?;
+        for (place, refusal) in decided {
+            let Some(request) = dossier.refunds.get(place) else { continue };
+            let refusal = refusal.map(|refusal| refusal.to_string());
+            match self.new_refund.as_mut().filter(|new| new.request.id == request.id) {
+                Some(new) => (new.request.status, new.refusal) = (request.status, refusal.clone()),
+                None => self.refunds.push((request.id, request.status, refusal.clone())),
+            }
+            let audit_id = AuditId::from_uuid(Uuid::now_v7());
+            self.audit.push(records::refund(dossier, request, refusal.as_deref(), telling, audit_id));
+            if let Some(reason) = refusal {
+                self.events.extend(telling.refund_refused(request, reason, audit_id)?);
+            } else if request.status == RefundStatus::Requested {
+                self.commands.extend(telling.initiate_refund(request)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes movements of money for the tables and the outbox.
+    fn note(
+        &mut self,
+        ground: &Ground,
+        dossier: &Dossier,
+        movements: &[Movement],
+        telling: &Telling<'_>,
+    ) -> Result<(), StoreError> {
+        let payment_id = dossier.payment.id;
+        for movement in movements {
+            match movement {
+                Movement::Allocated { invoice, amount, by_staff } => {
+                    self.allocate(payment_id, invoice, *amount, *by_staff);
+                }
+                Movement::Released { invoice, amount, by_staff } => {
+                    self.allocate(payment_id, invoice, amount.negated(), *by_staff);
+                    self.released.insert(invoice.id());
+                }
+                Movement::Credited { client_id, amount, reason } => {
+                    let (id, reason) = (Uuid::now_v7(), reason.as_str());
+                    self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount: *amount, reason });
+                }
+                Movement::Debited { client_id, amount } => {
+                    let (id, reason, amount) = (Uuid::now_v7(), telling.release(movements).as_str(), amount.negated());
+                    self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount, reason });
+                }
+            }
+        }
+        self.events.extend(telling.movements(ground, movements)?);
+        Ok(())
+    }
+
+    fn allocate(&mut self, payment_id: PaymentId, invoice: &Invoice, amount: Money, by_staff: bool) {
+        let id = AllocationId::from_uuid(Uuid::now_v7());
+        self.allocations.push(NewAllocation { id, payment_id, invoice_id: invoice.id(), amount, by_staff });
+        self.touched.insert(invoice.id());
+    }
+
+    /// Opens, adjusts and closes cases so that they say what there is to decide about surplus.
+    fn reconcile_cases(
+        &mut self,
+        dossier: &Dossier,
+        entitled: &Entitlement,
+        movements: &[Movement],
+    ) -> Result<(), StoreError> {
+        let loose = settlement::loose_surplus(entitled, &dossier.holdings).map_err(|error| dossier.corrupt(error))?;
+        for (kind, is_due) in [(CaseKind::Surplus, loose.is_positive()), (CaseKind::Overdrawn, loose.is_negative())] {
+            let open = dossier.open_case(kind);
+            if is_due && open.is_none_or(|case| case.amount != Some(loose)) {
+                let reason = records::surplus_reason(kind, open, movements);
+                self.open_case(dossier, kind, Some(loose), reason);
+            } else if !is_due {
+                let payment_id = dossier.payment.id;
+                self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
+                open.into_iter().for_each(|case| self.close_case(case.id, Resolution::Settled));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn open_case(&mut self, dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) {
+        let payment_id = dossier.payment.id;
+        // A case of this batch is replaced: the table takes one row per payment and kind.
+        self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
+        let id = CaseId::from_uuid(Uuid::now_v7());
+        let invoice_id = dossier.payment.invoices.first().copied();
+        self.cases.push(NewCase { id, kind, payment_id, invoice_id, amount, reason });
+    }
+
+    fn close_case(&mut self, id: CaseId, resolution: Resolution) {
+        self.closed.push(ClosedCase { id, resolution, amount: None, decided_by: None, decision_reason: None });
+    }
+
+    /// Says that staff closed a case, instead of its going away by itself.
+    pub(crate) fn decide_case(&mut self, case: ClosedCase) {
+        self.closed.retain(|closed| closed.id != case.id);
+        self.closed.push(case);
+    }
+
+    /// Writes a payment's columns as they are given.
+    pub(crate) fn update(&mut self, update: PaymentUpdate) {
+        self.updates.push(update);
+    }
+
+    /// Writes everything. Closing comes before opening, so that a payment has one open case of a kind.
+    pub(crate) async fn write(&self, transaction: &mut Transaction, ground: &Ground) -> Result<(), StoreError> {
         payments::update(transaction, &self.updates).await?;
-        let touched: Vec<&Invoice> =
-            self.touched.iter().filter_map(|id| self.invoices.get(id)).map(|record| &record.invoice).collect();
+        let touched: Vec<&Invoice> = self.touched.iter().filter_map(|id| ground.invoices.get(id)).collect();
         invoices::update_paid(transaction, &touched).await?;
         allocations::insert(transaction, &self.allocations).await?;
         credits::insert(transaction, &self.credits).await?;
+        for (id, status, refusal) in &self.refunds {
+            refunds::update(transaction, *id, *status, refusal.as_deref()).await?;
+        }
+        if let Some(refund) = &self.new_refund {
+            refunds::insert(transaction, refund).await?;
+        }
+        for case in &self.closed {
+            cases::close(transaction, case).await?;
+        }
         cases::open(transaction, &self.cases).await?;
         audit::append(transaction, &self.audit).await?;
-        outbox::insert(transaction, &self.messages).await
+        outbox::insert(transaction, Destination::InvoiceEvents, &self.events).await?;
+        outbox::insert(transaction, Destination::GatewayCommands, &self.commands).await
     }
-}
-
-fn audit_record(deciding: &Deciding<'_>, invoice: Option<&Invoice>, settlement: &Settlement) -> AuditRecord {
-    let after = settlement.allocation.as_ref().map(|(paid, _)| paid);
-    let surplus = settlement.surplus.map(|surplus| json!({"amount": surplus.amount, "reason": surplus.reason}));
-    let evidence = &deciding.cause.evidence;
-    AuditRecord {
-        id: deciding.audit_id,
-        actor: evidence.actor.clone(),
-        action: "payment.evidence_recorded",
-        subject: deciding.payment.id.to_string(),
-        reason: format!(
-            "{} of {} through {}: {}",
-            evidence.kind,
-            evidence.amount,
-            evidence.door,
-            settlement.outcome.as_str()
-        ),
-        before: json!({"posted": deciding.payment.posted, "invoice": invoice.map(invoice_state)}),
-        after: json!({
-            "status": deciding.state.status, "confirmed": deciding.state.confirmed,
-            "invoice": after.map(invoice_state), "surplus": surplus,
-        }),
-        correlation_id: deciding.cause.correlation_id.clone(),
-    }
-}
-
-fn invoice_state(invoice: &Invoice) -> Value {
-    json!({"id": invoice.id, "paid": invoice.paid, "status": invoice.status, "version": invoice.version})
-}
-
-fn unkeepable(payment: &LockedPayment, error: MoneyError) -> StoreError {
-    StoreError::Corrupt { table: "payments.payments", reason: format!("payment {}: {error}", payment.id) }
 }

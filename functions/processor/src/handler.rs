@@ -4,12 +4,14 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::Utc;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::command::PaymentCommand;
+use quittance_domain::event::EventMessage;
 use quittance_lambda::batch::{self, BatchError, Mode, Outage, Record, Refusal, Verdict};
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError, outbox};
 
+use crate::decide::{Decision, Order, decide};
 use crate::settle::{Instruction, settle};
 
 /// What the processor works with.
@@ -39,23 +41,33 @@ impl Processor {
         .await
     }
 
-    /// Settles what the records say, publishes what happened, and gives a verdict for each record.
+    /// Does what the records say, publishes what happened, and gives a verdict for each record. Evidence that comes
+    /// together is settled together; decisions of staff keep their place between.
+    ///
+    /// A failure after a first part has been committed is harmless: what comes again finds what it did.
     async fn process(&self, records: &[Record]) -> Result<Vec<Verdict>, BatchError> {
-        let (mut instructions, mut places) = (Vec::new(), Vec::new());
-        let mut verdicts = Vec::with_capacity(records.len());
+        let mut verdicts = vec![Verdict::Done; records.len()];
+        let mut evidence = Vec::new();
         for (place, record) in records.iter().enumerate() {
-            verdicts.push(match instruction(record) {
-                Ok(instruction) => {
-                    instructions.push(instruction);
-                    places.push(place);
-                    Verdict::Done
+            match work(record) {
+                Ok(Work::Evidence(instruction)) => evidence.push((place, instruction)),
+                Ok(Work::Decision(decision)) => {
+                    self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
+                    let events = decide(&self.database, &decision, Utc::now()).await;
+                    self.publish(&events.map_err(|error| batch_error(&error))?).await;
                 }
-                Err(refusal) => Verdict::Park(refusal),
-            });
+                Err(refusal) => verdicts.splice(place..=place, [Verdict::Park(refusal)]).for_each(drop),
+            }
         }
-        if instructions.is_empty() {
-            return Ok(verdicts);
+        self.settle(evidence, &mut verdicts).await?;
+        Ok(verdicts)
+    }
+
+    async fn settle(&self, evidence: Vec<(usize, Instruction)>, verdicts: &mut [Verdict]) -> Result<(), BatchError> {
+        if evidence.is_empty() {
+            return Ok(());
         }
+        let (places, instructions): (Vec<usize>, Vec<Instruction>) = evidence.into_iter().unzip();
         let settled = settle(&self.database, &instructions, Utc::now()).await.map_err(|error| batch_error(&error))?;
         for renamed in settled.renamed {
             let verdict = places.get(renamed).and_then(|place| verdicts.get_mut(*place));
@@ -63,24 +75,41 @@ impl Processor {
                 *verdict = Verdict::Park(other_payload(instruction));
             }
         }
-        let published = self.publisher.publish(&settled.messages).await.published;
-        // The payments are committed. What is not published or not marked now, the relay publishes.
+        self.publish(&settled.messages).await;
+        Ok(())
+    }
+
+    /// Publishes what was committed. What is not published or not marked now, the relay publishes.
+    async fn publish(&self, events: &[EventMessage]) {
+        if events.is_empty() {
+            return;
+        }
+        let published = self.publisher.publish(events).await.published;
         if let Err(error) = outbox::mark_published(&self.database, &published).await {
             tracing::warn!(error = %error, "published events stay marked as unpublished");
         }
-        Ok(verdicts)
     }
 }
 
-fn instruction(record: &Record) -> Result<Instruction, Refusal> {
+/// What a record asks for.
+enum Work {
+    Evidence(Instruction),
+    Decision(Decision),
+}
+
+fn work(record: &Record) -> Result<Work, Refusal> {
     let event = CloudEvent::<PaymentCommand>::parse(&record.body)
         .map_err(|error| Refusal { code: error.code(), reason: error.to_string() })?;
-    let (PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence)) = event.payload;
-    if !evidence.amount.is_positive() {
-        let reason = format!("payment {}: the amount {} is not positive", evidence.transaction_id, evidence.amount);
-        return Err(Refusal { code: "invalid_amount", reason });
-    }
-    Ok(Instruction { evidence, correlation_id: event.correlationid })
+    let correlation_id = event.correlationid;
+    let order = match event.payload {
+        PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
+            return Ok(Work::Evidence(Instruction { evidence, correlation_id }));
+        }
+        PaymentCommand::RequestRefund(order) => Order::Refund(order),
+        PaymentCommand::DecideCase(order) => Order::Case(order),
+        PaymentCommand::MergePayments(order) => Order::Merge(order),
+    };
+    Ok(Work::Decision(Decision { order, correlation_id }))
 }
 
 fn other_payload(instruction: &Instruction) -> Refusal {

@@ -1,18 +1,23 @@
-//! The one transaction: lock, read, decide (pure, in the domain), write, commit.
+//! Evidence becomes settled payments, in one transaction: lock, read, decide (pure, in the domain), write, commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use quittance_domain::case::CaseKind;
 use quittance_domain::command::{Evidence, InvoiceHint};
-use quittance_domain::event::EventMessage;
-use quittance_domain::id::{InvoiceId, PaymentId, TransactionId};
-use quittance_domain::payment::{Fact, PaymentState};
-use quittance_store::facts::{self, KnownFact, NewFact};
-use quittance_store::payments::{self, LockedPayment, NewPayment};
-use quittance_store::{Database, StoreError, Transaction, invoices};
+use quittance_domain::event::{EventMessage, ReleaseReason};
+use quittance_domain::fact::{Fact, FactKind};
+use quittance_domain::id::PaymentId;
+use quittance_store::facts::{self, NewFact};
+use quittance_store::invoices::{self, NamedInvoice};
+use quittance_store::retry::Attempts;
+use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
-use crate::changes::{Changes, invoice_of};
+use crate::changes::{Cause, Changes};
+use crate::ground::Ground;
+use crate::identify::{Identified, identify};
+use crate::records;
 
 /// Evidence and what ties it to the request that brought it.
 #[derive(Debug, Clone)]
@@ -24,152 +29,181 @@ pub struct Instruction {
 }
 
 /// What became of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settled {
     /// The events that were committed to the outbox, to be published now.
     pub messages: Vec<EventMessage>,
     /// Places in the batch of instructions that bear the name of a message that said something else. Nothing of them
     /// was recorded.
-    pub renamed: Vec<usize>,
+    pub renamed: BTreeSet<usize>,
 }
 
 /// Records the evidence and settles what follows from it, all in one transaction.
 ///
 /// # Errors
-/// [`StoreError`]; nothing has changed then.
+/// [`StoreError`]; nothing has changed then, unless the connection broke during the commit: the same instructions
+/// then find what they recorded, and change nothing.
 pub async fn settle(
     database: &Database,
     instructions: &[Instruction],
     now: DateTime<Utc>,
 ) -> Result<Settled, StoreError> {
-    let mut transaction = database.begin().await?;
-    let renamed = renamed(&mut transaction, instructions).await?;
-    let instructions: Vec<&Instruction> =
-        instructions.iter().enumerate().filter(|(place, _)| !renamed.contains(place)).map(|(_, i)| i).collect();
-    let payments = lock_payments(&mut transaction, &instructions).await?;
-    let news = record_facts(&mut transaction, &instructions, &payments).await?;
-    let states = states(&mut transaction, &payments).await?;
-    let named: BTreeSet<InvoiceId> =
-        payments.values().filter_map(|payment| invoice_of(payment, states.get(&payment.id)?)).collect();
-    let named: Vec<InvoiceId> = named.into_iter().collect();
-    let invoices = invoices::lock(&mut transaction, &named).await?;
-
-    let mut changes = Changes::new(invoices, now);
-    for payment in in_order_of_arrival(&instructions, &payments) {
-        let Some(state) = states.get(&payment.id) else { continue };
-        let said = |i: &&&Instruction| i.evidence.transaction_id == payment.transaction_id;
-        let cause = news.get(&payment.id).copied().or_else(|| instructions.iter().rfind(said).copied());
-        let Some(cause) = cause else { continue };
-        changes.decide(payment, state, cause, news.contains_key(&payment.id))?;
-    }
-    changes.write(&mut transaction).await?;
-    transaction.commit().await?;
-    Ok(Settled { messages: changes.messages, renamed })
-}
-
-/// Instructions whose name (door and event id) is that of a recorded fact with another payment, kind or amount.
-async fn renamed(transaction: &mut Transaction, instructions: &[Instruction]) -> Result<Vec<usize>, StoreError> {
-    let doors: Vec<String> = instructions.iter().map(|i| i.evidence.door.to_string()).collect();
-    let event_ids: Vec<String> = instructions.iter().map(|i| i.evidence.event_id.clone()).collect();
-    let known = facts::known(transaction, &doors, &event_ids).await?;
-    let is_same = |known: &KnownFact, evidence: &Evidence| {
-        known.transaction_id == evidence.transaction_id.as_str()
-            && known.kind == evidence.kind.as_str()
-            && known.amount == evidence.amount.amount()
-            && known.currency == evidence.amount.currency().code()
-    };
-    let is_renamed = |evidence: &Evidence| {
-        let mut namesakes =
-            known.iter().filter(|known| known.event_id == evidence.event_id && known.door == evidence.door.as_str());
-        namesakes.any(|known| !is_same(known, evidence))
-    };
-    Ok(instructions.iter().enumerate().filter(|(_, i)| is_renamed(&i.evidence)).map(|(place, _)| place).collect())
-}
-
-async fn lock_payments(
-    transaction: &mut Transaction,
-    instructions: &[&Instruction],
-) -> Result<HashMap<TransactionId, LockedPayment>, StoreError> {
-    let named: BTreeMap<&TransactionId, &Evidence> =
-        instructions.iter().map(|instruction| (&instruction.evidence.transaction_id, &instruction.evidence)).collect();
-    let new: Vec<NewPayment> = named
-        .values()
-        .map(|evidence| NewPayment {
-            id: PaymentId::from_uuid(Uuid::now_v7()),
-            transaction_id: evidence.transaction_id.clone(),
-            provider: evidence.provider.clone(),
-        })
-        .collect();
-    payments::ensure(transaction, &new).await?;
-    let names: Vec<TransactionId> = named.into_keys().cloned().collect();
-    let locked = payments::lock(transaction, &names).await?;
-    Ok(locked.into_iter().map(|payment| (payment.transaction_id.clone(), payment)).collect())
-}
-
-/// Records what is new; returns, for each payment that something new was said of, who said it last.
-async fn record_facts<'a>(
-    transaction: &mut Transaction,
-    instructions: &[&'a Instruction],
-    payments: &HashMap<TransactionId, LockedPayment>,
-) -> Result<BTreeMap<PaymentId, &'a Instruction>, StoreError> {
-    let (mut ids, mut numbers) = (Vec::new(), Vec::new());
-    for instruction in instructions {
-        match &instruction.evidence.invoice {
-            Some(InvoiceHint::Id(id)) => ids.push(*id),
-            Some(InvoiceHint::Number(number)) => numbers.push(number.clone()),
-            None => {}
+    let mut renamed = BTreeSet::new();
+    let mut attempts = Attempts::new();
+    loop {
+        let places: Vec<usize> = (0..instructions.len()).filter(|place| !renamed.contains(place)).collect();
+        let fit: Vec<&Instruction> = places.iter().filter_map(|place| instructions.get(*place)).collect();
+        if fit.is_empty() {
+            return Ok(Settled { messages: Vec::new(), renamed });
+        }
+        match attempt(database, &fit, now).await {
+            Ok(Attempt::Committed(messages)) => return Ok(Settled { messages, renamed }),
+            Ok(Attempt::Renamed(found)) => renamed.extend(found.iter().filter_map(|found| places.get(*found))),
+            Err(error) => attempts.pause(error).await?,
         }
     }
-    let named = invoices::named(transaction, &ids, &numbers).await?;
-    let invoice_named_by = |evidence: &Evidence| {
-        let found = match evidence.invoice.as_ref()? {
-            InvoiceHint::Id(id) => named.iter().find(|invoice| invoice.id == *id),
-            InvoiceHint::Number(number) => named.iter().find(|invoice| invoice.number.as_ref() == Some(number)),
-        }?;
-        // Whoever speaks for one client cannot name another's invoice. The door has said so already.
-        let may_name = evidence.client_id.is_none_or(|client_id| client_id == found.client_id);
-        may_name.then_some(found.id)
-    };
-    let new: Vec<(NewFact, &Instruction)> = instructions
-        .iter()
-        .filter_map(|instruction| {
-            let evidence = &instruction.evidence;
-            let fact = NewFact {
-                id: Uuid::now_v7(),
-                payment_id: payments.get(&evidence.transaction_id)?.id,
-                fact: evidence.fact(invoice_named_by(evidence)),
-                actor: evidence.actor.clone(),
-            };
-            Some((fact, *instruction))
-        })
-        .collect();
-    let facts: Vec<NewFact> = new.iter().map(|(fact, _)| fact.clone()).collect();
-    let inserted = facts::insert(transaction, &facts).await?;
-    let is_news = |fact: &NewFact| inserted.contains(&fact.id);
-    Ok(new.into_iter().filter(|(fact, _)| is_news(fact)).map(|(fact, cause)| (fact.payment_id, cause)).collect())
 }
 
-async fn states(
-    transaction: &mut Transaction,
-    payments: &HashMap<TransactionId, LockedPayment>,
-) -> Result<BTreeMap<PaymentId, PaymentState>, StoreError> {
-    let ids: Vec<PaymentId> = payments.values().map(|payment| payment.id).collect();
-    let mut facts: BTreeMap<PaymentId, Vec<Fact>> = BTreeMap::new();
-    for (payment_id, fact) in facts::of_payments(transaction, &ids).await? {
-        facts.entry(payment_id).or_default().push(fact);
+enum Attempt {
+    Committed(Vec<EventMessage>),
+    /// Nothing is changed: these instructions bear the names of others and must be left out.
+    Renamed(Vec<usize>),
+}
+
+async fn attempt(
+    database: &Database,
+    instructions: &[&Instruction],
+    now: DateTime<Utc>,
+) -> Result<Attempt, StoreError> {
+    let mut transaction = database.begin().await?;
+    let named = named_invoices(&mut transaction, instructions).await?;
+    let identified = identify(&mut transaction, instructions, &named).await?;
+    let mut ground = Ground::of(&mut transaction, identified.payments, &identified.new).await?;
+    let news = match record(&mut transaction, &identified.evidence, &mut ground).await? {
+        Recorded::News(news) => news,
+        Recorded::Renamed(places) => return Ok(Attempt::Renamed(places)),
+    };
+    ground.dossiers.retain(|id, _| news.contains_key(id));
+    let mut changes = Changes::new(now);
+    if !news.is_empty() {
+        ground.lock_invoices(&mut transaction, &[]).await?;
+        for id in in_order_of_arrival(&identified.evidence) {
+            settle_news(&mut changes, &mut ground, id, news.get(&id).map(Vec::as_slice).unwrap_or_default())?;
+        }
+        let correlation_id = instructions.last().map_or("", |instruction| &instruction.correlation_id);
+        changes.fill_reopened(&mut transaction, &mut ground, correlation_id).await?;
+        for (kept, other) in &identified.twins {
+            if let Some(dossier) = ground.dossiers.get(kept) {
+                changes.open_case(
+                    dossier,
+                    CaseKind::Twins,
+                    None,
+                    format!("one message names this payment and {other}"),
+                );
+            }
+        }
+        changes.write(&mut transaction, &ground).await?;
     }
-    Ok(facts.into_iter().map(|(id, facts)| (id, PaymentState::of(&facts))).collect())
+    transaction.commit().await?;
+    Ok(Attempt::Committed(changes.events))
+}
+
+async fn named_invoices(
+    transaction: &mut Transaction,
+    instructions: &[&Instruction],
+) -> Result<Vec<NamedInvoice>, StoreError> {
+    let (mut ids, mut numbers) = (Vec::new(), Vec::new());
+    for hint in instructions.iter().flat_map(|instruction| instruction.evidence.invoices()) {
+        match hint {
+            InvoiceHint::Id(id) => ids.push(*id),
+            InvoiceHint::Number(number) => numbers.push(number.clone()),
+        }
+    }
+    if ids.is_empty() && numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    invoices::named(transaction, &ids, &numbers).await
+}
+
+enum Recorded<'a> {
+    /// What is new, by payment, in order of arrival.
+    News(BTreeMap<PaymentId, Vec<&'a Instruction>>),
+    /// Places of instructions that bear the name of a message that said something else.
+    Renamed(Vec<usize>),
+}
+
+/// Records what is new, and adds it to the dossiers.
+async fn record<'a>(
+    transaction: &mut Transaction,
+    evidence: &[Identified<'a>],
+    ground: &mut Ground,
+) -> Result<Recorded<'a>, StoreError> {
+    let new: Vec<NewFact> = evidence
+        .iter()
+        .map(|identified| NewFact {
+            id: Uuid::now_v7(),
+            payment_id: identified.payment_id,
+            fact: identified.instruction.evidence.fact(identified.invoices.clone()),
+            actor: identified.instruction.evidence.actor.clone(),
+        })
+        .collect();
+    let inserted = facts::insert(transaction, &new).await?;
+    let mut news: BTreeMap<PaymentId, Vec<&Instruction>> = BTreeMap::new();
+    for (new, identified) in new.iter().zip(evidence).filter(|(new, _)| inserted.contains(&new.id)) {
+        news.entry(new.payment_id).or_default().push(identified.instruction);
+        if let Some(dossier) = ground.dossiers.get_mut(&new.payment_id) {
+            dossier.facts.push(new.fact.clone());
+        }
+    }
+    // A name that was taken must stand for the same; its fact is then among those of the same payment.
+    let is_kept = |new: &NewFact| {
+        let facts = ground.dossiers.get(&new.payment_id).map(|dossier| dossier.facts.as_slice()).unwrap_or_default();
+        facts.iter().any(|fact| is_same(fact, &new.fact))
+    };
+    let renamed: Vec<usize> = new.iter().enumerate().filter(|(_, new)| !is_kept(new)).map(|(place, _)| place).collect();
+    Ok(if renamed.is_empty() { Recorded::News(news) } else { Recorded::Renamed(renamed) })
+}
+
+fn is_same(known: &Fact, new: &Fact) -> bool {
+    (known.door, &known.event_id, known.kind, known.amount) == (new.door, &new.event_id, new.kind, new.amount)
+}
+
+/// Settles one payment after what is new of it.
+fn settle_news(
+    changes: &mut Changes,
+    ground: &mut Ground,
+    id: PaymentId,
+    news: &[&Instruction],
+) -> Result<(), StoreError> {
+    let Some((last, earlier)) = news.split_last() else { return Ok(()) };
+    let cause = Cause {
+        actor: &last.evidence.actor,
+        action: "payment.evidence_recorded",
+        reason: records::evidence_reason(last),
+        release: release_reason(news),
+        is_proof: news.iter().any(|instruction| instruction.evidence.kind.proves_money()),
+        correlation_id: &last.correlation_id,
+    };
+    changes.settle(ground, id, &cause, None)?;
+    if let Some(dossier) = ground.dossiers.get(&id) {
+        changes.audit.extend(earlier.iter().map(|instruction| records::evidence(dossier, instruction)));
+    }
+    Ok(())
+}
+
+/// Why money leaves after this news, if it does.
+fn release_reason(news: &[&Instruction]) -> ReleaseReason {
+    let reason = |instruction: &&Instruction| match instruction.evidence.kind {
+        FactKind::Refund => Some(ReleaseReason::Refunded),
+        FactKind::Reversal => Some(ReleaseReason::Reversed),
+        FactKind::DisputeLost => Some(ReleaseReason::ChargedBack),
+        _ => None,
+    };
+    news.iter().rev().find_map(reason).unwrap_or(ReleaseReason::Corrected)
 }
 
 /// Each payment once, where the batch first speaks of it: the earlier of two payments of one invoice pays it.
-fn in_order_of_arrival<'a>(
-    instructions: &[&Instruction],
-    payments: &'a HashMap<TransactionId, LockedPayment>,
-) -> Vec<&'a LockedPayment> {
+fn in_order_of_arrival(evidence: &[Identified<'_>]) -> Vec<PaymentId> {
     let mut seen = BTreeSet::new();
-    instructions
-        .iter()
-        .filter_map(|instruction| payments.get(&instruction.evidence.transaction_id))
-        .filter(|payment| seen.insert(payment.id))
-        .collect()
+    evidence.iter().map(|identified| identified.payment_id).filter(|id| seen.insert(*id)).collect()
 }

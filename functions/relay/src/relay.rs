@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_lambda::publisher::Publisher;
-use quittance_store::{Database, StoreError, outbox};
+use quittance_store::outbox::{self, Destination};
+use quittance_store::{Database, StoreError};
 
 /// Rows younger than this are being published by whoever wrote them.
 pub const GRACE: TimeDelta = TimeDelta::seconds(30);
@@ -44,7 +45,8 @@ pub async fn relay(
     let time_is_left = || deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > TIME_RESERVE);
     while time_is_left() {
         let mut transaction = database.begin().await?;
-        let messages = outbox::lock_unpublished(&mut transaction, now - GRACE, BATCH_SIZE_MAX).await?;
+        let messages =
+            outbox::lock_unpublished(&mut transaction, Destination::InvoiceEvents, now - GRACE, BATCH_SIZE_MAX).await?;
         if messages.is_empty() {
             break;
         }

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::Utc;
 use http::HeaderMap;
+use quittance_domain::command::PaymentCommand;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::correlation;
 use quittance_lambda::idempotency_key;
@@ -35,7 +36,10 @@ pub(crate) async fn claim(
         owner.map(|(client_id, _)| client_id).filter(|owner| reach.client_id().is_none_or(|own| own == *owner));
     let Some(client_id) = client_id else { return Err(Problem::not_found("invoice", request.invoice_id)) };
     let evidence = request.evidence(&caller.name, Some(client_id), &key, Utc::now());
-    send_once(&validator, &key, &[b"POST /v1/payments", &body], evidence, correlation::of(&headers)).await
+    let record_key = evidence.event_id.clone();
+    let command = PaymentCommand::of(evidence);
+    let content: [&[u8]; 2] = [b"POST /v1/payments", &body];
+    send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers)).await
 }
 
 /// Takes note of what a trusted machine knows to have arrived. Payment and invoice may be unknown: money is never
@@ -52,5 +56,7 @@ pub(crate) async fn confirm(
     let request = ConfirmRequest::parse(&transaction_id, &body)?;
     let evidence = request.evidence(&caller.name, &key, Utc::now());
     let content: [&[u8]; 3] = [b"POST confirmation", transaction_id.as_bytes(), &body];
-    send_once(&validator, &key, &content, evidence, correlation::of(&headers)).await
+    let record_key = evidence.event_id.clone();
+    let command = PaymentCommand::of(evidence);
+    send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers)).await
 }

@@ -3,15 +3,28 @@
 use chrono::{DateTime, Utc};
 use quittance_domain::calendar::plausible_time;
 use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
+use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId, Provider, TransactionId};
-use quittance_domain::money::Money;
-use quittance_domain::payment::{Door, FactKind};
+use quittance_domain::money::PositiveMoney;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::Problem;
 use uuid::Uuid;
 
 use crate::FUNCTION;
+
+/// What a trusted machine may confirm.
+const CONFIRMABLE: [FactKind; 4] =
+    [FactKind::Settlement, FactKind::Refund, FactKind::RefundFailure, FactKind::Reversal];
+
+/// The longest name of a movement: bank references have 35 characters (ISO 20022 `Max35Text`), gateways' ids more.
+const MOVEMENT_LENGTH_MAX: usize = 100;
+
+/// The most invoices that one payment names.
+const INVOICES_MAX: usize = 20;
+
+/// A prefixed id has 36 characters.
+const ID_LENGTH_MAX: usize = 36;
 
 /// The body of `POST /v1/payments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +36,7 @@ pub struct ClaimRequest {
     /// The invoice it pays.
     pub invoice_id: InvoiceId,
     /// How much.
-    pub amount: Money,
+    pub amount: PositiveMoney,
 }
 
 /// The body of `POST /v1/payments/{transaction_id}/confirmation`, with its path.
@@ -33,11 +46,15 @@ pub struct ConfirmRequest {
     pub transaction_id: TransactionId,
     /// Who moved the money.
     pub provider: Provider,
-    /// The invoice it pays, if the caller knows.
-    pub invoice: Option<InvoiceHint>,
-    /// How much arrived.
-    pub amount: Money,
-    /// When it arrived; now, if the caller does not say.
+    /// What the caller knows: money arrived, or went back.
+    pub kind: FactKind,
+    /// The movement of money, if it is not the payment itself: a refund's id, a returned debit's reference.
+    pub movement: Option<String>,
+    /// The invoices it pays, if the caller knows, in the order in which they are to be paid.
+    pub invoices: Vec<InvoiceHint>,
+    /// How much.
+    pub amount: PositiveMoney,
+    /// When it happened; now, if the caller does not say.
     pub occurred_at: Option<DateTime<Utc>>,
 }
 
@@ -78,6 +95,9 @@ impl ClaimRequest {
             event_id: format!("{caller}:{key}"),
             movement: self.transaction_id.to_string(),
             invoice: Some(InvoiceHint::Id(self.invoice_id)),
+            further_invoices: Vec::new(),
+            payment_id: None,
+            references: Vec::new(),
             client_id,
             actor: caller.to_owned(),
             occurred_at: now,
@@ -99,8 +119,16 @@ impl ConfirmRequest {
             None => TransactionId::with_provider(transaction_id),
         };
         let named = named.map_err(|error| fields.problem("transaction_id", error)).ok();
-        let invoice_id = fields.optional("invoice_id").map(InvoiceHint::Id);
-        let invoice_number = fields.optional_text("invoice_number", 50).map(InvoiceHint::Number);
+        let kind = fields.optional::<FactKind>("kind").unwrap_or(FactKind::Settlement);
+        if !CONFIRMABLE.contains(&kind) {
+            let names = CONFIRMABLE.map(FactKind::as_str).join(", ");
+            fields.problem("kind", format!("must be one of {names}"));
+        }
+        let movement = fields.optional_text("movement", MOVEMENT_LENGTH_MAX);
+        if kind != FactKind::Settlement && movement.is_none() {
+            fields.problem("movement", "is missing: name the refund or the returned debit");
+        }
+        let invoices = invoices(&mut fields);
         let amount = fields.money("amount");
         let occurred_at = fields
             .optional("occurred_at")
@@ -108,24 +136,27 @@ impl ConfirmRequest {
         fields.finish()?;
         match (named, amount) {
             (Some((provider, transaction_id)), Some(amount)) => {
-                Ok(Self { transaction_id, provider, invoice: invoice_id.or(invoice_number), amount, occurred_at })
+                Ok(Self { transaction_id, provider, kind, movement, invoices, amount, occurred_at })
             }
             _ => Err(Problem::invalid(Vec::new())),
         }
     }
 
-    /// The evidence: a trusted machine says that the money is in our account.
+    /// The evidence: a trusted machine says that the money is in our account, or left it.
     #[must_use]
     pub fn evidence(&self, caller: &str, key: &str, now: DateTime<Utc>) -> Evidence {
         Evidence {
             transaction_id: self.transaction_id.clone(),
             provider: self.provider.clone(),
-            kind: FactKind::Settlement,
+            kind: self.kind,
             amount: self.amount,
             door: Door::Api,
             event_id: format!("{caller}:{key}"),
-            movement: self.transaction_id.to_string(),
-            invoice: self.invoice.clone(),
+            movement: self.movement.clone().unwrap_or_else(|| self.transaction_id.to_string()),
+            invoice: self.invoices.first().cloned(),
+            further_invoices: self.invoices.iter().skip(1).cloned().collect(),
+            payment_id: None,
+            references: Vec::new(),
             client_id: None,
             actor: caller.to_owned(),
             occurred_at: self.occurred_at.unwrap_or(now),
@@ -133,11 +164,30 @@ impl ConfirmRequest {
     }
 }
 
-/// The command that carries evidence to the processor.
+/// The invoices that a confirmation names: one by id or by number, or several by their ids.
+fn invoices(fields: &mut Fields) -> Vec<InvoiceHint> {
+    let by_id = fields.optional::<InvoiceId>("invoice_id").map(InvoiceHint::Id);
+    let by_number = fields.optional_text("invoice_number", 50).map(InvoiceHint::Number);
+    let several = fields.optional_texts("invoice_ids", INVOICES_MAX, ID_LENGTH_MAX).unwrap_or_default();
+    let named = usize::from(by_id.is_some()) + usize::from(by_number.is_some()) + usize::from(!several.is_empty());
+    if named > 1 {
+        fields.problem("invoice_ids", "name the invoices in one way: invoice_id, invoice_number or invoice_ids");
+    }
+    let mut hints: Vec<InvoiceHint> = by_id.or(by_number).into_iter().collect();
+    for text in several {
+        match text.parse() {
+            Ok(id) => hints.push(InvoiceHint::Id(id)),
+            Err(error) => fields.problem("invoice_ids", error),
+        }
+    }
+    hints
+}
+
+/// The envelope that carries a command to the processor.
 #[must_use]
-pub fn command(evidence: Evidence, correlation_id: String, now: DateTime<Utc>) -> CloudEvent<PaymentCommand> {
-    let subject = evidence.transaction_id.to_string();
-    CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, now, correlation_id, PaymentCommand::of(evidence))
+pub fn envelope(command: PaymentCommand, correlation_id: String, now: DateTime<Utc>) -> CloudEvent<PaymentCommand> {
+    let subject = command.transaction_id().to_string();
+    CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, now, correlation_id, command)
 }
 
 #[cfg(test)]
@@ -180,5 +230,25 @@ mod tests {
         assert_eq!(parse("stripe:pi_1", format!("{{{amount}}}")), "stripe:pi_1");
         assert_eq!(parse("pi_1", format!(r#"{{"provider":"stripe",{amount}}}"#)), "stripe:pi_1");
         assert_eq!(parse("t-1", format!("{{{amount}}}")), "manual:t-1");
+    }
+
+    #[test]
+    fn a_confirmation_names_its_invoices_in_one_way_and_a_return_names_its_movement() {
+        let parse = |members: &str| {
+            let body = format!(r#"{{"amount":{{"value":"1","currency":"EUR"}},{members}}}"#);
+            ConfirmRequest::parse("t-1", body.as_bytes())
+        };
+        let (one, two) = ("inv_00000000000000000000000000000001", "inv_00000000000000000000000000000002");
+        let several = parse(&format!(r#""invoice_ids":["{two}","{one}"]"#)).unwrap();
+        assert_eq!(several.invoices, [two, one].map(|id| InvoiceHint::Id(id.parse().unwrap())));
+        for refused in [
+            format!(r#""invoice_ids":["{one}"],"invoice_id":"{two}""#),
+            r#""invoice_ids":["cli_1"]"#.to_owned(),
+            r#""kind":"reversal""#.to_owned(),
+            r#""kind":"claim","movement":"m""#.to_owned(),
+        ] {
+            assert_eq!(parse(&refused).unwrap_err().status(), 400, "{refused}");
+        }
+        assert_eq!(parse(r#""kind":"reversal","movement":"RET-1""#).unwrap().kind, FactKind::Reversal);
     }
 }

@@ -1,14 +1,16 @@
 //! The door for payments: who may say what, made durable before it is answered.
 //!
-//! In: `POST /v1/payments` (claims), `POST /v1/payments/{transaction_id}/confirmation` (evidence of a trusted machine)
-//! and `POST /webhooks/{provider}` (gateways). Out: commands in `PaymentsQueue`, in groups of one transaction; a
-//! small record of each refusal. May fail: SQS, DynamoDB, and for claims the database; the caller gets a 5xx and
+//! In: `POST /v1/payments` (claims), `POST /v1/payments/{transaction_id}/confirmation` (evidence of a trusted machine),
+//! `POST /webhooks/{provider}` (gateways), and what finance decides: refunds, cases, merging. Out: commands in `PaymentsQueue`, in groups of one transaction; a
+//! small record of each refusal. May fail: SQS, DynamoDB, and for claims and
+//! decisions the database; the caller gets a 5xx and
 //! tries again with the same key. A webhook needs no database, and is answered 2xx only after SQS has it; an
 //! authentic one that cannot be understood is kept in the validator's own dead-letter queue.
 
 pub mod api;
 pub mod commands;
 pub mod config;
+pub mod decisions;
 pub mod once;
 pub mod rejections;
 pub mod webhooks;
@@ -33,7 +35,7 @@ pub(crate) const FUNCTION: &str = "validator";
 /// What the validator works with.
 #[derive(Debug)]
 pub struct Validator {
-    /// The database, as the validator's own role: whose invoice is it.
+    /// The database, as the validator's own role: whose invoice is it, which payment and case are there.
     pub database: Database,
     /// Answers by idempotency key.
     pub idempotency: IdempotencyTable,
@@ -52,6 +54,11 @@ pub fn router(validator: Arc<Validator>) -> Router {
     Router::new()
         .route("/v1/payments", post(api::claim))
         .route("/v1/payments/{transaction_id}/confirmation", post(api::confirm))
+        .route("/v1/payments/{transaction_id}/refunds", post(decisions::refund))
+        .route("/v1/payments/{transaction_id}/merge", post(decisions::merge))
+        .route("/v1/cases/{id}/apply", post(decisions::apply))
+        .route("/v1/cases/{id}/refund", post(decisions::refund_case))
+        .route("/v1/cases/{id}/dismiss", post(decisions::dismiss))
         .route("/webhooks/{provider}", post(webhooks::receive))
         .fallback(unknown_route)
         .layer(map_response(as_problem))

@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Response};
 use chrono::{TimeDelta, Utc};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
-use quittance_domain::command::Evidence;
+use quittance_domain::command::PaymentCommand;
+use quittance_domain::id::RefundId;
 use quittance_idempotency::{Claim, IdempotencyError};
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::Validator;
-use crate::commands::command;
+use crate::commands::envelope;
 
 /// How long a key is held while its request runs: longer than the function may take.
 const LEASE: TimeDelta = TimeDelta::seconds(40);
@@ -21,42 +22,48 @@ const LEASE: TimeDelta = TimeDelta::seconds(40);
 /// Seconds after which a caller may try again when something is away.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
-/// The answer to an accepted request.
+/// The answer to an accepted request: the payment, and the refund that was asked for.
 #[derive(Debug, Serialize)]
 struct Accepted<'a> {
     transaction_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_id: Option<RefundId>,
     status: &'static str,
 }
 
-/// Sends the evidence to the processor unless this key has done so, and answers 202.
+/// Sends a command to the processor unless this caller's key has done so, and answers 202.
 ///
-/// `content` is what makes the request this one and no other: its path and body.
+/// `content` is what makes the request this one and no other: its path and body. `record_key` is the caller's name
+/// and key, as keys belong to their caller.
 ///
 /// # Errors
 /// 409 while the first request runs, 422 if the key belongs to another request, 503 if SQS or DynamoDB is away.
 pub(crate) async fn send_once(
     validator: &Validator,
-    key: &str,
+    (key, record_key): (&str, &str),
     content: &[&[u8]],
-    evidence: Evidence,
+    command: PaymentCommand,
     correlation_id: String,
 ) -> Result<Response, Problem> {
     let now = Utc::now();
     let fingerprint = content.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part).chain_update(b"\n"));
     let fingerprint = hex::encode(fingerprint.finalize());
-    let transaction_id = evidence.transaction_id.to_string();
-    // Keys belong to their caller: the event id starts with its name.
-    let record_key = evidence.event_id.clone();
-    let claimed = validator.idempotency.claim(&record_key, &fingerprint, now, now + LEASE).await;
+    let transaction_id = command.transaction_id().to_string();
+    let refund_id = match &command {
+        PaymentCommand::RequestRefund(order) => Some(order.refund_id),
+        _ => None,
+    };
+    let accepted = || accepted(&transaction_id, refund_id);
+    let claimed = validator.idempotency.claim(record_key, &fingerprint, now, now + LEASE).await;
     let lease = match claimed.map_err(|error| unavailable(&error))? {
         Claim::Won(lease) => lease,
-        Claim::Completed(_) => return Ok(accepted(&transaction_id)),
+        Claim::Completed(_) => return Ok(accepted()),
         Claim::InProgress | Claim::Unknown | Claim::FailedForGood(_) => {
             return Err(idempotency_key::still_running(key));
         }
         Claim::OtherPayload => return Err(idempotency_key::used_otherwise(key)),
     };
-    if let Err(error) = validator.payments_queue.send(&[command(evidence, correlation_id, now)]).await {
+    if let Err(error) = validator.payments_queue.send(&[envelope(command, correlation_id, now)]).await {
         tracing::error!(payment.transaction_id = transaction_id, error, "a command was not sent");
         if let Err(error) = validator.idempotency.release(&lease).await {
             tracing::warn!(error = %error, "a key stays held until its lease lapses");
@@ -67,7 +74,7 @@ pub(crate) async fn send_once(
         // The command is durable and the processor takes it once; a retry sends it again, which is harmless.
         tracing::warn!(error = %error, "an accepted request is not noted as completed");
     }
-    Ok(accepted(&transaction_id))
+    Ok(accepted())
 }
 
 pub(crate) fn unavailable(error: &IdempotencyError) -> Problem {
@@ -75,8 +82,8 @@ pub(crate) fn unavailable(error: &IdempotencyError) -> Problem {
     Problem::unavailable(RETRY_AFTER_SECONDS)
 }
 
-fn accepted(transaction_id: &str) -> Response {
-    let body = Json(Accepted { transaction_id, status: "accepted" });
+fn accepted(transaction_id: &str, refund_id: Option<RefundId>) -> Response {
+    let body = Json(Accepted { transaction_id, refund_id, status: "accepted" });
     let mut response = (StatusCode::ACCEPTED, body).into_response();
     // A transaction id has only characters that a header and a path can hold.
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/payments/{transaction_id}")) {

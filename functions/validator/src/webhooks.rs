@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
+use quittance_domain::command::PaymentCommand;
 use quittance_lambda::batch::{Record, Refusal};
 use quittance_lambda::correlation;
 use quittance_lambda::fields::BODY_BYTES_MAX;
@@ -15,7 +16,7 @@ use quittance_providers::{Forged, Notice, Unreadable, by_name};
 use sha2::{Digest, Sha256};
 
 use crate::Validator;
-use crate::commands::command;
+use crate::commands::envelope;
 
 /// The gateways' signing secrets by provider; several while they rotate.
 #[derive(Clone)]
@@ -70,7 +71,9 @@ async fn send(validator: &Validator, notices: Vec<Notice>, correlation_id: Strin
     let mut commands = Vec::new();
     for notice in notices {
         match notice {
-            Notice::Evidence(evidence) => commands.push(command(*evidence, correlation_id.clone(), Utc::now())),
+            Notice::Evidence(evidence) => {
+                commands.push(envelope(PaymentCommand::of(*evidence), correlation_id.clone(), Utc::now()));
+            }
             Notice::Ignored { event_type } => {
                 tracing::info!(webhook.r#type = event_type, "a webhook concerns no invoice")
             }

@@ -1,0 +1,125 @@
+//! What sources say about payments: facts, which are only ever added.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::id::InvoiceId;
+use crate::money::PositiveMoney;
+use crate::names::stored_name;
+
+/// How much a piece of evidence proves, weakest first. An invoice is paid from [`Rank::Captured`] up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rank {
+    /// A client says so.
+    Claimed,
+    /// The gateway holds the money for us.
+    Authorised,
+    /// The gateway took the money, or staff imported a bank statement that shows it.
+    Captured,
+    /// The money is in our account: a signed bank feed, or a machine client trusted to say so.
+    Settled,
+}
+
+/// Which way evidence came. Two doors that speak of the same payment are witnesses, not two sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// The HTTP API.
+    Api,
+    /// A verified message of a payment gateway.
+    Gateway,
+    /// A file of payment confirmations.
+    Confirmation,
+    /// A bank statement.
+    Bank,
+}
+
+stored_name!(Door { Api => "api", Gateway => "gateway", Confirmation => "confirmation", Bank => "bank" });
+
+/// What a fact tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactKind {
+    /// [`Rank::Claimed`].
+    Claim,
+    /// [`Rank::Authorised`].
+    Authorisation,
+    /// [`Rank::Captured`].
+    Capture,
+    /// [`Rank::Settled`].
+    Settlement,
+    /// The gateway says that the payment did not happen.
+    Failure,
+    /// The gateway gave up waiting for the payer.
+    Expiry,
+    /// A call to the gateway had no answer: nobody knows whether the payment happened.
+    Unknown,
+    /// Money went back to the payer because we wanted it to.
+    Refund,
+    /// A refund, done or under way, did not reach the payer: the money is ours again.
+    RefundFailure,
+    /// The payer's bank took the money back: a returned debit, a late failure (ISO 20022 `RvslInd`).
+    Reversal,
+    /// The payer disputes the payment; nothing is decided.
+    Dispute,
+    /// A dispute ended for us.
+    DisputeWon,
+    /// A dispute ended for the payer: the money is gone.
+    DisputeLost,
+}
+
+stored_name!(FactKind {
+    Claim => "claim",
+    Authorisation => "authorisation",
+    Capture => "capture",
+    Settlement => "settlement",
+    Failure => "failure",
+    Expiry => "expiry",
+    Unknown => "unknown",
+    Refund => "refund",
+    RefundFailure => "refund_failure",
+    Reversal => "reversal",
+    Dispute => "dispute",
+    DisputeWon => "dispute_won",
+    DisputeLost => "dispute_lost",
+});
+
+impl FactKind {
+    /// What the fact proves; none if it speaks of no money that came in.
+    #[must_use]
+    pub const fn rank(self) -> Option<Rank> {
+        match self {
+            Self::Claim => Some(Rank::Claimed),
+            Self::Authorisation => Some(Rank::Authorised),
+            Self::Capture => Some(Rank::Captured),
+            Self::Settlement => Some(Rank::Settled),
+            _ => None,
+        }
+    }
+
+    /// Whether it proves that money came in.
+    #[must_use]
+    pub fn proves_money(self) -> bool {
+        self.rank() >= Some(Rank::Captured)
+    }
+}
+
+/// One thing that one source said about a payment. Unique by `(door, event_id)`, for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// What it tells.
+    pub kind: FactKind,
+    /// Of how much money.
+    pub amount: PositiveMoney,
+    /// Which way it came.
+    pub door: Door,
+    /// The source's own name of this message.
+    pub event_id: String,
+    /// The movement of money it speaks of: two messages with one movement do not add up, two movements do.
+    pub movement: String,
+    /// The invoices it names, in the order in which they are to be paid.
+    pub invoices: Vec<InvoiceId>,
+    /// When the source says that it happened.
+    pub occurred_at: DateTime<Utc>,
+}

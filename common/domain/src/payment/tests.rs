@@ -1,0 +1,223 @@
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::fact::FactKind;
+
+fn state(facts: &[Fact]) -> PaymentState {
+    PaymentState::of(facts).unwrap()
+}
+
+fn status(facts: &[Fact]) -> PaymentStatus {
+    state(facts).status
+}
+
+fn fact(kind: FactKind, value: &str, door: Door, movement: &str, at: i64) -> Fact {
+    Fact {
+        kind,
+        amount: Money::parse(value, "EUR").and_then(Money::positive).unwrap(),
+        door,
+        event_id: format!("{door}-{movement}-{kind}-{value}-{at}"),
+        movement: movement.to_owned(),
+        invoices: Vec::new(),
+        occurred_at: DateTime::from_timestamp(at, 0).unwrap(),
+    }
+}
+
+fn captured(facts: &[Fact]) -> Option<String> {
+    state(facts).captured.map(|money| money.amount().to_string())
+}
+
+#[test]
+fn a_claim_alone_confirms_nothing() {
+    let state = state(&[fact(FactKind::Claim, "100", Door::Api, "t", 1)]);
+    assert_eq!((state.status, state.captured), (PaymentStatus::Pending, None));
+    assert_eq!(state.claimed, Some(Money::parse("100", "EUR").unwrap()));
+}
+
+#[test]
+fn separate_captures_add_up_and_messages_about_one_capture_do_not() {
+    let captures = [
+        fact(FactKind::Capture, "40", Door::Gateway, "ch_1", 1),
+        fact(FactKind::Capture, "60", Door::Gateway, "ch_2", 2),
+    ];
+    assert_eq!(captured(&captures).as_deref(), Some("100.00"));
+    let repeated = [
+        fact(FactKind::Capture, "40", Door::Gateway, "ch_1", 1),
+        fact(FactKind::Capture, "40", Door::Gateway, "ch_1", 9),
+    ];
+    assert_eq!(captured(&repeated).as_deref(), Some("40.00"));
+}
+
+#[test]
+fn two_doors_that_see_one_payment_are_witnesses_not_two_sums() {
+    let facts = [
+        fact(FactKind::Settlement, "100", Door::Api, "t", 1),
+        fact(FactKind::Settlement, "100", Door::Bank, "line-7", 2),
+    ];
+    assert_eq!(captured(&facts).as_deref(), Some("100.00"));
+    assert!(!state(&facts).contradictory);
+}
+
+#[test]
+fn witnesses_who_disagree_settle_the_lower_amount_and_are_flagged() {
+    let facts = [
+        fact(FactKind::Settlement, "100", Door::Api, "t", 1),
+        fact(FactKind::Settlement, "90", Door::Bank, "line-7", 2),
+    ];
+    assert_eq!(captured(&facts).as_deref(), Some("90.00"));
+    assert!(state(&facts).contradictory);
+}
+
+#[test]
+fn a_higher_rank_replaces_the_amount_of_a_lower_one() {
+    let facts =
+        [fact(FactKind::Claim, "100", Door::Api, "t", 1), fact(FactKind::Capture, "90", Door::Gateway, "ch", 2)];
+    assert_eq!(captured(&facts).as_deref(), Some("90.00"));
+}
+
+fn naming(mut fact: Fact, invoice: u128) -> Fact {
+    fact.invoices = vec![InvoiceId::from_uuid(Uuid::from_u128(invoice))];
+    fact
+}
+
+#[test]
+fn a_claim_leads_money_to_its_invoice_only_if_the_amount_fits_and_no_other_claim_disagrees() {
+    let claim = naming(fact(FactKind::Claim, "100", Door::Api, "t", 1), 1);
+    let bank = fact(FactKind::Capture, "100", Door::Bank, "b", 2);
+    assert_eq!(state(&[claim.clone(), bank.clone()]).invoices, claim.invoices);
+    let small = naming(fact(FactKind::Claim, "0.01", Door::Api, "t", 1), 1);
+    assert_eq!(state(&[small, bank.clone()]).invoices, []);
+    let foreign = naming(fact(FactKind::Claim, "100", Door::Confirmation, "t", 0), 2);
+    assert_eq!(state(&[claim.clone(), foreign.clone()]).invoices, []);
+    assert_eq!(state(&[claim.clone(), foreign, bank]).invoices, []);
+    let bank = naming(fact(FactKind::Capture, "100", Door::Bank, "b", 2), 3);
+    assert_eq!(state(&[claim, bank.clone()]).invoices, bank.invoices);
+}
+
+#[test]
+fn a_failure_loses_against_money_that_moved() {
+    let failure = fact(FactKind::Failure, "100", Door::Gateway, "pi", 5);
+    assert_eq!(state(std::slice::from_ref(&failure)).status, PaymentStatus::Failed);
+    let facts = [failure, fact(FactKind::Capture, "100", Door::Gateway, "pi", 2)];
+    assert_eq!(state(&facts).status, PaymentStatus::Confirmed);
+}
+
+#[test]
+fn without_proof_the_gateways_last_word_counts_and_at_one_time_the_heavier() {
+    let gateway = |kind, at| fact(kind, "100", Door::Gateway, "pi", at);
+    let failed = [gateway(FactKind::Failure, 1)];
+    assert_eq!(status(&failed), PaymentStatus::Failed);
+    // The payer tries again with another card.
+    let again = [gateway(FactKind::Failure, 1), gateway(FactKind::Authorisation, 2)];
+    assert_eq!(status(&again), PaymentStatus::Pending);
+    let tie = [gateway(FactKind::Authorisation, 1), gateway(FactKind::Failure, 1), gateway(FactKind::Unknown, 1)];
+    assert_eq!(status(&tie), PaymentStatus::Failed);
+    assert_eq!(status(&[gateway(FactKind::Unknown, 1)]), PaymentStatus::Unknown);
+    assert_eq!(status(&[gateway(FactKind::Expiry, 1)]), PaymentStatus::Expired);
+    // A client's word does not bring a failed payment back.
+    let claimed = [gateway(FactKind::Failure, 1), fact(FactKind::Claim, "100", Door::Api, "t", 9)];
+    assert_eq!(status(&claimed), PaymentStatus::Failed);
+}
+
+#[test]
+fn an_authorisation_that_comes_after_its_capture_changes_nothing() {
+    let capture = fact(FactKind::Capture, "90", Door::Gateway, "pi", 1);
+    for at in [0, 1, 2] {
+        let late = fact(FactKind::Authorisation, "100", Door::Gateway, "pi", at);
+        let state = state(&[capture.clone(), late]);
+        assert_eq!((state.status, state.captured), (PaymentStatus::Confirmed, Some(capture.amount.into())));
+    }
+}
+
+#[test]
+fn what_went_back_decides_what_is_left_and_what_it_is_called() {
+    let paid = fact(FactKind::Capture, "100", Door::Gateway, "pi", 1);
+    let back = |kind, value: &str, movement: &str| fact(kind, value, Door::Gateway, movement, 5);
+    let cases = [
+        (vec![back(FactKind::Refund, "40", "r1")], PaymentStatus::PartiallyRefunded, "60.00"),
+        (vec![back(FactKind::Refund, "40", "r1"), back(FactKind::Refund, "60", "r2")], PaymentStatus::Refunded, "0.00"),
+        (
+            vec![back(FactKind::Refund, "40", "r1"), back(FactKind::RefundFailure, "40", "r1")],
+            PaymentStatus::Confirmed,
+            "100.00",
+        ),
+        (vec![back(FactKind::Reversal, "100", "v1")], PaymentStatus::Reversed, "0.00"),
+        (vec![back(FactKind::Dispute, "100", "d1")], PaymentStatus::Disputed, "100.00"),
+        (vec![back(FactKind::DisputeLost, "100", "d1")], PaymentStatus::Reversed, "0.00"),
+        (
+            vec![back(FactKind::Dispute, "100", "d1"), back(FactKind::DisputeWon, "100", "d1")],
+            PaymentStatus::Confirmed,
+            "100.00",
+        ),
+        // A chargeback after a refund takes money that has gone already.
+        (
+            vec![back(FactKind::Refund, "100", "r1"), back(FactKind::DisputeLost, "100", "d1")],
+            PaymentStatus::Reversed,
+            "-100.00",
+        ),
+    ];
+    for (returned, status, left) in cases {
+        let facts = [vec![paid.clone()], returned].concat();
+        let state = state(&facts);
+        let net = state.net().unwrap().unwrap();
+        assert_eq!((state.status, net.amount().to_string().as_str()), (status, left), "{facts:?}");
+    }
+}
+
+#[test]
+fn a_refund_that_comes_before_its_capture_counts_when_the_capture_comes() {
+    let refund = fact(FactKind::Refund, "40", Door::Gateway, "r1", 0);
+    assert_eq!(state(std::slice::from_ref(&refund)).net(), Ok(None));
+    let facts = [refund, fact(FactKind::Capture, "100", Door::Gateway, "pi", 1)];
+    assert_eq!(state(&facts).net().unwrap().unwrap().amount().to_string(), "60.00");
+}
+
+#[test]
+fn two_doors_that_see_one_refund_are_witnesses_and_two_refunds_add_up() {
+    let facts = [
+        fact(FactKind::Capture, "100", Door::Gateway, "pi", 1),
+        fact(FactKind::Refund, "30", Door::Gateway, "r1", 2),
+        fact(FactKind::Refund, "30", Door::Gateway, "r2", 3),
+        fact(FactKind::Refund, "60", Door::Bank, "line-9", 4),
+    ];
+    assert_eq!(state(&facts).returned, Some(Money::parse("60", "EUR").unwrap()));
+}
+
+#[test]
+fn proofs_of_different_ranks_that_differ_and_of_different_currencies_are_flagged() {
+    let captured = fact(FactKind::Capture, "100", Door::Gateway, "pi", 1);
+    let settled = fact(FactKind::Settlement, "40", Door::Bank, "line", 2);
+    let both = state(&[captured.clone(), settled]);
+    assert_eq!((both.captured, both.contradictory), (Some(Money::parse("40", "EUR").unwrap()), true));
+    let mut dollars = fact(FactKind::Settlement, "110", Door::Bank, "line", 2);
+    dollars.amount = Money::parse("110", "USD").and_then(Money::positive).unwrap();
+    let both = state(&[captured.clone(), dollars]);
+    assert_eq!((both.captured, both.contradictory), (Some(captured.amount.into()), true));
+}
+
+fn any_fact() -> impl Strategy<Value = Fact> {
+    let kinds = FactKind::ALL;
+    let doors = [Door::Api, Door::Gateway, Door::Confirmation, Door::Bank];
+    (0..kinds.len(), 0..doors.len(), 1..500_i64, 0..3_u32, 0..4_i64, any::<bool>(), 0..3_u128).prop_map(
+        move |(kind, door, cents, movement, at, euro, invoice)| {
+            let currency = if euro { "EUR" } else { "USD" };
+            let mut fact = fact(kinds[kind], "1", doors[door], &format!("m{movement}"), at);
+            let amount = Money::from_minor_units(cents, currency.parse().unwrap());
+            fact.amount = amount.and_then(Money::positive).unwrap();
+            fact.event_id = format!("{kind}{cents}{movement}{at}{euro}{invoice}");
+            fact.invoices = (invoice > 0).then(|| InvoiceId::from_uuid(Uuid::from_u128(invoice))).into_iter().collect();
+            fact
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn the_state_is_the_same_for_every_order_and_repetition(
+        (facts, shuffled) in proptest::collection::vec(any_fact(), 0..7)
+            .prop_flat_map(|facts| (Just(facts.clone()), Just([facts.clone(), facts].concat()).prop_shuffle()))
+    ) {
+        prop_assert_eq!(state(&facts), state(&shuffled));
+    }
+}

@@ -1,0 +1,105 @@
+//! Money that went back, or may: refunds, disputes, reversals. Each is known by the movement that facts name.
+
+use std::collections::BTreeMap;
+
+use crate::fact::{Fact, FactKind};
+use crate::money::Money;
+
+/// Money that went back to the payer because we wanted it to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// Our refund's id, where we asked for it; else the provider's name of the movement.
+    pub movement: String,
+    /// How much.
+    pub amount: Money,
+    /// It did not reach the payer after all. A refund that failed never succeeds later: another is made.
+    pub failed: bool,
+}
+
+/// Money that the payer's bank took back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reversal {
+    /// The provider's or bank's name of the movement.
+    pub movement: String,
+    /// How much.
+    pub amount: Money,
+}
+
+/// How far a dispute is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Open,
+    Won,
+    Lost,
+}
+
+/// Money that the payer wants back through their bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// The provider's name of the dispute.
+    pub movement: String,
+    /// How much.
+    pub amount: Money,
+    stage: Stage,
+}
+
+impl Dispute {
+    /// Nothing is decided.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    /// The payer won: the money is gone.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.stage == Stage::Lost
+    }
+}
+
+/// The facts of some kinds, by movement, each movement's in order of time.
+fn by_movement<'a>(ordered: &[&'a Fact], kinds: &[FactKind]) -> BTreeMap<&'a str, Vec<&'a Fact>> {
+    let mut movements: BTreeMap<&str, Vec<&Fact>> = BTreeMap::new();
+    for fact in ordered.iter().filter(|fact| kinds.contains(&fact.kind)) {
+        movements.entry(&fact.movement).or_default().push(fact);
+    }
+    movements
+}
+
+/// Sources that disagree about money that is gone: the larger amount counts.
+fn amount(facts: &[&Fact]) -> Option<Money> {
+    facts.iter().map(|fact| Money::from(fact.amount)).reduce(|left, right| left.larger(right).unwrap_or(left))
+}
+
+pub(crate) fn refunds(ordered: &[&Fact]) -> Vec<Refund> {
+    let movements = by_movement(ordered, &[FactKind::Refund, FactKind::RefundFailure]);
+    let refund = |(movement, facts): (&str, Vec<&Fact>)| {
+        let failed = facts.iter().any(|fact| fact.kind == FactKind::RefundFailure);
+        Some(Refund { movement: movement.to_owned(), amount: amount(&facts)?, failed })
+    };
+    movements.into_iter().filter_map(refund).collect()
+}
+
+pub(crate) fn reversals(ordered: &[&Fact]) -> Vec<Reversal> {
+    let movements = by_movement(ordered, &[FactKind::Reversal]);
+    let reversal = |(movement, facts): (&str, Vec<&Fact>)| {
+        Some(Reversal { movement: movement.to_owned(), amount: amount(&facts)? })
+    };
+    movements.into_iter().filter_map(reversal).collect()
+}
+
+/// A dispute that was decided stays decided, whatever of its opening comes late; of two decisions the later counts, and
+/// of two at one time the one against us.
+pub(crate) fn disputes(ordered: &[&Fact]) -> Vec<Dispute> {
+    let movements = by_movement(ordered, &[FactKind::Dispute, FactKind::DisputeWon, FactKind::DisputeLost]);
+    let dispute = |(movement, facts): (&str, Vec<&Fact>)| {
+        let decision = |fact: &&Fact| match fact.kind {
+            FactKind::DisputeWon => Some((fact.occurred_at, Stage::Won)),
+            FactKind::DisputeLost => Some((fact.occurred_at, Stage::Lost)),
+            _ => None,
+        };
+        let stage = facts.iter().filter_map(decision).max().map_or(Stage::Open, |(_, stage)| stage);
+        Some(Dispute { movement: movement.to_owned(), amount: amount(&facts)?, stage })
+    };
+    movements.into_iter().filter_map(dispute).collect()
+}

@@ -1,0 +1,164 @@
+//! The steps of a settlement. Each changes holdings and invoices, and notes the movement.
+
+use super::{Allocation, Credit, Entitlement, Holdings, Invoices, Movement, SettlementError, SurplusReason, sum};
+use crate::id::{ClientId, InvoiceId};
+use crate::invoice::{Invoice, InvoiceStatus};
+use crate::money::{Money, MoneyError};
+
+/// A settlement under way.
+pub(super) struct Settling<'a> {
+    pub(super) net: Money,
+    pub(super) holdings: &'a mut Holdings,
+    pub(super) invoices: &'a mut Invoices,
+    pub(super) movements: Vec<Movement>,
+}
+
+impl Settling<'_> {
+    /// The payment's currency is that of its earliest proof; what was posted in another before that came, goes.
+    pub(super) fn leave_other_currencies(&mut self) -> Result<(), SettlementError> {
+        let currency = self.net.currency();
+        for held in self.holdings.allocations.clone() {
+            if held.amount.currency() != currency {
+                self.release(held.invoice_id, held.by_staff, held.amount)?;
+            }
+        }
+        for credit in self.holdings.credits.clone() {
+            if credit.amount.currency() != currency && !credit.amount.is_zero() {
+                self.move_credit(credit.client_id, credit.amount.negated(), None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Better evidence may name another invoice than the money went to.
+    pub(super) fn leave_other_invoices(&mut self, named: &[InvoiceId]) -> Result<(), SettlementError> {
+        for held in self.holdings.allocations.clone() {
+            if !held.by_staff && !named.contains(&held.invoice_id) {
+                self.release(held.invoice_id, false, held.amount)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what the net amount no longer covers: surplus first, then what staff moved, the latest first, then
+    /// what pays the named invoices, the last named first. Returns what is free to pay more.
+    pub(super) fn keep_what_is_covered(&mut self, entitled: &Entitlement) -> Result<Money, SettlementError> {
+        let mut covered = entitled.net.or_zero();
+        let named_rank = |held: &Allocation| entitled.invoices.iter().position(|id| *id == held.invoice_id);
+        let mut keepers = self.holdings.allocations.clone();
+        keepers.sort_by_key(|held| (held.by_staff, if held.by_staff { None } else { named_rank(held) }));
+        for held in keepers {
+            let kept = held.amount.smaller(covered)?;
+            covered = covered.checked_sub(kept)?;
+            let excess = held.amount.checked_sub(kept)?;
+            if excess.is_positive() {
+                self.release(held.invoice_id, held.by_staff, excess)?;
+            }
+        }
+        Ok(covered.checked_sub(entitled.reserved)?.checked_sub(entitled.pinned)?.or_zero())
+    }
+
+    /// Pays the named invoices in their order. Returns what was paid.
+    pub(super) fn pay(&mut self, named: &[InvoiceId], mut free: Money) -> Result<Money, SettlementError> {
+        let before = free;
+        for id in named {
+            let amount = self.capacity(*id)?.smaller(free)?;
+            if amount.is_positive() {
+                self.allocate(*id, amount, false)?;
+                free = free.checked_sub(amount)?;
+            }
+        }
+        Ok(before.checked_sub(free)?)
+    }
+
+    /// What an invoice can still take of this payment's currency.
+    pub(super) fn capacity(&self, id: InvoiceId) -> Result<Money, MoneyError> {
+        match self.invoices.get(&id) {
+            Some(invoice) if invoice.is_payable() && invoice.total().currency() == self.net.currency() => {
+                invoice.outstanding()
+            }
+            _ => Ok(Money::zero(self.net.currency())),
+        }
+    }
+
+    /// Makes surplus what is not allocated, and gives it to the client whose invoice is named.
+    pub(super) fn balance_surplus(&mut self, named: &[InvoiceId]) -> Result<(), SettlementError> {
+        let home = named.iter().find_map(|id| self.invoices.get(id)).cloned();
+        let owner = home.as_ref().map(Invoice::client_id);
+        let allocated = sum(self.holdings.allocations.iter().map(|held| held.amount), self.net)?;
+        let mut missing = self.net.checked_sub(allocated)?;
+        for credit in self.holdings.credits.clone() {
+            if credit.client_id == owner {
+                missing = missing.checked_sub(credit.amount)?;
+            } else {
+                self.move_credit(credit.client_id, credit.amount.negated(), home.as_ref())?;
+            }
+        }
+        self.move_credit(owner, missing, home.as_ref())
+    }
+
+    pub(super) fn move_credit(
+        &mut self,
+        client_id: Option<ClientId>,
+        amount: Money,
+        home: Option<&Invoice>,
+    ) -> Result<(), SettlementError> {
+        if amount.is_zero() {
+            return Ok(());
+        }
+        self.movements.push(if amount.is_positive() {
+            Movement::Credited { client_id, amount, reason: self.surplus_reason(home) }
+        } else {
+            Movement::Debited { client_id, amount: amount.negated() }
+        });
+        let is_same = |held: &&mut Credit| held.client_id == client_id && held.amount.currency() == amount.currency();
+        match self.holdings.credits.iter_mut().find(is_same) {
+            Some(held) => held.amount = held.amount.checked_add(amount)?,
+            None => self.holdings.credits.push(Credit { client_id, amount }),
+        }
+        self.holdings.credits.retain(|held| !held.amount.is_zero());
+        Ok(())
+    }
+
+    fn surplus_reason(&self, home: Option<&Invoice>) -> SurplusReason {
+        let Some(home) = home else { return SurplusReason::UnknownInvoice };
+        let pays_it = || self.holdings.allocations.iter().any(|held| held.invoice_id == home.id());
+        if home.total().currency() != self.net.currency() {
+            SurplusReason::WrongCurrency
+        } else if !home.is_payable() {
+            SurplusReason::NotPayable
+        } else if home.status() == InvoiceStatus::Paid && !pays_it() {
+            SurplusReason::AlreadyPaid
+        } else {
+            SurplusReason::Overpaid
+        }
+    }
+
+    pub(super) fn allocate(&mut self, id: InvoiceId, amount: Money, by_staff: bool) -> Result<(), SettlementError> {
+        let invoice = self.change(id, amount, by_staff)?;
+        self.movements.push(Movement::Allocated { invoice, amount, by_staff });
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self, id: InvoiceId, by_staff: bool, amount: Money) -> Result<(), SettlementError> {
+        let invoice = self.change(id, amount.negated(), by_staff)?;
+        self.movements.push(Movement::Released { invoice, amount, by_staff });
+        Ok(())
+    }
+
+    /// Changes what an invoice has of this payment, and returns the invoice afterwards.
+    fn change(&mut self, id: InvoiceId, amount: Money, by_staff: bool) -> Result<Invoice, SettlementError> {
+        let invoice = self.invoices.get_mut(&id).ok_or(SettlementError::NotAtHand(id))?;
+        *invoice = invoice.with_allocation(amount)?;
+        let invoice = invoice.clone();
+        let is_same = |held: &&mut Allocation| {
+            held.invoice_id == id && held.by_staff == by_staff && held.amount.currency() == amount.currency()
+        };
+        match self.holdings.allocations.iter_mut().find(is_same) {
+            Some(held) => held.amount = held.amount.checked_add(amount)?,
+            None => self.holdings.allocations.push(Allocation { invoice_id: id, amount, by_staff }),
+        }
+        self.holdings.allocations.retain(|held| !held.amount.is_zero());
+        Ok(invoice)
+    }
+}

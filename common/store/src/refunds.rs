@@ -1,0 +1,142 @@
+//! `payments.refunds`: refunds that staff asked for.
+
+use chrono::{DateTime, Utc};
+use quittance_domain::id::{PaymentId, RefundId};
+use quittance_domain::money::Money;
+use quittance_domain::refund::{RefundRequest, RefundStatus};
+use uuid::Uuid;
+
+use crate::database::{Database, Transaction};
+use crate::error::{StoreError, money};
+
+const TABLE: &str = "payments.refunds";
+
+/// A refund to be kept.
+#[derive(Debug, Clone)]
+pub struct NewRefund {
+    /// The refund, as it was decided.
+    pub request: RefundRequest,
+    /// Of which payment.
+    pub payment_id: PaymentId,
+    /// Why staff want it.
+    pub reason: String,
+    /// Who wants it.
+    pub requested_by: String,
+    /// Why it is refused, if it is.
+    pub refusal: Option<String>,
+}
+
+/// Adds a refund.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses (more than is left of the payment) or fails.
+pub async fn insert(transaction: &mut Transaction, refund: &NewRefund) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into payments.refunds (id, payment_id, amount, currency, reason, requested_by, status, refusal)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        refund.request.id.as_uuid(),
+        refund.payment_id.as_uuid(),
+        refund.request.amount.amount(),
+        refund.request.amount.currency().code(),
+        refund.reason,
+        refund.requested_by,
+        refund.request.status.as_str(),
+        refund.refusal,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Writes how far a refund is.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses (more than is left of the payment) or fails.
+pub async fn update(
+    transaction: &mut Transaction,
+    id: RefundId,
+    status: RefundStatus,
+    refusal: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update payments.refunds set status = $2, refusal = $3 where id = $1",
+        id.as_uuid(),
+        status.as_str(),
+        refusal,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// The refunds of payments, in the order in which they were asked for.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn of_payments(
+    transaction: &mut Transaction,
+    payments: &[PaymentId],
+) -> Result<Vec<(PaymentId, RefundRequest)>, StoreError> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        "select id, payment_id, amount, currency, status from payments.refunds
+         where payment_id = any($1) order by requested_at, id",
+        &ids,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let amount = money(TABLE, row.amount, &row.currency)?;
+            let request = RefundRequest {
+                id: RefundId::from_uuid(row.id),
+                amount: amount.positive().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                status: row.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+            };
+            Ok((PaymentId::from_uuid(row.payment_id), request))
+        })
+        .collect()
+}
+
+/// A refund as readers see it.
+#[derive(Debug, Clone)]
+pub struct RefundView {
+    /// The refund.
+    pub id: RefundId,
+    /// How much.
+    pub amount: Money,
+    /// Why staff want it.
+    pub reason: String,
+    /// How far it is.
+    pub status: String,
+    /// Why it was refused.
+    pub refusal: Option<String>,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+}
+
+/// The refunds of a payment, in the order in which they were asked for.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn views(database: &Database, payment: PaymentId) -> Result<Vec<RefundView>, StoreError> {
+    let rows = sqlx::query!(
+        "select id, amount, currency, reason, status, refusal, requested_at from payments.refunds
+         where payment_id = $1 order by requested_at, id",
+        payment.as_uuid(),
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(RefundView {
+                id: RefundId::from_uuid(row.id),
+                amount: money(TABLE, row.amount, &row.currency)?,
+                reason: row.reason,
+                status: row.status,
+                refusal: row.refusal,
+                requested_at: row.requested_at,
+            })
+        })
+        .collect()
+}

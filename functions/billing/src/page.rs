@@ -1,0 +1,74 @@
+//! `?limit=&cursor=` of lists.
+
+use std::str::FromStr;
+
+use quittance_lambda::problem::{FieldProblem, Problem};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Entries of a page when the caller does not say.
+const LIMIT_DEFAULT: i64 = 50;
+
+/// The most entries of a page.
+const LIMIT_MAX: i64 = 200;
+
+/// The query of a list, as it came.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PageQuery {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// Which entries are wanted.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    /// How many at most.
+    limit: i64,
+    /// The entry after which to begin.
+    pub(crate) after: Option<T>,
+}
+
+impl PageQuery {
+    /// Reads the page.
+    ///
+    /// # Errors
+    /// 400 if the limit is out of bounds or the cursor is none of ours.
+    pub(crate) fn page<T: FromStr>(&self) -> Result<Page<T>, Problem> {
+        let refuse = |pointer: &str, detail: String| {
+            Problem::invalid(vec![FieldProblem { pointer: pointer.to_owned(), detail }])
+        };
+        let limit = match self.limit.as_deref() {
+            None => LIMIT_DEFAULT,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+                .ok_or_else(|| refuse("limit", format!("must be a whole number from 1 to {LIMIT_MAX}")))?,
+        };
+        let after = match self.cursor.as_deref() {
+            None => None,
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|_| refuse("cursor", "must be the next_cursor of an earlier answer".to_owned()))?,
+            ),
+        };
+        Ok(Page { limit, after })
+    }
+}
+
+impl<T> Page<T> {
+    /// How many entries to read: one more than wanted, to know whether there is a next page.
+    pub(crate) const fn to_read(&self) -> i64 {
+        self.limit.saturating_add(1)
+    }
+
+    /// The answer, from the entries read and their ids.
+    pub(crate) fn answer(&self, name: &str, mut entries: Vec<(String, Value)>) -> Value {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_more = entries.len() > limit;
+        entries.truncate(limit);
+        let next_cursor = entries.last().filter(|_| has_more).map(|(id, _)| id.clone());
+        let shown: Vec<Value> = entries.into_iter().map(|(_, entry)| entry).collect();
+        json!({name: shown, "next_cursor": next_cursor})
+    }
+}

@@ -1,0 +1,52 @@
+//! `GET /v1/invoices/{id}/timeline`: what happened to an invoice, when, why, by whom.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use quittance_domain::id::{AuditId, InvoiceId};
+use quittance_lambda::caller::{Caller, Permission, Reach};
+use quittance_lambda::problem::Problem;
+use quittance_store::audit::{self, TimelineEntry};
+use quittance_store::invoices;
+use serde_json::{Value, json};
+
+use crate::page::PageQuery;
+use crate::{Billing, path_id, unavailable};
+
+/// Members of an invoice's state that are shown, where a record has them.
+const STATE: [&str; 3] = ["status", "paid", "version"];
+
+/// Shows the timeline; a client sees its own invoices' only, and not which person of ours did what.
+pub(crate) async fn read(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Value>, Problem> {
+    let reach = caller.may(Permission::Read)?;
+    let id: InvoiceId = path_id("invoice", &id)?;
+    let page = page.page::<AuditId>()?;
+    let found = invoices::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
+    if found.is_none() {
+        return Err(Problem::not_found("invoice", id));
+    }
+    let entries = audit::timeline(&billing.database, id, page.after, page.to_read()).await.map_err(unavailable)?;
+    let entries = entries.into_iter().map(|entry| (entry.id.to_string(), shown(&entry, reach))).collect();
+    Ok(Json(page.answer("timeline", entries)))
+}
+
+fn shown(entry: &TimelineEntry, reach: Reach) -> Value {
+    let by = match reach {
+        Reach::All => entry.actor.as_str(),
+        Reach::Own(_) => entry.actor.split_once(':').map_or(entry.actor.as_str(), |(kind, _)| kind),
+    };
+    let state = entry.invoice.as_ref().map(|invoice| {
+        let members = STATE.iter().filter_map(|name| Some(((*name).to_owned(), invoice.get(name)?.clone())));
+        Value::Object(members.collect())
+    });
+    json!({
+        "id": entry.id, "at": entry.at, "what": entry.action, "why": entry.reason, "by": by,
+        "subject": entry.subject, "invoice": state,
+    })
+}

@@ -1,0 +1,342 @@
+//! What staff decide, each decision in one transaction: refunds, cases, twins.
+
+use chrono::{DateTime, Utc};
+use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
+use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
+use quittance_domain::event::{EventMessage, ReleaseReason};
+use quittance_domain::id::{AuditId, CaseId, InvoiceId, PaymentId, RefundId, TransactionId};
+use quittance_domain::payment::PaymentStatus;
+use quittance_domain::refund::{RefundRequest, RefundStatus};
+use quittance_domain::settlement;
+use quittance_store::audit::AuditRecord;
+use quittance_store::cases::{self, ClosedCase, KnownCase};
+use quittance_store::payments::{self, KnownPayment, NewPayment, PaymentUpdate};
+use quittance_store::refunds::NewRefund;
+use quittance_store::retry::Attempts;
+use quittance_store::{Database, StoreError, Transaction, audit, decisions, references};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::changes::{Cause, Changes};
+use crate::ground::{Dossier, Ground};
+use crate::identify::lock_unmerged;
+
+/// What staff want done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Give money back.
+    Refund(RefundOrder),
+    /// Close a case.
+    Case(CaseOrder),
+    /// Make one payment of two.
+    Merge(MergeOrder),
+}
+
+/// A decision and what ties it to the request that brought it.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// What is to be done.
+    pub order: Order,
+    /// The request that it came with.
+    pub correlation_id: String,
+}
+
+/// Carries a decision out, once however often it is delivered. What cannot be done is recorded with its reason.
+///
+/// # Errors
+/// [`StoreError`]; nothing has changed then.
+pub async fn decide(
+    database: &Database,
+    decision: &Decision,
+    now: DateTime<Utc>,
+) -> Result<Vec<EventMessage>, StoreError> {
+    let mut attempts = Attempts::new();
+    loop {
+        match attempt(database, decision, now).await {
+            Ok(events) => return Ok(events),
+            Err(error) => attempts.pause(error).await?,
+        }
+    }
+}
+
+async fn attempt(
+    database: &Database,
+    decision: &Decision,
+    now: DateTime<Utc>,
+) -> Result<Vec<EventMessage>, StoreError> {
+    let transaction = database.begin().await?;
+    let mut deciding = Deciding { transaction, changes: Changes::new(now), correlation_id: &decision.correlation_id };
+    match &decision.order {
+        Order::Refund(order) => deciding.refund(order).await?,
+        Order::Case(order) => deciding.case(order).await?,
+        Order::Merge(order) => deciding.merge(order).await?,
+    }
+    deciding.transaction.commit().await?;
+    Ok(deciding.changes.events)
+}
+
+/// A decision being carried out.
+struct Deciding<'a> {
+    transaction: Transaction,
+    changes: Changes,
+    correlation_id: &'a str,
+}
+
+impl<'a> Deciding<'a> {
+    async fn refund(&mut self, order: &'a RefundOrder) -> Result<(), StoreError> {
+        let mut ground = match self.find(&order.transaction_id).await? {
+            Some(id) => self.ground(&[id]).await?,
+            None => self.add(&order.transaction_id).await?,
+        };
+        let Some(dossier) = ground.dossiers.values_mut().next() else { return Ok(()) };
+        let id = dossier.payment.id;
+        if dossier.refunds.iter().any(|request| request.id == order.refund_id) {
+            return Ok(());
+        }
+        let request = RefundRequest { id: order.refund_id, amount: order.amount, status: RefundStatus::Waiting };
+        self.ask_for(dossier, request, &order.reason, &order.actor);
+        ground.lock_invoices(&mut self.transaction, &[]).await?;
+        let cause =
+            self.cause(&order.actor, "payment.refund_requested", format!("refund of {}", order.amount), &order.reason);
+        self.changes.settle(&mut ground, id, &cause, None)?;
+        self.changes.write(&mut self.transaction, &ground).await
+    }
+
+    async fn case(&mut self, order: &'a CaseOrder) -> Result<(), StoreError> {
+        if !decisions::note(&mut self.transaction, &order.request, &order.case_id.to_string()).await? {
+            return Ok(());
+        }
+        let Some(id) = self.find(&order.transaction_id).await? else { return Ok(()) };
+        let mut ground = self.ground(&[id]).await?;
+        let further: Vec<InvoiceId> = match order.decision {
+            CaseDecision::Apply { invoice_id } => vec![invoice_id],
+            CaseDecision::Refund | CaseDecision::Dismiss => vec![],
+        };
+        ground.lock_invoices(&mut self.transaction, &further).await?;
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let Some(case) = dossier.cases.iter().find(|case| case.id == order.case_id).cloned() else { return Ok(()) };
+        match self.decide_case(&mut ground, id, &case, order)? {
+            Ok(()) => self.changes.write(&mut self.transaction, &ground).await,
+            Err(refusal) => self.refuse_case(order, &refusal).await,
+        }
+    }
+
+    fn decide_case(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        case: &KnownCase,
+        order: &'a CaseOrder,
+    ) -> Result<Result<(), CaseRefusal>, StoreError> {
+        if let Some(resolution) = case.resolution {
+            return Ok(Err(CaseRefusal::Closed(resolution)));
+        }
+        if let Err(refusal) = order.decision.fits(case.kind) {
+            return Ok(Err(refusal));
+        }
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
+        let mut closed = ClosedCase {
+            id: case.id,
+            resolution: order.decision.resolution(),
+            amount: None,
+            decided_by: Some(order.actor.clone()),
+            decision_reason: Some(order.reason.clone()),
+        };
+        let mut to = None;
+        match order.decision {
+            CaseDecision::Apply { invoice_id } => {
+                if !takes(ground, id, invoice_id) {
+                    return Ok(Err(CaseRefusal::NotApplicable(invoice_id)));
+                }
+                to = Some(invoice_id);
+            }
+            CaseDecision::Refund => {
+                let Some(request) = refund_of(case, order) else {
+                    return Ok(Err(CaseRefusal::NothingToMove(case.kind)));
+                };
+                self.ask_for(dossier, request, &order.reason, &order.actor);
+            }
+            CaseDecision::Dismiss => {
+                closed.amount = case.amount;
+                let kept = dossier.cases.iter_mut().find(|kept| kept.id == case.id);
+                kept.into_iter().for_each(|kept| kept.resolution = Some(Resolution::Dismissed));
+            }
+        }
+        let what = format!("{} case {}", case.kind, order.decision.resolution());
+        let cause = self.cause(&order.actor, "case.decided", what, &order.reason);
+        self.changes.settle(ground, id, &cause, to)?;
+        if !is_left_over(ground, id, case.kind)? {
+            self.changes.decide_case(closed);
+        }
+        Ok(Ok(()))
+    }
+
+    async fn refuse_case(&mut self, order: &CaseOrder, refusal: &CaseRefusal) -> Result<(), StoreError> {
+        cases::refuse(&mut self.transaction, order.case_id, &refusal.to_string()).await?;
+        let after = json!({"decision": order.decision, "refusal": refusal.to_string()});
+        self.audit_refusal("case.decision_refused", order.case_id.to_string(), &order.actor, refusal, after).await
+    }
+
+    async fn merge(&mut self, order: &'a MergeOrder) -> Result<(), StoreError> {
+        if !decisions::note(&mut self.transaction, &order.request, &order.twin.to_string()).await? {
+            return Ok(());
+        }
+        let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.twin).await?);
+        let (Some(kept), Some(twin)) = (kept, twin) else {
+            let refusal = "one of the two payments is unknown";
+            return self.refuse_merge(order, refusal).await;
+        };
+        if kept == twin {
+            return Ok(());
+        }
+        let mut ground = self.ground(&[kept, twin]).await?;
+        let Some(other) = ground.dossiers.get(&twin) else { return Ok(()) };
+        let under_way = [RefundStatus::Waiting, RefundStatus::Requested];
+        if other.refunds.iter().any(|request| under_way.contains(&request.status)) {
+            return self.refuse_merge(order, "a refund of the twin is under way; merge when it is done").await;
+        }
+        ground.lock_invoices(&mut self.transaction, &[]).await?;
+        let what = format!("{} is the same money", order.twin);
+        let mut cause = self.cause(&order.actor, "payment.merged", what, &order.reason);
+        cause.release = ReleaseReason::Merged;
+        self.changes.withdraw(&mut ground, twin, &cause)?;
+        self.join(&mut ground, kept, twin);
+        self.changes.settle(&mut ground, kept, &cause, None)?;
+        self.changes.fill_reopened(&mut self.transaction, &mut ground, self.correlation_id).await?;
+        payments::merge(&mut self.transaction, kept, twin).await?;
+        self.changes.write(&mut self.transaction, &ground).await
+    }
+
+    /// Gives the twin's evidence to the payment that stays.
+    fn join(&mut self, ground: &mut Ground, kept: PaymentId, twin: PaymentId) {
+        let Some(other) = ground.dossiers.remove(&twin) else { return };
+        if let Some(dossier) = ground.dossiers.get_mut(&kept) {
+            dossier.facts.extend(other.facts);
+            for case in dossier.cases.iter().filter(|case| case.kind == CaseKind::Twins && case.resolution.is_none()) {
+                self.changes.decide_case(ClosedCase {
+                    id: case.id,
+                    resolution: Resolution::Merged,
+                    amount: None,
+                    decided_by: None,
+                    decision_reason: None,
+                });
+            }
+        }
+        self.changes.update(PaymentUpdate {
+            id: twin,
+            status: PaymentStatus::Pending,
+            amount: None,
+            returned: None,
+            client_id: None,
+            invoices: Vec::new(),
+        });
+    }
+
+    async fn refuse_merge(&mut self, order: &MergeOrder, refusal: &str) -> Result<(), StoreError> {
+        let after = json!({"twin": order.twin, "refusal": refusal});
+        let subject = order.transaction_id.to_string();
+        self.audit_refusal("payment.merge_refused", subject, &order.actor, &refusal, after).await
+    }
+
+    async fn audit_refusal(
+        &mut self,
+        action: &'static str,
+        subject: String,
+        actor: &str,
+        refusal: &dyn std::fmt::Display,
+        after: Value,
+    ) -> Result<(), StoreError> {
+        let record = AuditRecord {
+            id: AuditId::from_uuid(Uuid::now_v7()),
+            actor: actor.to_owned(),
+            action,
+            subject,
+            reason: refusal.to_string(),
+            before: Value::Null,
+            after,
+            correlation_id: self.correlation_id.to_owned(),
+        };
+        audit::append(&mut self.transaction, &[record]).await
+    }
+
+    async fn find(&mut self, name: &TransactionId) -> Result<Option<PaymentId>, StoreError> {
+        let known = references::find(&mut self.transaction, std::slice::from_ref(name), &[]).await?;
+        Ok(known.names.get(name).copied())
+    }
+
+    async fn ground(&mut self, ids: &[PaymentId]) -> Result<Ground, StoreError> {
+        let locked = lock_unmerged(&mut self.transaction, ids).await?;
+        Ground::of(&mut self.transaction, locked, &Default::default()).await
+    }
+
+    /// A refund may come before anything else that is known of its payment.
+    async fn add(&mut self, name: &TransactionId) -> Result<Ground, StoreError> {
+        let moved = || StoreError::Moved { payment: name.to_string() };
+        let (provider, transaction_id) = TransactionId::with_provider(name.as_str()).map_err(|_| moved())?;
+        let new = NewPayment { id: PaymentId::from_uuid(Uuid::now_v7()), transaction_id, provider };
+        let inserted = payments::insert(&mut self.transaction, std::slice::from_ref(&new)).await?;
+        if inserted.is_empty() {
+            return Err(moved());
+        }
+        let payment = KnownPayment {
+            id: new.id,
+            transaction_id: new.transaction_id,
+            provider: new.provider,
+            status: PaymentStatus::Pending,
+            invoices: Vec::new(),
+            merged_into: None,
+        };
+        Ground::of(&mut self.transaction, vec![payment], &inserted).await
+    }
+
+    fn ask_for(&mut self, dossier: &mut Dossier, request: RefundRequest, reason: &str, actor: &str) {
+        self.changes.new_refund = Some(NewRefund {
+            request: request.clone(),
+            payment_id: dossier.payment.id,
+            reason: reason.to_owned(),
+            requested_by: actor.to_owned(),
+            refusal: None,
+        });
+        dossier.refunds.push(request);
+    }
+
+    fn cause(&self, actor: &'a str, action: &'static str, what: String, reason: &str) -> Cause<'a> {
+        Cause {
+            actor,
+            action,
+            reason: format!("{what} ({reason})"),
+            release: ReleaseReason::Corrected,
+            is_proof: false,
+            correlation_id: self.correlation_id,
+        }
+    }
+}
+
+/// The refund of all surplus that a case is about; its id is the same for every delivery of the decision.
+fn refund_of(case: &KnownCase, order: &CaseOrder) -> Option<RefundRequest> {
+    let amount = case.amount?.positive().ok()?;
+    let id = RefundId::from_uuid(Uuid::new_v5(&CaseId::as_uuid(case.id), order.request.as_bytes()));
+    Some(RefundRequest { id, amount, status: RefundStatus::Waiting })
+}
+
+/// Whether staff may pay that invoice with the payment's surplus: it is open, of the same currency, and of the client
+/// whose credit it is; money in suspense may go to any.
+fn takes(ground: &Ground, id: PaymentId, invoice_id: InvoiceId) -> bool {
+    let (Some(dossier), Some(invoice)) = (ground.dossiers.get(&id), ground.invoices.get(&invoice_id)) else {
+        return false;
+    };
+    let is_open = invoice.is_payable() && invoice.outstanding().is_ok_and(|left| left.is_positive());
+    let fits = |credit: &settlement::Credit| {
+        credit.amount.currency() == invoice.total().currency()
+            && credit.client_id.is_none_or(|client_id| client_id == invoice.client_id())
+    };
+    is_open && dossier.holdings.credits.iter().any(fits)
+}
+
+/// Whether a decision about surplus left some of it to decide.
+fn is_left_over(ground: &Ground, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
+    let Some(dossier) = ground.dossiers.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
+    let Some(entitled) = dossier.entitlement(&dossier.state()?)? else { return Ok(false) };
+    let loose = settlement::loose_surplus(&entitled, &dossier.holdings).map_err(|error| dossier.corrupt(error))?;
+    Ok(loose.is_positive())
+}

@@ -1,0 +1,176 @@
+//! All that is known of the payments and invoices of a batch, read under their locks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quittance_domain::case::{CaseKind, Resolution};
+use quittance_domain::fact::Fact;
+use quittance_domain::id::{InvoiceId, PaymentId};
+use quittance_domain::money::{Money, MoneyError};
+use quittance_domain::payment::{PaymentState, PaymentStatus};
+use quittance_domain::refund::{self, RefundRequest};
+use quittance_domain::settlement::{Entitlement, Holdings, Invoices};
+use quittance_store::cases::{self, KnownCase};
+use quittance_store::invoices::{self, InvoiceRecord};
+use quittance_store::payments::{self, KnownPayment};
+use quittance_store::{StoreError, Transaction, allocations, credits, facts, refunds};
+
+/// All that is known of one payment.
+#[derive(Debug)]
+pub(crate) struct Dossier {
+    pub(crate) payment: KnownPayment,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) holdings: Holdings,
+    pub(crate) refunds: Vec<RefundRequest>,
+    pub(crate) cases: Vec<KnownCase>,
+}
+
+impl Dossier {
+    fn of(payment: KnownPayment) -> Self {
+        Self { payment, facts: Vec::new(), holdings: Holdings::default(), refunds: Vec::new(), cases: Vec::new() }
+    }
+
+    /// What the facts add up to.
+    pub(crate) fn state(&self) -> Result<PaymentState, StoreError> {
+        PaymentState::of(&self.facts).map_err(|error| self.corrupt(error))
+    }
+
+    /// What the evidence entitles the payment to; none while nothing is proven.
+    pub(crate) fn entitlement(&self, state: &PaymentState) -> Result<Option<Entitlement>, StoreError> {
+        let net = state.net().map_err(|error| self.corrupt(error))?;
+        net.map(|net| self.entitled(net, state.invoices.clone())).transpose()
+    }
+
+    fn entitled(&self, net: Money, invoices: Vec<InvoiceId>) -> Result<Entitlement, StoreError> {
+        let sums = || -> Result<_, MoneyError> {
+            let is_pinned =
+                |case: &&KnownCase| case.kind == CaseKind::Surplus && case.resolution == Some(Resolution::Dismissed);
+            let amounts = self.cases.iter().filter(is_pinned).filter_map(|case| case.amount);
+            let mut amounts = amounts.filter(|amount| amount.currency() == net.currency());
+            let pinned = amounts.try_fold(Money::zero(net.currency()), Money::checked_add)?;
+            Ok((refund::reserved(&self.refunds, net)?, pinned))
+        };
+        let (reserved, pinned) = sums().map_err(|error| self.corrupt(error))?;
+        Ok(Entitlement { net, invoices, reserved, pinned })
+    }
+
+    /// The open case of a kind.
+    pub(crate) fn open_case(&self, kind: CaseKind) -> Option<&KnownCase> {
+        self.cases.iter().find(|case| case.kind == kind && case.resolution.is_none())
+    }
+
+    /// What is kept of this payment does not fit together.
+    pub(crate) fn corrupt(&self, reason: impl std::fmt::Display) -> StoreError {
+        let reason = format!("payment {} ({}): {reason}", self.payment.id, self.payment.transaction_id);
+        StoreError::Corrupt { table: "payments", reason }
+    }
+
+    /// Whether money may stand somewhere: it was proven before.
+    fn has_money(&self) -> bool {
+        use PaymentStatus::{Expired, Failed, Pending, Unknown};
+        !matches!(self.payment.status, Pending | Unknown | Failed | Expired)
+    }
+}
+
+/// The payments and invoices of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Ground {
+    pub(crate) dossiers: BTreeMap<PaymentId, Dossier>,
+    /// Invoices with what events print of them.
+    pub(crate) records: BTreeMap<InvoiceId, InvoiceRecord>,
+    /// The same invoices as they stand while money moves.
+    pub(crate) invoices: Invoices,
+}
+
+impl Ground {
+    /// Reads what is kept of locked payments, but for their money, which their invoices' locks guard too.
+    pub(crate) async fn of(
+        transaction: &mut Transaction,
+        payments: Vec<KnownPayment>,
+        new: &BTreeSet<PaymentId>,
+    ) -> Result<Self, StoreError> {
+        let known: Vec<PaymentId> = payments.iter().map(|payment| payment.id).filter(|id| !new.contains(id)).collect();
+        let dossiers = payments.into_iter().map(|payment| (payment.id, Dossier::of(payment))).collect();
+        let mut ground = Self { dossiers, ..Self::default() };
+        if !known.is_empty() {
+            ground.read_evidence(transaction, &known).await?;
+        }
+        Ok(ground)
+    }
+
+    async fn read_evidence(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
+        for (id, fact) in facts::of_payments(transaction, ids).await? {
+            self.with(id, |dossier| dossier.facts.push(fact));
+        }
+        for (id, request) in refunds::of_payments(transaction, ids).await? {
+            self.with(id, |dossier| dossier.refunds.push(request));
+        }
+        for case in cases::of_payments(transaction, ids).await? {
+            self.with(case.payment_id, |dossier| dossier.cases.push(case));
+        }
+        Ok(())
+    }
+
+    /// Locks the invoices that the payments name or have money at, and `further`; then reads where the money stands.
+    pub(crate) async fn lock_invoices(
+        &mut self,
+        transaction: &mut Transaction,
+        further: &[InvoiceId],
+    ) -> Result<(), StoreError> {
+        let with_money: Vec<PaymentId> =
+            self.dossiers.values().filter(|dossier| dossier.has_money()).map(|dossier| dossier.payment.id).collect();
+        let mut wanted: BTreeSet<InvoiceId> = further.iter().copied().collect();
+        for dossier in self.dossiers.values() {
+            wanted.extend(dossier.state()?.invoices);
+            wanted.extend(&dossier.payment.invoices);
+        }
+        if !with_money.is_empty() {
+            wanted.extend(allocations::invoices_of_payments(transaction, &with_money).await?);
+        }
+        if !wanted.is_empty() {
+            let wanted: Vec<InvoiceId> = wanted.into_iter().collect();
+            for record in invoices::lock(transaction, &wanted).await? {
+                self.invoices.insert(record.invoice.id(), record.invoice.clone());
+                self.records.insert(record.invoice.id(), record);
+            }
+        }
+        self.read_holdings(transaction, &with_money).await
+    }
+
+    async fn read_holdings(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for (id, allocation) in allocations::of_payments(transaction, ids).await? {
+            self.with(id, |dossier| dossier.holdings.allocations.push(allocation));
+        }
+        for (id, credit) in credits::of_payments(transaction, ids).await? {
+            self.with(id, |dossier| dossier.holdings.credits.push(credit));
+        }
+        Ok(())
+    }
+
+    /// Reads other payments that have surplus and name one of the invoices, which are locked; their own locks are not
+    /// needed to move money between those invoices and their surplus.
+    pub(crate) async fn read_waiting(
+        &mut self,
+        transaction: &mut Transaction,
+        invoices: &[InvoiceId],
+    ) -> Result<Vec<PaymentId>, StoreError> {
+        let at_hand: Vec<PaymentId> = self.dossiers.keys().copied().collect();
+        let waiting = payments::with_surplus_for(transaction, invoices, &at_hand).await?;
+        if !waiting.is_empty() {
+            for payment in payments::read(transaction, &waiting).await? {
+                self.dossiers.insert(payment.id, Dossier::of(payment));
+            }
+            self.read_evidence(transaction, &waiting).await?;
+            self.read_holdings(transaction, &waiting).await?;
+        }
+        Ok(waiting)
+    }
+
+    fn with(&mut self, id: PaymentId, change: impl FnOnce(&mut Dossier)) {
+        if let Some(dossier) = self.dossiers.get_mut(&id) {
+            change(dossier);
+        }
+    }
+}

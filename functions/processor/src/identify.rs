@@ -1,0 +1,203 @@
+//! Which payment a piece of evidence speaks of: by our own id, then by name, then by an open claim that fits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quittance_domain::command::{Evidence, InvoiceHint};
+use quittance_domain::fact::FactKind;
+use quittance_domain::id::{InvoiceId, PaymentId, TransactionId};
+use quittance_domain::payment::PaymentStatus;
+use quittance_store::invoices::NamedInvoice;
+use quittance_store::payments::{self, KnownPayment, NewPayment};
+use quittance_store::references::{self, Known};
+use quittance_store::{StoreError, Transaction};
+use uuid::Uuid;
+
+use crate::settle::Instruction;
+
+/// Evidence with the payment that it speaks of and the invoices that it names.
+#[derive(Debug)]
+pub(crate) struct Identified<'a> {
+    pub(crate) instruction: &'a Instruction,
+    pub(crate) payment_id: PaymentId,
+    pub(crate) invoices: Vec<InvoiceId>,
+}
+
+/// The payments of a batch, locked.
+#[derive(Debug)]
+pub(crate) struct Payments<'a> {
+    pub(crate) evidence: Vec<Identified<'a>>,
+    pub(crate) payments: Vec<KnownPayment>,
+    /// Those that were added just now: nothing is known of them yet.
+    pub(crate) new: BTreeSet<PaymentId>,
+    /// Payments that one message took for the same: the one it counts for, and the other.
+    pub(crate) twins: BTreeSet<(PaymentId, PaymentId)>,
+}
+
+/// Finds, adds and locks the payments.
+///
+/// # Errors
+/// [`StoreError::Moved`] if somebody else added or merged one at the same moment.
+pub(crate) async fn identify<'a>(
+    transaction: &mut Transaction,
+    instructions: &[&'a Instruction],
+    named: &[NamedInvoice],
+) -> Result<Payments<'a>, StoreError> {
+    let evidence = || instructions.iter().map(|instruction| &instruction.evidence);
+    let names: BTreeSet<TransactionId> = evidence().flat_map(names_of).cloned().collect();
+    let names: Vec<TransactionId> = names.into_iter().collect();
+    let ids: Vec<PaymentId> = evidence().filter_map(|evidence| evidence.payment_id).collect();
+    let known = references::find(transaction, &names, &ids).await?;
+    let mut search = Search { known, fresh: BTreeMap::new(), aliases: Vec::new(), twins: BTreeSet::new() };
+    let mut identified = Vec::with_capacity(instructions.len());
+    for instruction in instructions {
+        let invoices = invoices_named(&instruction.evidence, named);
+        let payment_id = search.payment_of(transaction, &instruction.evidence, &invoices).await?;
+        identified.push(Identified { instruction, payment_id, invoices });
+    }
+    let payments = search.lock(transaction, &identified).await?;
+    let new = search.fresh.into_keys().collect();
+    Ok(Payments { evidence: identified, payments, new, twins: search.twins })
+}
+
+fn names_of(evidence: &Evidence) -> impl Iterator<Item = &TransactionId> {
+    std::iter::once(&evidence.transaction_id).chain(&evidence.references)
+}
+
+/// The invoices that exist of those that the evidence names. Whoever speaks for one client cannot name another's; the
+/// door has said so already.
+fn invoices_named(evidence: &Evidence, named: &[NamedInvoice]) -> Vec<InvoiceId> {
+    let found = |hint: &InvoiceHint| {
+        let invoice = named.iter().find(|invoice| match hint {
+            InvoiceHint::Id(id) => invoice.id == *id,
+            InvoiceHint::Number(number) => invoice.number.as_ref() == Some(number),
+        })?;
+        let may_name = evidence.client_id.is_none_or(|client_id| client_id == invoice.client_id);
+        may_name.then_some(invoice.id)
+    };
+    let mut invoices = Vec::new();
+    for id in evidence.invoices().filter_map(found) {
+        if !invoices.contains(&id) {
+            invoices.push(id);
+        }
+    }
+    invoices
+}
+
+struct Search<'a> {
+    known: Known,
+    fresh: BTreeMap<PaymentId, (&'a Evidence, Vec<InvoiceId>)>,
+    aliases: Vec<(TransactionId, PaymentId)>,
+    twins: BTreeSet<(PaymentId, PaymentId)>,
+}
+
+impl<'a> Search<'a> {
+    async fn payment_of(
+        &mut self,
+        transaction: &mut Transaction,
+        evidence: &'a Evidence,
+        invoices: &[InvoiceId],
+    ) -> Result<PaymentId, StoreError> {
+        let by_id = evidence.payment_id.and_then(|id| self.known.ids.get(&id));
+        let by_name = names_of(evidence).filter_map(|name| self.known.names.get(name));
+        let found: Vec<PaymentId> = by_id.into_iter().chain(by_name).copied().collect();
+        let payment_id = match found.first() {
+            Some(first) => *first,
+            None => match self.counterpart(transaction, evidence, invoices).await? {
+                Some(counterpart) => counterpart,
+                None => self.add(evidence, invoices),
+            },
+        };
+        self.twins.extend(found.iter().filter(|other| **other != payment_id).map(|other| (payment_id, *other)));
+        for name in names_of(evidence) {
+            if !self.known.names.contains_key(name) {
+                self.known.names.insert(name.clone(), payment_id);
+                let is_main = self.fresh.get(&payment_id).is_some_and(|(first, _)| first.transaction_id == *name);
+                if !is_main {
+                    self.aliases.push((name.clone(), payment_id));
+                }
+            }
+        }
+        Ok(payment_id)
+    }
+
+    fn add(&mut self, evidence: &'a Evidence, invoices: &[InvoiceId]) -> PaymentId {
+        let id = PaymentId::from_uuid(Uuid::now_v7());
+        self.fresh.insert(id, (evidence, invoices.to_vec()));
+        id
+    }
+
+    /// A bank transfer has no gateway that carries a name through: what a client claims under one reference, the bank
+    /// tells under another. Claim and proof of one invoice and one amount are the same money, whichever comes first.
+    async fn counterpart(
+        &self,
+        transaction: &mut Transaction,
+        evidence: &Evidence,
+        invoices: &[InvoiceId],
+    ) -> Result<Option<PaymentId>, StoreError> {
+        let is_claim = evidence.kind == FactKind::Claim;
+        let [invoice] = invoices else { return Ok(None) };
+        if !evidence.provider.is_manual() || !(is_claim || evidence.kind.proves_money()) {
+            return Ok(None);
+        }
+        let is_counterpart = |other: &Evidence, named: &[InvoiceId]| {
+            let is_opposite = if is_claim { other.kind.proves_money() } else { other.kind == FactKind::Claim };
+            is_opposite && other.provider == evidence.provider && other.amount == evidence.amount && named == invoices
+        };
+        if let Some((id, _)) = self.fresh.iter().find(|(_, (other, named))| is_counterpart(other, named)) {
+            return Ok(Some(*id));
+        }
+        references::lock_search(transaction, *invoice).await?;
+        let (provider, amount) = (&evidence.provider, evidence.amount.into());
+        if is_claim {
+            references::unclaimed(transaction, *invoice, provider, amount).await
+        } else {
+            references::open_claim(transaction, *invoice, provider, amount).await
+        }
+    }
+
+    /// Adds what is new and locks the rest, in the order of their ids.
+    async fn lock(
+        &self,
+        transaction: &mut Transaction,
+        identified: &[Identified<'_>],
+    ) -> Result<Vec<KnownPayment>, StoreError> {
+        let new = |(id, (evidence, _)): (&PaymentId, &(&Evidence, Vec<InvoiceId>))| NewPayment {
+            id: *id,
+            transaction_id: evidence.transaction_id.clone(),
+            provider: evidence.provider.clone(),
+        };
+        let new: Vec<NewPayment> = self.fresh.iter().map(new).collect();
+        let inserted = payments::insert(transaction, &new).await?;
+        if let Some(lost) = new.iter().find(|payment| !inserted.contains(&payment.id)) {
+            return Err(StoreError::Moved { payment: lost.transaction_id.to_string() });
+        }
+        let known: BTreeSet<PaymentId> = identified.iter().map(|evidence| evidence.payment_id).collect();
+        let known: Vec<PaymentId> = known.into_iter().filter(|id| !inserted.contains(id)).collect();
+        let mut payments = lock_unmerged(transaction, &known).await?;
+        references::add(transaction, &self.aliases).await?;
+        payments.extend(new.into_iter().map(|new| KnownPayment {
+            id: new.id,
+            transaction_id: new.transaction_id,
+            provider: new.provider,
+            status: PaymentStatus::Pending,
+            invoices: Vec::new(),
+            merged_into: None,
+        }));
+        Ok(payments)
+    }
+}
+
+/// Locks payments; none of them may have been merged into another since it was looked up.
+pub(crate) async fn lock_unmerged(
+    transaction: &mut Transaction,
+    ids: &[PaymentId],
+) -> Result<Vec<KnownPayment>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let payments = payments::lock(transaction, ids).await?;
+    match payments.iter().find(|payment| payment.merged_into.is_some()) {
+        Some(merged) => Err(StoreError::Moved { payment: merged.id.to_string() }),
+        None => Ok(payments),
+    }
+}

@@ -1,0 +1,163 @@
+//! The events and gateway commands that follow from what happened to one payment.
+
+use chrono::{DateTime, Utc};
+use quittance_domain::command::{GatewayCommand, InitiateRefund};
+use quittance_domain::event::{
+    EventMessage, InvoiceEvent, InvoiceReopened, InvoiceSettled, InvoiceSummary, PaymentNoted, PaymentSummary,
+    RefundRefused, ReleaseReason, SurplusRecorded, SurplusReduced,
+};
+use quittance_domain::id::{AuditId, ClientId, InvoiceId};
+use quittance_domain::invoice::{Invoice, InvoiceStatus};
+use quittance_domain::money::Money;
+use quittance_domain::party::ClientDetails;
+use quittance_domain::payment::PaymentState;
+use quittance_domain::refund::RefundRequest;
+use quittance_domain::settlement::{Movement, Outcome};
+use quittance_lambda::envelope::{CloudEvent, Payload};
+use quittance_store::StoreError;
+use uuid::Uuid;
+
+use crate::changes::Cause;
+use crate::ground::{Dossier, Ground};
+
+/// The name in the envelopes' `source`.
+const FUNCTION: &str = "processor";
+
+/// What is told of one payment, for one cause.
+pub(crate) struct Telling<'a> {
+    pub(crate) cause: &'a Cause<'a>,
+    /// The audit record of what happened.
+    pub(crate) audit_id: AuditId,
+    payment: Option<PaymentSummary>,
+    home: Option<InvoiceId>,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Telling<'a> {
+    pub(crate) fn new(dossier: &Dossier, state: &PaymentState, cause: &'a Cause<'a>, now: DateTime<Utc>) -> Self {
+        let payment = state.captured.map(|amount| PaymentSummary {
+            id: dossier.payment.id,
+            transaction_id: dossier.payment.transaction_id.clone(),
+            provider: dossier.payment.provider.clone(),
+            amount,
+            paid_at: state.occurred_at.unwrap_or(now),
+        });
+        let audit_id = AuditId::from_uuid(Uuid::now_v7());
+        Self { cause, audit_id, payment, home: state.invoices.first().copied(), now }
+    }
+
+    /// Why money left, given all that moved: what only changed its place was not taken by the cause.
+    pub(crate) fn release(&self, movements: &[Movement]) -> ReleaseReason {
+        let arrives = |movement: &Movement| matches!(movement, Movement::Allocated { .. });
+        if movements.iter().any(arrives) { ReleaseReason::Applied } else { self.cause.release }
+    }
+
+    /// One event for each movement of money.
+    pub(crate) fn movements(&self, ground: &Ground, movements: &[Movement]) -> Result<Vec<EventMessage>, StoreError> {
+        let Some(payment) = &self.payment else { return Ok(Vec::new()) };
+        let reason = self.release(movements);
+        let event = |movement: &Movement| -> Result<EventMessage, StoreError> {
+            let payment = payment.clone();
+            let audit_id = self.audit_id;
+            self.message(match movement {
+                Movement::Allocated { invoice, amount, .. } => {
+                    let (summary, client) = invoice_and_client(ground, invoice)?;
+                    let is_paid = summary.status == InvoiceStatus::Paid;
+                    let settled = InvoiceSettled { invoice: summary, client, payment, allocated: *amount, audit_id };
+                    if is_paid { InvoiceEvent::Paid(settled) } else { InvoiceEvent::PartiallyPaid(settled) }
+                }
+                Movement::Released { invoice, amount, .. } => {
+                    let (invoice, client) = invoice_and_client(ground, invoice)?;
+                    let released = *amount;
+                    let reason = self.cause.release;
+                    InvoiceEvent::Reopened(InvoiceReopened { invoice, client, payment, released, reason, audit_id })
+                }
+                Movement::Credited { client_id, amount, reason } => InvoiceEvent::SurplusRecorded(SurplusRecorded {
+                    payment,
+                    amount: *amount,
+                    reason: *reason,
+                    client: client_id.and_then(|id| client(ground, id)),
+                    invoice: self.home_summary(ground),
+                    audit_id,
+                }),
+                Movement::Debited { client_id, amount } => InvoiceEvent::SurplusReduced(SurplusReduced {
+                    payment,
+                    amount: *amount,
+                    reason,
+                    client: client_id.and_then(|id| client(ground, id)),
+                    audit_id,
+                }),
+            })
+        };
+        movements.iter().map(event).collect()
+    }
+
+    /// An event for evidence that moved nothing, or that others contradict.
+    pub(crate) fn outcome(&self, ground: &Ground, outcome: Outcome) -> Result<Option<EventMessage>, StoreError> {
+        let Some(payment) = &self.payment else { return Ok(None) };
+        let noted =
+            || PaymentNoted { payment: payment.clone(), invoice: self.home_summary(ground), audit_id: self.audit_id };
+        let event = match outcome {
+            Outcome::Duplicate => InvoiceEvent::DuplicateRecorded(noted()),
+            Outcome::Contradiction => InvoiceEvent::ContradictionFound(noted()),
+            _ => return Ok(None),
+        };
+        self.message(event).map(Some)
+    }
+
+    /// The event of a refund that is more than there is.
+    pub(crate) fn refund_refused(
+        &self,
+        request: &RefundRequest,
+        reason: String,
+        audit_id: AuditId,
+    ) -> Result<Option<EventMessage>, StoreError> {
+        let Some(payment) = self.payment.clone() else { return Ok(None) };
+        let amount = Money::from(request.amount);
+        let refused = RefundRefused { refund_id: request.id, payment, amount, reason, audit_id };
+        self.message(InvoiceEvent::RefundRefused(refused)).map(Some)
+    }
+
+    /// What to ask of the payment's gateway; nothing for a bank transfer, which staff send back by the bank.
+    pub(crate) fn initiate_refund(&self, request: &RefundRequest) -> Result<Option<EventMessage>, StoreError> {
+        let Some(payment) = self.payment.as_ref().filter(|payment| !payment.provider.is_manual()) else {
+            return Ok(None);
+        };
+        let command = GatewayCommand::InitiateRefund(InitiateRefund {
+            refund_id: request.id,
+            payment_id: payment.id,
+            transaction_id: payment.transaction_id.clone(),
+            provider: payment.provider.clone(),
+            amount: request.amount,
+        });
+        let subject = payment.transaction_id.to_string();
+        let correlation_id = self.cause.correlation_id.to_owned();
+        written(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.now, correlation_id, command)).map(Some)
+    }
+
+    fn message(&self, event: InvoiceEvent) -> Result<EventMessage, StoreError> {
+        let correlation_id = self.cause.correlation_id.to_owned();
+        written(&CloudEvent::of_event(Uuid::now_v7(), FUNCTION, self.now, correlation_id, event))
+    }
+
+    fn home_summary(&self, ground: &Ground) -> Option<InvoiceSummary> {
+        let home = self.home?;
+        ground.records.get(&home)?.summary(ground.invoices.get(&home)?)
+    }
+}
+
+fn written<T: Payload>(envelope: &CloudEvent<T>) -> Result<EventMessage, StoreError> {
+    envelope.message().map_err(|error| StoreError::Corrupt { table: "payments.outbox", reason: error.to_string() })
+}
+
+fn invoice_and_client(ground: &Ground, invoice: &Invoice) -> Result<(InvoiceSummary, ClientDetails), StoreError> {
+    let record = ground.records.get(&invoice.id());
+    record.and_then(|record| Some((record.summary(invoice)?, record.client.clone()))).ok_or_else(|| {
+        StoreError::Corrupt { table: "billing.invoices", reason: format!("invoice {} has no number", invoice.id()) }
+    })
+}
+
+/// A client whose invoice is at hand.
+fn client(ground: &Ground, id: ClientId) -> Option<ClientDetails> {
+    ground.records.values().find(|record| record.client.id == id).map(|record| record.client.clone())
+}

@@ -1,0 +1,195 @@
+//! What finance decides: refunds, cases, and that two payments are one.
+//!
+//! The door refuses what names nothing; whether the decision can be carried out is the processor's to say, under its
+//! locks: a refusal stands with the refund or the case.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::HeaderMap;
+use quittance_domain::case::CaseDecision;
+use quittance_domain::command::{CaseOrder, MergeOrder, PaymentCommand, RefundOrder};
+use quittance_domain::id::{CaseId, InvoiceId, RefundId, TransactionId};
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::correlation;
+use quittance_lambda::fields::Fields;
+use quittance_lambda::idempotency_key;
+use quittance_lambda::problem::Problem;
+use quittance_store::{StoreError, cases, references};
+use uuid::Uuid;
+
+use crate::Validator;
+use crate::once::send_once;
+
+/// The longest reason, in characters.
+const REASON_LENGTH_MAX: usize = 500;
+
+/// Names refunds after the request that asks for them, so that a repeated request asks for the same refund.
+const REFUND_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_2c1e_7a54_4c1b_9b0e_5d6a_7c3f_1e42);
+
+/// A request of finance: who, which key, and what makes it this one.
+struct Request<'a> {
+    caller: Caller,
+    key: String,
+    headers: HeaderMap,
+    content: [&'a [u8]; 3],
+}
+
+impl<'a> Request<'a> {
+    fn read(
+        caller: Caller,
+        permission: Permission,
+        headers: HeaderMap,
+        content: [&'a [u8]; 3],
+    ) -> Result<Self, Problem> {
+        caller.may(permission)?;
+        let key = idempotency_key::read(&headers)?;
+        Ok(Self { caller, key, headers, content })
+    }
+
+    fn name(&self) -> String {
+        format!("{}:{}", self.caller.name, self.key)
+    }
+
+    async fn send(&self, validator: &Validator, command: PaymentCommand) -> Result<Response, Problem> {
+        let keys = (self.key.as_str(), self.name());
+        send_once(validator, (keys.0, &keys.1), &self.content, command, correlation::of(&self.headers)).await
+    }
+}
+
+/// Asks for money of a payment to go back.
+pub(crate) async fn refund(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(transaction_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST refunds", transaction_id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::RefundPayments, headers, content)?;
+    let mut fields = Fields::parse(&body)?;
+    let (amount, reason) = (fields.money("amount"), fields.text("reason", 1, REASON_LENGTH_MAX));
+    fields.finish()?;
+    let (Some(amount), Some(reason)) = (amount, reason) else { return Err(Problem::invalid(Vec::new())) };
+    let command = PaymentCommand::RequestRefund(RefundOrder {
+        transaction_id: known_payment(&validator, &transaction_id).await?,
+        refund_id: RefundId::from_uuid(Uuid::new_v5(&REFUND_NAMESPACE, request.name().as_bytes())),
+        amount,
+        reason,
+        actor: request.caller.name.clone(),
+    });
+    request.send(&validator, command).await
+}
+
+/// Says that another payment is the same money as this one.
+pub(crate) async fn merge(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(transaction_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST merge", transaction_id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let mut fields = Fields::parse(&body)?;
+    let (twin, reason) =
+        (fields.text("twin", 1, TransactionId::LENGTH_MAX), fields.text("reason", 1, REASON_LENGTH_MAX));
+    fields.finish()?;
+    let (Some(twin), Some(reason)) = (twin, reason) else { return Err(Problem::invalid(Vec::new())) };
+    let command = PaymentCommand::MergePayments(MergeOrder {
+        transaction_id: known_payment(&validator, &transaction_id).await?,
+        twin: known_payment(&validator, &twin).await?,
+        reason,
+        actor: request.caller.name.clone(),
+        request: request.name(),
+    });
+    request.send(&validator, command).await
+}
+
+/// Pays another invoice of the client with the surplus that a case is about.
+pub(crate) async fn apply(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST apply", id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let mut fields = Fields::parse(&body)?;
+    let invoice_id = fields.required::<InvoiceId>("invoice_id");
+    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
+    fields.finish()?;
+    let (Some(invoice_id), Some(reason)) = (invoice_id, reason) else { return Err(Problem::invalid(Vec::new())) };
+    decide(&validator, &request, &id, CaseDecision::Apply { invoice_id }, reason).await
+}
+
+/// Gives back the surplus that a case is about.
+pub(crate) async fn refund_case(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST refund", id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    decide(&validator, &request, &id, CaseDecision::Refund, reason_alone(&body)?).await
+}
+
+/// Leaves everything as it is.
+pub(crate) async fn dismiss(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST dismiss", id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    decide(&validator, &request, &id, CaseDecision::Dismiss, reason_alone(&body)?).await
+}
+
+fn reason_alone(body: &[u8]) -> Result<String, Problem> {
+    let mut fields = Fields::parse(body)?;
+    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
+    fields.finish()?;
+    reason.ok_or_else(|| Problem::invalid(Vec::new()))
+}
+
+async fn decide(
+    validator: &Validator,
+    request: &Request<'_>,
+    id: &str,
+    decision: CaseDecision,
+    reason: String,
+) -> Result<Response, Problem> {
+    let not_found = || Problem::not_found("case", id.chars().take(60).collect::<String>());
+    let case_id: CaseId = id.parse().map_err(|_| not_found())?;
+    let found = cases::find(&validator.database, case_id).await.map_err(|error| unavailable(&error))?;
+    let transaction_id = found.ok_or_else(not_found)?;
+    let command = PaymentCommand::DecideCase(CaseOrder {
+        transaction_id,
+        case_id,
+        decision,
+        reason,
+        actor: request.caller.name.clone(),
+        request: request.name(),
+    });
+    request.send(validator, command).await
+}
+
+/// The name under which a payment is kept, given any of its names.
+async fn known_payment(validator: &Validator, reference: &str) -> Result<TransactionId, Problem> {
+    let not_found = || Problem::not_found("payment", reference.chars().take(100).collect::<String>());
+    let (_, name) = TransactionId::with_provider(reference).map_err(|_| not_found())?;
+    let found = references::payment_named(&validator.database, &name).await.map_err(|error| unavailable(&error))?;
+    found.ok_or_else(not_found)
+}
+
+fn unavailable(error: &StoreError) -> Problem {
+    tracing::error!(error = %error, "the database failed");
+    Problem::unavailable(2)
+}

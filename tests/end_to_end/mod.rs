@@ -2,6 +2,7 @@
 //! at from outside.
 
 mod bad_input;
+mod decisions;
 mod delivery;
 mod demonstration;
 mod files;

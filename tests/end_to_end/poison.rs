@@ -48,7 +48,7 @@ fn poison_is_parked_with_its_reason_at_once_and_the_messages_behind_it_are_settl
         (&unreadable, "malformed"),
         (&unknown, "unknown_type"),
         (&future, "unknown_version"),
-        (&negative, "invalid_amount"),
+        (&negative, "malformed"),
     ];
     for (body, _) in poison {
         scene.enqueue(&run, body);

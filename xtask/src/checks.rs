@@ -58,8 +58,8 @@ fn run_tests(arguments: &[String], interrupted: &AtomicBool) -> Result<()> {
     })
 }
 
-/// Remembers that Ctrl-C, SIGTERM or SIGHUP came instead of dying of it, so that the stack can be taken down.
-fn watch_for_signals() -> Result<Arc<AtomicBool>> {
+/// Remembers that Ctrl-C, SIGTERM or SIGHUP came instead of dying of it, so that what was started can be taken down.
+pub(crate) fn watch_for_signals() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst)).context("could not watch for signals")?;

@@ -104,7 +104,7 @@ fn room(described: &Value, root: &Path) -> Option<String> {
 }
 
 /// The binary of each room, from cargo's messages.
-fn binaries(messages: &str, root: &Path) -> BTreeMap<String, PathBuf> {
+pub(crate) fn binaries(messages: &str, root: &Path) -> BTreeMap<String, PathBuf> {
     messages
         .lines()
         .filter_map(|line| {

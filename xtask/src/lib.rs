@@ -16,6 +16,7 @@
 //!   per process; `create_template("migrated")?` makes a database to migrate (answers its URL), then
 //!   `create_database(Some("migrated"))?` gives each test a copy of its own. It ends with the process, however that ends.
 //! - [`lifecycle::up`] and [`lifecycle::down`]: from nothing to a deployed stack, and back.
+//! - [`bench::processor()`]: how fast the real processor settles payments, next to `pgbench`.
 //! - [`wait::until`]: waits for a condition with a limit; the error says what was waited for.
 //! - [`say::step`], [`say::note`]: progress on stderr. Results go to stdout.
 //!
@@ -23,6 +24,7 @@
 //! files below `target/local/<name>`, and knows each process it started (see [`process`]).
 
 pub mod aws;
+pub mod bench;
 pub mod bff;
 pub mod checks;
 pub mod demo;

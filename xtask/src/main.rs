@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use xtask::{
-    bff, checks, demo, lifecycle, say,
+    bench, bff, checks, demo, lifecycle, say,
     servers::ForcedPorts,
     stack::{SERVERS, Stack},
     users::Role,
@@ -69,6 +69,10 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Measure how fast the system is. Not part of the tests: figures depend on the machine, and ratios are compared
+    /// within one run only.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Run the SAM CLI of the stack's Python environment: `cargo xtask sam -- validate --lint`.
     Sam {
         /// Passed to `sam`.
@@ -84,6 +88,36 @@ enum Command {
         /// File that keeps what comes.
         #[arg(long)]
         store: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Measure the processor: its release build behind a Lambda Runtime API on the loopback interface, fed with SQS
+    /// events, on a PostgreSQL of its own that writes through to the disk (fsync), with SNS answered on the spot; in
+    /// batches of 1 and 10, for an invoice each and for one hot invoice. Beside it pgbench, which says the same to
+    /// PostgreSQL.
+    ///
+    /// Prints payments per second, p50 and p99 of a batch, and processor time per payment. After each run the books
+    /// are checked: every message was settled exactly once. Exit code 1 when they are wrong, or when the processor in
+    /// batches of 10 settles less than 0.6 of what pgbench settles in batches of 10, or less than 4 times of what
+    /// pgbench settles one by one.
+    ///
+    /// The runs that decide are made three times, and their median counts. Takes about 4 minutes, and some minutes more for the first build. Needs pgbench (Debian: postgresql-contrib)
+    /// and a machine that does nothing else meanwhile.
+    Processor {
+        /// How long each run is measured, after 2 seconds of warm-up.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+        /// Processes of the processor, and connections of pgbench.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+        processes: u16,
+        /// Open invoices to make [default: 20000 for each second of a run].
+        #[arg(long)]
+        invoices: Option<u64>,
+        /// Print the figures as JSON, and nothing else.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -147,6 +181,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Logs { room, which } => checks::logs(&Stack::load(&which.name)?, &room)?,
         Command::Test { arguments } => checks::test(&arguments)?,
         Command::Sqlx { check } => checks::sqlx(check)?,
+        Command::Bench(which) => return measure(which),
         Command::Sam { arguments } => checks::sam(&arguments)?,
         Command::Bff { port, store } => bff::serve(port, &store)?,
     }
@@ -163,6 +198,21 @@ fn demo(name: &str, json: bool) -> Result<ExitCode> {
         print!("{}", report.text());
     }
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn measure(which: Bench) -> Result<ExitCode> {
+    let Bench::Processor { seconds, processes, invoices, json } = which;
+    let report = bench::processor(bench::Options { seconds, processes: processes.into(), invoices })?;
+    if json {
+        println!("{}", report.json());
+        eprint!("{}", report.text());
+    } else {
+        print!("{}", report.text());
+    }
+    if !report.holds() {
+        bail!("the processor is slower than it must be; the lines marked MISSED say by how much");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn up(options: &Up) -> Result<()> {

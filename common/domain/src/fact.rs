@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::InvoiceId;
+use crate::id::{InvoiceId, PaymentId};
 use crate::money::PositiveMoney;
 use crate::names::stored_name;
 
@@ -105,6 +105,9 @@ impl FactKind {
     }
 }
 
+/// Who told: what one witness says of several movements adds up; what several say of one payment does not.
+pub type Witness = (Door, Option<PaymentId>);
+
 /// One thing that one source said about a payment. Unique by `(door, event_id)`, for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
@@ -114,6 +117,8 @@ pub struct Fact {
     pub amount: PositiveMoney,
     /// Which way it came.
     pub door: Door,
+    /// The payment that it was told of, if staff merged that one into this: a witness of its own.
+    pub origin: Option<PaymentId>,
     /// The source's own name of this message.
     pub event_id: String,
     /// The movement of money it speaks of: two messages with one movement do not add up, two movements do.
@@ -122,4 +127,12 @@ pub struct Fact {
     pub invoices: Vec<InvoiceId>,
     /// When the source says that it happened.
     pub occurred_at: DateTime<Utc>,
+}
+
+impl Fact {
+    /// Who told it.
+    #[must_use]
+    pub const fn witness(&self) -> Witness {
+        (self.door, self.origin)
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::fact::{Door, Fact, FactKind, Rank};
+use crate::fact::{Fact, FactKind, Rank, Witness};
 use crate::id::InvoiceId;
 use crate::money::{Currency, Money, MoneyError};
 use crate::names::stored_name;
@@ -178,31 +178,31 @@ fn captured(ordered: &[&Fact]) -> Result<Option<Captured>, MoneyError> {
     Ok(best.map(|best| Captured { contradictory: best.contradictory || disagree, ..best }))
 }
 
-/// What witnesses of one rank and currency agree on: movements add up within a door; between messages about one
-/// movement, and between doors, the lower amount counts.
+/// What witnesses of one rank and currency agree on: one witness's movements add up; between messages about one
+/// movement, and between witnesses, the lower amount counts.
 fn agreed_amount<'a>(facts: impl Iterator<Item = &'a Fact>) -> Result<Option<Captured>, MoneyError> {
     let mut contradictory = false;
-    let mut movements: BTreeMap<(Door, &str), Money> = BTreeMap::new();
+    let mut movements: BTreeMap<(Witness, &str), Money> = BTreeMap::new();
     for fact in facts {
-        let known = movements.entry((fact.door, &fact.movement)).or_insert(fact.amount.into());
+        let known = movements.entry((fact.witness(), &fact.movement)).or_insert(fact.amount.into());
         contradictory |= *known != *fact.amount;
         *known = known.smaller(fact.amount.into())?;
     }
-    let mut doors: BTreeMap<Door, Money> = BTreeMap::new();
-    for ((door, _), amount) in movements {
-        let sum = doors.get(&door).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
-        doors.insert(door, sum);
+    let mut witnesses: BTreeMap<Witness, Money> = BTreeMap::new();
+    for ((witness, _), amount) in movements {
+        let sum = witnesses.get(&witness).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
+        witnesses.insert(witness, sum);
     }
     let mut agreed: Option<Money> = None;
-    for sum in doors.into_values() {
+    for sum in witnesses.into_values() {
         contradictory |= agreed.is_some_and(|agreed| agreed != sum);
         agreed = Some(agreed.map_or(Ok(sum), |agreed| agreed.smaller(sum))?);
     }
     Ok(agreed.map(|amount| Captured { amount, contradictory }))
 }
 
-/// What went back, in the currency of the payment. Of one kind, doors are witnesses here too: the larger of their sums
-/// counts, as money that is gone is not to be spent.
+/// What went back, in the currency of the payment. Of one kind, the larger of the witnesses' sums counts, as money that is
+/// gone is not to be spent.
 fn returned(
     ordered: &[&Fact],
     refunds: &[Refund],
@@ -216,18 +216,18 @@ fn returned(
         FactKind::DisputeLost => disputes.iter().any(|of| of.movement == fact.movement && of.is_lost()),
         _ => false,
     };
-    let mut movements: BTreeMap<(FactKind, Door, &str), Money> = BTreeMap::new();
+    let mut movements: BTreeMap<(FactKind, Witness, &str), Money> = BTreeMap::new();
     for fact in ordered.iter().filter(is_gone) {
-        let known = movements.entry((fact.kind, fact.door, &fact.movement)).or_insert(fact.amount.into());
+        let known = movements.entry((fact.kind, fact.witness(), &fact.movement)).or_insert(fact.amount.into());
         *known = known.larger(fact.amount.into())?;
     }
-    let mut doors: BTreeMap<(FactKind, Door), Money> = BTreeMap::new();
-    for ((kind, door, _), amount) in movements {
-        let sum = doors.get(&(kind, door)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
-        doors.insert((kind, door), sum);
+    let mut witnesses: BTreeMap<(FactKind, Witness), Money> = BTreeMap::new();
+    for ((kind, witness, _), amount) in movements {
+        let sum = witnesses.get(&(kind, witness)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
+        witnesses.insert((kind, witness), sum);
     }
     let mut kinds: BTreeMap<FactKind, Money> = BTreeMap::new();
-    for ((kind, _), sum) in doors {
+    for ((kind, _), sum) in witnesses {
         let larger = kinds.get(&kind).map_or(Ok(sum), |known| known.larger(sum))?;
         kinds.insert(kind, larger);
     }

@@ -302,7 +302,7 @@ pub fn loose_surplus(entitled: &Entitlement, holdings: &Holdings) -> Result<Mone
 /// What the movements that follow from a piece of evidence amount to; `is_proof` says that it proves money.
 #[must_use]
 pub fn outcome(movements: &[Movement], is_proof: bool, is_contradiction: bool) -> Outcome {
-    let any = |wanted: fn(&Movement) -> Option<Outcome>| movements.iter().filter_map(wanted).last();
+    let any = |wanted: fn(&Movement) -> Option<Outcome>| movements.iter().rev().find_map(wanted);
     if is_contradiction {
         return Outcome::Contradiction;
     }

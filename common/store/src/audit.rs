@@ -98,9 +98,9 @@ pub async fn timeline(
            select id, recorded_at, actor, action, subject, reason,
                case
                    when subject = $2 then after
-                   else jsonb_path_query_first(
-                       after, '$.movements[last to 0].invoice ? (@.id == $id)', jsonb_build_object('id', $2::text)
-                   )
+                   else jsonb_path_query_array(
+                       after, '$.movements[*].invoice ? (@.id == $id)', jsonb_build_object('id', $2::text)
+                   ) -> -1
                end as invoice
            from audit.records
            where (

@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, Connection, PgPool};
 use tokio::sync::Mutex;
 
 use crate::error::StoreError;
@@ -21,6 +21,10 @@ const CONNECTIONS_MAX: u32 = 2;
 
 /// How long a caller waits for a connection before the database counts as out of reach.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that lay idle for longer is tested before it is used: a frozen instance's connections break unseen. To
+/// test each time would cost a round trip for each transaction.
+const IDLE_UNTESTED_MAX: Duration = Duration::from_secs(1);
 
 /// IAM tokens open new connections for 15 minutes; a fresh one is made well before.
 const TOKEN_AGE_MAX: Duration = Duration::from_secs(10 * 60);
@@ -104,6 +108,15 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, metadata| {
+                Box::pin(async move {
+                    if metadata.idle_for >= IDLE_UNTESTED_MAX {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
         Self { settings: Arc::new(settings), aws: aws.clone(), pool, logged_in_at: Arc::default() }
     }

@@ -58,11 +58,12 @@ impl StoreError {
         }
     }
 
-    /// Whether the same transaction may succeed in a moment: it met another one.
+    /// Whether the same transaction may succeed in a moment: it met another one, or its connection broke. Whether a
+    /// broken connection took a commit with it is not known; the transaction must find out when it is tried again.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Moved { .. } => true,
+            Self::Moved { .. } | Self::Database(sqlx::Error::Io(_)) => true,
             // Serialization failure, deadlock, lock not available. (PostgreSQL, Appendix A.)
             Self::Database(sqlx::Error::Database(error)) => {
                 error.code().is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))

@@ -79,7 +79,7 @@ pub async fn of_payments(
 ) -> Result<Vec<(PaymentId, Fact)>, StoreError> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
-        r#"select coalesce(merged_into, payments.id) as "payment_id!", kind, facts.amount, facts.currency, door,
+        r#"select coalesce(merged_into, payments.id) as "payment_id!", payments.id as told_of, kind, facts.amount, facts.currency, door,
                event_id, movement, facts.invoice_id, facts.further_invoice_ids, occurred_at
            from payments.payments join payments.facts on facts.payment_id = payments.id
            where payments.id = any($1) or merged_into = any($1)"#,
@@ -94,6 +94,7 @@ pub async fn of_payments(
                 kind: row.kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 amount: amount.positive().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 door: row.door.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                origin: (row.told_of != row.payment_id).then(|| PaymentId::from_uuid(row.told_of)),
                 event_id: row.event_id,
                 movement: row.movement,
                 invoices: row.invoice_id.into_iter().chain(row.further_invoice_ids).map(InvoiceId::from_uuid).collect(),

@@ -12,7 +12,7 @@ const ATTEMPTS_MAX: u32 = 4;
 const PAUSE_MAX_US: u64 = 50_000;
 
 /// The attempts of one transaction: again after a deadlock, a serialization failure, a lock that was not to be had in
-/// time, or a payment that was merged meanwhile.
+/// time, a payment that was merged meanwhile, or a connection that broke.
 #[derive(Debug)]
 pub struct Attempts {
     made: u32,

@@ -17,7 +17,10 @@ use crate::{Billing, path_id, unavailable};
 /// Members of an invoice's state that are shown, where a record has them.
 const STATE: [&str; 3] = ["status", "paid", "version"];
 
-/// Shows the timeline; a client sees its own invoices' only, and not which person of ours did what.
+/// Changes whose reason our staff wrote, for us.
+const INTERNAL: [&str; 4] = ["case.decided", "payment.merged", "payment.refund_requested", "payment.refund_changed"];
+
+/// Shows the timeline; a client sees its own invoices' only, and neither which person of ours did what nor why.
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -37,16 +40,20 @@ pub(crate) async fn read(
 }
 
 fn shown(entry: &TimelineEntry, reach: Reach) -> Value {
-    let by = match reach {
-        Reach::All => entry.actor.as_str(),
-        Reach::Own(_) => entry.actor.split_once(':').map_or(entry.actor.as_str(), |(kind, _)| kind),
+    let (by, why) = match reach {
+        Reach::All => (entry.actor.as_str(), Some(entry.reason.as_str())),
+        Reach::Own(_) => {
+            let is_internal = INTERNAL.contains(&entry.action.as_str());
+            let kind = entry.actor.split_once(':').map_or(entry.actor.as_str(), |(kind, _)| kind);
+            (kind, (!is_internal).then_some(entry.reason.as_str()))
+        }
     };
     let state = entry.invoice.as_ref().map(|invoice| {
         let members = STATE.iter().filter_map(|name| Some(((*name).to_owned(), invoice.get(name)?.clone())));
         Value::Object(members.collect())
     });
     json!({
-        "id": entry.id, "at": entry.at, "what": entry.action, "why": entry.reason, "by": by,
+        "id": entry.id, "at": entry.at, "what": entry.action, "why": why, "by": by,
         "subject": entry.subject, "invoice": state,
     })
 }

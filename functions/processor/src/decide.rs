@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
 use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
 use quittance_domain::event::{EventMessage, ReleaseReason};
+use quittance_domain::fact::Fact;
 use quittance_domain::id::{AuditId, CaseId, InvoiceId, PaymentId, RefundId, TransactionId};
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund::{RefundRequest, RefundStatus};
@@ -211,7 +212,8 @@ impl<'a> Deciding<'a> {
     fn join(&mut self, ground: &mut Ground, kept: PaymentId, twin: PaymentId) {
         let Some(other) = ground.dossiers.remove(&twin) else { return };
         if let Some(dossier) = ground.dossiers.get_mut(&kept) {
-            dossier.facts.extend(other.facts);
+            let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
+            dossier.facts.extend(other.facts.into_iter().map(told_of));
             for case in dossier.cases.iter().filter(|case| case.kind == CaseKind::Twins && case.resolution.is_none()) {
                 self.changes.decide_case(ClosedCase {
                     id: case.id,

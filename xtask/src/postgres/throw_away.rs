@@ -1,4 +1,4 @@
-//! A cluster for tests, gone with the process that started it.
+//! A cluster for tests and measurements, gone with the process that started it.
 
 use std::{
     fs,
@@ -44,8 +44,8 @@ wait "$server"
 rm -rf "$home"
 "#;
 
-/// A PostgreSQL server of this process alone: nothing is written through to the disk, the port is chosen by the kernel,
-/// and it ends with this value or with the process, whichever is first.
+/// A PostgreSQL server of this process alone: unless durability is what is measured, nothing is written through to the
+/// disk; the port is chosen by the kernel, and it ends with this value or with the process, whichever is first.
 #[derive(Debug)]
 pub struct ThrowAwayCluster {
     cluster: Cluster,
@@ -60,11 +60,19 @@ impl ThrowAwayCluster {
     /// # Errors
     /// When the binaries are missing or the server does not start.
     pub fn start() -> Result<Self> {
+        Self::start_as(Durability::ThrowAway)
+    }
+
+    /// The same, and what is committed there is on the disk if `durability` says so.
+    ///
+    /// # Errors
+    /// When the binaries are missing or the server does not start.
+    pub fn start_as(durability: Durability) -> Result<Self> {
         let venv = Venv::ensure(&paths::workspace_root())?;
         let binaries = Binaries::find(&venv)?;
         let mut failures = Vec::new();
         for _ in 0..TRIES {
-            match Self::try_start(&binaries) {
+            match Self::try_start(&binaries, durability) {
                 Ok(cluster) => return Ok(cluster),
                 Err(error) if format!("{error:#}").contains("could not bind") => failures.push(error),
                 Err(error) => return Err(error),
@@ -112,7 +120,13 @@ impl ThrowAwayCluster {
         &self.cluster.access
     }
 
-    fn try_start(binaries: &Binaries) -> Result<Self> {
+    /// The directory PostgreSQL keeps its data in.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.cluster.data_dir
+    }
+
+    fn try_start(binaries: &Binaries, durability: Durability) -> Result<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let temp_dir = binaries.owner.temp_dir();
@@ -122,12 +136,12 @@ impl ThrowAwayCluster {
             // Left by a process that had this id before us.
             fs::remove_dir_all(&home).with_context(|| format!("could not remove {}", home.display()))?;
         }
-        let cluster = Cluster::make(binaries, &home, ports::any_free()?, Durability::ThrowAway)?;
+        let cluster = Cluster::make(binaries, &home, ports::any_free()?, durability)?;
         let guard = binaries
             .shell()
             .args(["-c", GUARD, "guard"])
             .arg(&home)
-            .args(cluster.server_arguments(Durability::ThrowAway))
+            .args(cluster.server_arguments(durability))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -37,6 +37,16 @@ pub(super) struct Stat {
     pub(super) parent: u32,
     pub(super) group: u32,
     pub(super) started: u64,
+    pub(super) cpu: CpuTicks,
+}
+
+/// Processor time in clock ticks, of which there are [`rustix::param::clock_ticks_per_second`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuTicks {
+    /// What the process itself used.
+    pub own: u64,
+    /// What its children used that have ended and were waited for.
+    pub ended_children: u64,
 }
 
 impl Identity {
@@ -97,6 +107,18 @@ pub fn all() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
+/// The processor time a process has used; none when it is gone.
+#[must_use]
+pub fn cpu_ticks(pid: u32) -> Option<CpuTicks> {
+    stat(pid).map(|stat| stat.cpu)
+}
+
+/// The children of a process.
+#[must_use]
+pub fn children(parent: u32) -> Vec<u32> {
+    all().filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent)).collect()
+}
+
 /// The command line of a process, for messages; shortened.
 #[must_use]
 pub fn command_line(pid: u32) -> String {
@@ -128,16 +150,23 @@ fn parse_stat(line: &str) -> Option<Stat> {
     const STATE: usize = 0;
     const PARENT: usize = 1;
     const GROUP: usize = 2;
+    /// Time in user mode and in the kernel, and the same of children that were waited for.
+    const USER: usize = 11;
     const STARTED: usize = 19;
     let (head, tail) = line.rsplit_once(") ")?;
     let (_, name) = head.split_once(" (")?;
     let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
+    let ticks = |place: usize| fields.get(place)?.parse::<u64>().ok();
     Some(Stat {
         name: name.to_owned(),
         state: fields.get(STATE)?.chars().next()?,
         parent: fields.get(PARENT)?.parse().ok()?,
         group: fields.get(GROUP)?.parse().ok()?,
         started: fields.get(STARTED)?.parse().ok()?,
+        cpu: CpuTicks {
+            own: ticks(USER)?.saturating_add(ticks(USER + 1)?),
+            ended_children: ticks(USER + 2)?.saturating_add(ticks(USER + 3)?),
+        },
     })
 }
 
@@ -149,11 +178,11 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let line = "42 (a) b (c) S 1 41 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 123 9";
-        assert_eq!(
-            parse_stat(line),
-            Some(Stat { name: "a) b (c".to_owned(), state: 'S', parent: 1, group: 41, started: 987_654 })
-        );
+        let line = "42 (a) b (c) S 1 41 40 0 -1 4194560 1 2 3 4 50 6 700 8 20 0 1 0 987654 123 9";
+        let stat = parse_stat(line).unwrap();
+        assert_eq!((stat.name.as_str(), stat.state, stat.parent, stat.group), ("a) b (c", 'S', 1, 41));
+        assert_eq!(stat.started, 987_654);
+        assert_eq!(stat.cpu, CpuTicks { own: 56, ended_children: 708 });
         assert_eq!(parse_stat("42 (cut"), None);
     }
 

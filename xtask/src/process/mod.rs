@@ -20,7 +20,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use self::identity::stat;
-pub use self::identity::{Ending, Identity, all, command_line};
+pub use self::identity::{CpuTicks, Ending, Identity, all, children, command_line, cpu_ticks};
 use crate::wait;
 
 /// The environment variable that marks every process of a stack with the stack's directory.

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::fact::FactKind;
+use crate::fact::{Door, FactKind};
+use crate::id::PaymentId;
 
 fn state(facts: &[Fact]) -> PaymentState {
     PaymentState::of(facts).unwrap()
@@ -17,6 +18,7 @@ fn fact(kind: FactKind, value: &str, door: Door, movement: &str, at: i64) -> Fac
         kind,
         amount: Money::parse(value, "EUR").and_then(Money::positive).unwrap(),
         door,
+        origin: None,
         event_id: format!("{door}-{movement}-{kind}-{value}-{at}"),
         movement: movement.to_owned(),
         invoices: Vec::new(),
@@ -182,6 +184,15 @@ fn two_doors_that_see_one_refund_are_witnesses_and_two_refunds_add_up() {
         fact(FactKind::Refund, "60", Door::Bank, "line-9", 4),
     ];
     assert_eq!(state(&facts).returned, Some(Money::parse("60", "EUR").unwrap()));
+}
+
+#[test]
+fn a_merged_twin_is_a_witness_of_the_same_money_through_the_same_door_too() {
+    let own = fact(FactKind::Settlement, "100", Door::Api, "t-1", 1);
+    let mut twins = fact(FactKind::Settlement, "100", Door::Api, "t-2", 2);
+    assert_eq!(captured(&[own.clone(), twins.clone()]).as_deref(), Some("200.00"));
+    twins.origin = Some(PaymentId::from_uuid(Uuid::from_u128(9)));
+    assert_eq!(captured(&[own, twins]).as_deref(), Some("100.00"));
 }
 
 #[test]

@@ -133,6 +133,9 @@ fn staff_move_surplus_to_another_invoice_and_evidence_leaves_it_there() {
     assert_eq!([1, 2].map(|number| paid(&invoices, number)), ["100.00", "15.00"]);
 }
 
+/// Status and paid amount of each invoice, status and net amount of each payment, and the sum of all surplus.
+type End = (Vec<(InvoiceStatus, Money)>, Vec<(PaymentStatus, Option<Money>)>, Money);
+
 /// A few payments that name invoices, as the processor keeps them.
 #[derive(Clone)]
 struct World {
@@ -182,7 +185,7 @@ impl World {
     }
 
     /// What must not depend on the order: all but which of two payments of one invoice is the surplus one.
-    fn end(&self) -> (Vec<(InvoiceStatus, Money)>, Vec<(PaymentStatus, Option<Money>)>, Money) {
+    fn end(&self) -> End {
         let invoices = self.invoices.values().map(|invoice| (invoice.status(), invoice.paid())).collect();
         let state = |(facts, _): &(Vec<Fact>, Holdings)| PaymentState::of(facts).unwrap();
         let payments = self.payments.iter().map(state).map(|state| (state.status, state.net().unwrap())).collect();
@@ -198,6 +201,7 @@ fn fact(kind: FactKind, cents: i64, movement: &str, at: i64, invoices: &[u128]) 
         kind,
         amount,
         door,
+        origin: None,
         event_id: format!("{kind} {cents} {movement} {at} {invoices:?}"),
         movement: movement.to_owned(),
         invoices: invoices.iter().map(|number| invoice_id(*number)).collect(),

@@ -1,0 +1,114 @@
+//! The state diagrams of ARCHITECTURE.md are what the domain does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use chrono::DateTime;
+use quittance_domain::fact::{Door, Fact, FactKind};
+use quittance_domain::id::{ClientId, InvoiceId};
+use quittance_domain::invoice::{Invoice, InvoiceStatus};
+use quittance_domain::money::Money;
+use quittance_domain::payment::PaymentState;
+use uuid::Uuid;
+use xtask::paths::workspace_root;
+
+/// Facts that come one after the other reach every edge within so many.
+const HISTORY_MAX: usize = 4;
+
+/// From, to, and what leads there.
+type Edges = BTreeMap<(String, String), BTreeSet<String>>;
+
+fn euro(value: &str) -> Money {
+    Money::parse(value, "EUR").unwrap()
+}
+
+fn fact(kind: FactKind, value: &str, at: usize) -> Fact {
+    Fact {
+        kind,
+        amount: euro(value).positive().unwrap(),
+        door: Door::Gateway,
+        origin: None,
+        event_id: at.to_string(),
+        // A refund of some and a refund of all are two movements, each with its own failure.
+        movement: value.to_owned(),
+        invoices: Vec::new(),
+        occurred_at: DateTime::from_timestamp(i64::try_from(at).unwrap(), 0).unwrap(),
+    }
+}
+
+/// What may happen next, each with the name that the diagram gives it. Money goes back after it came: what is told in
+/// another order ends the same, which the domain's own tests show.
+fn next(history: &[Fact]) -> Vec<(String, Fact)> {
+    use FactKind::{Dispute, DisputeLost, DisputeWon, Refund, RefundFailure, Reversal};
+    let at = history.len();
+    let of = |kind: FactKind, value: &str, name: String| (name, fact(kind, value, at));
+    let mut all: Vec<_> = FactKind::ALL.iter().map(|kind| of(*kind, "100", kind.to_string())).collect();
+    all.push(of(Refund, "40", "refund of a part".to_owned()));
+    all.push(of(RefundFailure, "40", RefundFailure.to_string()));
+    let has_come = history.iter().any(|fact| fact.kind.proves_money());
+    let goes_back =
+        |fact: &Fact| [Refund, RefundFailure, Reversal, Dispute, DisputeWon, DisputeLost].contains(&fact.kind);
+    all.retain(|(_, fact)| has_come || !goes_back(fact));
+    all
+}
+
+fn follow_payment(history: &mut Vec<Fact>, from: &str, edges: &mut Edges) {
+    if history.len() == HISTORY_MAX {
+        return;
+    }
+    for (name, fact) in next(history) {
+        history.push(fact);
+        let to = PaymentState::of(history).unwrap().status.to_string();
+        if to != from {
+            edges.entry((from.to_owned(), to.clone())).or_default().insert(name);
+        }
+        follow_payment(history, &to, edges);
+        history.pop();
+    }
+}
+
+fn follow_invoice(invoice: &Invoice, seen: &mut BTreeSet<String>, edges: &mut Edges) {
+    let mut changes = vec![("send", invoice.issued()), ("void", invoice.voided())];
+    for amount in ["40", "60", "100"] {
+        changes.push(("allocation", invoice.with_allocation(euro(amount))));
+        changes.push(("money taken back", invoice.with_allocation(euro(amount).negated())));
+    }
+    for (name, changed) in changes.into_iter().filter_map(|(name, changed)| Some((name, changed.ok()?))) {
+        if changed.status() != invoice.status() {
+            let edge = (invoice.status().to_string(), changed.status().to_string());
+            edges.entry(edge).or_default().insert(name.to_owned());
+        }
+        if seen.insert(format!("{} {}", changed.status(), changed.paid())) {
+            follow_invoice(&changed, seen, edges);
+        }
+    }
+}
+
+fn diagram(edges: &Edges) -> String {
+    let line = |((from, to), names): (&(String, String), &BTreeSet<String>)| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        format!("    {from} --> {to}: {}\n", names.join(", "))
+    };
+    format!("```mermaid\nstateDiagram-v2\n{}```\n", edges.iter().map(line).collect::<String>())
+}
+
+fn assert_shown(diagram: &str) {
+    let text = fs::read_to_string(workspace_root().join("ARCHITECTURE.md")).unwrap();
+    assert!(text.contains(diagram), "ARCHITECTURE.md must show what the domain does:\n{diagram}");
+}
+
+#[test]
+fn the_diagram_of_a_payments_states_is_what_its_facts_add_up_to() {
+    let mut edges = Edges::new();
+    follow_payment(&mut Vec::new(), "[*]", &mut edges);
+    assert_shown(&diagram(&edges));
+}
+
+#[test]
+fn the_diagram_of_an_invoices_states_is_what_may_happen_to_it() {
+    let (id, client) = (InvoiceId::from_uuid(Uuid::nil()), ClientId::from_uuid(Uuid::nil()));
+    let draft = Invoice::draft(id, client, euro("100").positive().unwrap());
+    let mut edges = Edges::from([(("[*]".to_owned(), InvoiceStatus::Draft.to_string()), ["create".to_owned()].into())]);
+    follow_invoice(&draft, &mut BTreeSet::new(), &mut edges);
+    assert_shown(&diagram(&edges));
+}

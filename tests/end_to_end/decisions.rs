@@ -1,0 +1,134 @@
+//! What finance decides, through the doors: surplus applied and refunded, a refund that is too much, a returned debit,
+//! twins; and the timeline that tells of it.
+
+use serde_json::{Value, json};
+
+use super::{Scene, euros, fresh, issue, scene, until};
+
+/// An invoice over 100.00 EUR of the scene's own client.
+fn invoice(scene: &Scene) -> String {
+    issue(&scene.stack, &scene.finance, &scene.own.id)["id"].as_str().unwrap().to_owned()
+}
+
+fn confirm(scene: &Scene, reference: &str, body: &Value) {
+    let answer = scene.post(&scene.gateway, &format!("/v1/payments/{reference}/confirmation"), body);
+    assert_eq!(answer.status, 202, "{}", answer.body);
+}
+
+fn wait_for_invoice(scene: &Scene, id: &str, status: &str, paid: &str) {
+    until(&format!("invoice {id} to be {status}"), || {
+        let invoice = scene.get(&scene.finance, &format!("/v1/invoices/{id}")).json();
+        (invoice["status"] == status && invoice["paid"]["value"] == paid).then_some(())
+    });
+}
+
+fn case_of(scene: &Scene, invoice: &str) -> Value {
+    until("the case of a surplus", || {
+        let page = scene.get(&scene.finance, "/v1/cases?kind=surplus&limit=200").json();
+        page["cases"].as_array()?.iter().find(|case| case["invoice_id"] == invoice).cloned()
+    })
+}
+
+#[test]
+fn surplus_pays_another_invoice_a_refund_takes_what_is_left_and_a_returned_debit_reopens_both() {
+    let scene = scene();
+    let (first, second, reference) = (invoice(scene), invoice(scene), fresh("decided"));
+    confirm(scene, &reference, &json!({"invoice_id": first, "amount": euros("230.00")}));
+    let case = case_of(scene, &first);
+    assert_eq!((&case["amount"]["value"], &case["reason"]), (&json!("130.00"), &json!("overpaid")));
+    let path = format!("/v1/cases/{}", case["id"].as_str().unwrap());
+    let applied = json!({"invoice_id": second, "reason": "pays the other one"});
+    assert_eq!(scene.post(&scene.finance, &format!("{path}/apply"), &applied).status, 202);
+    wait_for_invoice(scene, &second, "paid", "100.00");
+    let case = scene.get(&scene.finance, &path).json();
+    assert_eq!((&case["status"], &case["amount"]["value"]), (&json!("open"), &json!("30.00")));
+    let reason = json!({"reason": "paid too much"});
+    assert_eq!(scene.post(&scene.finance, &format!("{path}/refund"), &reason).status, 202);
+    let refund = until("the refund to be asked for", || {
+        let payment = scene.get(&scene.finance, &format!("/v1/payments/{reference}")).json();
+        payment["refunds"].as_array()?.first().cloned()
+    });
+    assert_eq!((&refund["status"], &refund["amount"]["value"]), (&json!("requested"), &json!("30.00")));
+    assert_eq!(scene.get(&scene.finance, &path).json()["resolution"], "refunded");
+    confirm(scene, &reference, &json!({"kind": "refund", "movement": refund["id"], "amount": euros("30.00")}));
+    let payment = scene.wait_for_payment(&reference, "partially_refunded");
+    assert_eq!((&payment["surplus"]["value"], &payment["refunds"][0]["status"]), (&json!("0.00"), &json!("succeeded")));
+    confirm(scene, &reference, &json!({"kind": "reversal", "movement": "RET-1", "amount": euros("200.00")}));
+    scene.wait_for_payment(&reference, "reversed");
+    wait_for_invoice(scene, &first, "open", "0.00");
+    wait_for_invoice(scene, &second, "open", "0.00");
+}
+
+#[test]
+fn a_refund_that_is_too_much_is_refused_with_its_reason_and_a_repeated_one_has_one_effect() {
+    let scene = scene();
+    let (invoice, reference) = (invoice(scene), fresh("refunds"));
+    confirm(scene, &reference, &json!({"invoice_id": invoice, "amount": euros("100.00")}));
+    scene.wait_for_payment(&reference, "confirmed");
+    let path = format!("/v1/payments/{reference}/refunds");
+    let ask = |value: &str| json!({"amount": euros(value), "reason": "goodwill"});
+    let key = fresh("key");
+    let first = scene.post_keyed(&scene.finance, &path, &key, &ask("60.00").to_string());
+    let again = scene.post_keyed(&scene.finance, &path, &key, &ask("60.00").to_string());
+    assert_eq!((first.status, &first.body), (again.status, &again.body));
+    assert_eq!(scene.post(&scene.finance, &path, &ask("60.00")).status, 202);
+    let refunds = until("both refunds to be decided", || {
+        let payment = scene.get(&scene.finance, &format!("/v1/payments/{reference}")).json();
+        payment["refunds"].as_array().filter(|refunds| refunds.len() == 2).cloned()
+    });
+    assert_eq!((&refunds[0]["id"], &refunds[0]["status"]), (&first.json()["refund_id"], &json!("requested")));
+    let refusal = "60.00 EUR is more than the 40.00 EUR that can be refunded of this payment";
+    assert_eq!((&refunds[1]["status"], &refunds[1]["refusal"]), (&json!("refused"), &json!(refusal)));
+    let unknown = format!("/v1/payments/{}/refunds", fresh("unknown"));
+    scene.post(&scene.finance, &unknown, &ask("1.00")).assert_problem(404, "not-found");
+    scene.post(&scene.finance, &path, &ask("-1.00")).assert_problem(400, "invalid-request");
+    for token in [&scene.own.token, &scene.bff, &scene.gateway] {
+        scene.post(token, &path, &ask("1.00")).assert_problem(403, "forbidden");
+        scene.get(token, "/v1/cases").assert_problem(403, "forbidden");
+    }
+}
+
+#[test]
+fn twins_are_merged_and_both_names_lead_to_the_one_that_stays() {
+    let scene = scene();
+    let (invoice, kept, twin) = (invoice(scene), fresh("kept"), fresh("twin"));
+    for reference in [&kept, &twin] {
+        confirm(scene, reference, &json!({"invoice_id": invoice, "amount": euros("100.00")}));
+        scene.wait_for_payment(reference, "confirmed");
+    }
+    case_of(scene, &invoice);
+    let merge = json!({"twin": twin, "reason": "the bank told it twice"});
+    assert_eq!(scene.post(&scene.finance, &format!("/v1/payments/{kept}/merge"), &merge).status, 202);
+    let payment = until("the twin to be found under the other's name", || {
+        let payment = scene.get(&scene.finance, &format!("/v1/payments/{twin}")).json();
+        (payment["transaction_id"] == format!("manual:{kept}")).then_some(payment)
+    });
+    assert_eq!((&payment["amount"]["value"], &payment["surplus"]["value"]), (&json!("100.00"), &json!("0.00")));
+    wait_for_invoice(scene, &invoice, "paid", "100.00");
+}
+
+#[test]
+fn the_timeline_tells_finance_who_did_what_and_why_and_a_client_its_own_invoices_story() {
+    let scene = scene();
+    let (invoice, reference) = (invoice(scene), fresh("told"));
+    confirm(scene, &reference, &json!({"invoice_id": invoice, "amount": euros("120.00")}));
+    let case = case_of(scene, &invoice);
+    let dismiss = format!("/v1/cases/{}/dismiss", case["id"].as_str().unwrap());
+    assert_eq!(scene.post(&scene.finance, &dismiss, &json!({"reason": "a gift, they say"})).status, 202);
+    let path = format!("/v1/invoices/{invoice}/timeline");
+    let told = until("the dismissal to be told", || {
+        let timeline = scene.get(&scene.finance, &path).json()["timeline"].as_array().cloned()?;
+        timeline.iter().any(|entry| entry["what"] == "case.decided").then_some(timeline)
+    });
+    let whats: Vec<&str> = told.iter().map(|entry| entry["what"].as_str().unwrap()).collect();
+    assert_eq!(whats, ["invoice.created", "invoice.issued", "payment.evidence_recorded", "case.decided"]);
+    assert_eq!(told[2]["invoice"]["status"], "paid");
+    assert!(told[3]["why"].as_str().unwrap().contains("a gift, they say"), "{}", told[3]);
+    let first_page = scene.get(&scene.finance, &format!("{path}?limit=3")).json();
+    let cursor = first_page["next_cursor"].as_str().unwrap();
+    let rest = scene.get(&scene.finance, &format!("{path}?limit=3&cursor={cursor}")).json();
+    assert_eq!((&rest["timeline"][0], &rest["next_cursor"]), (&told[3], &Value::Null));
+    let seen = scene.get(&scene.own.token, &path).json();
+    assert_eq!((&seen["timeline"][3]["by"], &seen["timeline"][3]["why"]), (&json!("user"), &Value::Null));
+    scene.get(&scene.other.token, &path).assert_problem(404, "not-found");
+}

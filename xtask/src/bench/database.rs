@@ -1,0 +1,167 @@
+//! The PostgreSQL that is measured: durable, migrated like any other, and the same at the beginning of every run.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use postgres::Client;
+
+use crate::postgres::{Access, Durability, ThrowAwayCluster, random_password};
+use crate::{paths, say};
+
+/// The role that the processor logs in as, with the rights that its migrations give it.
+pub(super) const ROLE: &str = "quittance_processor";
+/// Payments that were settled before a run begins.
+pub(super) const PAST: u64 = 50_000;
+
+const TEMPLATE: &str = "bench_template";
+const RUN: &str = "bench";
+const SEED: &str = include_str!("seed.sql");
+/// Neither a checkpoint nor a vacuum falls into one run and not into another; commits wait for the disk.
+const SETTINGS: [(&str, &str); 5] = [
+    ("max_wal_size", "16GB"),
+    ("min_wal_size", "4GB"),
+    ("checkpoint_timeout", "1h"),
+    ("autovacuum", "off"),
+    ("log_min_messages", "warning"),
+];
+
+/// A cluster with a template that each run gets a copy of.
+#[derive(Debug)]
+pub(super) struct Database {
+    cluster: ThrowAwayCluster,
+    /// The password of [`ROLE`].
+    pub(super) password: String,
+    /// PostgreSQL's first process, the parent of the others.
+    pub(super) postmaster: u32,
+}
+
+impl Database {
+    /// Starts a cluster whose runs can pay `supply` invoices.
+    pub(super) fn start(supply: u64) -> Result<Self> {
+        say::step("starting a PostgreSQL with fsync");
+        let cluster = ThrowAwayCluster::start_as(Durability::Durable)?;
+        if let Some(kind) = memory_filesystem(cluster.data_dir()) {
+            bail!(
+                "{} is on {kind}, where writing through to the disk costs nothing; name a folder on a disk with TMPDIR",
+                cluster.data_dir().display()
+            );
+        }
+        let password = random_password()?;
+        let postmaster = postmaster(cluster.data_dir())?;
+        let database = Self { cluster, password, postmaster };
+        database.configure()?;
+        say::step(&format!("making {supply} open invoices, and {PAST} payments of the past"));
+        database.make_template(supply)?;
+        Ok(database)
+    }
+
+    /// How to reach the server as its superuser.
+    pub(super) fn access(&self) -> &Access {
+        self.cluster.access()
+    }
+
+    /// The name of the database that [`Self::begin_run`] makes.
+    pub(super) const fn name() -> &'static str {
+        RUN
+    }
+
+    /// Makes the run's database anew.
+    pub(super) fn begin_run(&self) -> Result<()> {
+        self.access().recreate_database(RUN, TEMPLATE)?;
+        self.inspect()?.batch_execute("checkpoint").context("could not write a checkpoint")
+    }
+
+    /// A look into the run's database as superuser.
+    pub(super) fn inspect(&self) -> Result<Client> {
+        self.access().connect(RUN)
+    }
+
+    fn configure(&self) -> Result<()> {
+        let mut client = self.access().connect("postgres")?;
+        for (name, value) in SETTINGS {
+            client.batch_execute(&format!("alter system set {name} = '{value}'"))?;
+        }
+        client.batch_execute("select pg_reload_conf()").context("could not configure PostgreSQL")
+    }
+
+    fn make_template(&self, supply: u64) -> Result<()> {
+        self.access().recreate_database(TEMPLATE, "template0")?;
+        let mut client = self.access().connect(TEMPLATE)?;
+        for (name, text) in migrations(&paths::workspace_root())? {
+            client.batch_execute(&text).with_context(|| format!("the migration {name} failed"))?;
+        }
+        let settings = format!("set bench.supply = '{supply}'; set bench.past = '{PAST}';");
+        client.batch_execute(&settings)?;
+        client.batch_execute(SEED).context("the first state could not be made")?;
+        // A random password of hexadecimal digits: nothing to quote.
+        client.batch_execute(&format!("alter role {ROLE} password '{}'", self.password))?;
+        client.batch_execute("vacuum (analyze)").context("could not vacuum the first state")
+    }
+}
+
+/// The migrations in their order.
+fn migrations(root: &Path) -> Result<Vec<(String, String)>> {
+    let folder = root.join("common/store/migrations");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("could not read {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            found.push((name, fs::read_to_string(&path)?));
+        }
+    }
+    found.sort();
+    if found.is_empty() {
+        bail!("no migrations in {}", folder.display());
+    }
+    Ok(found)
+}
+
+/// PostgreSQL writes the id of its first process in the first line of a file.
+fn postmaster(data_dir: &Path) -> Result<u32> {
+    let file = data_dir.join("postmaster.pid");
+    let text = fs::read_to_string(&file).with_context(|| format!("could not read {}", file.display()))?;
+    let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
+    pid.with_context(|| format!("no process id in {}", file.display()))
+}
+
+/// The kind of the file system that keeps `path` in memory; none if it is on a disk.
+fn memory_filesystem(path: &Path) -> Option<String> {
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let path = path.canonicalize().ok()?;
+    kind_of_mount(&mounts, &path).filter(|kind| ["tmpfs", "ramfs"].contains(&kind.as_str()))
+}
+
+/// The kind of the innermost mount that `path` is in.
+fn kind_of_mount(mounts: &str, path: &Path) -> Option<String> {
+    let mount = |line: &str| {
+        let mut words = line.split(' ').skip(1);
+        Some((words.next()?.to_owned(), words.next()?.to_owned()))
+    };
+    let around = mounts.lines().filter_map(mount).filter(|(point, _)| path.starts_with(point));
+    around.max_by_key(|(point, _)| point.len()).map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_mount_counts() {
+        let mounts = "/dev/vda / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/vdb /tmp/disk ext4 rw 0 0\n";
+        let kind = |path: &str| kind_of_mount(mounts, Path::new(path)).unwrap();
+        assert_eq!(kind("/var/lib"), "ext4");
+        assert_eq!(kind("/tmp/x"), "tmpfs");
+        assert_eq!(kind("/tmp/disk/x"), "ext4");
+        assert_eq!(kind("/tmpfoo"), "ext4");
+    }
+
+    #[test]
+    fn migrations_come_in_their_order() {
+        let names: Vec<String> =
+            migrations(&paths::workspace_root()).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert!(names.first().unwrap().starts_with("0001_"), "{names:?}");
+        assert!(names.is_sorted());
+    }
+}

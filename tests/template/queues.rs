@@ -1,8 +1,10 @@
 //! Queues, the topic, and what they feed.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use serde_json::json;
+use xtask::paths::workspace_root;
 
 use super::document::{Resource, Template, target};
 
@@ -76,10 +78,22 @@ fn fifo_queues_and_the_topic_order_by_group_and_not_as_a_whole() {
         assert_eq!(queue.property("/FifoThroughputLimit"), "perMessageGroupId", "{name}");
         assert!(queue.property("/QueueName").to_string().contains(".fifo"), "{name}");
     }
-    for (name, topic) in template.all("AWS::SNS::Topic") {
-        assert_eq!(topic.property("/FifoTopic"), &json!(true), "{name}");
-        assert_eq!(topic.property("/FifoThroughputScope"), "MessageGroup", "{name}");
-    }
+    let topic = template.resource("InvoiceEventsTopic");
+    assert_eq!(topic.property("/FifoTopic"), &json!(true));
+    assert_eq!(topic.property("/FifoThroughputScope"), "MessageGroup");
+}
+
+#[test]
+fn an_event_that_is_parked_in_the_outbox_raises_an_alarm() {
+    let template = Template::read();
+    let (metric, alarm) = (template.resource("OutboxParkedMetric"), template.resource("OutboxParkedAlarm"));
+    let source = fs::read_to_string(workspace_root().join("functions/relay/src/relay.rs")).unwrap();
+    assert!(source.contains(r#"alarm = "outbox_parked""#), "what the filter looks for is logged");
+    assert_eq!(metric.property("/FilterPattern"), r#"{ $.alarm = "outbox_parked" }"#);
+    assert_eq!(metric.property("/LogGroupName/Ref"), "RelayLogGroup");
+    let counted = metric.property("/MetricTransformations/0/MetricName");
+    assert_eq!(alarm.property("/MetricName"), counted);
+    assert_eq!(alarm.property("/AlarmActions/0/Ref"), "AlarmsTopic");
 }
 
 #[test]

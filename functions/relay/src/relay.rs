@@ -52,7 +52,8 @@ pub async fn relay(
         }
         let result = publisher.publish(&messages).await;
         for (id, reason) in &result.refused {
-            tracing::error!(event.id = %id, reason, "an event can never be published and is parked");
+            // `OutboxParkedMetric` in the template counts this line.
+            tracing::error!(alarm = "outbox_parked", event.id = %id, reason, "an event can never be published and is parked");
         }
         outbox::conclude(&mut transaction, &result.published, &result.refused).await?;
         transaction.commit().await?;

@@ -101,7 +101,7 @@ impl Entitlement {
 }
 
 /// Money of a payment at one invoice.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Allocation {
     /// The invoice.
     pub invoice_id: InvoiceId,
@@ -112,7 +112,7 @@ pub struct Allocation {
 }
 
 /// Surplus money of a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Credit {
     /// Whose it is; none while in suspense.
     pub client_id: Option<ClientId>,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{AuditId, InvoiceId};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::database::{Database, Transaction};
@@ -21,11 +22,23 @@ pub struct AuditRecord {
     /// Why, for people.
     pub reason: String,
     /// How it looked before; null for something new.
-    pub before: Value,
+    pub before: Json,
     /// How it looks now.
-    pub after: Value,
+    pub after: Json,
     /// Ties together all that one request or message caused.
     pub correlation_id: String,
+}
+
+/// JSON as text, ready to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json(String);
+
+impl Json {
+    /// Writes a value. What cannot be written is kept as the reason why: a record must not be lost for it.
+    #[must_use]
+    pub fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::to_string(value).unwrap_or_else(|error| Value::from(error.to_string()).to_string()))
+    }
 }
 
 /// Appends records.
@@ -36,22 +49,21 @@ pub async fn append(transaction: &mut Transaction, records: &[AuditRecord]) -> R
     if records.is_empty() {
         return Ok(());
     }
-    let column =
-        |text: fn(&AuditRecord) -> &str| records.iter().map(|record| text(record).to_owned()).collect::<Vec<_>>();
+    let column = |text: fn(&AuditRecord) -> &str| records.iter().map(text).collect::<Vec<&str>>();
     let ids: Vec<_> = records.iter().map(|record| record.id.as_uuid()).collect();
-    let before: Vec<_> = records.iter().map(|record| record.before.clone()).collect();
-    let after: Vec<_> = records.iter().map(|record| record.after.clone()).collect();
     sqlx::query!(
         "insert into audit.records (id, actor, action, subject, reason, before, after, correlation_id)
-         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[], $8::text[])",
+         select id, actor, action, subject, reason, before::jsonb, after::jsonb, correlation_id
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+             as record (id, actor, action, subject, reason, before, after, correlation_id)",
         &ids,
-        &column(|record| &record.actor),
-        &column(|record| record.action),
-        &column(|record| &record.subject),
-        &column(|record| &record.reason),
-        &before,
-        &after,
-        &column(|record| &record.correlation_id),
+        &column(|record| &record.actor) as &[&str],
+        &column(|record| record.action) as &[&str],
+        &column(|record| &record.subject) as &[&str],
+        &column(|record| &record.reason) as &[&str],
+        &column(|record| &record.before.0) as &[&str],
+        &column(|record| &record.after.0) as &[&str],
+        &column(|record| &record.correlation_id) as &[&str],
     )
     .execute(&mut **transaction)
     .await?;

@@ -37,17 +37,16 @@ pub async fn insert(
     if messages.is_empty() {
         return Ok(());
     }
-    let column =
-        |text: fn(&EventMessage) -> &str| messages.iter().map(|message| text(message).to_owned()).collect::<Vec<_>>();
+    let column = |text: fn(&EventMessage) -> &str| messages.iter().map(text).collect::<Vec<&str>>();
     let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
     sqlx::query!(
         "insert into payments.outbox (id, destination, group_id, type, body)
          select id, $5, group_id, type, body
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as message (id, group_id, type, body)",
         &ids,
-        &column(|message| &message.group_id),
-        &column(|message| &message.event_type),
-        &column(|message| &message.body),
+        &column(|message| &message.group_id) as &[&str],
+        &column(|message| &message.event_type) as &[&str],
+        &column(|message| &message.body) as &[&str],
         destination.as_str(),
     )
     .execute(&mut **transaction)

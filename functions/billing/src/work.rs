@@ -7,7 +7,7 @@ use quittance_lambda::caller::Caller;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::problem::Problem;
 use quittance_store::Transaction;
-use quittance_store::audit::{self, AuditRecord};
+use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::outbox::{self, Destination};
 use serde_json::Value;
 use uuid::Uuid;
@@ -46,8 +46,8 @@ impl<'a> Work<'a> {
             action,
             subject,
             reason: "requested through the API".to_owned(),
-            before,
-            after,
+            before: Json::of(&before),
+            after: Json::of(&after),
             correlation_id: self.correlation_id.clone(),
         };
         audit::append(&mut self.transaction, &[record]).await.map_err(unavailable)

@@ -6,7 +6,7 @@ use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::AuditId;
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_store::audit::{self, AuditRecord};
+use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::uploads::{self, Upload, UploadKind, UploadLine};
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
@@ -87,8 +87,8 @@ fn audit_record(upload: &Upload, action: &'static str, reason: &str, after: Valu
         action,
         subject: upload.id.to_string(),
         reason: reason.to_owned(),
-        before: json!({"status": upload.status}),
-        after,
+        before: Json::of(&json!({"status": upload.status})),
+        after: Json::of(&after),
         correlation_id: upload.id.to_string(),
     }
 }

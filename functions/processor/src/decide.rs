@@ -9,7 +9,7 @@ use quittance_domain::id::{AuditId, CaseId, InvoiceId, PaymentId, RefundId, Tran
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund::{RefundRequest, RefundStatus};
 use quittance_domain::settlement;
-use quittance_store::audit::AuditRecord;
+use quittance_store::audit::{AuditRecord, Json};
 use quittance_store::cases::{self, ClosedCase, KnownCase};
 use quittance_store::payments::{self, KnownPayment, NewPayment, PaymentUpdate};
 use quittance_store::refunds::NewRefund;
@@ -254,8 +254,8 @@ impl<'a> Deciding<'a> {
             action,
             subject,
             reason: refusal.to_string(),
-            before: Value::Null,
-            after,
+            before: Json::of(&()),
+            after: Json::of(&after),
             correlation_id: self.correlation_id.to_owned(),
         };
         audit::append(&mut self.transaction, &[record]).await

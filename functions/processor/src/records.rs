@@ -1,13 +1,16 @@
 //! Audit records and the words of cases.
 
 use quittance_domain::case::CaseKind;
-use quittance_domain::id::AuditId;
-use quittance_domain::payment::PaymentState;
+use quittance_domain::id::{AuditId, ClientId, InvoiceId};
+use quittance_domain::invoice::{Invoice, InvoiceStatus};
+use quittance_domain::money::Money;
+use quittance_domain::payment::{PaymentState, PaymentStatus};
 use quittance_domain::refund::RefundRequest;
-use quittance_domain::settlement::{Holdings, Invoices, Movement, Outcome};
-use quittance_store::audit::AuditRecord;
+use quittance_domain::settlement::{Allocation, Credit, Holdings, Invoices, Movement, Outcome, SurplusReason};
+use quittance_store::audit::{AuditRecord, Json};
 use quittance_store::cases::KnownCase;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::changes::Cause;
@@ -15,11 +18,16 @@ use crate::ground::Dossier;
 use crate::settle::Instruction;
 use crate::telling::Telling;
 
-/// Where a payment's money stood, and the invoices that it is for.
-pub(crate) fn before(dossier: &Dossier, invoices: &Invoices) -> Value {
-    let named: Vec<Value> =
-        dossier.payment.invoices.iter().filter_map(|id| invoices.get(id)).map(invoice_state).collect();
-    json!({"status": dossier.payment.status.as_str(), "holdings": holdings(&dossier.holdings), "invoices": named})
+/// Where a payment stood before something was told of it, and the invoices that it was for; nothing of a new payment.
+pub(crate) fn before(dossier: &Dossier, invoices: &Invoices) -> Json {
+    if dossier.payment.invoices.is_empty() && dossier.holdings == Holdings::default() {
+        return Json::of(&());
+    }
+    Json::of(&Before {
+        status: dossier.payment.status,
+        holdings: HoldingsShown::of(&dossier.holdings),
+        invoices: dossier.payment.invoices.iter().filter_map(|id| invoices.get(id)).map(InvoiceShown::of).collect(),
+    })
 }
 
 /// What one more cause did to a payment.
@@ -28,7 +36,7 @@ pub(crate) fn settled(
     state: &PaymentState,
     telling: &Telling<'_>,
     outcome: Outcome,
-    before: Value,
+    before: Json,
     movements: &[Movement],
 ) -> AuditRecord {
     let Cause { actor, action, reason, correlation_id, .. } = telling.cause;
@@ -39,10 +47,14 @@ pub(crate) fn settled(
         subject: dossier.payment.id.to_string(),
         reason: format!("{reason}: {outcome}"),
         before,
-        after: json!({
-            "outcome": outcome, "status": state.status, "captured": state.captured, "returned": state.returned,
-            "named": state.invoices, "holdings": holdings(&dossier.holdings),
-            "movements": movements.iter().map(movement).collect::<Vec<_>>(),
+        after: Json::of(&After {
+            outcome,
+            status: state.status,
+            captured: state.captured,
+            returned: state.returned,
+            named: &state.invoices,
+            holdings: HoldingsShown::of(&dossier.holdings),
+            movements: movements.iter().map(MovementShown::of).collect(),
         }),
         correlation_id: (*correlation_id).to_owned(),
     }
@@ -57,8 +69,8 @@ pub(crate) fn evidence(dossier: &Dossier, instruction: &Instruction) -> AuditRec
         action: "payment.evidence_recorded",
         subject: dossier.payment.id.to_string(),
         reason: evidence_reason(instruction),
-        before: Value::Null,
-        after: json!({"named": dossier.payment.invoices}),
+        before: Json::of(&()),
+        after: Json::of(&json!({"named": dossier.payment.invoices})),
         correlation_id: instruction.correlation_id.clone(),
     }
 }
@@ -86,11 +98,11 @@ pub(crate) fn refund(
             Some(refusal) => format!("refund of {amount} {}: {refusal}", request.status),
             None => format!("refund of {amount} {}", request.status),
         },
-        before: Value::Null,
-        after: json!({
+        before: Json::of(&()),
+        after: Json::of(&json!({
             "refund_id": request.id, "amount": amount, "status": request.status, "refusal": refusal,
             "named": dossier.payment.invoices,
-        }),
+        })),
         correlation_id: telling.cause.correlation_id.to_owned(),
     }
 }
@@ -115,35 +127,72 @@ pub(crate) fn surplus_reason(kind: CaseKind, open: Option<&KnownCase>, movements
     }
 }
 
-fn holdings(holdings: &Holdings) -> Value {
-    let allocated = |held: &quittance_domain::settlement::Allocation| json!({"invoice_id": held.invoice_id, "amount": held.amount, "by_staff": held.by_staff});
-    let credited =
-        |held: &quittance_domain::settlement::Credit| json!({"client_id": held.client_id, "amount": held.amount});
-    json!({
-        "allocated": holdings.allocations.iter().map(allocated).collect::<Vec<_>>(),
-        "surplus": holdings.credits.iter().map(credited).collect::<Vec<_>>(),
-    })
+#[derive(Serialize)]
+struct Before<'a> {
+    status: PaymentStatus,
+    holdings: HoldingsShown<'a>,
+    invoices: Vec<InvoiceShown>,
 }
 
-fn movement(movement: &Movement) -> Value {
-    match movement {
-        Movement::Allocated { invoice, amount, .. } => {
-            json!({"kind": "allocated", "amount": amount, "invoice": invoice_state(invoice)})
-        }
-        Movement::Released { invoice, amount, .. } => {
-            json!({"kind": "released", "amount": amount, "invoice": invoice_state(invoice)})
-        }
-        Movement::Credited { client_id, amount, reason } => {
-            json!({"kind": "credited", "amount": amount, "client_id": client_id, "reason": reason})
-        }
-        Movement::Debited { client_id, amount } => {
-            json!({"kind": "debited", "amount": amount, "client_id": client_id})
-        }
+#[derive(Serialize)]
+struct After<'a> {
+    outcome: Outcome,
+    status: PaymentStatus,
+    captured: Option<Money>,
+    returned: Option<Money>,
+    named: &'a [InvoiceId],
+    holdings: HoldingsShown<'a>,
+    movements: Vec<MovementShown>,
+}
+
+#[derive(Serialize)]
+struct HoldingsShown<'a> {
+    allocated: &'a [Allocation],
+    surplus: &'a [Credit],
+}
+
+impl<'a> HoldingsShown<'a> {
+    fn of(holdings: &'a Holdings) -> Self {
+        Self { allocated: &holdings.allocations, surplus: &holdings.credits }
     }
 }
 
-fn invoice_state(invoice: &quittance_domain::invoice::Invoice) -> Value {
-    json!({
-        "id": invoice.id(), "paid": invoice.paid(), "status": invoice.status(), "version": invoice.version(),
-    })
+#[derive(Serialize)]
+struct InvoiceShown {
+    id: InvoiceId,
+    paid: Money,
+    status: InvoiceStatus,
+    version: i64,
+}
+
+impl InvoiceShown {
+    fn of(invoice: &Invoice) -> Self {
+        Self { id: invoice.id(), paid: invoice.paid(), status: invoice.status(), version: invoice.version() }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum MovementShown {
+    Allocated { amount: Money, invoice: InvoiceShown },
+    Released { amount: Money, invoice: InvoiceShown },
+    Credited { amount: Money, client_id: Option<ClientId>, reason: SurplusReason },
+    Debited { amount: Money, client_id: Option<ClientId> },
+}
+
+impl MovementShown {
+    fn of(movement: &Movement) -> Self {
+        match movement {
+            Movement::Allocated { invoice, amount, .. } => {
+                Self::Allocated { amount: *amount, invoice: InvoiceShown::of(invoice) }
+            }
+            Movement::Released { invoice, amount, .. } => {
+                Self::Released { amount: *amount, invoice: InvoiceShown::of(invoice) }
+            }
+            Movement::Credited { client_id, amount, reason } => {
+                Self::Credited { amount: *amount, client_id: *client_id, reason: *reason }
+            }
+            Movement::Debited { client_id, amount } => Self::Debited { amount: *amount, client_id: *client_id },
+        }
+    }
 }

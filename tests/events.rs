@@ -21,6 +21,7 @@ use quittance_domain::id::ClientId;
 use quittance_domain::ledger::posting;
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::envelope::{CloudEvent, Payload};
+use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::publisher::Publisher;
 use quittance_migrator::answer;
@@ -101,8 +102,8 @@ fn every_function_has_a_sample_and_every_sample_a_function() {
 }
 
 #[tokio::test]
-async fn the_validators_samples_are_a_claim_a_confirmation_and_a_webhook() {
-    assert_read("validator", &["claim", "confirmation", "stripe_webhook"]);
+async fn the_validators_samples_are_a_claim_a_confirmation_a_refund_and_a_webhook() {
+    assert_read("validator", &["claim", "confirmation", "refund", "stripe_webhook"]);
     let claim = request("validator", "claim");
     idempotency_key::read(claim.headers()).unwrap();
     let body = ClaimRequest::parse(claim.body()).unwrap();
@@ -115,6 +116,12 @@ async fn the_validators_samples_are_a_claim_a_confirmation_and_a_webhook() {
     let reference = path.trim_start_matches("/v1/payments/").trim_end_matches("/confirmation");
     assert!(ConfirmRequest::parse(reference, confirmation.body()).unwrap().invoices.len() == 1);
     assert_eq!(caller(confirmation).await.may(Permission::ConfirmPayments), Ok(Reach::All));
+
+    let refund = request("validator", "refund");
+    idempotency_key::read(refund.headers()).unwrap();
+    let mut fields = Fields::parse(refund.body()).unwrap();
+    assert!(fields.money("amount").is_some() && fields.text("reason", 1, 500).is_some());
+    assert_eq!(caller(refund).await.may(Permission::RefundPayments), Ok(Reach::All));
 
     let webhook = request("validator", "stripe_webhook");
     assert!(webhook.headers().contains_key("stripe-signature"));
@@ -175,7 +182,7 @@ async fn billings_samples_are_answered_by_its_routes() {
 
 #[test]
 fn the_processors_samples_are_commands_and_one_message_that_nobody_can_read() {
-    assert_read("processor", &["claim_capture_and_bank_line", "poison"]);
+    assert_read("processor", &["claim_capture_and_bank_line", "poison", "refund_case_and_merge"]);
     let kinds: Vec<FactKind> = envelopes::<PaymentCommand>("processor", "claim_capture_and_bank_line")
         .iter()
         .map(|command| match &command.payload {
@@ -184,6 +191,9 @@ fn the_processors_samples_are_commands_and_one_message_that_nobody_can_read() {
         })
         .collect();
     assert_eq!(kinds, [FactKind::Claim, FactKind::Capture, FactKind::Capture]);
+    let decisions = envelopes::<PaymentCommand>("processor", "refund_case_and_merge");
+    let decisions: Vec<&str> = decisions.iter().map(|command| command.payload.type_name()).collect();
+    assert_eq!(decisions, ["RequestRefund", "DecideCase", "MergePayments"]);
     let readable: Vec<bool> = bodies("processor", "poison")
         .iter()
         .map(|(_, body)| CloudEvent::<PaymentCommand>::parse(body).is_ok())
@@ -196,7 +206,7 @@ fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
     assert_read("receipt", &["invoice_paid", "invoice_partially_paid"]);
     assert_eq!(types("receipt", "invoice_paid"), ["invoice.paid"]);
     assert_eq!(types("receipt", "invoice_partially_paid"), ["invoice.partially_paid"]);
-    assert_read("ledger", &["issued_and_paid", "surplus_of_an_unknown_payer"]);
+    assert_read("ledger", &["issued_and_paid", "reopened_and_surplus_reduced", "surplus_of_an_unknown_payer"]);
     for name in names("ledger") {
         let posts = |event: &CloudEvent<InvoiceEvent>| posting(&event.payload).is_some();
         assert!(envelopes("ledger", &name).iter().all(posts), "{name}");

@@ -24,13 +24,15 @@ create index payments_merged_into_idx on payments.payments (merged_into) where m
 -- Every name of a payment, each in its provider's namespace. The authority on "one name, one payment", for ever.
 create table payments.payment_references (
     reference text primary key,
-    payment_id uuid not null references payments.payments,
+    -- Deferred: a new payment's name is taken first, and its row is written last, in the state that it is in by then.
+    payment_id uuid not null references payments.payments deferrable initially deferred,
     created_at timestamptz not null default now()
 );
 create index payment_references_payment_id_idx on payments.payment_references (payment_id);
 insert into payments.payment_references (reference, payment_id) select transaction_id, id from payments.payments;
 
 alter table payments.facts
+    alter constraint facts_payment_id_fkey deferrable initially deferred,
     add column further_invoice_ids uuid[] not null default '{}',
     drop constraint facts_kind_known,
     add constraint facts_kind_known check (kind in (

@@ -1,7 +1,5 @@
 //! `payments.payments`: one row per movement of money, by whatever names it is known.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::Money;
@@ -13,17 +11,6 @@ use crate::database::{Database, Transaction};
 use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.payments";
-
-/// A payment that evidence speaks of by a name that nobody knows.
-#[derive(Debug, Clone)]
-pub struct NewPayment {
-    /// The id to give it.
-    pub id: PaymentId,
-    /// Its name.
-    pub transaction_id: TransactionId,
-    /// Who moved the money.
-    pub provider: Provider,
-}
 
 /// A payment as it was last decided.
 #[derive(Debug, Clone)]
@@ -82,41 +69,6 @@ pub struct PaymentUpdate {
     pub client_id: Option<ClientId>,
     /// The invoices it names, in the order in which they are to be paid.
     pub invoices: Vec<InvoiceId>,
-}
-
-/// Adds payments with their names. Where somebody else gave a payment that name at the same moment, it is passed over.
-/// Returns the ids of those that were added; they are locked.
-///
-/// # Errors
-/// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, payments: &[NewPayment]) -> Result<BTreeSet<PaymentId>, StoreError> {
-    if payments.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let mut sorted: Vec<&NewPayment> = payments.iter().collect();
-    // Two batches that insert the same names wait for each other in one order.
-    sorted.sort_by(|left, right| left.transaction_id.cmp(&right.transaction_id));
-    let ids: Vec<Uuid> = sorted.iter().map(|payment| payment.id.as_uuid()).collect();
-    let names: Vec<String> = sorted.iter().map(|payment| payment.transaction_id.to_string()).collect();
-    let providers: Vec<String> = sorted.iter().map(|payment| payment.provider.to_string()).collect();
-    let inserted = sqlx::query_scalar!(
-        "with named as (
-             insert into payments.payment_references (reference, payment_id)
-             select * from unnest($2::text[], $1::uuid[])
-             on conflict (reference) do nothing
-             returning payment_id
-         )
-         insert into payments.payments (id, transaction_id, provider)
-         select new.* from unnest($1::uuid[], $2::text[], $3::text[]) as new (id, transaction_id, provider)
-         join named on named.payment_id = new.id
-         returning id",
-        &ids,
-        &names,
-        &providers,
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    Ok(inserted.into_iter().map(PaymentId::from_uuid).collect())
 }
 
 /// Locks payments in the order of their ids.
@@ -200,22 +152,82 @@ pub async fn merge(transaction: &mut Transaction, kept: PaymentId, twin: Payment
     Ok(())
 }
 
-/// Writes what the facts add up to.
+/// The columns that follow from facts, one array for each.
+struct Columns {
+    ids: Vec<Uuid>,
+    statuses: Vec<&'static str>,
+    amounts: Vec<Option<Decimal>>,
+    currencies: Vec<Option<&'static str>>,
+    returned: Vec<Decimal>,
+    clients: Vec<Option<Uuid>>,
+    invoices: Vec<Option<Uuid>>,
+    /// An array of arrays must be rectangular: each payment's further invoices travel as PostgreSQL's own text.
+    further: Vec<String>,
+}
+
+impl Columns {
+    fn of(states: &[&PaymentUpdate]) -> Self {
+        Self {
+            ids: states.iter().map(|state| state.id.as_uuid()).collect(),
+            statuses: states.iter().map(|state| state.status.as_str()).collect(),
+            amounts: states.iter().map(|state| state.amount.map(Money::amount)).collect(),
+            currencies: states.iter().map(|state| state.amount.map(|amount| amount.currency().code())).collect(),
+            returned: states.iter().map(|state| state.returned.map_or(Decimal::ZERO, Money::amount)).collect(),
+            clients: states.iter().map(|state| state.client_id.map(ClientId::as_uuid)).collect(),
+            invoices: states.iter().map(|state| Some(state.invoices.first()?.as_uuid())).collect(),
+            further: states.iter().map(|state| further_invoices(&state.invoices)).collect(),
+        }
+    }
+}
+
+/// Adds payments in the state that their first facts add up to. Their names have been taken before.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn update(transaction: &mut Transaction, updates: &[PaymentUpdate]) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = updates.iter().map(|update| update.id.as_uuid()).collect();
-    let statuses: Vec<String> = updates.iter().map(|update| update.status.to_string()).collect();
-    let amounts: Vec<Option<Decimal>> = updates.iter().map(|update| update.amount.map(Money::amount)).collect();
-    let currencies: Vec<Option<String>> =
-        updates.iter().map(|update| update.amount.map(|amount| amount.currency().to_string())).collect();
-    let returned: Vec<Decimal> =
-        updates.iter().map(|update| update.returned.map_or(Decimal::ZERO, Money::amount)).collect();
-    let clients: Vec<Option<Uuid>> = updates.iter().map(|update| update.client_id.map(ClientId::as_uuid)).collect();
-    let invoices: Vec<Option<Uuid>> = updates.iter().map(|update| Some(update.invoices.first()?.as_uuid())).collect();
-    // An array of arrays must be rectangular: each payment's further invoices travel as PostgreSQL's own text.
-    let further: Vec<String> = updates.iter().map(|update| further_invoices(&update.invoices)).collect();
+pub async fn insert(
+    transaction: &mut Transaction,
+    payments: &[(&KnownPayment, &PaymentUpdate)],
+) -> Result<(), StoreError> {
+    if payments.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::of(&payments.iter().map(|(_, state)| *state).collect::<Vec<_>>());
+    let names: Vec<&str> = payments.iter().map(|(new, _)| new.transaction_id.as_str()).collect();
+    let providers: Vec<&str> = payments.iter().map(|(new, _)| new.provider.as_str()).collect();
+    sqlx::query!(
+        "insert into payments.payments (id, transaction_id, provider, status, amount, currency, returned_amount,
+             client_id, invoice_id, further_invoice_ids)
+         select id, transaction_id, provider, status, amount, currency, returned_amount, client_id, invoice_id,
+             further_invoice_ids::uuid[]
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::text[], $7::numeric[],
+                 $8::uuid[], $9::uuid[], $10::text[])
+             as new (id, transaction_id, provider, status, amount, currency, returned_amount, client_id, invoice_id,
+                 further_invoice_ids)",
+        &columns.ids,
+        &names as &[&str],
+        &providers as &[&str],
+        &columns.statuses as &[&str],
+        &columns.amounts as &[Option<Decimal>],
+        &columns.currencies as &[Option<&str>],
+        &columns.returned,
+        &columns.clients as &[Option<Uuid>],
+        &columns.invoices as &[Option<Uuid>],
+        &columns.further,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Writes what the facts of known payments add up to.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn update(transaction: &mut Transaction, updates: &[&PaymentUpdate]) -> Result<(), StoreError> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::of(updates);
     sqlx::query!(
         "update payments.payments
          set status = new.status, amount = new.amount, currency = new.currency, returned_amount = new.returned_amount,
@@ -224,14 +236,14 @@ pub async fn update(transaction: &mut Transaction, updates: &[PaymentUpdate]) ->
          from unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::numeric[], $6::uuid[], $7::uuid[], $8::text[])
              as new (id, status, amount, currency, returned_amount, client_id, invoice_id, further_invoice_ids)
          where payments.id = new.id",
-        &ids,
-        &statuses,
-        &amounts as &[Option<Decimal>],
-        &currencies as &[Option<String>],
-        &returned,
-        &clients as &[Option<Uuid>],
-        &invoices as &[Option<Uuid>],
-        &further,
+        &columns.ids,
+        &columns.statuses as &[&str],
+        &columns.amounts as &[Option<Decimal>],
+        &columns.currencies as &[Option<&str>],
+        &columns.returned,
+        &columns.clients as &[Option<Uuid>],
+        &columns.invoices as &[Option<Uuid>],
+        &columns.further,
     )
     .execute(&mut **transaction)
     .await?;

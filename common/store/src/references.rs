@@ -1,6 +1,6 @@
 //! `payments.payment_references`: by which names a payment is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quittance_domain::id::{InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::Money;
@@ -53,27 +53,32 @@ pub async fn find(
     Ok(known)
 }
 
-/// Gives payments further names. A name that another payment bears is left to it.
+/// Gives payments names, and waits for whoever takes one of them at the same moment. A name that another payment bears
+/// is left to it. Returns the payments that got a name.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn add(transaction: &mut Transaction, names: &[(TransactionId, PaymentId)]) -> Result<(), StoreError> {
+pub async fn take(
+    transaction: &mut Transaction,
+    names: &[(TransactionId, PaymentId)],
+) -> Result<BTreeSet<PaymentId>, StoreError> {
     if names.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let mut sorted: Vec<&(TransactionId, PaymentId)> = names.iter().collect();
+    // Two batches that take the same names wait for each other in one order.
     sorted.sort();
-    let references: Vec<String> = sorted.iter().map(|(name, _)| name.to_string()).collect();
+    let references: Vec<&str> = sorted.iter().map(|(name, _)| name.as_str()).collect();
     let payments: Vec<Uuid> = sorted.iter().map(|(_, payment)| payment.as_uuid()).collect();
-    sqlx::query!(
+    let taken = sqlx::query_scalar!(
         "insert into payments.payment_references (reference, payment_id)
-         select * from unnest($1::text[], $2::uuid[]) on conflict (reference) do nothing",
-        &references,
+         select * from unnest($1::text[], $2::uuid[]) on conflict (reference) do nothing returning payment_id",
+        &references as &[&str],
         &payments,
     )
-    .execute(&mut **transaction)
+    .fetch_all(&mut **transaction)
     .await?;
-    Ok(())
+    Ok(taken.into_iter().map(PaymentId::from_uuid).collect())
 }
 
 /// Lets one transaction at a time look for a payment that an invoice's evidence may already have, until it ends.

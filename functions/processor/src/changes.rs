@@ -301,7 +301,14 @@ impl Changes {
 
     /// Writes everything. Closing comes before opening, so that a payment has one open case of a kind.
     pub(crate) async fn write(&self, transaction: &mut Transaction, ground: &Ground) -> Result<(), StoreError> {
-        payments::update(transaction, &self.updates).await?;
+        let (new, known): (Vec<&PaymentUpdate>, Vec<&PaymentUpdate>) = self
+            .updates
+            .iter()
+            .partition(|update| ground.dossiers.get(&update.id).is_some_and(|dossier| dossier.is_new));
+        let new: Vec<_> =
+            new.into_iter().filter_map(|update| Some((&ground.dossiers.get(&update.id)?.payment, update))).collect();
+        payments::insert(transaction, &new).await?;
+        payments::update(transaction, &known).await?;
         let touched: Vec<&Invoice> = self.touched.iter().filter_map(|id| ground.invoices.get(id)).collect();
         invoices::update_paid(transaction, &touched).await?;
         allocations::insert(transaction, &self.allocations).await?;

@@ -11,7 +11,7 @@ use quittance_domain::refund::{RefundRequest, RefundStatus};
 use quittance_domain::settlement;
 use quittance_store::audit::{AuditRecord, Json};
 use quittance_store::cases::{self, ClosedCase, KnownCase};
-use quittance_store::payments::{self, KnownPayment, NewPayment, PaymentUpdate};
+use quittance_store::payments::{self, KnownPayment, PaymentUpdate};
 use quittance_store::refunds::NewRefund;
 use quittance_store::retry::Attempts;
 use quittance_store::{Database, StoreError, Transaction, audit, decisions, references};
@@ -275,20 +275,20 @@ impl<'a> Deciding<'a> {
     async fn add(&mut self, name: &TransactionId) -> Result<Ground, StoreError> {
         let moved = || StoreError::Moved { payment: name.to_string() };
         let (provider, transaction_id) = TransactionId::with_provider(name.as_str()).map_err(|_| moved())?;
-        let new = NewPayment { id: PaymentId::from_uuid(Uuid::now_v7()), transaction_id, provider };
-        let inserted = payments::insert(&mut self.transaction, std::slice::from_ref(&new)).await?;
-        if inserted.is_empty() {
+        let id = PaymentId::from_uuid(Uuid::now_v7());
+        let named = references::take(&mut self.transaction, &[(transaction_id.clone(), id)]).await?;
+        if named.is_empty() {
             return Err(moved());
         }
         let payment = KnownPayment {
-            id: new.id,
-            transaction_id: new.transaction_id,
-            provider: new.provider,
+            id,
+            transaction_id,
+            provider,
             status: PaymentStatus::Pending,
             invoices: Vec::new(),
             merged_into: None,
         };
-        Ground::of(&mut self.transaction, vec![payment], &inserted).await
+        Ground::of(&mut self.transaction, vec![payment], &named).await
     }
 
     fn ask_for(&mut self, dossier: &mut Dossier, request: RefundRequest, reason: &str, actor: &str) {

@@ -18,6 +18,8 @@ use quittance_store::{StoreError, Transaction, allocations, credits, facts, refu
 #[derive(Debug)]
 pub(crate) struct Dossier {
     pub(crate) payment: KnownPayment,
+    /// It has no row yet.
+    pub(crate) is_new: bool,
     pub(crate) facts: Vec<Fact>,
     pub(crate) holdings: Holdings,
     pub(crate) refunds: Vec<RefundRequest>,
@@ -25,8 +27,9 @@ pub(crate) struct Dossier {
 }
 
 impl Dossier {
-    fn of(payment: KnownPayment) -> Self {
-        Self { payment, facts: Vec::new(), holdings: Holdings::default(), refunds: Vec::new(), cases: Vec::new() }
+    fn of(payment: KnownPayment, is_new: bool) -> Self {
+        let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
+        Self { payment, is_new, facts, holdings: Holdings::default(), refunds, cases }
     }
 
     /// What the facts add up to.
@@ -89,7 +92,11 @@ impl Ground {
         new: &BTreeSet<PaymentId>,
     ) -> Result<Self, StoreError> {
         let known: Vec<PaymentId> = payments.iter().map(|payment| payment.id).filter(|id| !new.contains(id)).collect();
-        let dossiers = payments.into_iter().map(|payment| (payment.id, Dossier::of(payment))).collect();
+        let dossiers = payments
+            .into_iter()
+            .map(|payment| (payment.id, new.contains(&payment.id), payment))
+            .map(|(id, is_new, payment)| (id, Dossier::of(payment, is_new)))
+            .collect();
         let mut ground = Self { dossiers, ..Self::default() };
         if !known.is_empty() {
             ground.read_evidence(transaction, &known).await?;
@@ -160,7 +167,7 @@ impl Ground {
         let waiting = payments::with_surplus_for(transaction, invoices, &at_hand).await?;
         if !waiting.is_empty() {
             for payment in payments::read(transaction, &waiting).await? {
-                self.dossiers.insert(payment.id, Dossier::of(payment));
+                self.dossiers.insert(payment.id, Dossier::of(payment, false));
             }
             self.read_evidence(transaction, &waiting).await?;
             self.read_holdings(transaction, &waiting).await?;

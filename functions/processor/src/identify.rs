@@ -7,7 +7,7 @@ use quittance_domain::fact::FactKind;
 use quittance_domain::id::{InvoiceId, PaymentId, TransactionId};
 use quittance_domain::payment::PaymentStatus;
 use quittance_store::invoices::NamedInvoice;
-use quittance_store::payments::{self, KnownPayment, NewPayment};
+use quittance_store::payments::{self, KnownPayment};
 use quittance_store::references::{self, Known};
 use quittance_store::{StoreError, Transaction};
 use uuid::Uuid;
@@ -155,34 +155,32 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Adds what is new and locks the rest, in the order of their ids.
+    /// Takes the names of what is new and locks the rest, in the order of their ids. The new rows are written at the end,
+    /// in the state that they have by then.
     async fn lock(
         &self,
         transaction: &mut Transaction,
         identified: &[Identified<'_>],
     ) -> Result<Vec<KnownPayment>, StoreError> {
-        let new = |(id, (evidence, _)): (&PaymentId, &(&Evidence, Vec<InvoiceId>))| NewPayment {
+        let new = |(id, (evidence, _)): (&PaymentId, &(&Evidence, Vec<InvoiceId>))| KnownPayment {
             id: *id,
             transaction_id: evidence.transaction_id.clone(),
             provider: evidence.provider.clone(),
-        };
-        let new: Vec<NewPayment> = self.fresh.iter().map(new).collect();
-        let inserted = payments::insert(transaction, &new).await?;
-        if let Some(lost) = new.iter().find(|payment| !inserted.contains(&payment.id)) {
-            return Err(StoreError::Moved { payment: lost.transaction_id.to_string() });
-        }
-        let known: BTreeSet<PaymentId> = identified.iter().map(|evidence| evidence.payment_id).collect();
-        let known: Vec<PaymentId> = known.into_iter().filter(|id| !inserted.contains(id)).collect();
-        let mut payments = lock_unmerged(transaction, &known).await?;
-        references::add(transaction, &self.aliases).await?;
-        payments.extend(new.into_iter().map(|new| KnownPayment {
-            id: new.id,
-            transaction_id: new.transaction_id,
-            provider: new.provider,
             status: PaymentStatus::Pending,
             invoices: Vec::new(),
             merged_into: None,
-        }));
+        };
+        let new: Vec<KnownPayment> = self.fresh.iter().map(new).collect();
+        let names: Vec<_> = new.iter().map(|payment| (payment.transaction_id.clone(), payment.id)).collect();
+        let named = references::take(transaction, &names).await?;
+        if let Some((lost, _)) = names.iter().find(|(_, id)| !named.contains(id)) {
+            return Err(StoreError::Moved { payment: lost.to_string() });
+        }
+        let known: BTreeSet<PaymentId> = identified.iter().map(|evidence| evidence.payment_id).collect();
+        let known: Vec<PaymentId> = known.into_iter().filter(|id| !named.contains(id)).collect();
+        let mut payments = lock_unmerged(transaction, &known).await?;
+        references::take(transaction, &self.aliases).await?;
+        payments.extend(new);
         Ok(payments)
     }
 }

@@ -22,21 +22,11 @@ select reference, payment_id from payments.payment_references where reference = 
     select bench.transaction_id(n) from generate_series(:first::bigint, :last::bigint) as n
 ));
 
--- payments::insert
-with named as (
-    insert into payments.payment_references (reference, payment_id)
-    select bench.transaction_id(n), bench.payment(n)
-    from unnest(array(select generate_series(:first::bigint, :last::bigint))) as n
-    on conflict (reference) do nothing
-    returning payment_id
-)
-insert into payments.payments (id, transaction_id, provider)
-select new.* from (
-    select bench.payment(n) as id, bench.transaction_id(n), 'stripe'
-    from unnest(array(select generate_series(:first::bigint, :last::bigint))) as n
-) as new
-join named on named.payment_id = new.id
-returning id;
+-- references::take
+insert into payments.payment_references (reference, payment_id)
+select bench.transaction_id(n), bench.payment(n)
+from unnest(array(select generate_series(:first::bigint, :last::bigint))) as n
+on conflict (reference) do nothing returning payment_id;
 
 -- facts::insert
 insert into payments.facts
@@ -57,18 +47,12 @@ where invoices.id = any(array(
     select distinct bench.invoice(:spread::bigint * (n + 1)) from generate_series(:first::bigint, :last::bigint) as n
 )) order by invoices.id for no key update of invoices;
 
--- payments::update
-update payments.payments
-set status = new.status, amount = new.amount, currency = new.currency, returned_amount = new.returned_amount,
-    client_id = new.client_id, invoice_id = new.invoice_id, further_invoice_ids = new.further_invoice_ids::uuid[],
-    updated_at = now()
-from (
-    select bench.payment(n) as id, 'confirmed' as status, 1190.00 as amount, 'EUR' as currency, 0 as returned_amount,
-        bench.client(:spread::bigint * (n + 1)) as client_id, bench.invoice(:spread::bigint * (n + 1)) as invoice_id,
-        '{}'::text as further_invoice_ids
-    from unnest(array(select generate_series(:first::bigint, :last::bigint))) as n
-) as new
-where payments.id = new.id;
+-- payments::insert
+insert into payments.payments (id, transaction_id, provider, status, amount, currency, returned_amount,
+    client_id, invoice_id, further_invoice_ids)
+select bench.payment(n), bench.transaction_id(n), 'stripe', 'confirmed', 1190.00, 'EUR', 0,
+    bench.client(:spread::bigint * (n + 1)), bench.invoice(:spread::bigint * (n + 1)), '{}'::text::uuid[]
+from unnest(array(select generate_series(:first::bigint, :last::bigint))) as n;
 
 -- invoices::update_paid
 update billing.invoices

@@ -27,6 +27,7 @@ fn fact(kind: FactKind, value: &str, at: usize) -> Fact {
         kind,
         amount: euro(value).positive().unwrap(),
         door: Door::Gateway,
+        transaction_id: None,
         origin: None,
         event_id: at.to_string(),
         // A refund of some and a refund of all are two movements, each with its own failure.

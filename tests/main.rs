@@ -16,6 +16,7 @@ mod end_to_end;
 mod events;
 mod house;
 mod ledger;
+mod loopback;
 mod processor;
 mod relay;
 mod roles;

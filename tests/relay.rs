@@ -1,12 +1,16 @@
 //! The outbox as the relay reads it: nothing skipped, nothing too early, nobody in the way.
 
+use std::time::{Duration, SystemTime};
+
 use chrono::{TimeDelta, Utc};
 use quittance_domain::event::EventMessage;
+use quittance_relay::relay::{Relayed, relay};
 use quittance_store::outbox::{self, Destination};
 use quittance_store::{Database, Transaction};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
+use crate::loopback::{Loopback, Topic};
 
 const ROLE: &str = "quittance_relay";
 const WRITER: &str = crate::processor::ROLE;
@@ -37,7 +41,7 @@ async fn lock(transaction: &mut Transaction) -> Vec<Uuid> {
 
 #[tokio::test]
 async fn messages_that_commit_out_of_order_are_each_seen_once_and_never_before_their_commit() {
-    const WRITERS: usize = 20;
+    const WRITERS: usize = 50;
     let test = TestDatabase::migrated().await;
     let writer = test.as_role(WRITER, u32::try_from(WRITERS).unwrap()).await;
     let relay = test.as_role(ROLE, 1).await;
@@ -65,7 +69,7 @@ async fn messages_that_commit_out_of_order_are_each_seen_once_and_never_before_t
         step += 1;
     }
     assert_eq!(test.count("select count(*) from payments.outbox where published_at is null").await, 0);
-    assert_eq!(test.count("select count(*) from payments.outbox").await, 18);
+    assert_eq!(test.count("select count(*) from payments.outbox").await, 43);
 }
 
 #[tokio::test]
@@ -129,5 +133,50 @@ async fn what_its_writer_is_publishing_is_left_to_the_writer_and_only_old_publis
                    case when body like '%1%' then now() - interval '40 days' end";
     sqlx::query(age).execute(&test.admin).await.unwrap();
     assert_eq!(outbox::purge(&relay, Utc::now() - TimeDelta::days(30)).await.unwrap(), 1);
+    assert_eq!(test.count("select count(*) from payments.outbox where published_at is null").await, 1);
+}
+
+#[tokio::test]
+async fn while_the_topic_throttles_the_relay_asks_once_a_run_and_the_next_run_publishes_everything() {
+    const MESSAGES: usize = 25;
+    let test = TestDatabase::migrated().await;
+    let writer = test.as_role(WRITER, 1).await;
+    let mut ids = Vec::new();
+    for number in 0..MESSAGES {
+        let (id, transaction) = begin_writing(&writer, number).await;
+        transaction.commit().await.unwrap();
+        ids.push(id);
+    }
+    let services = Loopback::serve();
+    let (database, publisher) = (test.as_role(ROLE, 1).await, services.publisher());
+    let later = Utc::now() + TimeDelta::minutes(1);
+    let run = async || {
+        let deadline = SystemTime::now() + Duration::from_secs(60);
+        relay(&database, &publisher, later, deadline).await.unwrap()
+    };
+    services.set_topic(Topic::Throttles);
+    assert_eq!(run().await, Relayed::default());
+    assert_eq!(services.calls(), 1, "it does not press on");
+    let untouched = "select count(*) from payments.outbox where published_at is null and parked_reason is null";
+    assert_eq!(test.count(untouched).await, i64::try_from(MESSAGES).unwrap());
+    services.set_topic(Topic::Takes);
+    assert_eq!(run().await, Relayed { published: MESSAGES, parked: 0, purged: 0 });
+    assert_eq!(services.published(), ids);
+    assert_eq!(test.count(untouched).await, 0);
+    assert_eq!(run().await, Relayed::default());
+}
+
+#[tokio::test]
+async fn commands_to_gateways_are_left_alone() {
+    let test = TestDatabase::migrated().await;
+    let writer = test.as_role(WRITER, 1).await;
+    let mut transaction = writer.begin().await.unwrap();
+    outbox::insert(&mut transaction, Destination::GatewayCommands, &[message(1)]).await.unwrap();
+    transaction.commit().await.unwrap();
+    let services = Loopback::serve();
+    let (database, publisher) = (test.as_role(ROLE, 1).await, services.publisher());
+    let deadline = SystemTime::now() + Duration::from_secs(60);
+    let relayed = relay(&database, &publisher, Utc::now() + TimeDelta::minutes(1), deadline).await.unwrap();
+    assert_eq!((relayed, services.calls()), (Relayed::default(), 0));
     assert_eq!(test.count("select count(*) from payments.outbox where published_at is null").await, 1);
 }

@@ -15,13 +15,28 @@ const ROLES: [&str; 6] = [
 ];
 
 /// Tables whose rows are facts of the past.
-const HISTORY: [(&str, &str); 6] = [
+const HISTORY: [(&str, &str); 7] = [
     ("payments.facts", "actor = ''"),
     ("payments.allocations", "amount = 1"),
     ("payments.credits", "amount = 1"),
+    ("payments.decisions", "subject = ''"),
     ("ledger.transactions", "description = ''"),
     ("ledger.entries", "amount = 1"),
     ("audit.records", "reason = ''"),
+];
+
+/// Where money stands and what becomes of it is the processor's alone to write.
+const MONEY: [&str; 10] = [
+    "update payments.payments set status = 'confirmed'",
+    "update payments.payments set merged_into = id",
+    "update payments.payments set returned_amount = 0",
+    "update payments.refunds set status = 'succeeded'",
+    "insert into payments.refunds (id) values (gen_random_uuid())",
+    "update payments.cases set status = 'closed'",
+    "insert into payments.cases (id) values (gen_random_uuid())",
+    "insert into payments.decisions (request, subject) values ('r', 's')",
+    "update payments.payment_references set payment_id = payment_id",
+    "insert into payments.payment_references (reference, payment_id) values ('r', gen_random_uuid())",
 ];
 
 /// SQLSTATE: the role lacks the right.
@@ -84,10 +99,23 @@ async fn each_login_role_is_kept_to_its_own_work() {
         ("quittance_processor", "delete from payments.outbox"),
         ("quittance_processor", "select * from audit.records"),
         ("quittance_processor", "insert into ledger.accounts (code) values ('x')"),
+        ("quittance_processor", "update payments.payments set transaction_id = 'x'"),
+        ("quittance_processor", "delete from payments.payments"),
+        ("quittance_processor", "update payments.refunds set amount = 1"),
+        ("quittance_processor", "update payments.refunds set payment_id = id"),
+        ("quittance_processor", "delete from payments.refunds"),
+        ("quittance_processor", "update payments.cases set kind = 'surplus'"),
+        ("quittance_processor", "update payments.cases set payment_id = id"),
+        ("quittance_processor", "delete from payments.cases"),
+        ("quittance_processor", "update payments.payment_references set reference = 'x'"),
+        ("quittance_processor", "delete from payments.payment_references"),
         ("quittance_validator", "update billing.invoices set status = 'paid'"),
         ("quittance_validator", INVOICE),
         ("quittance_validator", "select * from billing.clients"),
         ("quittance_validator", "select * from payments.payments"),
+        ("quittance_validator", "select amount from payments.payments"),
+        ("quittance_validator", "select reason from payments.cases"),
+        ("quittance_validator", "select * from payments.facts"),
         ("quittance_importer", "update billing.invoices set status = 'paid'"),
         ("quittance_importer", INVOICE),
         ("quittance_importer", "select * from billing.invoices"),
@@ -113,6 +141,12 @@ async fn each_login_role_is_kept_to_its_own_work() {
     for (role, statement) in forbidden {
         let pool = test.pool_of(role, 1).await;
         assert_eq!(refusal(&pool, statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");
+    }
+    for role in ROLES.iter().filter(|role| **role != "quittance_processor") {
+        let pool = test.pool_of(role, 1).await;
+        for statement in MONEY {
+            assert_eq!(refusal(&pool, statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");
+        }
     }
     for role in ROLES {
         let pool = test.pool_of(role, 1).await;
@@ -157,4 +191,72 @@ async fn each_login_role_gives_up_in_time() {
         and (select count(*) from unnest(rolconfig) as setting
              where setting ~ '^(statement_timeout|lock_timeout|idle_in_transaction_session_timeout)=[1-9]') = 3";
     assert_eq!(test.count(settings).await, 6);
+}
+
+#[tokio::test]
+async fn an_invoice_goes_only_where_its_states_lead_whoever_says_so() {
+    const STATES: [(&str, u32); 5] = [("draft", 0), ("open", 0), ("partially_paid", 50), ("paid", 100), ("void", 0)];
+    const LEADS: [(&str, &[&str]); 5] = [
+        ("draft", &["open"]),
+        ("open", &["partially_paid", "paid", "void"]),
+        ("partially_paid", &["open", "paid"]),
+        ("paid", &["open", "partially_paid"]),
+        ("void", &[]),
+    ];
+    let test = TestDatabase::migrated().await;
+    let client = test.client().await;
+    for (from, leads) in LEADS {
+        for (to, paid) in STATES.into_iter().filter(|(to, _)| *to != from) {
+            let before = STATES.iter().find(|(state, _)| *state == from).map_or(0, |(_, paid)| *paid);
+            let statements = format!(
+                "insert into billing.invoices
+                     (id, client_id, number, currency, total, status, paid_amount, issued_on, due_on, version)
+                     values (gen_random_uuid(), '{}', '{from} {to}', 'EUR', 100, '{from}', {before}, now(), now(), 7);
+                 update billing.invoices set status = '{to}', paid_amount = {paid}, version = 8 where number = '{from} {to}'",
+                client.as_uuid()
+            );
+            let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&test.admin).await.err();
+            let broken = done.as_ref().and_then(|error| error.as_database_error()?.constraint());
+            let expected = (!leads.contains(&to)).then_some("invoices_status_follows");
+            assert_eq!(broken, expected, "{from} to {to}: {done:?}");
+        }
+    }
+    test.open_invoice(client, "100.00", "EUR").await;
+    for version in ["version", "version - 1", "0"] {
+        let change =
+            format!("update billing.invoices set version = {version}, due_on = '2027-01-01' where version = 2");
+        let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&test.admin).await.unwrap_err();
+        let broken = refused.as_database_error().and_then(|error| error.constraint());
+        assert_eq!(broken, Some("invoices_version_grows"), "{version}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_case_is_closed_with_a_resolution_and_by_staff_with_a_reason() {
+    let test = TestDatabase::migrated().await;
+    let payment = "insert into payments.payments (id, transaction_id, provider)
+        values ('00000000-0000-0000-0000-000000000001', 'stripe:pi_1', 'stripe')";
+    sqlx::query(payment).execute(&test.admin).await.unwrap();
+    let open = "insert into payments.cases (id, kind, payment_id, reason)
+        values (gen_random_uuid(), 'surplus', '00000000-0000-0000-0000-000000000001', 'r')";
+    let processor = test.pool_of("quittance_processor", 1).await;
+    sqlx::query(open).execute(&processor).await.unwrap();
+    for (statement, constraint) in [
+        (open, "cases_open_key"),
+        ("update payments.cases set status = 'closed'", "cases_closed_has_resolution"),
+        ("update payments.cases set resolution = 'settled'", "cases_closed_has_resolution"),
+        ("update payments.cases set status = 'closed', resolution = 'forgotten'", "cases_resolution_known"),
+        ("update payments.cases set status = 'closed', resolution = 'dismissed'", "cases_decision_has_reason"),
+        (
+            "update payments.cases set status = 'closed', resolution = 'refunded', decided_by = 'u', decision_reason = ''",
+            "cases_decision_has_reason",
+        ),
+        ("update payments.payments set merged_into = id", "payments_merged_into_another"),
+        ("update payments.payments set status = 'reversed'", "payments_proven_has_amount"),
+        ("update payments.payments set returned_amount = -1", "payments_returned_not_negative"),
+    ] {
+        let refused = sqlx::query(statement).execute(&processor).await.unwrap_err();
+        let broken = refused.as_database_error().and_then(|error| error.constraint());
+        assert_eq!(broken, Some(constraint), "{statement}: {refused}");
+    }
 }

@@ -1,13 +1,16 @@
 //! Databases for tests: each test has a migrated one of its own, works in it as the functions' own login roles, and
 //! looks at the outcome as superuser.
 
+pub(crate) mod books;
+pub(crate) mod proxy;
 pub(crate) mod scene;
+pub(crate) mod staff;
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use quittance_store::Database;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use xtask::postgres::ThrowAwayCluster;
 
 const TEMPLATE: &str = "migrated";
@@ -38,19 +41,47 @@ impl TestDatabase {
 
     /// Connections of a login role, for statements that no function makes.
     pub(crate) async fn pool_of(&self, role: &'static str, connections_max: u32) -> PgPool {
+        // A role's own limits come with a login only; without one, a lost lock would hang the test.
+        self.pool_with(role, connections_max, "set lock_timeout = '10s'", self.options()).await
+    }
+
+    /// Connections of a login role with settings and a way to the database of their own.
+    pub(crate) async fn pool_with(
+        &self,
+        role: &'static str,
+        connections_max: u32,
+        settings: &'static str,
+        way: PgConnectOptions,
+    ) -> PgPool {
         PgPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
-                    // A role's own limits come with a login only; without one, a lost lock would hang the test.
-                    let statement = format!("set session authorization {role}; set lock_timeout = '10s'");
+                    let statement = format!("set session authorization {role}; {settings}");
                     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(connection).await.map(drop)
                 })
             })
-            .connect(&self.url)
+            .connect_with(way)
             .await
             .unwrap()
+    }
+
+    /// The direct way to the database.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.url.parse().unwrap()
+    }
+
+    /// Waits until so many connections to this database wait for a lock.
+    pub(crate) async fn until_waiting(&self, count: i64) {
+        let waiting =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let watch = async {
+            while self.count(waiting).await < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(ACQUIRE_TIMEOUT, watch).await.expect("so many wait for a lock");
     }
 
     /// One number that a query answers.

@@ -99,8 +99,23 @@ impl Said {
         Self::new(FactKind::Claim, Door::Api, reference, invoice, amount)
     }
 
+    /// The bank says that the money is in our account.
+    pub(crate) fn bank_line(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
+        Self::new(FactKind::Settlement, Door::Bank, reference, invoice, amount)
+    }
+
+    /// A gateway says something else of the payment, about one movement of its money.
+    pub(crate) fn told(kind: FactKind, reference: &str, movement: &str, amount: Money) -> Self {
+        let mut said = Self::new(kind, Door::Gateway, reference, None, amount);
+        movement.clone_into(&mut said.evidence.movement);
+        said.evidence.event_id = format!("{kind} {movement} of {reference}");
+        said
+    }
+
+    /// A reference without a provider in front is Stripe's.
     fn new(kind: FactKind, door: Door, reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
-        let (provider, transaction_id) = TransactionId::with_provider(&format!("stripe:{reference}")).unwrap();
+        let name = if reference.contains(':') { reference.to_owned() } else { format!("stripe:{reference}") };
+        let (provider, transaction_id) = TransactionId::with_provider(&name).unwrap();
         let evidence = Evidence {
             movement: transaction_id.to_string(),
             event_id: format!("{kind} of {reference}"),
@@ -123,6 +138,33 @@ impl Said {
     /// The same from somebody who speaks for one client.
     pub(crate) fn by_client(mut self, client: ClientId) -> Self {
         self.evidence.client_id = Some(client);
+        self
+    }
+
+    /// The same through another door.
+    pub(crate) fn through(mut self, door: Door) -> Self {
+        self.evidence.door = door;
+        self
+    }
+
+    /// The same for these invoices, in this order.
+    pub(crate) fn naming(mut self, invoices: &[InvoiceId]) -> Self {
+        let mut hints = invoices.iter().copied().map(InvoiceHint::Id);
+        self.evidence.invoice = hints.next();
+        self.evidence.further_invoices = hints.collect();
+        self
+    }
+
+    /// The same from a source that knows the payment by a further name.
+    pub(crate) fn known_as(mut self, reference: &str) -> Self {
+        self.evidence.references.push(reference.parse().unwrap());
+        self
+    }
+
+    /// The same about another movement of the payment's money.
+    pub(crate) fn moving(mut self, movement: &str) -> Self {
+        movement.clone_into(&mut self.evidence.movement);
+        self.evidence.event_id = format!("{} {movement}", self.evidence.event_id);
         self
     }
 

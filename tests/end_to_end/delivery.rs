@@ -97,7 +97,7 @@ impl Delivering {
 }
 
 /// The stack's AWS as its root.
-fn root(stack: &Stack) -> SdkConfig {
+pub(super) fn root(stack: &Stack) -> SdkConfig {
     let credentials = Credentials::new(ROOT_KEY, ROOT_KEY, None, None, "local stack");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -108,7 +108,7 @@ fn root(stack: &Stack) -> SdkConfig {
 }
 
 /// The webhook function's idempotency table.
-fn table(stack: &Stack) -> String {
+pub(super) fn table(stack: &Stack) -> String {
     let answer = stack.aws().unwrap().json_call("dynamodb", "ListTables", &json!({})).unwrap();
     let names = answer["TableNames"].as_array().unwrap().iter().filter_map(Value::as_str);
     let found: Vec<&str> = names.filter(|name| name.contains("WebhookIdempotencyTable")).collect();

@@ -73,6 +73,7 @@ impl Evidence {
             kind: self.kind,
             amount: self.amount,
             door: self.door,
+            transaction_id: Some(self.transaction_id.clone()),
             origin: None,
             event_id: self.event_id.clone(),
             movement: self.movement.clone(),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{InvoiceId, PaymentId};
+use crate::id::{InvoiceId, PaymentId, TransactionId};
 use crate::money::PositiveMoney;
 use crate::names::stored_name;
 
@@ -117,6 +117,8 @@ pub struct Fact {
     pub amount: PositiveMoney,
     /// Which way it came.
     pub door: Door,
+    /// The name under which the source told of the payment, where that was kept.
+    pub transaction_id: Option<TransactionId>,
     /// The payment that it was told of, if staff merged that one into this: a witness of its own.
     pub origin: Option<PaymentId>,
     /// The source's own name of this message.

@@ -206,6 +206,13 @@ impl TransactionId {
 }
 
 impl TransactionId {
+    /// Who moved the money: the name in front, or nobody but the bank.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        let named = self.0.split_once(':').and_then(|(prefix, _)| prefix.parse::<Provider>().ok());
+        named.unwrap_or_else(Provider::manual)
+    }
+
     /// Reads a reference as people write it: with its provider in front (`stripe:pi_1`), or bare, which names a
     /// bank transfer (`PO-4711` is `manual:PO-4711`). Returns the provider with it.
     ///

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::fact::{Fact, FactKind, Rank, Witness};
-use crate::id::InvoiceId;
+use crate::id::{InvoiceId, TransactionId};
 use crate::money::{Currency, Money, MoneyError};
 use crate::names::stored_name;
 use crate::returned::{Dispute, Refund, Reversal, disputes, refunds, reversals};
@@ -67,6 +67,8 @@ pub struct PaymentState {
     pub disputes: Vec<Dispute>,
     /// What the payer's bank took back, by movement.
     pub reversals: Vec<Reversal>,
+    /// Under which name the money came: the earliest that a gateway proved it under, else the earliest at all.
+    pub proven_as: Option<TransactionId>,
     /// What went back by refunds, reversals and lost disputes, in the currency of what was captured.
     pub returned: Option<Money>,
     /// The invoices that the money is for, in the order in which they are to be paid; empty unless the evidence agrees.
@@ -102,6 +104,7 @@ impl PaymentState {
             rank,
             captured: amount,
             claimed: at_rank(Rank::Claimed).map(|fact| fact.amount.into()).next(),
+            proven_as: proven_as(&ordered),
             invoices: named_invoices(&ordered, amount),
             contradictory: captured.is_some_and(|captured| captured.contradictory) || ordered.iter().any(is_foreign),
             occurred_at: rank.and_then(|rank| at_rank(rank).map(|fact| fact.occurred_at).next()),
@@ -232,6 +235,12 @@ fn returned(
         kinds.insert(kind, larger);
     }
     kinds.into_values().try_fold(Money::zero(currency), Money::checked_add)
+}
+
+fn proven_as(ordered: &[&Fact]) -> Option<TransactionId> {
+    let names =
+        || ordered.iter().filter(|fact| fact.kind.proves_money()).filter_map(|fact| fact.transaction_id.as_ref());
+    names().find(|name| !name.provider().is_manual()).or_else(|| names().next()).cloned()
 }
 
 /// The invoices that the money is for: those that the best evidence names. Where only claims name any, they must all

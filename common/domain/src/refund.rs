@@ -138,6 +138,7 @@ mod tests {
             kind,
             amount: euro(value),
             door: Door::Gateway,
+            transaction_id: None,
             origin: None,
             event_id: format!("{kind} {movement}"),
             movement: movement.to_owned(),

@@ -69,7 +69,10 @@ impl Publisher {
                 for failed in answer.failed() {
                     let reason = format!("{}: {}", failed.code(), failed.message().unwrap_or("no reason given"));
                     match failed.id().parse() {
-                        Ok(id) if failed.sender_fault() => result.refused.push((id, reason)),
+                        // To be sent too fast is the sender's fault, but not the message's.
+                        Ok(id) if failed.sender_fault() && !failed.code().contains("Throttl") => {
+                            result.refused.push((id, reason));
+                        }
                         _ => result.failures.push(reason),
                     }
                 }

@@ -34,6 +34,8 @@ insert into payments.payment_references (reference, payment_id) select transacti
 alter table payments.facts
     alter constraint facts_payment_id_fkey deferrable initially deferred,
     add column further_invoice_ids uuid[] not null default '{}',
+    -- The name under which the source told of the payment; facts recorded before have none.
+    add column transaction_id text,
     drop constraint facts_kind_known,
     add constraint facts_kind_known check (kind in (
         'claim', 'authorisation', 'capture', 'settlement', 'failure', 'expiry', 'unknown', 'refund', 'refund_failure',
@@ -151,7 +153,7 @@ create trigger decisions_append_only before update or delete or truncate on paym
 grant select, insert on payments.payment_references, payments.decisions, payments.refunds to quittance_processor;
 grant update (payment_id) on payments.payment_references to quittance_processor;
 grant update (status, refusal) on payments.refunds to quittance_processor;
-grant update (returned_amount, further_invoice_ids, merged_into) on payments.payments to quittance_processor;
+grant update (provider, returned_amount, further_invoice_ids, merged_into) on payments.payments to quittance_processor;
 grant update (
     amount, currency, reason, status, resolution, decided_by, decision_reason, closed_at, refusal
 ) on payments.cases to quittance_processor;

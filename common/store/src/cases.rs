@@ -61,6 +61,14 @@ pub struct KnownCase {
     pub resolution: Option<Resolution>,
 }
 
+impl KnownCase {
+    /// Whether it is a case of that kind that staff left as it is.
+    #[must_use]
+    pub fn is_dismissed(&self, kind: CaseKind) -> bool {
+        self.kind == kind && self.resolution == Some(Resolution::Dismissed)
+    }
+}
+
 /// Opens cases. Where the payment has an open case of the kind, that one takes the new amount and reason.
 ///
 /// # Errors
@@ -112,6 +120,17 @@ pub async fn close(transaction: &mut Transaction, case: &ClosedCase) -> Result<(
     )
     .execute(&mut **transaction)
     .await?;
+    Ok(())
+}
+
+/// Writes how much is left of the surplus that staff left where it is.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn reduce(transaction: &mut Transaction, id: CaseId, amount: Money) -> Result<(), StoreError> {
+    sqlx::query!("update payments.cases set amount = $2 where id = $1", id.as_uuid(), amount.amount())
+        .execute(&mut **transaction)
+        .await?;
     Ok(())
 }
 

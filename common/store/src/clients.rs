@@ -2,6 +2,7 @@
 
 use quittance_domain::id::ClientId;
 use quittance_domain::party::ClientDetails;
+use uuid::Uuid;
 
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
@@ -33,4 +34,23 @@ pub async fn find(database: &Database, id: ClientId) -> Result<Option<ClientDeta
         .fetch_optional(database.pool().await?)
         .await?;
     Ok(row.map(|row| ClientDetails { id, name: row.name, email: row.email, address: row.address, tax_id: row.tax_id }))
+}
+
+/// Reads clients within a transaction.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn read(transaction: &mut Transaction, ids: &[ClientId]) -> Result<Vec<ClientDetails>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!("select id, name, email, address, tax_id from billing.clients where id = any($1)", &ids)
+        .fetch_all(&mut **transaction)
+        .await?;
+    let details = rows.into_iter().map(|row| ClientDetails {
+        id: ClientId::from_uuid(row.id),
+        name: row.name,
+        email: row.email,
+        address: row.address,
+        tax_id: row.tax_id,
+    });
+    Ok(details.collect())
 }

@@ -38,17 +38,18 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
     let payments: Vec<Uuid> = sorted.iter().map(|new| new.payment_id.as_uuid()).collect();
     let amounts: Vec<Decimal> = sorted.iter().map(|new| new.fact.amount.amount()).collect();
     let invoices: Vec<Option<Uuid>> = sorted.iter().map(|new| Some(new.fact.invoices.first()?.as_uuid())).collect();
+    let names: Vec<Option<&str>> = sorted.iter().map(|new| Some(new.fact.transaction_id.as_ref()?.as_str())).collect();
     let occurred: Vec<_> = sorted.iter().map(|new| new.fact.occurred_at).collect();
     let inserted = sqlx::query_scalar!(
         "insert into payments.facts
              (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further_invoice_ids, actor,
-              occurred_at)
+              occurred_at, transaction_id)
          select id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further::uuid[], actor,
-             occurred_at
+             occurred_at, transaction_id
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::text[],
-             $8::text[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[])
+             $8::text[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[], $13::text[])
              as new (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further, actor,
-                 occurred_at)
+                 occurred_at, transaction_id)
          on conflict on constraint facts_door_event_id_key do nothing
          returning id",
         &ids,
@@ -63,6 +64,7 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
         &column(|new| further_invoices(&new.fact.invoices)),
         &column(|new| new.actor.clone()),
         &occurred,
+        &names as &[Option<&str>],
     )
     .fetch_all(&mut **transaction)
     .await?;
@@ -79,7 +81,8 @@ pub async fn of_payments(
 ) -> Result<Vec<(PaymentId, Fact)>, StoreError> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
-        r#"select coalesce(merged_into, payments.id) as "payment_id!", payments.id as told_of, kind, facts.amount, facts.currency, door,
+        r#"select coalesce(merged_into, payments.id) as "payment_id!", payments.id as told_of,
+               facts.transaction_id as "name", kind, facts.amount, facts.currency, door,
                event_id, movement, facts.invoice_id, facts.further_invoice_ids, occurred_at
            from payments.payments join payments.facts on facts.payment_id = payments.id
            where payments.id = any($1) or merged_into = any($1)"#,
@@ -90,10 +93,12 @@ pub async fn of_payments(
     rows.into_iter()
         .map(|row| {
             let amount = money(TABLE, row.amount, &row.currency)?;
+            let name = row.name.as_deref().map(str::parse).transpose();
             let fact = Fact {
                 kind: row.kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 amount: amount.positive().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 door: row.door.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                transaction_id: name.map_err(|error| StoreError::corrupt(TABLE, error))?,
                 origin: (row.told_of != row.payment_id).then(|| PaymentId::from_uuid(row.told_of)),
                 event_id: row.event_id,
                 movement: row.movement,

@@ -59,6 +59,8 @@ impl TryFrom<Row> for KnownPayment {
 pub struct PaymentUpdate {
     /// The payment.
     pub id: PaymentId,
+    /// Who moved the money.
+    pub provider: Provider,
     /// Where it stands.
     pub status: PaymentStatus,
     /// What was captured, or else claimed.
@@ -71,7 +73,8 @@ pub struct PaymentUpdate {
     pub invoices: Vec<InvoiceId>,
 }
 
-/// Locks payments in the order of their ids.
+/// Locks payments in the order of their ids. The lock lets others add rows that refer to a payment, as whoever fills a
+/// reopened invoice with its surplus does.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -80,7 +83,7 @@ pub async fn lock(transaction: &mut Transaction, ids: &[PaymentId]) -> Result<Ve
     let rows = sqlx::query_as!(
         Row,
         "select id, transaction_id, provider, status, invoice_id, further_invoice_ids, merged_into
-         from payments.payments where id = any($1) order by id for update",
+         from payments.payments where id = any($1) order by id for no key update",
         &ids,
     )
     .fetch_all(&mut **transaction)
@@ -88,10 +91,11 @@ pub async fn lock(transaction: &mut Transaction, ids: &[PaymentId]) -> Result<Ve
     rows.into_iter().map(KnownPayment::try_from).collect()
 }
 
-/// Payments outside of `but` that have surplus and name one of the invoices, oldest first.
+/// Payments outside of `but` that have surplus and name one of the invoices, oldest first; the cases of their surplus
+/// are locked, in the order of their ids.
 ///
-/// They are not locked: who holds an invoice's lock may move money between that invoice and the surplus of payments
-/// that name it, and nobody else may.
+/// The payments themselves are not: who holds an invoice's lock and that of the surplus case may move money between the
+/// two. A payment's own transaction has the locks of all invoices that it names.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -104,9 +108,9 @@ pub async fn with_surplus_for(
     let but: Vec<Uuid> = but.iter().map(|id| id.as_uuid()).collect();
     let ids = sqlx::query_scalar!(
         "select payments.id from payments.payments join payments.cases on cases.payment_id = payments.id
-         where cases.kind = 'surplus' and cases.status = 'open' and payments.id <> all($2)
+         where cases.kind = 'surplus' and cases.status = 'open' and payments.id <> all($2) and merged_into is null
              and (payments.invoice_id = any($1) or payments.further_invoice_ids && $1)
-         order by payments.created_at, payments.id",
+         order by cases.id for update of cases",
         &invoices,
         &but,
     )
@@ -155,6 +159,7 @@ pub async fn merge(transaction: &mut Transaction, kept: PaymentId, twin: Payment
 /// The columns that follow from facts, one array for each.
 struct Columns {
     ids: Vec<Uuid>,
+    providers: Vec<String>,
     statuses: Vec<&'static str>,
     amounts: Vec<Option<Decimal>>,
     currencies: Vec<Option<&'static str>>,
@@ -169,6 +174,7 @@ impl Columns {
     fn of(states: &[&PaymentUpdate]) -> Self {
         Self {
             ids: states.iter().map(|state| state.id.as_uuid()).collect(),
+            providers: states.iter().map(|state| state.provider.to_string()).collect(),
             statuses: states.iter().map(|state| state.status.as_str()).collect(),
             amounts: states.iter().map(|state| state.amount.map(Money::amount)).collect(),
             currencies: states.iter().map(|state| state.amount.map(|amount| amount.currency().code())).collect(),
@@ -193,7 +199,6 @@ pub async fn insert(
     }
     let columns = Columns::of(&payments.iter().map(|(_, state)| *state).collect::<Vec<_>>());
     let names: Vec<&str> = payments.iter().map(|(new, _)| new.transaction_id.as_str()).collect();
-    let providers: Vec<&str> = payments.iter().map(|(new, _)| new.provider.as_str()).collect();
     sqlx::query!(
         "insert into payments.payments (id, transaction_id, provider, status, amount, currency, returned_amount,
              client_id, invoice_id, further_invoice_ids)
@@ -205,7 +210,7 @@ pub async fn insert(
                  further_invoice_ids)",
         &columns.ids,
         &names as &[&str],
-        &providers as &[&str],
+        &columns.providers,
         &columns.statuses as &[&str],
         &columns.amounts as &[Option<Decimal>],
         &columns.currencies as &[Option<&str>],
@@ -230,11 +235,13 @@ pub async fn update(transaction: &mut Transaction, updates: &[&PaymentUpdate]) -
     let columns = Columns::of(updates);
     sqlx::query!(
         "update payments.payments
-         set status = new.status, amount = new.amount, currency = new.currency, returned_amount = new.returned_amount,
+         set provider = new.provider, status = new.status, amount = new.amount, currency = new.currency, returned_amount = new.returned_amount,
              client_id = new.client_id, invoice_id = new.invoice_id,
              further_invoice_ids = new.further_invoice_ids::uuid[], updated_at = now()
-         from unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::numeric[], $6::uuid[], $7::uuid[], $8::text[])
-             as new (id, status, amount, currency, returned_amount, client_id, invoice_id, further_invoice_ids)
+         from unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::numeric[], $6::uuid[], $7::uuid[], $8::text[],
+                 $9::text[])
+             as new (id, status, amount, currency, returned_amount, client_id, invoice_id, further_invoice_ids,
+                 provider)
          where payments.id = new.id",
         &columns.ids,
         &columns.statuses as &[&str],
@@ -244,6 +251,7 @@ pub async fn update(transaction: &mut Transaction, updates: &[&PaymentUpdate]) -
         &columns.clients as &[Option<Uuid>],
         &columns.invoices as &[Option<Uuid>],
         &columns.further,
+        &columns.providers,
     )
     .execute(&mut **transaction)
     .await?;

@@ -54,14 +54,14 @@ pub async fn find(
 }
 
 /// Gives payments names, and waits for whoever takes one of them at the same moment. A name that another payment bears
-/// is left to it. Returns the payments that got a name.
+/// is left to it. Returns the names that were taken.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
 pub async fn take(
     transaction: &mut Transaction,
     names: &[(TransactionId, PaymentId)],
-) -> Result<BTreeSet<PaymentId>, StoreError> {
+) -> Result<BTreeSet<TransactionId>, StoreError> {
     if names.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -72,13 +72,13 @@ pub async fn take(
     let payments: Vec<Uuid> = sorted.iter().map(|(_, payment)| payment.as_uuid()).collect();
     let taken = sqlx::query_scalar!(
         "insert into payments.payment_references (reference, payment_id)
-         select * from unnest($1::text[], $2::uuid[]) on conflict (reference) do nothing returning payment_id",
+         select * from unnest($1::text[], $2::uuid[]) on conflict (reference) do nothing returning reference",
         &references as &[&str],
         &payments,
     )
     .fetch_all(&mut **transaction)
     .await?;
-    Ok(taken.into_iter().map(PaymentId::from_uuid).collect())
+    taken.iter().map(|name| name.parse().map_err(|error| StoreError::corrupt(TABLE, error))).collect()
 }
 
 /// Lets one transaction at a time look for a payment that an invoice's evidence may already have, until it ends.
@@ -92,7 +92,7 @@ pub async fn lock_search(transaction: &mut Transaction, invoice: InvoiceId) -> R
     Ok(())
 }
 
-/// The oldest payment that was only claimed, of this invoice, provider and amount.
+/// The oldest payment that was only claimed, of this invoice, provider and amount, but for those in `but`.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -101,23 +101,25 @@ pub async fn open_claim(
     invoice: InvoiceId,
     provider: &Provider,
     amount: Money,
+    but: &[Uuid],
 ) -> Result<Option<PaymentId>, StoreError> {
     let found = sqlx::query_scalar!(
         "select id from payments.payments
          where invoice_id = $1 and provider = $2 and amount = $3 and currency = $4
-             and status = 'pending' and merged_into is null
+             and status = 'pending' and merged_into is null and id <> all($5)
          order by created_at, id limit 1",
         invoice.as_uuid(),
         provider.as_str(),
         amount.amount(),
         amount.currency().code(),
+        but,
     )
     .fetch_optional(&mut **transaction)
     .await?;
     Ok(found.map(PaymentId::from_uuid))
 }
 
-/// The oldest payment that nobody claimed, of this invoice, provider and amount.
+/// The oldest payment that nobody claimed, of this invoice, provider and amount, but for those in `but`.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -126,17 +128,19 @@ pub async fn unclaimed(
     invoice: InvoiceId,
     provider: &Provider,
     amount: Money,
+    but: &[Uuid],
 ) -> Result<Option<PaymentId>, StoreError> {
     let found = sqlx::query_scalar!(
         "select id from payments.payments
          where invoice_id = $1 and provider = $2 and amount = $3 and currency = $4
-             and status = 'confirmed' and merged_into is null
+             and status not in ('pending', 'unknown', 'failed', 'expired') and merged_into is null and id <> all($5)
              and not exists (select from payments.facts where payment_id = payments.id and kind = 'claim')
          order by created_at, id limit 1",
         invoice.as_uuid(),
         provider.as_str(),
         amount.amount(),
         amount.currency().code(),
+        but,
     )
     .fetch_optional(&mut **transaction)
     .await?;

@@ -69,7 +69,7 @@ pub async fn update(
     Ok(())
 }
 
-/// The refunds of payments, in the order in which they were asked for.
+/// The refunds of payments, and of those that were merged into them, in the order in which they were asked for.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
@@ -79,8 +79,10 @@ pub async fn of_payments(
 ) -> Result<Vec<(PaymentId, RefundRequest)>, StoreError> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
-        "select id, payment_id, amount, currency, status from payments.refunds
-         where payment_id = any($1) order by requested_at, id",
+        r#"select refunds.id, coalesce(merged_into, payment_id) as "payment_id!", refunds.amount, refunds.currency,
+               refunds.status
+           from payments.refunds join payments.payments on payments.id = payment_id
+           where payment_id = any($1) or merged_into = any($1) order by requested_at, refunds.id"#,
         &ids,
     )
     .fetch_all(&mut **transaction)
@@ -121,8 +123,9 @@ pub struct RefundView {
 /// [`StoreError`] if the database fails.
 pub async fn views(database: &Database, payment: PaymentId) -> Result<Vec<RefundView>, StoreError> {
     let rows = sqlx::query!(
-        "select id, amount, currency, reason, status, refusal, requested_at from payments.refunds
-         where payment_id = $1 order by requested_at, id",
+        "select refunds.id, refunds.amount, refunds.currency, reason, refunds.status, refusal, requested_at
+         from payments.refunds join payments.payments on payments.id = payment_id
+         where payment_id = $1 or merged_into = $1 order by requested_at, refunds.id",
         payment.as_uuid(),
     )
     .fetch_all(database.pool().await?)

@@ -52,6 +52,7 @@ pub(crate) struct Changes {
     credits: Vec<NewCredit>,
     cases: Vec<NewCase>,
     closed: Vec<ClosedCase>,
+    pins: Vec<(CaseId, Money)>,
     refunds: Vec<(RefundId, RefundStatus, Option<String>)>,
     pub(crate) new_refund: Option<NewRefund>,
     pub(crate) audit: Vec<AuditRecord>,
@@ -70,6 +71,7 @@ impl Changes {
             credits: Vec::new(),
             cases: Vec::new(),
             closed: Vec::new(),
+            pins: Vec::new(),
             refunds: Vec::new(),
             new_refund: None,
             audit: Vec::new(),
@@ -90,6 +92,11 @@ impl Changes {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Outcome::Recorded) };
         let state = dossier.state()?;
         let before = records::before(dossier, &ground.invoices);
+        // Money stays in the books of the provider that it was first proven by.
+        if let (false, Some(name)) = (dossier.has_money(), &state.proven_as) {
+            dossier.payment.provider = name.provider();
+        }
+        let provider = dossier.payment.provider.clone();
         let telling = Telling::new(dossier, &state, cause, self.now);
         self.decide_refunds(dossier, &state, &telling)?;
         let entitled = dossier.entitlement(&state)?;
@@ -102,7 +109,7 @@ impl Changes {
         };
         let movements = movements.map_err(|error| dossier.corrupt(error))?;
         dossier.payment.invoices.clone_from(&state.invoices);
-        let is_contradiction = cause.is_proof && state.contradictory;
+        let is_contradiction = state.contradictory && (cause.is_proof || !dossier.was_contradictory);
         let outcome = settlement::outcome(&movements, cause.is_proof, is_contradiction);
         let Some(dossier) = ground.dossiers.get(&id) else { return Ok(outcome) };
         self.note(ground, dossier, &movements, &telling)?;
@@ -116,6 +123,7 @@ impl Changes {
         let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
         self.updates.push(PaymentUpdate {
             id,
+            provider,
             status: state.status,
             amount: state.captured.or(state.claimed),
             returned: state.returned,
@@ -261,15 +269,39 @@ impl Changes {
         movements: &[Movement],
     ) -> Result<(), StoreError> {
         let loose = settlement::loose_surplus(entitled, &dossier.holdings).map_err(|error| dossier.corrupt(error))?;
-        for (kind, is_due) in [(CaseKind::Surplus, loose.is_positive()), (CaseKind::Overdrawn, loose.is_negative())] {
+        let is_accepted =
+            dossier.cases.iter().any(|case| case.is_dismissed(CaseKind::Overdrawn) && case.amount == Some(loose));
+        let kinds =
+            [(CaseKind::Surplus, loose.is_positive()), (CaseKind::Overdrawn, loose.is_negative() && !is_accepted)];
+        for (kind, is_due) in kinds {
+            // What this batch said of the case before is out of date.
+            let payment_id = dossier.payment.id;
+            self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
             let open = dossier.open_case(kind);
-            if is_due && open.is_none_or(|case| case.amount != Some(loose)) {
-                let reason = records::surplus_reason(kind, open, movements);
-                self.open_case(dossier, kind, Some(loose), reason);
-            } else if !is_due {
-                let payment_id = dossier.payment.id;
-                self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
-                open.into_iter().for_each(|case| self.close_case(case.id, Resolution::Settled));
+            self.closed.retain(|closed| open.is_none_or(|case| case.id != closed.id));
+            match open {
+                Some(case) if !is_due => self.close_case(case.id, Resolution::Settled),
+                Some(case) if case.amount == Some(loose) => {}
+                _ if is_due => {
+                    let reason = records::surplus_reason(kind, open, movements);
+                    self.open_case(dossier, kind, Some(loose), reason);
+                }
+                _ => {}
+            }
+        }
+        self.reduce_pins(dossier, entitled.net)
+    }
+
+    /// Surplus that staff left where it is may go back all the same; what comes later is not theirs any more.
+    fn reduce_pins(&mut self, dossier: &Dossier, like: Money) -> Result<(), StoreError> {
+        let surplus = dossier.holdings.surplus(like).map_err(|error| dossier.corrupt(error))?;
+        let mut left = surplus.or_zero();
+        for case in dossier.cases.iter().filter(|case| case.is_dismissed(CaseKind::Surplus)) {
+            let Some(amount) = case.amount.filter(|amount| amount.currency() == left.currency()) else { continue };
+            let kept = amount.smaller(left).map_err(|error| dossier.corrupt(error))?;
+            left = left.checked_sub(kept).map_err(|error| dossier.corrupt(error))?;
+            if kept != amount {
+                self.pins.push((case.id, kept));
             }
         }
         Ok(())
@@ -321,6 +353,9 @@ impl Changes {
         }
         for case in &self.closed {
             cases::close(transaction, case).await?;
+        }
+        for (id, amount) in &self.pins {
+            cases::reduce(transaction, *id, *amount).await?;
         }
         cases::open(transaction, &self.cases).await?;
         audit::append(transaction, &self.audit).await?;

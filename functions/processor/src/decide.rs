@@ -6,6 +6,7 @@ use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
 use quittance_domain::event::{EventMessage, ReleaseReason};
 use quittance_domain::fact::Fact;
 use quittance_domain::id::{AuditId, CaseId, InvoiceId, PaymentId, RefundId, TransactionId};
+use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund::{RefundRequest, RefundStatus};
 use quittance_domain::settlement;
@@ -107,7 +108,9 @@ impl<'a> Deciding<'a> {
         if !decisions::note(&mut self.transaction, &order.request, &order.case_id.to_string()).await? {
             return Ok(());
         }
-        let Some(id) = self.find(&order.transaction_id).await? else { return Ok(()) };
+        let Some(id) = self.find(&order.transaction_id).await? else {
+            return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
+        };
         let mut ground = self.ground(&[id]).await?;
         let further: Vec<InvoiceId> = match order.decision {
             CaseDecision::Apply { invoice_id } => vec![invoice_id],
@@ -115,7 +118,10 @@ impl<'a> Deciding<'a> {
         };
         ground.lock_invoices(&mut self.transaction, &further).await?;
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
-        let Some(case) = dossier.cases.iter().find(|case| case.id == order.case_id).cloned() else { return Ok(()) };
+        let Some(case) = dossier.cases.iter().find(|case| case.id == order.case_id).cloned() else {
+            // Its payment was merged into this one, and the case went with it.
+            return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
+        };
         match self.decide_case(&mut ground, id, &case, order)? {
             Ok(()) => self.changes.write(&mut self.transaction, &ground).await,
             Err(refusal) => self.refuse_case(order, &refusal).await,
@@ -152,7 +158,11 @@ impl<'a> Deciding<'a> {
                 to = Some(invoice_id);
             }
             CaseDecision::Refund => {
-                let Some(request) = refund_of(case, order) else {
+                let entitled = dossier.entitlement(&dossier.state()?)?;
+                let loose =
+                    entitled.map(|entitled| settlement::loose_surplus(&entitled, &dossier.holdings)).transpose();
+                let loose = loose.map_err(|error| dossier.corrupt(error))?;
+                let Some(request) = loose.and_then(|loose| refund_of(case, loose, order)) else {
                     return Ok(Err(CaseRefusal::NothingToMove(case.kind)));
                 };
                 self.ask_for(dossier, request, &order.reason, &order.actor);
@@ -175,7 +185,8 @@ impl<'a> Deciding<'a> {
     async fn refuse_case(&mut self, order: &CaseOrder, refusal: &CaseRefusal) -> Result<(), StoreError> {
         cases::refuse(&mut self.transaction, order.case_id, &refusal.to_string()).await?;
         let after = json!({"decision": order.decision, "refusal": refusal.to_string()});
-        self.audit_refusal("case.decision_refused", order.case_id.to_string(), &order.actor, refusal, after).await
+        let subject = order.case_id.to_string();
+        self.audit_refusal("case.decision_refused", subject, &order.actor, &refusal.to_string(), after).await
     }
 
     async fn merge(&mut self, order: &'a MergeOrder) -> Result<(), StoreError> {
@@ -202,19 +213,24 @@ impl<'a> Deciding<'a> {
         cause.release = ReleaseReason::Merged;
         self.changes.withdraw(&mut ground, twin, &cause)?;
         self.join(&mut ground, kept, twin);
+        payments::merge(&mut self.transaction, kept, twin).await?;
         self.changes.settle(&mut ground, kept, &cause, None)?;
         self.changes.fill_reopened(&mut self.transaction, &mut ground, self.correlation_id).await?;
-        payments::merge(&mut self.transaction, kept, twin).await?;
         self.changes.write(&mut self.transaction, &ground).await
     }
 
     /// Gives the twin's evidence to the payment that stays.
     fn join(&mut self, ground: &mut Ground, kept: PaymentId, twin: PaymentId) {
         let Some(other) = ground.dossiers.remove(&twin) else { return };
+        let provider = other.payment.provider.clone();
         if let Some(dossier) = ground.dossiers.get_mut(&kept) {
             let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
             dossier.facts.extend(other.facts.into_iter().map(told_of));
-            for case in dossier.cases.iter().filter(|case| case.kind == CaseKind::Twins && case.resolution.is_none()) {
+            let is_about_twin = |case: &&KnownCase| {
+                let is_open = case.kind == CaseKind::Twins && case.resolution.is_none();
+                is_open && case.reason.contains(&twin.to_string())
+            };
+            for case in dossier.cases.iter().filter(is_about_twin) {
                 self.changes.decide_case(ClosedCase {
                     id: case.id,
                     resolution: Resolution::Merged,
@@ -226,6 +242,7 @@ impl<'a> Deciding<'a> {
         }
         self.changes.update(PaymentUpdate {
             id: twin,
+            provider,
             status: PaymentStatus::Pending,
             amount: None,
             returned: None,
@@ -237,7 +254,7 @@ impl<'a> Deciding<'a> {
     async fn refuse_merge(&mut self, order: &MergeOrder, refusal: &str) -> Result<(), StoreError> {
         let after = json!({"twin": order.twin, "refusal": refusal});
         let subject = order.transaction_id.to_string();
-        self.audit_refusal("payment.merge_refused", subject, &order.actor, &refusal, after).await
+        self.audit_refusal("payment.merge_refused", subject, &order.actor, refusal, after).await
     }
 
     async fn audit_refusal(
@@ -245,7 +262,7 @@ impl<'a> Deciding<'a> {
         action: &'static str,
         subject: String,
         actor: &str,
-        refusal: &dyn std::fmt::Display,
+        refusal: &str,
         after: Value,
     ) -> Result<(), StoreError> {
         let record = AuditRecord {
@@ -253,7 +270,7 @@ impl<'a> Deciding<'a> {
             actor: actor.to_owned(),
             action,
             subject,
-            reason: refusal.to_string(),
+            reason: refusal.to_owned(),
             before: Json::of(&()),
             after: Json::of(&after),
             correlation_id: self.correlation_id.to_owned(),
@@ -276,7 +293,8 @@ impl<'a> Deciding<'a> {
         let moved = || StoreError::Moved { payment: name.to_string() };
         let (provider, transaction_id) = TransactionId::with_provider(name.as_str()).map_err(|_| moved())?;
         let id = PaymentId::from_uuid(Uuid::now_v7());
-        let named = references::take(&mut self.transaction, &[(transaction_id.clone(), id)]).await?;
+        let name = (transaction_id.clone(), id);
+        let named = references::take(&mut self.transaction, std::slice::from_ref(&name)).await?;
         if named.is_empty() {
             return Err(moved());
         }
@@ -288,7 +306,7 @@ impl<'a> Deciding<'a> {
             invoices: Vec::new(),
             merged_into: None,
         };
-        Ground::of(&mut self.transaction, vec![payment], &named).await
+        Ground::of(&mut self.transaction, vec![payment], &[id].into()).await
     }
 
     fn ask_for(&mut self, dossier: &mut Dossier, request: RefundRequest, reason: &str, actor: &str) {
@@ -315,8 +333,8 @@ impl<'a> Deciding<'a> {
 }
 
 /// The refund of all surplus that a case is about; its id is the same for every delivery of the decision.
-fn refund_of(case: &KnownCase, order: &CaseOrder) -> Option<RefundRequest> {
-    let amount = case.amount?.positive().ok()?;
+fn refund_of(case: &KnownCase, loose: Money, order: &CaseOrder) -> Option<RefundRequest> {
+    let amount = loose.positive().ok()?;
     let id = RefundId::from_uuid(Uuid::new_v5(&CaseId::as_uuid(case.id), order.request.as_bytes()));
     Some(RefundRequest { id, amount, status: RefundStatus::Waiting })
 }

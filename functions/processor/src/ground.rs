@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quittance_domain::case::{CaseKind, Resolution};
+use quittance_domain::case::CaseKind;
 use quittance_domain::fact::Fact;
-use quittance_domain::id::{InvoiceId, PaymentId};
+use quittance_domain::id::{ClientId, InvoiceId, PaymentId};
 use quittance_domain::money::{Money, MoneyError};
+use quittance_domain::party::ClientDetails;
 use quittance_domain::payment::{PaymentState, PaymentStatus};
 use quittance_domain::refund::{self, RefundRequest};
 use quittance_domain::settlement::{Entitlement, Holdings, Invoices};
 use quittance_store::cases::{self, KnownCase};
 use quittance_store::invoices::{self, InvoiceRecord};
 use quittance_store::payments::{self, KnownPayment};
-use quittance_store::{StoreError, Transaction, allocations, credits, facts, refunds};
+use quittance_store::{StoreError, Transaction, allocations, clients, credits, facts, refunds};
 
 /// All that is known of one payment.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Dossier {
     pub(crate) payment: KnownPayment,
     /// It has no row yet.
     pub(crate) is_new: bool,
+    /// Its sources disagreed before anything new was told.
+    pub(crate) was_contradictory: bool,
     pub(crate) facts: Vec<Fact>,
     pub(crate) holdings: Holdings,
     pub(crate) refunds: Vec<RefundRequest>,
@@ -29,7 +32,8 @@ pub(crate) struct Dossier {
 impl Dossier {
     fn of(payment: KnownPayment, is_new: bool) -> Self {
         let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
-        Self { payment, is_new, facts, holdings: Holdings::default(), refunds, cases }
+        let holdings = Holdings::default();
+        Self { payment, is_new, was_contradictory: false, facts, holdings, refunds, cases }
     }
 
     /// What the facts add up to.
@@ -45,8 +49,7 @@ impl Dossier {
 
     fn entitled(&self, net: Money, invoices: Vec<InvoiceId>) -> Result<Entitlement, StoreError> {
         let sums = || -> Result<_, MoneyError> {
-            let is_pinned =
-                |case: &&KnownCase| case.kind == CaseKind::Surplus && case.resolution == Some(Resolution::Dismissed);
+            let is_pinned = |case: &&KnownCase| case.is_dismissed(CaseKind::Surplus);
             let amounts = self.cases.iter().filter(is_pinned).filter_map(|case| case.amount);
             let mut amounts = amounts.filter(|amount| amount.currency() == net.currency());
             let pinned = amounts.try_fold(Money::zero(net.currency()), Money::checked_add)?;
@@ -68,7 +71,7 @@ impl Dossier {
     }
 
     /// Whether money may stand somewhere: it was proven before.
-    fn has_money(&self) -> bool {
+    pub(crate) fn has_money(&self) -> bool {
         use PaymentStatus::{Expired, Failed, Pending, Unknown};
         !matches!(self.payment.status, Pending | Unknown | Failed | Expired)
     }
@@ -80,6 +83,8 @@ pub(crate) struct Ground {
     pub(crate) dossiers: BTreeMap<PaymentId, Dossier>,
     /// Invoices with what events print of them.
     pub(crate) records: BTreeMap<InvoiceId, InvoiceRecord>,
+    /// Everyone whose invoice or credit is at hand.
+    pub(crate) clients: BTreeMap<ClientId, ClientDetails>,
     /// The same invoices as they stand while money moves.
     pub(crate) invoices: Invoices,
 }
@@ -111,8 +116,10 @@ impl Ground {
         for (id, request) in refunds::of_payments(transaction, ids).await? {
             self.with(id, |dossier| dossier.refunds.push(request));
         }
-        for case in cases::of_payments(transaction, ids).await? {
-            self.with(case.payment_id, |dossier| dossier.cases.push(case));
+        for id in ids {
+            if let Some(dossier) = self.dossiers.get_mut(id) {
+                dossier.was_contradictory = dossier.state()?.contradictory;
+            }
         }
         Ok(())
     }
@@ -123,8 +130,10 @@ impl Ground {
         transaction: &mut Transaction,
         further: &[InvoiceId],
     ) -> Result<(), StoreError> {
-        let with_money: Vec<PaymentId> =
-            self.dossiers.values().filter(|dossier| dossier.has_money()).map(|dossier| dossier.payment.id).collect();
+        let known = self.dossiers.values().filter(|dossier| !dossier.is_new);
+        let known: Vec<PaymentId> = known.map(|dossier| dossier.payment.id).collect();
+        let with_money = self.dossiers.values().filter(|dossier| dossier.has_money());
+        let with_money: Vec<PaymentId> = with_money.map(|dossier| dossier.payment.id).collect();
         let mut wanted: BTreeSet<InvoiceId> = further.iter().copied().collect();
         for dossier in self.dossiers.values() {
             wanted.extend(dossier.state()?.invoices);
@@ -140,13 +149,24 @@ impl Ground {
                 self.records.insert(record.invoice.id(), record);
             }
         }
-        self.read_holdings(transaction, &with_money).await
+        if !known.is_empty() {
+            self.read_cases(transaction, &known).await?;
+        }
+        if !with_money.is_empty() {
+            self.read_holdings(transaction, &with_money).await?;
+        }
+        self.read_clients(transaction).await
+    }
+
+    /// Cases follow the surplus, so the invoices' locks guard them too.
+    async fn read_cases(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
+        for case in cases::of_payments(transaction, ids).await? {
+            self.with(case.payment_id, |dossier| dossier.cases.push(case));
+        }
+        Ok(())
     }
 
     async fn read_holdings(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
         for (id, allocation) in allocations::of_payments(transaction, ids).await? {
             self.with(id, |dossier| dossier.holdings.allocations.push(allocation));
         }
@@ -170,9 +190,24 @@ impl Ground {
                 self.dossiers.insert(payment.id, Dossier::of(payment, false));
             }
             self.read_evidence(transaction, &waiting).await?;
+            self.read_cases(transaction, &waiting).await?;
             self.read_holdings(transaction, &waiting).await?;
+            self.read_clients(transaction).await?;
         }
         Ok(waiting)
+    }
+
+    /// Reads those who have credit and whose invoices are not at hand: events name them.
+    async fn read_clients(&mut self, transaction: &mut Transaction) -> Result<(), StoreError> {
+        self.clients.extend(self.records.values().map(|record| (record.client.id, record.client.clone())));
+        let owners = self.dossiers.values().flat_map(|dossier| &dossier.holdings.credits);
+        let unknown = owners.filter_map(|credit| credit.client_id).filter(|id| !self.clients.contains_key(id));
+        let unknown: Vec<ClientId> = unknown.collect();
+        if !unknown.is_empty() {
+            let read = clients::read(transaction, &unknown).await?;
+            self.clients.extend(read.into_iter().map(|client| (client.id, client)));
+        }
+        Ok(())
     }
 
     fn with(&mut self, id: PaymentId, change: impl FnOnce(&mut Dossier)) {

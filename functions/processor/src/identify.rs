@@ -47,7 +47,8 @@ pub(crate) async fn identify<'a>(
     let names: Vec<TransactionId> = names.into_iter().collect();
     let ids: Vec<PaymentId> = evidence().filter_map(|evidence| evidence.payment_id).collect();
     let known = references::find(transaction, &names, &ids).await?;
-    let mut search = Search { known, fresh: BTreeMap::new(), aliases: Vec::new(), twins: BTreeSet::new() };
+    let mut search =
+        Search { known, fresh: BTreeMap::new(), aliases: Vec::new(), twins: BTreeSet::new(), met: BTreeSet::new() };
     let mut identified = Vec::with_capacity(instructions.len());
     for instruction in instructions {
         let invoices = invoices_named(&instruction.evidence, named);
@@ -88,6 +89,8 @@ struct Search<'a> {
     fresh: BTreeMap<PaymentId, (&'a Evidence, Vec<InvoiceId>)>,
     aliases: Vec<(TransactionId, PaymentId)>,
     twins: BTreeSet<(PaymentId, PaymentId)>,
+    /// Payments that have found their counterpart in this batch.
+    met: BTreeSet<PaymentId>,
 }
 
 impl<'a> Search<'a> {
@@ -103,7 +106,10 @@ impl<'a> Search<'a> {
         let payment_id = match found.first() {
             Some(first) => *first,
             None => match self.counterpart(transaction, evidence, invoices).await? {
-                Some(counterpart) => counterpart,
+                Some(counterpart) => {
+                    self.met.insert(counterpart);
+                    counterpart
+                }
                 None => self.add(evidence, invoices),
             },
         };
@@ -143,15 +149,17 @@ impl<'a> Search<'a> {
             let is_opposite = if is_claim { other.kind.proves_money() } else { other.kind == FactKind::Claim };
             is_opposite && other.provider == evidence.provider && other.amount == evidence.amount && named == invoices
         };
-        if let Some((id, _)) = self.fresh.iter().find(|(_, (other, named))| is_counterpart(other, named)) {
+        let mut fresh = self.fresh.iter().filter(|(id, _)| !self.met.contains(id));
+        if let Some((id, _)) = fresh.find(|(_, (other, named))| is_counterpart(other, named)) {
             return Ok(Some(*id));
         }
         references::lock_search(transaction, *invoice).await?;
         let (provider, amount) = (&evidence.provider, evidence.amount.into());
+        let met: Vec<Uuid> = self.met.iter().map(|id| id.as_uuid()).collect();
         if is_claim {
-            references::unclaimed(transaction, *invoice, provider, amount).await
+            references::unclaimed(transaction, *invoice, provider, amount, &met).await
         } else {
-            references::open_claim(transaction, *invoice, provider, amount).await
+            references::open_claim(transaction, *invoice, provider, amount, &met).await
         }
     }
 
@@ -172,16 +180,22 @@ impl<'a> Search<'a> {
         };
         let new: Vec<KnownPayment> = self.fresh.iter().map(new).collect();
         let names: Vec<_> = new.iter().map(|payment| (payment.transaction_id.clone(), payment.id)).collect();
-        let named = references::take(transaction, &names).await?;
-        if let Some((lost, _)) = names.iter().find(|(_, id)| !named.contains(id)) {
-            return Err(StoreError::Moved { payment: lost.to_string() });
-        }
+        take(transaction, &names).await?;
         let known: BTreeSet<PaymentId> = identified.iter().map(|evidence| evidence.payment_id).collect();
-        let known: Vec<PaymentId> = known.into_iter().filter(|id| !named.contains(id)).collect();
+        let known: Vec<PaymentId> = known.into_iter().filter(|id| !self.fresh.contains_key(id)).collect();
         let mut payments = lock_unmerged(transaction, &known).await?;
-        references::take(transaction, &self.aliases).await?;
+        take(transaction, &self.aliases).await?;
         payments.extend(new);
         Ok(payments)
+    }
+}
+
+/// Takes names that nobody had a moment ago.
+async fn take(transaction: &mut Transaction, names: &[(TransactionId, PaymentId)]) -> Result<(), StoreError> {
+    let taken = references::take(transaction, names).await?;
+    match names.iter().find(|(name, _)| !taken.contains(name)) {
+        Some((lost, _)) => Err(StoreError::Moved { payment: lost.to_string() }),
+        None => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use quittance_domain::event::{
     EventMessage, InvoiceEvent, InvoiceReopened, InvoiceSettled, InvoiceSummary, PaymentNoted, PaymentSummary,
     RefundRefused, ReleaseReason, SurplusRecorded, SurplusReduced,
 };
-use quittance_domain::id::{AuditId, ClientId, InvoiceId};
+use quittance_domain::id::{AuditId, ClientId, InvoiceId, TransactionId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
 use quittance_domain::money::Money;
 use quittance_domain::party::ClientDetails;
@@ -30,6 +30,8 @@ pub(crate) struct Telling<'a> {
     pub(crate) audit_id: AuditId,
     payment: Option<PaymentSummary>,
     home: Option<InvoiceId>,
+    /// The name that a gateway knows the money by.
+    proven_as: Option<TransactionId>,
     now: DateTime<Utc>,
 }
 
@@ -43,7 +45,8 @@ impl<'a> Telling<'a> {
             paid_at: state.occurred_at.unwrap_or(now),
         });
         let audit_id = AuditId::from_uuid(Uuid::now_v7());
-        Self { cause, audit_id, payment, home: state.invoices.first().copied(), now }
+        let (home, proven_as) = (state.invoices.first().copied(), state.proven_as.clone());
+        Self { cause, audit_id, payment, home, proven_as, now }
     }
 
     /// Why money left, given all that moved: what only changed its place was not taken by the cause.
@@ -76,7 +79,7 @@ impl<'a> Telling<'a> {
                     payment,
                     amount: *amount,
                     reason: *reason,
-                    client: client_id.and_then(|id| client(ground, id)),
+                    client: client(ground, *client_id)?,
                     invoice: self.home_summary(ground),
                     audit_id,
                 }),
@@ -84,7 +87,7 @@ impl<'a> Telling<'a> {
                     payment,
                     amount: *amount,
                     reason,
-                    client: client_id.and_then(|id| client(ground, id)),
+                    client: client(ground, *client_id)?,
                     audit_id,
                 }),
             })
@@ -120,17 +123,18 @@ impl<'a> Telling<'a> {
 
     /// What to ask of the payment's gateway; nothing for a bank transfer, which staff send back by the bank.
     pub(crate) fn initiate_refund(&self, request: &RefundRequest) -> Result<Option<EventMessage>, StoreError> {
-        let Some(payment) = self.payment.as_ref().filter(|payment| !payment.provider.is_manual()) else {
+        let (Some(payment), Some(proven_as)) = (&self.payment, &self.proven_as) else { return Ok(None) };
+        if proven_as.provider().is_manual() {
             return Ok(None);
-        };
+        }
         let command = GatewayCommand::InitiateRefund(InitiateRefund {
             refund_id: request.id,
             payment_id: payment.id,
-            transaction_id: payment.transaction_id.clone(),
-            provider: payment.provider.clone(),
+            transaction_id: proven_as.clone(),
+            provider: proven_as.provider(),
             amount: request.amount,
         });
-        let subject = payment.transaction_id.to_string();
+        let subject = proven_as.to_string();
         let correlation_id = self.cause.correlation_id.to_owned();
         written(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.now, correlation_id, command)).map(Some)
     }
@@ -157,7 +161,11 @@ fn invoice_and_client(ground: &Ground, invoice: &Invoice) -> Result<(InvoiceSumm
     })
 }
 
-/// A client whose invoice is at hand.
-fn client(ground: &Ground, id: ClientId) -> Option<ClientDetails> {
-    ground.records.values().find(|record| record.client.id == id).map(|record| record.client.clone())
+/// Whose credit it is; none for money in suspense.
+fn client(ground: &Ground, id: Option<ClientId>) -> Result<Option<ClientDetails>, StoreError> {
+    let Some(id) = id else { return Ok(None) };
+    match ground.clients.get(&id) {
+        Some(client) => Ok(Some(client.clone())),
+        None => Err(StoreError::Corrupt { table: "billing.clients", reason: format!("client {id} is not at hand") }),
+    }
 }

@@ -26,15 +26,15 @@ select reference, payment_id from payments.payment_references where reference = 
 insert into payments.payment_references (reference, payment_id)
 select bench.transaction_id(n), bench.payment(n)
 from unnest(array(select generate_series(:first::bigint, :last::bigint))) as n
-on conflict (reference) do nothing returning payment_id;
+on conflict (reference) do nothing returning reference;
 
 -- facts::insert
 insert into payments.facts
     (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further_invoice_ids, actor,
-     occurred_at)
+     occurred_at, transaction_id)
 select uuidv7(), bench.payment(n), 'capture', 1190.00, 'EUR', 'gateway', bench.event_id(n),
     substr(bench.transaction_id(n), 8), bench.invoice(:spread::bigint * (n + 1)), '{}'::text::uuid[],
-    'gateway' || ':' || 'stripe', to_timestamp(1793620790)
+    'gateway' || ':' || 'stripe', to_timestamp(1793620790), bench.transaction_id(n)
 from unnest(array(select generate_series(:first::bigint, :last::bigint))) as n
 on conflict on constraint facts_door_event_id_key do nothing
 returning id;

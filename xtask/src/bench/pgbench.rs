@@ -166,7 +166,7 @@ mod tests {
         ("invoices", "select id, number, client_id from billing.invoices where id = any("),
         ("references", "select reference, payment_id from payments.payment_references where reference = any("),
         ("references", "insert into payments.payment_references (reference, payment_id) select"),
-        ("references", "on conflict (reference) do nothing returning payment_id"),
+        ("references", "on conflict (reference) do nothing returning reference"),
         (
             "payments",
             "insert into payments.payments (id, transaction_id, provider, status, amount, currency, returned_amount, client_id, invoice_id, further_invoice_ids) select",

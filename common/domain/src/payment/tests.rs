@@ -18,6 +18,7 @@ fn fact(kind: FactKind, value: &str, door: Door, movement: &str, at: i64) -> Fac
         kind,
         amount: Money::parse(value, "EUR").and_then(Money::positive).unwrap(),
         door,
+        transaction_id: None,
         origin: None,
         event_id: format!("{door}-{movement}-{kind}-{value}-{at}"),
         movement: movement.to_owned(),

@@ -201,6 +201,7 @@ fn fact(kind: FactKind, cents: i64, movement: &str, at: i64, invoices: &[u128]) 
         kind,
         amount,
         door,
+        transaction_id: None,
         origin: None,
         event_id: format!("{kind} {cents} {movement} {at} {invoices:?}"),
         movement: movement.to_owned(),

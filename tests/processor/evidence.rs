@@ -1,28 +1,12 @@
-//! The processor's transaction on a real PostgreSQL, under its own login role.
+//! What one batch of evidence does: what it pays, what it leaves as surplus, what it tells, and what it does not touch.
 
 use chrono::TimeDelta;
-use quittance_domain::event::EventMessage;
 use quittance_processor::settle::settle;
-use quittance_store::{Database, StoreError};
 use serde_json::Value;
 
+use super::{ROLE, settle_all, surplus, told};
 use crate::database::TestDatabase;
 use crate::database::scene::{Said, money, noon};
-
-pub(crate) const ROLE: &str = "quittance_processor";
-
-async fn settle_all(database: &Database, said: &[Said]) -> Result<Vec<EventMessage>, StoreError> {
-    let instructions: Vec<_> = said.iter().map(Said::instruction).collect();
-    settle(database, &instructions, noon()).await.map(|settled| settled.messages)
-}
-
-fn surplus(reason: &str) -> (String, String) {
-    ("surplus".to_owned(), reason.to_owned())
-}
-
-fn told(messages: &[EventMessage]) -> Vec<&str> {
-    messages.iter().map(|message| message.event_type.as_str()).collect()
-}
 
 #[tokio::test]
 async fn a_capture_pays_its_invoice_and_tells_of_it() {

@@ -1,0 +1,85 @@
+//! What staff want done with payments.
+
+use quittance_domain::case::CaseDecision;
+use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
+use quittance_domain::id::{CaseId, RefundId};
+use quittance_processor::decide::{Decision, Order};
+use uuid::Uuid;
+
+use super::TestDatabase;
+use super::scene::money;
+
+const STAFF: &str = "user:finance";
+
+/// The refund with that number.
+pub(crate) fn refund_id(number: u128) -> RefundId {
+    RefundId::from_uuid(Uuid::from_u128(number))
+}
+
+/// So much of a payment is to go back.
+pub(crate) fn refund(transaction_id: &str, number: u128, value: &str) -> Decision {
+    decision(Order::Refund(RefundOrder {
+        transaction_id: transaction_id.parse().unwrap(),
+        refund_id: refund_id(number),
+        amount: money(value, "EUR").positive().unwrap(),
+        reason: "as agreed".to_owned(),
+        actor: STAFF.to_owned(),
+    }))
+}
+
+/// A case is to be closed.
+pub(crate) fn close(transaction_id: &str, case_id: CaseId, decided: CaseDecision, request: &str) -> Decision {
+    decision(Order::Case(CaseOrder {
+        transaction_id: transaction_id.parse().unwrap(),
+        case_id,
+        decision: decided,
+        reason: "as agreed".to_owned(),
+        actor: STAFF.to_owned(),
+        request: request.to_owned(),
+    }))
+}
+
+/// Two payments are the same money.
+pub(crate) fn merge(kept: &str, twin: &str, request: &str) -> Decision {
+    decision(Order::Merge(MergeOrder {
+        transaction_id: kept.parse().unwrap(),
+        twin: twin.parse().unwrap(),
+        reason: "the bank says so".to_owned(),
+        actor: STAFF.to_owned(),
+        request: request.to_owned(),
+    }))
+}
+
+fn decision(order: Order) -> Decision {
+    Decision { order, correlation_id: "test".to_owned() }
+}
+
+impl TestDatabase {
+    /// The one open case of a kind.
+    pub(crate) async fn case(&self, kind: &str) -> CaseId {
+        let id = sqlx::query_scalar("select id from payments.cases where kind = $1 and status = 'open'")
+            .bind(kind)
+            .fetch_one(&self.admin)
+            .await;
+        CaseId::from_uuid(id.unwrap())
+    }
+
+    /// How a case was closed, and why the last decision about it was refused.
+    pub(crate) async fn outcome(&self, case: CaseId) -> (Option<String>, Option<String>) {
+        sqlx::query_as("select resolution, refusal from payments.cases where id = $1")
+            .bind(case.as_uuid())
+            .fetch_one(&self.admin)
+            .await
+            .unwrap()
+    }
+
+    /// Amount, status and refusal of each refund, in the order of their amounts and statuses.
+    pub(crate) async fn refunds(&self) -> Vec<(String, String, Option<String>)> {
+        sqlx::query_as(
+            "select trim_scale(amount)::text, status, refusal from payments.refunds order by amount, status, id",
+        )
+        .fetch_all(&self.admin)
+        .await
+        .unwrap()
+    }
+}

@@ -1,0 +1,141 @@
+//! SNS and SQS as far as the processor and the relay speak with them: a topic and a dead-letter queue on loopback.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use quittance_lambda::parking::DeadLetterQueue;
+use quittance_lambda::publisher::Publisher;
+use serde_json::{Value, json};
+use tiny_http::{Request, Response, Server};
+use uuid::Uuid;
+
+/// A message in the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parked {
+    pub(crate) body: String,
+    pub(crate) code: String,
+    pub(crate) reason: String,
+}
+
+/// How the topic answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Topic {
+    /// It takes everything.
+    Takes,
+    /// It answers that it is asked too often.
+    Throttles,
+}
+
+#[derive(Debug)]
+struct Seen {
+    topic: Topic,
+    published: Vec<Uuid>,
+    calls: usize,
+    parked: Vec<Parked>,
+}
+
+/// The services of one test.
+pub(crate) struct Loopback {
+    seen: Arc<Mutex<Seen>>,
+    url: String,
+}
+
+impl Loopback {
+    pub(crate) fn serve() -> Self {
+        let server = Server::http("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.server_addr());
+        let empty = Seen { topic: Topic::Takes, published: Vec::new(), calls: 0, parked: Vec::new() };
+        let seen = Arc::new(Mutex::new(empty));
+        let served = Arc::clone(&seen);
+        thread::spawn(move || server.incoming_requests().for_each(|request| answer(request, &served)));
+        Self { seen, url }
+    }
+
+    pub(crate) fn publisher(&self) -> Publisher {
+        Publisher::new(&self.aws(), "arn:aws:sns:eu-central-1:000000000000:events.fifo".to_owned())
+    }
+
+    pub(crate) fn dead_letters(&self) -> DeadLetterQueue {
+        DeadLetterQueue::new(&self.aws(), format!("{}/000000000000/dead-letters.fifo", self.url))
+    }
+
+    pub(crate) fn set_topic(&self, topic: Topic) {
+        self.seen().topic = topic;
+    }
+
+    /// The ids of what was published, in order.
+    pub(crate) fn published(&self) -> Vec<Uuid> {
+        self.seen().published.clone()
+    }
+
+    /// How often the topic was asked.
+    pub(crate) fn calls(&self) -> usize {
+        self.seen().calls
+    }
+
+    /// What was parked since this was last asked.
+    pub(crate) fn take_parked(&self) -> Vec<Parked> {
+        std::mem::take(&mut self.seen().parked)
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Without retries, as the functions have it.
+    fn aws(&self) -> SdkConfig {
+        let credentials = Credentials::new("test", "test", None, None, "loopback");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .endpoint_url(&self.url)
+            .retry_config(RetryConfig::disabled())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
+    }
+}
+
+fn answer(mut request: Request, seen: &Mutex<Seen>) {
+    let mut body = String::new();
+    request.as_reader().read_to_string(&mut body).unwrap();
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let (status, text) = match serde_json::from_str::<Value>(&body) {
+        Ok(message) => (200, park(&message, &mut seen)),
+        Err(_) => publish(&body, &mut seen),
+    };
+    // A client that has gone away needs no answer.
+    let _ = request.respond(Response::from_string(text).with_status_code(status));
+}
+
+/// SQS `SendMessage`, in JSON.
+fn park(message: &Value, seen: &mut Seen) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let attribute = |name: &str| text(&message["MessageAttributes"][name]["StringValue"]);
+    seen.parked.push(Parked {
+        body: text(&message["MessageBody"]),
+        code: attribute("code"),
+        reason: attribute("reason"),
+    });
+    json!({"MessageId": Uuid::now_v7().to_string()}).to_string()
+}
+
+/// SNS `PublishBatch`, a form that is answered in XML.
+fn publish(form: &str, seen: &mut Seen) -> (u16, String) {
+    seen.calls += 1;
+    if seen.topic == Topic::Throttles {
+        let error = "<Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>";
+        return (400, format!("<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>"));
+    }
+    let entries = form.split('&').filter_map(|field| field.split_once(".Id=")).map(|(_, id)| id);
+    let mut members = String::new();
+    for id in entries {
+        seen.published.push(id.parse().unwrap());
+        members.push_str(&format!("<member><Id>{id}</Id><MessageId>{id}</MessageId></member>"));
+    }
+    let result = format!("<PublishBatchResult><Failed/><Successful>{members}</Successful></PublishBatchResult>");
+    (200, format!("<PublishBatchResponse>{result}</PublishBatchResponse>"))
+}

@@ -1,0 +1,172 @@
+//! Money that went back without our doing: returned debits and disputes.
+
+use chrono::TimeDelta;
+use quittance_domain::fact::FactKind;
+
+use super::{Scene, euro, surplus};
+use crate::database::scene::{Said, money};
+
+#[tokio::test]
+async fn a_returned_debit_reopens_its_invoice_and_is_told_as_reversed() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
+    let returned = Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"));
+    assert_eq!(scene.hear(std::slice::from_ref(&returned)).await, ["invoice.reopened"]);
+    // The same return under another name of its message takes nothing more.
+    scene.hear(&[returned.clone(), returned.again("RET-1 once more", TimeDelta::hours(1))]).await;
+    assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);
+    assert_eq!(scene.test.invoice(invoice).await, ("open".to_owned(), "0".to_owned(), 4));
+    let reason = "select body::jsonb #>> '{data,reason}' from payments.outbox where type = 'invoice.reopened'";
+    assert_eq!(scene.test.text(reason).await, "reversed");
+    assert_eq!(scene.test.open_cases().await, []);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn a_reversal_that_comes_before_its_payment_ends_the_same() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let said = [
+        Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("30.00")),
+        Said::capture("pi_1", Some(invoice), euro("100.00")),
+    ];
+    scene.hear_each(&said).await;
+    assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "70", "0"]);
+    assert_eq!(scene.paid(invoice).await, ["partially_paid", "70"]);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn surplus_of_another_payment_that_names_the_invoice_fills_it_when_it_reopens() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let pays = |reference: &str| Said::capture(reference, Some(invoice), euro("100.00"));
+    scene.hear_each(&[pays("pi_1"), pays("pi_2"), pays("pi_3")]).await;
+    assert_eq!(scene.test.open_cases().await, [surplus("already_paid"), surplus("already_paid")]);
+    let told = scene.hear(&[Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"))]).await;
+    assert_eq!(told, ["invoice.reopened", "invoice.paid", "payment.surplus_reduced"]);
+    assert_eq!(scene.payment("pi_2").await, ["confirmed", "100", "0"], "the older surplus comes first");
+    assert_eq!(scene.payment("pi_3").await, ["confirmed", "0", "100"]);
+    assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
+    assert_eq!(scene.test.open_cases().await, [surplus("already_paid")]);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn surplus_in_the_batch_that_reopens_its_invoice_fills_it_too() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let pays = |reference: &str| Said::capture(reference, Some(invoice), euro("100.00"));
+    scene.hear(&[pays("pi_1")]).await;
+    scene.hear(&[pays("pi_2"), Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"))]).await;
+    assert_eq!(scene.payment("pi_2").await, ["confirmed", "100", "0"]);
+    assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
+    assert_eq!(scene.test.open_cases().await, []);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn a_case_says_how_much_is_left_when_its_payment_gains_and_fills_in_one_batch() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let pays = |reference: &str, value: &str| Said::capture(reference, Some(invoice), euro(value));
+    scene.hear_each(&[pays("pi_1", "100.00"), pays("pi_2", "30.00")]).await;
+    let more = pays("pi_2", "20.00").moving("second capture");
+    scene.hear(&[more, Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("20.00"))]).await;
+    assert_eq!(scene.payment("pi_2").await, ["confirmed", "20", "30"]);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn two_invoices_that_reopen_at_once_share_the_surplus_that_names_both() {
+    let scene = Scene::begin().await;
+    let (left, right) = (scene.invoice("100.00").await, scene.invoice("100.00").await);
+    let pays = |reference: &str, invoice| Said::capture(reference, Some(invoice), euro("100.00"));
+    scene.hear_each(&[pays("pi_left", left), pays("pi_right", right)]).await;
+    scene.hear(&[Said::capture("pi_both", None, euro("100.00")).naming(&[left, right])]).await;
+    assert_eq!(scene.payment("pi_both").await, ["confirmed", "0", "100"]);
+    // Both have read the surplus before one of them writes: its case is locked until both wait for it.
+    let mut gate = scene.test.admin.begin().await.unwrap();
+    sqlx::query("select from payments.cases for update").execute(&mut *gate).await.unwrap();
+    let reopen = |reference: &'static str| {
+        let processor = scene.processor.clone();
+        let returned = Said::told(FactKind::Reversal, reference, "RET-1", euro("100.00"));
+        tokio::spawn(async move { super::settle_all(&processor, &[returned]).await })
+    };
+    let (first, second) = (reopen("pi_left"), reopen("pi_right"));
+    scene.test.until_waiting(2).await;
+    gate.commit().await.unwrap();
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    scene.assert_books_hold().await;
+    assert_eq!(scene.payment("pi_both").await, ["confirmed", "100", "0"]);
+}
+
+#[tokio::test]
+async fn a_dispute_moves_nothing_until_it_is_lost_and_nothing_when_it_is_won() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let dispute = |kind: FactKind, days: i64| {
+        Said::told(kind, "pi_1", "dp_1", euro("100.00")).again(&format!("{kind} {days}"), TimeDelta::days(days))
+    };
+    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
+    assert_eq!(scene.hear(&[dispute(FactKind::Dispute, 1)]).await, Vec::<String>::new());
+    assert_eq!(scene.payment("pi_1").await, ["disputed", "100", "0"]);
+    assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
+    scene.hear(&[dispute(FactKind::DisputeWon, 2)]).await;
+    assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
+    assert_eq!(scene.hear(&[dispute(FactKind::DisputeLost, 3)]).await, ["invoice.reopened"]);
+    assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);
+    let reason = "select body::jsonb #>> '{data,reason}' from payments.outbox where type = 'invoice.reopened'";
+    assert_eq!(scene.test.text(reason).await, "charged_back");
+    // What comes late of its opening changes nothing.
+    assert_eq!(scene.hear(&[dispute(FactKind::Dispute, 0)]).await, Vec::<String>::new());
+    assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);
+    assert_eq!(scene.paid(invoice).await, ["open", "0"]);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn money_that_goes_back_in_another_currency_is_a_contradiction_whichever_comes_first() {
+    let mut ends = Vec::new();
+    for is_refund_first in [true, false] {
+        let scene = Scene::begin().await;
+        let invoice = scene.invoice("100.00").await;
+        let refund = Said::told(FactKind::Refund, "pi_1", "re_1", money("50.00", "USD"));
+        let mut said = [refund, Said::capture("pi_1", Some(invoice), euro("100.00"))];
+        if !is_refund_first {
+            said.reverse();
+        }
+        scene.hear_each(&said).await;
+        scene.assert_books_hold().await;
+        ends.push((scene.payment("pi_1").await, scene.paid(invoice).await, scene.test.open_cases().await));
+    }
+    assert_eq!(ends[0], ends[1]);
+}
+
+#[tokio::test]
+async fn a_payment_that_is_heard_of_while_its_surplus_fills_an_invoice_waits_its_turn_without_a_deadlock() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let pays = |reference: &str| Said::capture(reference, Some(invoice), euro("100.00"));
+    scene.hear_each(&[pays("pi_1"), pays("pi_2")]).await;
+    // The first to wait for the invoice takes the surplus of the second's payment, which the second has locked.
+    let mut gate = scene.test.admin.begin().await.unwrap();
+    sqlx::query("select from billing.invoices for update").execute(&mut *gate).await.unwrap();
+    let hear = |said: Said| {
+        let processor = scene.processor.clone();
+        tokio::spawn(async move { super::settle_all(&processor, &[said]).await })
+    };
+    let first = hear(Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00")));
+    scene.test.until_waiting(1).await;
+    let second = hear(Said::bank_line("pi_2", None, euro("100.00")));
+    scene.test.until_waiting(2).await;
+    gate.commit().await.unwrap();
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(scene.payment("pi_2").await, ["confirmed", "100", "0"]);
+    scene.assert_books_hold().await;
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(scene.test.count(deadlocks).await, 0);
+}

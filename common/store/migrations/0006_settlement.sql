@@ -35,7 +35,7 @@ alter table payments.facts
     alter constraint facts_payment_id_fkey deferrable initially deferred,
     add column further_invoice_ids uuid[] not null default '{}',
     -- The name under which the source told of the payment; facts recorded before have none.
-    add column transaction_id text,
+    add column reference text,
     drop constraint facts_kind_known,
     add constraint facts_kind_known check (kind in (
         'claim', 'authorisation', 'capture', 'settlement', 'failure', 'expiry', 'unknown', 'refund', 'refund_failure',

@@ -43,13 +43,13 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
     let inserted = sqlx::query_scalar!(
         "insert into payments.facts
              (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further_invoice_ids, actor,
-              occurred_at, transaction_id)
+              occurred_at, reference)
          select id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further::uuid[], actor,
-             occurred_at, transaction_id
+             occurred_at, reference
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::text[],
              $8::text[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[], $13::text[])
              as new (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further, actor,
-                 occurred_at, transaction_id)
+                 occurred_at, reference)
          on conflict on constraint facts_door_event_id_key do nothing
          returning id",
         &ids,
@@ -82,7 +82,7 @@ pub async fn of_payments(
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
         r#"select coalesce(merged_into, payments.id) as "payment_id!", payments.id as told_of,
-               facts.transaction_id as "name", kind, facts.amount, facts.currency, door,
+               reference as "name", kind, facts.amount, facts.currency, door,
                event_id, movement, facts.invoice_id, facts.further_invoice_ids, occurred_at
            from payments.payments join payments.facts on facts.payment_id = payments.id
            where payments.id = any($1) or merged_into = any($1)"#,

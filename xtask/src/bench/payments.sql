@@ -31,7 +31,7 @@ on conflict (reference) do nothing returning reference;
 -- facts::insert
 insert into payments.facts
     (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further_invoice_ids, actor,
-     occurred_at, transaction_id)
+     occurred_at, reference)
 select uuidv7(), bench.payment(n), 'capture', 1190.00, 'EUR', 'gateway', bench.event_id(n),
     substr(bench.transaction_id(n), 8), bench.invoice(:spread::bigint * (n + 1)), '{}'::text::uuid[],
     'gateway' || ':' || 'stripe', to_timestamp(1793620790), bench.transaction_id(n)

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::fact::{Fact, FactKind, Rank, Witness};
-use crate::id::{InvoiceId, TransactionId};
+use crate::id::{InvoiceId, RefundId, TransactionId};
 use crate::money::{Currency, Money, MoneyError};
 use crate::names::stored_name;
 use crate::returned::{Dispute, Refund, Reversal, disputes, refunds, reversals};
@@ -73,7 +73,7 @@ pub struct PaymentState {
     pub returned: Option<Money>,
     /// The invoices that the money is for, in the order in which they are to be paid; empty unless the evidence agrees.
     pub invoices: Vec<InvoiceId>,
-    /// Sources of the same rank disagree (the lower amount counts), or speak of several currencies.
+    /// Sources disagree: about the amount (of one rank the lower counts), the currency, or the invoices.
     pub contradictory: bool,
     /// When the money moved, or was first said to move.
     pub occurred_at: Option<DateTime<Utc>>,
@@ -106,7 +106,9 @@ impl PaymentState {
             claimed: at_rank(Rank::Claimed).map(|fact| fact.amount.into()).next(),
             proven_as: proven_as(&ordered),
             invoices: named_invoices(&ordered, amount),
-            contradictory: captured.is_some_and(|captured| captured.contradictory) || ordered.iter().any(is_foreign),
+            contradictory: captured.is_some_and(|captured| captured.contradictory)
+                || ordered.iter().any(is_foreign)
+                || is_split(&ordered),
             occurred_at: rank.and_then(|rank| at_rank(rank).map(|fact| fact.occurred_at).next()),
             refunds,
             disputes,
@@ -204,8 +206,9 @@ fn agreed_amount<'a>(facts: impl Iterator<Item = &'a Fact>) -> Result<Option<Cap
     Ok(agreed.map(|amount| Captured { amount, contradictory }))
 }
 
-/// What went back, in the currency of the payment. Of one kind, the larger of the witnesses' sums counts, as money that is
-/// gone is not to be spent.
+/// What went back, in the currency of the payment. Refunds that we asked for are known by our own ids, whoever tells of
+/// them, and add up. Of everything else of one kind, the larger of the witnesses' sums counts, as money that is gone is
+/// not to be spent.
 fn returned(
     ordered: &[&Fact],
     refunds: &[Refund],
@@ -219,22 +222,32 @@ fn returned(
         FactKind::DisputeLost => disputes.iter().any(|of| of.movement == fact.movement && of.is_lost()),
         _ => false,
     };
-    let mut movements: BTreeMap<(FactKind, Witness, &str), Money> = BTreeMap::new();
+    let witness = |fact: &Fact| fact.movement.parse::<RefundId>().is_err().then(|| fact.witness());
+    let mut movements: BTreeMap<(FactKind, Option<Witness>, &str), Money> = BTreeMap::new();
     for fact in ordered.iter().filter(is_gone) {
-        let known = movements.entry((fact.kind, fact.witness(), &fact.movement)).or_insert(fact.amount.into());
+        let known = movements.entry((fact.kind, witness(fact), &fact.movement)).or_insert(fact.amount.into());
         *known = known.larger(fact.amount.into())?;
     }
-    let mut witnesses: BTreeMap<(FactKind, Witness), Money> = BTreeMap::new();
+    let mut witnesses: BTreeMap<(FactKind, Option<Witness>), Money> = BTreeMap::new();
     for ((kind, witness, _), amount) in movements {
         let sum = witnesses.get(&(kind, witness)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
         witnesses.insert((kind, witness), sum);
     }
-    let mut kinds: BTreeMap<FactKind, Money> = BTreeMap::new();
-    for ((kind, _), sum) in witnesses {
-        let larger = kinds.get(&kind).map_or(Ok(sum), |known| known.larger(sum))?;
-        kinds.insert(kind, larger);
+    let mut kinds: BTreeMap<(FactKind, bool), Money> = BTreeMap::new();
+    for ((kind, witness), sum) in witnesses {
+        let key = (kind, witness.is_some());
+        let larger = kinds.get(&key).map_or(Ok(sum), |known| known.larger(sum))?;
+        kinds.insert(key, larger);
     }
     kinds.into_values().try_fold(Money::zero(currency), Money::checked_add)
+}
+
+/// Whether proofs of the highest rank name different invoices: two payments may bear one name.
+fn is_split(ordered: &[&Fact]) -> bool {
+    let naming = || ordered.iter().filter(|fact| fact.kind.proves_money() && !fact.invoices.is_empty());
+    let best = naming().filter_map(|fact| fact.kind.rank()).max();
+    let mut named = naming().filter(|fact| fact.kind.rank() == best).map(|fact| &fact.invoices);
+    named.next().is_some_and(|first| named.any(|other| other != first))
 }
 
 fn proven_as(ordered: &[&Fact]) -> Option<TransactionId> {

@@ -6,8 +6,8 @@
 //!
 //! An invoice takes as much as it asks for from the payments that name it, in the order in which they come; the rest is
 //! surplus. When allocated money goes back the invoice reopens, and surplus of other payments that name it fills the
-//! gap. So an invoice's paid amount is the same for every order of arrival; which of two payments is the surplus one is
-//! not, and stays as it was decided first.
+//! gap. So an invoice's paid amount is the same for every order of arrival of payments that name one invoice each; which
+//! of two payments is the surplus one is not, and stays as it was decided first.
 
 mod settling;
 

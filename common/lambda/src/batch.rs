@@ -23,8 +23,9 @@ use futures::FutureExt;
 /// A retryable failure is parked when it happens at this receive.
 pub const RECEIVES_MAX: u32 = 3;
 
-/// No new record is started with less than this left: a transaction or a call with its timeouts fits in.
-const TIME_RESERVE: Duration = Duration::from_secs(5);
+/// No new record is started with less than this left: a transaction that waits for locks and is tried again, or a call
+/// with its timeouts, fits in.
+const TIME_RESERVE: Duration = Duration::from_secs(15);
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]

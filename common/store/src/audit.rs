@@ -115,10 +115,12 @@ pub async fn timeline(
                    ) -> -1
                end as invoice
            from audit.records
-           where (
+           where subject = any(array(
+                   select $2 union all select 'pay_' || replace(id::text, '-', '') from payment
+               ))
+               and (
                    subject = $2
-                   or subject in (select 'pay_' || replace(id::text, '-', '') from payment)
-                       and (after -> 'named' ? $2 or after @> jsonb_build_object('movements',
+                   or (after -> 'named' ? $2 or after @> jsonb_build_object('movements',
                            jsonb_build_array(jsonb_build_object('invoice', jsonb_build_object('id', $2::text)))))
                )
                and ($3::uuid is null or (recorded_at, id) > (select recorded_at, id from audit.records where id = $3))

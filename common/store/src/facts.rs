@@ -82,7 +82,7 @@ pub async fn of_payments(
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
         r#"select coalesce(merged_into, payments.id) as "payment_id!", payments.id as told_of,
-               reference as "name", kind, facts.amount, facts.currency, door,
+               coalesce(reference, payments.transaction_id) as "name", kind, facts.amount, facts.currency, door,
                event_id, movement, facts.invoice_id, facts.further_invoice_ids, occurred_at
            from payments.payments join payments.facts on facts.payment_id = payments.id
            where payments.id = any($1) or merged_into = any($1)"#,

@@ -1,7 +1,7 @@
 //! Everything PostgreSQL: connecting, migrations, and all SQL, one module per table.
 //!
 //! Functions that change money take a [`Transaction`] and never commit it: the caller locks, reads, decides (pure,
-//! in `quittance-domain`), writes and commits. Locks are taken in one order everywhere: payments, then invoices,
+//! in `quittance-domain`), writes and commits. Locks are taken in one order everywhere: payments, invoices, surplus cases,
 //! each by id. A business "no" is a value; [`StoreError`] means "try again" unless it says that data is broken.
 
 pub mod allocations;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use quittance_domain::id::TransactionId;
-use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::problem::Problem;
 use quittance_store::refunds::RefundView;
 use quittance_store::{payments, refunds};
@@ -28,16 +28,20 @@ pub(crate) async fn read(
     Ok(Json(json!({
         "id": payment.id, "transaction_id": payment.transaction_id, "provider": payment.provider,
         "status": payment.status, "amount": payment.amount, "returned": payment.returned,
-        "invoice_id": payment.invoices.first(), "invoice_ids": payment.invoices,
+        "invoice_id": payment.invoices.first(),
+        // A payment may pay invoices of several clients: each sees the first, by which it is found.
+        "invoice_ids": (reach == Reach::All).then_some(&payment.invoices),
         "allocated": payment.allocated, "surplus": payment.surplus,
-        "refunds": refunds.iter().map(refund).collect::<Vec<_>>(),
+        "refunds": refunds.iter().map(|view| refund(view, reach)).collect::<Vec<_>>(),
         "created_at": payment.created_at, "updated_at": payment.updated_at,
     })))
 }
 
-fn refund(refund: &RefundView) -> Value {
+/// A refund; the reason that our staff wrote is for us.
+fn refund(refund: &RefundView, reach: Reach) -> Value {
+    let internal = |text: Option<&String>| text.filter(|_| reach == Reach::All).cloned();
     json!({
-        "id": refund.id, "amount": refund.amount, "status": refund.status, "reason": refund.reason,
-        "refusal": refund.refusal, "requested_at": refund.requested_at,
+        "id": refund.id, "amount": refund.amount, "status": refund.status, "reason": internal(Some(&refund.reason)),
+        "refusal": internal(refund.refusal.as_ref()), "requested_at": refund.requested_at,
     })
 }

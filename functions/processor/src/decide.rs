@@ -291,7 +291,7 @@ impl<'a> Deciding<'a> {
     /// A refund may come before anything else that is known of its payment.
     async fn add(&mut self, name: &TransactionId) -> Result<Ground, StoreError> {
         let moved = || StoreError::Moved { payment: name.to_string() };
-        let (provider, transaction_id) = TransactionId::with_provider(name.as_str()).map_err(|_| moved())?;
+        let (provider, transaction_id) = (name.provider(), name.clone());
         let id = PaymentId::from_uuid(Uuid::now_v7());
         let name = (transaction_id.clone(), id);
         let named = references::take(&mut self.transaction, std::slice::from_ref(&name)).await?;

@@ -49,6 +49,7 @@ pub(crate) async fn identify<'a>(
     let known = references::find(transaction, &names, &ids).await?;
     let mut search =
         Search { known, fresh: BTreeMap::new(), aliases: Vec::new(), twins: BTreeSet::new(), met: BTreeSet::new() };
+    search.lock_searches(transaction, instructions, named).await?;
     let mut identified = Vec::with_capacity(instructions.len());
     for instruction in instructions {
         let invoices = invoices_named(&instruction.evidence, named);
@@ -93,7 +94,34 @@ struct Search<'a> {
     met: BTreeSet<PaymentId>,
 }
 
+/// The invoice by which evidence of a bank transfer may find its counterpart.
+fn searched_invoice(evidence: &Evidence, invoices: &[InvoiceId]) -> Option<InvoiceId> {
+    let is_fit = evidence.provider.is_manual() && (evidence.kind == FactKind::Claim || evidence.kind.proves_money());
+    match invoices {
+        [invoice] if is_fit => Some(*invoice),
+        _ => None,
+    }
+}
+
 impl<'a> Search<'a> {
+    /// Locks the searches that this batch will make, in the order of their invoices.
+    async fn lock_searches(
+        &self,
+        transaction: &mut Transaction,
+        instructions: &[&Instruction],
+        named: &[NamedInvoice],
+    ) -> Result<(), StoreError> {
+        let unknown = instructions
+            .iter()
+            .map(|instruction| &instruction.evidence)
+            .filter(|evidence| !names_of(evidence).any(|name| self.known.names.contains_key(name)));
+        let searched = unknown.filter_map(|evidence| searched_invoice(evidence, &invoices_named(evidence, named)));
+        for invoice in searched.collect::<BTreeSet<_>>() {
+            references::lock_search(transaction, invoice).await?;
+        }
+        Ok(())
+    }
+
     async fn payment_of(
         &mut self,
         transaction: &mut Transaction,
@@ -141,10 +169,7 @@ impl<'a> Search<'a> {
         invoices: &[InvoiceId],
     ) -> Result<Option<PaymentId>, StoreError> {
         let is_claim = evidence.kind == FactKind::Claim;
-        let [invoice] = invoices else { return Ok(None) };
-        if !evidence.provider.is_manual() || !(is_claim || evidence.kind.proves_money()) {
-            return Ok(None);
-        }
+        let Some(invoice) = searched_invoice(evidence, invoices) else { return Ok(None) };
         let is_counterpart = |other: &Evidence, named: &[InvoiceId]| {
             let is_opposite = if is_claim { other.kind.proves_money() } else { other.kind == FactKind::Claim };
             is_opposite && other.provider == evidence.provider && other.amount == evidence.amount && named == invoices
@@ -153,13 +178,12 @@ impl<'a> Search<'a> {
         if let Some((id, _)) = fresh.find(|(_, (other, named))| is_counterpart(other, named)) {
             return Ok(Some(*id));
         }
-        references::lock_search(transaction, *invoice).await?;
         let (provider, amount) = (&evidence.provider, evidence.amount.into());
         let met: Vec<Uuid> = self.met.iter().map(|id| id.as_uuid()).collect();
         if is_claim {
-            references::unclaimed(transaction, *invoice, provider, amount, &met).await
+            references::unclaimed(transaction, invoice, provider, amount, &met).await
         } else {
-            references::open_claim(transaction, *invoice, provider, amount, &met).await
+            references::open_claim(transaction, invoice, provider, amount, &met).await
         }
     }
 

@@ -110,7 +110,7 @@ pub(crate) fn refund(
 /// The words of a contradiction.
 pub(crate) fn contradiction(state: &PaymentState) -> String {
     let posted = state.captured.map_or_else(|| "nothing".to_owned(), |amount| amount.to_string());
-    format!("sources disagree about this payment; what all of them prove is posted: {posted}")
+    format!("sources disagree about amount, currency or invoice of this payment; posted is {posted}")
 }
 
 /// The words of a case about surplus: those of the money that came last, else those that it had.

@@ -197,6 +197,27 @@ fn a_merged_twin_is_a_witness_of_the_same_money_through_the_same_door_too() {
 }
 
 #[test]
+fn refunds_that_we_asked_for_add_up_whoever_tells_of_them() {
+    let (one, other) = ("ref_00000000000000000000000000000001", "ref_00000000000000000000000000000002");
+    let facts = [
+        fact(FactKind::Capture, "100", Door::Gateway, "pi", 1),
+        fact(FactKind::Refund, "60", Door::Gateway, one, 2),
+        fact(FactKind::Refund, "60", Door::Api, one, 3),
+        fact(FactKind::Refund, "40", Door::Api, other, 4),
+    ];
+    assert_eq!(state(&facts).returned, Some(Money::parse("100", "EUR").unwrap()));
+}
+
+#[test]
+fn proofs_that_name_different_invoices_are_flagged() {
+    let first = naming(fact(FactKind::Capture, "100", Door::Gateway, "c1", 1), 1);
+    let second = naming(fact(FactKind::Capture, "50", Door::Gateway, "c2", 2), 2);
+    assert!(state(&[first.clone(), second.clone()]).contradictory);
+    let better = naming(fact(FactKind::Settlement, "100", Door::Gateway, "c1", 3), 2);
+    assert!(!state(&[first, better]).contradictory);
+}
+
+#[test]
 fn proofs_of_different_ranks_that_differ_and_of_different_currencies_are_flagged() {
     let captured = fact(FactKind::Capture, "100", Door::Gateway, "pi", 1);
     let settled = fact(FactKind::Settlement, "40", Door::Bank, "line", 2);

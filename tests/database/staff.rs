@@ -33,6 +33,7 @@ pub(crate) fn close(transaction_id: &str, case_id: CaseId, decided: CaseDecision
         transaction_id: transaction_id.parse().unwrap(),
         case_id,
         decision: decided,
+        amount: None,
         reason: "as agreed".to_owned(),
         actor: STAFF.to_owned(),
         request: request.to_owned(),

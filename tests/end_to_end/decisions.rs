@@ -42,7 +42,7 @@ fn surplus_pays_another_invoice_a_refund_takes_what_is_left_and_a_returned_debit
     wait_for_invoice(scene, &second, "paid", "100.00");
     let case = scene.get(&scene.finance, &path).json();
     assert_eq!((&case["status"], &case["amount"]["value"]), (&json!("open"), &json!("30.00")));
-    let reason = json!({"reason": "paid too much"});
+    let reason = json!({"reason": "paid too much", "amount": euros("30.00")});
     assert_eq!(scene.post(&scene.finance, &format!("{path}/refund"), &reason).status, 202);
     let refund = until("the refund to be asked for", || {
         let payment = scene.get(&scene.finance, &format!("/v1/payments/{reference}")).json();

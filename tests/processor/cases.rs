@@ -3,6 +3,7 @@
 use quittance_domain::case::CaseDecision;
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::InvoiceId;
+use quittance_processor::decide::Order;
 
 use super::{Scene, euro, surplus};
 use crate::database::scene::Said;
@@ -43,6 +44,27 @@ async fn surplus_is_applied_to_another_open_invoice_of_the_client() {
     // More evidence of the payment leaves the money where staff put it.
     scene.hear(&[Said::bank_line("pi_1", None, euro("130.00"))]).await;
     assert_eq!(scene.paid(other).await, ["paid", "30"]);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn a_decision_about_an_amount_that_has_changed_meanwhile_is_refused() {
+    let (scene, invoice, case) = overpaid().await;
+    let about = |value: &str, request: &str| {
+        let mut order = close(NAME, case, CaseDecision::Refund, request);
+        if let Order::Case(order) = &mut order.order {
+            order.amount = Some(euro(value).positive().unwrap());
+        }
+        order
+    };
+    let order = about("30.00", "r1");
+    scene.hear(&[Said::told(FactKind::Capture, "pi_1", "ch_2", euro("500.00")).naming(&[invoice])]).await;
+    scene.decide(&order).await;
+    let refusal = "the case is not about 30.00 EUR any more; look at it again";
+    assert_eq!(scene.test.outcome(case).await, (None, Some(refusal.to_owned())));
+    assert_eq!(scene.test.refunds().await, []);
+    scene.decide(&about("530.00", "r2")).await;
+    assert_eq!(scene.test.refunds().await, [("530".to_owned(), "requested".to_owned(), None)]);
     scene.assert_books_hold().await;
 }
 

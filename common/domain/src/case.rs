@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::InvoiceId;
+use crate::money::PositiveMoney;
 use crate::names::stored_name;
 
 /// What a case is about. A payment has at most one open case of each kind.
@@ -74,6 +75,9 @@ pub enum CaseRefusal {
     /// Only surplus can be applied or refunded.
     #[error("a case of kind {0} can only be dismissed")]
     NothingToMove(CaseKind),
+    /// More money came, or some went, since somebody decided.
+    #[error("the case is not about {0} any more; look at it again")]
+    Changed(PositiveMoney),
     /// The invoice takes no money of this payment.
     #[error("invoice {0} is not an open invoice of the client in the payment's currency")]
     NotApplicable(InvoiceId),

@@ -109,6 +109,9 @@ pub struct CaseOrder {
     pub case_id: CaseId,
     /// What is to be done.
     pub decision: CaseDecision,
+    /// What the case was about when it was decided, if whoever decided said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<PositiveMoney>,
     /// Why.
     pub reason: String,
     /// Who decided.

@@ -119,6 +119,11 @@ impl Fields {
         money
     }
 
+    /// An amount that may be absent or null.
+    pub fn optional_money(&mut self, name: &str) -> Option<PositiveMoney> {
+        if self.is_absent(name) { None } else { self.money(name) }
+    }
+
     /// A list of texts.
     pub fn texts(&mut self, name: &str, count_max: usize, length_max: usize) -> Option<Vec<String>> {
         let items = self.list(name, count_max)?;

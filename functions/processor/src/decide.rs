@@ -141,6 +141,9 @@ impl<'a> Deciding<'a> {
         if let Err(refusal) = order.decision.fits(case.kind) {
             return Ok(Err(refusal));
         }
+        if let Some(seen) = order.amount.filter(|seen| case.amount != Some(Money::from(*seen))) {
+            return Ok(Err(CaseRefusal::Changed(seen)));
+        }
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
         let mut closed = ClosedCase {
             id: case.id,

@@ -12,6 +12,7 @@ use http::HeaderMap;
 use quittance_domain::case::CaseDecision;
 use quittance_domain::command::{CaseOrder, MergeOrder, PaymentCommand, RefundOrder};
 use quittance_domain::id::{CaseId, InvoiceId, RefundId, TransactionId};
+use quittance_domain::money::PositiveMoney;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::correlation;
 use quittance_lambda::fields::Fields;
@@ -120,10 +121,9 @@ pub(crate) async fn apply(
     let request = Request::read(caller, Permission::DecideCases, headers, content)?;
     let mut fields = Fields::parse(&body)?;
     let invoice_id = fields.required::<InvoiceId>("invoice_id");
-    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
-    fields.finish()?;
-    let (Some(invoice_id), Some(reason)) = (invoice_id, reason) else { return Err(Problem::invalid(Vec::new())) };
-    decide(&validator, &request, &id, CaseDecision::Apply { invoice_id }, reason).await
+    let grounds = Grounds::read(fields)?;
+    let Some(invoice_id) = invoice_id else { return Err(Problem::invalid(Vec::new())) };
+    decide(&validator, &request, &id, CaseDecision::Apply { invoice_id }, grounds).await
 }
 
 /// Gives back the surplus that a case is about.
@@ -136,7 +136,7 @@ pub(crate) async fn refund_case(
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST refund", id.as_bytes(), &body];
     let request = Request::read(caller, Permission::DecideCases, headers, content)?;
-    decide(&validator, &request, &id, CaseDecision::Refund, reason_alone(&body)?).await
+    decide(&validator, &request, &id, CaseDecision::Refund, Grounds::read(Fields::parse(&body)?)?).await
 }
 
 /// Leaves everything as it is.
@@ -149,14 +149,22 @@ pub(crate) async fn dismiss(
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST dismiss", id.as_bytes(), &body];
     let request = Request::read(caller, Permission::DecideCases, headers, content)?;
-    decide(&validator, &request, &id, CaseDecision::Dismiss, reason_alone(&body)?).await
+    decide(&validator, &request, &id, CaseDecision::Dismiss, Grounds::read(Fields::parse(&body)?)?).await
 }
 
-fn reason_alone(body: &[u8]) -> Result<String, Problem> {
-    let mut fields = Fields::parse(body)?;
-    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
-    fields.finish()?;
-    reason.ok_or_else(|| Problem::invalid(Vec::new()))
+/// Why a case is decided so, and the amount that it showed: a case that has changed meanwhile is to be looked at again.
+struct Grounds {
+    reason: String,
+    amount: Option<PositiveMoney>,
+}
+
+impl Grounds {
+    /// Reads what is left of a body, and refuses it if anything was wrong with it.
+    fn read(mut fields: Fields) -> Result<Self, Problem> {
+        let (reason, amount) = (fields.text("reason", 1, REASON_LENGTH_MAX), fields.optional_money("amount"));
+        fields.finish()?;
+        reason.map(|reason| Self { reason, amount }).ok_or_else(|| Problem::invalid(Vec::new()))
+    }
 }
 
 async fn decide(
@@ -164,7 +172,7 @@ async fn decide(
     request: &Request<'_>,
     id: &str,
     decision: CaseDecision,
-    reason: String,
+    grounds: Grounds,
 ) -> Result<Response, Problem> {
     let not_found = || Problem::not_found("case", id.chars().take(60).collect::<String>());
     let case_id: CaseId = id.parse().map_err(|_| not_found())?;
@@ -174,7 +182,8 @@ async fn decide(
         transaction_id,
         case_id,
         decision,
-        reason,
+        amount: grounds.amount,
+        reason: grounds.reason,
         actor: request.caller.name.clone(),
         request: request.name(),
     });

@@ -29,6 +29,14 @@ pub struct KnownPayment {
     pub merged_into: Option<PaymentId>,
 }
 
+impl KnownPayment {
+    /// A payment of which nothing is known but its name.
+    #[must_use]
+    pub const fn new(id: PaymentId, transaction_id: TransactionId, provider: Provider) -> Self {
+        Self { id, transaction_id, provider, status: PaymentStatus::Pending, invoices: Vec::new(), merged_into: None }
+    }
+}
+
 struct Row {
     id: Uuid,
     transaction_id: String,

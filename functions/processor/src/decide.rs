@@ -5,7 +5,7 @@ use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
 use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
 use quittance_domain::event::{EventMessage, ReleaseReason};
 use quittance_domain::fact::Fact;
-use quittance_domain::id::{AuditId, CaseId, InvoiceId, PaymentId, RefundId, TransactionId};
+use quittance_domain::id::{AuditId, InvoiceId, PaymentId, RefundId, TransactionId};
 use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund::{RefundRequest, RefundStatus};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::changes::{Cause, Changes};
 use crate::ground::{Dossier, Ground};
-use crate::identify::lock_unmerged;
+use crate::identify::{lock_unmerged, take};
 
 /// What staff want done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,11 +161,7 @@ impl<'a> Deciding<'a> {
                 to = Some(invoice_id);
             }
             CaseDecision::Refund => {
-                let entitled = dossier.entitlement(&dossier.state()?)?;
-                let loose =
-                    entitled.map(|entitled| settlement::loose_surplus(&entitled, &dossier.holdings)).transpose();
-                let loose = loose.map_err(|error| dossier.corrupt(error))?;
-                let Some(request) = loose.and_then(|loose| refund_of(case, loose, order)) else {
+                let Some(request) = dossier.loose_surplus()?.and_then(|loose| refund_of(case, loose, order)) else {
                     return Ok(Err(CaseRefusal::NothingToMove(case.kind)));
                 };
                 self.ask_for(dossier, request, &order.reason, &order.actor);
@@ -293,22 +289,9 @@ impl<'a> Deciding<'a> {
 
     /// A refund may come before anything else that is known of its payment.
     async fn add(&mut self, name: &TransactionId) -> Result<Ground, StoreError> {
-        let moved = || StoreError::Moved { payment: name.to_string() };
-        let (provider, transaction_id) = (name.provider(), name.clone());
         let id = PaymentId::from_uuid(Uuid::now_v7());
-        let name = (transaction_id.clone(), id);
-        let named = references::take(&mut self.transaction, std::slice::from_ref(&name)).await?;
-        if named.is_empty() {
-            return Err(moved());
-        }
-        let payment = KnownPayment {
-            id,
-            transaction_id,
-            provider,
-            status: PaymentStatus::Pending,
-            invoices: Vec::new(),
-            merged_into: None,
-        };
+        take(&mut self.transaction, &[(name.clone(), id)]).await?;
+        let payment = KnownPayment::new(id, name.clone(), name.provider());
         Ground::of(&mut self.transaction, vec![payment], &[id].into()).await
     }
 
@@ -338,7 +321,7 @@ impl<'a> Deciding<'a> {
 /// The refund of all surplus that a case is about; its id is the same for every delivery of the decision.
 fn refund_of(case: &KnownCase, loose: Money, order: &CaseOrder) -> Option<RefundRequest> {
     let amount = loose.positive().ok()?;
-    let id = RefundId::from_uuid(Uuid::new_v5(&CaseId::as_uuid(case.id), order.request.as_bytes()));
+    let id = RefundId::from_uuid(Uuid::new_v5(&case.id.as_uuid(), order.request.as_bytes()));
     Some(RefundRequest { id, amount, status: RefundStatus::Waiting })
 }
 
@@ -359,7 +342,5 @@ fn takes(ground: &Ground, id: PaymentId, invoice_id: InvoiceId) -> bool {
 /// Whether a decision about surplus left some of it to decide.
 fn is_left_over(ground: &Ground, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
     let Some(dossier) = ground.dossiers.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
-    let Some(entitled) = dossier.entitlement(&dossier.state()?)? else { return Ok(false) };
-    let loose = settlement::loose_surplus(&entitled, &dossier.holdings).map_err(|error| dossier.corrupt(error))?;
-    Ok(loose.is_positive())
+    Ok(dossier.loose_surplus()?.is_some_and(Money::is_positive))
 }

@@ -9,7 +9,7 @@ use quittance_domain::money::{Money, MoneyError};
 use quittance_domain::party::ClientDetails;
 use quittance_domain::payment::{PaymentState, PaymentStatus};
 use quittance_domain::refund::{self, RefundRequest};
-use quittance_domain::settlement::{Entitlement, Holdings, Invoices};
+use quittance_domain::settlement::{self, Entitlement, Holdings, Invoices};
 use quittance_store::cases::{self, KnownCase};
 use quittance_store::invoices::{self, InvoiceRecord};
 use quittance_store::payments::{self, KnownPayment};
@@ -30,7 +30,8 @@ pub(crate) struct Dossier {
 }
 
 impl Dossier {
-    fn of(payment: KnownPayment, is_new: bool) -> Self {
+    fn of(payment: KnownPayment, new: &BTreeSet<PaymentId>) -> Self {
+        let is_new = new.contains(&payment.id);
         let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
         let holdings = Holdings::default();
         Self { payment, is_new, was_contradictory: false, facts, holdings, refunds, cases }
@@ -57,6 +58,13 @@ impl Dossier {
         };
         let (reserved, pinned) = sums().map_err(|error| self.corrupt(error))?;
         Ok(Entitlement { net, invoices, reserved, pinned })
+    }
+
+    /// Surplus that waits for a decision; none while nothing is proven.
+    pub(crate) fn loose_surplus(&self) -> Result<Option<Money>, StoreError> {
+        let entitled = self.entitlement(&self.state()?)?;
+        let loose = entitled.map(|entitled| settlement::loose_surplus(&entitled, &self.holdings)).transpose();
+        loose.map_err(|error| self.corrupt(error))
     }
 
     /// The open case of a kind.
@@ -97,11 +105,7 @@ impl Ground {
         new: &BTreeSet<PaymentId>,
     ) -> Result<Self, StoreError> {
         let known: Vec<PaymentId> = payments.iter().map(|payment| payment.id).filter(|id| !new.contains(id)).collect();
-        let dossiers = payments
-            .into_iter()
-            .map(|payment| (payment.id, new.contains(&payment.id), payment))
-            .map(|(id, is_new, payment)| (id, Dossier::of(payment, is_new)))
-            .collect();
+        let dossiers = payments.into_iter().map(|payment| (payment.id, Dossier::of(payment, new))).collect();
         let mut ground = Self { dossiers, ..Self::default() };
         if !known.is_empty() {
             ground.read_evidence(transaction, &known).await?;
@@ -187,7 +191,7 @@ impl Ground {
         let waiting = payments::with_surplus_for(transaction, invoices, &at_hand).await?;
         if !waiting.is_empty() {
             for payment in payments::read(transaction, &waiting).await? {
-                self.dossiers.insert(payment.id, Dossier::of(payment, false));
+                self.dossiers.insert(payment.id, Dossier::of(payment, &BTreeSet::new()));
             }
             self.read_evidence(transaction, &waiting).await?;
             self.read_cases(transaction, &waiting).await?;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use quittance_domain::command::{Evidence, InvoiceHint};
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::{InvoiceId, PaymentId, TransactionId};
-use quittance_domain::payment::PaymentStatus;
 use quittance_store::invoices::NamedInvoice;
 use quittance_store::payments::{self, KnownPayment};
 use quittance_store::references::{self, Known};
@@ -194,13 +193,8 @@ impl<'a> Search<'a> {
         transaction: &mut Transaction,
         identified: &[Identified<'_>],
     ) -> Result<Vec<KnownPayment>, StoreError> {
-        let new = |(id, (evidence, _)): (&PaymentId, &(&Evidence, Vec<InvoiceId>))| KnownPayment {
-            id: *id,
-            transaction_id: evidence.transaction_id.clone(),
-            provider: evidence.provider.clone(),
-            status: PaymentStatus::Pending,
-            invoices: Vec::new(),
-            merged_into: None,
+        let new = |(id, (evidence, _)): (&PaymentId, &(&Evidence, Vec<InvoiceId>))| {
+            KnownPayment::new(*id, evidence.transaction_id.clone(), evidence.provider.clone())
         };
         let new: Vec<KnownPayment> = self.fresh.iter().map(new).collect();
         let names: Vec<_> = new.iter().map(|payment| (payment.transaction_id.clone(), payment.id)).collect();
@@ -215,7 +209,10 @@ impl<'a> Search<'a> {
 }
 
 /// Takes names that nobody had a moment ago.
-async fn take(transaction: &mut Transaction, names: &[(TransactionId, PaymentId)]) -> Result<(), StoreError> {
+pub(crate) async fn take(
+    transaction: &mut Transaction,
+    names: &[(TransactionId, PaymentId)],
+) -> Result<(), StoreError> {
     let taken = references::take(transaction, names).await?;
     match names.iter().find(|(name, _)| !taken.contains(name)) {
         Some((lost, _)) => Err(StoreError::Moved { payment: lost.to_string() }),

@@ -55,8 +55,8 @@ impl<'a> Request<'a> {
     }
 
     async fn send(&self, validator: &Validator, command: PaymentCommand) -> Result<Response, Problem> {
-        let keys = (self.key.as_str(), self.name());
-        send_once(validator, (keys.0, &keys.1), &self.content, command, correlation::of(&self.headers)).await
+        let name = self.name();
+        send_once(validator, (self.key.as_str(), &name), &self.content, command, correlation::of(&self.headers)).await
     }
 }
 

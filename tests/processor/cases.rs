@@ -144,6 +144,20 @@ async fn surplus_that_comes_after_a_dismissed_one_went_back_has_a_case_of_its_ow
     scene.hear(&[Said::capture("pi_1", None, euro("20.00")).moving("second capture")]).await;
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "0", "20"]);
     assert_eq!(scene.test.open_cases().await, [surplus("unknown_invoice")]);
+    let dismissed = "select amount::numeric(5, 2) || ' of which ' || kept_amount::numeric(5, 2) from payments.cases
+        where resolution = 'dismissed'";
+    assert_eq!(scene.test.text(dismissed).await, "30.00 of which 0.00");
+}
+
+#[tokio::test]
+async fn a_decision_under_the_name_of_another_is_refused_and_the_first_stands() {
+    let (scene, _, case) = overpaid().await;
+    let (small, next) = (scene.invoice("10.00").await, scene.invoice("20.00").await);
+    scene.decide(&close(NAME, case, apply(small), "r1")).await;
+    assert_eq!(scene.decide(&close(NAME, case, apply(next), "r1")).await, ["other content"]);
+    assert_eq!(scene.paid(next).await, ["open", "0"]);
+    assert_eq!(scene.test.outcome(case).await, (None, None));
+    scene.assert_books_hold().await;
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! One movement of money, one payment: by whatever names and doors it comes, in whatever order, and at once.
 
+use chrono::TimeDelta;
 use quittance_domain::case::CaseDecision;
 use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::PaymentId;
 
-use super::{Scene, euro, settle_all};
+use super::{Scene, euro, settle_all, surplus};
 use crate::database::scene::Said;
 use crate::database::staff::close;
 
@@ -166,6 +167,24 @@ async fn a_message_that_names_two_payments_counts_for_one_and_opens_a_case() {
     assert_eq!(scene.test.count(PAYMENTS).await, 2);
     scene.decide(&close("stripe:pi_1", case, CaseDecision::Dismiss, "r1")).await;
     assert_eq!(scene.test.outcome(case).await, (Some("dismissed".to_owned()), None));
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn twins_that_staff_told_apart_stay_so_and_each_further_one_has_a_case() {
+    let scene = Scene::begin().await;
+    let capture = |reference: &str| Said::capture(reference, None, euro("100.00"));
+    scene.hear(&[capture("pi_1"), capture("ch_1"), capture("ch_2"), capture("ch_3")]).await;
+    let both =
+        |other: &str| Said::bank_line("pi_1", None, euro("100.00")).known_as(other).again(other, TimeDelta::zero());
+    scene.hear(&[both("stripe:ch_1")]).await;
+    let case = scene.test.case("twins").await;
+    scene.decide(&close("stripe:pi_1", case, CaseDecision::Dismiss, "r1")).await;
+    scene.hear(&[both("stripe:ch_1").again("once more", TimeDelta::zero())]).await;
+    assert_eq!(scene.test.open_cases().await, vec![surplus("unknown_invoice"); 4]);
+    scene.hear_each(&[both("stripe:ch_2"), both("stripe:ch_3")]).await;
+    let others = "select count(distinct other_payment_id) from payments.cases where kind = 'twins' and status = 'open'";
+    assert_eq!(scene.test.count(others).await, 2);
     scene.assert_books_hold().await;
 }
 

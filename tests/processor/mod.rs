@@ -14,7 +14,7 @@ mod surplus;
 
 use quittance_domain::event::EventMessage;
 use quittance_domain::id::{ClientId, InvoiceId};
-use quittance_processor::decide::{Decision, decide};
+use quittance_processor::decide::{Decided, Decision, decide};
 use quittance_processor::settle::settle;
 use quittance_store::{Database, StoreError};
 
@@ -74,8 +74,10 @@ impl Scene {
     }
 
     async fn decide(&self, decision: &Decision) -> Vec<String> {
-        let messages = decide(&self.processor, decision, noon()).await.unwrap();
-        messages.into_iter().map(|message| message.event_type).collect()
+        match decide(&self.processor, decision, noon()).await.unwrap() {
+            Decided::Committed(messages) => messages.into_iter().map(|message| message.event_type).collect(),
+            Decided::OtherContent => vec!["other content".to_owned()],
+        }
     }
 
     /// Status, allocated and surplus of a payment of Stripe.

@@ -3,7 +3,7 @@
 use quittance_domain::case::CaseDecision;
 use quittance_domain::fact::FactKind;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_processor::decide::decide;
+use quittance_processor::decide::{Decided, decide};
 use quittance_store::Database;
 
 use super::{ROLE, Scene, euro, surplus};
@@ -85,7 +85,11 @@ async fn a_refund_that_is_done_reopens_the_invoice_by_its_amount() {
 async fn race(processor: &Database, name: &str, number: u128) {
     let (left, right) = (refund(name, 2 * number + 1, "60.00"), refund(name, 2 * number + 2, "60.00"));
     let (left, right) = tokio::join!(decide(processor, &left, noon()), decide(processor, &right, noon()));
-    let told = [left.unwrap(), right.unwrap()].concat();
+    let told = [left.unwrap(), right.unwrap()].map(|decided| match decided {
+        Decided::Committed(messages) => messages,
+        Decided::OtherContent => panic!("each has a name of its own"),
+    });
+    let told = told.concat();
     let told: Vec<&str> = told.iter().map(|message| message.event_type.as_str()).collect();
     assert_eq!(told, ["payment.refund_refused"]);
 }
@@ -214,6 +218,17 @@ async fn a_refund_request_that_comes_again_has_one_effect() {
 }
 
 #[tokio::test]
+async fn a_refund_under_the_name_of_another_is_refused_and_the_first_stands() {
+    let (scene, _) = paid_scene().await;
+    scene.decide(&refund("stripe:pi_1", 1, "30.00")).await;
+    assert_eq!(scene.decide(&refund("stripe:pi_1", 1, "40.00")).await, ["other content"]);
+    scene.hear(&[Said::capture("pi_2", None, euro("100.00"))]).await;
+    assert_eq!(scene.decide(&refund("stripe:pi_2", 1, "30.00")).await, ["other content"]);
+    assert_eq!(scene.test.refunds().await, [("30".to_owned(), "requested".to_owned(), None)]);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
 async fn surplus_is_refunded_through_its_case_without_touching_the_invoice() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
@@ -244,7 +259,7 @@ async fn surplus_whose_refund_failed_waits_for_staff_again() {
     scene.assert_books_hold().await;
     let id = scene.test.text("select 'ref_' || replace(id::text, '-', '') from payments.refunds").await;
     scene.hear(&[Said::told(FactKind::RefundFailure, "pi_1", &id, euro("30.00"))]).await;
-    assert_eq!(scene.test.open_cases().await, [surplus("no_longer_reserved")]);
+    assert_eq!(scene.test.open_cases().await, [surplus("refund_failed")]);
     assert_ne!(scene.test.case("surplus").await, case);
     scene.assert_books_hold().await;
 }

@@ -58,12 +58,12 @@ async fn a_lock_that_is_not_to_be_had_in_time_is_tried_for_again_in_the_same_cal
 }
 
 #[tokio::test]
-async fn a_lock_that_is_never_to_be_had_ends_the_call_as_an_outage_and_changes_nothing() {
+async fn a_lock_that_is_never_to_be_had_ends_the_call_as_a_conflict_and_changes_nothing() {
     let scene = Scene::begin().await;
     let holder = held(&scene).await;
     let processor = processor(&scene, "set lock_timeout = '50ms'").await;
     let error = settle_all(&processor, &lines()).await.unwrap_err();
-    assert!(error.is_transient() && error.is_outage(), "{error}");
+    assert!(error.is_conflict() && !error.is_outage(), "{error}");
     holder.rollback().await.unwrap();
     assert_eq!(scene.test.count("select count(*) from payments.facts where door = 'bank'").await, 0);
     settle_all(&processor, &lines()).await.unwrap();

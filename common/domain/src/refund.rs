@@ -74,6 +74,13 @@ pub fn reserved(requests: &[RefundRequest], like: Money) -> Result<Money, MoneyE
         .try_fold(Money::zero(like.currency()), |sum, request| sum.checked_add(request.amount.into()))
 }
 
+/// What can be refunded: what is left of the payment, without what is asked for already or disputed.
+fn available(requests: &[RefundRequest], state: &PaymentState, net: Money) -> Result<Money, MoneyError> {
+    let disputed = state.disputes.iter().filter(|dispute| dispute.is_open()).map(|dispute| dispute.amount);
+    let disputed = disputed.filter(|amount| amount.currency() == net.currency());
+    disputed.chain([reserved(requests, net)?]).try_fold(net, Money::checked_sub)
+}
+
 /// Where requests stand now that the payment's facts add up to `state`: those that somebody told of have succeeded or
 /// failed, and those that waited are decided, first come first served. Brings `requests` up to date, and returns the
 /// places of those that changed with the reason of a refusal.
@@ -97,7 +104,7 @@ pub fn decide(
     }
     let Some(net) = state.net()? else { return Ok(changed) };
     for place in 0..requests.len() {
-        let left = net.checked_sub(reserved(requests, net)?)?;
+        let left = available(requests, state, net)?;
         let Some(request) = requests.get_mut(place).filter(|request| request.status == RefundStatus::Waiting) else {
             continue;
         };
@@ -170,6 +177,18 @@ mod tests {
         let captured = PaymentState::of(&[fact(FactKind::Capture, "50", "c")]).unwrap();
         decide(&mut requests, &captured).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Refused]);
+    }
+
+    #[test]
+    fn what_is_disputed_cannot_be_refunded_until_the_dispute_is_won() {
+        let facts = [fact(FactKind::Capture, "100", "c"), fact(FactKind::Dispute, "70", "d")];
+        let mut requests = [request(1, "60"), request(2, "30")];
+        decide(&mut requests, &PaymentState::of(&facts).unwrap()).unwrap();
+        assert_eq!(statuses(&requests), [RefundStatus::Refused, RefundStatus::Requested]);
+        let won = [facts.as_slice(), &[fact(FactKind::DisputeWon, "70", "d")]].concat();
+        let mut requests = [request(3, "60")];
+        decide(&mut requests, &PaymentState::of(&won).unwrap()).unwrap();
+        assert_eq!(statuses(&requests), [RefundStatus::Requested]);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum SurplusReason {
     UnknownInvoice,
     /// The invoice is in another currency.
     WrongCurrency,
+    /// A refund of it did not reach the payer.
+    RefundFailed,
 }
 
 stored_name!(SurplusReason {
@@ -43,6 +45,7 @@ stored_name!(SurplusReason {
     NotPayable => "not_payable",
     UnknownInvoice => "unknown_invoice",
     WrongCurrency => "wrong_currency",
+    RefundFailed => "refund_failed",
 });
 
 /// What became of one more piece of evidence.

@@ -58,6 +58,8 @@ pub enum Verdict {
     Park(Refusal),
     /// It may succeed later.
     Retry(String),
+    /// It met other work and did nothing. It comes back however often it was received.
+    Wait(String),
 }
 
 /// Why a handler gave no verdicts.
@@ -66,9 +68,25 @@ pub enum BatchError {
     /// One of the records spoiled the attempt; tried one by one, the others may succeed.
     #[error("{0}")]
     Spoiled(String),
+    /// One of the records met other work; tried one by one, the others may succeed.
+    #[error("{0}")]
+    Busy(String),
     /// Something that all records need is away.
     #[error("{0}")]
     Outage(String),
+}
+
+impl BatchError {
+    /// What the failure of a store means for a batch.
+    #[must_use]
+    pub fn of(error: &impl std::fmt::Display, is_outage: bool, is_conflict: bool) -> Self {
+        let reason = error.to_string();
+        match (is_outage, is_conflict) {
+            (true, _) => Self::Outage(reason),
+            (false, true) => Self::Busy(reason),
+            (false, false) => Self::Spoiled(reason),
+        }
+    }
 }
 
 /// Something that all records need is away: the invocation fails and everything comes back.
@@ -105,23 +123,18 @@ where
 {
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
     let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), park };
-    let together = match mode {
-        Mode::Together if records.len() > 1 => attempt(&handle, &records).await?,
-        Mode::Together | Mode::OneByOne => Err("one by one".to_owned()),
-    };
-    match together {
-        Ok(verdicts) => {
-            for (record, verdict) in records.iter().zip(verdicts) {
-                batch.conclude(record, verdict).await;
+    if mode == Mode::Together && records.len() > 1 {
+        match attempt(&handle, &records).await? {
+            Ok(verdicts) => {
+                for (record, verdict) in records.iter().zip(verdicts) {
+                    batch.conclude(record, verdict).await;
+                }
+                return Ok(response(batch.failures));
             }
-        }
-        Err(reason) => {
-            if mode == Mode::Together && records.len() > 1 {
-                tracing::warn!(reason, "the batch is handled one by one");
-            }
-            batch.one_by_one(&records, deadline, &handle).await?;
+            Err(failure) => tracing::warn!(reason = failure.reason, "the batch is handled one by one"),
         }
     }
+    batch.one_by_one(&records, deadline, &handle).await?;
     Ok(response(batch.failures))
 }
 
@@ -155,7 +168,7 @@ where
             }
             let verdict = match attempt(handle, std::slice::from_ref(record)).await {
                 Ok(Ok(mut verdicts)) => verdicts.pop().unwrap_or_else(|| Verdict::Retry("no verdict".to_owned())),
-                Ok(Err(reason)) => Verdict::Retry(reason),
+                Ok(Err(failure)) => failure.verdict(),
                 Err(outage) if place == 0 => return Err(outage),
                 Err(outage) => {
                     tracing::warn!(error = %outage, "what is left of the batch comes back");
@@ -181,7 +194,7 @@ where
             Verdict::Retry(reason) if record.receive_count >= RECEIVES_MAX => {
                 Refusal { code: "retries_exhausted", reason }
             }
-            Verdict::Retry(reason) => {
+            Verdict::Retry(reason) | Verdict::Wait(reason) => {
                 tracing::warn!(
                     message.id = record.message_id,
                     message.group = record.group_id,
@@ -212,18 +225,38 @@ where
     }
 }
 
-/// Runs the handler once; a panic or a spoiled attempt is an inner error, an outage the outer one.
-async fn attempt<Handle>(handle: &Handle, records: &[Record]) -> Result<Result<Vec<Verdict>, String>, Outage>
+/// An attempt that came to nothing.
+struct Failure {
+    reason: String,
+    is_busy: bool,
+}
+
+impl Failure {
+    fn of_record(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_busy: false }
+    }
+
+    /// What it means for a record that was alone in the attempt.
+    fn verdict(self) -> Verdict {
+        if self.is_busy { Verdict::Wait(self.reason) } else { Verdict::Retry(self.reason) }
+    }
+}
+
+/// Runs the handler once; only an outage is the outer error.
+async fn attempt<Handle>(handle: &Handle, records: &[Record]) -> Result<Result<Vec<Verdict>, Failure>, Outage>
 where
     Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
 {
     // Boxed, so that the types of nested handlers stay shallow.
     match AssertUnwindSafe(Box::pin(handle(records))).catch_unwind().await {
         Ok(Ok(verdicts)) if verdicts.len() == records.len() => Ok(Ok(verdicts)),
-        Ok(Ok(verdicts)) => Ok(Err(format!("{} verdicts for {} records", verdicts.len(), records.len()))),
-        Ok(Err(BatchError::Spoiled(reason))) => Ok(Err(reason)),
+        Ok(Ok(verdicts)) => {
+            Ok(Err(Failure::of_record(format!("{} verdicts for {} records", verdicts.len(), records.len()))))
+        }
+        Ok(Err(BatchError::Spoiled(reason))) => Ok(Err(Failure::of_record(reason))),
+        Ok(Err(BatchError::Busy(reason))) => Ok(Err(Failure { reason, is_busy: true })),
         Ok(Err(BatchError::Outage(reason))) => Err(Outage(reason)),
-        Err(_) => Ok(Err("the handler panicked; its log has the place".to_owned())),
+        Err(_) => Ok(Err(Failure::of_record("the handler panicked; its log has the place"))),
     }
 }
 

@@ -52,6 +52,10 @@ alter table payments.cases
     add column closed_at timestamptz,
     -- Why the last decision could not be carried out.
     add column refusal text,
+    -- The other of two payments that may be one.
+    add column other_payment_id uuid references payments.payments,
+    -- What is left of the surplus that staff dismissed; less than the amount when some of it went back since.
+    add column kept_amount numeric(20, 4),
     drop constraint cases_kind_known,
     add constraint cases_kind_known check (kind in ('surplus', 'contradiction', 'overdrawn', 'twins')),
     add constraint cases_resolution_known check (
@@ -60,10 +64,13 @@ alter table payments.cases
     add constraint cases_closed_has_resolution check ((status = 'closed') = (resolution is not null)),
     add constraint cases_decision_has_reason check (
         resolution not in ('applied', 'refunded', 'dismissed') or (decided_by is not null and length(decision_reason) > 0)
-    );
+    ),
+    add constraint cases_twins_name_another check ((kind = 'twins') = (other_payment_id is not null)),
+    add constraint cases_kept_within_amount check (kept_amount between 0 and amount);
 drop index payments.cases_open_contradiction_key;
--- A payment has one open case of a kind; its amount follows the evidence.
-create unique index cases_open_key on payments.cases (payment_id, kind) where status = 'open';
+-- A payment has one open case of a kind, and one for each twin; its amount follows the evidence.
+create unique index cases_open_key on payments.cases (payment_id, kind, other_payment_id) nulls not distinct
+    where status = 'open';
 create index cases_payment_id_idx on payments.cases (payment_id);
 create index cases_status_idx on payments.cases (status, id);
 
@@ -71,6 +78,8 @@ create index cases_status_idx on payments.cases (status, id);
 create table payments.decisions (
     request text primary key,
     subject text not null,
+    -- SHA-256 of what was asked for: the same request with other content is another one under a used name.
+    digest bytea not null,
     decided_at timestamptz not null default now()
 );
 
@@ -155,7 +164,7 @@ grant update (payment_id) on payments.payment_references to quittance_processor;
 grant update (status, refusal) on payments.refunds to quittance_processor;
 grant update (provider, returned_amount, further_invoice_ids, merged_into) on payments.payments to quittance_processor;
 grant update (
-    amount, currency, reason, status, resolution, decided_by, decision_reason, closed_at, refusal
+    amount, currency, reason, status, resolution, decided_by, decision_reason, closed_at, refusal, kept_amount
 ) on payments.cases to quittance_processor;
 grant select on payments.payment_references, payments.refunds to quittance_billing;
 grant usage on schema payments to quittance_validator;

@@ -12,7 +12,7 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.cases";
 
-/// A case to open, or to bring up to date if the payment has one of its kind open.
+/// A case to open, or to bring up to date if the payment has one of its kind, about the same twin, open.
 #[derive(Debug, Clone)]
 pub struct NewCase {
     /// The case, if it is new.
@@ -23,6 +23,8 @@ pub struct NewCase {
     pub payment_id: PaymentId,
     /// The invoice that the payment names.
     pub invoice_id: Option<InvoiceId>,
+    /// The other of two payments that may be one.
+    pub other_payment: Option<PaymentId>,
     /// The money in question.
     pub amount: Option<Money>,
     /// What happened, in words.
@@ -36,8 +38,8 @@ pub struct ClosedCase {
     pub id: CaseId,
     /// How it was closed.
     pub resolution: Resolution,
-    /// What staff left as it is; unchanged if none.
-    pub amount: Option<Money>,
+    /// The surplus that staff left where it is.
+    pub kept: Option<Money>,
     /// Who decided; none if it went away by itself.
     pub decided_by: Option<String>,
     /// Why staff decided so.
@@ -53,8 +55,12 @@ pub struct KnownCase {
     pub payment_id: PaymentId,
     /// What it is about.
     pub kind: CaseKind,
+    /// The other of two payments that may be one.
+    pub other_payment: Option<PaymentId>,
     /// The money in question.
     pub amount: Option<Money>,
+    /// What is left of the surplus that staff dismissed.
+    pub kept: Option<Money>,
     /// What happened, in words.
     pub reason: String,
     /// How it was closed; none while it is open.
@@ -66,6 +72,12 @@ impl KnownCase {
     #[must_use]
     pub fn is_dismissed(&self, kind: CaseKind) -> bool {
         self.kind == kind && self.resolution == Some(Resolution::Dismissed)
+    }
+
+    /// Staff leave everything as it is.
+    pub fn dismiss(&mut self) {
+        self.resolution = Some(Resolution::Dismissed);
+        self.kept = self.amount.filter(|_| self.kind == CaseKind::Surplus);
     }
 }
 
@@ -81,19 +93,23 @@ pub async fn open(transaction: &mut Transaction, cases: &[NewCase]) -> Result<()
     let kinds: Vec<String> = cases.iter().map(|case| case.kind.to_string()).collect();
     let payments: Vec<Uuid> = cases.iter().map(|case| case.payment_id.as_uuid()).collect();
     let invoices: Vec<Option<Uuid>> = cases.iter().map(|case| case.invoice_id.map(InvoiceId::as_uuid)).collect();
+    let others: Vec<Option<Uuid>> = cases.iter().map(|case| case.other_payment.map(PaymentId::as_uuid)).collect();
     let amounts: Vec<Option<Decimal>> = cases.iter().map(|case| case.amount.map(Money::amount)).collect();
     let currencies: Vec<Option<String>> =
         cases.iter().map(|case| case.amount.map(|amount| amount.currency().to_string())).collect();
     let reasons: Vec<String> = cases.iter().map(|case| case.reason.clone()).collect();
     sqlx::query!(
-        "insert into payments.cases (id, kind, payment_id, invoice_id, amount, currency, reason)
-         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::numeric[], $6::text[], $7::text[])
-         on conflict (payment_id, kind) where status = 'open'
+        "insert into payments.cases (id, kind, payment_id, invoice_id, other_payment_id, amount, currency, reason)
+         select * from unnest(
+             $1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::numeric[], $7::text[], $8::text[]
+         )
+         on conflict (payment_id, kind, other_payment_id) where status = 'open'
              do update set amount = excluded.amount, currency = excluded.currency, reason = excluded.reason",
         &ids,
         &kinds,
         &payments,
         &invoices as &[Option<Uuid>],
+        &others as &[Option<Uuid>],
         &amounts as &[Option<Decimal>],
         &currencies as &[Option<String>],
         &reasons,
@@ -109,12 +125,12 @@ pub async fn open(transaction: &mut Transaction, cases: &[NewCase]) -> Result<()
 /// [`StoreError`] if the database refuses (a decision without a reason) or fails.
 pub async fn close(transaction: &mut Transaction, case: &ClosedCase) -> Result<(), StoreError> {
     sqlx::query!(
-        "update payments.cases set status = 'closed', resolution = $2, amount = coalesce($3, amount), decided_by = $4,
+        "update payments.cases set status = 'closed', resolution = $2, kept_amount = $3, decided_by = $4,
              decision_reason = $5, closed_at = now(), refusal = null
          where id = $1 and status = 'open'",
         case.id.as_uuid(),
         case.resolution.as_str(),
-        case.amount.map(Money::amount),
+        case.kept.map(Money::amount),
         case.decided_by,
         case.decision_reason,
     )
@@ -128,7 +144,7 @@ pub async fn close(transaction: &mut Transaction, case: &ClosedCase) -> Result<(
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
 pub async fn reduce(transaction: &mut Transaction, id: CaseId, amount: Money) -> Result<(), StoreError> {
-    sqlx::query!("update payments.cases set amount = $2 where id = $1", id.as_uuid(), amount.amount())
+    sqlx::query!("update payments.cases set kept_amount = $2 where id = $1", id.as_uuid(), amount.amount())
         .execute(&mut **transaction)
         .await?;
     Ok(())
@@ -152,7 +168,8 @@ pub async fn refuse(transaction: &mut Transaction, id: CaseId, refusal: &str) ->
 pub async fn of_payments(transaction: &mut Transaction, payments: &[PaymentId]) -> Result<Vec<KnownCase>, StoreError> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
-        "select id, payment_id, kind, amount, currency, reason, resolution from payments.cases where payment_id = any($1)",
+        "select id, payment_id, kind, other_payment_id, amount, kept_amount, currency, reason, resolution
+         from payments.cases where payment_id = any($1)",
         &ids,
     )
     .fetch_all(&mut **transaction)
@@ -164,7 +181,9 @@ pub async fn of_payments(transaction: &mut Transaction, payments: &[PaymentId]) 
                 id: CaseId::from_uuid(row.id),
                 payment_id: PaymentId::from_uuid(row.payment_id),
                 kind: row.kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                other_payment: row.other_payment_id.map(PaymentId::from_uuid),
                 amount: amount(row.amount, row.currency.as_deref())?,
+                kept: amount(row.kept_amount, row.currency.as_deref())?,
                 reason: row.reason,
                 resolution: resolution.map_err(|error| StoreError::corrupt(TABLE, error))?,
             })
@@ -200,6 +219,8 @@ pub struct CaseView {
     pub kind: String,
     /// Its payment's name.
     pub transaction_id: String,
+    /// The name of the other of two payments that may be one.
+    pub twin: Option<String>,
     /// Whose invoice the payment names.
     pub client_id: Option<ClientId>,
     /// The invoice that the payment names.
@@ -228,6 +249,7 @@ struct Row {
     id: Uuid,
     kind: String,
     transaction_id: String,
+    twin: Option<String>,
     client_id: Option<Uuid>,
     invoice_id: Option<Uuid>,
     amount: Option<Decimal>,
@@ -250,6 +272,7 @@ impl TryFrom<Row> for CaseView {
             id: CaseId::from_uuid(row.id),
             kind: row.kind,
             transaction_id: row.transaction_id,
+            twin: row.twin,
             client_id: row.client_id.map(ClientId::from_uuid),
             invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
             amount: amount(row.amount, row.currency.as_deref())?,
@@ -285,12 +308,14 @@ pub struct CaseFilter {
 pub async fn list(database: &Database, filter: &CaseFilter, limit: i64) -> Result<Vec<CaseView>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "select cases.id, kind, transaction_id, client_id, cases.invoice_id, cases.amount, cases.currency, reason,
-             cases.status, resolution, decided_by, decision_reason, refusal, opened_at, closed_at
+        r#"select cases.id, kind, payments.transaction_id, other.transaction_id as "twin?", payments.client_id,
+             cases.invoice_id, cases.amount, cases.currency, reason, cases.status, resolution, decided_by,
+             decision_reason, refusal, opened_at, closed_at
          from payments.cases join payments.payments on payments.id = payment_id
+             left join payments.payments as other on other.id = other_payment_id
          where ($1::text is null or cases.status = $1) and ($2::text is null or kind = $2)
              and ($3::uuid is null or cases.id = $3) and ($4::uuid is null or cases.id > $4)
-         order by cases.id limit $5",
+         order by cases.id limit $5"#,
         filter.status,
         filter.kind.map(CaseKind::as_str),
         filter.id.map(CaseId::as_uuid),

@@ -3,17 +3,45 @@
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Notes a request. Says whether it is new; a request that is not must have no effect.
+/// Whether a request was met before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// It is new.
+    New,
+    /// It came before, and must have no further effect.
+    Known,
+    /// Another request came before under its name.
+    OtherContent,
+}
+
+/// Notes a request with the digest of its content.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn note(transaction: &mut Transaction, request: &str, subject: &str) -> Result<bool, StoreError> {
+pub async fn note(
+    transaction: &mut Transaction,
+    request: &str,
+    subject: &str,
+    content: &[u8],
+) -> Result<Noted, StoreError> {
     let inserted = sqlx::query!(
-        "insert into payments.decisions (request, subject) values ($1, $2) on conflict (request) do nothing",
+        "insert into payments.decisions (request, subject, digest) values ($1, $2, sha256($3))
+         on conflict (request) do nothing",
         request,
         subject,
+        content,
     )
     .execute(&mut **transaction)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    if inserted.rows_affected() == 1 {
+        return Ok(Noted::New);
+    }
+    let is_same = sqlx::query_scalar!(
+        r#"select digest = sha256($2) as "is_same!" from payments.decisions where request = $1"#,
+        request,
+        content,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(if is_same { Noted::Known } else { Noted::OtherContent })
 }

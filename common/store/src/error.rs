@@ -41,20 +41,33 @@ impl StoreError {
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Login { .. } | Self::Moved { .. } => true,
+            Self::Login { .. } => true,
             Self::Database(error) => match error {
                 sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
                 // 08: connection exceptions; 28: authorisation; 53: out of resources; 57P: shutting down; 3D: no such
-                // database; 40: deadlock and serialization; 55P03, 57014, 25P03: timeouts of locks, statements and
-                // idle transactions; 25006: a standby. None says anything about the message. (PostgreSQL, Appendix A.)
+                // database; 57014, 25P03: timeouts of statements and idle transactions; 25006: a standby. None says
+                // anything about the message. (PostgreSQL, Appendix A.)
                 sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-                    ["08", "28", "53", "57P", "3D", "40", "55P03", "57014", "25P03", "25006"]
+                    ["08", "28", "53", "57P", "3D", "57014", "25P03", "25006"]
                         .iter()
                         .any(|class| code.starts_with(class))
                 }),
                 _ => false,
             },
-            Self::Migration(_) | Self::Corrupt { .. } => false,
+            Self::Moved { .. } | Self::Migration(_) | Self::Corrupt { .. } => false,
+        }
+    }
+
+    /// Whether the transaction met another one, which says nothing about the record or the database.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Moved { .. } => true,
+            // Serialization failure, deadlock, lock not available. (PostgreSQL, Appendix A.)
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
+            }
+            _ => false,
         }
     }
 
@@ -62,14 +75,7 @@ impl StoreError {
     /// broken connection took a commit with it is not known; the transaction must find out when it is tried again.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Moved { .. } | Self::Database(sqlx::Error::Io(_)) => true,
-            // Serialization failure, deadlock, lock not available. (PostgreSQL, Appendix A.)
-            Self::Database(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
-            }
-            _ => false,
-        }
+        self.is_conflict() || matches!(self, Self::Database(sqlx::Error::Io(_)))
     }
 
     pub(crate) fn corrupt(table: &'static str, reason: impl ToString) -> Self {

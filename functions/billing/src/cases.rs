@@ -73,7 +73,7 @@ impl CaseQuery {
 fn shown(case: &CaseView) -> Value {
     json!({
         "id": case.id, "kind": case.kind, "status": case.status, "transaction_id": case.transaction_id,
-        "client_id": case.client_id, "invoice_id": case.invoice_id, "amount": case.amount, "reason": case.reason,
+        "twin": case.twin, "client_id": case.client_id, "invoice_id": case.invoice_id, "amount": case.amount, "reason": case.reason,
         "resolution": case.resolution, "decided_by": case.decided_by, "decision_reason": case.decision_reason,
         "refusal": case.refusal, "opened_at": case.opened_at, "closed_at": case.closed_at,
     })

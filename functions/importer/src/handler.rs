@@ -106,5 +106,5 @@ fn malformed(reason: &str) -> Refusal {
 }
 
 fn store_error(error: StoreError) -> BatchError {
-    if error.is_outage() { BatchError::Outage(error.to_string()) } else { BatchError::Spoiled(error.to_string()) }
+    BatchError::of(&error, error.is_outage(), error.is_conflict())
 }

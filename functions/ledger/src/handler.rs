@@ -9,7 +9,7 @@ use quittance_lambda::batch::{BatchError, Outage, Record, Verdict};
 use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
-use quittance_store::Database;
+use quittance_store::{Database, StoreError};
 
 use crate::post::post;
 
@@ -39,13 +39,8 @@ impl Ledger {
         if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
             return Ok(Verdict::Done);
         }
-        post(&self.database, &event).await.map_err(|error| {
-            if error.is_outage() {
-                BatchError::Outage(error.to_string())
-            } else {
-                BatchError::Spoiled(error.to_string())
-            }
-        })?;
+        let batch_error = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
+        post(&self.database, &event).await.map_err(batch_error)?;
         self.idempotency.record_completed(&key, Utc::now()).await.map_err(retry)?;
         Ok(Verdict::Done)
     }

@@ -1,6 +1,6 @@
 //! What settling a batch changes, collected so that each table is written once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseKind, Resolution};
@@ -13,7 +13,7 @@ use quittance_domain::refund::{self, RefundStatus};
 use quittance_domain::settlement::{self, Entitlement, Movement, Outcome};
 use quittance_store::allocations::{self, NewAllocation};
 use quittance_store::audit::{self, AuditRecord};
-use quittance_store::cases::{self, ClosedCase, NewCase};
+use quittance_store::cases::{self, ClosedCase, KnownCase, NewCase};
 use quittance_store::credits::{self, NewCredit};
 use quittance_store::outbox::{self, Destination};
 use quittance_store::payments::{self, PaymentUpdate};
@@ -46,7 +46,8 @@ pub(crate) struct Cause<'a> {
 pub(crate) struct Changes {
     now: DateTime<Utc>,
     touched: BTreeSet<InvoiceId>,
-    released: BTreeSet<InvoiceId>,
+    /// Invoices that lost money, with the request or message that took it.
+    released: BTreeMap<InvoiceId, String>,
     updates: Vec<PaymentUpdate>,
     allocations: Vec<NewAllocation>,
     credits: Vec<NewCredit>,
@@ -65,7 +66,7 @@ impl Changes {
         Self {
             now,
             touched: BTreeSet::new(),
-            released: BTreeSet::new(),
+            released: BTreeMap::new(),
             updates: Vec::new(),
             allocations: Vec::new(),
             credits: Vec::new(),
@@ -121,7 +122,7 @@ impl Changes {
         }
         self.events.extend(telling.outcome(ground, outcome)?);
         let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
-        self.updates.push(PaymentUpdate {
+        self.update(PaymentUpdate {
             id,
             provider,
             status: state.status,
@@ -131,6 +132,10 @@ impl Changes {
             invoices: state.invoices.clone(),
         });
         self.audit.push(records::settled(dossier, &state, &telling, outcome, before, &movements));
+        if let Some(dossier) = ground.dossiers.get_mut(&id) {
+            dossier.payment.status = state.status;
+            dossier.was_contradictory = state.contradictory;
+        }
         Ok(outcome)
     }
 
@@ -139,12 +144,11 @@ impl Changes {
         &mut self,
         transaction: &mut Transaction,
         ground: &mut Ground,
-        correlation_id: &str,
     ) -> Result<(), StoreError> {
         if self.released.is_empty() {
             return Ok(());
         }
-        let reopened: Vec<InvoiceId> = self.released.iter().copied().collect();
+        let reopened: Vec<InvoiceId> = self.released.keys().copied().collect();
         let mut waiting = ground.read_waiting(transaction, &reopened).await?;
         // Payments of this batch may have surplus too; the earlier ones come first.
         waiting.extend(self.updates.iter().map(|update| update.id));
@@ -155,16 +159,14 @@ impl Changes {
             let before = records::before(dossier, &ground.invoices);
             let movements = settlement::fill(&entitled, &mut dossier.holdings, &mut ground.invoices)
                 .map_err(|error| dossier.corrupt(error))?;
-            if movements.is_empty() {
-                continue;
-            }
+            let Some(correlation_id) = movements.iter().find_map(|movement| self.took(movement)) else { continue };
             let cause = Cause {
                 actor: "processor",
                 action: "payment.surplus_applied",
                 reason: "an invoice that it names was reopened".to_owned(),
                 release: ReleaseReason::Applied,
                 is_proof: false,
-                correlation_id,
+                correlation_id: &correlation_id,
             };
             let outcome = settlement::outcome(&movements, false, false);
             let Some(dossier) = ground.dossiers.get(&id) else { continue };
@@ -174,6 +176,14 @@ impl Changes {
             self.audit.push(records::settled(dossier, &state, &telling, outcome, before, &movements));
         }
         Ok(())
+    }
+
+    /// The request or message that reopened the invoice which a movement pays.
+    fn took(&self, movement: &Movement) -> Option<String> {
+        match movement {
+            Movement::Allocated { invoice, .. } => self.released.get(&invoice.id()).cloned(),
+            _ => None,
+        }
     }
 
     /// Takes all money of a payment away: another has its evidence now.
@@ -239,7 +249,7 @@ impl Changes {
                 }
                 Movement::Released { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, amount.negated(), *by_staff);
-                    self.released.insert(invoice.id());
+                    self.released.insert(invoice.id(), telling.cause.correlation_id.to_owned());
                 }
                 Movement::Credited { client_id, amount, reason } => {
                     let (id, reason) = (Uuid::now_v7(), reason.as_str());
@@ -296,8 +306,8 @@ impl Changes {
     fn reduce_pins(&mut self, dossier: &Dossier, like: Money) -> Result<(), StoreError> {
         let surplus = dossier.holdings.surplus(like).map_err(|error| dossier.corrupt(error))?;
         let mut left = surplus.or_zero();
-        for case in dossier.cases.iter().filter(|case| case.is_dismissed(CaseKind::Surplus)) {
-            let Some(amount) = case.amount.filter(|amount| amount.currency() == left.currency()) else { continue };
+        for case in &dossier.cases {
+            let Some(amount) = case.kept.filter(|amount| amount.currency() == left.currency()) else { continue };
             let kept = amount.smaller(left).map_err(|error| dossier.corrupt(error))?;
             left = left.checked_sub(kept).map_err(|error| dossier.corrupt(error))?;
             if kept != amount {
@@ -307,17 +317,24 @@ impl Changes {
         Ok(())
     }
 
-    pub(crate) fn open_case(&mut self, dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) {
+    fn open_case(&mut self, dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) {
         let payment_id = dossier.payment.id;
         // A case of this batch is replaced: the table takes one row per payment and kind.
         self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
-        let id = CaseId::from_uuid(Uuid::now_v7());
-        let invoice_id = dossier.payment.invoices.first().copied();
-        self.cases.push(NewCase { id, kind, payment_id, invoice_id, amount, reason });
+        self.cases.push(new_case(dossier, kind, amount, reason));
+    }
+
+    /// Opens a case about a payment that may be the same money, unless staff have said that it is not.
+    pub(crate) fn suspect_twin(&mut self, dossier: &Dossier, other: PaymentId) {
+        let is_dismissed = |case: &KnownCase| case.is_dismissed(CaseKind::Twins) && case.other_payment == Some(other);
+        if !dossier.cases.iter().any(is_dismissed) {
+            let case = new_case(dossier, CaseKind::Twins, None, format!("one message names this payment and {other}"));
+            self.cases.push(NewCase { other_payment: Some(other), ..case });
+        }
     }
 
     fn close_case(&mut self, id: CaseId, resolution: Resolution) {
-        self.closed.push(ClosedCase { id, resolution, amount: None, decided_by: None, decision_reason: None });
+        self.closed.push(ClosedCase { id, resolution, kept: None, decided_by: None, decision_reason: None });
     }
 
     /// Says that staff closed a case, instead of its going away by itself.
@@ -326,8 +343,9 @@ impl Changes {
         self.closed.push(case);
     }
 
-    /// Writes a payment's columns as they are given.
+    /// Writes a payment's columns as they are given last.
     pub(crate) fn update(&mut self, update: PaymentUpdate) {
+        self.updates.retain(|earlier| earlier.id != update.id);
         self.updates.push(update);
     }
 
@@ -362,4 +380,10 @@ impl Changes {
         outbox::insert(transaction, Destination::InvoiceEvents, &self.events).await?;
         outbox::insert(transaction, Destination::GatewayCommands, &self.commands).await
     }
+}
+
+fn new_case(dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) -> NewCase {
+    let id = CaseId::from_uuid(Uuid::now_v7());
+    let (payment_id, invoice_id) = (dossier.payment.id, dossier.payment.invoices.first().copied());
+    NewCase { id, kind, payment_id, invoice_id, other_payment: None, amount, reason }
 }

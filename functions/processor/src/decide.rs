@@ -1,5 +1,7 @@
 //! What staff decide, each decision in one transaction: refunds, cases, twins.
 
+use std::fmt::{Display, Formatter};
+
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
 use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
@@ -12,10 +14,11 @@ use quittance_domain::refund::{RefundRequest, RefundStatus};
 use quittance_domain::settlement;
 use quittance_store::audit::{AuditRecord, Json};
 use quittance_store::cases::{self, ClosedCase, KnownCase};
+use quittance_store::decisions::{self, Noted};
 use quittance_store::payments::{self, KnownPayment, PaymentUpdate};
 use quittance_store::refunds::NewRefund;
 use quittance_store::retry::Attempts;
-use quittance_store::{Database, StoreError, Transaction, audit, decisions, references};
+use quittance_store::{Database, StoreError, Transaction, audit, references};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -43,30 +46,64 @@ pub struct Decision {
     pub correlation_id: String,
 }
 
+impl Display for Order {
+    /// The request and what it is about.
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refund(order) => write!(formatter, "refund {} of {}", order.refund_id, order.transaction_id),
+            Self::Case(order) => write!(formatter, "decision {} of case {}", order.request, order.case_id),
+            Self::Merge(order) => write!(formatter, "merge {} of {}", order.request, order.transaction_id),
+        }
+    }
+}
+
+impl Order {
+    /// The request that asks for it, what it is about, and its content.
+    fn request(&self) -> Result<(String, String, Vec<u8>), serde_json::Error> {
+        Ok(match self {
+            Self::Refund(order) => {
+                (order.refund_id.to_string(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            }
+            Self::Case(order) => (order.request.clone(), order.case_id.to_string(), serde_json::to_vec(order)?),
+            Self::Merge(order) => (order.request.clone(), order.twin.to_string(), serde_json::to_vec(order)?),
+        })
+    }
+}
+
+/// What became of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// It was carried out or refused, now or before; these events were committed now.
+    Committed(Vec<EventMessage>),
+    /// Its request bears the name of another, which stands. Nothing has changed.
+    OtherContent,
+}
+
 /// Carries a decision out, once however often it is delivered. What cannot be done is recorded with its reason.
 ///
 /// # Errors
 /// [`StoreError`]; nothing has changed then.
-pub async fn decide(
-    database: &Database,
-    decision: &Decision,
-    now: DateTime<Utc>,
-) -> Result<Vec<EventMessage>, StoreError> {
+pub async fn decide(database: &Database, decision: &Decision, now: DateTime<Utc>) -> Result<Decided, StoreError> {
     let mut attempts = Attempts::new();
     loop {
         match attempt(database, decision, now).await {
-            Ok(events) => return Ok(events),
+            Ok(decided) => return Ok(decided),
             Err(error) => attempts.pause(error).await?,
         }
     }
 }
 
-async fn attempt(
-    database: &Database,
-    decision: &Decision,
-    now: DateTime<Utc>,
-) -> Result<Vec<EventMessage>, StoreError> {
-    let transaction = database.begin().await?;
+async fn attempt(database: &Database, decision: &Decision, now: DateTime<Utc>) -> Result<Decided, StoreError> {
+    let (request, subject, content) = decision
+        .order
+        .request()
+        .map_err(|error| StoreError::Corrupt { table: "payments.decisions", reason: error.to_string() })?;
+    let mut transaction = database.begin().await?;
+    match decisions::note(&mut transaction, &request, &subject, &content).await? {
+        Noted::New => {}
+        Noted::Known => return Ok(Decided::Committed(Vec::new())),
+        Noted::OtherContent => return Ok(Decided::OtherContent),
+    }
     let mut deciding = Deciding { transaction, changes: Changes::new(now), correlation_id: &decision.correlation_id };
     match &decision.order {
         Order::Refund(order) => deciding.refund(order).await?,
@@ -74,7 +111,7 @@ async fn attempt(
         Order::Merge(order) => deciding.merge(order).await?,
     }
     deciding.transaction.commit().await?;
-    Ok(deciding.changes.events)
+    Ok(Decided::Committed(deciding.changes.events))
 }
 
 /// A decision being carried out.
@@ -92,9 +129,6 @@ impl<'a> Deciding<'a> {
         };
         let Some(dossier) = ground.dossiers.values_mut().next() else { return Ok(()) };
         let id = dossier.payment.id;
-        if dossier.refunds.iter().any(|request| request.id == order.refund_id) {
-            return Ok(());
-        }
         let request = RefundRequest { id: order.refund_id, amount: order.amount, status: RefundStatus::Waiting };
         self.ask_for(dossier, request, &order.reason, &order.actor);
         ground.lock_invoices(&mut self.transaction, &[]).await?;
@@ -105,9 +139,6 @@ impl<'a> Deciding<'a> {
     }
 
     async fn case(&mut self, order: &'a CaseOrder) -> Result<(), StoreError> {
-        if !decisions::note(&mut self.transaction, &order.request, &order.case_id.to_string()).await? {
-            return Ok(());
-        }
         let Some(id) = self.find(&order.transaction_id).await? else {
             return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
@@ -148,7 +179,7 @@ impl<'a> Deciding<'a> {
         let mut closed = ClosedCase {
             id: case.id,
             resolution: order.decision.resolution(),
-            amount: None,
+            kept: None,
             decided_by: Some(order.actor.clone()),
             decision_reason: Some(order.reason.clone()),
         };
@@ -167,9 +198,10 @@ impl<'a> Deciding<'a> {
                 self.ask_for(dossier, request, &order.reason, &order.actor);
             }
             CaseDecision::Dismiss => {
-                closed.amount = case.amount;
-                let kept = dossier.cases.iter_mut().find(|kept| kept.id == case.id);
-                kept.into_iter().for_each(|kept| kept.resolution = Some(Resolution::Dismissed));
+                if let Some(dismissed) = dossier.cases.iter_mut().find(|dismissed| dismissed.id == case.id) {
+                    dismissed.dismiss();
+                    closed.kept = dismissed.kept;
+                }
             }
         }
         let what = format!("{} case {}", case.kind, order.decision.resolution());
@@ -189,9 +221,6 @@ impl<'a> Deciding<'a> {
     }
 
     async fn merge(&mut self, order: &'a MergeOrder) -> Result<(), StoreError> {
-        if !decisions::note(&mut self.transaction, &order.request, &order.twin.to_string()).await? {
-            return Ok(());
-        }
         let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.twin).await?);
         let (Some(kept), Some(twin)) = (kept, twin) else {
             let refusal = "one of the two payments is unknown";
@@ -214,7 +243,7 @@ impl<'a> Deciding<'a> {
         self.join(&mut ground, kept, twin);
         payments::merge(&mut self.transaction, kept, twin).await?;
         self.changes.settle(&mut ground, kept, &cause, None)?;
-        self.changes.fill_reopened(&mut self.transaction, &mut ground, self.correlation_id).await?;
+        self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
         self.changes.write(&mut self.transaction, &ground).await
     }
 
@@ -225,15 +254,12 @@ impl<'a> Deciding<'a> {
         if let Some(dossier) = ground.dossiers.get_mut(&kept) {
             let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
             dossier.facts.extend(other.facts.into_iter().map(told_of));
-            let is_about_twin = |case: &&KnownCase| {
-                let is_open = case.kind == CaseKind::Twins && case.resolution.is_none();
-                is_open && case.reason.contains(&twin.to_string())
-            };
+            let is_about_twin = |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(twin);
             for case in dossier.cases.iter().filter(is_about_twin) {
                 self.changes.decide_case(ClosedCase {
                     id: case.id,
                     resolution: Resolution::Merged,
-                    amount: None,
+                    kept: None,
                     decided_by: None,
                     decision_reason: None,
                 });

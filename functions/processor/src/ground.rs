@@ -50,10 +50,9 @@ impl Dossier {
 
     fn entitled(&self, net: Money, invoices: Vec<InvoiceId>) -> Result<Entitlement, StoreError> {
         let sums = || -> Result<_, MoneyError> {
-            let is_pinned = |case: &&KnownCase| case.is_dismissed(CaseKind::Surplus);
-            let amounts = self.cases.iter().filter(is_pinned).filter_map(|case| case.amount);
-            let mut amounts = amounts.filter(|amount| amount.currency() == net.currency());
-            let pinned = amounts.try_fold(Money::zero(net.currency()), Money::checked_add)?;
+            let mut kept =
+                self.cases.iter().filter_map(|case| case.kept).filter(|amount| amount.currency() == net.currency());
+            let pinned = kept.try_fold(Money::zero(net.currency()), Money::checked_add)?;
             Ok((refund::reserved(&self.refunds, net)?, pinned))
         };
         let (reserved, pinned) = sums().map_err(|error| self.corrupt(error))?;
@@ -140,7 +139,7 @@ impl Ground {
         let with_money: Vec<PaymentId> = with_money.map(|dossier| dossier.payment.id).collect();
         let mut wanted: BTreeSet<InvoiceId> = further.iter().copied().collect();
         for dossier in self.dossiers.values() {
-            wanted.extend(dossier.state()?.invoices);
+            wanted.extend(dossier.facts.iter().flat_map(|fact| &fact.invoices));
             wanted.extend(&dossier.payment.invoices);
         }
         if !with_money.is_empty() {

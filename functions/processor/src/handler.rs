@@ -11,7 +11,7 @@ use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError, outbox};
 
-use crate::decide::{Decision, Order, decide};
+use crate::decide::{Decided, Decision, Order, decide};
 use crate::settle::{Instruction, settle};
 
 /// What the processor works with.
@@ -53,10 +53,13 @@ impl Processor {
                 Ok(Work::Evidence(instruction)) => evidence.push((place, instruction)),
                 Ok(Work::Decision(decision)) => {
                     self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
-                    let events = decide(&self.database, &decision, Utc::now()).await;
-                    self.publish(&events.map_err(|error| batch_error(&error))?).await;
+                    let decided = decide(&self.database, &decision, Utc::now()).await;
+                    match decided.map_err(|error| batch_error(&error))? {
+                        Decided::Committed(events) => self.publish(&events).await,
+                        Decided::OtherContent => park(&mut verdicts, place, other_decision(&decision)),
+                    }
                 }
-                Err(refusal) => verdicts.splice(place..=place, [Verdict::Park(refusal)]).for_each(drop),
+                Err(refusal) => park(&mut verdicts, place, refusal),
             }
         }
         self.settle(evidence, &mut verdicts).await?;
@@ -70,9 +73,8 @@ impl Processor {
         let (places, instructions): (Vec<usize>, Vec<Instruction>) = evidence.into_iter().unzip();
         let settled = settle(&self.database, &instructions, Utc::now()).await.map_err(|error| batch_error(&error))?;
         for renamed in settled.renamed {
-            let verdict = places.get(renamed).and_then(|place| verdicts.get_mut(*place));
-            if let (Some(verdict), Some(instruction)) = (verdict, instructions.get(renamed)) {
-                *verdict = Verdict::Park(other_payload(instruction));
+            if let (Some(place), Some(instruction)) = (places.get(renamed), instructions.get(renamed)) {
+                park(verdicts, *place, other_payload(instruction));
             }
         }
         self.publish(&settled.messages).await;
@@ -88,6 +90,12 @@ impl Processor {
         if let Err(error) = outbox::mark_published(&self.database, &published).await {
             tracing::warn!(error = %error, "published events stay marked as unpublished");
         }
+    }
+}
+
+fn park(verdicts: &mut [Verdict], place: usize, refusal: Refusal) {
+    if let Some(verdict) = verdicts.get_mut(place) {
+        *verdict = Verdict::Park(refusal);
     }
 }
 
@@ -121,6 +129,11 @@ fn other_payload(instruction: &Instruction) -> Refusal {
     Refusal { code: "other_payload", reason }
 }
 
+fn other_decision(decision: &Decision) -> Refusal {
+    let reason = format!("{} was recorded with other content; the first stands", decision.order);
+    Refusal { code: "other_payload", reason }
+}
+
 fn batch_error(error: &StoreError) -> BatchError {
-    if error.is_outage() { BatchError::Outage(error.to_string()) } else { BatchError::Spoiled(error.to_string()) }
+    BatchError::of(error, error.is_outage(), error.is_conflict())
 }

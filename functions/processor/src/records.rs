@@ -123,7 +123,7 @@ pub(crate) fn surplus_reason(kind: CaseKind, open: Option<&KnownCase>, movements
         (CaseKind::Overdrawn, _, _) => "more money went back than came in".to_owned(),
         (_, Some(reason), _) => reason.to_owned(),
         (_, None, Some(open)) => open.reason.clone(),
-        (_, None, None) => "no_longer_reserved".to_owned(),
+        (_, None, None) => SurplusReason::RefundFailed.as_str().to_owned(),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use quittance_domain::case::CaseKind;
 use quittance_domain::command::{Evidence, InvoiceHint};
 use quittance_domain::event::{EventMessage, ReleaseReason};
 use quittance_domain::fact::{Fact, FactKind};
@@ -90,16 +89,10 @@ async fn attempt(
         for id in in_order_of_arrival(&identified.evidence) {
             settle_news(&mut changes, &mut ground, id, news.get(&id).map(Vec::as_slice).unwrap_or_default())?;
         }
-        let correlation_id = instructions.last().map_or("", |instruction| &instruction.correlation_id);
-        changes.fill_reopened(&mut transaction, &mut ground, correlation_id).await?;
+        changes.fill_reopened(&mut transaction, &mut ground).await?;
         for (kept, other) in &identified.twins {
             if let Some(dossier) = ground.dossiers.get(kept) {
-                changes.open_case(
-                    dossier,
-                    CaseKind::Twins,
-                    None,
-                    format!("one message names this payment and {other}"),
-                );
+                changes.suspect_twin(dossier, *other);
             }
         }
         changes.write(&mut transaction, &ground).await?;
@@ -168,8 +161,33 @@ fn is_same(known: &Fact, new: &Fact) -> bool {
     (known.door, &known.event_id, known.kind, known.amount) == (new.door, &new.event_id, new.kind, new.amount)
 }
 
-/// Settles one payment after what is new of it.
+/// Settles one payment after what is new of it. Money that leaves for two reasons leaves in two steps, so that each is
+/// told with its own.
 fn settle_news(
+    changes: &mut Changes,
+    ground: &mut Ground,
+    id: PaymentId,
+    news: &[&Instruction],
+) -> Result<(), StoreError> {
+    let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+    let mut facts = dossier.facts.split_off(dossier.facts.len().saturating_sub(news.len())).into_iter();
+    let mut reason = news.first().and_then(|first| release_reason(first));
+    let is_same_step = |_: &&Instruction, next: &&Instruction| {
+        let next = release_reason(next);
+        let is_same = reason.is_none() || next.is_none() || reason == next;
+        reason = if is_same { reason.or(next) } else { next };
+        is_same
+    };
+    for step in news.chunk_by(is_same_step) {
+        if let Some(dossier) = ground.dossiers.get_mut(&id) {
+            dossier.facts.extend(facts.by_ref().take(step.len()));
+        }
+        settle_step(changes, ground, id, step)?;
+    }
+    Ok(())
+}
+
+fn settle_step(
     changes: &mut Changes,
     ground: &mut Ground,
     id: PaymentId,
@@ -180,7 +198,7 @@ fn settle_news(
         actor: &last.evidence.actor,
         action: "payment.evidence_recorded",
         reason: records::evidence_reason(last),
-        release: release_reason(news),
+        release: news.iter().find_map(|told| release_reason(told)).unwrap_or(ReleaseReason::Corrected),
         is_proof: news.iter().any(|instruction| instruction.evidence.kind.proves_money()),
         correlation_id: &last.correlation_id,
     };
@@ -191,15 +209,14 @@ fn settle_news(
     Ok(())
 }
 
-/// Why money leaves after this news, if it does.
-fn release_reason(news: &[&Instruction]) -> ReleaseReason {
-    let reason = |instruction: &&Instruction| match instruction.evidence.kind {
+/// Why money leaves after this, if it tells of money that went back.
+fn release_reason(instruction: &Instruction) -> Option<ReleaseReason> {
+    match instruction.evidence.kind {
         FactKind::Refund => Some(ReleaseReason::Refunded),
         FactKind::Reversal => Some(ReleaseReason::Reversed),
         FactKind::DisputeLost => Some(ReleaseReason::ChargedBack),
         _ => None,
-    };
-    news.iter().rev().find_map(reason).unwrap_or(ReleaseReason::Corrected)
+    }
 }
 
 /// Each payment once, where the batch first speaks of it: the earlier of two payments of one invoice pays it.

@@ -41,6 +41,9 @@ async fn run_batch(mode: Mode, bodies: &[(&str, &str, u32)], seconds_left: u64) 
             if records.iter().any(|record| record.body.starts_with("outage")) {
                 return Err(BatchError::Outage("no database".to_owned()));
             }
+            if records.iter().any(|record| record.body.starts_with("busy")) {
+                return Err(BatchError::Busy("deadlock".to_owned()));
+            }
             if records.len() > 1 && records.iter().any(|record| record.body.starts_with("spoils")) {
                 return Err(BatchError::Spoiled("constraint".to_owned()));
             }
@@ -109,6 +112,12 @@ async fn a_batch_that_one_record_spoils_is_handled_one_by_one() {
     let seen = run_batch(Mode::Together, &[("a", "ok-1", 1), ("b", "spoils-2", 1)], AMPLE).await.unwrap();
     assert_eq!(seen.handled, ["ok-1", "spoils-2"]);
     assert!(seen.failed.is_empty());
+}
+
+#[tokio::test]
+async fn what_met_other_work_comes_back_however_often_and_the_others_are_handled() {
+    let seen = run_batch(Mode::Together, &[("a", "ok-1", 1), ("b", "busy-2", 90)], AMPLE).await.unwrap();
+    assert_eq!((seen.handled, seen.failed, seen.parked), (vec!["ok-1".to_owned()], vec!["busy-2".to_owned()], vec![]));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use axum::extract::FromRequestParts;
 use http::StatusCode;
 use quittance_billing::Billing;
 use quittance_claims::handler::add_claims;
-use quittance_domain::command::PaymentCommand;
+use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::ClientId;
@@ -25,7 +25,7 @@ use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::publisher::Publisher;
 use quittance_migrator::answer;
-use quittance_providers::Notice;
+use quittance_providers::{Notice, Provider};
 use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -125,7 +125,8 @@ async fn the_validators_samples_are_a_claim_a_confirmation_a_refund_and_a_webhoo
 
     let webhook = request("validator", "stripe_webhook");
     assert!(webhook.headers().contains_key("stripe-signature"));
-    let notices = quittance_providers::by_name("stripe").unwrap().read(webhook.body()).unwrap();
+    let stripe = quittance_providers::by_name("stripe").and_then(Provider::webhooks).unwrap();
+    let notices = stripe.read(webhook.body()).unwrap();
     let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
     assert_eq!(evidence.kind, FactKind::Capture);
     assert!(evidence.invoice.is_some());
@@ -227,6 +228,20 @@ fn the_importers_samples_are_s3s_notifications() {
     assert!(object.bucket.name.is_some());
     let set_up: Value = serde_json::from_str(&bodies_of("notification_set_up")[0]).unwrap();
     assert_eq!(set_up["Event"], "s3:TestEvent");
+}
+
+#[test]
+fn the_gateways_samples_are_a_refund_and_a_question_each_in_the_group_of_what_it_concerns() {
+    assert_read("gateway", &["query", "refund"]);
+    let types = |name: &str| -> Vec<&'static str> {
+        envelopes::<GatewayCommand>("gateway", name).iter().map(|command| command.payload.type_name()).collect()
+    };
+    assert_eq!((types("refund"), types("query")), (vec!["InitiateRefund"], vec!["QueryPayment"]));
+    for command in ["refund", "query"].into_iter().flat_map(|name| envelopes::<GatewayCommand>("gateway", name)) {
+        assert_eq!(command.subject, command.payload.subject());
+        let api = quittance_providers::by_name(command.payload.provider().as_str()).and_then(Provider::api);
+        assert!(api.is_some(), "{}", command.subject);
+    }
 }
 
 #[test]

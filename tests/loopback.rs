@@ -7,6 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use serde_json::{Value, json};
@@ -36,6 +37,8 @@ struct Seen {
     published: Vec<Uuid>,
     calls: usize,
     parked: Vec<Parked>,
+    /// Queue and group of each message.
+    sent: Vec<(String, String)>,
 }
 
 /// The services of one test.
@@ -48,7 +51,7 @@ impl Loopback {
     pub(crate) fn serve() -> Self {
         let server = Server::http("127.0.0.1:0").unwrap();
         let url = format!("http://{}", server.server_addr());
-        let empty = Seen { topic: Topic::Takes, published: Vec::new(), calls: 0, parked: Vec::new() };
+        let empty = Seen { topic: Topic::Takes, published: Vec::new(), calls: 0, parked: Vec::new(), sent: Vec::new() };
         let seen = Arc::new(Mutex::new(empty));
         let served = Arc::clone(&seen);
         thread::spawn(move || server.incoming_requests().for_each(|request| answer(request, &served)));
@@ -61,6 +64,17 @@ impl Loopback {
 
     pub(crate) fn dead_letters(&self) -> DeadLetterQueue {
         DeadLetterQueue::new(&self.aws(), format!("{}/000000000000/dead-letters.fifo", self.url))
+    }
+
+    /// The command queues of two gateways.
+    pub(crate) fn gateways(&self) -> GatewayQueues {
+        let url = |name: &'static str| (name, format!("{}/000000000000/{name}.fifo", self.url));
+        GatewayQueues::new(&self.aws(), ["stripe", "adyen"].map(url).into())
+    }
+
+    /// Queue and group of each message that was sent in a batch.
+    pub(crate) fn sent(&self) -> Vec<(String, String)> {
+        self.seen().sent.clone()
     }
 
     pub(crate) fn set_topic(&self, topic: Topic) {
@@ -104,6 +118,7 @@ fn answer(mut request: Request, seen: &Mutex<Seen>) {
     request.as_reader().read_to_string(&mut body).unwrap();
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let (status, text) = match serde_json::from_str::<Value>(&body) {
+        Ok(message) if message.get("Entries").is_some() => (200, send(&message, &mut seen)),
         Ok(message) => (200, park(&message, &mut seen)),
         Err(_) => publish(&body, &mut seen),
     };
@@ -121,6 +136,17 @@ fn park(message: &Value, seen: &mut Seen) -> String {
         reason: attribute("reason"),
     });
     json!({"MessageId": Uuid::now_v7().to_string()}).to_string()
+}
+
+/// SQS `SendMessageBatch`, in JSON.
+fn send(message: &Value, seen: &mut Seen) -> String {
+    let queue = message["QueueUrl"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
+    let mut taken = Vec::new();
+    for entry in message["Entries"].as_array().into_iter().flatten() {
+        seen.sent.push((queue.clone(), entry["MessageGroupId"].as_str().unwrap_or_default().to_owned()));
+        taken.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d"}));
+    }
+    json!({"Successful": taken, "Failed": []}).to_string()
 }
 
 /// SNS `PublishBatch`, a form that is answered in XML.

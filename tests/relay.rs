@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{TimeDelta, Utc};
 use quittance_domain::event::EventMessage;
-use quittance_relay::relay::{Relayed, relay};
+use quittance_relay::relay::{Destinations, Relayed, relay};
 use quittance_store::outbox::{self, Destination};
 use quittance_store::{Database, Transaction};
 use uuid::Uuid;
@@ -30,6 +30,10 @@ async fn begin_writing(writer: &Database, number: usize) -> (Uuid, Transaction) 
     let message = message(number);
     outbox::insert(&mut transaction, Destination::InvoiceEvents, std::slice::from_ref(&message)).await.unwrap();
     (message.id, transaction)
+}
+
+fn destinations(services: &Loopback) -> Destinations {
+    Destinations { events: services.publisher(), gateways: services.gateways() }
 }
 
 /// What the relay can take now, under its lock.
@@ -148,11 +152,11 @@ async fn while_the_topic_throttles_the_relay_asks_once_a_run_and_the_next_run_pu
         ids.push(id);
     }
     let services = Loopback::serve();
-    let (database, publisher) = (test.as_role(ROLE, 1).await, services.publisher());
+    let (database, destinations) = (test.as_role(ROLE, 1).await, destinations(&services));
     let later = Utc::now() + TimeDelta::minutes(1);
     let run = async || {
         let deadline = SystemTime::now() + Duration::from_secs(60);
-        relay(&database, &publisher, later, deadline).await.unwrap()
+        relay(&database, &destinations, later, deadline).await.unwrap()
     };
     services.set_topic(Topic::Throttles);
     assert_eq!(run().await, Relayed::default());
@@ -167,16 +171,23 @@ async fn while_the_topic_throttles_the_relay_asks_once_a_run_and_the_next_run_pu
 }
 
 #[tokio::test]
-async fn commands_to_gateways_are_left_alone() {
+async fn commands_go_to_the_queue_of_their_payments_gateway_and_one_for_no_gateway_is_parked() {
     let test = TestDatabase::migrated().await;
     let writer = test.as_role(WRITER, 1).await;
+    let command = |payment: &str| EventMessage { group_id: payment.to_owned(), ..message(1) };
+    let commands = ["stripe:pi_1", "adyen:PSP1", "nobody:1"].map(command);
     let mut transaction = writer.begin().await.unwrap();
-    outbox::insert(&mut transaction, Destination::GatewayCommands, &[message(1)]).await.unwrap();
+    outbox::insert(&mut transaction, Destination::GatewayCommands, &commands).await.unwrap();
     transaction.commit().await.unwrap();
     let services = Loopback::serve();
-    let (database, publisher) = (test.as_role(ROLE, 1).await, services.publisher());
+    let (database, destinations) = (test.as_role(ROLE, 1).await, destinations(&services));
     let deadline = SystemTime::now() + Duration::from_secs(60);
-    let relayed = relay(&database, &publisher, Utc::now() + TimeDelta::minutes(1), deadline).await.unwrap();
-    assert_eq!((relayed, services.calls()), (Relayed::default(), 0));
-    assert_eq!(test.count("select count(*) from payments.outbox where published_at is null").await, 1);
+    let relayed = relay(&database, &destinations, Utc::now(), deadline).await.unwrap();
+    assert_eq!(relayed, Relayed { published: 2, parked: 1, purged: 0 });
+    let mut sent = services.sent();
+    sent.sort();
+    let sent_to = |queue: &str, payment: &str| (format!("{queue}.fifo"), payment.to_owned());
+    assert_eq!(sent, [sent_to("adyen", "adyen:PSP1"), sent_to("stripe", "stripe:pi_1")]);
+    let parked = "select parked_reason from payments.outbox where parked_reason is not null";
+    assert_eq!(test.text(parked).await, "there is no gateway of the provider `nobody` here");
 }

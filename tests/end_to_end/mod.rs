@@ -6,6 +6,7 @@ mod decisions;
 mod delivery;
 mod demonstration;
 mod files;
+mod gateways;
 mod idempotency;
 mod once;
 mod poison;

@@ -1,6 +1,7 @@
 //! Refunds: never more than was captured, asked for once, decided by what the gateway answers.
 
 use quittance_domain::case::CaseDecision;
+use quittance_domain::command::GatewayCommand;
 use quittance_domain::fact::FactKind;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_processor::decide::{Decided, decide};
@@ -40,7 +41,7 @@ async fn a_refund_is_asked_of_the_gateway_in_the_commit_that_reserves_it_and_mov
     let query = sqlx::AssertSqlSafe(format!("select body {command}"));
     let body: String = sqlx::query_scalar(query).fetch_one(&scene.test.admin).await.unwrap();
     let envelope = CloudEvent::<quittance_domain::command::GatewayCommand>::parse(&body).unwrap();
-    let quittance_domain::command::GatewayCommand::InitiateRefund(asked) = envelope.payload;
+    let GatewayCommand::InitiateRefund(asked) = envelope.payload else { panic!("a refund is asked for") };
     assert_eq!((asked.refund_id, *asked.amount), (refund_id(1), euro("60.00")));
     assert_eq!((asked.transaction_id.as_str(), asked.provider.as_str()), ("stripe:pi_1", "stripe"));
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);

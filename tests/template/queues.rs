@@ -62,7 +62,10 @@ fn an_outage_of_the_database_makes_no_dead_letters_of_payments() {
 #[test]
 fn a_function_parks_in_the_dead_letter_queue_of_the_queue_it_reads() {
     for (name, function, queue, _) in Template::read().queue_sources() {
-        let parks_in = target(function.property("/Environment/Variables/DEAD_LETTER_QUEUE_URL"));
+        // A function that reads a queue for each provider parks in one for each provider.
+        let provider = queue.strip_suffix("GatewayQueue").map(|provider| format!("{}_", provider.to_uppercase()));
+        let setting = format!("/Environment/Variables/{}DEAD_LETTER_QUEUE_URL", provider.unwrap_or_default());
+        let parks_in = target(function.property(&setting));
         assert_eq!(parks_in, Some(format!("{}DeadLetterQueue", queue.trim_end_matches("Queue"))), "{name}");
     }
 }

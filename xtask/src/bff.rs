@@ -2,7 +2,7 @@
 //!
 //! `POST /webhooks` is kept as one line of JSON and answered 204. `GET /deliveries` tells all that came.
 //! `POST /answer {"status":503,"times":2}` makes the next two webhooks fail, for tests of repeated delivery; they are
-//! kept too, with the status they were answered.
+//! kept too, with the status they were answered. The same process stands in for gateways ([`sandbox`]).
 
 use std::{
     fs::{self, OpenOptions},
@@ -16,7 +16,11 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use tiny_http::{Header, Method, Request, Response, Server};
 
-use crate::{aws::local_agent, stack::Stack};
+use crate::{
+    aws::local_agent,
+    sandbox::{self, Asked, Sandbox},
+    stack::Stack,
+};
 
 /// The largest webhook that is taken; events are far smaller.
 const BODY_MAX_BYTES: u64 = 1024 * 1024;
@@ -51,6 +55,7 @@ pub struct Refusal {
 struct Receiver {
     store: PathBuf,
     refusal: Refusal,
+    sandbox: Sandbox,
 }
 
 /// Serves on `port` of the loopback interface until the process ends.
@@ -60,7 +65,11 @@ struct Receiver {
 pub fn serve(port: u16, store: &Path) -> Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let server = Server::http(address).map_err(|error| anyhow!("could not listen on {address}: {error}"))?;
-    let mut receiver = Receiver { store: store.to_path_buf(), refusal: Refusal { status: 204, times: 0 } };
+    let mut receiver = Receiver {
+        store: store.to_path_buf(),
+        refusal: Refusal { status: 204, times: 0 },
+        sandbox: Sandbox::default(),
+    };
     eprintln!("listening on {address}");
     for mut request in server.incoming_requests() {
         let response = receiver.handle(&mut request).unwrap_or_else(|error| {
@@ -81,6 +90,12 @@ pub fn serve(port: u16, store: &Path) -> Result<()> {
 
 impl Receiver {
     fn handle(&mut self, request: &mut Request) -> Result<(u16, Vec<u8>)> {
+        if let Some(path) = request.url().strip_prefix(sandbox::PATH) {
+            let path = path.trim_start_matches('/').to_owned();
+            let (method, idempotency_key) = (request.method().to_string(), header(request, "idempotency-key"));
+            let body = String::from_utf8(body(request)?).context("the request is not UTF-8")?;
+            return self.sandbox.handle(Asked { method, path, idempotency_key, body });
+        }
         match (request.method(), request.url()) {
             (Method::Post, "/webhooks") => Ok((self.receive(request)?, Vec::new())),
             (Method::Post, "/answer") => {
@@ -95,18 +110,13 @@ impl Receiver {
 
     fn receive(&mut self, request: &mut Request) -> Result<u16> {
         let status = self.refusal.next_status();
-        let header = |name: &str| {
-            let found =
-                request.headers().iter().find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name));
-            found.map(|header| header.value.as_str().to_owned()).unwrap_or_default()
-        };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         let mut delivery = Delivery {
             received_ms: u64::try_from(now.as_millis())?,
             status,
-            webhook_id: header("webhook-id"),
-            webhook_timestamp: header("webhook-timestamp"),
-            webhook_signature: header("webhook-signature"),
+            webhook_id: header(request, "webhook-id"),
+            webhook_timestamp: header(request, "webhook-timestamp"),
+            webhook_signature: header(request, "webhook-signature"),
             body: String::new(),
         };
         delivery.body = String::from_utf8(body(request)?).context("the webhook is not UTF-8")?;
@@ -131,6 +141,11 @@ impl Refusal {
         self.times -= 1;
         self.status
     }
+}
+
+fn header(request: &Request, name: &str) -> String {
+    let found = request.headers().iter().find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name));
+    found.map(|header| header.value.as_str().to_owned()).unwrap_or_default()
 }
 
 fn body(request: &mut Request) -> Result<Vec<u8>> {

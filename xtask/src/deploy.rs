@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    aws::ROOT_KEY,
+    aws::{ROOT_KEY, local_agent},
     functions::Bootstraps,
     process::{Daemon, MARK, clean_command},
     python::Venv,
@@ -18,7 +18,10 @@ use crate::{
 
 /// The sender of receipts; its address is reserved for examples.
 pub const EMAIL_SENDER: &str = "receipts@quittance.example";
+/// The key that Adyen's webhooks are signed with in local stacks.
+pub const ADYEN_HMAC_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const ARTIFACT_BUCKET: &str = "quittance-artifacts";
+const CALL_LIMIT: Duration = Duration::from_secs(30);
 const DEPLOY_LIMIT: Duration = Duration::from_secs(600);
 
 /// What came of an attempt to deploy.
@@ -70,9 +73,26 @@ pub fn deploy(stack: &mut Stack, venv: &Venv, root: &Path, bootstraps: &Bootstra
         aws.query_call("sns", "SetTopicAttributes", &attribute)?;
     }
     aws.ses_verify(EMAIL_SENDER)?;
+    connect_gateways(stack)?;
     stack.deployed = Some(fingerprint);
     stack.save()?;
     Ok(Deployed::Now)
+}
+
+/// What an operator does after deploying: puts in what lets us in at the gateways and a key of Adyen's in its own form,
+/// and tells Stripe where its webhooks go.
+fn connect_gateways(stack: &Stack) -> Result<()> {
+    let aws = stack.aws()?;
+    let access = json!({"key": "sk_test_local", "account": "LocalMerchant"}).to_string();
+    for provider in ["Stripe", "Adyen", "GoCardless"] {
+        aws.secret_change(stack.output(&format!("{provider}ApiSecretArn"))?, &access)?;
+    }
+    aws.secret_change(stack.output("AdyenWebhookSecretArn")?, ADYEN_HMAC_KEY)?;
+    let secret = aws.secret_get(stack.output("StripeWebhookSecretArn")?)?;
+    let url = format!("{}/_config/webhooks/quittance", stack.localstripe_url()?);
+    let webhook = json!({"url": format!("{}/webhooks/stripe", stack.api_url()?), "secret": secret});
+    local_agent(CALL_LIMIT).post(&url).send_json(webhook).with_context(|| format!("could not reach {url}"))?;
+    Ok(())
 }
 
 /// The template's parameters as `Key=Value`. The database's superuser goes in as a secret, as in AWS.
@@ -91,6 +111,9 @@ fn parameters(stack: &Stack) -> Result<Vec<String>> {
         ("DatabaseTls", "disable"),
         ("DatabaseAdminSecretArn", &secret_arn),
         ("WebhookUrl", &stack.webhook_url()?),
+        ("StripeApiUrl", &stack.localstripe_url()?),
+        ("AdyenApiUrl", &stack.sandbox_url("adyen")?),
+        ("GoCardlessApiUrl", &stack.sandbox_url("gocardless")?),
         ("EmailSender", EMAIL_SENDER),
     ]
     .iter()

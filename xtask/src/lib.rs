@@ -17,6 +17,7 @@
 //!   `create_database(Some("migrated"))?` gives each test a copy of its own. It ends with the process, however that ends.
 //! - [`lifecycle::up`] and [`lifecycle::down`]: from nothing to a deployed stack, and back.
 //! - [`bench::processor()`]: how fast the real processor settles payments, next to `pgbench`.
+//! - [`conformance::run`]: our readers tried on real-world samples.
 //! - [`wait::until`]: waits for a condition with a limit; the error says what was waited for.
 //! - [`say::step`], [`say::note`]: progress on stderr. Results go to stdout.
 //!
@@ -27,6 +28,7 @@ pub mod aws;
 pub mod bench;
 pub mod bff;
 pub mod checks;
+pub mod conformance;
 pub mod demo;
 pub mod deploy;
 pub mod functions;
@@ -36,6 +38,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod python;
+pub mod sandbox;
 pub mod say;
 pub mod servers;
 pub mod stack;

@@ -1,12 +1,15 @@
 //! `cargo xtask <command>`: reads the command line; the work is in the library.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use xtask::{
-    bench, bff, checks, demo, lifecycle, say,
+    bench, bff, checks, conformance, demo, lifecycle, say,
     servers::ForcedPorts,
     stack::{SERVERS, Stack},
     users::Role,
@@ -73,6 +76,15 @@ enum Command {
     /// within one run only.
     #[command(subcommand)]
     Bench(Bench),
+    /// Try every sample below a folder that a reader here is for: gateways' messages, objects and signatures. Prints file,
+    /// format and verdict of each, and the counts in the last line. Exit code 1 when one is wrong.
+    Conformance {
+        /// The folder.
+        folder: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run the SAM CLI of the stack's Python environment: `cargo xtask sam -- validate --lint`.
     Sam {
         /// Passed to `sam`.
@@ -183,6 +195,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Sqlx { check } => checks::sqlx(check)?,
         Command::Bench(which) => return measure(which),
         Command::Sam { arguments } => checks::sam(&arguments)?,
+        Command::Conformance { folder, json } => return conform(&folder, json),
         Command::Bff { port, store } => bff::serve(port, &store)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -198,6 +211,17 @@ fn demo(name: &str, json: bool) -> Result<ExitCode> {
         print!("{}", report.text());
     }
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn conform(folder: &Path, as_json: bool) -> Result<ExitCode> {
+    let report = conformance::run(folder)?;
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        eprintln!("{}", report.table());
+    } else {
+        println!("{}", report.table());
+    }
+    Ok(if report.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn measure(which: Bench) -> Result<ExitCode> {

@@ -198,12 +198,14 @@ impl PaymentCommand {
     }
 }
 
-/// What the processor asks of a payment gateway, through the outbox.
+/// What is asked of a payment gateway, through its command queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum GatewayCommand {
     /// Give money back to the payer.
     InitiateRefund(InitiateRefund),
+    /// Ask for what a message did not say.
+    QueryPayment(QueryPayment),
 }
 
 impl GatewayCommand {
@@ -212,8 +214,54 @@ impl GatewayCommand {
     pub const fn type_name(&self) -> &'static str {
         match self {
             Self::InitiateRefund(_) => "InitiateRefund",
+            Self::QueryPayment(_) => "QueryPayment",
         }
     }
+
+    /// Who is to be called.
+    #[must_use]
+    pub const fn provider(&self) -> &Provider {
+        match self {
+            Self::InitiateRefund(order) => &order.provider,
+            Self::QueryPayment(question) => &question.provider,
+        }
+    }
+
+    /// What it concerns; also the queue's group.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::InitiateRefund(order) => order.transaction_id.as_str(),
+            Self::QueryPayment(question) => &question.resource,
+        }
+    }
+
+    /// Its own name, the same for every delivery: what repetitions are known by.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::InitiateRefund(order) => order.refund_id.to_string(),
+            Self::QueryPayment(question) => {
+                format!("{}:{}:{}", question.provider, question.event_id, question.resource)
+            }
+        }
+    }
+}
+
+/// A gateway told that something happened, but not of how much money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryPayment {
+    /// Whom to ask.
+    pub provider: Provider,
+    /// The gateway's name of what to ask for, as its own module understands it: `payments/PM123`.
+    pub resource: String,
+    /// The gateway's name of the message.
+    pub event_id: String,
+    /// What happened, for which the amount is to be found out.
+    pub kinds: Vec<FactKind>,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
 }
 
 /// A refund to be made. Its id is the idempotency key towards the provider, and travels in the provider's metadata.

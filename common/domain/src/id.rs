@@ -213,6 +213,12 @@ impl TransactionId {
         named.unwrap_or_else(Provider::manual)
     }
 
+    /// The provider's own name of the payment, without the provider in front.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        self.0.split_once(':').map_or(self.0.as_str(), |(_, reference)| reference)
+    }
+
     /// Reads a reference as people write it: with its provider in front (`stripe:pi_1`), or bare, which names a
     /// bank transfer (`PO-4711` is `manual:PO-4711`). Returns the provider with it.
     ///

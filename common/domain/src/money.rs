@@ -172,6 +172,23 @@ impl Money {
         Self::new(amount, currency)
     }
 
+    /// The amount in units of `10^-decimals`, the reverse of [`Self::scaled`].
+    ///
+    /// # Errors
+    /// [`MoneyError::TooManyDecimals`] if it is no whole number of them.
+    pub fn in_units(self, decimals: u32) -> Result<i64, MoneyError> {
+        let unit = Decimal::try_new(1, decimals).map_err(|_| MoneyError::Overflow)?;
+        let units = self.amount.checked_div(unit).ok_or(MoneyError::Overflow)?.normalize();
+        if units.scale() > 0 {
+            return Err(MoneyError::TooManyDecimals {
+                value: self.amount.to_string(),
+                currency: self.currency,
+                minor_digits: decimals,
+            });
+        }
+        i64::try_from(units.mantissa()).map_err(|_| MoneyError::Overflow)
+    }
+
     /// Nothing, in a currency.
     #[must_use]
     pub fn zero(currency: Currency) -> Self {

@@ -1,16 +1,49 @@
-//! Sending commands to the payments queue.
+//! Sending commands to the queues that carry them.
+
+use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use quittance_domain::command::PaymentCommand;
+use quittance_domain::command::{GatewayCommand, PaymentCommand};
+use quittance_domain::event::EventMessage;
+use quittance_domain::id::TransactionId;
 use sha2::{Digest, Sha256};
 
-use crate::envelope::CloudEvent;
+use crate::envelope::{CloudEvent, Payload};
+use crate::publisher::Published;
 
 /// SendMessageBatch takes ten entries.
 const BATCH_SIZE_MAX: usize = 10;
 
-/// The payments queue (FIFO).
+/// A command that travels through a FIFO queue.
+pub trait Command: Payload {
+    /// What it concerns; commands about one thing keep their order.
+    fn group(&self) -> &str;
+    /// Its own name, the same for every delivery: a convenience of five minutes; the database is the guard.
+    fn name(&self) -> String;
+}
+
+impl Command for PaymentCommand {
+    fn group(&self) -> &str {
+        self.transaction_id().as_str()
+    }
+
+    fn name(&self) -> String {
+        self.name()
+    }
+}
+
+impl Command for GatewayCommand {
+    fn group(&self) -> &str {
+        self.subject()
+    }
+
+    fn name(&self) -> String {
+        self.name()
+    }
+}
+
+/// A queue of commands (FIFO).
 #[derive(Debug, Clone)]
 pub struct CommandQueue {
     client: aws_sdk_sqs::Client,
@@ -24,36 +57,110 @@ impl CommandQueue {
         Self { client: aws_sdk_sqs::Client::new(aws), url }
     }
 
-    /// Sends commands, each into the group of its transaction. All are durable when this returns.
+    /// Sends commands, each into the group of what it concerns. All are durable when this returns.
     ///
     /// # Errors
     /// A sentence, if one was not taken. Some may have been: sending all of them again is safe.
-    pub async fn send(&self, commands: &[CloudEvent<PaymentCommand>]) -> Result<(), String> {
+    pub async fn send<T: Command>(&self, commands: &[CloudEvent<T>]) -> Result<(), String> {
         for chunk in commands.chunks(BATCH_SIZE_MAX) {
-            let entries: Result<Vec<_>, String> = chunk.iter().enumerate().map(entry).collect();
-            let answer = self
-                .client
-                .send_message_batch()
-                .queue_url(&self.url)
-                .set_entries(Some(entries?))
-                .send()
-                .await
-                .map_err(|error| format!("the payments queue did not answer: {}", error.into_service_error()))?;
-            if let Some(failed) = answer.failed().first() {
-                return Err(format!("the payments queue refused a command: {}", failed.code()));
-            }
+            let entries: Result<Vec<_>, String> = chunk.iter().enumerate().map(command_entry).collect();
+            self.send_batch(entries?).await?;
         }
         Ok(())
     }
+
+    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), String> {
+        let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| format!("the queue did not answer: {}", error.into_service_error()))?;
+        match answer.failed().first() {
+            Some(failed) => Err(format!("the queue refused a command: {}", failed.code())),
+            None => Ok(()),
+        }
+    }
 }
 
-fn entry((index, command): (usize, &CloudEvent<PaymentCommand>)) -> Result<SendMessageBatchRequestEntry, String> {
+/// The command queues of the payment gateways: one for each provider, so that one that is away holds up no other.
+#[derive(Debug, Clone)]
+pub struct GatewayQueues {
+    queues: HashMap<String, CommandQueue>,
+}
+
+impl GatewayQueues {
+    /// The queues, by provider.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, urls: HashMap<&'static str, String>) -> Self {
+        let queue = |(provider, url): (&'static str, String)| (provider.to_owned(), CommandQueue::new(aws, url));
+        Self { queues: urls.into_iter().map(queue).collect() }
+    }
+
+    /// Sends commands to the gateway of one provider.
+    ///
+    /// # Errors
+    /// A sentence, if it has no queue or one command was not taken. Sending all of them again is safe.
+    pub async fn send(&self, provider: &str, commands: &[CloudEvent<GatewayCommand>]) -> Result<(), String> {
+        let queue = self.queues.get(provider).ok_or_else(|| no_queue(provider))?;
+        queue.send(commands).await
+    }
+
+    /// Sends commands from the outbox, each to the provider whose payment its group names. Never fails as a whole: what
+    /// is not sent is sent later, and a gateway's queue that is away holds up no other.
+    pub async fn publish(&self, messages: &[EventMessage]) -> Published {
+        let mut result = Published::default();
+        let mut by_provider: HashMap<String, Vec<&EventMessage>> = HashMap::new();
+        for message in messages {
+            let provider = message.group_id.parse::<TransactionId>().map(|name| name.provider().to_string());
+            by_provider.entry(provider.unwrap_or_default()).or_default().push(message);
+        }
+        for (provider, messages) in by_provider {
+            let Some(queue) = self.queues.get(&provider) else {
+                result.refused.extend(messages.iter().map(|message| (message.id, no_queue(&provider))));
+                continue;
+            };
+            for chunk in messages.chunks(BATCH_SIZE_MAX) {
+                let entries: Result<Vec<_>, String> = chunk.iter().copied().enumerate().map(message_entry).collect();
+                let sent = match entries {
+                    Ok(entries) => queue.send_batch(entries).await,
+                    Err(error) => Err(error),
+                };
+                match sent {
+                    Ok(()) => result.published.extend(chunk.iter().map(|message| message.id)),
+                    Err(failure) => {
+                        tracing::warn!(provider, failure, "gateway commands not sent yet");
+                        result.failures.push(failure);
+                        break;
+                    }
+                }
+            }
+        }
+        result
+    }
+}
+
+fn no_queue(provider: &str) -> String {
+    format!("there is no gateway of the provider `{provider}` here")
+}
+
+fn command_entry<T: Command>(
+    (index, command): (usize, &CloudEvent<T>),
+) -> Result<SendMessageBatchRequestEntry, String> {
+    let body = command.to_json().map_err(|error| error.to_string())?;
+    let name = hex::encode(Sha256::digest(command.payload.name()));
+    entry(index, body, command.payload.group(), name)
+}
+
+fn message_entry((index, message): (usize, &EventMessage)) -> Result<SendMessageBatchRequestEntry, String> {
+    entry(index, message.body.clone(), &message.group_id, message.id.to_string())
+}
+
+fn entry(index: usize, body: String, group: &str, name: String) -> Result<SendMessageBatchRequestEntry, String> {
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
-        .message_body(command.to_json().map_err(|error| error.to_string())?)
-        .message_group_id(command.payload.transaction_id().as_str())
-        // A convenience of five minutes: the database is the guard.
-        .message_deduplication_id(hex::encode(Sha256::digest(command.payload.name())))
+        .message_body(body)
+        .message_group_id(group)
+        .message_deduplication_id(name)
         .build()
         .map_err(|error| error.to_string())
 }

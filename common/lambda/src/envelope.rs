@@ -28,7 +28,7 @@ impl Payload for PaymentCommand {
 }
 
 impl Payload for GatewayCommand {
-    const TYPES: &'static [&'static str] = &["InitiateRefund"];
+    const TYPES: &'static [&'static str] = &["InitiateRefund", "QueryPayment"];
     const VERSION: u32 = COMMAND_VERSION;
 
     fn type_name(&self) -> &'static str {

@@ -37,6 +37,18 @@ impl Settings {
         }
     }
 
+    /// A setting that each payment provider in use has, `<PROVIDER>_<NAME>`.
+    #[must_use]
+    pub fn of_providers(
+        &self,
+        providers: impl IntoIterator<Item = &'static str>,
+        name: &str,
+    ) -> HashMap<&'static str, String> {
+        let value = |provider: &str| self.values.get(&format!("{}_{name}", provider.to_uppercase()));
+        let is_set = |value: &&String| !value.is_empty();
+        providers.into_iter().filter_map(|provider| Some((provider, value(provider).filter(is_set)?.clone()))).collect()
+    }
+
     /// A group of settings that has a reader of its own.
     pub fn group<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Option<T> {
         let missing_before = self.problems.len();

@@ -1,17 +1,26 @@
 //! The payment gateways: one module per provider, chosen by name.
 //!
-//! A provider verifies and reads its own webhooks. A new one is a module and a line in [`by_name`].
+//! A provider verifies and reads its own webhooks; nothing here does any I/O. A new one is a module and a line in
+//! [`by_name`].
 
+pub mod adyen;
+pub mod api;
+pub mod gocardless;
+pub mod manual;
+mod signature;
 pub mod stripe;
+mod told;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use quittance_domain::command::Evidence;
+use quittance_domain::command::{Evidence, QueryPayment};
+
+use crate::api::Api;
 
 /// Why a webhook is not believed. Nothing of it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Forged {
-    /// The header that carries the signature is missing or cannot be read.
+    /// What carries the signature is missing or cannot be read.
     #[error("the signature is missing or cannot be read")]
     NoSignature,
     /// No secret of ours made this signature.
@@ -39,11 +48,37 @@ impl Forged {
 pub enum Notice {
     /// Evidence of a payment.
     Evidence(Box<Evidence>),
-    /// Something that does not concern payments of invoices.
+    /// Something happened to a payment, but how much money it concerns only the gateway's API tells.
+    Ask(QueryPayment),
+    /// Something that moves no money of a payment.
     Ignored {
         /// The provider's name for it.
         event_type: String,
+        /// Why it is passed over.
+        reason: &'static str,
     },
+    /// A type of event that this build has never heard of; it is kept, to be read after an update.
+    Unknown {
+        /// The provider's name for it.
+        event_type: String,
+    },
+}
+
+/// The longest name of an event type that is repeated in logs.
+const EVENT_TYPE_LENGTH_MAX: usize = 100;
+
+impl Notice {
+    pub(crate) fn ignored(event_type: &str, reason: &'static str) -> Self {
+        Self::Ignored { event_type: shorten(event_type), reason }
+    }
+
+    pub(crate) fn unknown(event_type: &str) -> Self {
+        Self::Unknown { event_type: shorten(event_type) }
+    }
+}
+
+fn shorten(event_type: &str) -> String {
+    event_type.chars().filter(|letter| !letter.is_control()).take(EVENT_TYPE_LENGTH_MAX).collect()
 }
 
 /// An authentic body that this build cannot read.
@@ -56,12 +91,28 @@ pub struct Unreadable {
     pub reason: String,
 }
 
-/// A payment gateway.
+impl Unreadable {
+    pub(crate) fn new(provider: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self { provider, reason: reason.to_string() }
+    }
+}
+
+/// Whoever moves money for us.
 pub trait Provider: Send + Sync {
     /// The name in URLs, transaction ids and accounts.
     fn name(&self) -> &'static str;
 
-    /// Checks that the gateway sent these very bytes, against every secret that may be in use.
+    /// How it tells of payments by itself; none if it does not.
+    fn webhooks(&self) -> Option<&dyn Webhooks>;
+
+    /// How it is asked to move money, and what became of it; none if it cannot be.
+    fn api(&self) -> Option<&dyn Api>;
+}
+
+/// A gateway's messages to us.
+pub trait Webhooks: Send + Sync {
+    /// Checks that the gateway sent these very bytes, against every secret that may be in use. What the gateway's
+    /// scheme leaves unsigned must not become evidence in [`Self::read`].
     ///
     /// # Errors
     /// [`Forged`].
@@ -74,9 +125,16 @@ pub trait Provider: Send + Sync {
     fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Unreadable>;
 }
 
+/// All providers.
+pub const ALL: &[&dyn Provider] = &[&stripe::Stripe, &adyen::Adyen, &gocardless::GoCardless, &manual::Manual];
+
 /// The provider that is called `name`.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static dyn Provider> {
-    const PROVIDERS: &[&dyn Provider] = &[&stripe::Stripe];
-    PROVIDERS.iter().copied().find(|provider| provider.name() == name)
+    ALL.iter().copied().find(|provider| provider.name() == name)
+}
+
+/// The names of all providers.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|provider| provider.name())
 }

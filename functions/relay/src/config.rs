@@ -1,5 +1,7 @@
 //! Settings of the relay.
 
+use std::collections::HashMap;
+
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
@@ -10,6 +12,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// Where events are published.
     pub topic_arn: String,
+    /// Where commands to each payment gateway go, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
+    pub gateway_queue_urls: HashMap<&'static str, String>,
 }
 
 impl Config {
@@ -20,6 +24,7 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
-        settings.finish_with(database).map(|database| Self { database, topic_arn })
+        let gateway_queue_urls = settings.of_providers(quittance_providers::names(), "GATEWAY_QUEUE_URL");
+        settings.finish_with(database).map(|database| Self { database, topic_arn, gateway_queue_urls })
     }
 }

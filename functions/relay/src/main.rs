@@ -1,13 +1,17 @@
 //! Wires the relay to its settings and clients.
 
+// The futures of two AWS clients within one another are deeper than the default.
+#![recursion_limit = "256"]
+
 use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
 use quittance_relay::config::Config;
-use quittance_relay::relay::relay;
+use quittance_relay::relay::{Destinations, relay};
 use quittance_store::Database;
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,9 +20,12 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(Settings::from_environment())?;
     let aws = aws::config(Retries::Queue).await;
     let database = Database::new(config.database, &aws);
-    let publisher = Publisher::new(&aws, config.topic_arn);
+    let destinations = Destinations {
+        events: Publisher::new(&aws, config.topic_arn),
+        gateways: GatewayQueues::new(&aws, config.gateway_queue_urls),
+    };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
-        let relayed = relay(&database, &publisher, Utc::now(), event.context.deadline()).await?;
+        let relayed = relay(&database, &destinations, Utc::now(), event.context.deadline()).await?;
         tracing::info!(published = relayed.published, parked = relayed.parked, purged = relayed.purged, "relayed");
         Ok::<_, Error>(())
     }))

@@ -3,11 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::publisher::Publisher;
 use quittance_store::outbox::{self, Destination};
 use quittance_store::{Database, StoreError};
 
-/// Rows younger than this are being published by whoever wrote them.
+/// Events younger than this are being published by whoever wrote them. Gateway commands are sent by the relay alone.
 pub const GRACE: TimeDelta = TimeDelta::seconds(30);
 
 /// Rows locked at once: a transaction stays short.
@@ -30,40 +31,64 @@ pub struct Relayed {
     pub purged: u64,
 }
 
-/// Publishes what was written before `now` less [`GRACE`], oldest first, until nothing is left, nothing can be
-/// published, or the deadline is near.
+/// Where outbox rows go.
+#[derive(Debug, Clone)]
+pub struct Destinations {
+    /// The events topic.
+    pub events: Publisher,
+    /// The gateways' command queues.
+    pub gateways: GatewayQueues,
+}
+
+/// Publishes events that were written before `now` less [`GRACE`], and sends gateway commands; oldest first, until
+/// nothing is left, nothing can be published, or the deadline is near.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails; what was published by then may be published again.
 pub async fn relay(
     database: &Database,
-    publisher: &Publisher,
+    destinations: &Destinations,
     now: DateTime<Utc>,
     deadline: SystemTime,
 ) -> Result<Relayed, StoreError> {
     let mut relayed = Relayed::default();
+    for (destination, before) in [(Destination::GatewayCommands, now), (Destination::InvoiceEvents, now - GRACE)] {
+        drain(database, destinations, (destination, before), deadline, &mut relayed).await?;
+    }
+    relayed.purged = outbox::purge(database, now - KEPT_FOR).await?;
+    Ok(relayed)
+}
+
+async fn drain(
+    database: &Database,
+    destinations: &Destinations,
+    (destination, before): (Destination, DateTime<Utc>),
+    deadline: SystemTime,
+    relayed: &mut Relayed,
+) -> Result<(), StoreError> {
     let time_is_left = || deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > TIME_RESERVE);
     while time_is_left() {
         let mut transaction = database.begin().await?;
-        let messages =
-            outbox::lock_unpublished(&mut transaction, Destination::InvoiceEvents, now - GRACE, BATCH_SIZE_MAX).await?;
+        let messages = outbox::lock_unpublished(&mut transaction, destination, before, BATCH_SIZE_MAX).await?;
         if messages.is_empty() {
             break;
         }
-        let result = publisher.publish(&messages).await;
+        let result = match destination {
+            Destination::InvoiceEvents => destinations.events.publish(&messages).await,
+            Destination::GatewayCommands => destinations.gateways.publish(&messages).await,
+        };
         for (id, reason) in &result.refused {
             // `OutboxParkedMetric` in the template counts this line.
-            tracing::error!(alarm = "outbox_parked", event.id = %id, reason, "an event can never be published and is parked");
+            tracing::error!(alarm = "outbox_parked", message.id = %id, reason, "a message can never be published and is parked");
         }
         outbox::conclude(&mut transaction, &result.published, &result.refused).await?;
         transaction.commit().await?;
         relayed.published += result.published.len();
         relayed.parked += result.refused.len();
         if !result.failures.is_empty() {
-            // SNS is away or throttles: the next minute goes on.
+            // The other side is away or throttles: the next minute goes on.
             break;
         }
     }
-    relayed.purged = outbox::purge(database, now - KEPT_FOR).await?;
-    Ok(relayed)
+    Ok(())
 }

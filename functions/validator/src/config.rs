@@ -1,5 +1,7 @@
 //! Settings of the validator.
 
+use std::collections::HashMap;
+
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
@@ -16,8 +18,11 @@ pub struct Config {
     pub payments_queue_url: String,
     /// Where authentic messages go that nobody understands.
     pub dead_letter_queue_url: String,
-    /// Stripe's signing secrets in Secrets Manager, separated by white space while they rotate.
-    pub stripe_webhook_secret_arn: String,
+    /// Where each gateway's signing secrets are in Secrets Manager, from `<PROVIDER>_WEBHOOK_SECRET_ARN`. The door of a
+    /// gateway without any is closed.
+    pub webhook_secret_arns: HashMap<&'static str, String>,
+    /// Where commands to each payment gateway go, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
+    pub gateway_queue_urls: HashMap<&'static str, String>,
 }
 
 impl Config {
@@ -31,14 +36,16 @@ impl Config {
         let rejections_table = settings.required("REJECTIONS_TABLE");
         let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
-        let stripe_webhook_secret_arn = settings.required("STRIPE_WEBHOOK_SECRET_ARN");
+        let webhook_secret_arns = settings.of_providers(quittance_providers::names(), "WEBHOOK_SECRET_ARN");
+        let gateway_queue_urls = settings.of_providers(quittance_providers::names(), "GATEWAY_QUEUE_URL");
         settings.finish_with(database).map(|database| Self {
             database,
             idempotency_table,
             rejections_table,
             payments_queue_url,
             dead_letter_queue_url,
-            stripe_webhook_secret_arn,
+            webhook_secret_arns,
+            gateway_queue_urls,
         })
     }
 }

@@ -13,6 +13,7 @@ pub mod config;
 pub mod decisions;
 pub mod once;
 pub mod rejections;
+pub mod signing_secrets;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -21,13 +22,13 @@ use axum::Router;
 use axum::middleware::map_response;
 use axum::routing::post;
 use quittance_idempotency::IdempotencyTable;
-use quittance_lambda::command_queue::CommandQueue;
+use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::problem::{as_problem, unknown_route};
 use quittance_store::Database;
 
 use crate::rejections::Rejections;
-use crate::webhooks::Secrets;
+use crate::signing_secrets::SigningSecrets;
 
 /// The name in the envelopes' `source`.
 pub(crate) const FUNCTION: &str = "validator";
@@ -41,12 +42,14 @@ pub struct Validator {
     pub idempotency: IdempotencyTable,
     /// Where commands go.
     pub payments_queue: CommandQueue,
+    /// Where questions to the gateways go.
+    pub gateway_queues: GatewayQueues,
     /// Where authentic messages go that nobody understands.
     pub dead_letters: DeadLetterQueue,
     /// What was refused.
     pub rejections: Rejections,
     /// The gateways' signing secrets.
-    pub secrets: Secrets,
+    pub signing_secrets: SigningSecrets,
 }
 
 /// The routes.

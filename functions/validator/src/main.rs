@@ -6,14 +6,14 @@ use chrono::TimeDelta;
 use lambda_http::Error;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
-use quittance_lambda::command_queue::CommandQueue;
+use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
-use quittance_lambda::{secret, telemetry};
+use quittance_lambda::telemetry;
 use quittance_store::Database;
 use quittance_validator::config::Config;
 use quittance_validator::rejections::Rejections;
-use quittance_validator::webhooks::Secrets;
+use quittance_validator::signing_secrets::SigningSecrets;
 use quittance_validator::{Validator, router};
 
 /// A key and its answer are kept this long.
@@ -24,15 +24,16 @@ async fn main() -> Result<(), Error> {
     telemetry::start();
     let config = Config::read(Settings::from_environment())?;
     let aws = aws::config(Retries::Sdk).await;
-    let stripe = secret::read(&aws, &config.stripe_webhook_secret_arn).await?;
     let validator = Validator {
         database: Database::new(config.database, &aws),
         idempotency: IdempotencyTable::new(&aws, config.idempotency_table, KEYS_KEPT_FOR),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
         rejections: Rejections::new(&aws, config.rejections_table),
-        secrets: Secrets::new([("stripe", stripe)]),
+        gateway_queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
+        signing_secrets: SigningSecrets::new(&aws, config.webhook_secret_arns),
     };
     validator.idempotency.warm_up().await;
+    validator.signing_secrets.warm_up().await;
     lambda_http::run(router(Arc::new(validator))).await
 }

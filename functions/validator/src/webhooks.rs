@@ -1,40 +1,24 @@
 //! `POST /webhooks/{provider}`.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
-use quittance_domain::command::PaymentCommand;
+use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_lambda::batch::{Record, Refusal};
 use quittance_lambda::correlation;
+use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::fields::BODY_BYTES_MAX;
 use quittance_lambda::problem::Problem;
-use quittance_providers::{Forged, Notice, Unreadable, by_name};
+use quittance_providers::{Forged, Notice, Webhooks, by_name};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use crate::Validator;
 use crate::commands::envelope;
-
-/// The gateways' signing secrets by provider; several while they rotate.
-#[derive(Clone)]
-pub struct Secrets(HashMap<&'static str, Vec<String>>);
-
-impl Secrets {
-    /// Takes each provider's secrets as one text, separated by white space.
-    pub fn new(secrets: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        let split = |text: String| text.split_whitespace().map(ToOwned::to_owned).collect();
-        Self(secrets.into_iter().map(|(provider, text)| (provider, split(text))).collect())
-    }
-}
-
-impl std::fmt::Debug for Secrets {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_set().entries(self.0.keys()).finish()
-    }
-}
+use crate::{FUNCTION, Validator};
 
 /// Takes a gateway's message: verified, made durable, then answered.
 pub(crate) async fn receive(
@@ -43,23 +27,48 @@ pub(crate) async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let Some(provider) = by_name(&provider) else {
+    let known = by_name(&provider).filter(|provider| validator.signing_secrets.expects(provider.name()));
+    let Some((name, webhooks)) = known.and_then(|provider| Some((provider.name(), provider.webhooks()?))) else {
         return Err(Problem::not_found("provider", provider.chars().take(40).collect::<String>()));
     };
     if body.len() > BODY_BYTES_MAX {
-        validator.rejections.note("too_large", provider.name(), &body).await;
+        validator.rejections.note("too_large", name, &body).await;
         return Err(Problem::too_large(BODY_BYTES_MAX));
     }
-    let secrets = validator.secrets.0.get(provider.name()).map(Vec::as_slice).unwrap_or_default();
-    if let Err(forged) = provider.verify(&headers, &body, secrets, Utc::now()) {
-        validator.rejections.note(forged.code(), provider.name(), &body).await;
+    if let Err(forged) = verify(&validator, (name, webhooks), &headers, &body).await? {
+        validator.rejections.note(forged.code(), name, &body).await;
         return Err(unauthentic(forged));
     }
-    match provider.read(&body) {
-        Ok(notices) => send(&validator, notices, correlation::of(&headers)).await?,
-        Err(unreadable) => park(&validator, &unreadable, &body).await?,
+    match webhooks.read(&body) {
+        Ok(notices) => take(&validator, name, notices, &body, correlation::of(&headers)).await?,
+        Err(unreadable) => {
+            let refusal = Refusal { code: "unreadable_webhook", reason: unreadable.to_string() };
+            park(&validator, name, &refusal, &body).await?;
+        }
     }
     Ok(StatusCode::OK)
+}
+
+/// Checks the signature, a second time with the secrets as they are now if those at hand do not fit.
+async fn verify(
+    validator: &Validator,
+    (name, webhooks): (&'static str, &dyn Webhooks),
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Result<(), Forged>, Problem> {
+    let unavailable = |error: String| {
+        tracing::error!(provider = name, error, "the signing secrets cannot be read");
+        Problem::unavailable(2)
+    };
+    let secrets = validator.signing_secrets.of(name).await.map_err(unavailable)?;
+    let verdict = webhooks.verify(headers, body, &secrets, Utc::now());
+    if verdict != Err(Forged::WrongSignature) {
+        return Ok(verdict);
+    }
+    match validator.signing_secrets.read_again(name).await.map_err(unavailable)? {
+        Some(now) if now != secrets => Ok(webhooks.verify(headers, body, &now, Utc::now())),
+        _ => Ok(verdict),
+    }
 }
 
 fn unauthentic(forged: Forged) -> Problem {
@@ -67,35 +76,64 @@ fn unauthentic(forged: Forged) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthentic-webhook", "The webhook is not authentic", detail)
 }
 
-async fn send(validator: &Validator, notices: Vec<Notice>, correlation_id: String) -> Result<(), Problem> {
-    let mut commands = Vec::new();
+/// Makes durable what the message tells, and what of it is new to this build.
+async fn take(
+    validator: &Validator,
+    name: &'static str,
+    notices: Vec<Notice>,
+    body: &[u8],
+    correlation_id: String,
+) -> Result<(), Problem> {
+    let (mut commands, mut questions) = (Vec::new(), Vec::new());
+    let mut unknown = BTreeSet::new();
     for notice in notices {
         match notice {
             Notice::Evidence(evidence) => {
                 commands.push(envelope(PaymentCommand::of(*evidence), correlation_id.clone(), Utc::now()));
             }
-            Notice::Ignored { event_type } => {
-                tracing::info!(webhook.r#type = event_type, "a webhook concerns no invoice")
+            Notice::Ask(question) => {
+                let (subject, command) = (question.resource.clone(), GatewayCommand::QueryPayment(question));
+                let id = Uuid::now_v7();
+                questions.push(CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id.clone(), command));
+            }
+            Notice::Ignored { event_type, reason } => {
+                tracing::info!(provider = name, webhook.r#type = event_type, reason, "a webhook is passed over");
+            }
+            Notice::Unknown { event_type } => {
+                unknown.insert(event_type);
             }
         }
     }
-    validator.payments_queue.send(&commands).await.map_err(|error| {
-        tracing::error!(error, "a webhook was not made durable; the gateway sends it again");
+    let unavailable = |error: String| {
+        tracing::error!(provider = name, error, "a webhook was not made durable; the gateway sends it again");
         Problem::unavailable(2)
-    })
+    };
+    validator.payments_queue.send(&commands).await.map_err(unavailable)?;
+    if !questions.is_empty() {
+        validator.gateway_queues.send(name, &questions).await.map_err(unavailable)?;
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let types: Vec<String> = unknown.into_iter().collect();
+    let reason = format!("this build does not know {}; deploy one that does, then replay", types.join(", "));
+    park(validator, name, &Refusal { code: "unknown_event_type", reason }, body).await
 }
 
 /// Keeps an authentic message that this build does not understand, to be replayed after a fix.
-async fn park(validator: &Validator, unreadable: &Unreadable, body: &[u8]) -> Result<(), Problem> {
+async fn park(validator: &Validator, name: &str, refusal: &Refusal, body: &[u8]) -> Result<(), Problem> {
     let record = Record {
         message_id: hex::encode(Sha256::digest(body)),
-        group_id: unreadable.provider.to_owned(),
+        group_id: name.to_owned(),
         body: String::from_utf8_lossy(body).into_owned(),
         receive_count: 1,
     };
-    let refusal = Refusal { code: "unreadable_webhook", reason: unreadable.to_string() };
-    validator.dead_letters.park(&record, &refusal).await.map_err(|error| {
-        tracing::error!(error, "an authentic webhook was not made durable; the gateway sends it again");
+    validator.dead_letters.park(&record, refusal).await.map_err(|error| {
+        tracing::error!(
+            provider = name,
+            error,
+            "an authentic webhook was not made durable; the gateway sends it again"
+        );
         Problem::unavailable(2)
     })
 }

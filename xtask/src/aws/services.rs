@@ -140,6 +140,14 @@ impl Aws {
         Ok(text_at(&answer, "/ARN")?.to_owned())
     }
 
+    /// Changes an existing secret's text.
+    ///
+    /// # Errors
+    /// When Secrets Manager refuses.
+    pub fn secret_change(&self, id: &str, text: &str) -> Result<()> {
+        self.json_call("secretsmanager", "PutSecretValue", &json!({ "SecretId": id, "SecretString": text })).map(drop)
+    }
+
     /// All e-mails sent so far, in order.
     ///
     /// # Errors

@@ -1,0 +1,173 @@
+use quittance_domain::command::Evidence;
+use quittance_domain::command::InvoiceHint;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::signature;
+
+const SECRET: &str = "00ff10ee20dd30cc";
+
+fn item(event_code: &str, success: &str, original: &str) -> Value {
+    json!({
+        "additionalData": {}, "amount": {"currency": "EUR", "value": 11_900}, "eventCode": event_code,
+        "eventDate": "2026-11-02T13:00:00+01:00", "merchantAccountCode": "Nordlicht", "merchantReference": "INV-7",
+        "originalReference": original, "pspReference": "PSP1", "success": success,
+    })
+}
+
+fn signed(mut item: Value) -> Value {
+    let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let joined = [
+        text("pspReference"),
+        text("originalReference"),
+        text("merchantAccountCode"),
+        text("merchantReference"),
+        item["amount"]["value"].to_string(),
+        item["amount"]["currency"].as_str().unwrap().to_owned(),
+        text("eventCode"),
+        text("success"),
+    ]
+    .join(":");
+    let key = hex::decode(SECRET).unwrap();
+    item["additionalData"]["hmacSignature"] = json!(STANDARD.encode(signature::sign(&key, &joined)));
+    item
+}
+
+fn body(items: &[Value]) -> Vec<u8> {
+    let items: Vec<Value> = items.iter().map(|item| json!({"NotificationRequestItem": item})).collect();
+    json!({"live": "false", "notificationItems": items}).to_string().into_bytes()
+}
+
+fn verify(items: &[Value]) -> Result<(), Forged> {
+    let secrets = ["ab".repeat(32), SECRET.to_owned()];
+    Adyen.verify(&HeaderMap::new(), &body(items), &secrets, DateTime::UNIX_EPOCH)
+}
+
+fn changed(pointer: &str, value: Value) -> Value {
+    let mut item = signed(item("AUTHORISATION", "true", ""));
+    *item.pointer_mut(pointer).unwrap() = value;
+    item
+}
+
+#[test]
+fn every_item_must_be_signed_by_a_secret_in_rotation() {
+    let good = signed(item("AUTHORISATION", "true", ""));
+    assert_eq!(verify(std::slice::from_ref(&good)), Ok(()));
+    assert_eq!(verify(&[good, item("AUTHORISATION", "true", "")]), Err(Forged::NoSignature));
+    assert_eq!(verify(&[]), Err(Forged::NoSignature));
+    assert_eq!(Adyen.verify(&HeaderMap::new(), b"{}", &[], DateTime::UNIX_EPOCH), Err(Forged::NoSignature));
+}
+
+#[test]
+fn a_change_of_any_of_the_eight_signed_members_is_forged() {
+    for (pointer, value) in [
+        ("/pspReference", json!("PSP2")),
+        ("/originalReference", json!("PSP0")),
+        ("/merchantAccountCode", json!("Other")),
+        ("/merchantReference", json!("INV-8")),
+        ("/amount/value", json!(11_901)),
+        ("/amount/currency", json!("USD")),
+        ("/eventCode", json!("REFUND")),
+        ("/success", json!("false")),
+    ] {
+        assert_eq!(verify(&[changed(pointer, value)]), Err(Forged::WrongSignature), "{pointer}");
+    }
+}
+
+#[test]
+fn parts_that_a_colon_moves_from_one_member_to_the_next_are_forged() {
+    // Joined, both read the same.
+    let mut moved = signed(item("AUTHORISATION", "true", "PSP0"));
+    moved["pspReference"] = json!("PSP1:PSP0");
+    moved["originalReference"] = json!("Nordlicht");
+    moved["merchantAccountCode"] = json!("INV-7");
+    assert_eq!(verify(&[moved]), Err(Forged::WrongSignature));
+    let mut with_colon = item("AUTHORISATION", "true", "");
+    with_colon["merchantReference"] = json!("a:b");
+    assert_eq!(verify(&[signed(with_colon)]), Err(Forged::WrongSignature));
+}
+
+fn evidence(item: Value) -> Evidence {
+    match Adyen.read(&body(&[item])).unwrap().into_iter().next().unwrap() {
+        Notice::Evidence(evidence) => *evidence,
+        other => panic!("evidence, not {other:?}"),
+    }
+}
+
+#[test]
+fn an_authorisation_is_a_capture_of_the_payment_that_it_names() {
+    let told = evidence(item("AUTHORISATION", "true", ""));
+    assert_eq!((told.kind, *told.amount), (FactKind::Capture, Money::parse("119.00", "EUR").unwrap()));
+    assert_eq!(told.transaction_id.as_str(), "adyen:PSP1");
+    assert_eq!(told.invoice, Some(InvoiceHint::Number("INV-7".to_owned())));
+    assert_eq!(told.event_id, "adyen:PSP1:AUTHORISATION:true");
+    let mut ours = item("AUTHORISATION", "true", "");
+    ours["merchantReference"] = json!("pay_00000000000000000000000000000007");
+    assert_eq!(evidence(ours).payment_id.map(|id| id.to_string()).unwrap(), "pay_00000000000000000000000000000007");
+}
+
+#[test]
+fn what_the_signature_does_not_cover_moves_no_money_elsewhere() {
+    let plain = evidence(item("AUTHORISATION", "true", ""));
+    let mut decorated = item("AUTHORISATION", "true", "");
+    decorated["additionalData"] =
+        json!({"metadata.invoice_id": "inv_00000000000000000000000000000001", "metadata.payment_id": "x"});
+    decorated["reason"] = json!("paid for INV-9");
+    decorated["paymentMethod"] = json!("visa");
+    assert_eq!(evidence(decorated), plain);
+}
+
+#[test]
+fn each_event_tells_its_kind_of_the_original_payment() {
+    use FactKind::{Dispute, DisputeLost, DisputeWon, Expiry, Failure, Refund, RefundFailure, Reversal};
+    for (event_code, success, kind) in [
+        ("AUTHORISATION", "false", Failure),
+        ("OFFER_CLOSED", "true", Expiry),
+        ("CAPTURE_FAILED", "true", Reversal),
+        ("CANCELLATION", "true", Reversal),
+        ("REFUND", "true", Refund),
+        ("CANCEL_OR_REFUND", "true", Refund),
+        ("REFUND", "false", RefundFailure),
+        ("REFUND_FAILED", "true", RefundFailure),
+        ("REFUNDED_REVERSED", "true", RefundFailure),
+        ("NOTIFICATION_OF_CHARGEBACK", "true", Dispute),
+        ("CHARGEBACK", "true", DisputeLost),
+        ("CHARGEBACK_REVERSED", "true", DisputeWon),
+        ("SECOND_CHARGEBACK", "true", DisputeLost),
+    ] {
+        let told = evidence(item(event_code, success, "PSP0"));
+        assert_eq!((told.kind, told.transaction_id.as_str()), (kind, "adyen:PSP0"), "{event_code} {success}");
+        assert_eq!((told.invoice, told.movement.as_str()), (None, "PSP1"));
+    }
+}
+
+#[test]
+fn a_refund_that_we_asked_for_is_known_by_our_id_whatever_is_told_of_it_later() {
+    let ours = "ref_00000000000000000000000000000001";
+    for (event_code, psp) in [("REFUND", "PSP1"), ("REFUND_FAILED", "PSP9")] {
+        let mut refund = item(event_code, "true", "PSP0");
+        (refund["merchantReference"], refund["pspReference"]) = (json!(ours), json!(psp));
+        assert_eq!(evidence(refund).movement, ours);
+    }
+}
+
+#[test]
+fn what_moves_no_money_of_ours_is_ignored_with_a_reason_and_what_is_new_is_unknown() {
+    let read =
+        |event_code: &str| Adyen.read(&body(&[item(event_code, "true", "")])).unwrap().into_iter().next().unwrap();
+    for event_code in ["REPORT_AVAILABLE", "CAPTURE", "PENDING", "PAYOUT_THIRDPARTY", "REQUEST_FOR_INFORMATION"] {
+        assert!(matches!(read(event_code), Notice::Ignored { .. }), "{event_code}");
+    }
+    assert_eq!(read("TELEPORTATION"), Notice::Unknown { event_type: "TELEPORTATION".to_owned() });
+}
+
+#[test]
+fn currencies_that_adyen_scales_otherwise_than_iso_keep_their_value() {
+    for (currency, value) in
+        [("CLP", "119"), ("ISK", "119"), ("CVE", "11900"), ("IDR", "11900"), ("JPY", "11900"), ("KWD", "11.900")]
+    {
+        let mut told = item("AUTHORISATION", "true", "");
+        told["amount"]["currency"] = json!(currency);
+        assert_eq!(*evidence(told).amount, Money::parse(value, currency).unwrap(), "{currency}");
+    }
+}

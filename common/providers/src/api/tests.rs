@@ -1,0 +1,179 @@
+use chrono::DateTime;
+use quittance_domain::fact::FactKind;
+use quittance_domain::money::Money;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::by_name;
+
+const REFUND: &str = "ref_00000000000000000000000000000001";
+
+fn access() -> Access {
+    Access { key: "secret-key".to_owned(), account: "Merchant".to_owned() }
+}
+
+fn order(payment: &str, value: &str, currency: &str) -> InitiateRefund {
+    InitiateRefund {
+        refund_id: REFUND.parse().unwrap(),
+        payment_id: "pay_00000000000000000000000000000002".parse().unwrap(),
+        transaction_id: payment.parse().unwrap(),
+        provider: payment.split_once(':').unwrap().0.parse().unwrap(),
+        amount: Money::parse(value, currency).and_then(Money::positive).unwrap(),
+    }
+}
+
+fn api(payment: &str) -> &'static dyn Api {
+    by_name(payment.split_once(':').unwrap().0).unwrap().api().unwrap()
+}
+
+fn answer(status: u16, body: &Value) -> Answer {
+    Answer { status, body: body.to_string().into_bytes() }
+}
+
+fn header<'a>(call: &'a Call, name: &str) -> &'a str {
+    call.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+
+#[test]
+fn only_an_answer_about_the_call_itself_refuses_it() {
+    let trouble = |status: u16| answer(status, &json!({})).trouble();
+    assert_eq!((trouble(200), trouble(201)), (None, None));
+    for status in [400, 402, 404, 410, 422] {
+        assert!(matches!(trouble(status), Some(Outcome::Refused(_))), "{status}");
+    }
+    for status in [301, 401, 403, 408, 409, 429, 500, 502, 503, 504] {
+        assert!(matches!(trouble(status), Some(Outcome::Unknown(_))), "{status}");
+    }
+}
+
+#[test]
+fn each_gateway_is_asked_for_a_refund_under_the_refunds_own_key_in_its_own_units() {
+    let payment =
+        answer(200, &json!({"payments": {"id": "PM1", "amount": 10_000, "amount_refunded": 500, "currency": "EUR"}}));
+    for (name, path, expected) in [
+        ("stripe:pi_1", "/v1/refunds", "payment_intent=pi_1&amount=3000&metadata%5Brefund_id%5D=ref_"),
+        ("stripe:ch_1", "/v1/refunds", "charge=ch_1&amount=3000"),
+        ("adyen:PSP1", "/v71/payments/PSP1/refunds", r#""amount":{"currency":"EUR","value":3000}"#),
+        ("gocardless:PM1", "/refunds", r#""total_amount_confirmation":3500"#),
+    ] {
+        let call = api(name).refund(&access(), &order(name, "30.00", "EUR"), Some(&payment)).unwrap();
+        assert_eq!((call.path.as_str(), header(&call, "idempotency-key")), (path, REFUND));
+        assert!(call.body.as_ref().unwrap().contains(expected), "{:?}", call.body);
+        assert!(call.body.unwrap().contains(REFUND), "{name}: the refund's id travels along");
+    }
+    let krona = api("adyen:PSP1").refund(&access(), &order("adyen:PSP1", "30", "ISK"), None).unwrap();
+    assert!(krona.body.unwrap().contains(r#""value":3000"#));
+}
+
+#[test]
+fn a_name_that_would_lead_elsewhere_is_not_called() {
+    for name in ["adyen:PSP1.x", "adyen:a:b"] {
+        assert!(api(name).refund(&access(), &order(name, "30.00", "EUR"), None).is_err(), "{name}");
+    }
+    assert_eq!(api("gocardless:a.b").before_refund(&access(), &order("gocardless:a.b", "1.00", "EUR")), None);
+}
+
+#[test]
+fn stripe_tells_at_once_what_became_of_a_refund() {
+    let order = order("stripe:pi_1", "30.00", "EUR");
+    let refunded = |status: u16, body: Value| api("stripe:pi_1").refunded(&order, &answer(status, &body)).unwrap();
+    let refund =
+        |status: &str| json!({"id": "re_1", "amount": 3_000, "currency": "eur", "status": status, "created": 7});
+    for (status, kind) in [("succeeded", FactKind::Refund), ("failed", FactKind::RefundFailure)] {
+        let Outcome::Told(told) = refunded(200, refund(status)) else { panic!("{status} is told") };
+        assert_eq!((told[0].kind, told[0].movement.as_str()), (kind, REFUND));
+        assert_eq!(told[0].transaction_id.as_str(), "stripe:pi_1");
+    }
+    assert_eq!(refunded(200, refund("pending")), Outcome::Accepted);
+    let refused = json!({"error": {"type": "invalid_request_error", "code": "charge_already_refunded"}});
+    assert_eq!(
+        refunded(400, refused),
+        Outcome::Refused("the gateway answered 400: charge_already_refunded".to_owned())
+    );
+    let reused = json!({"error": {"type": "idempotency_error"}});
+    assert!(
+        matches!(refunded(400, reused), Outcome::Unknown(_)),
+        "another call had the key: nothing is known of this one"
+    );
+}
+
+#[test]
+fn a_refund_that_gocardless_or_adyen_have_already_is_no_failure() {
+    let order = order("gocardless:PM1", "30.00", "EUR");
+    let conflict = json!({"error": {"type": "invalid_state", "code": 409, "errors": [{"reason": "idempotent_creation_conflict"}]}});
+    assert_eq!(api("gocardless:PM1").refunded(&order, &answer(409, &conflict)), Ok(Outcome::Accepted));
+    let under_way = json!({"status": 422, "errorCode": "704"});
+    assert!(matches!(api("adyen:PSP1").refunded(&order, &answer(422, &under_way)), Ok(Outcome::Unknown(_))));
+}
+
+fn question(resource: &str, kinds: &[FactKind]) -> QueryPayment {
+    QueryPayment {
+        provider: "gocardless".parse().unwrap(),
+        resource: resource.to_owned(),
+        event_id: "EV1".to_owned(),
+        kinds: kinds.to_vec(),
+        occurred_at: DateTime::UNIX_EPOCH,
+    }
+}
+
+#[test]
+fn gocardless_says_how_much_an_event_was_about() {
+    let gocardless = api("gocardless:PM1");
+    let payment = answer(
+        200,
+        &json!({"payments": {
+            "id": "PM1", "amount": 10_000, "currency": "EUR", "metadata": {"invoice_number": "INV-7"},
+        }}),
+    );
+    let asked = question("payments/PM1", &[FactKind::Failure, FactKind::Reversal]);
+    assert_eq!(gocardless.query(&access(), &asked).unwrap().path, "/payments/PM1");
+    let Outcome::Told(told) = gocardless.queried(&asked, &payment).unwrap() else { panic!("it is told") };
+    let names: Vec<_> = told.iter().map(|evidence| (evidence.kind, evidence.event_id.as_str())).collect();
+    let expected = [(FactKind::Failure, "gocardless:EV1:failure"), (FactKind::Reversal, "gocardless:EV1:reversal")];
+    assert_eq!(names, expected);
+    assert!(
+        told.iter()
+            .all(|evidence| evidence.invoice.is_some() && *evidence.amount == Money::parse("100.00", "EUR").unwrap())
+    );
+    let refund = answer(
+        200,
+        &json!({"refunds": {
+            "id": "RF1", "amount": 3_000, "currency": "EUR", "links": {"payment": "PM1"}, "metadata": {"refund_id": REFUND},
+        }}),
+    );
+    let Outcome::Told(told) = gocardless.queried(&question("refunds/RF1", &[FactKind::Refund]), &refund).unwrap()
+    else {
+        panic!("it is told")
+    };
+    assert_eq!((told[0].transaction_id.as_str(), told[0].movement.as_str()), ("gocardless:PM1", REFUND));
+    assert!(gocardless.query(&access(), &question("customers/CU1", &[])).is_err());
+    assert!(gocardless.query(&access(), &question("payments/../x", &[])).is_err());
+}
+
+#[test]
+fn stripe_says_how_far_a_payment_intent_is() {
+    let stripe = api("stripe:pi_1");
+    let asked = question("payment_intents/pi_1", &[]);
+    assert_eq!(stripe.query(&access(), &asked).unwrap().path, "/v1/payment_intents/pi_1");
+    let intent = |status: &str| {
+        let body = json!({
+            "id": "pi_1", "amount": 10_000, "amount_received": 9_000, "amount_capturable": 8_000, "currency": "eur",
+            "status": status, "created": 7,
+        });
+        stripe.queried(&asked, &answer(200, &body)).unwrap()
+    };
+    for (status, kind, value) in [
+        ("succeeded", FactKind::Capture, "90.00"),
+        ("requires_capture", FactKind::Authorisation, "80.00"),
+        ("canceled", FactKind::Failure, "100.00"),
+    ] {
+        let Outcome::Told(told) = intent(status) else { panic!("{status} is told") };
+        assert_eq!((told[0].kind, *told[0].amount), (kind, Money::parse(value, "EUR").unwrap()));
+    }
+    assert_eq!(intent("processing"), Outcome::Accepted);
+}
+
+#[test]
+fn what_lets_us_in_is_not_shown() {
+    assert!(!format!("{:?}", access()).contains("secret-key"));
+}

@@ -1,0 +1,159 @@
+//! GoCardless: direct debits. Webhooks carry several events, signed together with HMAC-SHA256 in hexadecimal.
+//!
+//! The scheme has no timestamp: a body that is replayed says what it said before, and is known by its events' ids. An
+//! event names a payment or a refund, not its amount, so it becomes a question that the gateway's API answers.
+
+mod api;
+
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use quittance_domain::command::QueryPayment;
+use quittance_domain::fact::FactKind;
+use serde::Deserialize;
+
+use crate::api::Api;
+use crate::signature::is_made_by;
+use crate::told::place;
+use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
+
+const NAME: &str = "gocardless";
+const SIGNATURE_HEADER: &str = "webhook-signature";
+
+/// GoCardless sends at most 250 events in one body.
+const EVENTS_MAX: usize = 1_000;
+
+/// Ids of GoCardless are short; a longer one is none.
+const ID_LENGTH_MAX: usize = 64;
+
+/// The GoCardless gateway.
+#[derive(Debug)]
+pub struct GoCardless;
+
+impl Provider for GoCardless {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn webhooks(&self) -> Option<&dyn Webhooks> {
+        Some(self)
+    }
+
+    fn api(&self) -> Option<&dyn Api> {
+        Some(self)
+    }
+}
+
+impl Webhooks for GoCardless {
+    fn verify(&self, headers: &HeaderMap, body: &[u8], secrets: &[String], _: DateTime<Utc>) -> Result<(), Forged> {
+        let header = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok()).ok_or(Forged::NoSignature)?;
+        let signature = hex::decode(header).map_err(|_| Forged::NoSignature)?;
+        let is_ours = secrets.iter().any(|secret| is_made_by(secret.as_bytes(), &[body], &signature));
+        if is_ours { Ok(()) } else { Err(Forged::WrongSignature) }
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
+        let body: Body = serde_json::from_slice(body).map_err(|error| unreadable(place(&error)))?;
+        if body.events.len() > EVENTS_MAX {
+            return Err(unreadable(format!("it has more than {EVENTS_MAX} events")));
+        }
+        body.events.iter().map(Event::notice).collect()
+    }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    events: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    id: String,
+    created_at: DateTime<Utc>,
+    resource_type: String,
+    action: String,
+    #[serde(default)]
+    links: Links,
+}
+
+#[derive(Deserialize, Default)]
+struct Links {
+    payment: Option<String>,
+    refund: Option<String>,
+}
+
+impl Event {
+    fn notice(&self) -> Result<Notice, Unreadable> {
+        let event_type = format!("{}.{}", self.resource_type, self.action);
+        match self.resource_type.as_str() {
+            "payments" => self.payment(&event_type),
+            "refunds" => self.refund(&event_type),
+            "payouts" => Ok(Notice::ignored(&event_type, "a payout moves our own money")),
+            "billing_requests"
+            | "creditors"
+            | "exports"
+            | "instalment_schedules"
+            | "mandates"
+            | "organisations"
+            | "outbound_payments"
+            | "payer_authorisations"
+            | "payment_account_transactions"
+            | "scheme_identifiers"
+            | "subscriptions" => Ok(Notice::ignored(&event_type, "it concerns no payment of an invoice")),
+            _ => Ok(Notice::unknown(&event_type)),
+        }
+    }
+
+    /// A payment that fails after it was confirmed has gone back, one that fails before has not come: which of the two
+    /// it is does not depend on what came first, so both are told, and only one has an effect.
+    fn payment(&self, event_type: &str) -> Result<Notice, Unreadable> {
+        use FactKind::{Authorisation, Capture, DisputeLost, DisputeWon, Failure, Reversal};
+        let kinds: &[FactKind] = match self.action.as_str() {
+            "submitted" => &[Authorisation],
+            "confirmed" => &[Capture],
+            "failed" | "cancelled" | "customer_approval_denied" => &[Failure, Reversal],
+            "charged_back" => &[DisputeLost],
+            "chargeback_cancelled" => &[DisputeWon],
+            "created" | "customer_approval_granted" | "resubmission_requested" | "retry_scheduled" => {
+                return Ok(Notice::ignored(event_type, "nothing is decided"));
+            }
+            "paid_out" | "late_failure_settled" | "chargeback_settled" | "surcharge_fee_debited" => {
+                return Ok(Notice::ignored(event_type, "a payout moves our own money"));
+            }
+            _ => return Ok(Notice::unknown(event_type)),
+        };
+        self.ask("payments", self.links.payment.as_deref(), kinds)
+    }
+
+    fn refund(&self, event_type: &str) -> Result<Notice, Unreadable> {
+        let kinds: &[FactKind] = match self.action.as_str() {
+            "paid" => &[FactKind::Refund],
+            "failed" | "bounced" | "funds_returned" => &[FactKind::RefundFailure],
+            "created" | "refund_settled" => return Ok(Notice::ignored(event_type, "nothing is decided")),
+            _ => return Ok(Notice::unknown(event_type)),
+        };
+        self.ask("refunds", self.links.refund.as_deref(), kinds)
+    }
+
+    fn ask(&self, resources: &str, id: Option<&str>, kinds: &[FactKind]) -> Result<Notice, Unreadable> {
+        let id = id.filter(|id| is_id(id)).ok_or_else(|| unreadable("an event links no payment or refund"))?;
+        Ok(Notice::Ask(QueryPayment {
+            provider: NAME.parse().map_err(unreadable)?,
+            resource: format!("{resources}/{id}"),
+            event_id: self.id.clone(),
+            kinds: kinds.to_vec(),
+            occurred_at: self.created_at,
+        }))
+    }
+}
+
+/// Whether a text can be an id. It becomes a part of a URL.
+fn is_id(text: &str) -> bool {
+    (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn unreadable(reason: impl std::fmt::Display) -> Unreadable {
+    Unreadable::new(NAME, reason)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! What Stripe's events tell.
+
+use chrono::{DateTime, Utc};
+use quittance_domain::fact::FactKind;
+use quittance_domain::id::RefundId;
+use quittance_domain::money::Money;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::objects::{Charge, DisputeObject, Metadata, PaymentIntent, Reference, RefundObject, invoice_hint};
+use super::{NAME, decimals, unreadable};
+use crate::told::{Told, minor_units, place};
+use crate::{Notice, Unreadable};
+
+const NOT_DECIDED: &str = "nothing is decided";
+const TOLD_ELSEWHERE: &str = "another event tells of the money";
+const OTHER_CONCERN: &str = "it concerns no payment of an invoice";
+const PAYOUT: &str = "a payout moves our own money";
+
+/// Families of events that concern no payment of an invoice of ours; whatever Stripe adds to them is passed over too.
+const OTHER_FAMILIES: [&str; 45] = [
+    "account.",
+    "application_fee.",
+    "balance.",
+    "balance_settings.",
+    "billing.",
+    "billing_portal.",
+    "capability.",
+    "cash_balance.",
+    "checkout.",
+    "climate.",
+    "coupon.",
+    "credit_note.",
+    "customer.",
+    "customer_cash_balance_transaction.",
+    "entitlements.",
+    "file.",
+    "financial_connections.",
+    "identity.",
+    "invoice.",
+    "invoice_payment.",
+    "invoiceitem.",
+    "issuing_authorization.",
+    "issuing_card.",
+    "issuing_cardholder.",
+    "issuing_dispute.",
+    "issuing_personalization_design.",
+    "issuing_token.",
+    "issuing_transaction.",
+    "mandate.",
+    "payment_link.",
+    "payment_method.",
+    "person.",
+    "plan.",
+    "price.",
+    "product.",
+    "promotion_code.",
+    "quote.",
+    "radar.",
+    "reporting.",
+    "review.",
+    "setup_intent.",
+    "source.",
+    "subscription_schedule.",
+    "tax.",
+    "terminal.",
+];
+
+#[derive(Deserialize)]
+struct Event {
+    id: String,
+    r#type: String,
+    created: i64,
+    data: EventData,
+}
+
+#[derive(Deserialize)]
+struct EventData {
+    object: Value,
+}
+
+/// Reads one event.
+///
+/// # Errors
+/// [`Unreadable`] if it is none, or lacks what its type must have.
+pub(super) fn read(body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
+    let event: Event = serde_json::from_slice(body).map_err(|error| unreadable(place(&error)))?;
+    event.notices()
+}
+
+impl Event {
+    fn notices(&self) -> Result<Vec<Notice>, Unreadable> {
+        use FactKind::{Authorisation, Capture, Dispute, Failure};
+        let one = |notice: Notice| Ok(vec![notice]);
+        match self.r#type.as_str() {
+            "payment_intent.succeeded" => self.intent(Capture).and_then(one),
+            "payment_intent.amount_capturable_updated" => self.intent(Authorisation).and_then(one),
+            "payment_intent.payment_failed" => self.intent(Failure).and_then(one),
+            "payment_intent.canceled" => self.cancelled_intent().and_then(one),
+            "charge.succeeded" | "charge.captured" => self.charge(Capture).and_then(one),
+            "charge.failed" => self.charge(Failure).and_then(one),
+            "charge.refunded" => self.refunds_of_charge(),
+            "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
+                let refund: RefundObject = self.object()?;
+                self.refund(&refund, None).and_then(one)
+            }
+            "charge.dispute.created" | "charge.dispute.funds_withdrawn" => self.dispute(Dispute).and_then(one),
+            "charge.dispute.closed" => self.closed_dispute().and_then(one),
+            other => one(self.other(other)),
+        }
+    }
+
+    fn other(&self, event_type: &str) -> Notice {
+        match event_type {
+            "payment_intent.created"
+            | "payment_intent.processing"
+            | "payment_intent.requires_action"
+            | "payment_intent.partially_funded"
+            | "charge.pending" => Notice::ignored(event_type, NOT_DECIDED),
+            "charge.updated" | "charge.expired" | "charge.dispute.updated" | "charge.dispute.funds_reinstated" => {
+                Notice::ignored(event_type, TOLD_ELSEWHERE)
+            }
+            _ if ["payout.", "transfer.", "topup."].iter().any(|family| event_type.starts_with(family)) => {
+                Notice::ignored(event_type, PAYOUT)
+            }
+            _ if OTHER_FAMILIES.iter().any(|family| event_type.starts_with(family)) => {
+                Notice::ignored(event_type, OTHER_CONCERN)
+            }
+            _ => Notice::unknown(event_type),
+        }
+    }
+
+    fn object<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
+        T::deserialize(&self.data.object)
+            .map_err(|_| unreadable(format!("the object of {} lacks a member", self.short_type())))
+    }
+
+    fn short_type(&self) -> &str {
+        self.r#type.get(..60).unwrap_or(&self.r#type)
+    }
+
+    fn intent(&self, kind: FactKind) -> Result<Notice, Unreadable> {
+        let intent: PaymentIntent = self.object()?;
+        let told = intent.told(kind, self.id.clone(), self.occurred_at()?)?;
+        told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
+    }
+
+    /// An intent that is given up by itself has expired; one that somebody cancelled has failed.
+    fn cancelled_intent(&self) -> Result<Notice, Unreadable> {
+        let intent: PaymentIntent = self.object()?;
+        self.intent(intent.end())
+    }
+
+    fn occurred_at(&self) -> Result<DateTime<Utc>, Unreadable> {
+        DateTime::from_timestamp(self.created, 0).ok_or_else(|| unreadable("created is no time"))
+    }
+
+    /// A charge is a payment of its own if it has no payment intent, which tells of it otherwise.
+    fn charge(&self, kind: FactKind) -> Result<Notice, Unreadable> {
+        let charge: Charge = self.object()?;
+        if charge.payment_intent.is_some() {
+            return Ok(Notice::ignored(&self.r#type, TOLD_ELSEWHERE));
+        }
+        let (kind, units) = match kind {
+            FactKind::Capture if charge.captured => {
+                (FactKind::Capture, charge.amount_captured.unwrap_or(charge.amount))
+            }
+            FactKind::Capture => (FactKind::Authorisation, charge.amount),
+            other => (other, charge.amount),
+        };
+        let payment = Payment { id: &charge.id, also: Vec::new(), metadata: Some(&charge.metadata) };
+        self.told(kind, payment, (units, &charge.currency), charge.id.clone(), None)
+    }
+
+    /// Older API versions list the refunds within the charge; newer ones tell each by an event of its own.
+    fn refunds_of_charge(&self) -> Result<Vec<Notice>, Unreadable> {
+        let charge: Charge = self.object()?;
+        let refunds = charge.refunds.as_ref().map(|refunds| refunds.data.as_slice()).unwrap_or_default();
+        if refunds.is_empty() {
+            return Ok(vec![Notice::ignored(&self.r#type, TOLD_ELSEWHERE)]);
+        }
+        refunds.iter().map(|refund| self.refund(refund, Some(&charge))).collect()
+    }
+
+    fn refund(&self, refund: &RefundObject, of: Option<&Charge>) -> Result<Notice, Unreadable> {
+        let kind = match refund.status.as_deref() {
+            Some("succeeded") => FactKind::Refund,
+            Some("failed" | "canceled") => FactKind::RefundFailure,
+            _ => return Ok(Notice::ignored(&self.r#type, NOT_DECIDED)),
+        };
+        let intent = refund.payment_intent.as_ref().or(of.and_then(|charge| charge.payment_intent.as_ref()));
+        let charge = refund.charge.as_ref().map(Reference::id).or(of.map(|charge| charge.id.as_str()));
+        let payment = Payment::of(intent.map(Reference::id), charge)?;
+        // A refund that we asked for carries our id.
+        let ours = refund.metadata.refund_id.as_ref().filter(|id| id.parse::<RefundId>().is_ok());
+        let movement = ours.unwrap_or(&refund.id).clone();
+        self.told(kind, payment, (refund.amount, &refund.currency), movement, Some(&refund.id))
+    }
+
+    /// An inquiry (its status begins with `warning`) takes no money until it becomes a dispute.
+    fn dispute(&self, kind: FactKind) -> Result<Notice, Unreadable> {
+        let dispute: DisputeObject = self.object()?;
+        if dispute.status.starts_with("warning") {
+            return Ok(Notice::ignored(&self.r#type, "an inquiry moves no money"));
+        }
+        let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
+        let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
+        self.told(kind, payment, (dispute.amount, &dispute.currency), dispute.id.clone(), None)
+    }
+
+    fn closed_dispute(&self) -> Result<Notice, Unreadable> {
+        let dispute: DisputeObject = self.object()?;
+        match dispute.status.as_str() {
+            "won" => self.dispute(FactKind::DisputeWon),
+            "lost" => self.dispute(FactKind::DisputeLost),
+            "warning_closed" | "prevented" => Ok(Notice::ignored(&self.r#type, "an inquiry moves no money")),
+            _ => Err(unreadable("a closed dispute is neither won nor lost")),
+        }
+    }
+
+    /// `part` tells apart what one event tells of several objects.
+    fn told(
+        &self,
+        kind: FactKind,
+        payment: Payment<'_>,
+        (units, currency): (i64, &str),
+        movement: String,
+        part: Option<&str>,
+    ) -> Result<Notice, Unreadable> {
+        let amount: Money = minor_units(NAME, units, currency, decimals)?;
+        let is_refund_list = self.r#type == "charge.refunded";
+        let event = match part.filter(|_| is_refund_list) {
+            Some(part) => format!("{}:{part}", self.id),
+            None => self.id.clone(),
+        };
+        let told = Told {
+            kind,
+            payment: payment.id,
+            also: payment.also,
+            amount,
+            event,
+            movement,
+            invoice: payment.metadata.and_then(invoice_hint),
+            payment_id: payment.metadata.and_then(Metadata::ours),
+            occurred_at: self.occurred_at()?,
+        };
+        told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
+    }
+}
+
+/// The payment that an object belongs to.
+struct Payment<'a> {
+    id: &'a str,
+    also: Vec<&'a str>,
+    metadata: Option<&'a Metadata>,
+}
+
+impl<'a> Payment<'a> {
+    fn of(intent: Option<&'a str>, charge: Option<&'a str>) -> Result<Self, Unreadable> {
+        let id = intent.or(charge).ok_or_else(|| unreadable("it names neither payment intent nor charge"))?;
+        Ok(Self { id, also: charge.filter(|charge| *charge != id).into_iter().collect(), metadata: None })
+    }
+}

@@ -1,0 +1,105 @@
+//! From what a gateway tells to evidence.
+
+use chrono::{DateTime, Utc};
+use quittance_domain::command::{Evidence, InvoiceHint};
+use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::id::{PaymentId, TransactionId};
+use quittance_domain::money::{Currency, Money, PositiveMoney};
+use serde_json::Error;
+
+use crate::Unreadable;
+
+/// One thing that a gateway tells of a payment.
+#[derive(Debug)]
+pub(crate) struct Told<'a> {
+    /// What.
+    pub(crate) kind: FactKind,
+    /// The gateway's name of the payment.
+    pub(crate) payment: &'a str,
+    /// Further names of the same payment.
+    pub(crate) also: Vec<&'a str>,
+    /// Of how much money.
+    pub(crate) amount: Money,
+    /// The gateway's name of the message.
+    pub(crate) event: String,
+    /// The movement of money.
+    pub(crate) movement: String,
+    /// The invoice that it names.
+    pub(crate) invoice: Option<InvoiceHint>,
+    /// Our own id of the payment.
+    pub(crate) payment_id: Option<PaymentId>,
+    /// When it happened.
+    pub(crate) occurred_at: DateTime<Utc>,
+}
+
+impl Told<'_> {
+    /// The evidence, with all names in the gateway's own namespace.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if a name has characters that none may have, or the amount is not above zero.
+    pub(crate) fn evidence(self, name: &'static str) -> Result<Evidence, Unreadable> {
+        let unreadable = |reason: &dyn std::fmt::Display| Unreadable::new(name, reason);
+        let provider = name.parse().map_err(|error| unreadable(&error))?;
+        let named = |text: &str| TransactionId::namespaced(&provider, text).map_err(|error| unreadable(&error));
+        let references = self.also.iter().filter(|other| **other != self.payment).map(|other| named(other));
+        Ok(Evidence {
+            transaction_id: named(self.payment)?,
+            references: references.collect::<Result<_, _>>()?,
+            kind: self.kind,
+            amount: self.amount.positive().map_err(|error| unreadable(&error))?,
+            door: Door::Gateway,
+            event_id: format!("{name}:{}", self.event),
+            movement: self.movement,
+            invoice: self.invoice,
+            further_invoices: Vec::new(),
+            payment_id: self.payment_id,
+            client_id: None,
+            actor: format!("gateway:{name}"),
+            occurred_at: self.occurred_at,
+            provider,
+        })
+    }
+}
+
+/// An amount in a gateway's minor units.
+///
+/// # Errors
+/// [`Unreadable`] for a currency that is none, or an amount beyond all bounds.
+pub(crate) fn minor_units(
+    name: &'static str,
+    units: i64,
+    currency: &str,
+    decimals: fn(Currency) -> u32,
+) -> Result<Money, Unreadable> {
+    let currency: Currency = currency.to_uppercase().parse().map_err(|error| Unreadable::new(name, error))?;
+    Money::scaled(units, decimals(currency), currency).map_err(|error| Unreadable::new(name, error))
+}
+
+/// An amount in a gateway's minor units, the reverse of [`minor_units`].
+///
+/// # Errors
+/// [`Unreadable`] if the gateway's units cannot express it.
+pub(crate) fn units_of(
+    name: &'static str,
+    amount: PositiveMoney,
+    decimals: fn(Currency) -> u32,
+) -> Result<i64, Unreadable> {
+    let amount = Money::from(amount);
+    amount.in_units(decimals(amount.currency())).map_err(|error| Unreadable::new(name, error))
+}
+
+/// Fields as `application/x-www-form-urlencoded`.
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+/// An invoice's number, if the text can be one. Text that cannot names nothing: the money is real all the same.
+pub(crate) fn invoice_number(text: &str) -> Option<InvoiceHint> {
+    let is_number = (1..=50).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    is_number.then(|| InvoiceHint::Number(text.to_owned()))
+}
+
+/// Where a body is not as expected; serde's own message may quote what stood there.
+pub(crate) fn place(error: &Error) -> String {
+    format!("a member is missing or unfit at line {} column {}", error.line(), error.column())
+}

@@ -1,0 +1,118 @@
+//! One exchange with a gateway's API.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use quittance_lambda::secret;
+use quittance_providers::api::{Access, Answer, Call};
+use reqwest::redirect::Policy;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+/// Time to reach the gateway.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time for the whole exchange: a card payment may take a bank some seconds. Two exchanges, as a refund may need, stay
+/// below the function's own limit.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// More than any answer that is read here.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// The gateways, with what lets us in.
+pub struct Gateways {
+    aws: SdkConfig,
+    client: reqwest::Client,
+    secrets: HashMap<&'static str, String>,
+    urls: HashMap<&'static str, String>,
+    known: Mutex<HashMap<&'static str, Access>>,
+}
+
+#[derive(Deserialize)]
+struct AccessSecret {
+    key: String,
+    #[serde(default)]
+    account: String,
+}
+
+impl Gateways {
+    /// Prepares connections. `secrets` are ids in Secrets Manager, `urls` stand in for those of the providers' modules.
+    ///
+    /// # Errors
+    /// A sentence, if the TLS set-up fails.
+    pub fn new(
+        aws: &SdkConfig,
+        secrets: HashMap<&'static str, String>,
+        urls: HashMap<&'static str, String>,
+    ) -> Result<Self, String> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TOTAL_TIMEOUT)
+            // A redirect would carry our key to wherever it points.
+            .redirect(Policy::none())
+            .user_agent("Quittance/1")
+            .build()
+            .map_err(|error| format!("no HTTP client: {error}"))?;
+        Ok(Self { aws: aws.clone(), client, secrets, urls, known: Mutex::default() })
+    }
+
+    /// What lets us in at a provider.
+    ///
+    /// # Errors
+    /// A sentence that does not repeat the secret.
+    pub async fn access(&self, provider: &'static str) -> Result<Access, String> {
+        let mut known = self.known.lock().await;
+        if let Some(access) = known.get(provider) {
+            return Ok(access.clone());
+        }
+        let id = self.secrets.get(provider).ok_or_else(|| format!("no API secret of {provider} is set"))?;
+        let text = secret::read(&self.aws, id).await?;
+        // The error of a JSON parser may quote the secret, so it is not passed on.
+        let secret: AccessSecret = serde_json::from_str(&text)
+            .map_err(|_| format!("the API secret of {provider} is not {{\"key\": …, \"account\": …}}"))?;
+        let access = Access { key: secret.key, account: secret.account };
+        known.insert(provider, access.clone());
+        Ok(access)
+    }
+
+    /// Makes the call.
+    ///
+    /// # Errors
+    /// A sentence, if there was no whole answer: whether the gateway did what was asked is not known.
+    pub async fn make(&self, provider: &'static str, url: &'static str, call: Call) -> Result<Answer, String> {
+        let base = self.urls.get(provider).map_or(url, String::as_str).trim_end_matches('/');
+        let url = format!("{base}{}", call.path);
+        let request = match call.body {
+            Some(body) => self.client.post(url).body(body),
+            None => self.client.get(url),
+        };
+        let request = call.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let mut answer = request.send().await.map_err(|error| without_url(provider, error))?;
+        let status = answer.status().as_u16();
+        if matches!(status, 401 | 403) {
+            // The key may have been changed: the next call reads it again.
+            self.known.lock().await.remove(provider);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| without_url(provider, error))? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(format!("the answer of {provider} has more than {ANSWER_BYTES_MAX} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body })
+    }
+}
+
+impl std::fmt::Debug for Gateways {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.secrets.keys()).finish()
+    }
+}
+
+fn without_url(provider: &str, error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    format!("{provider} did not answer: {error}{cause}")
+}

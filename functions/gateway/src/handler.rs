@@ -1,0 +1,233 @@
+//! From SQS records to verdicts.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use chrono::{DateTime, TimeDelta, Utc};
+use lambda_runtime::LambdaEvent;
+use quittance_domain::command::{Evidence, GatewayCommand, InitiateRefund, PaymentCommand, QueryPayment};
+use quittance_domain::fact::{Door, FactKind};
+use quittance_idempotency::{CLOCK_SKEW_MARGIN, Claim, IdempotencyError, IdempotencyTable, Lease};
+use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::command_queue::{Command, CommandQueue};
+use quittance_lambda::consumer::consume_records;
+use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::parking::DeadLetterQueue;
+use quittance_providers::api::{Api, Outcome};
+use quittance_providers::{Unreadable, by_name};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::call::Gateways;
+
+/// The name in the envelopes' `source`.
+const FUNCTION: &str = "gateway";
+
+/// Gateways know an idempotency key again for at least a day (Stripe, Adyen 7 days, GoCardless for ever); after that a
+/// call that is repeated may be made twice.
+pub const KEY_KEPT_FOR: TimeDelta = TimeDelta::hours(23);
+
+/// What the gateway function works with.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The gateways.
+    pub gateways: Gateways,
+    /// Which commands have been carried out.
+    pub idempotency: IdempotencyTable,
+    /// Where evidence goes.
+    pub payments_queue: CommandQueue,
+    /// Where messages that cannot succeed go, by provider.
+    pub dead_letters: HashMap<&'static str, DeadLetterQueue>,
+}
+
+/// What became of a call, and what is to be told of it.
+enum Done {
+    /// It is over.
+    Told(Vec<Evidence>),
+    /// It is over: the gateway refuses it.
+    Refused(Vec<Evidence>, String),
+    /// Nobody knows.
+    Unknown(String),
+}
+
+impl Gateway {
+    /// Handles a batch of a gateway's queue.
+    ///
+    /// # Errors
+    /// [`Outage`] if nobody knows the queue: everything comes back.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
+        let deadline = event.context.deadline();
+        let source = event.payload.records.first().and_then(|record| record.event_source_arn.clone());
+        let dead_letters = self.dead_letters_of(&source.unwrap_or_default())?;
+        consume_records(event, dead_letters, async |record: &Record| {
+            match CloudEvent::<GatewayCommand>::parse(&record.body) {
+                Ok(command) => self.process(command, deadline).await,
+                Err(error) => Ok(Verdict::Park(Refusal { code: error.code(), reason: error.to_string() })),
+            }
+        })
+        .await
+    }
+
+    /// The dead-letter queue of the queue that an event comes from: all of its records come from one.
+    fn dead_letters_of(&self, source: &str) -> Result<&DeadLetterQueue, Outage> {
+        let is_source = |provider: &str| source.ends_with(&format!("-{provider}-gateway.fifo"));
+        let found = self.dead_letters.iter().find(|(provider, _)| is_source(provider)).map(|(_, queue)| queue);
+        found.ok_or_else(|| Outage(format!("the queue {source} is no gateway's")))
+    }
+
+    async fn process(&self, command: CloudEvent<GatewayCommand>, deadline: SystemTime) -> Result<Verdict, BatchError> {
+        let key = Command::name(&command.payload);
+        let now = Utc::now();
+        let lease_until = DateTime::<Utc>::from(deadline) + CLOCK_SKEW_MARGIN;
+        let claimed = self.idempotency.claim(&key, &fingerprint(&command.payload)?, now, lease_until).await;
+        let lease = match claimed.map_err(busy)? {
+            Claim::Won(lease) => lease,
+            Claim::Completed(_) | Claim::FailedForGood(_) => return Ok(Verdict::Done),
+            Claim::InProgress | Claim::Unknown => return Ok(Verdict::Wait(format!("{key} is being carried out"))),
+            Claim::OtherPayload => {
+                let reason = format!("{key} came with two contents; the first was carried out");
+                return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
+            }
+        };
+        if now - command.time > KEY_KEPT_FOR {
+            self.idempotency.release(&lease).await.map_err(busy)?;
+            let reason = format!("{key} is older than the gateway remembers it; look there, then decide");
+            return Ok(Verdict::Park(Refusal { code: "outcome_unknown", reason }));
+        }
+        self.conclude(&command, lease, self.carry_out(&command.payload).await).await
+    }
+
+    async fn conclude(
+        &self,
+        command: &CloudEvent<GatewayCommand>,
+        lease: Lease,
+        done: Result<Done, Refusal>,
+    ) -> Result<Verdict, BatchError> {
+        let name = Command::name(&command.payload);
+        match done {
+            Ok(Done::Told(evidence)) => {
+                self.tell(evidence, &command.correlationid).await?;
+                self.idempotency.complete(&lease, None).await.map_err(busy)?;
+                Ok(Verdict::Done)
+            }
+            Ok(Done::Refused(evidence, reason)) => {
+                tracing::warn!(command = name, reason, "the gateway refuses it");
+                self.tell(evidence, &command.correlationid).await?;
+                self.idempotency.fail_for_good(&lease, &reason).await.map_err(busy)?;
+                Ok(Verdict::Done)
+            }
+            // The same call with the same key asks what became of it.
+            Ok(Done::Unknown(reason)) => {
+                self.idempotency.release(&lease).await.map_err(busy)?;
+                Ok(Verdict::Wait(format!("{name}: {reason}")))
+            }
+            Err(refusal) => {
+                self.idempotency.release(&lease).await.map_err(busy)?;
+                Ok(Verdict::Park(refusal))
+            }
+        }
+    }
+
+    async fn carry_out(&self, command: &GatewayCommand) -> Result<Done, Refusal> {
+        let known = by_name(command.provider().as_str());
+        let Some((name, api)) = known.and_then(|provider| Some((provider.name(), provider.api()?))) else {
+            let reason = format!("there is no gateway of the provider `{}` here", command.provider());
+            return Err(Refusal { code: "unknown_provider", reason });
+        };
+        let done = match command {
+            GatewayCommand::InitiateRefund(order) => self.refund((name, api), order).await,
+            GatewayCommand::QueryPayment(question) => self.query((name, api), question).await,
+        };
+        match done {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(unreadable)) => Err(Refusal { code: "unreadable_answer", reason: unreadable.to_string() }),
+            Err(reason) => Ok(Done::Unknown(reason)),
+        }
+    }
+
+    async fn refund(
+        &self,
+        (name, api): (&'static str, &dyn Api),
+        order: &InitiateRefund,
+    ) -> Result<Result<Done, Unreadable>, String> {
+        let access = self.gateways.access(name).await?;
+        let before = match api.before_refund(&access, order) {
+            Some(call) => Some(self.gateways.make(name, api.url(), call).await?),
+            None => None,
+        };
+        if let Some(Outcome::Unknown(reason)) = before.as_ref().and_then(|before| before.trouble()) {
+            return Ok(Ok(Done::Unknown(reason)));
+        }
+        let call = match api.refund(&access, order, before.as_ref()) {
+            Ok(call) => call,
+            Err(unreadable) => return Ok(Err(unreadable)),
+        };
+        let answer = self.gateways.make(name, api.url(), call).await?;
+        Ok(api.refunded(order, &answer).map(|outcome| match outcome {
+            Outcome::Told(evidence) => Done::Told(evidence),
+            Outcome::Accepted => Done::Told(Vec::new()),
+            Outcome::Refused(reason) => Done::Refused(vec![refused(name, order)], reason),
+            Outcome::Unknown(reason) => Done::Unknown(reason),
+        }))
+    }
+
+    async fn query(
+        &self,
+        (name, api): (&'static str, &dyn Api),
+        question: &QueryPayment,
+    ) -> Result<Result<Done, Unreadable>, String> {
+        let access = self.gateways.access(name).await?;
+        let call = match api.query(&access, question) {
+            Ok(call) => call,
+            Err(unreadable) => return Ok(Err(unreadable)),
+        };
+        let answer = self.gateways.make(name, api.url(), call).await?;
+        Ok(api.queried(question, &answer).map(|outcome| match outcome {
+            Outcome::Told(evidence) => Done::Told(evidence),
+            Outcome::Accepted => Done::Told(Vec::new()),
+            // The gateway told of something and does not know it when asked: not now, then.
+            Outcome::Refused(reason) | Outcome::Unknown(reason) => Done::Unknown(reason),
+        }))
+    }
+
+    async fn tell(&self, evidence: Vec<Evidence>, correlation_id: &str) -> Result<(), BatchError> {
+        let envelope = |evidence: Evidence| {
+            let (subject, command) = (evidence.transaction_id.to_string(), PaymentCommand::of(evidence));
+            CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, Utc::now(), correlation_id.to_owned(), command)
+        };
+        let commands: Vec<_> = evidence.into_iter().map(envelope).collect();
+        self.payments_queue.send(&commands).await.map_err(BatchError::Busy)
+    }
+}
+
+/// A refund that the gateway refuses did not happen: what was reserved for it is free again.
+fn refused(name: &str, order: &InitiateRefund) -> Evidence {
+    Evidence {
+        transaction_id: order.transaction_id.clone(),
+        provider: order.provider.clone(),
+        kind: FactKind::RefundFailure,
+        amount: order.amount,
+        door: Door::Gateway,
+        event_id: format!("{name}:refused:{}", order.refund_id),
+        movement: order.refund_id.to_string(),
+        invoice: None,
+        further_invoices: Vec::new(),
+        payment_id: Some(order.payment_id),
+        references: Vec::new(),
+        client_id: None,
+        actor: format!("gateway:{name}"),
+        occurred_at: Utc::now(),
+    }
+}
+
+/// A digest of what is asked for, the same for every delivery.
+fn fingerprint(command: &GatewayCommand) -> Result<String, BatchError> {
+    let content = serde_json::to_vec(command).map_err(|error| BatchError::Spoiled(error.to_string()))?;
+    Ok(hex::encode(Sha256::digest(content)))
+}
+
+/// The table does not answer, or another worker has the command: it comes back.
+fn busy(error: IdempotencyError) -> BatchError {
+    BatchError::Busy(error.to_string())
+}

@@ -3,16 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_lambda_events::event::s3::S3Event;
 use aws_lambda_events::event::sqs::SqsEvent;
 use axum::extract::FromRequestParts;
 use http::StatusCode;
-use quittance_billing::Billing;
 use quittance_claims::handler::add_claims;
 use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_domain::event::InvoiceEvent;
@@ -23,7 +18,6 @@ use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
-use quittance_lambda::publisher::Publisher;
 use quittance_migrator::answer;
 use quittance_providers::{Notice, Provider};
 use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
@@ -132,7 +126,7 @@ async fn the_validators_samples_are_a_claim_a_confirmation_a_refund_and_a_webhoo
     assert!(evidence.invoice.is_some());
 }
 
-/// Billing's router on a database in which the samples' client is known. What it is asked here needs no AWS.
+/// Billing's router on a database in which the samples' client is known.
 async fn billing() -> axum::Router {
     let test = TestDatabase::migrated().await;
     sqlx::query("insert into billing.clients (id, name, email, address) values ($1, 'n', 'a@b.example', '{}')")
@@ -140,17 +134,7 @@ async fn billing() -> axum::Router {
         .execute(&test.admin)
         .await
         .unwrap();
-    let aws = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-        .build();
-    quittance_billing::router(Arc::new(Billing {
-        database: test.as_role("quittance_billing", 2).await,
-        publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
-        s3: quittance_lambda::aws::s3(&aws),
-        uploads_bucket: "uploads".to_owned(),
-    }))
+    crate::requests::billing(&test).await
 }
 
 /// What billing answers to a sample.

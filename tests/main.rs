@@ -19,5 +19,6 @@ mod ledger;
 mod loopback;
 mod processor;
 mod relay;
+mod requests;
 mod roles;
 mod template;

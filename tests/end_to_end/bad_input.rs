@@ -74,7 +74,7 @@ fn a_body_beyond_256_kib_is_refused_at_every_door() {
 fn a_route_that_nobody_knows_is_answered_404_with_or_without_a_token() {
     let scene = scene();
     for (method, path) in
-        [("GET", "/"), ("GET", "/v1/payment"), ("POST", "/v2/payments"), ("PUT", "/v1/payments"), ("GET", "/v1/../etc")]
+        [("GET", "/"), ("GET", "/v1/payment"), ("POST", "/v2/payments"), ("PUT", "/v1/payment"), ("GET", "/v1/../etc")]
     {
         send(&scene.stack, method, path, &[], "").assert_problem(404, "unknown-route");
     }

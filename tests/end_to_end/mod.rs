@@ -111,7 +111,8 @@ fn send(stack: &Stack, method: &str, path: &str, headers: &[(&str, &str)], body:
 
 fn post_as(stack: &Stack, token: &str, path: &str, body: &Value) -> Answer {
     let authorization = format!("Bearer {token}");
-    send(stack, "POST", path, &[("authorization", &authorization)], &body.to_string())
+    let headers = [("authorization", authorization.as_str()), ("idempotency-key", &fresh("key"))];
+    send(stack, "POST", path, &headers, &body.to_string())
 }
 
 fn made(answer: &Answer, status: u16) -> Value {

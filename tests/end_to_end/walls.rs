@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{euros, fresh, scene};
+use super::{Scene, euros, fresh, issue, scene};
 
 #[test]
 fn anothers_invoice_is_answered_as_one_that_does_not_exist() {
@@ -76,5 +76,43 @@ fn a_clients_user_writes_no_invoices() {
     for action in ["send", "void"] {
         let path = format!("/v1/invoices/{}/{action}", scene.own.invoice);
         scene.post(&scene.own.token, &path, &Value::Null).assert_problem(403, "forbidden");
+    }
+}
+
+/// The names of the payments on a page, and where the next begins.
+fn listed(scene: &Scene, token: &str, query: &str) -> (Vec<String>, Value) {
+    let page = scene.get(token, &format!("/v1/payments?{query}")).json();
+    let payments = page["payments"].as_array().unwrap_or_else(|| panic!("no list: {page}"));
+    let name = |payment: &Value| payment["transaction_id"].as_str().unwrap().to_owned();
+    (payments.iter().map(name).collect(), page["next_cursor"].clone())
+}
+
+#[test]
+fn a_client_lists_the_payments_of_its_own_invoices_and_finance_those_of_all() {
+    let scene = scene();
+    let invoice = issue(&scene.stack, &scene.finance, &scene.own.id)["id"].as_str().unwrap().to_owned();
+    let names: Vec<String> = (0..3).map(|_| fresh("listed")).collect();
+    for name in &names {
+        let claim = json!({
+            "transaction_id": name, "provider": "manual", "invoice_id": invoice, "amount": euros("40.00"),
+        });
+        assert_eq!(scene.post(&scene.own.token, "/v1/payments", &claim).status, 202);
+        scene.wait_for_payment(&format!("manual:{name}"), "pending");
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("manual:{name}")).collect();
+    let of_invoice = format!("invoice_id={invoice}&status=pending");
+    for token in [&scene.own.token, &scene.finance] {
+        assert_eq!(listed(scene, token, &of_invoice), (names.clone(), Value::Null));
+    }
+    assert_eq!(listed(scene, &scene.other.token, &of_invoice).0, Vec::<String>::new());
+    assert_eq!(
+        listed(scene, &scene.own.token, &format!("invoice_id={invoice}&status=confirmed")).0,
+        Vec::<String>::new()
+    );
+    let (first, cursor) = listed(scene, &scene.own.token, &format!("{of_invoice}&limit=2"));
+    let next = listed(scene, &scene.own.token, &format!("{of_invoice}&limit=2&cursor={}", cursor.as_str().unwrap()));
+    assert_eq!((first, next), (names[..2].to_vec(), (names[2..].to_vec(), Value::Null)));
+    for wrong in ["status=paid", "invoice_id=cli_1", "limit=0", "cursor=x"] {
+        scene.get(&scene.finance, &format!("/v1/payments?{wrong}")).assert_problem(400, "invalid-request");
     }
 }

@@ -19,6 +19,7 @@ pub mod outbox;
 pub mod payments;
 pub mod references;
 pub mod refunds;
+pub mod requests;
 pub mod retry;
 pub mod uploads;
 

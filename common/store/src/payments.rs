@@ -1,14 +1,16 @@
 //! `payments.payments`: one row per movement of money, by whatever names it is known.
 
-use chrono::{DateTime, Utc};
+mod view;
+
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentStatus;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use crate::database::{Database, Transaction};
-use crate::error::{StoreError, money};
+use crate::database::Transaction;
+use crate::error::StoreError;
+pub use crate::payments::view::{PaymentFilter, PaymentView, find, list};
 
 const TABLE: &str = "payments.payments";
 
@@ -243,8 +245,8 @@ pub async fn update(transaction: &mut Transaction, updates: &[&PaymentUpdate]) -
     let columns = Columns::of(updates);
     sqlx::query!(
         "update payments.payments
-         set provider = new.provider, status = new.status, amount = new.amount, currency = new.currency, returned_amount = new.returned_amount,
-             client_id = new.client_id, invoice_id = new.invoice_id,
+         set provider = new.provider, status = new.status, amount = new.amount, currency = new.currency,
+             returned_amount = new.returned_amount, client_id = new.client_id, invoice_id = new.invoice_id,
              further_invoice_ids = new.further_invoice_ids::uuid[], updated_at = now()
          from unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::numeric[], $6::uuid[], $7::uuid[], $8::text[],
                  $9::text[])
@@ -270,76 +272,4 @@ pub async fn update(transaction: &mut Transaction, updates: &[&PaymentUpdate]) -
 pub(crate) fn further_invoices(invoices: &[InvoiceId]) -> String {
     let further: Vec<String> = invoices.iter().skip(1).map(|id| id.as_uuid().to_string()).collect();
     format!("{{{}}}", further.join(","))
-}
-
-/// A payment as readers see it.
-#[derive(Debug, Clone)]
-pub struct PaymentView {
-    /// Our id.
-    pub id: PaymentId,
-    /// Its name.
-    pub transaction_id: String,
-    /// Who moved the money.
-    pub provider: String,
-    /// Where it stands.
-    pub status: String,
-    /// What was captured, or else claimed.
-    pub amount: Option<Money>,
-    /// What went back; none while no amount is known.
-    pub returned: Option<Money>,
-    /// Whose invoice it names.
-    pub client_id: Option<ClientId>,
-    /// The invoices it names.
-    pub invoices: Vec<InvoiceId>,
-    /// What went to invoices; none while no amount is known.
-    pub allocated: Option<Money>,
-    /// What is credit or in suspense; none while no amount is known.
-    pub surplus: Option<Money>,
-    /// When it was first heard of.
-    pub created_at: DateTime<Utc>,
-    /// When it last changed.
-    pub updated_at: DateTime<Utc>,
-}
-
-/// Reads a payment by any of its names; with `client_id`, only if it pays an invoice of that client.
-///
-/// # Errors
-/// [`StoreError`] if the database fails or holds an amount that its currency cannot have.
-pub async fn find(
-    database: &Database,
-    transaction_id: &TransactionId,
-    client_id: Option<ClientId>,
-) -> Result<Option<PaymentView>, StoreError> {
-    let row = sqlx::query!(
-        r#"select id, transaction_id, provider, status, amount, currency, returned_amount, client_id, invoice_id,
-               further_invoice_ids, payments.created_at, updated_at,
-               (select coalesce(sum(amount), 0) from payments.allocations where payment_id = payments.id) as "allocated!",
-               (select coalesce(sum(amount), 0) from payments.credits where payment_id = payments.id) as "surplus!"
-           from payments.payment_references join payments.payments on payments.id = payment_id
-           where reference = $1 and ($2::uuid is null or client_id = $2)"#,
-        transaction_id.as_str(),
-        client_id.map(ClientId::as_uuid),
-    )
-    .fetch_optional(database.pool().await?)
-    .await?;
-    row.map(|row| {
-        let in_currency = |amount: Option<Decimal>| {
-            amount.zip(row.currency.as_deref()).map(|(amount, currency)| money(TABLE, amount, currency)).transpose()
-        };
-        Ok(PaymentView {
-            id: PaymentId::from_uuid(row.id),
-            transaction_id: row.transaction_id,
-            provider: row.provider,
-            status: row.status,
-            amount: in_currency(row.amount)?,
-            returned: in_currency(Some(row.returned_amount))?,
-            client_id: row.client_id.map(ClientId::from_uuid),
-            invoices: row.invoice_id.into_iter().chain(row.further_invoice_ids).map(InvoiceId::from_uuid).collect(),
-            allocated: in_currency(Some(row.allocated))?,
-            surplus: in_currency(Some(row.surplus))?,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        })
-    })
-    .transpose()
 }

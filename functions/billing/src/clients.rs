@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use quittance_domain::id::ClientId;
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::correlation;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::Problem;
 use quittance_store::clients;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::work::Work;
+use crate::work::{Request, Work, answer};
 use crate::{Billing, unavailable};
 
 /// Creates a client.
@@ -29,12 +27,18 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let client = parse(&body)?;
-    let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
+    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST /v1/clients", &body]).await? {
+        Request::New(work) => work,
+        Request::Answered(status, body) => return Ok(answer(status, body)),
+    };
     clients::insert(&mut work.transaction, &client).await.map_err(unavailable)?;
     // Names and addresses are personal data: the audit record has the id alone.
     work.audit("client.created", client.id.to_string(), Value::Null, json!({"id": client.id})).await?;
-    work.commit().await?;
-    Ok((StatusCode::CREATED, Json(client)).into_response())
+    let shown = json!({
+        "id": client.id, "name": client.name, "email": client.email, "address": client.address, "tax_id": client.tax_id,
+    });
+    work.commit(StatusCode::CREATED, &shown).await?;
+    Ok(answer(StatusCode::CREATED, shown))
 }
 
 fn parse(body: &[u8]) -> Result<ClientDetails, Problem> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::{Datelike, NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
 use quittance_domain::calendar::plausible_day;
@@ -14,7 +14,6 @@ use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::{Currency, Money, PositiveMoney};
 use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::correlation;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_store::invoices::{self, InvoiceLine, InvoiceRecord};
@@ -22,7 +21,7 @@ use quittance_store::{clients, database::Transaction};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::work::Work;
+use crate::work::{Request, Work, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// The most lines on one invoice.
@@ -47,16 +46,19 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let draft = parse(&body)?;
+    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST /v1/invoices", &body]).await? {
+        Request::New(work) => work,
+        Request::Answered(status, body) => return Ok(answer(status, body)),
+    };
     if clients::find(&billing.database, draft.client_id).await.map_err(unavailable)?.is_none() {
         return Err(Problem::not_found("client", draft.client_id));
     }
     let invoice = Invoice::draft(InvoiceId::from_uuid(Uuid::now_v7()), draft.client_id, draft.total);
-    let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
     invoices::insert_draft(&mut work.transaction, &invoice, draft.due_on, &draft.lines).await.map_err(unavailable)?;
     work.audit("invoice.created", invoice.id().to_string(), Value::Null, state(&invoice)).await?;
-    work.commit().await?;
     let body = shown(&invoice, None, None, draft.due_on, &draft.lines);
-    Ok((StatusCode::CREATED, Json(body)).into_response())
+    work.commit(StatusCode::CREATED, &body).await?;
+    Ok(answer(StatusCode::CREATED, body))
 }
 
 /// Issues a draft: it gets its number and is owed.
@@ -68,7 +70,10 @@ pub(crate) async fn send(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let id: InvoiceId = path_id("invoice", &id)?;
-    let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
+    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST send", id.to_string().as_bytes()]).await? {
+        Request::New(work) => work,
+        Request::Answered(status, body) => return Ok(answer(status, body)),
+    };
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     record.invoice = before.issued().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
@@ -87,7 +92,10 @@ pub(crate) async fn void(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let id: InvoiceId = path_id("invoice", &id)?;
-    let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
+    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST void", id.to_string().as_bytes()]).await? {
+        Request::New(work) => work,
+        Request::Answered(status, body) => return Ok(answer(status, body)),
+    };
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     record.invoice = before.voided().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
@@ -126,9 +134,9 @@ async fn conclude(
     if let Some(invoice) = record.summary(&record.invoice) {
         work.tell(event(InvoiceChanged { invoice, client: record.client.clone() })).await?;
     }
-    work.commit().await?;
     let body = shown(&record.invoice, record.number.as_deref(), record.issued_on, record.due_on, &[]);
-    Ok(Json(body).into_response())
+    work.commit(StatusCode::OK, &body).await?;
+    Ok(answer(StatusCode::OK, body))
 }
 
 fn state(invoice: &Invoice) -> Value {

@@ -46,6 +46,7 @@ pub fn router(billing: Arc<Billing>) -> Router {
         .route("/v1/invoices/{id}/timeline", get(timeline::read))
         .route("/v1/cases", get(cases::list))
         .route("/v1/cases/{id}", get(cases::read))
+        .route("/v1/payments", get(payments::list))
         .route("/v1/payments/{transaction_id}", get(payments::read))
         .route("/v1/uploads", post(uploads::start))
         .route("/v1/uploads/{id}", get(uploads::read))

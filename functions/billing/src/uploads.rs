@@ -7,19 +7,18 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
 use quittance_domain::id::{ClientId, UploadId};
 use quittance_lambda::caller::{Caller, Permission, Reach};
-use quittance_lambda::correlation;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_store::uploads::{self, FILE_BYTES_MAX, Upload, UploadKind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::work::Work;
+use crate::work::{self, Work, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// How long the URL takes a file.
@@ -42,33 +41,50 @@ pub(crate) async fn start(
 ) -> Result<Response, Problem> {
     let request = parse(&body)?;
     let client_id = speaks_for(&caller, &request)?;
-    let id = UploadId::from_uuid(Uuid::now_v7());
-    let upload = Upload {
-        id,
-        kind: request.kind,
-        uploaded_by: caller.name.clone(),
-        client_id,
-        object_key: format!("uploads/{id}"),
-        status: "awaiting_file".to_owned(),
-        refusal: None,
-        created_at: Utc::now(),
+    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST /v1/uploads", &body]).await? {
+        // The URL lives for minutes and is made anew; it is never kept.
+        work::Request::Answered(status, known) => {
+            let id = path_id("upload", known.get("id").and_then(Value::as_str).unwrap_or_default())?;
+            return Ok(answer(status, with_url(&billing, known, &object_key(id), request.size_bytes).await?));
+        }
+        work::Request::New(work) => work,
     };
-    let url = presigned(&billing, &upload.object_key, request.size_bytes).await?;
-    let mut work = Work::begin(&billing, &caller, correlation::of(&headers)).await?;
     if let Some(client_id) = client_id {
         let found = quittance_store::clients::find(&billing.database, client_id).await.map_err(unavailable)?;
         if found.is_none() {
             return Err(Problem::not_found("client", client_id));
         }
     }
+    let id = UploadId::from_uuid(Uuid::now_v7());
+    let upload = Upload {
+        id,
+        kind: request.kind,
+        uploaded_by: caller.name.clone(),
+        client_id,
+        object_key: object_key(id),
+        status: "awaiting_file".to_owned(),
+        refusal: None,
+        created_at: Utc::now(),
+    };
     uploads::insert(&mut work.transaction, &upload).await.map_err(unavailable)?;
     work.audit("upload.announced", id.to_string(), Value::Null, json!({"kind": upload.kind.as_str()})).await?;
-    work.commit().await?;
+    let shown = json!({"id": id, "status": upload.status});
+    work.commit(StatusCode::CREATED, &shown).await?;
+    Ok(answer(StatusCode::CREATED, with_url(&billing, shown, &upload.object_key, request.size_bytes).await?))
+}
+
+fn object_key(id: UploadId) -> String {
+    format!("uploads/{id}")
+}
+
+/// The answer with where the file goes.
+async fn with_url(billing: &Billing, shown: Value, object_key: &str, size_bytes: u32) -> Result<Value, Problem> {
+    let url = presigned(billing, object_key, size_bytes).await?;
     let put = json!({
         "method": "PUT", "url": url, "expires_in_seconds": URL_LIFETIME.as_secs(),
-        "headers": {"content-type": CONTENT_TYPE, "content-length": request.size_bytes.to_string()},
+        "headers": {"content-type": CONTENT_TYPE, "content-length": size_bytes.to_string()},
     });
-    Ok((StatusCode::CREATED, Json(json!({"id": id, "status": upload.status, "put": put}))).into_response())
+    Ok(json!({"id": shown.get("id"), "status": shown.get("status"), "put": put}))
 }
 
 /// For whom the file speaks. A client's users speak for their client, whatever the body says; staff name the client;

@@ -1,14 +1,19 @@
-//! What every change of billing does: the change, its audit record and its event, in one transaction.
+//! What every change of billing does: the change, its audit record, its event and its answer, in one transaction.
 
-use chrono::Utc;
+use axum::response::{IntoResponse, Response};
+use chrono::{TimeDelta, Utc};
+use http::{HeaderMap, StatusCode};
 use quittance_domain::event::{EventMessage, InvoiceEvent};
 use quittance_domain::id::AuditId;
 use quittance_lambda::caller::Caller;
+use quittance_lambda::correlation;
 use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
 use quittance_store::Transaction;
 use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::outbox::{self, Destination};
+use quittance_store::requests::{self, Claim};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -17,19 +22,51 @@ use crate::{Billing, unavailable};
 /// The name in the envelopes' `source`.
 const FUNCTION: &str = "billing";
 
+/// A key and its answer are kept this long.
+pub const KEYS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
+
+/// A request that changes something: new, or answered before.
+pub(crate) enum Request<'a> {
+    New(Work<'a>),
+    Answered(StatusCode, Value),
+}
+
 /// A transaction of one caller, for one request.
 pub(crate) struct Work<'a> {
     billing: &'a Billing,
     actor: String,
+    key: String,
     correlation_id: String,
     pub(crate) transaction: Transaction,
     messages: Vec<EventMessage>,
 }
 
 impl<'a> Work<'a> {
-    pub(crate) async fn begin(billing: &'a Billing, caller: &Caller, correlation_id: String) -> Result<Self, Problem> {
-        let transaction = billing.database.begin().await.map_err(unavailable)?;
-        Ok(Self { billing, actor: caller.name.clone(), correlation_id, transaction, messages: Vec::new() })
+    /// Begins what a request asks for, unless this caller's key has been answered. `content` is what makes the request
+    /// this one and no other: its method, path and body. Of two at once with one key, the second waits for the first.
+    ///
+    /// # Errors
+    /// 400 without a key, 422 if the key belongs to another request, 503 if the database is away.
+    pub(crate) async fn begin(
+        billing: &'a Billing,
+        caller: &Caller,
+        headers: &HeaderMap,
+        content: &[&[u8]],
+    ) -> Result<Request<'a>, Problem> {
+        let key = idempotency_key::read(headers)?;
+        let mut transaction = billing.database.begin().await.map_err(unavailable)?;
+        let expired_before = Utc::now() - KEYS_KEPT_FOR;
+        let content = content.join(&b'\n');
+        let claim = requests::claim(&mut transaction, &caller.name, &key, &content, expired_before).await;
+        match claim.map_err(unavailable)? {
+            Claim::New => {}
+            Claim::Answered { status, answer } => {
+                return Ok(Request::Answered(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), answer));
+            }
+            Claim::OtherRequest => return Err(idempotency_key::used_otherwise(&key)),
+        }
+        let (actor, correlation_id) = (caller.name.clone(), correlation::of(headers));
+        Ok(Request::New(Self { billing, actor, key, correlation_id, transaction, messages: Vec::new() }))
     }
 
     /// Appends the audit record of the change.
@@ -67,8 +104,12 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Commits, then publishes what the outbox took. What cannot be published now, the relay publishes.
-    pub(crate) async fn commit(self) -> Result<(), Problem> {
+    /// Keeps the answer and commits, then publishes what the outbox took. What cannot be published now, the relay
+    /// publishes.
+    pub(crate) async fn commit(mut self, status: StatusCode, answer: &Value) -> Result<(), Problem> {
+        requests::answer(&mut self.transaction, &self.actor, &self.key, status.as_u16(), answer)
+            .await
+            .map_err(unavailable)?;
         self.transaction.commit().await.map_err(|error| unavailable(error.into()))?;
         if !self.messages.is_empty() {
             let published = self.billing.publisher.publish(&self.messages).await.published;
@@ -78,4 +119,9 @@ impl<'a> Work<'a> {
         }
         Ok(())
     }
+}
+
+/// An answer with a JSON body.
+pub(crate) fn answer(status: StatusCode, body: Value) -> Response {
+    (status, axum::Json(body)).into_response()
 }

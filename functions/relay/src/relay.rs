@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::publisher::Publisher;
 use quittance_store::outbox::{self, Destination};
+use quittance_store::requests;
 use quittance_store::{Database, StoreError};
 
 /// Events younger than this are being published by whoever wrote them. Gateway commands are sent by the relay alone.
@@ -14,7 +15,7 @@ pub const GRACE: TimeDelta = TimeDelta::seconds(30);
 /// Rows locked at once: a transaction stays short.
 const BATCH_SIZE_MAX: i64 = 100;
 
-/// Published rows are kept this long, for questions.
+/// Published rows are kept this long, for questions; answers to requests as long, for repetitions.
 const KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
 /// No new batch is started with less than this left.
@@ -55,7 +56,7 @@ pub async fn relay(
     for (destination, before) in [(Destination::GatewayCommands, now), (Destination::InvoiceEvents, now - GRACE)] {
         drain(database, destinations, (destination, before), deadline, &mut relayed).await?;
     }
-    relayed.purged = outbox::purge(database, now - KEPT_FOR).await?;
+    relayed.purged = outbox::purge(database, now - KEPT_FOR).await? + requests::purge(database, now - KEPT_FOR).await?;
     Ok(relayed)
 }
 

@@ -1,9 +1,10 @@
 //! The HTTP API as its clients see it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use ureq::Agent;
 
 use crate::aws::local_agent;
@@ -59,9 +60,12 @@ impl Api {
         Ok(Answer { status: answer.status().as_u16(), body: answer.body_mut().read_to_string()? })
     }
 
-    /// Posts JSON as the owner of a token.
+    /// Posts JSON as the owner of a token, under a key that no other request has.
     pub(super) fn post_as(&self, token: &str, path: &str, body: &Value) -> Result<Answer> {
-        self.post(path, &[("authorization", &format!("Bearer {token}"))], &body.to_string())
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        let key =
+            Sha256::new().chain_update(path).chain_update(body.to_string()).chain_update(now.as_nanos().to_be_bytes());
+        self.post_once(token, &hex::encode(key.finalize()), path, body)
     }
 
     /// Posts JSON as the owner of a token, with an idempotency key.

@@ -1,0 +1,112 @@
+//! Requests that change something, each once however often it comes: billing's routes on a real PostgreSQL.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use quittance_billing::Billing;
+use quittance_lambda::publisher::Publisher;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+use xtask::paths::workspace_root;
+
+use crate::database::TestDatabase;
+
+/// Billing's router. What it is asked here needs no AWS.
+pub(crate) async fn billing(test: &TestDatabase) -> Router {
+    let aws = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .build();
+    quittance_billing::router(Arc::new(Billing {
+        database: test.as_role("quittance_billing", 8).await,
+        publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
+        s3: quittance_lambda::aws::s3(&aws),
+        uploads_bucket: "uploads".to_owned(),
+    }))
+}
+
+/// A sample of billing's with another key and body.
+fn request(sample: &str, key: &str, body: Option<&Value>) -> Request<Body> {
+    let file = workspace_root().join("events/billing").join(sample).with_extension("json");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut request = lambda_http::request::from_str(&text).unwrap();
+    request.headers_mut().insert("idempotency-key", key.parse().unwrap());
+    let (parts, known) = request.into_parts();
+    let body = body.map_or_else(|| known.to_vec(), |body| body.to_string().into_bytes());
+    Request::from_parts(parts, Body::from(body))
+}
+
+async fn ask(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
+    let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    (parts.status, serde_json::from_slice(&body).unwrap())
+}
+
+const CLIENTS: &str = "select count(*) from billing.clients";
+
+#[tokio::test]
+async fn two_hundred_first_requests_at_once_with_one_key_have_one_effect_and_one_answer() {
+    let test = TestDatabase::migrated().await;
+    let router = billing(&test).await;
+    let mut asking = JoinSet::new();
+    for number in 0..200 {
+        let router = router.clone();
+        // With and without the quotes of a structured field.
+        let key = if number % 2 == 0 { "k-1" } else { "\"k-1\"" };
+        asking.spawn(async move { ask(&router, request("create_client", key, None)).await });
+    }
+    let answers = asking.join_all().await;
+    let (status, first) = &answers[0];
+    assert_eq!((*status, first["name"].as_str()), (StatusCode::CREATED, Some("Nordlicht Handels GmbH")));
+    assert!(answers.iter().all(|answer| answer == &answers[0]));
+    assert_eq!(test.count(CLIENTS).await, 1);
+    assert_eq!(test.count("select count(*) from audit.records where action = 'client.created'").await, 1);
+}
+
+#[tokio::test]
+async fn a_key_with_another_body_is_refused_and_changes_nothing_until_it_has_expired() {
+    let test = TestDatabase::migrated().await;
+    let router = billing(&test).await;
+    let other = json!({"name": "Other", "email": "a@b.example", "address": ["Weg 1"]});
+    assert_eq!(ask(&router, request("create_client", "k-1", None)).await.0, StatusCode::CREATED);
+    let (status, problem) = ask(&router, request("create_client", "k-1", Some(&other))).await;
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("urn:quittance:problem:idempotency-key-reused"))
+    );
+    assert_eq!(test.count(CLIENTS).await, 1);
+    sqlx::query("update billing.requests set made_at = now() - interval '31 days'").execute(&test.admin).await.unwrap();
+    assert_eq!(ask(&router, request("create_client", "k-1", Some(&other))).await.0, StatusCode::CREATED);
+    assert_eq!(test.count(CLIENTS).await, 2);
+}
+
+#[tokio::test]
+async fn a_request_that_was_refused_leaves_its_key_free() {
+    let test = TestDatabase::migrated().await;
+    let router = billing(&test).await;
+    assert_eq!(ask(&router, request("create_invoice", "k-1", None)).await.0, StatusCode::NOT_FOUND, "no such client");
+    assert_eq!(test.count("select count(*) from billing.requests").await, 0);
+    assert_eq!(ask(&router, request("create_client", "k-1", None)).await.0, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_repeated_upload_is_the_same_upload_with_a_url_of_its_own_that_is_never_kept() {
+    let test = TestDatabase::migrated().await;
+    let router = billing(&test).await;
+    let client = "insert into billing.clients (id, name, email, address)
+        values ('019a3f5e2b7c7d10a1b2c3d4e5f60718', 'n', 'a@b.example', '{}')";
+    sqlx::query(client).execute(&test.admin).await.unwrap();
+    let (_, first) = ask(&router, request("start_upload", "k-1", None)).await;
+    let (status, again) = ask(&router, request("start_upload", "k-1", None)).await;
+    assert_eq!((status, &again["id"]), (StatusCode::CREATED, &first["id"]));
+    assert!(again["put"]["url"].as_str().unwrap().contains("X-Amz-Signature"));
+    assert_eq!(test.count("select count(*) from billing.uploads").await, 1);
+    assert_eq!(test.count("select count(*) from billing.requests where answer::text like '%X-Amz%'").await, 0);
+}

@@ -39,7 +39,7 @@ fn destinations(services: &Loopback) -> Destinations {
 /// What the relay can take now, under its lock.
 async fn lock(transaction: &mut Transaction) -> Vec<Uuid> {
     let before = Utc::now() + TimeDelta::minutes(1);
-    let messages = outbox::lock_unpublished(transaction, Destination::InvoiceEvents, before, 100).await.unwrap();
+    let messages = outbox::lock_unpublished(transaction, Destination::InvoiceEvents, before, &[], 100).await.unwrap();
     messages.iter().map(|message| message.id).collect()
 }
 
@@ -127,10 +127,15 @@ async fn what_its_writer_is_publishing_is_left_to_the_writer_and_only_old_publis
         transaction.commit().await.unwrap();
     }
     let mut relaying = relay.begin().await.unwrap();
-    let young =
-        outbox::lock_unpublished(&mut relaying, Destination::InvoiceEvents, Utc::now() - TimeDelta::seconds(30), 100)
-            .await
-            .unwrap();
+    let young = outbox::lock_unpublished(
+        &mut relaying,
+        Destination::InvoiceEvents,
+        Utc::now() - TimeDelta::seconds(30),
+        &[],
+        100,
+    )
+    .await
+    .unwrap();
     assert_eq!(young, []);
     relaying.rollback().await.unwrap();
     let age = "update payments.outbox set created_at = now() - interval '40 days', published_at =

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::Router;
 use axum::body::Body;
+use chrono::TimeDelta;
 use http::{Request, StatusCode};
 use quittance_billing::Billing;
+use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::publisher::Publisher;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -16,17 +15,15 @@ use tower::ServiceExt;
 use xtask::paths::workspace_root;
 
 use crate::database::TestDatabase;
+use crate::loopback::Loopback;
 
-/// Billing's router. What it is asked here needs no AWS.
+/// Billing's router, with services on loopback that know nothing.
 pub(crate) async fn billing(test: &TestDatabase) -> Router {
-    let aws = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-        .build();
+    let aws = Loopback::serve().aws();
     quittance_billing::router(Arc::new(Billing {
         database: test.as_role("quittance_billing", 8).await,
         publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
+        accepted: IdempotencyTable::new(&aws, "accepted".to_owned(), TimeDelta::days(30)),
         s3: quittance_lambda::aws::s3(&aws),
         uploads_bucket: "uploads".to_owned(),
     }))

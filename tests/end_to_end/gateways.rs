@@ -182,6 +182,8 @@ fn gocardless_is_asked_for_the_amounts_that_its_messages_leave_out_and_for_refun
         .unwrap();
     let made = json!({"refunds": {"id": "RF1"}});
     stack.sandbox_answer("gocardless", "/refunds", &CannedAnswer { status: 201, body: made }).unwrap();
+    let none_yet = CannedAnswer { status: 200, body: json!({"refunds": []}) };
+    stack.sandbox_answer("gocardless", &format!("/refunds?payment={id}&limit=500"), &none_yet).unwrap();
     let event = json!({
         "id": fresh("EV"), "created_at": "2026-11-02T12:00:00Z", "resource_type": "payments", "action": "confirmed",
         "links": {"payment": id},
@@ -203,6 +205,8 @@ fn gocardless_is_asked_for_the_amounts_that_its_messages_leave_out_and_for_refun
         (&json!(3000), &json!(3500))
     );
     scene.wait_for_refund(&name, &refund, "requested");
+    let times = stack.sandbox_asked().unwrap().iter().filter(|asked| asked.idempotency_key == refund).count();
+    assert_eq!(times, 1);
 }
 
 #[test]

@@ -131,6 +131,15 @@ async fn a_key_with_another_payload_is_told_apart_in_every_state() {
 }
 
 #[tokio::test]
+async fn an_answer_is_told_until_its_record_expires() {
+    let (records, key) = (records(), fresh("answer"));
+    assert_eq!(records.answer_of(&key, noon()).await.unwrap(), None);
+    records.record_answer(&key, "then", noon()).await.unwrap();
+    assert_eq!(records.answer_of(&key, noon()).await.unwrap().as_deref(), Some("then"));
+    assert_eq!(records.answer_of(&key, minutes(60 * 24 * 400)).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn an_expired_record_counts_no_more_although_it_is_still_there() {
     let (records, key) = (records(), fresh("expired"));
     records.complete(&won(&records, &key, 0).await, None).await.unwrap();

@@ -35,6 +35,11 @@ fn anothers_payment_and_upload_are_answered_404() {
     let mut claim = scene.claim(&reference);
     claim["invoice_id"] = json!(scene.other.invoice);
     assert_eq!(scene.post(&scene.other.token, "/v1/payments", &claim).status, 202);
+    // Accepted or recorded, from the first moment on.
+    for token in [&scene.other.token, &scene.finance] {
+        assert_eq!(scene.get(token, &format!("/v1/payments/{reference}")).status, 200);
+    }
+    scene.get(&scene.own.token, &format!("/v1/payments/{reference}")).assert_problem(404, "not-found");
     scene.wait_for_payment(&format!("manual:{reference}"), "pending");
     scene.get(&scene.own.token, &format!("/v1/payments/{reference}")).assert_problem(404, "not-found");
     assert_eq!(scene.get(&scene.other.token, &format!("/v1/payments/{reference}")).status, 200);

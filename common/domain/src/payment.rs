@@ -89,6 +89,7 @@ impl PaymentState {
         ordered.sort_by(|left, right| {
             (left.occurred_at, left.door, &left.event_id).cmp(&(right.occurred_at, right.door, &right.event_id))
         });
+        ordered.retain(|fact| !is_made_good(fact, facts));
         let rank = ordered.iter().filter_map(|fact| fact.kind.rank()).max();
         let captured = captured(&ordered)?;
         let amount = captured.map(|captured| captured.amount);
@@ -124,6 +125,16 @@ impl PaymentState {
     pub fn net(&self) -> Result<Option<Money>, MoneyError> {
         self.captured.zip(self.returned).map(|(captured, returned)| captured.checked_sub(returned)).transpose()
     }
+}
+
+/// Whether money that was taken back came again: its own witness proves the same movement once more, later.
+fn is_made_good(fact: &Fact, facts: &[Fact]) -> bool {
+    let is_again = |later: &Fact| {
+        later.kind.proves_money()
+            && (later.witness(), &later.movement) == (fact.witness(), &fact.movement)
+            && later.occurred_at > fact.occurred_at
+    };
+    fact.kind == FactKind::Reversal && facts.iter().any(is_again)
 }
 
 /// Without proof of money, what the gateway said last counts, and of what it said at one time the heavier; a claim

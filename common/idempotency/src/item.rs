@@ -68,6 +68,10 @@ pub(crate) fn is_completed(item: &HashMap<String, AttributeValue>, now: DateTime
     is_completed && expires_at.is_some_and(|at| at > now.timestamp())
 }
 
+pub(crate) fn answer(item: &HashMap<String, AttributeValue>) -> Option<String> {
+    item.get("answer").and_then(|value| value.as_s().ok()).cloned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

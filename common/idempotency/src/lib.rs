@@ -182,15 +182,7 @@ impl IdempotencyTable {
     /// # Errors
     /// [`IdempotencyError::Table`] if DynamoDB does not answer.
     pub async fn is_completed(&self, key: &str, now: DateTime<Utc>) -> Result<bool, IdempotencyError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("key", text(key))
-            .send()
-            .await
-            .map_err(|error| table_error(key, &error.into_service_error()))?;
-        Ok(answer.item().is_some_and(|item| item::is_completed(item, now)))
+        Ok(self.item(key).await?.is_some_and(|item| item::is_completed(&item, now)))
     }
 
     /// Notes that an effect that is idempotent by itself has happened.
@@ -198,16 +190,41 @@ impl IdempotencyTable {
     /// # Errors
     /// [`IdempotencyError::Table`] if DynamoDB does not answer; the message then comes again, which is harmless.
     pub async fn record_completed(&self, key: &str, now: DateTime<Utc>) -> Result<(), IdempotencyError> {
-        self.client
+        self.put_completed(key, None, now).await
+    }
+
+    /// The same, with what to answer whoever asks for the key.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Table`] if DynamoDB does not answer.
+    pub async fn record_answer(&self, key: &str, answer: &str, now: DateTime<Utc>) -> Result<(), IdempotencyError> {
+        self.put_completed(key, Some(answer), now).await
+    }
+
+    /// The answer that was recorded for a key, if the record has not expired.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Table`] if DynamoDB does not answer.
+    pub async fn answer_of(&self, key: &str, now: DateTime<Utc>) -> Result<Option<String>, IdempotencyError> {
+        Ok(self.item(key).await?.filter(|item| item::is_completed(item, now)).and_then(|item| item::answer(&item)))
+    }
+
+    async fn put_completed(&self, key: &str, answer: Option<&str>, now: DateTime<Utc>) -> Result<(), IdempotencyError> {
+        let request = self
+            .client
             .put_item()
             .table_name(&self.name)
             .item("key", text(key))
             .item("state", text(state::COMPLETED))
-            .item("expires_at", self.expires_at(now))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| table_error(key, &error.into_service_error()))
+            .item("expires_at", self.expires_at(now));
+        let request = answer.into_iter().fold(request, |request, answer| request.item("answer", text(answer)));
+        request.send().await.map(drop).map_err(|error| table_error(key, &error.into_service_error()))
+    }
+
+    async fn item(&self, key: &str) -> Result<Option<HashMap<String, AttributeValue>>, IdempotencyError> {
+        let request = self.client.get_item().table_name(&self.name).key("key", text(key));
+        let answer = request.send().await.map_err(|error| table_error(key, &error.into_service_error()))?;
+        Ok(answer.item)
     }
 
     async fn conclude(&self, lease: &Lease, state: &str, answer: Option<&str>) -> Result<(), IdempotencyError> {

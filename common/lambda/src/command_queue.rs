@@ -130,6 +130,7 @@ impl GatewayQueues {
                     Err(failure) => {
                         tracing::warn!(provider, failure, "gateway commands not sent yet");
                         result.failures.push(failure);
+                        result.providers_away.push(provider);
                         break;
                     }
                 }

@@ -1,6 +1,7 @@
 //! How a function stands up: settings, telemetry, AWS clients, the FIFO batch runner, the CloudEvents envelope,
 //! publishing, and what the HTTP doors share.
 
+pub mod accepted;
 pub mod aws;
 pub mod batch;
 pub mod caller;

@@ -24,6 +24,8 @@ pub struct Published {
     pub refused: Vec<(Uuid, String)>,
     /// What went wrong otherwise.
     pub failures: Vec<String>,
+    /// Providers whose queue did not take what it was sent.
+    pub providers_away: Vec<String>,
 }
 
 impl Publisher {

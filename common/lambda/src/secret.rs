@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 
-/// Reads a secret's text. Call during start-up and keep it; errors never hold the secret.
+/// Reads a secret's text. Keep it: each call is a round trip. Errors never hold the secret.
 ///
 /// # Errors
 /// A sentence, if the secret cannot be read or is not text.

@@ -1,9 +1,10 @@
 //! Adyen: standard webhooks, each item signed with HMAC-SHA256 in its `additionalData`.
 //!
 //! The signature covers eight members only: both references, account, merchant reference, amount, event and success
-//! (Adyen, "Verify HMAC signatures"). Everything else of an item is a hint: its time orders events, and decides nothing
-//! else. As the eight are joined by colons, an item with a colon in one of them is not believed: its parts could be
-//! moved from one to the next.
+//! (Adyen, "Verify HMAC signatures"). What money an item moves, of which payment and for which invoice, is read from
+//! those alone; of the rest only its time is read, which says which of two events is the later. As the eight are joined
+//! by colons, an item with a colon in one of them is kept and not read: its parts could have been moved from one to the
+//! next.
 
 mod api;
 
@@ -11,13 +12,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
+use quittance_domain::calendar::plausible_time;
 use quittance_domain::fact::FactKind;
 use quittance_domain::money::{Currency, Money};
 use serde::{Deserialize, Deserializer};
 
 use crate::api::Api;
 use crate::signature::is_made_by;
-use crate::told::{Told, invoice_number, minor_units, place};
+use crate::told::{Told, invoice_number, minor_units, place, refund_movement};
 use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
 
 const NAME: &str = "adyen";
@@ -48,8 +50,8 @@ impl Webhooks for Adyen {
         let items = items(body).map_err(|_| Forged::NoSignature)?;
         for item in &items {
             let signature = item.additional_data.as_ref().and_then(|data| data.hmac_signature.as_deref());
-            let signed = item.signed().ok_or(Forged::WrongSignature)?;
             let signature = signature.ok_or(Forged::NoSignature)?;
+            let signed = item.signed().join(":");
             if !secrets.iter().any(|secret| signature_fits(secret, &signed, signature)) {
                 return Err(Forged::WrongSignature);
             }
@@ -58,7 +60,7 @@ impl Webhooks for Adyen {
     }
 
     fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
-        items(body)?.iter().map(Item::notice).collect()
+        Ok(items(body)?.iter().map(|item| item.notice().unwrap_or_else(Notice::Unreadable)).collect())
     }
 }
 
@@ -137,6 +139,37 @@ fn items(body: &[u8]) -> Result<Vec<Item>, Unreadable> {
     Ok(body.notification_items.into_iter().map(|wrapper| wrapper.item).collect())
 }
 
+const DONE_OR_NOT: [&str; 9] = [
+    "CANCELLATION",
+    "TECHNICAL_CANCEL",
+    "CAPTURE_FAILED",
+    "CANCEL_OR_REFUND",
+    "REFUND_FAILED",
+    "REFUNDED_REVERSED",
+    "EXPIRE",
+    "OFFER_CLOSED",
+    "REFUND_WITH_DATA",
+];
+const NOT_DECIDED: [&str; 4] = ["PENDING", "PENDING_AUTHORISATION", "AUTHENTICATION", "AUTHORISATION_ADJUSTMENT"];
+const DISPUTE_STEPS: [&str; 7] = [
+    "REQUEST_FOR_INFORMATION",
+    "INFORMATION_SUPPLIED",
+    "DISPUTE_DEFENSE_PERIOD_ENDED",
+    "ISSUER_COMMENTS",
+    "ISSUER_RESPONSE_TIMEFRAME_EXPIRED",
+    "NOTIFICATION_OF_FRAUD",
+    "DISPUTE_OPENED_WITH_CHARGEBACK",
+];
+const OTHER_CONCERNS: [&str; 7] = [
+    "REPORT_AVAILABLE",
+    "RECURRING_CONTRACT",
+    "ORDER_OPENED",
+    "ORDER_CLOSED",
+    "MANUAL_REVIEW_ACCEPT",
+    "MANUAL_REVIEW_REJECT",
+    "DONATION",
+];
+
 /// What an item tells of a payment.
 enum Meaning {
     Tells(FactKind),
@@ -145,71 +178,44 @@ enum Meaning {
 }
 
 impl Item {
-    /// What the signature covers, joined; none if a colon makes that ambiguous.
-    fn signed(&self) -> Option<String> {
+    /// What the signature covers, in its order.
+    fn signed(&self) -> [String; 8] {
         let amount = self.amount.as_ref();
-        let (value, currency) = amount.map(|amount| (amount.value.to_string(), amount.currency.as_str())).unzip();
-        let success = if self.success { "true" } else { "false" };
-        let value = value.unwrap_or_default();
-        let parts = [
-            self.psp_reference.as_str(),
-            &self.original_reference,
-            &self.merchant_account_code,
-            &self.merchant_reference,
-            &value,
-            currency.unwrap_or_default(),
-            &self.event_code,
-            success,
-        ];
-        (!parts.iter().any(|part| part.contains(':'))).then(|| parts.join(":"))
+        [
+            self.psp_reference.clone(),
+            self.original_reference.clone(),
+            self.merchant_account_code.clone(),
+            self.merchant_reference.clone(),
+            amount.map(|amount| amount.value.to_string()).unwrap_or_default(),
+            amount.map(|amount| amount.currency.clone()).unwrap_or_default(),
+            self.event_code.clone(),
+            self.success.to_string(),
+        ]
     }
 
     /// An authorisation counts as capture, as Adyen captures by itself unless told otherwise; so whatever undoes the
-    /// capture afterwards is a reversal.
+    /// capture afterwards is a reversal, and a capture that is told all the same is the same money once more.
     fn meaning(&self) -> Meaning {
         use FactKind::{Capture, Dispute, DisputeLost, DisputeWon, Expiry, Failure, Refund, RefundFailure, Reversal};
+        let is_modification = !self.original_reference.is_empty();
         match (self.event_code.as_str(), self.success) {
-            ("AUTHORISATION", true) => Meaning::Tells(Capture),
+            ("AUTHORISATION" | "CAPTURE", true) => Meaning::Tells(Capture),
             ("AUTHORISATION", false) => Meaning::Tells(Failure),
             ("OFFER_CLOSED", true) => Meaning::Tells(Expiry),
             ("CANCELLATION" | "TECHNICAL_CANCEL" | "CAPTURE_FAILED" | "EXPIRE", true) | ("CAPTURE", false) => {
                 Meaning::Tells(Reversal)
             }
-            ("CAPTURE", true) => Meaning::Ignored("its authorisation told of the money"),
             ("REFUND" | "CANCEL_OR_REFUND", true) => Meaning::Tells(Refund),
+            ("REFUND_WITH_DATA", true) if is_modification => Meaning::Tells(Refund),
             ("REFUND", false) | ("REFUND_FAILED" | "REFUNDED_REVERSED", true) => Meaning::Tells(RefundFailure),
             ("NOTIFICATION_OF_CHARGEBACK", true) => Meaning::Tells(Dispute),
             ("CHARGEBACK" | "SECOND_CHARGEBACK" | "PREARBITRATION_LOST", true) => Meaning::Tells(DisputeLost),
             ("CHARGEBACK_REVERSED" | "PREARBITRATION_WON", true) => Meaning::Tells(DisputeWon),
-            (
-                "CANCELLATION" | "TECHNICAL_CANCEL" | "CAPTURE_FAILED" | "CANCEL_OR_REFUND" | "REFUND_FAILED"
-                | "REFUNDED_REVERSED" | "EXPIRE" | "OFFER_CLOSED" | "REFUND_WITH_DATA",
-                _,
-            ) => Meaning::Ignored("it did not happen"),
-            ("PENDING" | "PENDING_AUTHORISATION" | "AUTHENTICATION" | "AUTHORISATION_ADJUSTMENT", _) => {
-                Meaning::Ignored("nothing is decided")
-            }
-            (
-                "REQUEST_FOR_INFORMATION"
-                | "INFORMATION_SUPPLIED"
-                | "DISPUTE_DEFENSE_PERIOD_ENDED"
-                | "ISSUER_COMMENTS"
-                | "ISSUER_RESPONSE_TIMEFRAME_EXPIRED"
-                | "NOTIFICATION_OF_FRAUD"
-                | "DISPUTE_OPENED_WITH_CHARGEBACK",
-                _,
-            ) => Meaning::Ignored("a step of a dispute that moves no money"),
-            (
-                "REPORT_AVAILABLE"
-                | "RECURRING_CONTRACT"
-                | "ORDER_OPENED"
-                | "ORDER_CLOSED"
-                | "MANUAL_REVIEW_ACCEPT"
-                | "MANUAL_REVIEW_REJECT"
-                | "DONATION",
-                _,
-            ) => Meaning::Ignored("it concerns no payment of an invoice"),
-            (other, _) if other.starts_with("PAYOUT") || other.starts_with("PAIDOUT") => {
+            (code, false) if DONE_OR_NOT.contains(&code) => Meaning::Ignored("it did not happen"),
+            (code, _) if NOT_DECIDED.contains(&code) => Meaning::Ignored("nothing is decided"),
+            (code, _) if DISPUTE_STEPS.contains(&code) => Meaning::Ignored("a step of a dispute that moves no money"),
+            (code, _) if OTHER_CONCERNS.contains(&code) => Meaning::Ignored("it concerns no payment of an invoice"),
+            (code, _) if code.starts_with("PAYOUT") || code.starts_with("PAIDOUT") => {
                 Meaning::Ignored("a payout moves our own money")
             }
             _ => Meaning::Unknown,
@@ -222,29 +228,44 @@ impl Item {
             Meaning::Ignored(reason) => return Ok(Notice::ignored(&self.event_code, reason)),
             Meaning::Unknown => return Ok(Notice::unknown(&self.event_code)),
         };
+        if self.signed().iter().any(|part| part.contains(':')) {
+            return Err(unreadable("a signed member has a colon, so that the signature is ambiguous"));
+        }
+        let amount = self.amount()?;
+        if amount.is_zero() {
+            return Ok(Notice::ignored(&self.event_code, "a card was checked, no money moved"));
+        }
         // A modification names the payment as its original; a payment is its own.
         let is_modification = !self.original_reference.is_empty();
         let payment = if is_modification { &self.original_reference } else { &self.psp_reference };
+        let is_dispute = matches!(kind, FactKind::Dispute | FactKind::DisputeLost | FactKind::DisputeWon);
         let told = Told {
             kind,
             payment,
-            also: Vec::new(),
-            amount: self.amount()?,
+            // Later messages of a dispute may name the dispute alone.
+            also: if is_dispute { vec![&self.psp_reference] } else { Vec::new() },
+            amount,
             event: format!("{}:{}:{}", self.psp_reference, self.event_code, self.success),
             movement: self.movement(kind),
             invoice: if is_modification { None } else { invoice_number(&self.merchant_reference) },
             payment_id: if is_modification { None } else { self.merchant_reference.parse().ok() },
-            occurred_at: self.event_date,
+            occurred_at: plausible_time(self.event_date).map_err(unreadable)?,
         };
         told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
     }
 
-    /// A refund that we asked for has our id as its merchant reference, whatever is told of it later; everything else
-    /// is one movement of the gateway's.
+    /// What came in, and its undoing, is one movement of the payment's; a refund that we asked for has our id as its
+    /// merchant reference, whatever is told of it later; everything else is a movement of its own.
     fn movement(&self, kind: FactKind) -> String {
-        let is_refund = matches!(kind, FactKind::Refund | FactKind::RefundFailure);
-        let is_ours = self.merchant_reference.parse::<quittance_domain::id::RefundId>().is_ok();
-        if is_refund && is_ours { self.merchant_reference.clone() } else { self.psp_reference.clone() }
+        match kind {
+            FactKind::Refund | FactKind::RefundFailure => {
+                refund_movement(Some(&self.merchant_reference), &self.psp_reference)
+            }
+            FactKind::Reversal | FactKind::Capture if !self.original_reference.is_empty() => {
+                self.original_reference.clone()
+            }
+            _ => self.psp_reference.clone(),
+        }
     }
 
     fn amount(&self) -> Result<Money, Unreadable> {

@@ -1,5 +1,6 @@
 //! Calls to a gateway's API, without doing them: what to send, and what an answer means.
 
+use chrono::TimeDelta;
 use quittance_domain::command::{Evidence, InitiateRefund, QueryPayment};
 
 use crate::Unreadable;
@@ -20,7 +21,7 @@ impl std::fmt::Debug for Access {
 }
 
 /// An HTTP request to the gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Call {
     /// `POST` with a body, else `GET`.
     pub body: Option<String>,
@@ -28,6 +29,19 @@ pub struct Call {
     pub path: String,
     /// Headers with their values, those that let us in included.
     pub headers: Vec<(&'static str, String)>,
+}
+
+impl std::fmt::Debug for Call {
+    /// Without the headers' values: they let us in.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();
+        formatter
+            .debug_struct("Call")
+            .field("path", &self.path)
+            .field("body", &self.body)
+            .field("headers", &names)
+            .finish()
+    }
 }
 
 /// What the gateway answered.
@@ -52,22 +66,35 @@ pub enum Outcome {
     Unknown(String),
 }
 
+/// What to do after what was asked first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Make the call.
+    Call(Call),
+    /// It is clear already what became of it.
+    Clear(Outcome),
+}
+
 /// A gateway that can be called.
 pub trait Api: Send + Sync {
     /// Where it is, if no setting says otherwise.
     fn url(&self) -> &'static str;
 
-    /// What must be asked before a refund can be asked for, if anything.
-    fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Option<Call> {
-        let _ = (access, order);
+    /// How long the gateway knows an idempotency key, where nothing but the key tells it that a refund was made before;
+    /// none where [`Self::before_refund`] finds out.
+    fn key_kept_for(&self) -> Option<TimeDelta> {
         None
     }
 
-    /// Asks for a refund. The refund's id is the idempotency key, however often the call is made, and travels along.
+    /// What must be asked before a refund can be asked for: whether it was made before, and what else is needed.
+    fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Result<Vec<Call>, Unreadable>;
+
+    /// Asks for a refund, given what was answered before it. The refund's id is the idempotency key, however often the
+    /// call is made, and travels along.
     ///
     /// # Errors
-    /// [`Unreadable`] if the order, or what was answered before it, cannot be put into the gateway's terms.
-    fn refund(&self, access: &Access, order: &InitiateRefund, before: Option<&Answer>) -> Result<Call, Unreadable>;
+    /// [`Unreadable`] if the order, or what was answered, cannot be put into the gateway's terms.
+    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<Next, Unreadable>;
 
     /// What became of the refund.
     ///
@@ -89,18 +116,27 @@ pub trait Api: Send + Sync {
 }
 
 impl Answer {
-    /// What an answer without success means, whatever was called; none for a success. That we are not let in, that
-    /// others are in the way and that the gateway is in trouble say nothing about the call.
+    /// What an answer without success means; none for a success. Only the gateway's own reason, which `reason` finds in
+    /// the body, makes a refusal: that we are not let in, that others are in the way, that the gateway is in trouble or
+    /// that somebody else answered says nothing about the call.
     #[must_use]
-    pub fn trouble(&self) -> Option<Outcome> {
-        let reason = format!("the gateway answered {}", self.status);
-        match self.status {
-            200..=299 => None,
-            401 | 403 | 407 | 408 | 409 | 425 | 429 => Some(Outcome::Unknown(reason)),
-            400..=499 => Some(Outcome::Refused(reason)),
-            _ => Some(Outcome::Unknown(reason)),
+    pub fn trouble(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<Outcome> {
+        let reason = reason(&self.body).map(|reason| code(&reason));
+        let status = self.status;
+        match (status, reason) {
+            (200..=299, _) => None,
+            (401 | 403 | 407 | 408 | 409 | 425 | 429, reason) => {
+                Some(Outcome::Unknown(format!("the gateway answered {status}: {}", reason.unwrap_or_default())))
+            }
+            (400..=499, Some(reason)) => Some(Outcome::Refused(format!("the gateway answered {status}: {reason}"))),
+            _ => Some(Outcome::Unknown(format!("the gateway answered {status}"))),
         }
     }
+}
+
+/// A gateway's code, without what may stand in it otherwise.
+fn code(reason: &str) -> String {
+    reason.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(60).collect()
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Webhooks for GoCardless {
         if body.events.len() > EVENTS_MAX {
             return Err(unreadable(format!("it has more than {EVENTS_MAX} events")));
         }
-        body.events.iter().map(Event::notice).collect()
+        Ok(body.events.iter().map(|event| event.notice().unwrap_or_else(Notice::Unreadable)).collect())
     }
 }
 
@@ -103,8 +103,9 @@ impl Event {
         }
     }
 
-    /// A payment that fails after it was confirmed has gone back, one that fails before has not come: which of the two
-    /// it is does not depend on what came first, so both are told, and only one has an effect.
+    /// A payment that fails before it was confirmed has not come, one that fails later has gone back; either may be tried
+    /// again and be confirmed after all. So both are told: a failure counts for nothing once money is proven, and a
+    /// reversal for nothing before, nor once the same payment is confirmed again.
     fn payment(&self, event_type: &str) -> Result<Notice, Unreadable> {
         use FactKind::{Authorisation, Capture, DisputeLost, DisputeWon, Failure, Reversal};
         let kinds: &[FactKind] = match self.action.as_str() {

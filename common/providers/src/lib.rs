@@ -1,7 +1,7 @@
 //! The payment gateways: one module per provider, chosen by name.
 //!
-//! A provider verifies and reads its own webhooks; nothing here does any I/O. A new one is a module and a line in
-//! [`by_name`].
+//! A provider verifies and reads its own webhooks, and says what to send and what an answer means; nothing here does any
+//! I/O. A new one is a module and a line in [`ALL`].
 
 pub mod adyen;
 pub mod api;
@@ -62,6 +62,8 @@ pub enum Notice {
         /// The provider's name for it.
         event_type: String,
     },
+    /// One of several events that this build cannot read; it is kept too, and the others count.
+    Unreadable(Unreadable),
 }
 
 /// The longest name of an event type that is repeated in logs.
@@ -138,3 +140,6 @@ pub fn by_name(name: &str) -> Option<&'static dyn Provider> {
 pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|provider| provider.name())
 }
+
+#[cfg(test)]
+mod tests;

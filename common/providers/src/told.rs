@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{Evidence, InvoiceHint};
 use quittance_domain::fact::{Door, FactKind};
-use quittance_domain::id::{PaymentId, TransactionId};
+use quittance_domain::id::{PaymentId, RefundId, TransactionId};
 use quittance_domain::money::{Currency, Money, PositiveMoney};
 use serde_json::Error;
 
@@ -102,4 +102,9 @@ pub(crate) fn invoice_number(text: &str) -> Option<InvoiceHint> {
 /// Where a body is not as expected; serde's own message may quote what stood there.
 pub(crate) fn place(error: &Error) -> String {
     format!("a member is missing or unfit at line {} column {}", error.line(), error.column())
+}
+
+/// The movement of a refund: our own id where it carries one, else the gateway's name of it.
+pub(crate) fn refund_movement(ours: Option<&str>, theirs: &str) -> String {
+    ours.filter(|id| id.parse::<RefundId>().is_ok()).unwrap_or(theirs).to_owned()
 }

@@ -65,8 +65,8 @@ pub async fn mark_published(database: &Database, ids: &[Uuid]) -> Result<(), Sto
     Ok(())
 }
 
-/// Locks up to `count_max` unpublished messages for `destination` written before `before`, oldest first; those that another relay
-/// has locked are passed over.
+/// Locks up to `count_max` unpublished messages for `destination` written before `before`, oldest first. Passed over are
+/// those that another relay has locked, and those whose group is of one of the `except` providers.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -74,16 +74,19 @@ pub async fn lock_unpublished(
     transaction: &mut Transaction,
     destination: Destination,
     before: DateTime<Utc>,
+    except: &[String],
     count_max: i64,
 ) -> Result<Vec<EventMessage>, StoreError> {
     let messages = sqlx::query_as!(
         EventMessage,
         r#"select id, group_id, type as "event_type", body from payments.outbox
            where published_at is null and parked_reason is null and destination = $1 and created_at < $2
+               and split_part(group_id, ':', 1) <> all($4)
            order by created_at, id limit $3 for update skip locked"#,
         destination.as_str(),
         before,
         count_max,
+        except,
     )
     .fetch_all(&mut **transaction)
     .await?;

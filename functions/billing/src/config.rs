@@ -10,6 +10,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// Where events are published.
     pub topic_arn: String,
+    /// The validator's idempotency table, which notes what was accepted.
+    pub accepted_table: String,
     /// Where uploads go.
     pub uploads_bucket: String,
 }
@@ -22,7 +24,8 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
+        let accepted_table = settings.required("ACCEPTED_TABLE");
         let uploads_bucket = settings.required("UPLOADS_BUCKET");
-        settings.finish_with(database).map(|database| Self { database, topic_arn, uploads_bucket })
+        settings.finish_with(database).map(|database| Self { database, topic_arn, accepted_table, uploads_bucket })
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::map_response;
 use axum::routing::{get, post};
+use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::problem::{Problem, as_problem, unknown_route};
 use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError};
@@ -29,6 +30,8 @@ pub struct Billing {
     pub database: Database,
     /// The events topic.
     pub publisher: Publisher,
+    /// What the validator has accepted.
+    pub accepted: IdempotencyTable,
     /// Signs URLs for uploads.
     pub s3: aws_sdk_s3::Client,
     /// Where uploads go.

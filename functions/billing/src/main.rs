@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use lambda_http::Error;
 use quittance_billing::config::Config;
+use quittance_billing::work::KEYS_KEPT_FOR;
 use quittance_billing::{Billing, router};
+use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
@@ -19,6 +21,7 @@ async fn main() -> Result<(), Error> {
     let billing = Billing {
         database: Database::new(config.database, &aws),
         publisher: Publisher::new(&aws, config.topic_arn),
+        accepted: IdempotencyTable::new(&aws, config.accepted_table, KEYS_KEPT_FOR),
         s3: aws::s3(&aws),
         uploads_bucket: config.uploads_bucket,
     };

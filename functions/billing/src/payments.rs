@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use chrono::Utc;
 use quittance_domain::id::{PaymentId, TransactionId};
+use quittance_lambda::accepted;
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_store::payments::{PaymentFilter, PaymentView};
@@ -28,13 +30,26 @@ pub(crate) async fn read(
     let not_found = || Problem::not_found("payment", transaction_id.chars().take(100).collect::<String>());
     let (_, name) = TransactionId::with_provider(&transaction_id).map_err(|_| not_found())?;
     let found = payments::find(&billing.database, &name, reach.client_id()).await.map_err(unavailable)?;
-    let payment = found.ok_or_else(not_found)?;
+    let Some(payment) = found else {
+        return accepted_only(&billing, &name, reach).await?.map(Json).ok_or_else(not_found);
+    };
     let refunds = refunds::views(&billing.database, payment.id).await.map_err(unavailable)?;
     let mut shown = shown(&payment, reach);
     if let Some(members) = shown.as_object_mut() {
         members.insert("refunds".to_owned(), refunds.iter().map(|view| refund(view, reach)).collect());
     }
     Ok(Json(shown))
+}
+
+/// A payment that the validator has accepted and the processor has not recorded yet.
+async fn accepted_only(billing: &Billing, name: &TransactionId, reach: Reach) -> Result<Option<Value>, Problem> {
+    let key = accepted::key(name, reach.client_id());
+    let accepted_at = billing.accepted.answer_of(&key, Utc::now()).await.map_err(|error| {
+        tracing::error!(error = %error, "what was accepted cannot be read");
+        Problem::unavailable(2)
+    })?;
+    let shown = |at: String| json!({"transaction_id": name, "provider": name.provider(), "status": "accepted", "created_at": at});
+    Ok(accepted_at.map(shown))
 }
 
 /// The query of a list, as it came.

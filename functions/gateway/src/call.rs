@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 /// Time to reach the gateway.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Time for the whole exchange: a card payment may take a bank some seconds. Two exchanges, as a refund may need, stay
+/// Time for the whole exchange: a card payment may take a bank some seconds. Three exchanges, as a refund may need, stay
 /// below the function's own limit.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// More than any answer that is read here.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;

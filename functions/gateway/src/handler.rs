@@ -14,7 +14,7 @@ use quittance_lambda::command_queue::{Command, CommandQueue};
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
-use quittance_providers::api::{Api, Outcome};
+use quittance_providers::api::{Api, Next, Outcome};
 use quittance_providers::{Unreadable, by_name};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -23,10 +23,6 @@ use crate::call::Gateways;
 
 /// The name in the envelopes' `source`.
 const FUNCTION: &str = "gateway";
-
-/// Gateways know an idempotency key again for at least a day (Stripe, Adyen 7 days, GoCardless for ever); after that a
-/// call that is repeated may be made twice.
-pub const KEY_KEPT_FOR: TimeDelta = TimeDelta::hours(23);
 
 /// What the gateway function works with.
 #[derive(Debug)]
@@ -90,12 +86,7 @@ impl Gateway {
                 return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
             }
         };
-        if now - command.time > KEY_KEPT_FOR {
-            self.idempotency.release(&lease).await.map_err(busy)?;
-            let reason = format!("{key} is older than the gateway remembers it; look there, then decide");
-            return Ok(Verdict::Park(Refusal { code: "outcome_unknown", reason }));
-        }
-        self.conclude(&command, lease, self.carry_out(&command.payload).await).await
+        self.conclude(&command, lease, self.carry_out(&command.payload, now - command.time).await).await
     }
 
     async fn conclude(
@@ -129,12 +120,17 @@ impl Gateway {
         }
     }
 
-    async fn carry_out(&self, command: &GatewayCommand) -> Result<Done, Refusal> {
+    async fn carry_out(&self, command: &GatewayCommand, age: TimeDelta) -> Result<Done, Refusal> {
         let known = by_name(command.provider().as_str());
         let Some((name, api)) = known.and_then(|provider| Some((provider.name(), provider.api()?))) else {
             let reason = format!("there is no gateway of the provider `{}` here", command.provider());
             return Err(Refusal { code: "unknown_provider", reason });
         };
+        let is_refund = matches!(command, GatewayCommand::InitiateRefund(_));
+        if is_refund && api.key_kept_for().is_some_and(|kept| age > kept) {
+            let reason = format!("{} is older than {name} remembers its key; look there, then decide", command.name());
+            return Err(Refusal { code: "outcome_unknown", reason });
+        }
         let done = match command {
             GatewayCommand::InitiateRefund(order) => self.refund((name, api), order).await,
             GatewayCommand::QueryPayment(question) => self.query((name, api), question).await,
@@ -152,19 +148,20 @@ impl Gateway {
         order: &InitiateRefund,
     ) -> Result<Result<Done, Unreadable>, String> {
         let access = self.gateways.access(name).await?;
-        let before = match api.before_refund(&access, order) {
-            Some(call) => Some(self.gateways.make(name, api.url(), call).await?),
-            None => None,
-        };
-        if let Some(Outcome::Unknown(reason)) = before.as_ref().and_then(|before| before.trouble()) {
-            return Ok(Ok(Done::Unknown(reason)));
-        }
-        let call = match api.refund(&access, order, before.as_ref()) {
-            Ok(call) => call,
+        let calls = match api.before_refund(&access, order) {
+            Ok(calls) => calls,
             Err(unreadable) => return Ok(Err(unreadable)),
         };
-        let answer = self.gateways.make(name, api.url(), call).await?;
-        Ok(api.refunded(order, &answer).map(|outcome| match outcome {
+        let mut before = Vec::new();
+        for call in calls {
+            before.push(self.gateways.make(name, api.url(), call).await?);
+        }
+        let outcome = match api.refund(&access, order, &before) {
+            Ok(Next::Call(call)) => api.refunded(order, &self.gateways.make(name, api.url(), call).await?),
+            Ok(Next::Clear(outcome)) => Ok(outcome),
+            Err(unreadable) => Err(unreadable),
+        };
+        Ok(outcome.map(|outcome| match outcome {
             Outcome::Told(evidence) => Done::Told(evidence),
             Outcome::Accepted => Done::Told(Vec::new()),
             Outcome::Refused(reason) => Done::Refused(vec![refused(name, order)], reason),

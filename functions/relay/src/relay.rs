@@ -67,10 +67,11 @@ async fn drain(
     deadline: SystemTime,
     relayed: &mut Relayed,
 ) -> Result<(), StoreError> {
+    let mut away: Vec<String> = Vec::new();
     let time_is_left = || deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > TIME_RESERVE);
     while time_is_left() {
         let mut transaction = database.begin().await?;
-        let messages = outbox::lock_unpublished(&mut transaction, destination, before, BATCH_SIZE_MAX).await?;
+        let messages = outbox::lock_unpublished(&mut transaction, destination, before, &away, BATCH_SIZE_MAX).await?;
         if messages.is_empty() {
             break;
         }
@@ -86,10 +87,12 @@ async fn drain(
         transaction.commit().await?;
         relayed.published += result.published.len();
         relayed.parked += result.refused.len();
-        if !result.failures.is_empty() {
+        if !result.failures.is_empty() && result.providers_away.is_empty() {
             // The other side is away or throttles: the next minute goes on.
             break;
         }
+        // A gateway's queue that is away holds up no other.
+        away.extend(result.providers_away);
     }
     Ok(())
 }

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use quittance_domain::command::PaymentCommand;
 use quittance_domain::id::RefundId;
 use quittance_idempotency::{Claim, IdempotencyError};
-use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::{accepted, idempotency_key};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -53,7 +53,8 @@ pub(crate) async fn send_once(
         PaymentCommand::RequestRefund(order) => Some(order.refund_id),
         _ => None,
     };
-    let accepted = || accepted(&transaction_id, refund_id);
+    let names = accepted_names(&command);
+    let accepted = || accepted_response(&transaction_id, refund_id);
     let claimed = validator.idempotency.claim(record_key, &fingerprint, now, now + LEASE).await;
     let lease = match claimed.map_err(|error| unavailable(&error))? {
         Claim::Won(lease) => lease,
@@ -70,11 +71,33 @@ pub(crate) async fn send_once(
         }
         return Err(Problem::unavailable(RETRY_AFTER_SECONDS));
     }
-    if let Err(error) = validator.idempotency.complete(&lease, None).await {
+    let (completed, ()) = tokio::join!(validator.idempotency.complete(&lease, None), note(validator, &names, now));
+    if let Err(error) = completed {
         // The command is durable and the processor takes it once; a retry sends it again, which is harmless.
         tracing::warn!(error = %error, "an accepted request is not noted as completed");
     }
     Ok(accepted())
+}
+
+/// Notes an accepted payment for whoever asks before the processor has recorded it. Without the note it is not found
+/// until then.
+async fn note(validator: &Validator, names: &[String], now: DateTime<Utc>) {
+    for name in names {
+        if let Err(error) = validator.idempotency.record_answer(name, &now.to_rfc3339(), now).await {
+            tracing::warn!(error = %error, "an accepted payment is not noted");
+        }
+    }
+}
+
+/// Under what an accepted payment is noted: for staff, and for the client on whose behalf it was told.
+fn accepted_names(command: &PaymentCommand) -> Vec<String> {
+    match command {
+        PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
+            let for_client = evidence.client_id.map(|client| accepted::key(&evidence.transaction_id, Some(client)));
+            for_client.into_iter().chain([accepted::key(&evidence.transaction_id, None)]).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 pub(crate) fn unavailable(error: &IdempotencyError) -> Problem {
@@ -82,7 +105,7 @@ pub(crate) fn unavailable(error: &IdempotencyError) -> Problem {
     Problem::unavailable(RETRY_AFTER_SECONDS)
 }
 
-fn accepted(transaction_id: &str, refund_id: Option<RefundId>) -> Response {
+fn accepted_response(transaction_id: &str, refund_id: Option<RefundId>) -> Response {
     let body = Json(Accepted { transaction_id, refund_id, status: "accepted" });
     let mut response = (StatusCode::ACCEPTED, body).into_response();
     // A transaction id has only characters that a header and a path can hold.

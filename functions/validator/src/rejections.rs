@@ -29,7 +29,8 @@ impl Rejections {
     /// is logged only; the refusal stands.
     pub async fn note(&self, reason: &str, source: &str, body: &[u8]) {
         let now = Utc::now();
-        tracing::warn!(rejection.reason = reason, rejection.source = source, "refused at the door");
+        // `DoorRefusalsMetric` in the template counts `refused` by its value.
+        tracing::warn!(refused = reason, rejection.source = source, "refused at the door");
         let text = |value: String| AttributeValue::S(value);
         let item = HashMap::from([
             ("id".to_owned(), text(Uuid::now_v7().to_string())),

@@ -58,15 +58,18 @@ impl SigningSecrets {
         }
     }
 
-    /// The secrets of a provider as they are now; none if they were read a moment ago.
-    ///
-    /// # Errors
-    /// A sentence, if they cannot be read.
-    pub async fn read_again(&self, provider: &'static str) -> Result<Option<Vec<String>>, String> {
+    /// The secrets of a provider as they are now; none if they were read a moment ago, or cannot be read.
+    pub async fn read_again(&self, provider: &'static str) -> Option<Vec<String>> {
         let mut known = self.known.lock().await;
-        match known.get(provider) {
-            Some(entry) if entry.read_at.elapsed() < READ_AGAIN_AFTER => Ok(None),
-            _ => self.read(&mut known, provider).await.map(Some),
+        let entry = known.get_mut(provider).filter(|entry| entry.read_at.elapsed() >= READ_AGAIN_AFTER)?;
+        // Noted before it is tried, so that a service that is away is not asked for each message.
+        entry.read_at = Instant::now();
+        match self.read(&mut known, provider).await {
+            Ok(secrets) => Some(secrets),
+            Err(error) => {
+                tracing::warn!(provider = provider, error, "a signing secret cannot be read again");
+                None
+            }
         }
     }
 

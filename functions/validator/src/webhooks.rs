@@ -11,7 +11,6 @@ use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_lambda::batch::{Record, Refusal};
 use quittance_lambda::correlation;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_lambda::fields::BODY_BYTES_MAX;
 use quittance_lambda::problem::Problem;
 use quittance_providers::{Forged, Notice, Webhooks, by_name};
 use sha2::{Digest, Sha256};
@@ -19,6 +18,9 @@ use uuid::Uuid;
 
 use crate::commands::envelope;
 use crate::{FUNCTION, Validator};
+
+/// The largest message of a gateway: GoCardless puts up to 250 events into one.
+const BYTES_MAX: usize = 1024 * 1024;
 
 /// Takes a gateway's message: verified, made durable, then answered.
 pub(crate) async fn receive(
@@ -29,11 +31,13 @@ pub(crate) async fn receive(
 ) -> Result<StatusCode, Problem> {
     let known = by_name(&provider).filter(|provider| validator.signing_secrets.expects(provider.name()));
     let Some((name, webhooks)) = known.and_then(|provider| Some((provider.name(), provider.webhooks()?))) else {
-        return Err(Problem::not_found("provider", provider.chars().take(40).collect::<String>()));
+        let named: String = provider.chars().take(40).collect();
+        validator.rejections.note("unknown_provider", &named, &body).await;
+        return Err(Problem::not_found("provider", named));
     };
-    if body.len() > BODY_BYTES_MAX {
+    if body.len() > BYTES_MAX {
         validator.rejections.note("too_large", name, &body).await;
-        return Err(Problem::too_large(BODY_BYTES_MAX));
+        return Err(Problem::too_large(BYTES_MAX));
     }
     if let Err(forged) = verify(&validator, (name, webhooks), &headers, &body).await? {
         validator.rejections.note(forged.code(), name, &body).await;
@@ -65,7 +69,7 @@ async fn verify(
     if verdict != Err(Forged::WrongSignature) {
         return Ok(verdict);
     }
-    match validator.signing_secrets.read_again(name).await.map_err(unavailable)? {
+    match validator.signing_secrets.read_again(name).await {
         Some(now) if now != secrets => Ok(webhooks.verify(headers, body, &now, Utc::now())),
         _ => Ok(verdict),
     }
@@ -85,7 +89,7 @@ async fn take(
     correlation_id: String,
 ) -> Result<(), Problem> {
     let (mut commands, mut questions) = (Vec::new(), Vec::new());
-    let mut unknown = BTreeSet::new();
+    let (mut unknown, mut unreadable) = (BTreeSet::new(), None);
     for notice in notices {
         match notice {
             Notice::Evidence(evidence) => {
@@ -102,6 +106,7 @@ async fn take(
             Notice::Unknown { event_type } => {
                 unknown.insert(event_type);
             }
+            Notice::Unreadable(error) => unreadable = Some(error),
         }
     }
     let unavailable = |error: String| {
@@ -111,6 +116,9 @@ async fn take(
     validator.payments_queue.send(&commands).await.map_err(unavailable)?;
     if !questions.is_empty() {
         validator.gateway_queues.send(name, &questions).await.map_err(unavailable)?;
+    }
+    if let Some(error) = unreadable {
+        return park(validator, name, &Refusal { code: "unreadable_webhook", reason: error.to_string() }, body).await;
     }
     if unknown.is_empty() {
         return Ok(());
@@ -135,5 +143,9 @@ async fn park(validator: &Validator, name: &str, refusal: &Refusal, body: &[u8])
             "an authentic webhook was not made durable; the gateway sends it again"
         );
         Problem::unavailable(2)
-    })
+    })?;
+    // `DoorRefusalsMetric` in the template counts `refused` by its value.
+    let (code, reason) = (refusal.code, &refusal.reason);
+    tracing::error!(provider = name, refused = code, parked.reason = reason, "a webhook is kept for people");
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Objects and messages of the payment gateways.
 
 use chrono::DateTime;
-use quittance_domain::command::QueryPayment;
+use quittance_domain::command::{Evidence, QueryPayment};
 use quittance_domain::fact::FactKind;
 use quittance_providers::api::{Answer, Outcome};
 use quittance_providers::{Notice, Provider, by_name};
@@ -35,19 +35,23 @@ pub(super) fn samples(json: &Value) -> Vec<Sample> {
 fn read(provider: &str, body: &Value) -> Verdict {
     let webhooks = by_name(provider).and_then(Provider::webhooks).ok_or("there is no such provider")?;
     let notices = webhooks.read(body.to_string().as_bytes()).map_err(|error| error.to_string())?;
-    let words: Vec<String> = notices.iter().map(words).collect();
-    Ok(words.join("; "))
+    let is_unreadable = notices.iter().any(|notice| matches!(notice, Notice::Unreadable(_)));
+    let words = notices.iter().map(words).collect::<Vec<_>>().join("; ");
+    if is_unreadable { Err(words) } else { Ok(words) }
 }
 
 fn words(notice: &Notice) -> String {
     match notice {
-        Notice::Evidence(evidence) => {
-            format!("{} of {} of {}", evidence.kind, evidence.amount, evidence.transaction_id)
-        }
+        Notice::Evidence(evidence) => evidence_words(evidence),
         Notice::Ask(question) => format!("asks for {}", question.resource),
         Notice::Ignored { event_type, reason } => format!("{event_type} is passed over: {reason}"),
+        Notice::Unreadable(error) => error.to_string(),
         Notice::Unknown { event_type } => format!("{event_type} is kept: this build does not know it"),
     }
+}
+
+fn evidence_words(evidence: &Evidence) -> String {
+    format!("{} of {} of {}", evidence.kind, evidence.amount, evidence.transaction_id)
 }
 
 /// An event of Stripe, or one of the objects that its events carry.
@@ -138,12 +142,7 @@ fn gocardless_answer(body: &Value) -> Option<Sample> {
 fn told(name: &str, item: &Value) -> Verdict {
     let answer = Answer { status: 200, body: json!({ name: item }).to_string().into_bytes() };
     match ask(&format!("{name}/{}", item.get("id").and_then(Value::as_str).unwrap_or_default()), &answer)? {
-        Outcome::Told(evidence) => {
-            let words = |evidence: &quittance_domain::command::Evidence| {
-                format!("{} of {} of {}", evidence.kind, evidence.amount, evidence.transaction_id)
-            };
-            Ok(evidence.iter().map(words).collect::<Vec<_>>().join(", "))
-        }
+        Outcome::Told(evidence) => Ok(evidence.iter().map(evidence_words).collect::<Vec<_>>().join(", ")),
         _ => Err("it tells nothing".to_owned()),
     }
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use quittance_providers::{adyen, by_name};
@@ -38,12 +39,20 @@ fn sample(item: &Value) -> Option<(&'static str, Verdict)> {
             let webhooks = by_name(other)?.webhooks()?;
             let headers = headers(item.get("headers")?)?;
             let secrets = [secret.to_owned()];
-            let check = |body: &str| webhooks.verify(&headers, body.as_bytes(), &secrets, chrono::Utc::now()).is_ok();
+            let now = signed_at(&headers);
+            let check = |body: &str| webhooks.verify(&headers, body.as_bytes(), &secrets, now).is_ok();
             let format = if other == "gocardless" { "GoCardless signature" } else { "webhook signature" };
             (format, every_change_is_noticed(text("body")?, check))
         }
     };
     Some((format, verdict.map(|what| format!("{name}: {what}"))))
+}
+
+/// The moment that a Stripe signature names; other schemes sign none.
+fn signed_at(headers: &HeaderMap) -> DateTime<Utc> {
+    let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let seconds = header.split(',').find_map(|part| part.trim().strip_prefix("t=")?.parse().ok());
+    seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or_else(Utc::now)
 }
 
 fn headers(members: &Value) -> Option<HeaderMap> {

@@ -53,6 +53,37 @@ fn separate_captures_add_up_and_messages_about_one_capture_do_not() {
 }
 
 #[test]
+fn a_debit_that_is_tried_again_after_it_went_back_counts_as_often_as_it_came_in_the_end() {
+    use FactKind::{Capture, Failure, Reversal};
+    let told = |kinds: &[FactKind]| -> Vec<Fact> {
+        let at = |(at, kind): (usize, &FactKind)| fact(*kind, "100", Door::Gateway, "PM1", i64::try_from(at).unwrap());
+        kinds.iter().enumerate().map(at).collect()
+    };
+    for (kinds, expected, net) in [
+        (vec![Failure, Reversal, Capture], PaymentStatus::Confirmed, "100.00"),
+        (vec![Capture, Failure, Reversal], PaymentStatus::Reversed, "0.00"),
+        (vec![Capture, Failure, Reversal, Capture], PaymentStatus::Confirmed, "100.00"),
+        (vec![Capture, Failure, Reversal, Capture, Failure, Reversal], PaymentStatus::Reversed, "0.00"),
+    ] {
+        let mut facts = told(&kinds);
+        for _ in 0..facts.len() {
+            facts.rotate_left(1);
+            for order in [facts.clone(), facts.iter().rev().cloned().collect()] {
+                let state = state(&order);
+                let left = state.net().unwrap().unwrap().amount().to_string();
+                assert_eq!((state.status, left.as_str()), (expected, net), "{kinds:?}");
+            }
+        }
+    }
+    // Of two messages of one moment, the money that is gone is not to be spent.
+    let at_once = [fact(Capture, "100", Door::Gateway, "PM1", 1), fact(Reversal, "100", Door::Gateway, "PM1", 1)];
+    assert_eq!(status(&at_once), PaymentStatus::Reversed);
+    // Another witness's movement of the same name is another.
+    let other = [fact(Reversal, "100", Door::Bank, "PM1", 1), fact(Capture, "100", Door::Gateway, "PM1", 2)];
+    assert_eq!(status(&other), PaymentStatus::Reversed);
+}
+
+#[test]
 fn two_doors_that_see_one_payment_are_witnesses_not_two_sums() {
     let facts = [
         fact(FactKind::Settlement, "100", Door::Api, "t", 1),

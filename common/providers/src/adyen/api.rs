@@ -1,12 +1,13 @@
 //! Adyen's Checkout API: refunds. What became of them comes by webhook; there is nothing to ask.
 
+use chrono::TimeDelta;
 use quittance_domain::command::{InitiateRefund, QueryPayment};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Adyen, NAME, decimals, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, Outcome};
+use crate::api::{Access, Answer, Api, Call, Next, Outcome};
 use crate::told::units_of;
 
 impl Api for Adyen {
@@ -14,7 +15,16 @@ impl Api for Adyen {
         "https://checkout-test.adyen.com"
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, _: Option<&Answer>) -> Result<Call, Unreadable> {
+    /// Adyen knows a key for at least seven days; nothing else tells that a refund was made before.
+    fn key_kept_for(&self) -> Option<TimeDelta> {
+        Some(TimeDelta::days(6))
+    }
+
+    fn before_refund(&self, _: &Access, _: &InitiateRefund) -> Result<Vec<Call>, Unreadable> {
+        Ok(Vec::new())
+    }
+
+    fn refund(&self, access: &Access, order: &InitiateRefund, _: &[Answer]) -> Result<Next, Unreadable> {
         let reference = order.transaction_id.reference();
         // The reference becomes a part of the path.
         if !reference.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -26,7 +36,7 @@ impl Api for Adyen {
         let body = json!({
             "merchantAccount": access.account, "amount": amount, "reference": order.refund_id.to_string(),
         });
-        Ok(Call {
+        Ok(Next::Call(Call {
             path: format!("/v71/payments/{reference}/refunds"),
             body: Some(body.to_string()),
             headers: vec![
@@ -34,11 +44,11 @@ impl Api for Adyen {
                 ("content-type", "application/json".to_owned()),
                 ("idempotency-key", order.refund_id.to_string()),
             ],
-        })
+        }))
     }
 
     fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable> {
-        Ok(trouble(answer).unwrap_or(Outcome::Accepted))
+        Ok(answer.trouble(reason).unwrap_or(Outcome::Accepted))
     }
 
     fn query(&self, _: &Access, _: &QueryPayment) -> Result<Call, Unreadable> {
@@ -56,14 +66,8 @@ struct Failure {
     error_code: String,
 }
 
-/// A refusal with Adyen's own code for it. 704 says that the same request is under way.
-fn trouble(answer: &Answer) -> Option<Outcome> {
-    let trouble = answer.trouble()?;
-    let Ok(failure) = serde_json::from_slice::<Failure>(&answer.body) else { return Some(trouble) };
-    let code: String = failure.error_code.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
-    Some(match trouble {
-        Outcome::Refused(_) if code == "704" => Outcome::Unknown(code),
-        Outcome::Refused(reason) => Outcome::Refused(format!("{reason}: {code}")),
-        other => other,
-    })
+/// Adyen's own code for what is wrong; 704 says that the same request is under way, which refuses nothing.
+fn reason(body: &[u8]) -> Option<String> {
+    let failure: Failure = serde_json::from_slice(body).ok()?;
+    (failure.error_code != "704").then_some(failure.error_code)
 }

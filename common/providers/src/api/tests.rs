@@ -36,41 +36,82 @@ fn header<'a>(call: &'a Call, name: &str) -> &'a str {
 
 #[test]
 fn only_an_answer_about_the_call_itself_refuses_it() {
-    let trouble = |status: u16| answer(status, &json!({})).trouble();
-    assert_eq!((trouble(200), trouble(201)), (None, None));
+    let trouble =
+        |status: u16, reason: Option<&str>| answer(status, &json!({})).trouble(|_| reason.map(ToOwned::to_owned));
+    assert_eq!((trouble(200, None), trouble(201, Some("x"))), (None, None));
     for status in [400, 402, 404, 410, 422] {
-        assert!(matches!(trouble(status), Some(Outcome::Refused(_))), "{status}");
+        assert!(matches!(trouble(status, Some("no_such_payment")), Some(Outcome::Refused(_))), "{status}");
+        assert!(
+            matches!(trouble(status, None), Some(Outcome::Unknown(_))),
+            "{status}: somebody else may have answered"
+        );
     }
     for status in [301, 401, 403, 408, 409, 429, 500, 502, 503, 504] {
-        assert!(matches!(trouble(status), Some(Outcome::Unknown(_))), "{status}");
+        assert!(matches!(trouble(status, Some("x")), Some(Outcome::Unknown(_))), "{status}");
+    }
+}
+
+/// What a gateway answers that knows of no refund yet.
+fn before(payment: &str) -> Vec<Answer> {
+    let gocardless = json!({"payments": {"id": "PM1", "amount": 10_000, "amount_refunded": 500, "currency": "EUR"}});
+    match payment.split_once(':').unwrap().0 {
+        "stripe" => vec![answer(200, &json!({"data": []}))],
+        "gocardless" => vec![answer(200, &json!({"refunds": []})), answer(200, &gocardless)],
+        _ => Vec::new(),
+    }
+}
+
+fn asked(payment: &str, value: &str, currency: &str) -> Call {
+    match api(payment).refund(&access(), &order(payment, value, currency), &before(payment)).unwrap() {
+        Next::Call(call) => call,
+        Next::Clear(outcome) => panic!("{payment} is clear already: {outcome:?}"),
     }
 }
 
 #[test]
 fn each_gateway_is_asked_for_a_refund_under_the_refunds_own_key_in_its_own_units() {
-    let payment =
-        answer(200, &json!({"payments": {"id": "PM1", "amount": 10_000, "amount_refunded": 500, "currency": "EUR"}}));
     for (name, path, expected) in [
         ("stripe:pi_1", "/v1/refunds", "payment_intent=pi_1&amount=3000&metadata%5Brefund_id%5D=ref_"),
         ("stripe:ch_1", "/v1/refunds", "charge=ch_1&amount=3000"),
+        ("stripe:py_1", "/v1/refunds", "charge=py_1&amount=3000"),
         ("adyen:PSP1", "/v71/payments/PSP1/refunds", r#""amount":{"currency":"EUR","value":3000}"#),
         ("gocardless:PM1", "/refunds", r#""total_amount_confirmation":3500"#),
     ] {
-        let call = api(name).refund(&access(), &order(name, "30.00", "EUR"), Some(&payment)).unwrap();
+        let call = asked(name, "30.00", "EUR");
         assert_eq!((call.path.as_str(), header(&call, "idempotency-key")), (path, REFUND));
         assert!(call.body.as_ref().unwrap().contains(expected), "{:?}", call.body);
         assert!(call.body.unwrap().contains(REFUND), "{name}: the refund's id travels along");
     }
-    let krona = api("adyen:PSP1").refund(&access(), &order("adyen:PSP1", "30", "ISK"), None).unwrap();
-    assert!(krona.body.unwrap().contains(r#""value":3000"#));
+    assert!(asked("adyen:PSP1", "30", "ISK").body.unwrap().contains(r#""value":3000"#));
+}
+
+#[test]
+fn a_refund_that_was_made_before_is_found_and_not_asked_for_again() {
+    let ours = json!({"refund_id": REFUND});
+    let made = json!({"id": "re_1", "amount": 3_000, "currency": "eur", "status": "succeeded", "created": 7, "metadata": ours});
+    let found = vec![answer(200, &json!({"data": [{"id": "re_0", "amount": 1, "currency": "eur"}, made]}))];
+    let next = api("stripe:pi_1").refund(&access(), &order("stripe:pi_1", "30.00", "EUR"), &found).unwrap();
+    assert!(matches!(next, Next::Clear(Outcome::Told(_))), "{next:?}");
+    let made = json!({"id": "RF1", "amount": 3_000, "currency": "EUR", "links": {"payment": "PM1"}, "metadata": ours});
+    let mut found = before("gocardless:PM1");
+    found[0] = answer(200, &json!({"refunds": [made]}));
+    let next = api("gocardless:PM1").refund(&access(), &order("gocardless:PM1", "30.00", "EUR"), &found).unwrap();
+    assert_eq!(next, Next::Clear(Outcome::Accepted));
+    for name in ["stripe:pi_1", "gocardless:PM1"] {
+        let mut away = before(name);
+        away[0] = answer(503, &json!({}));
+        let next = api(name).refund(&access(), &order(name, "30.00", "EUR"), &away).unwrap();
+        assert!(matches!(next, Next::Clear(Outcome::Unknown(_))), "{name}: {next:?}");
+    }
+    assert!(api("adyen:PSP1").key_kept_for().is_some(), "it cannot be asked, so its key must still be known");
 }
 
 #[test]
 fn a_name_that_would_lead_elsewhere_is_not_called() {
-    for name in ["adyen:PSP1.x", "adyen:a:b"] {
-        assert!(api(name).refund(&access(), &order(name, "30.00", "EUR"), None).is_err(), "{name}");
+    assert!(api("adyen:a").refund(&access(), &order("adyen:PSP1.x", "30.00", "EUR"), &[]).is_err());
+    for name in ["gocardless:a.b", "stripe:pi_1.x", "stripe:a:b"] {
+        assert!(api(name).before_refund(&access(), &order(name, "1.00", "EUR")).is_err(), "{name}");
     }
-    assert_eq!(api("gocardless:a.b").before_refund(&access(), &order("gocardless:a.b", "1.00", "EUR")), None);
 }
 
 #[test]
@@ -98,10 +139,15 @@ fn stripe_tells_at_once_what_became_of_a_refund() {
 }
 
 #[test]
-fn a_refund_that_gocardless_or_adyen_have_already_is_no_failure() {
+fn an_answer_that_says_nothing_of_the_refund_is_no_failure() {
     let order = order("gocardless:PM1", "30.00", "EUR");
-    let conflict = json!({"error": {"type": "invalid_state", "code": 409, "errors": [{"reason": "idempotent_creation_conflict"}]}});
-    assert_eq!(api("gocardless:PM1").refunded(&order, &answer(409, &conflict)), Ok(Outcome::Accepted));
+    for reason in ["idempotent_creation_conflict", "total_amount_confirmation_invalid"] {
+        let conflict = json!({"error": {"type": "invalid_state", "code": 422, "errors": [{"reason": reason}]}});
+        let outcome = api("gocardless:PM1").refunded(&order, &answer(422, &conflict));
+        assert!(matches!(outcome, Ok(Outcome::Unknown(_))), "{reason}: {outcome:?}");
+    }
+    let clear = json!({"error": {"type": "validation_failed", "errors": [{"reason": "refund_payment_invalid_state"}]}});
+    assert!(matches!(api("gocardless:PM1").refunded(&order, &answer(422, &clear)), Ok(Outcome::Refused(_))));
     let under_way = json!({"status": 422, "errorCode": "704"});
     assert!(matches!(api("adyen:PSP1").refunded(&order, &answer(422, &under_way)), Ok(Outcome::Unknown(_))));
 }
@@ -176,4 +222,9 @@ fn stripe_says_how_far_a_payment_intent_is() {
 #[test]
 fn what_lets_us_in_is_not_shown() {
     assert!(!format!("{:?}", access()).contains("secret-key"));
+    for name in ["stripe:pi_1", "adyen:PSP1", "gocardless:PM1"] {
+        let call = asked(name, "30.00", "EUR");
+        assert!(call.headers.iter().any(|(_, value)| value.contains("secret-key")));
+        assert!(!format!("{call:?}").contains("secret-key"), "{name}");
+    }
 }

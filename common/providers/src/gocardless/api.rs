@@ -2,7 +2,6 @@
 
 use quittance_domain::command::{Evidence, InitiateRefund, QueryPayment};
 use quittance_domain::fact::FactKind;
-use quittance_domain::id::RefundId;
 use quittance_domain::money::Currency;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,43 +9,53 @@ use serde_json::json;
 
 use super::{GoCardless, NAME, is_id, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, Outcome};
-use crate::told::{Told, invoice_number, minor_units, place, units_of};
+use crate::api::{Access, Answer, Api, Call, Next, Outcome};
+use crate::told::{Told, invoice_number, minor_units, place, refund_movement, units_of};
 
 /// The shape of the answers that this module reads.
 const API_VERSION: &str = "2015-07-06";
 
 impl Api for GoCardless {
     fn url(&self) -> &'static str {
-        "https://api.gocardless.com"
+        "https://api-sandbox.gocardless.com"
     }
 
-    /// A refund states the sum of all refunds of its payment, so that none is made unawares.
-    fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Option<Call> {
+    /// Which refunds there are, and what the payment has refunded so far: a refund states the sum of all, so that none
+    /// is made unawares.
+    fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Result<Vec<Call>, Unreadable> {
         let id = order.transaction_id.reference();
-        is_id(id).then(|| call(access, format!("/payments/{id}"), None))
+        if !is_id(id) {
+            return Err(unreadable(format!("{} is no payment of GoCardless's", order.transaction_id)));
+        }
+        let calls = [format!("/refunds?payment={id}&limit=500"), format!("/payments/{id}")];
+        Ok(calls.into_iter().map(|path| call(access, path, None)).collect())
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, before: Option<&Answer>) -> Result<Call, Unreadable> {
-        let before = before.filter(|answer| answer.trouble().is_none());
-        let before = before.ok_or_else(|| unreadable(format!("{} cannot be looked up", order.transaction_id)))?;
-        let payment: Payment = read::<Payments>(&before.body)?.payments;
+    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<Next, Unreadable> {
+        if let Some(trouble) = before.iter().find_map(|answer| answer.trouble(reason)) {
+            return Ok(Next::Clear(trouble));
+        }
+        let [refunds, payment] = before else { return Err(unreadable("what was asked first has no answer")) };
+        let refund_id = order.refund_id.to_string();
+        let known: RefundList = read(&refunds.body)?;
+        if known.refunds.iter().any(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id)) {
+            return Ok(Next::Clear(Outcome::Accepted));
+        }
+        let payment: Payment = read::<Payments>(&payment.body)?.payments;
         let units = units_of(NAME, order.amount, Currency::minor_digits)?;
         let total = payment.amount_refunded.checked_add(units).ok_or_else(|| unreadable("the refunds are too much"))?;
         let body = json!({"refunds": {
             "amount": units, "total_amount_confirmation": total, "links": {"payment": payment.id},
-            "metadata": {"refund_id": order.refund_id.to_string(), "payment_id": order.payment_id.to_string()},
+            "metadata": {"refund_id": refund_id, "payment_id": order.payment_id.to_string()},
         }});
         let mut call = call(access, "/refunds".to_owned(), Some(body.to_string()));
         call.headers.push(("content-type", "application/json".to_owned()));
-        call.headers.push(("idempotency-key", order.refund_id.to_string()));
-        Ok(call)
+        call.headers.push(("idempotency-key", refund_id));
+        Ok(Next::Call(call))
     }
 
-    /// A refund that was made before answers 409 with its id, and is then as good as accepted.
     fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable> {
-        let made_before = reason(answer).as_deref() == Some("idempotent_creation_conflict");
-        Ok(if made_before { Outcome::Accepted } else { trouble(answer).unwrap_or(Outcome::Accepted) })
+        Ok(answer.trouble(reason).unwrap_or(Outcome::Accepted))
     }
 
     fn query(&self, access: &Access, question: &QueryPayment) -> Result<Call, Unreadable> {
@@ -59,11 +68,15 @@ impl Api for GoCardless {
     }
 
     fn queried(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
-        if let Some(trouble) = trouble(answer) {
+        if let Some(trouble) = answer.trouble(reason) {
             return Ok(trouble);
         }
         let told: Result<Vec<Evidence>, Unreadable> = if question.resource.starts_with("refunds/") {
             let refund = read::<Refunds>(&answer.body)?.refunds;
+            if refund.links.payment.is_none() {
+                // What is refunded of a mandate was never a payment of ours.
+                return Ok(Outcome::Accepted);
+            }
             question.kinds.iter().map(|kind| refund.told(question, *kind)).collect()
         } else {
             let payment = read::<Payments>(&answer.body)?.payments;
@@ -98,6 +111,11 @@ struct Payment {
     reference: Option<String>,
     #[serde(default)]
     metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct RefundList {
+    refunds: Vec<Refund>,
 }
 
 #[derive(Deserialize)]
@@ -150,15 +168,13 @@ impl Payment {
 impl Refund {
     fn told(&self, question: &QueryPayment, kind: FactKind) -> Result<Evidence, Unreadable> {
         let payment = self.links.payment.as_deref().ok_or_else(|| unreadable("a refund links no payment"))?;
-        // A refund that we asked for carries our id.
-        let ours = self.metadata.refund_id.as_ref().filter(|id| id.parse::<RefundId>().is_ok());
         let told = Told {
             kind,
             payment,
             also: Vec::new(),
             amount: minor_units(NAME, self.amount, &self.currency, Currency::minor_digits)?,
             event: event(question, kind),
-            movement: ours.unwrap_or(&self.id).clone(),
+            movement: refund_movement(self.metadata.refund_id.as_deref(), &self.id),
             invoice: None,
             payment_id: None,
             occurred_at: question.occurred_at,
@@ -190,19 +206,11 @@ struct Reason {
     reason: Option<String>,
 }
 
-/// GoCardless's own code for what is wrong.
-fn reason(answer: &Answer) -> Option<String> {
-    let failure: Failure = serde_json::from_slice(&answer.body).ok()?;
+/// GoCardless's own code for what is wrong. That a refund was made before, or another in between, refuses nothing: it is
+/// found when it is looked up.
+fn reason(body: &[u8]) -> Option<String> {
+    let failure: Failure = serde_json::from_slice(body).ok()?;
     let reason = failure.error.errors.into_iter().find_map(|error| error.reason).unwrap_or(failure.error.r#type);
-    Some(reason.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(60).collect())
-}
-
-fn trouble(answer: &Answer) -> Option<Outcome> {
-    let trouble = answer.trouble()?;
-    let Some(code) = reason(answer) else { return Some(trouble) };
-    Some(match trouble {
-        Outcome::Refused(reason) => Outcome::Refused(format!("{reason}: {code}")),
-        Outcome::Unknown(reason) => Outcome::Unknown(format!("{reason}: {code}")),
-        other => other,
-    })
+    let is_clear = !["idempotent_creation_conflict", "total_amount_confirmation_invalid"].contains(&reason.as_str());
+    is_clear.then_some(reason)
 }

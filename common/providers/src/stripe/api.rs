@@ -5,10 +5,10 @@ use quittance_domain::command::{InitiateRefund, QueryPayment};
 use quittance_domain::fact::FactKind;
 use serde::Deserialize;
 
-use super::objects::{PaymentIntent, RefundObject};
+use super::objects::{List, PaymentIntent, RefundObject};
 use super::{NAME, Stripe, decimals, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, Outcome};
+use crate::api::{Access, Answer, Api, Call, Next, Outcome};
 use crate::told::{Told, form, minor_units, place, units_of};
 
 /// The shape of the answers that this module reads.
@@ -19,9 +19,26 @@ impl Api for Stripe {
         "https://api.stripe.com"
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, _: Option<&Answer>) -> Result<Call, Unreadable> {
-        let name = order.transaction_id.reference();
-        let of = if name.starts_with("ch_") { "charge" } else { "payment_intent" };
+    /// Under a key that it knows Stripe repeats its first answer, a failure of its own included; so what became of an
+    /// earlier call is looked up, not asked for again.
+    fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Result<Vec<Call>, Unreadable> {
+        let (of, name) = refunded_object(order)?;
+        Ok(vec![call(access, format!("/v1/refunds?{of}={name}&limit=100"), None)])
+    }
+
+    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<Next, Unreadable> {
+        for answer in before {
+            if let Some(trouble) = answer.trouble(reason) {
+                return Ok(Next::Clear(trouble));
+            }
+            let known: List = read(&answer.body)?;
+            let refund_id = order.refund_id.to_string();
+            if let Some(made) = known.data.iter().find(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id))
+            {
+                return told(order, made).map(Next::Clear);
+            }
+        }
+        let (of, name) = refunded_object(order)?;
         let units = units_of(NAME, order.amount, decimals)?.to_string();
         let (refund_id, payment_id) = (order.refund_id.to_string(), order.payment_id.to_string());
         let fields = [
@@ -33,45 +50,25 @@ impl Api for Stripe {
         let mut call = call(access, "/v1/refunds".to_owned(), Some(form(&fields)));
         call.headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
         call.headers.push(("idempotency-key", refund_id));
-        Ok(call)
+        Ok(Next::Call(call))
     }
 
     fn refunded(&self, order: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable> {
-        if let Some(trouble) = trouble(answer) {
-            return Ok(trouble);
+        match answer.trouble(reason) {
+            Some(trouble) => Ok(trouble),
+            None => told(order, &read(&answer.body)?),
         }
-        let refund: RefundObject = read(&answer.body)?;
-        let status = refund.status.as_deref().unwrap_or("pending");
-        let kind = match status {
-            "succeeded" => FactKind::Refund,
-            "failed" | "canceled" => FactKind::RefundFailure,
-            _ => return Ok(Outcome::Accepted),
-        };
-        let told = Told {
-            kind,
-            payment: order.transaction_id.reference(),
-            also: Vec::new(),
-            amount: minor_units(NAME, refund.amount, &refund.currency, decimals)?,
-            event: format!("{}:{status}", refund.id),
-            movement: order.refund_id.to_string(),
-            invoice: None,
-            payment_id: Some(order.payment_id),
-            occurred_at: DateTime::from_timestamp(refund.created, 0).ok_or_else(|| unreadable("created is no time"))?,
-        };
-        Ok(Outcome::Told(vec![told.evidence(NAME)?]))
     }
 
     fn query(&self, access: &Access, question: &QueryPayment) -> Result<Call, Unreadable> {
         match question.resource.split_once('/') {
-            Some(("payment_intents", id)) if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
-                Ok(call(access, format!("/v1/payment_intents/{id}"), None))
-            }
+            Some(("payment_intents", id)) if is_name(id) => Ok(call(access, format!("/v1/payment_intents/{id}"), None)),
             _ => Err(unreadable("it can be asked about payment_intents only")),
         }
     }
 
     fn queried(&self, _: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
-        if let Some(trouble) = trouble(answer) {
+        if let Some(trouble) = answer.trouble(reason) {
             return Ok(trouble);
         }
         let intent: PaymentIntent = read(&answer.body)?;
@@ -80,6 +77,42 @@ impl Api for Stripe {
             None => Outcome::Accepted,
         })
     }
+}
+
+/// What is refunded: a payment intent, or a charge that has none.
+fn refunded_object(order: &InitiateRefund) -> Result<(&'static str, &str), Unreadable> {
+    let name = order.transaction_id.reference();
+    // The name becomes a part of a URL.
+    if !is_name(name) {
+        return Err(unreadable(format!("{} is no payment of Stripe's", order.transaction_id)));
+    }
+    Ok((if name.starts_with("pi_") { "payment_intent" } else { "charge" }, name))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// What became of our refund.
+fn told(order: &InitiateRefund, refund: &RefundObject) -> Result<Outcome, Unreadable> {
+    let status = refund.status.as_deref().unwrap_or("pending");
+    let kind = match status {
+        "succeeded" => FactKind::Refund,
+        "failed" | "canceled" => FactKind::RefundFailure,
+        _ => return Ok(Outcome::Accepted),
+    };
+    let told = Told {
+        kind,
+        payment: order.transaction_id.reference(),
+        also: Vec::new(),
+        amount: minor_units(NAME, refund.amount, &refund.currency, decimals)?,
+        event: format!("{}:{status}", refund.id),
+        movement: order.refund_id.to_string(),
+        invoice: None,
+        payment_id: Some(order.payment_id),
+        occurred_at: DateTime::from_timestamp(refund.created, 0).ok_or_else(|| unreadable("created is no time"))?,
+    };
+    Ok(Outcome::Told(vec![told.evidence(NAME)?]))
 }
 
 fn call(access: &Access, path: String, body: Option<String>) -> Call {
@@ -103,17 +136,8 @@ struct FailureDetail {
     code: Option<String>,
 }
 
-/// A refusal with Stripe's own code for it. That a key was used for another call says nothing about this one.
-fn trouble(answer: &Answer) -> Option<Outcome> {
-    let trouble = answer.trouble()?;
-    let Ok(failure) = serde_json::from_slice::<Failure>(&answer.body) else { return Some(trouble) };
-    let code = failure.error.code.unwrap_or(failure.error.r#type.clone());
-    let code: String =
-        code.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(60).collect();
-    Some(match trouble {
-        Outcome::Refused(_) if failure.error.r#type == "idempotency_error" => Outcome::Unknown(code),
-        Outcome::Refused(reason) => Outcome::Refused(format!("{reason}: {code}")),
-        Outcome::Unknown(reason) => Outcome::Unknown(format!("{reason}: {code}")),
-        other => other,
-    })
+/// Stripe's own code for what is wrong. That a key was used for another call says nothing about this one.
+fn reason(body: &[u8]) -> Option<String> {
+    let error = serde_json::from_slice::<Failure>(body).ok()?.error;
+    (error.r#type != "idempotency_error").then(|| error.code.unwrap_or(error.r#type))
 }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::fact::FactKind;
-use quittance_domain::id::RefundId;
 use quittance_domain::money::Money;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +9,7 @@ use serde_json::Value;
 
 use super::objects::{Charge, DisputeObject, Metadata, PaymentIntent, Reference, RefundObject, invoice_hint};
 use super::{NAME, decimals, unreadable};
-use crate::told::{Told, minor_units, place};
+use crate::told::{Told, minor_units, place, refund_movement};
 use crate::{Notice, Unreadable};
 
 const NOT_DECIDED: &str = "nothing is decided";
@@ -192,9 +191,7 @@ impl Event {
         let intent = refund.payment_intent.as_ref().or(of.and_then(|charge| charge.payment_intent.as_ref()));
         let charge = refund.charge.as_ref().map(Reference::id).or(of.map(|charge| charge.id.as_str()));
         let payment = Payment::of(intent.map(Reference::id), charge)?;
-        // A refund that we asked for carries our id.
-        let ours = refund.metadata.refund_id.as_ref().filter(|id| id.parse::<RefundId>().is_ok());
-        let movement = ours.unwrap_or(&refund.id).clone();
+        let movement = refund_movement(refund.metadata.refund_id.as_deref(), &refund.id);
         self.told(kind, payment, (refund.amount, &refund.currency), movement, Some(&refund.id))
     }
 
@@ -212,7 +209,8 @@ impl Event {
     fn closed_dispute(&self) -> Result<Notice, Unreadable> {
         let dispute: DisputeObject = self.object()?;
         match dispute.status.as_str() {
-            "won" => self.dispute(FactKind::DisputeWon),
+            // What was refunded meanwhile is told by itself.
+            "won" | "charge_refunded" => self.dispute(FactKind::DisputeWon),
             "lost" => self.dispute(FactKind::DisputeLost),
             "warning_closed" | "prevented" => Ok(Notice::ignored(&self.r#type, "an inquiry moves no money")),
             _ => Err(unreadable("a closed dispute is neither won nor lost")),

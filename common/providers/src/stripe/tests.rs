@@ -191,6 +191,7 @@ fn a_dispute_is_open_until_it_is_won_or_lost_and_an_inquiry_is_none() {
         ("charge.dispute.funds_withdrawn", "needs_response", FactKind::Dispute),
         ("charge.dispute.closed", "won", FactKind::DisputeWon),
         ("charge.dispute.closed", "lost", FactKind::DisputeLost),
+        ("charge.dispute.closed", "charge_refunded", FactKind::DisputeWon),
     ] {
         let evidence = evidence(event_type, dispute(status));
         assert_eq!((evidence.kind, evidence.movement.as_str()), (kind, "dp_1"));

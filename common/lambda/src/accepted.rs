@@ -1,0 +1,13 @@
+//! What the validator has taken and the processor has not recorded yet: so that whoever asks at once is not told that
+//! there is no such payment.
+
+use quittance_domain::id::{ClientId, TransactionId};
+
+/// The key under which an accepted payment is noted: for its client, or for staff.
+#[must_use]
+pub fn key(transaction_id: &TransactionId, client_id: Option<ClientId>) -> String {
+    match client_id {
+        Some(client_id) => format!("accepted\n{client_id}\n{transaction_id}"),
+        None => format!("accepted\n{transaction_id}"),
+    }
+}

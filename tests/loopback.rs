@@ -7,7 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use quittance_lambda::command_queue::GatewayQueues;
+use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use serde_json::{Value, json};
@@ -70,6 +70,10 @@ impl Loopback {
     pub(crate) fn gateways(&self) -> GatewayQueues {
         let url = |name: &'static str| (name, format!("{}/000000000000/{name}.fifo", self.url));
         GatewayQueues::new(&self.aws(), ["stripe", "adyen"].map(url).into())
+    }
+
+    pub(crate) fn payments_queue(&self) -> CommandQueue {
+        CommandQueue::new(&self.aws(), format!("{}/000000000000/payments.fifo", self.url))
     }
 
     /// Queue and group of each message that was sent in a batch.

@@ -58,7 +58,7 @@ impl Delivering {
         let aws = root(stack);
         let webhooks = Webhooks {
             receiver: Receiver::new(receiver.webhook_url().unwrap(), Signer::new(SECRET).unwrap()).unwrap(),
-            idempotency: IdempotencyTable::new(&aws, table(stack), TimeDelta::days(1)),
+            idempotency: IdempotencyTable::new(&aws, table(stack, "Webhook"), TimeDelta::days(1)),
             dead_letters: DeadLetterQueue::new(&aws, stack.output("WebhookDeadLetterQueueUrl").unwrap().to_owned()),
         };
         Self { receiver, webhooks, store, event_id: Uuid::now_v7().to_string() }
@@ -107,11 +107,11 @@ pub(super) fn root(stack: &Stack) -> SdkConfig {
         .build()
 }
 
-/// The webhook function's idempotency table.
-pub(super) fn table(stack: &Stack) -> String {
+/// The idempotency table of a function.
+pub(super) fn table(stack: &Stack, function: &str) -> String {
     let answer = stack.aws().unwrap().json_call("dynamodb", "ListTables", &json!({})).unwrap();
     let names = answer["TableNames"].as_array().unwrap().iter().filter_map(Value::as_str);
-    let found: Vec<&str> = names.filter(|name| name.contains("WebhookIdempotencyTable")).collect();
+    let found: Vec<&str> = names.filter(|name| name.contains(&format!("{function}IdempotencyTable"))).collect();
     let [table] = found.as_slice() else { panic!("{} tables: {found:?}", found.len()) };
     (*table).to_owned()
 }

@@ -2,6 +2,7 @@
 //! at from outside.
 
 mod bad_input;
+mod calls;
 mod decisions;
 mod delivery;
 mod demonstration;

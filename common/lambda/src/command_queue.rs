@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_config::SdkConfig;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
 use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_domain::event::EventMessage;
 use quittance_domain::id::TransactionId;
@@ -64,22 +64,35 @@ impl CommandQueue {
     pub async fn send<T: Command>(&self, commands: &[CloudEvent<T>]) -> Result<(), String> {
         for chunk in commands.chunks(BATCH_SIZE_MAX) {
             let entries: Result<Vec<_>, String> = chunk.iter().enumerate().map(command_entry).collect();
-            self.send_batch(entries?).await?;
+            if let Some(failed) = self.send_batch(entries?).await?.into_iter().next() {
+                return Err(failed.reason);
+            }
         }
         Ok(())
     }
 
-    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), String> {
+    /// Sends up to ten messages. Answers which of them, by their places, SQS did not take, and why.
+    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<Vec<NotTaken>, String> {
         let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let answer = request
             .send()
             .await
             .map_err(|error| format!("the queue did not answer: {}", error.into_service_error()))?;
-        match answer.failed().first() {
-            Some(failed) => Err(format!("the queue refused a command: {}", failed.code())),
-            None => Ok(()),
-        }
+        let not_taken = |failed: &BatchResultErrorEntry| NotTaken {
+            place: failed.id().parse().unwrap_or(usize::MAX),
+            is_for_good: failed.sender_fault(),
+            reason: format!("the queue refused it: {}", failed.code()),
+        };
+        Ok(answer.failed().iter().map(not_taken).collect())
     }
+}
+
+/// A message that SQS did not take.
+struct NotTaken {
+    place: usize,
+    /// It never will.
+    is_for_good: bool,
+    reason: String,
 }
 
 /// The command queues of the payment gateways: one for each provider, so that one that is away holds up no other.
@@ -119,24 +132,36 @@ impl GatewayQueues {
                 result.refused.extend(messages.iter().map(|message| (message.id, no_queue(&provider))));
                 continue;
             };
+            let failures_before = result.failures.len();
             for chunk in messages.chunks(BATCH_SIZE_MAX) {
-                let entries: Result<Vec<_>, String> = chunk.iter().copied().enumerate().map(message_entry).collect();
-                let sent = match entries {
-                    Ok(entries) => queue.send_batch(entries).await,
-                    Err(error) => Err(error),
-                };
-                match sent {
-                    Ok(()) => result.published.extend(chunk.iter().map(|message| message.id)),
-                    Err(failure) => {
-                        tracing::warn!(provider, failure, "gateway commands not sent yet");
-                        result.failures.push(failure);
-                        result.providers_away.push(provider);
-                        break;
-                    }
+                publish_chunk(queue, chunk, &mut result).await;
+                if let Some(failure) = result.failures.get(failures_before) {
+                    tracing::warn!(provider, failure, "gateway commands not sent yet");
+                    result.providers_away.push(provider);
+                    break;
                 }
             }
         }
         result
+    }
+}
+
+async fn publish_chunk(queue: &CommandQueue, chunk: &[&EventMessage], result: &mut Published) {
+    let entries: Result<Vec<_>, String> = chunk.iter().copied().enumerate().map(message_entry).collect();
+    let not_taken = match entries {
+        Ok(entries) => queue.send_batch(entries).await,
+        Err(error) => Err(error),
+    };
+    let not_taken = match not_taken {
+        Ok(not_taken) => not_taken,
+        Err(failure) => return result.failures.push(failure),
+    };
+    for (place, message) in chunk.iter().enumerate() {
+        match not_taken.iter().find(|failed| failed.place == place) {
+            None => result.published.push(message.id),
+            Some(failed) if failed.is_for_good => result.refused.push((message.id, failed.reason.clone())),
+            Some(failed) => result.failures.push(failed.reason.clone()),
+        }
     }
 }
 

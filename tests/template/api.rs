@@ -75,3 +75,23 @@ fn what_no_route_knows_is_answered_by_a_function_and_not_by_api_gateway() {
     let routes = Template::read().all("AWS::ApiGatewayV2::Route");
     assert!(routes.into_iter().any(|(_, route)| key(route) == "$default" && !route.property("/Target").is_null()));
 }
+
+#[test]
+fn each_throttled_route_is_there_before_its_limits() {
+    let template = Template::read();
+    let (stage, waits_for) = (template.resource("ApiStage"), template.at("/Resources/ApiStage/DependsOn"));
+    let waits_for: Vec<&str> = waits_for.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let routes: BTreeSet<&str> = waits_for
+        .iter()
+        .map(|name| template.resource(name).property("/RouteKey").as_str().unwrap_or_default())
+        .collect();
+    let limits = stage.property("/RouteSettings").as_object().expect("routes have limits of their own");
+    assert_eq!(limits.keys().map(String::as_str).collect::<BTreeSet<_>>(), routes);
+    for (route, limit) in limits {
+        let number = |name: &str| limit[name].as_u64().unwrap_or_default();
+        assert!(
+            number("ThrottlingBurstLimit") >= number("ThrottlingRateLimit") && number("ThrottlingRateLimit") > 0,
+            "{route}"
+        );
+    }
+}

@@ -1,12 +1,12 @@
 //! Sending commands to the queues that carry them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
-use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_domain::event::EventMessage;
-use quittance_domain::id::TransactionId;
 use sha2::{Digest, Sha256};
 
 use crate::envelope::{CloudEvent, Payload};
@@ -64,35 +64,17 @@ impl CommandQueue {
     pub async fn send<T: Command>(&self, commands: &[CloudEvent<T>]) -> Result<(), String> {
         for chunk in commands.chunks(BATCH_SIZE_MAX) {
             let entries: Result<Vec<_>, String> = chunk.iter().enumerate().map(command_entry).collect();
-            if let Some(failed) = self.send_batch(entries?).await?.into_iter().next() {
-                return Err(failed.reason);
+            if let Some(failed) = self.send_batch(entries?).await?.failed().first() {
+                return Err(format!("the queue refused a command: {}", failed.code()));
             }
         }
         Ok(())
     }
 
-    /// Sends up to ten messages. Answers which of them, by their places, SQS did not take, and why.
-    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<Vec<NotTaken>, String> {
+    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<SendMessageBatchOutput, String> {
         let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| format!("the queue did not answer: {}", error.into_service_error()))?;
-        let not_taken = |failed: &BatchResultErrorEntry| NotTaken {
-            place: failed.id().parse().unwrap_or(usize::MAX),
-            is_for_good: failed.sender_fault(),
-            reason: format!("the queue refused it: {}", failed.code()),
-        };
-        Ok(answer.failed().iter().map(not_taken).collect())
+        request.send().await.map_err(|error| format!("the queue did not answer: {}", error.into_service_error()))
     }
-}
-
-/// A message that SQS did not take.
-struct NotTaken {
-    place: usize,
-    /// It never will.
-    is_for_good: bool,
-    reason: String,
 }
 
 /// The command queues of the payment gateways: one for each provider, so that one that is away holds up no other.
@@ -122,14 +104,14 @@ impl GatewayQueues {
     /// is not sent is sent later, and a gateway's queue that is away holds up no other.
     pub async fn publish(&self, messages: &[EventMessage]) -> Published {
         let mut result = Published::default();
-        let mut by_provider: HashMap<String, Vec<&EventMessage>> = HashMap::new();
+        let mut by_provider: BTreeMap<&str, Vec<&EventMessage>> = BTreeMap::new();
         for message in messages {
-            let provider = message.group_id.parse::<TransactionId>().map(|name| name.provider().to_string());
-            by_provider.entry(provider.unwrap_or_default()).or_default().push(message);
+            let provider = message.group_id.split_once(':').map_or(message.group_id.as_str(), |(provider, _)| provider);
+            by_provider.entry(provider).or_default().push(message);
         }
         for (provider, messages) in by_provider {
-            let Some(queue) = self.queues.get(&provider) else {
-                result.refused.extend(messages.iter().map(|message| (message.id, no_queue(&provider))));
+            let Some(queue) = self.queues.get(provider) else {
+                result.refused.extend(messages.iter().map(|message| (message.id, no_queue(provider))));
                 continue;
             };
             let failures_before = result.failures.len();
@@ -137,7 +119,7 @@ impl GatewayQueues {
                 publish_chunk(queue, chunk, &mut result).await;
                 if let Some(failure) = result.failures.get(failures_before) {
                     tracing::warn!(provider, failure, "gateway commands not sent yet");
-                    result.providers_away.push(provider);
+                    result.providers_away.push(provider.to_owned());
                     break;
                 }
             }
@@ -147,21 +129,19 @@ impl GatewayQueues {
 }
 
 async fn publish_chunk(queue: &CommandQueue, chunk: &[&EventMessage], result: &mut Published) {
-    let entries: Result<Vec<_>, String> = chunk.iter().copied().enumerate().map(message_entry).collect();
-    let not_taken = match entries {
+    let entries: Result<Vec<_>, String> = chunk.iter().map(|message| message_entry(message)).collect();
+    let answer = match entries {
         Ok(entries) => queue.send_batch(entries).await,
         Err(error) => Err(error),
     };
-    let not_taken = match not_taken {
-        Ok(not_taken) => not_taken,
-        Err(failure) => return result.failures.push(failure),
-    };
-    for (place, message) in chunk.iter().enumerate() {
-        match not_taken.iter().find(|failed| failed.place == place) {
-            None => result.published.push(message.id),
-            Some(failed) if failed.is_for_good => result.refused.push((message.id, failed.reason.clone())),
-            Some(failed) => result.failures.push(failed.reason.clone()),
+    match answer {
+        Ok(answer) => {
+            result.took(answer.successful().iter().map(|entry| entry.id()));
+            for failed in answer.failed() {
+                result.did_not_take(failed.id(), failed.code(), failed.message(), failed.sender_fault());
+            }
         }
+        Err(failure) => result.failures.push(failure),
     }
 }
 
@@ -174,16 +154,16 @@ fn command_entry<T: Command>(
 ) -> Result<SendMessageBatchRequestEntry, String> {
     let body = command.to_json().map_err(|error| error.to_string())?;
     let name = hex::encode(Sha256::digest(command.payload.name()));
-    entry(index, body, command.payload.group(), name)
+    entry(index.to_string(), body, command.payload.group(), name)
 }
 
-fn message_entry((index, message): (usize, &EventMessage)) -> Result<SendMessageBatchRequestEntry, String> {
-    entry(index, message.body.clone(), &message.group_id, message.id.to_string())
+fn message_entry(message: &EventMessage) -> Result<SendMessageBatchRequestEntry, String> {
+    entry(message.id.to_string(), message.body.clone(), &message.group_id, message.id.to_string())
 }
 
-fn entry(index: usize, body: String, group: &str, name: String) -> Result<SendMessageBatchRequestEntry, String> {
+fn entry(id: String, body: String, group: &str, name: String) -> Result<SendMessageBatchRequestEntry, String> {
     SendMessageBatchRequestEntry::builder()
-        .id(index.to_string())
+        .id(id)
         .message_body(body)
         .message_group_id(group)
         .message_deduplication_id(name)

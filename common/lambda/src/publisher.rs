@@ -18,14 +18,31 @@ pub struct Publisher {
 /// What became of messages; those in neither list were not reached and stay for the next attempt.
 #[derive(Debug, Default)]
 pub struct Published {
-    /// SNS has them.
+    /// The other side has them.
     pub published: Vec<Uuid>,
-    /// SNS will never take them as they are.
+    /// The other side will never take them as they are.
     pub refused: Vec<(Uuid, String)>,
     /// What went wrong otherwise.
     pub failures: Vec<String>,
     /// Providers whose queue did not take what it was sent.
     pub providers_away: Vec<String>,
+}
+
+impl Published {
+    /// Notes messages that are durable on the other side. What it does not name was not taken.
+    pub(crate) fn took<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
+        self.published.extend(ids.filter_map(|id| id.parse::<Uuid>().ok()));
+    }
+
+    /// Notes a message that the other side did not take, for now or for ever.
+    pub(crate) fn did_not_take(&mut self, id: &str, code: &str, message: Option<&str>, is_senders_fault: bool) {
+        let reason = format!("{code}: {}", message.unwrap_or("no reason given"));
+        match id.parse() {
+            // To be sent too fast is the sender's fault, but not the message's.
+            Ok(id) if is_senders_fault && !code.contains("Throttl") => self.refused.push((id, reason)),
+            _ => self.failures.push(reason),
+        }
+    }
 }
 
 impl Publisher {
@@ -66,17 +83,9 @@ impl Publisher {
             .await;
         match answer {
             Ok(answer) => {
-                let ids = answer.successful().iter().filter_map(|entry| entry.id()?.parse::<Uuid>().ok());
-                result.published.extend(ids);
+                result.took(answer.successful().iter().filter_map(|entry| entry.id()));
                 for failed in answer.failed() {
-                    let reason = format!("{}: {}", failed.code(), failed.message().unwrap_or("no reason given"));
-                    match failed.id().parse() {
-                        // To be sent too fast is the sender's fault, but not the message's.
-                        Ok(id) if failed.sender_fault() && !failed.code().contains("Throttl") => {
-                            result.refused.push((id, reason));
-                        }
-                        _ => result.failures.push(reason),
-                    }
+                    result.did_not_take(failed.id(), failed.code(), failed.message(), failed.sender_fault());
                 }
             }
             Err(error) => result.failures.push(error.into_service_error().to_string()),

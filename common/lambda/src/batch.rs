@@ -124,14 +124,15 @@ where
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
     let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), park };
     if mode == Mode::Together && records.len() > 1 {
-        match attempt(&handle, &records).await? {
+        match attempt(&handle, &records).await {
             Ok(verdicts) => {
                 for (record, verdict) in records.iter().zip(verdicts) {
                     batch.conclude(record, verdict).await;
                 }
                 return Ok(response(batch.failures));
             }
-            Err(failure) => tracing::warn!(reason = failure.reason, "the batch is handled one by one"),
+            Err(BatchError::Outage(reason)) => return Err(Outage(reason)),
+            Err(error) => tracing::warn!(reason = %error, "the batch is handled one by one"),
         }
     }
     batch.one_by_one(&records, deadline, &handle).await?;
@@ -167,11 +168,12 @@ where
                 continue;
             }
             let verdict = match attempt(handle, std::slice::from_ref(record)).await {
-                Ok(Ok(mut verdicts)) => verdicts.pop().unwrap_or_else(|| Verdict::Retry("no verdict".to_owned())),
-                Ok(Err(failure)) => failure.verdict(),
-                Err(outage) if place == 0 => return Err(outage),
-                Err(outage) => {
-                    tracing::warn!(error = %outage, "what is left of the batch comes back");
+                Ok(mut verdicts) => verdicts.pop().unwrap_or_else(|| Verdict::Retry("no verdict".to_owned())),
+                Err(BatchError::Spoiled(reason)) => Verdict::Retry(reason),
+                Err(BatchError::Busy(reason)) => Verdict::Wait(reason),
+                Err(BatchError::Outage(reason)) if place == 0 => return Err(Outage(reason)),
+                Err(BatchError::Outage(reason)) => {
+                    tracing::warn!(reason, "what is left of the batch comes back");
                     is_away = true;
                     self.fail(record);
                     continue;
@@ -225,38 +227,18 @@ where
     }
 }
 
-/// An attempt that came to nothing.
-struct Failure {
-    reason: String,
-    is_busy: bool,
-}
-
-impl Failure {
-    fn of_record(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_busy: false }
-    }
-
-    /// What it means for a record that was alone in the attempt.
-    fn verdict(self) -> Verdict {
-        if self.is_busy { Verdict::Wait(self.reason) } else { Verdict::Retry(self.reason) }
-    }
-}
-
-/// Runs the handler once; only an outage is the outer error.
-async fn attempt<Handle>(handle: &Handle, records: &[Record]) -> Result<Result<Vec<Verdict>, Failure>, Outage>
+/// Runs the handler once; a panic spoils the attempt.
+async fn attempt<Handle>(handle: &Handle, records: &[Record]) -> Result<Vec<Verdict>, BatchError>
 where
     Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
 {
     // Boxed, so that the types of nested handlers stay shallow.
     match AssertUnwindSafe(Box::pin(handle(records))).catch_unwind().await {
-        Ok(Ok(verdicts)) if verdicts.len() == records.len() => Ok(Ok(verdicts)),
-        Ok(Ok(verdicts)) => {
-            Ok(Err(Failure::of_record(format!("{} verdicts for {} records", verdicts.len(), records.len()))))
+        Ok(Ok(verdicts)) if verdicts.len() != records.len() => {
+            Err(BatchError::Spoiled(format!("{} verdicts for {} records", verdicts.len(), records.len())))
         }
-        Ok(Err(BatchError::Spoiled(reason))) => Ok(Err(Failure::of_record(reason))),
-        Ok(Err(BatchError::Busy(reason))) => Ok(Err(Failure { reason, is_busy: true })),
-        Ok(Err(BatchError::Outage(reason))) => Err(Outage(reason)),
-        Err(_) => Ok(Err(Failure::of_record("the handler panicked; its log has the place"))),
+        Ok(result) => result,
+        Err(_) => Err(BatchError::Spoiled("the handler panicked; its log has the place".to_owned())),
     }
 }
 

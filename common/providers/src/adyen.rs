@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::api::Api;
 use crate::signature::is_made_by;
-use crate::told::{Told, invoice_number, minor_units, place, refund_movement};
+use crate::told::{Told, invoice_number, minor_units, parse, refund_movement};
 use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
 
 const NAME: &str = "adyen";
@@ -132,7 +132,7 @@ fn text_or_bool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::E
 }
 
 fn items(body: &[u8]) -> Result<Vec<Item>, Unreadable> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| unreadable(place(&error)))?;
+    let body: Body = parse(NAME, body)?;
     if body.notification_items.len() > ITEMS_MAX {
         return Err(unreadable(format!("it has more than {ITEMS_MAX} items")));
     }

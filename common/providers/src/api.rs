@@ -62,7 +62,7 @@ pub enum Outcome {
     Accepted,
     /// The gateway refuses it for good; nothing has happened.
     Refused(String),
-    /// Nobody knows yet. The same call with the same key tells.
+    /// Nobody knows yet: it is to be asked again, never under another key.
     Unknown(String),
 }
 
@@ -87,6 +87,9 @@ pub trait Api: Send + Sync {
     }
 
     /// What must be asked before a refund can be asked for: whether it was made before, and what else is needed.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if the payment's name is none of the gateway's.
     fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Result<Vec<Call>, Unreadable>;
 
     /// Asks for a refund, given what was answered before it. The refund's id is the idempotency key, however often the

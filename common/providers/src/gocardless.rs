@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::api::Api;
 use crate::signature::is_made_by;
-use crate::told::place;
+use crate::told::parse;
 use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
 
 const NAME: &str = "gocardless";
@@ -52,7 +52,7 @@ impl Webhooks for GoCardless {
     }
 
     fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
-        let body: Body = serde_json::from_slice(body).map_err(|error| unreadable(place(&error)))?;
+        let body: Body = parse(NAME, body)?;
         if body.events.len() > EVENTS_MAX {
             return Err(unreadable(format!("it has more than {EVENTS_MAX} events")));
         }

@@ -5,7 +5,7 @@ use quittance_domain::command::{Evidence, InvoiceHint};
 use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{PaymentId, RefundId, TransactionId};
 use quittance_domain::money::{Currency, Money, PositiveMoney};
-use serde_json::Error;
+use serde::de::DeserializeOwned;
 
 use crate::Unreadable;
 
@@ -99,9 +99,15 @@ pub(crate) fn invoice_number(text: &str) -> Option<InvoiceHint> {
     is_number.then(|| InvoiceHint::Number(text.to_owned()))
 }
 
-/// Where a body is not as expected; serde's own message may quote what stood there.
-pub(crate) fn place(error: &Error) -> String {
-    format!("a member is missing or unfit at line {} column {}", error.line(), error.column())
+/// Reads a body. The error says where it is not as expected; serde's own message may quote what stood there.
+///
+/// # Errors
+/// [`Unreadable`].
+pub(crate) fn parse<T: DeserializeOwned>(name: &'static str, body: &[u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(body).map_err(|error| {
+        let place = format!("a member is missing or unfit at line {} column {}", error.line(), error.column());
+        Unreadable::new(name, place)
+    })
 }
 
 /// The movement of a refund: our own id where it carries one, else the gateway's name of it.

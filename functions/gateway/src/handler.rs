@@ -10,7 +10,7 @@ use quittance_domain::command::{Evidence, GatewayCommand, InitiateRefund, Paymen
 use quittance_domain::fact::{Door, FactKind};
 use quittance_idempotency::{CLOCK_SKEW_MARGIN, Claim, IdempotencyError, IdempotencyTable, Lease};
 use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
-use quittance_lambda::command_queue::{Command, CommandQueue};
+use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
@@ -47,6 +47,25 @@ enum Done {
     Unknown(String),
 }
 
+/// Why a call was not made, or its answer is of no use.
+enum Trouble {
+    /// Something is out of reach: what became of the call is not known.
+    Away(String),
+    Unreadable(Unreadable),
+}
+
+impl From<String> for Trouble {
+    fn from(reason: String) -> Self {
+        Self::Away(reason)
+    }
+}
+
+impl From<Unreadable> for Trouble {
+    fn from(error: Unreadable) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
 impl Gateway {
     /// Handles a batch of a gateway's queue.
     ///
@@ -73,7 +92,7 @@ impl Gateway {
     }
 
     async fn process(&self, command: CloudEvent<GatewayCommand>, deadline: SystemTime) -> Result<Verdict, BatchError> {
-        let key = Command::name(&command.payload);
+        let key = command.payload.name();
         let now = Utc::now();
         let lease_until = DateTime::<Utc>::from(deadline) + CLOCK_SKEW_MARGIN;
         let claimed = self.idempotency.claim(&key, &fingerprint(&command.payload)?, now, lease_until).await;
@@ -95,7 +114,7 @@ impl Gateway {
         lease: Lease,
         done: Result<Done, Refusal>,
     ) -> Result<Verdict, BatchError> {
-        let name = Command::name(&command.payload);
+        let name = command.payload.name();
         match done {
             Ok(Done::Told(evidence)) => {
                 self.tell(evidence, &command.correlationid).await?;
@@ -108,7 +127,7 @@ impl Gateway {
                 self.idempotency.fail_for_good(&lease, &reason).await.map_err(busy)?;
                 Ok(Verdict::Done)
             }
-            // The same call with the same key asks what became of it.
+            // When it comes back, the gateway is asked what became of it.
             Ok(Done::Unknown(reason)) => {
                 self.idempotency.release(&lease).await.map_err(busy)?;
                 Ok(Verdict::Wait(format!("{name}: {reason}")))
@@ -136,56 +155,40 @@ impl Gateway {
             GatewayCommand::QueryPayment(question) => self.query((name, api), question).await,
         };
         match done {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(unreadable)) => Err(Refusal { code: "unreadable_answer", reason: unreadable.to_string() }),
-            Err(reason) => Ok(Done::Unknown(reason)),
+            Ok(done) => Ok(done),
+            Err(Trouble::Away(reason)) => Ok(Done::Unknown(reason)),
+            Err(Trouble::Unreadable(error)) => Err(Refusal { code: "unreadable_answer", reason: error.to_string() }),
         }
     }
 
-    async fn refund(
-        &self,
-        (name, api): (&'static str, &dyn Api),
-        order: &InitiateRefund,
-    ) -> Result<Result<Done, Unreadable>, String> {
+    async fn refund(&self, (name, api): (&'static str, &dyn Api), order: &InitiateRefund) -> Result<Done, Trouble> {
         let access = self.gateways.access(name).await?;
-        let calls = match api.before_refund(&access, order) {
-            Ok(calls) => calls,
-            Err(unreadable) => return Ok(Err(unreadable)),
-        };
         let mut before = Vec::new();
-        for call in calls {
+        for call in api.before_refund(&access, order)? {
             before.push(self.gateways.make(name, api.url(), call).await?);
         }
-        let outcome = match api.refund(&access, order, &before) {
-            Ok(Next::Call(call)) => api.refunded(order, &self.gateways.make(name, api.url(), call).await?),
-            Ok(Next::Clear(outcome)) => Ok(outcome),
-            Err(unreadable) => Err(unreadable),
+        let outcome = match api.refund(&access, order, &before)? {
+            Next::Call(call) => api.refunded(order, &self.gateways.make(name, api.url(), call).await?)?,
+            Next::Clear(outcome) => outcome,
         };
-        Ok(outcome.map(|outcome| match outcome {
+        Ok(match outcome {
             Outcome::Told(evidence) => Done::Told(evidence),
             Outcome::Accepted => Done::Told(Vec::new()),
             Outcome::Refused(reason) => Done::Refused(vec![refused(name, order)], reason),
             Outcome::Unknown(reason) => Done::Unknown(reason),
-        }))
+        })
     }
 
-    async fn query(
-        &self,
-        (name, api): (&'static str, &dyn Api),
-        question: &QueryPayment,
-    ) -> Result<Result<Done, Unreadable>, String> {
+    async fn query(&self, (name, api): (&'static str, &dyn Api), question: &QueryPayment) -> Result<Done, Trouble> {
         let access = self.gateways.access(name).await?;
-        let call = match api.query(&access, question) {
-            Ok(call) => call,
-            Err(unreadable) => return Ok(Err(unreadable)),
-        };
+        let call = api.query(&access, question)?;
         let answer = self.gateways.make(name, api.url(), call).await?;
-        Ok(api.queried(question, &answer).map(|outcome| match outcome {
+        Ok(match api.queried(question, &answer)? {
             Outcome::Told(evidence) => Done::Told(evidence),
             Outcome::Accepted => Done::Told(Vec::new()),
             // The gateway told of something and does not know it when asked: not now, then.
             Outcome::Refused(reason) | Outcome::Unknown(reason) => Done::Unknown(reason),
-        }))
+        })
     }
 
     async fn tell(&self, evidence: Vec<Evidence>, correlation_id: &str) -> Result<(), BatchError> {

@@ -4,13 +4,12 @@ use quittance_domain::command::{Evidence, InitiateRefund, QueryPayment};
 use quittance_domain::fact::FactKind;
 use quittance_domain::money::Currency;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{GoCardless, NAME, is_id, unreadable};
 use crate::Unreadable;
 use crate::api::{Access, Answer, Api, Call, Next, Outcome};
-use crate::told::{Told, invoice_number, minor_units, place, refund_movement, units_of};
+use crate::told::{Told, invoice_number, minor_units, parse, refund_movement, units_of};
 
 /// The shape of the answers that this module reads.
 const API_VERSION: &str = "2015-07-06";
@@ -37,11 +36,11 @@ impl Api for GoCardless {
         }
         let [refunds, payment] = before else { return Err(unreadable("what was asked first has no answer")) };
         let refund_id = order.refund_id.to_string();
-        let known: RefundList = read(&refunds.body)?;
+        let known: RefundList = parse(NAME, &refunds.body)?;
         if known.refunds.iter().any(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id)) {
             return Ok(Next::Clear(Outcome::Accepted));
         }
-        let payment: Payment = read::<Payments>(&payment.body)?.payments;
+        let payment: Payment = parse::<Payments>(NAME, &payment.body)?.payments;
         let units = units_of(NAME, order.amount, Currency::minor_digits)?;
         let total = payment.amount_refunded.checked_add(units).ok_or_else(|| unreadable("the refunds are too much"))?;
         let body = json!({"refunds": {
@@ -72,14 +71,14 @@ impl Api for GoCardless {
             return Ok(trouble);
         }
         let told: Result<Vec<Evidence>, Unreadable> = if question.resource.starts_with("refunds/") {
-            let refund = read::<Refunds>(&answer.body)?.refunds;
+            let refund = parse::<Refunds>(NAME, &answer.body)?.refunds;
             if refund.links.payment.is_none() {
                 // What is refunded of a mandate was never a payment of ours.
                 return Ok(Outcome::Accepted);
             }
             question.kinds.iter().map(|kind| refund.told(question, *kind)).collect()
         } else {
-            let payment = read::<Payments>(&answer.body)?.payments;
+            let payment = parse::<Payments>(NAME, &answer.body)?.payments;
             question.kinds.iter().map(|kind| payment.told(question, *kind)).collect()
         };
         told.map(Outcome::Told)
@@ -90,10 +89,6 @@ fn call(access: &Access, path: String, body: Option<String>) -> Call {
     let headers =
         vec![("authorization", format!("Bearer {}", access.key)), ("gocardless-version", API_VERSION.to_owned())];
     Call { path, body, headers }
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
-    serde_json::from_slice(body).map_err(|error| unreadable(place(&error)))
 }
 
 #[derive(Deserialize)]

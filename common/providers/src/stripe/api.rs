@@ -9,7 +9,7 @@ use super::objects::{List, PaymentIntent, RefundObject};
 use super::{NAME, Stripe, decimals, unreadable};
 use crate::Unreadable;
 use crate::api::{Access, Answer, Api, Call, Next, Outcome};
-use crate::told::{Told, form, minor_units, place, units_of};
+use crate::told::{Told, form, minor_units, parse, units_of};
 
 /// The shape of the answers that this module reads.
 const API_VERSION: &str = "2024-06-20";
@@ -31,7 +31,7 @@ impl Api for Stripe {
             if let Some(trouble) = answer.trouble(reason) {
                 return Ok(Next::Clear(trouble));
             }
-            let known: List = read(&answer.body)?;
+            let known: List = parse(NAME, &answer.body)?;
             let refund_id = order.refund_id.to_string();
             if let Some(made) = known.data.iter().find(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id))
             {
@@ -56,7 +56,7 @@ impl Api for Stripe {
     fn refunded(&self, order: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable> {
         match answer.trouble(reason) {
             Some(trouble) => Ok(trouble),
-            None => told(order, &read(&answer.body)?),
+            None => told(order, &parse(NAME, &answer.body)?),
         }
     }
 
@@ -71,7 +71,7 @@ impl Api for Stripe {
         if let Some(trouble) = answer.trouble(reason) {
             return Ok(trouble);
         }
-        let intent: PaymentIntent = read(&answer.body)?;
+        let intent: PaymentIntent = parse(NAME, &answer.body)?;
         Ok(match intent.told_by_status()? {
             Some(evidence) => Outcome::Told(vec![evidence]),
             None => Outcome::Accepted,
@@ -118,10 +118,6 @@ fn told(order: &InitiateRefund, refund: &RefundObject) -> Result<Outcome, Unread
 fn call(access: &Access, path: String, body: Option<String>) -> Call {
     let headers = vec![("authorization", format!("Bearer {}", access.key)), ("stripe-version", API_VERSION.to_owned())];
     Call { path, body, headers }
-}
-
-fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Unreadable> {
-    serde_json::from_slice(body).map_err(|error| unreadable(place(&error)))
 }
 
 #[derive(Deserialize)]

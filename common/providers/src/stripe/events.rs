@@ -2,14 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::fact::FactKind;
-use quittance_domain::money::Money;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::objects::{Charge, DisputeObject, Metadata, PaymentIntent, Reference, RefundObject, invoice_hint};
 use super::{NAME, decimals, unreadable};
-use crate::told::{Told, minor_units, place, refund_movement};
+use crate::told::{Told, minor_units, parse, refund_movement};
 use crate::{Notice, Unreadable};
 
 const NOT_DECIDED: &str = "nothing is decided";
@@ -84,8 +83,7 @@ struct EventData {
 /// # Errors
 /// [`Unreadable`] if it is none, or lacks what its type must have.
 pub(super) fn read(body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
-    let event: Event = serde_json::from_slice(body).map_err(|error| unreadable(place(&error)))?;
-    event.notices()
+    parse::<Event>(NAME, body)?.notices()
 }
 
 impl Event {
@@ -93,16 +91,16 @@ impl Event {
         use FactKind::{Authorisation, Capture, Dispute, Failure};
         let one = |notice: Notice| Ok(vec![notice]);
         match self.r#type.as_str() {
-            "payment_intent.succeeded" => self.intent(Capture).and_then(one),
-            "payment_intent.amount_capturable_updated" => self.intent(Authorisation).and_then(one),
-            "payment_intent.payment_failed" => self.intent(Failure).and_then(one),
-            "payment_intent.canceled" => self.cancelled_intent().and_then(one),
+            "payment_intent.succeeded" => self.intent(|_| Capture).and_then(one),
+            "payment_intent.amount_capturable_updated" => self.intent(|_| Authorisation).and_then(one),
+            "payment_intent.payment_failed" => self.intent(|_| Failure).and_then(one),
+            "payment_intent.canceled" => self.intent(PaymentIntent::end).and_then(one),
             "charge.succeeded" | "charge.captured" => self.charge(Capture).and_then(one),
             "charge.failed" => self.charge(Failure).and_then(one),
             "charge.refunded" => self.refunds_of_charge(),
             "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
                 let refund: RefundObject = self.object()?;
-                self.refund(&refund, None).and_then(one)
+                self.refund(&refund, None, self.id.clone()).and_then(one)
             }
             "charge.dispute.created" | "charge.dispute.funds_withdrawn" => self.dispute(Dispute).and_then(one),
             "charge.dispute.closed" => self.closed_dispute().and_then(one),
@@ -139,16 +137,10 @@ impl Event {
         self.r#type.get(..60).unwrap_or(&self.r#type)
     }
 
-    fn intent(&self, kind: FactKind) -> Result<Notice, Unreadable> {
+    fn intent(&self, kind: impl Fn(&PaymentIntent) -> FactKind) -> Result<Notice, Unreadable> {
         let intent: PaymentIntent = self.object()?;
-        let told = intent.told(kind, self.id.clone(), self.occurred_at()?)?;
+        let told = intent.told(kind(&intent), self.id.clone(), self.occurred_at()?)?;
         told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
-    }
-
-    /// An intent that is given up by itself has expired; one that somebody cancelled has failed.
-    fn cancelled_intent(&self) -> Result<Notice, Unreadable> {
-        let intent: PaymentIntent = self.object()?;
-        self.intent(intent.end())
     }
 
     fn occurred_at(&self) -> Result<DateTime<Utc>, Unreadable> {
@@ -169,7 +161,7 @@ impl Event {
             other => (other, charge.amount),
         };
         let payment = Payment { id: &charge.id, also: Vec::new(), metadata: Some(&charge.metadata) };
-        self.told(kind, payment, (units, &charge.currency), charge.id.clone(), None)
+        self.told(kind, payment, (units, &charge.currency), charge.id.clone(), self.id.clone())
     }
 
     /// Older API versions list the refunds within the charge; newer ones tell each by an event of its own.
@@ -179,10 +171,11 @@ impl Event {
         if refunds.is_empty() {
             return Ok(vec![Notice::ignored(&self.r#type, TOLD_ELSEWHERE)]);
         }
-        refunds.iter().map(|refund| self.refund(refund, Some(&charge))).collect()
+        // One event tells of several: each has a name of its own.
+        refunds.iter().map(|refund| self.refund(refund, Some(&charge), format!("{}:{}", self.id, refund.id))).collect()
     }
 
-    fn refund(&self, refund: &RefundObject, of: Option<&Charge>) -> Result<Notice, Unreadable> {
+    fn refund(&self, refund: &RefundObject, of: Option<&Charge>, event: String) -> Result<Notice, Unreadable> {
         let kind = match refund.status.as_deref() {
             Some("succeeded") => FactKind::Refund,
             Some("failed" | "canceled") => FactKind::RefundFailure,
@@ -192,7 +185,7 @@ impl Event {
         let charge = refund.charge.as_ref().map(Reference::id).or(of.map(|charge| charge.id.as_str()));
         let payment = Payment::of(intent.map(Reference::id), charge)?;
         let movement = refund_movement(refund.metadata.refund_id.as_deref(), &refund.id);
-        self.told(kind, payment, (refund.amount, &refund.currency), movement, Some(&refund.id))
+        self.told(kind, payment, (refund.amount, &refund.currency), movement, event)
     }
 
     /// An inquiry (its status begins with `warning`) takes no money until it becomes a dispute.
@@ -203,7 +196,7 @@ impl Event {
         }
         let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
         let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
-        self.told(kind, payment, (dispute.amount, &dispute.currency), dispute.id.clone(), None)
+        self.told(kind, payment, (dispute.amount, &dispute.currency), dispute.id.clone(), self.id.clone())
     }
 
     fn closed_dispute(&self) -> Result<Notice, Unreadable> {
@@ -217,26 +210,19 @@ impl Event {
         }
     }
 
-    /// `part` tells apart what one event tells of several objects.
     fn told(
         &self,
         kind: FactKind,
         payment: Payment<'_>,
         (units, currency): (i64, &str),
         movement: String,
-        part: Option<&str>,
+        event: String,
     ) -> Result<Notice, Unreadable> {
-        let amount: Money = minor_units(NAME, units, currency, decimals)?;
-        let is_refund_list = self.r#type == "charge.refunded";
-        let event = match part.filter(|_| is_refund_list) {
-            Some(part) => format!("{}:{part}", self.id),
-            None => self.id.clone(),
-        };
         let told = Told {
             kind,
             payment: payment.id,
             also: payment.also,
-            amount,
+            amount: minor_units(NAME, units, currency, decimals)?,
             event,
             movement,
             invoice: payment.metadata.and_then(invoice_hint),

@@ -55,7 +55,8 @@ impl PaymentIntent {
         })
     }
 
-    /// How an intent ended that was cancelled: by itself, or by somebody.
+    /// How an intent ended that was cancelled: one that is given up by itself has expired, one that somebody cancelled
+    /// has failed.
     pub(super) fn end(&self) -> FactKind {
         let is_by_itself = |reason: &String| ["abandoned", "automatic", "expired"].contains(&reason.as_str());
         if self.cancellation_reason.as_ref().is_some_and(is_by_itself) { FactKind::Expiry } else { FactKind::Failure }

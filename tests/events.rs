@@ -167,7 +167,8 @@ async fn billings_samples_are_answered_by_its_routes() {
 
 #[test]
 fn the_processors_samples_are_commands_and_one_message_that_nobody_can_read() {
-    assert_read("processor", &["claim_capture_and_bank_line", "poison", "refund_case_and_merge"]);
+    let samples = ["charge_and_escalation", "claim_capture_and_bank_line", "poison", "refund_case_and_merge"];
+    assert_read("processor", &samples);
     let kinds: Vec<FactKind> = envelopes::<PaymentCommand>("processor", "claim_capture_and_bank_line")
         .iter()
         .map(|command| match &command.payload {
@@ -176,9 +177,11 @@ fn the_processors_samples_are_commands_and_one_message_that_nobody_can_read() {
         })
         .collect();
     assert_eq!(kinds, [FactKind::Claim, FactKind::Capture, FactKind::Capture]);
-    let decisions = envelopes::<PaymentCommand>("processor", "refund_case_and_merge");
-    let decisions: Vec<&str> = decisions.iter().map(|command| command.payload.type_name()).collect();
-    assert_eq!(decisions, ["RequestRefund", "DecideCase", "MergePayments"]);
+    let types = |name: &str| -> Vec<&'static str> {
+        envelopes::<PaymentCommand>("processor", name).iter().map(|command| command.payload.type_name()).collect()
+    };
+    assert_eq!(types("refund_case_and_merge"), ["RequestRefund", "DecideCase", "MergePayments"]);
+    assert_eq!(types("charge_and_escalation"), ["ChargePayment", "EscalatePayment"]);
     let readable: Vec<bool> = bodies("processor", "poison")
         .iter()
         .map(|(_, body)| CloudEvent::<PaymentCommand>::parse(body).is_ok())
@@ -215,13 +218,16 @@ fn the_importers_samples_are_s3s_notifications() {
 }
 
 #[test]
-fn the_gateways_samples_are_a_refund_and_a_question_each_in_the_group_of_what_it_concerns() {
-    assert_read("gateway", &["query", "refund"]);
+fn the_gateways_samples_are_each_in_the_group_of_what_it_concerns() {
+    assert_read("gateway", &["charge_question_and_listing", "query", "refund"]);
     let types = |name: &str| -> Vec<&'static str> {
         envelopes::<GatewayCommand>("gateway", name).iter().map(|command| command.payload.type_name()).collect()
     };
-    assert_eq!((types("refund"), types("query")), (vec!["InitiateRefund"], vec!["QueryPayment"]));
-    for command in ["refund", "query"].into_iter().flat_map(|name| envelopes::<GatewayCommand>("gateway", name)) {
+    assert_eq!((types("refund"), types("query")), (vec!["InitiateRefund"], vec!["QueryResource"]));
+    let charge = "charge_question_and_listing";
+    assert_eq!(types(charge), ["InitiateCharge", "QueryPayment", "ListEvents"]);
+    for command in ["refund", "query", charge].into_iter().flat_map(|name| envelopes::<GatewayCommand>("gateway", name))
+    {
         assert_eq!(command.subject, command.payload.subject());
         let api = quittance_providers::by_name(command.payload.provider().as_str()).and_then(Provider::api);
         assert!(api.is_some(), "{}", command.subject);

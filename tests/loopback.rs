@@ -39,6 +39,8 @@ struct Seen {
     parked: Vec<Parked>,
     /// Queue and group of each message.
     sent: Vec<(String, String)>,
+    /// The same messages' bodies.
+    bodies: Vec<Value>,
 }
 
 /// The services of one test.
@@ -51,7 +53,14 @@ impl Loopback {
     pub(crate) fn serve() -> Self {
         let server = Server::http("127.0.0.1:0").unwrap();
         let url = format!("http://{}", server.server_addr());
-        let empty = Seen { topic: Topic::Takes, published: Vec::new(), calls: 0, parked: Vec::new(), sent: Vec::new() };
+        let empty = Seen {
+            topic: Topic::Takes,
+            published: Vec::new(),
+            calls: 0,
+            parked: Vec::new(),
+            sent: Vec::new(),
+            bodies: Vec::new(),
+        };
         let seen = Arc::new(Mutex::new(empty));
         let served = Arc::clone(&seen);
         thread::spawn(move || server.incoming_requests().for_each(|request| answer(request, &served)));
@@ -79,6 +88,13 @@ impl Loopback {
     /// Queue and group of each message that was sent in a batch.
     pub(crate) fn sent(&self) -> Vec<(String, String)> {
         self.seen().sent.clone()
+    }
+
+    /// What the messages that were sent in a batch say, their envelopes' `type` and `data`, since this was last asked.
+    pub(crate) fn take_sent(&self) -> Vec<(String, Value)> {
+        let bodies = std::mem::take(&mut self.seen().bodies);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        bodies.iter().map(|body| (text(&body["type"]), body["data"].clone())).collect()
     }
 
     pub(crate) fn set_topic(&self, topic: Topic) {
@@ -150,6 +166,8 @@ fn send(message: &Value, seen: &mut Seen) -> String {
     let mut taken = Vec::new();
     for entry in message["Entries"].as_array().into_iter().flatten() {
         seen.sent.push((queue.clone(), entry["MessageGroupId"].as_str().unwrap_or_default().to_owned()));
+        let body = entry["MessageBody"].as_str().unwrap_or_default();
+        seen.bodies.push(serde_json::from_str(body).unwrap_or_default());
         taken.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d"}));
     }
     json!({"Successful": taken, "Failed": []}).to_string()

@@ -18,6 +18,7 @@ mod house;
 mod ledger;
 mod loopback;
 mod processor;
+mod questions;
 mod relay;
 mod requests;
 mod roles;

@@ -187,7 +187,8 @@ async fn commands_go_to_the_queue_of_their_payments_gateway_and_one_for_no_gatew
     let services = Loopback::serve();
     let (database, destinations) = (test.as_role(ROLE, 1).await, destinations(&services));
     let deadline = SystemTime::now() + Duration::from_secs(60);
-    let relayed = relay(&database, &destinations, Utc::now(), deadline).await.unwrap();
+    let later = Utc::now() + TimeDelta::minutes(1);
+    let relayed = relay(&database, &destinations, later, deadline).await.unwrap();
     assert_eq!(relayed, Relayed { published: 2, parked: 1, purged: 0 });
     let mut sent = services.sent();
     sent.sort();

@@ -125,6 +125,7 @@ impl Said {
             references: Vec::new(),
             client_id: None,
             actor: "gateway:stripe".to_owned(),
+            reason: None,
             occurred_at: noon(),
             transaction_id,
             provider,

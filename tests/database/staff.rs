@@ -1,8 +1,8 @@
-//! What staff want done with payments.
+//! What staff and clients want done with payments.
 
 use quittance_domain::case::CaseDecision;
-use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
-use quittance_domain::id::{CaseId, RefundId};
+use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder};
+use quittance_domain::id::{CaseId, ClientId, InvoiceId, RefundId};
 use quittance_processor::decide::{Decision, Order};
 use uuid::Uuid;
 
@@ -47,6 +47,30 @@ pub(crate) fn merge(kept: &str, twin: &str, request: &str) -> Decision {
         twin: twin.parse().unwrap(),
         reason: "the bank says so".to_owned(),
         actor: STAFF.to_owned(),
+        request: request.to_owned(),
+    }))
+}
+
+/// A client wants its card to pay an invoice.
+pub(crate) fn charge(name: &str, (client, invoice): (ClientId, InvoiceId), value: &str, request: &str) -> Decision {
+    decision(Order::Charge(ChargeOrder {
+        transaction_id: name.parse().unwrap(),
+        provider: "stripe".parse().unwrap(),
+        invoice_id: invoice,
+        client_id: client,
+        amount: money(value, "EUR").positive().unwrap(),
+        payment_method: "cus_1/pm_1".to_owned(),
+        actor: "client:bff".to_owned(),
+        request: request.to_owned(),
+    }))
+}
+
+/// The gateway has been asked for the last time.
+pub(crate) fn escalate(name: &str, request: &str) -> Decision {
+    decision(Order::Escalation(Escalation {
+        transaction_id: name.parse().unwrap(),
+        reason: "the gateway answered 503".to_owned(),
+        actor: "gateway:stripe".to_owned(),
         request: request.to_owned(),
     }))
 }

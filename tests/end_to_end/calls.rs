@@ -23,9 +23,9 @@ use super::{fresh, scene};
 use crate::loopback::Loopback;
 
 /// A gateway of this test alone, and the function that calls it.
-struct Calling {
+pub(super) struct Calling {
     sandbox: Stack,
-    services: Loopback,
+    pub(super) services: Loopback,
     gateway: Gateway,
     provider: &'static str,
     payment: String,
@@ -33,7 +33,7 @@ struct Calling {
 }
 
 impl Calling {
-    fn begin(provider: &'static str) -> Self {
+    pub(super) fn begin(provider: &'static str) -> Self {
         let stack = &scene().stack;
         let port = ports::any_free().unwrap();
         let store = env::temp_dir().join(format!("quittance-calls-{}.jsonl", Uuid::now_v7()));
@@ -55,32 +55,27 @@ impl Calling {
         Self { sandbox, services, gateway, provider, payment, refund_id }
     }
 
-    fn answers(&self, path: &str, status: u16, body: Value) {
+    pub(super) fn answers(&self, path: &str, status: u16, body: Value) {
         self.sandbox.sandbox_answer(self.provider, path, &CannedAnswer { status, body }).unwrap();
     }
 
     /// What the gateway was asked to change, each with its idempotency key.
-    fn changes(&self) -> Vec<String> {
+    pub(super) fn changes(&self) -> Vec<String> {
         let asked = self.sandbox.sandbox_asked().unwrap();
         asked.into_iter().filter(|asked| asked.method == "POST").map(|asked| asked.idempotency_key).collect()
     }
 
     fn refund(&self, value: &str, time: DateTime<Utc>) -> String {
         let subject = format!("{}:{}", self.provider, self.payment);
-        json!({
-            "specversion": "1.0", "id": Uuid::now_v7(), "source": "/quittance/processor", "subject": subject,
-            "time": time, "datacontenttype": "application/json", "dataschema": "urn:quittance:InitiateRefund:1",
-            "correlationid": "test", "type": "InitiateRefund",
-            "data": {
-                "refund_id": self.refund_id, "payment_id": "pay_00000000000000000000000000000001",
-                "transaction_id": subject, "provider": self.provider, "amount": {"value": value, "currency": "EUR"},
-            },
-        })
-        .to_string()
+        let data = json!({
+            "refund_id": self.refund_id, "payment_id": "pay_00000000000000000000000000000001",
+            "transaction_id": subject, "provider": self.provider, "amount": {"value": value, "currency": "EUR"},
+        });
+        command("InitiateRefund", &subject, time, &data)
     }
 
     /// Hands a message to the function; answers whether it is to come back.
-    async fn receive(&self, body: &str) -> Result<bool, Outage> {
+    pub(super) async fn receive(&self, body: &str) -> Result<bool, Outage> {
         let source = format!("arn:aws:sqs:eu-central-1:000000000000:quittance-{}-gateway.fifo", self.provider);
         self.receive_from(&source, body).await
     }
@@ -98,9 +93,19 @@ impl Calling {
         Ok(!response.batch_item_failures.is_empty())
     }
 
-    fn parked(&self) -> Vec<String> {
+    pub(super) fn parked(&self) -> Vec<String> {
         self.services.take_parked().into_iter().map(|parked| parked.code).collect()
     }
+}
+
+/// A command as it travels.
+pub(super) fn command(kind: &str, subject: &str, time: DateTime<Utc>, data: &Value) -> String {
+    json!({
+        "specversion": "1.0", "id": Uuid::now_v7(), "source": "/quittance/processor", "subject": subject,
+        "time": time, "datacontenttype": "application/json", "dataschema": format!("urn:quittance:{kind}:1"),
+        "correlationid": "test", "type": kind, "data": data,
+    })
+    .to_string()
 }
 
 #[tokio::test]

@@ -11,19 +11,19 @@ use xtask::sandbox::CannedAnswer;
 
 use super::{Answer, LIMIT, Scene, euros, fresh, issue, scene, send, until};
 
-const GOOD_CARD: &str = "4242424242424242";
-const DECLINED_CARD: &str = "4000000000000341";
+pub(super) const GOOD_CARD: &str = "4242424242424242";
+pub(super) const DECLINED_CARD: &str = "4000000000000341";
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
     Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize().into_bytes().to_vec()
 }
 
 impl Scene {
-    fn new_invoice(&self) -> String {
+    pub(super) fn new_invoice(&self) -> String {
         issue(&self.stack, &self.finance, &self.own.id)["id"].as_str().unwrap().to_owned()
     }
 
-    fn invoice_status(&self, id: &str) -> Value {
+    pub(super) fn invoice_status(&self, id: &str) -> Value {
         self.get(&self.finance, &format!("/v1/invoices/{id}")).json()["status"].clone()
     }
 
@@ -35,8 +35,8 @@ impl Scene {
         (answer.status().as_u16(), answer.body_mut().read_json().unwrap())
     }
 
-    /// Pays an invoice with a card at Stripe. Answers our name of the payment.
-    fn pay_by_card(&self, invoice: &str, number: &str) -> String {
+    /// Has Stripe keep a card. Answers its name.
+    pub(super) fn payment_method(&self, number: &str) -> String {
         let card = [
             ("type", "card"),
             ("card[number]", number),
@@ -45,14 +45,15 @@ impl Scene {
             ("card[cvc]", "123"),
         ];
         let (_, method) = self.stripe("/v1/payment_methods", &card);
+        method["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Pays an invoice with a card at Stripe. Answers our name of the payment.
+    fn pay_by_card(&self, invoice: &str, number: &str) -> String {
+        let method = self.payment_method(number);
         let (_, intent) = self.stripe(
             "/v1/payment_intents",
-            &[
-                ("amount", "10000"),
-                ("currency", "eur"),
-                ("payment_method", method["id"].as_str().unwrap()),
-                ("metadata[invoice_id]", invoice),
-            ],
+            &[("amount", "10000"), ("currency", "eur"), ("payment_method", &method), ("metadata[invoice_id]", invoice)],
         );
         let id = intent["id"].as_str().unwrap();
         self.stripe(&format!("/v1/payment_intents/{id}/confirm"), &[]);

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod calls;
+mod charges;
 mod decisions;
 mod delivery;
 mod demonstration;

@@ -39,6 +39,8 @@ fn ordered(decision: Decision) -> Message {
         Order::Refund(order) => PaymentCommand::RequestRefund(order),
         Order::Case(order) => PaymentCommand::DecideCase(order),
         Order::Merge(order) => PaymentCommand::MergePayments(order),
+        Order::Charge(order) => PaymentCommand::ChargePayment(order),
+        Order::Escalation(escalation) => PaymentCommand::EscalatePayment(escalation),
     })
 }
 
@@ -59,7 +61,8 @@ impl Queue {
     fn of(scene: &Scene) -> Self {
         let services = Loopback::serve();
         let (publisher, dead_letters) = (services.publisher(), services.dead_letters());
-        let processor = Processor { database: scene.processor.clone(), publisher, dead_letters };
+        let gateways = services.gateways();
+        let processor = Processor { database: scene.processor.clone(), publisher, gateways, dead_letters };
         Self { services, processor }
     }
 

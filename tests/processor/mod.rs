@@ -3,6 +3,7 @@
 mod batches;
 mod broken_connections;
 mod cases;
+mod charges;
 mod evidence;
 mod identity;
 mod merging;
@@ -25,7 +26,7 @@ pub(crate) const ROLE: &str = "quittance_processor";
 
 async fn settle_all(database: &Database, said: &[Said]) -> Result<Vec<EventMessage>, StoreError> {
     let instructions: Vec<_> = said.iter().map(Said::instruction).collect();
-    settle(database, &instructions, noon()).await.map(|settled| settled.messages)
+    settle(database, &instructions, noon()).await.map(|settled| settled.told.events)
 }
 
 fn surplus(reason: &str) -> (String, String) {
@@ -41,14 +42,14 @@ fn euro(value: &str) -> quittance_domain::money::Money {
 }
 
 /// A processor with a database of its own, and a client who owes.
-struct Scene {
-    test: TestDatabase,
+pub(crate) struct Scene {
+    pub(crate) test: TestDatabase,
     processor: Database,
     client: ClientId,
 }
 
 impl Scene {
-    async fn begin() -> Self {
+    pub(crate) async fn begin() -> Self {
         let test = TestDatabase::migrated().await;
         let processor = test.as_role(ROLE, 2).await;
         let client = test.client().await;
@@ -56,12 +57,12 @@ impl Scene {
     }
 
     /// An open invoice of the client.
-    async fn invoice(&self, value: &str) -> InvoiceId {
+    pub(crate) async fn invoice(&self, value: &str) -> InvoiceId {
         self.test.open_invoice(self.client, value, "EUR").await
     }
 
     /// The processor hears all of this in one batch. Answers what it tells.
-    async fn hear(&self, said: &[Said]) -> Vec<String> {
+    pub(crate) async fn hear(&self, said: &[Said]) -> Vec<String> {
         let messages = settle_all(&self.processor, said).await.unwrap();
         messages.into_iter().map(|message| message.event_type).collect()
     }
@@ -73,9 +74,9 @@ impl Scene {
         }
     }
 
-    async fn decide(&self, decision: &Decision) -> Vec<String> {
+    pub(crate) async fn decide(&self, decision: &Decision) -> Vec<String> {
         match decide(&self.processor, decision, noon()).await.unwrap() {
-            Decided::Committed(messages) => messages.into_iter().map(|message| message.event_type).collect(),
+            Decided::Committed(told) => told.events.into_iter().map(|message| message.event_type).collect(),
             Decided::OtherContent => vec!["other content".to_owned()],
         }
     }

@@ -87,7 +87,7 @@ async fn race(processor: &Database, name: &str, number: u128) {
     let (left, right) = (refund(name, 2 * number + 1, "60.00"), refund(name, 2 * number + 2, "60.00"));
     let (left, right) = tokio::join!(decide(processor, &left, noon()), decide(processor, &right, noon()));
     let told = [left.unwrap(), right.unwrap()].map(|decided| match decided {
-        Decided::Committed(messages) => messages,
+        Decided::Committed(told) => told.events,
         Decided::OtherContent => panic!("each has a name of its own"),
     });
     let told = told.concat();

@@ -18,6 +18,8 @@ pub enum CaseKind {
     Overdrawn,
     /// One message speaks of what is kept as two payments.
     Twins,
+    /// A payment of which its gateway, asked again and again, does not say what became.
+    Undecided,
 }
 
 stored_name!(CaseKind {
@@ -25,6 +27,7 @@ stored_name!(CaseKind {
     Contradiction => "contradiction",
     Overdrawn => "overdrawn",
     Twins => "twins",
+    Undecided => "undecided",
 });
 
 /// How a case was closed.

@@ -4,9 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::case::CaseDecision;
+pub use crate::command::gateway::{
+    GatewayCommand, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource,
+};
 use crate::fact::{Door, Fact, FactKind};
 use crate::id::{CaseId, ClientId, InvoiceId, PaymentId, Provider, RefundId, TransactionId};
 use crate::money::PositiveMoney;
+
+mod gateway;
 
 /// The version of the commands' shape, as it stands in `dataschema`.
 pub const COMMAND_VERSION: u32 = 1;
@@ -56,6 +61,9 @@ pub struct Evidence {
     pub client_id: Option<ClientId>,
     /// Who said it, for the audit record: `client:cli_…`, `gateway:stripe`, `upload:upl_…#3`.
     pub actor: String,
+    /// Why, in the source's own code: `card_declined`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When the source says that it happened.
     pub occurred_at: DateTime<Utc>,
 }
@@ -136,6 +144,42 @@ pub struct MergeOrder {
     pub request: String,
 }
 
+/// A client wants its payment gateway to collect an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChargeOrder {
+    /// The payment's name, in its provider's namespace; also the queue's group.
+    pub transaction_id: TransactionId,
+    /// Whose gateway.
+    pub provider: Provider,
+    /// The invoice to be paid.
+    pub invoice_id: InvoiceId,
+    /// Whose invoice it is.
+    pub client_id: ClientId,
+    /// How much.
+    pub amount: PositiveMoney,
+    /// What the gateway knows the payer's card or mandate by; it is of use to nobody but us.
+    pub payment_method: String,
+    /// Who wants it.
+    pub actor: String,
+    /// The request: the same for every delivery.
+    pub request: String,
+}
+
+/// A gateway was asked for the last time what became of a payment, and has not said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// The payment's name, in its provider's namespace; also the queue's group.
+    pub transaction_id: TransactionId,
+    /// What the gateway said instead, for people.
+    pub reason: String,
+    /// Who asked.
+    pub actor: String,
+    /// The question: the same for every delivery.
+    pub request: String,
+}
+
 /// A command to the processor. The variant names travel as the envelope's `type`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
@@ -150,6 +194,10 @@ pub enum PaymentCommand {
     DecideCase(CaseOrder),
     /// Make one payment of two.
     MergePayments(MergeOrder),
+    /// Have a gateway collect a payment.
+    ChargePayment(ChargeOrder),
+    /// Have staff look at a payment that its gateway does not decide.
+    EscalatePayment(Escalation),
 }
 
 impl PaymentCommand {
@@ -168,6 +216,8 @@ impl PaymentCommand {
             Self::RequestRefund(_) => "RequestRefund",
             Self::DecideCase(_) => "DecideCase",
             Self::MergePayments(_) => "MergePayments",
+            Self::ChargePayment(_) => "ChargePayment",
+            Self::EscalatePayment(_) => "EscalatePayment",
         }
     }
 
@@ -179,6 +229,8 @@ impl PaymentCommand {
             Self::RequestRefund(order) => &order.transaction_id,
             Self::DecideCase(order) => &order.transaction_id,
             Self::MergePayments(order) => &order.transaction_id,
+            Self::ChargePayment(order) => &order.transaction_id,
+            Self::EscalatePayment(escalation) => &escalation.transaction_id,
         }
     }
 
@@ -191,91 +243,10 @@ impl PaymentCommand {
                 format!("{}\n{}\n{}", evidence.door, evidence.event_id, evidence.transaction_id)
             }
             Self::RequestRefund(order) => order.refund_id.to_string(),
-            Self::DecideCase(CaseOrder { request, .. }) | Self::MergePayments(MergeOrder { request, .. }) => {
-                format!("decision\n{request}")
-            }
+            Self::DecideCase(CaseOrder { request, .. })
+            | Self::MergePayments(MergeOrder { request, .. })
+            | Self::ChargePayment(ChargeOrder { request, .. })
+            | Self::EscalatePayment(Escalation { request, .. }) => format!("decision\n{request}"),
         }
     }
-}
-
-/// What is asked of a payment gateway, through its command queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data")]
-pub enum GatewayCommand {
-    /// Give money back to the payer.
-    InitiateRefund(InitiateRefund),
-    /// Ask for what a message did not say.
-    QueryPayment(QueryPayment),
-}
-
-impl GatewayCommand {
-    /// The envelope's `type`.
-    #[must_use]
-    pub const fn type_name(&self) -> &'static str {
-        match self {
-            Self::InitiateRefund(_) => "InitiateRefund",
-            Self::QueryPayment(_) => "QueryPayment",
-        }
-    }
-
-    /// Who is to be called.
-    #[must_use]
-    pub const fn provider(&self) -> &Provider {
-        match self {
-            Self::InitiateRefund(order) => &order.provider,
-            Self::QueryPayment(question) => &question.provider,
-        }
-    }
-
-    /// What it concerns; also the queue's group.
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        match self {
-            Self::InitiateRefund(order) => order.transaction_id.as_str(),
-            Self::QueryPayment(question) => &question.resource,
-        }
-    }
-
-    /// Its own name, the same for every delivery: what repetitions are known by.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::InitiateRefund(order) => order.refund_id.to_string(),
-            Self::QueryPayment(question) => {
-                format!("{}:{}:{}", question.provider, question.event_id, question.resource)
-            }
-        }
-    }
-}
-
-/// A gateway told that something happened, but not of how much money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QueryPayment {
-    /// Whom to ask.
-    pub provider: Provider,
-    /// The gateway's name of what to ask for, as its own module understands it: `payments/PM123`.
-    pub resource: String,
-    /// The gateway's name of the message.
-    pub event_id: String,
-    /// What happened, for which the amount is to be found out.
-    pub kinds: Vec<FactKind>,
-    /// When it happened.
-    pub occurred_at: DateTime<Utc>,
-}
-
-/// A refund to be made. Its id is the idempotency key towards the provider, and travels in the provider's metadata.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InitiateRefund {
-    /// The refund.
-    pub refund_id: RefundId,
-    /// Of which payment.
-    pub payment_id: PaymentId,
-    /// The payment's name in its provider's namespace.
-    pub transaction_id: TransactionId,
-    /// Who is to move the money.
-    pub provider: Provider,
-    /// How much.
-    pub amount: PositiveMoney,
 }

@@ -43,13 +43,15 @@ stored_name!(Door { Api => "api", Gateway => "gateway", Confirmation => "confirm
 pub enum FactKind {
     /// [`Rank::Claimed`].
     Claim,
+    /// A client had us ask the gateway to collect the payment (ISO 20022 calls it so in `pain`). [`Rank::Claimed`] too.
+    Initiation,
     /// [`Rank::Authorised`].
     Authorisation,
     /// [`Rank::Captured`].
     Capture,
     /// [`Rank::Settled`].
     Settlement,
-    /// The gateway says that the payment did not happen.
+    /// The payment did not happen: the gateway says so, or was not asked for it.
     Failure,
     /// The gateway gave up waiting for the payer.
     Expiry,
@@ -71,6 +73,7 @@ pub enum FactKind {
 
 stored_name!(FactKind {
     Claim => "claim",
+    Initiation => "initiation",
     Authorisation => "authorisation",
     Capture => "capture",
     Settlement => "settlement",
@@ -90,7 +93,7 @@ impl FactKind {
     #[must_use]
     pub const fn rank(self) -> Option<Rank> {
         match self {
-            Self::Claim => Some(Rank::Claimed),
+            Self::Claim | Self::Initiation => Some(Rank::Claimed),
             Self::Authorisation => Some(Rank::Authorised),
             Self::Capture => Some(Rank::Captured),
             Self::Settlement => Some(Rank::Settled),

@@ -4,11 +4,13 @@
 //! function of its arguments, so that the same facts give the same state in every order of arrival.
 //!
 //! Where to look: [`money`] for amounts, [`id`] for names of things, [`fact`] for what sources say, [`payment`] for what
-//! that adds up to, [`settlement`] for where the money goes, [`refund`] and [`case`] for what staff decide, [`command`]
-//! and [`event`] for what travels between functions.
+//! that adds up to, [`settlement`] for where the money goes, [`charge`] for what may be collected, [`refund`] and [`case`]
+//! for what staff decide, [`question`] for when a gateway is asked again, [`command`] and [`event`] for what travels
+//! between functions.
 
 pub mod calendar;
 pub mod case;
+pub mod charge;
 pub mod command;
 pub mod event;
 pub mod fact;
@@ -19,6 +21,7 @@ pub mod money;
 pub mod names;
 pub mod party;
 pub mod payment;
+pub mod question;
 pub mod refund;
 pub mod returned;
 pub mod settlement;

@@ -79,6 +79,20 @@ pub struct PaymentState {
     pub occurred_at: Option<DateTime<Utc>>,
 }
 
+impl PaymentStatus {
+    /// Whether it is for the gateway to say what became of the payment.
+    #[must_use]
+    pub const fn is_undecided(self) -> bool {
+        matches!(self, Self::Pending | Self::Unknown)
+    }
+
+    /// Whether money is proven to have moved.
+    #[must_use]
+    pub const fn is_proven(self) -> bool {
+        !matches!(self, Self::Pending | Self::Unknown | Self::Failed | Self::Expired)
+    }
+}
+
 impl PaymentState {
     /// Adds up facts, in whatever order they are given.
     ///
@@ -162,6 +176,7 @@ fn status(
 fn unproven_status(ordered: &[&Fact]) -> PaymentStatus {
     let statement = |fact: &&Fact| {
         let (weight, status) = match fact.kind {
+            FactKind::Initiation => (0, PaymentStatus::Pending),
             FactKind::Unknown => (0, PaymentStatus::Unknown),
             FactKind::Authorisation => (1, PaymentStatus::Pending),
             FactKind::Expiry => (2, PaymentStatus::Expired),
@@ -267,9 +282,10 @@ fn proven_as(ordered: &[&Fact]) -> Option<TransactionId> {
     names().find(|name| !name.provider().is_manual()).or_else(|| names().next()).cloned()
 }
 
-/// The invoices that the money is for: those that the best evidence names. Where only claims name any, they must all
-/// name the same and, once money is proven, one of them its exact amount: whoever claims a foreign payment for an
-/// invoice of its own makes it nobody's, for staff to decide.
+/// The invoices that the money is for: those that the best evidence names. What we had collected for an invoice is for
+/// it, whatever is claimed. Where only claims name any, they must all name the same and, once money is proven, one of
+/// them its exact amount: whoever claims a foreign payment for an invoice of its own makes it nobody's, for staff to
+/// decide.
 fn named_invoices(ordered: &[&Fact], captured: Option<Money>) -> Vec<InvoiceId> {
     let naming = || ordered.iter().filter(|fact| !fact.invoices.is_empty());
     let Some(best) = naming().filter_map(|fact| fact.kind.rank()).max() else { return Vec::new() };
@@ -277,6 +293,9 @@ fn named_invoices(ordered: &[&Fact], captured: Option<Money>) -> Vec<InvoiceId> 
     let Some(first) = named.next() else { return Vec::new() };
     if best > Rank::Claimed {
         return first.invoices.clone();
+    }
+    if let Some(initiation) = naming().find(|fact| fact.kind == FactKind::Initiation) {
+        return initiation.invoices.clone();
     }
     let is_unanimous = named.all(|fact| fact.invoices == first.invoices);
     let fits =

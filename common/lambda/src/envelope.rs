@@ -18,8 +18,15 @@ pub trait Payload: Serialize + DeserializeOwned {
 }
 
 impl Payload for PaymentCommand {
-    const TYPES: &'static [&'static str] =
-        &["ClaimPayment", "ConfirmPayment", "RequestRefund", "DecideCase", "MergePayments"];
+    const TYPES: &'static [&'static str] = &[
+        "ClaimPayment",
+        "ConfirmPayment",
+        "RequestRefund",
+        "DecideCase",
+        "MergePayments",
+        "ChargePayment",
+        "EscalatePayment",
+    ];
     const VERSION: u32 = COMMAND_VERSION;
 
     fn type_name(&self) -> &'static str {
@@ -28,7 +35,8 @@ impl Payload for PaymentCommand {
 }
 
 impl Payload for GatewayCommand {
-    const TYPES: &'static [&'static str] = &["InitiateRefund", "QueryPayment"];
+    const TYPES: &'static [&'static str] =
+        &["InitiateCharge", "InitiateRefund", "QueryPayment", "QueryResource", "ListEvents"];
     const VERSION: u32 = COMMAND_VERSION;
 
     fn type_name(&self) -> &'static str {
@@ -236,6 +244,7 @@ mod tests {
             references: Vec::new(),
             client_id: None,
             actor: "user:1".to_owned(),
+            reason: None,
             occurred_at: DateTime::UNIX_EPOCH,
         };
         let command = PaymentCommand::of(evidence);

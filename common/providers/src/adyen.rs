@@ -250,6 +250,7 @@ impl Item {
             invoice: if is_modification { None } else { invoice_number(&self.merchant_reference) },
             payment_id: if is_modification { None } else { self.merchant_reference.parse().ok() },
             occurred_at: plausible_time(self.event_date).map_err(unreadable)?,
+            reason: None,
         };
         told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
     }

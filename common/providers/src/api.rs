@@ -1,9 +1,9 @@
 //! Calls to a gateway's API, without doing them: what to send, and what an answer means.
 
 use chrono::TimeDelta;
-use quittance_domain::command::{Evidence, InitiateRefund, QueryPayment};
+use quittance_domain::command::{Evidence, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
 
-use crate::Unreadable;
+use crate::{Notice, Unreadable};
 
 /// What a caller of the API is let in with.
 #[derive(Clone)]
@@ -66,6 +66,16 @@ pub enum Outcome {
     Unknown(String),
 }
 
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Told(evidence) => write!(formatter, "the gateway tells {} things", evidence.len()),
+            Self::Accepted => formatter.write_str("the gateway has taken it on and not decided"),
+            Self::Refused(reason) | Self::Unknown(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
 /// What to do after what was asked first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
@@ -75,10 +85,63 @@ pub enum Next {
     Clear(Outcome),
 }
 
+/// A part of the events of a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// What the events tell, and what the next part is asked for with; none after the last.
+    Page(Vec<Notice>, Option<String>),
+    /// The gateway does not say.
+    Trouble(String),
+}
+
 /// A gateway that can be called.
 pub trait Api: Send + Sync {
     /// Where it is, if no setting says otherwise.
     fn url(&self) -> &'static str;
+
+    /// Whether a text may be the gateway's own name of a payment. A payment that we have it collect is not to be called so:
+    /// what it tells of a payment of that name would count for ours.
+    fn names_payments(&self, reference: &str) -> bool;
+
+    /// Collects a payment. The order's key is the idempotency key, however often the call is made; our ids travel along.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if the order cannot be put into the gateway's terms.
+    fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable>;
+
+    /// What became of the charge.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if a success cannot be read.
+    fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable>;
+
+    /// Asks what became of a payment, by a name that the gateway knows it by or, if it was our own charge, by our ids;
+    /// none if the gateway cannot be asked so.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if the question cannot be put into the gateway's terms.
+    fn look_up(&self, access: &Access, question: &QueryPayment) -> Result<Option<Call>, Unreadable>;
+
+    /// What the gateway says of the payment. [`Outcome::Refused`]: it has not happened, and will not.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if a success cannot be read.
+    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable>;
+
+    /// Whether the gateway tells its events once more when asked.
+    fn lists_events(&self) -> bool;
+
+    /// Asks for the events of a time, from where the part before ended.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if the gateway does not list its events.
+    fn list_events(&self, access: &Access, listing: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable>;
+
+    /// What the gateway listed.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if a success cannot be read.
+    fn listed(&self, answer: &Answer) -> Result<Listed, Unreadable>;
 
     /// How long the gateway knows an idempotency key, where nothing but the key tells it that a refund was made before;
     /// none where [`Self::before_refund`] finds out.
@@ -109,13 +172,13 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if the gateway has no such thing.
-    fn query(&self, access: &Access, question: &QueryPayment) -> Result<Call, Unreadable>;
+    fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable>;
 
     /// What the gateway says.
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn queried(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable>;
+    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<Outcome, Unreadable>;
 }
 
 impl Answer {
@@ -124,21 +187,21 @@ impl Answer {
     /// that somebody else answered says nothing about the call.
     #[must_use]
     pub fn trouble(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<Outcome> {
-        let reason = reason(&self.body).map(|reason| code(&reason));
         let status = self.status;
-        match (status, reason) {
-            (200..=299, _) => None,
-            (401 | 403 | 407 | 408 | 409 | 425 | 429, reason) => {
-                Some(Outcome::Unknown(format!("the gateway answered {status}: {}", reason.unwrap_or_default())))
-            }
-            (400..=499, Some(reason)) => Some(Outcome::Refused(format!("the gateway answered {status}: {reason}"))),
-            _ => Some(Outcome::Unknown(format!("the gateway answered {status}"))),
+        if (200..=299).contains(&status) {
+            return None;
         }
+        let reason = reason(&self.body).map(|reason| code(&reason)).filter(|reason| !reason.is_empty());
+        let said = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let said = format!("the gateway answered {status}{said}");
+        let is_about_call = !matches!(status, 401 | 403 | 407 | 408 | 409 | 425 | 429);
+        let is_refused = (400..=499).contains(&status) && reason.is_some() && is_about_call;
+        Some(if is_refused { Outcome::Refused(said) } else { Outcome::Unknown(said) })
     }
 }
 
 /// A gateway's code, without what may stand in it otherwise.
-fn code(reason: &str) -> String {
+pub(crate) fn code(reason: &str) -> String {
     reason.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(60).collect()
 }
 

@@ -4,10 +4,11 @@
 //! event names a payment or a refund, not its amount, so it becomes a question that the gateway's API answers.
 
 mod api;
+mod charges;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use quittance_domain::command::QueryPayment;
+use quittance_domain::command::QueryResource;
 use quittance_domain::fact::FactKind;
 use serde::Deserialize;
 
@@ -137,7 +138,7 @@ impl Event {
 
     fn ask(&self, resources: &str, id: Option<&str>, kinds: &[FactKind]) -> Result<Notice, Unreadable> {
         let id = id.filter(|id| is_id(id)).ok_or_else(|| unreadable("an event links no payment or refund"))?;
-        Ok(Notice::Ask(QueryPayment {
+        Ok(Notice::Ask(QueryResource {
             provider: NAME.parse().map_err(unreadable)?,
             resource: format!("{resources}/{id}"),
             event_id: self.id.clone(),

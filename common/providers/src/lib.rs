@@ -13,7 +13,7 @@ mod told;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use quittance_domain::command::{Evidence, QueryPayment};
+use quittance_domain::command::{Evidence, QueryResource};
 
 use crate::api::Api;
 
@@ -49,7 +49,7 @@ pub enum Notice {
     /// Evidence of a payment.
     Evidence(Box<Evidence>),
     /// Something happened to a payment, but how much money it concerns only the gateway's API tells.
-    Ask(QueryPayment),
+    Ask(QueryResource),
     /// Something that moves no money of a payment.
     Ignored {
         /// The provider's name for it.

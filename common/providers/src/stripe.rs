@@ -1,6 +1,7 @@
 //! Stripe: webhooks signed with `Stripe-Signature`; payments are payment intents, or charges without one.
 
 mod api;
+mod charges;
 mod events;
 mod objects;
 

@@ -1,10 +1,11 @@
 //! From what a gateway tells to evidence.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::command::{Evidence, InvoiceHint};
+use quittance_domain::command::{Evidence, InitiateCharge, InvoiceHint};
 use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{PaymentId, RefundId, TransactionId};
 use quittance_domain::money::{Currency, Money, PositiveMoney};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Unreadable;
@@ -30,6 +31,8 @@ pub(crate) struct Told<'a> {
     pub(crate) payment_id: Option<PaymentId>,
     /// When it happened.
     pub(crate) occurred_at: DateTime<Utc>,
+    /// Why, in the gateway's own code.
+    pub(crate) reason: Option<String>,
 }
 
 impl Told<'_> {
@@ -55,6 +58,7 @@ impl Told<'_> {
             payment_id: self.payment_id,
             client_id: None,
             actor: format!("gateway:{name}"),
+            reason: self.reason,
             occurred_at: self.occurred_at,
             provider,
         })
@@ -91,6 +95,36 @@ pub(crate) fn units_of(
 /// Fields as `application/x-www-form-urlencoded`.
 pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+/// What we, or whoever made the payment, had the gateway keep with it. Text that is no id names nothing: the money is real
+/// all the same.
+#[derive(Deserialize, Default)]
+pub(crate) struct Metadata {
+    invoice_id: Option<String>,
+    invoice_number: Option<String>,
+    payment_id: Option<String>,
+    attempt: Option<String>,
+    pub(crate) refund_id: Option<String>,
+}
+
+impl Metadata {
+    /// Our own id of the payment.
+    pub(crate) fn payment(&self) -> Option<PaymentId> {
+        self.payment_id.as_deref()?.parse().ok()
+    }
+
+    /// The invoice that it pays.
+    pub(crate) fn invoice(&self) -> Option<InvoiceHint> {
+        let by_id = self.invoice_id.as_deref().and_then(|id| id.parse().ok()).map(InvoiceHint::Id);
+        by_id.or_else(|| self.invoice_number.as_deref().and_then(invoice_number))
+    }
+
+    /// Whether this is what became of a charge of ours.
+    pub(crate) fn is_of(&self, order: &InitiateCharge) -> bool {
+        let attempt = self.attempt.as_deref().and_then(|attempt| attempt.parse().ok());
+        self.payment() == Some(order.payment_id) && attempt == Some(order.attempt)
+    }
 }
 
 /// An invoice's number, if the text can be one. Text that cannot names nothing: the money is real all the same.

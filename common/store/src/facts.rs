@@ -24,6 +24,8 @@ pub struct NewFact {
     pub fact: Fact,
     /// Who said it.
     pub actor: String,
+    /// Why, in the source's own code.
+    pub reason: Option<String>,
 }
 
 /// Records facts; those whose source event is known already are passed over. Returns the ids of the new ones.
@@ -39,17 +41,18 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
     let amounts: Vec<Decimal> = sorted.iter().map(|new| new.fact.amount.amount()).collect();
     let invoices: Vec<Option<Uuid>> = sorted.iter().map(|new| Some(new.fact.invoices.first()?.as_uuid())).collect();
     let names: Vec<Option<&str>> = sorted.iter().map(|new| Some(new.fact.transaction_id.as_ref()?.as_str())).collect();
+    let reasons: Vec<Option<&str>> = sorted.iter().map(|new| new.reason.as_deref()).collect();
     let occurred: Vec<_> = sorted.iter().map(|new| new.fact.occurred_at).collect();
     let inserted = sqlx::query_scalar!(
         "insert into payments.facts
              (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further_invoice_ids, actor,
-              occurred_at, reference)
+              occurred_at, reference, reason)
          select id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further::uuid[], actor,
-             occurred_at, reference
+             occurred_at, reference, reason
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::text[],
-             $8::text[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[], $13::text[])
+             $8::text[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[], $13::text[], $14::text[])
              as new (id, payment_id, kind, amount, currency, door, event_id, movement, invoice_id, further, actor,
-                 occurred_at, reference)
+                 occurred_at, reference, reason)
          on conflict on constraint facts_door_event_id_key do nothing
          returning id",
         &ids,
@@ -65,6 +68,7 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
         &column(|new| new.actor.clone()),
         &occurred,
         &names as &[Option<&str>],
+        &reasons as &[Option<&str>],
     )
     .fetch_all(&mut **transaction)
     .await?;

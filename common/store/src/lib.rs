@@ -7,6 +7,7 @@
 pub mod allocations;
 pub mod audit;
 pub mod cases;
+pub mod charges;
 pub mod clients;
 pub mod credits;
 pub mod database;
@@ -15,8 +16,10 @@ pub mod error;
 pub mod facts;
 pub mod invoices;
 pub mod ledger;
+pub mod listings;
 pub mod outbox;
 pub mod payments;
+pub mod questions;
 pub mod references;
 pub mod refunds;
 pub mod requests;

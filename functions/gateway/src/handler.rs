@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::LambdaEvent;
-use quittance_domain::command::{Evidence, GatewayCommand, InitiateRefund, PaymentCommand, QueryPayment};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::command::{GatewayCommand, InitiateRefund, PaymentCommand, QueryResource};
+use quittance_domain::fact::FactKind;
 use quittance_idempotency::{CLOCK_SKEW_MARGIN, Claim, IdempotencyError, IdempotencyTable, Lease};
 use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
 use quittance_lambda::command_queue::CommandQueue;
@@ -19,10 +19,9 @@ use quittance_providers::{Unreadable, by_name};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::FUNCTION;
 use crate::call::Gateways;
-
-/// The name in the envelopes' `source`.
-const FUNCTION: &str = "gateway";
+use crate::telling::{Subject, evidence};
 
 /// What the gateway function works with.
 #[derive(Debug)]
@@ -37,22 +36,25 @@ pub struct Gateway {
     pub dead_letters: HashMap<&'static str, DeadLetterQueue>,
 }
 
-/// What became of a call, and what is to be told of it.
-enum Done {
+/// What became of a command, and what the processor is told of it.
+pub(crate) enum Done {
     /// It is over.
-    Told(Vec<Evidence>),
+    Told(Vec<PaymentCommand>),
     /// It is over: the gateway refuses it.
-    Refused(Vec<Evidence>, String),
-    /// Nobody knows.
+    Refused(Vec<PaymentCommand>, String),
+    /// Nobody knows: it is to be carried out again.
     Unknown(String),
 }
 
 /// Why a call was not made, or its answer is of no use.
-enum Trouble {
+pub(crate) enum Trouble {
     /// Something is out of reach: what became of the call is not known.
     Away(String),
     Unreadable(Unreadable),
 }
+
+/// A gateway with its name.
+pub(crate) type Named<'a> = (&'static str, &'a dyn Api);
 
 impl From<String> for Trouble {
     fn from(reason: String) -> Self {
@@ -91,7 +93,12 @@ impl Gateway {
         found.ok_or_else(|| Outage(format!("the queue {source} is no gateway's")))
     }
 
-    async fn process(&self, command: CloudEvent<GatewayCommand>, deadline: SystemTime) -> Result<Verdict, BatchError> {
+    /// Carries a command out, once however often it comes.
+    pub(crate) async fn process(
+        &self,
+        command: CloudEvent<GatewayCommand>,
+        deadline: SystemTime,
+    ) -> Result<Verdict, BatchError> {
         let key = command.payload.name();
         let now = Utc::now();
         let lease_until = DateTime::<Utc>::from(deadline) + CLOCK_SKEW_MARGIN;
@@ -105,7 +112,8 @@ impl Gateway {
                 return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
             }
         };
-        self.conclude(&command, lease, self.carry_out(&command.payload, now - command.time).await).await
+        let done = self.carry_out(&command, now, deadline).await;
+        self.conclude(&command, lease, done).await
     }
 
     async fn conclude(
@@ -116,14 +124,14 @@ impl Gateway {
     ) -> Result<Verdict, BatchError> {
         let name = command.payload.name();
         match done {
-            Ok(Done::Told(evidence)) => {
-                self.tell(evidence, &command.correlationid).await?;
+            Ok(Done::Told(told)) => {
+                self.tell(told, &command.correlationid).await?;
                 self.idempotency.complete(&lease, None).await.map_err(busy)?;
                 Ok(Verdict::Done)
             }
-            Ok(Done::Refused(evidence, reason)) => {
+            Ok(Done::Refused(told, reason)) => {
                 tracing::warn!(command = name, reason, "the gateway refuses it");
-                self.tell(evidence, &command.correlationid).await?;
+                self.tell(told, &command.correlationid).await?;
                 self.idempotency.fail_for_good(&lease, &reason).await.map_err(busy)?;
                 Ok(Verdict::Done)
             }
@@ -139,20 +147,29 @@ impl Gateway {
         }
     }
 
-    async fn carry_out(&self, command: &GatewayCommand, age: TimeDelta) -> Result<Done, Refusal> {
-        let known = by_name(command.provider().as_str());
-        let Some((name, api)) = known.and_then(|provider| Some((provider.name(), provider.api()?))) else {
-            let reason = format!("there is no gateway of the provider `{}` here", command.provider());
+    async fn carry_out(
+        &self,
+        command: &CloudEvent<GatewayCommand>,
+        now: DateTime<Utc>,
+        deadline: SystemTime,
+    ) -> Result<Done, Refusal> {
+        let provider = command.payload.provider();
+        let known = by_name(provider.as_str());
+        let Some(api) = known.and_then(|provider| Some((provider.name(), provider.api()?))) else {
+            let reason = format!("there is no gateway of the provider `{provider}` here");
             return Err(Refusal { code: "unknown_provider", reason });
         };
-        let is_refund = matches!(command, GatewayCommand::InitiateRefund(_));
-        if is_refund && api.key_kept_for().is_some_and(|kept| age > kept) {
-            let reason = format!("{} is older than {name} remembers its key; look there, then decide", command.name());
-            return Err(Refusal { code: "outcome_unknown", reason });
-        }
-        let done = match command {
-            GatewayCommand::InitiateRefund(order) => self.refund((name, api), order).await,
-            GatewayCommand::QueryPayment(question) => self.query((name, api), question).await,
+        let done = match &command.payload {
+            GatewayCommand::InitiateCharge(order) => self.charge(api, order, now).await,
+            GatewayCommand::InitiateRefund(order) => {
+                refuse_late(api, order, now - command.time)?;
+                self.refund(api, order, now).await
+            }
+            GatewayCommand::QueryPayment(question) => self.query_payment(api, question, now).await,
+            GatewayCommand::QueryResource(question) => self.query_resource(api, question).await,
+            GatewayCommand::ListEvents(listing) => {
+                self.list_events(api, listing, &command.correlationid, deadline).await
+            }
         };
         match done {
             Ok(done) => Ok(done),
@@ -161,7 +178,12 @@ impl Gateway {
         }
     }
 
-    async fn refund(&self, (name, api): (&'static str, &dyn Api), order: &InitiateRefund) -> Result<Done, Trouble> {
+    async fn refund(
+        &self,
+        (name, api): Named<'_>,
+        order: &InitiateRefund,
+        now: DateTime<Utc>,
+    ) -> Result<Done, Trouble> {
         let access = self.gateways.access(name).await?;
         let mut before = Vec::new();
         for call in api.before_refund(&access, order)? {
@@ -172,53 +194,47 @@ impl Gateway {
             Next::Clear(outcome) => outcome,
         };
         Ok(match outcome {
-            Outcome::Told(evidence) => Done::Told(evidence),
+            Outcome::Told(evidence) => Done::Told(evidence.into_iter().map(PaymentCommand::of).collect()),
             Outcome::Accepted => Done::Told(Vec::new()),
-            Outcome::Refused(reason) => Done::Refused(vec![refused(name, order)], reason),
+            // What the gateway refuses did not happen: what was reserved for it is free again.
+            Outcome::Refused(reason) => {
+                let event = ("refused", Some(reason.as_str()));
+                Done::Refused(vec![evidence(&Subject::from(order), FactKind::RefundFailure, event, now)], reason)
+            }
             Outcome::Unknown(reason) => Done::Unknown(reason),
         })
     }
 
-    async fn query(&self, (name, api): (&'static str, &dyn Api), question: &QueryPayment) -> Result<Done, Trouble> {
+    async fn query_resource(&self, (name, api): Named<'_>, question: &QueryResource) -> Result<Done, Trouble> {
         let access = self.gateways.access(name).await?;
         let call = api.query(&access, question)?;
         let answer = self.gateways.make(name, api.url(), call).await?;
         Ok(match api.queried(question, &answer)? {
-            Outcome::Told(evidence) => Done::Told(evidence),
+            Outcome::Told(evidence) => Done::Told(evidence.into_iter().map(PaymentCommand::of).collect()),
             Outcome::Accepted => Done::Told(Vec::new()),
             // The gateway told of something and does not know it when asked: not now, then.
             Outcome::Refused(reason) | Outcome::Unknown(reason) => Done::Unknown(reason),
         })
     }
 
-    async fn tell(&self, evidence: Vec<Evidence>, correlation_id: &str) -> Result<(), BatchError> {
-        let envelope = |evidence: Evidence| {
-            let (subject, command) = (evidence.transaction_id.to_string(), PaymentCommand::of(evidence));
+    /// Sends what was found out to the processor.
+    pub(crate) async fn tell(&self, told: Vec<PaymentCommand>, correlation_id: &str) -> Result<(), BatchError> {
+        let envelope = |command: PaymentCommand| {
+            let subject = command.transaction_id().to_string();
             CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, Utc::now(), correlation_id.to_owned(), command)
         };
-        let commands: Vec<_> = evidence.into_iter().map(envelope).collect();
+        let commands: Vec<_> = told.into_iter().map(envelope).collect();
         self.payments_queue.send(&commands).await.map_err(BatchError::Busy)
     }
 }
 
-/// A refund that the gateway refuses did not happen: what was reserved for it is free again.
-fn refused(name: &str, order: &InitiateRefund) -> Evidence {
-    Evidence {
-        transaction_id: order.transaction_id.clone(),
-        provider: order.provider.clone(),
-        kind: FactKind::RefundFailure,
-        amount: order.amount,
-        door: Door::Gateway,
-        event_id: format!("{name}:refused:{}", order.refund_id),
-        movement: order.refund_id.to_string(),
-        invoice: None,
-        further_invoices: Vec::new(),
-        payment_id: Some(order.payment_id),
-        references: Vec::new(),
-        client_id: None,
-        actor: format!("gateway:{name}"),
-        occurred_at: Utc::now(),
+/// A refund that nothing but its key protects from being made twice is not asked for when the key may be forgotten.
+fn refuse_late((name, api): Named<'_>, order: &InitiateRefund, age: TimeDelta) -> Result<(), Refusal> {
+    if api.key_kept_for().is_none_or(|kept| age <= kept) {
+        return Ok(());
     }
+    let reason = format!("{} is older than {name} remembers its key; look there, then decide", order.refund_id);
+    Err(Refusal { code: "outcome_unknown", reason })
 }
 
 /// A digest of what is asked for, the same for every delivery.

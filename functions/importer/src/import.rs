@@ -115,6 +115,7 @@ fn command(upload: &Upload, digest: &str, line: &Line) -> CloudEvent<PaymentComm
         references: Vec::new(),
         client_id: upload.client_id,
         actor: format!("upload:{}#{}", upload.id, line.line),
+        reason: None,
         occurred_at: line.day.and_time(NaiveTime::MIN).and_utc(),
     };
     let subject = line.transaction_id.to_string();

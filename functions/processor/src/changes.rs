@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod reconcile;
+
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::event::{EventMessage, ReleaseReason};
@@ -9,16 +11,18 @@ use quittance_domain::id::{AllocationId, AuditId, CaseId, InvoiceId, PaymentId, 
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentState;
+use quittance_domain::question;
 use quittance_domain::refund::{self, RefundStatus};
-use quittance_domain::settlement::{self, Entitlement, Movement, Outcome};
+use quittance_domain::settlement::{self, Movement, Outcome};
 use quittance_store::allocations::{self, NewAllocation};
 use quittance_store::audit::{self, AuditRecord};
-use quittance_store::cases::{self, ClosedCase, KnownCase, NewCase};
+use quittance_store::cases::{self, ClosedCase, NewCase};
+use quittance_store::charges::{self, NewCharge};
 use quittance_store::credits::{self, NewCredit};
 use quittance_store::outbox::{self, Destination};
 use quittance_store::payments::{self, PaymentUpdate};
 use quittance_store::refunds::{self, NewRefund};
-use quittance_store::{StoreError, Transaction, invoices};
+use quittance_store::{StoreError, Transaction, invoices, questions};
 use uuid::Uuid;
 
 use crate::ground::{Dossier, Ground};
@@ -41,10 +45,19 @@ pub(crate) struct Cause<'a> {
     pub(crate) correlation_id: &'a str,
 }
 
+/// What was committed to the outbox, to be published now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// To the events topic.
+    pub events: Vec<EventMessage>,
+    /// To the gateways.
+    pub commands: Vec<EventMessage>,
+}
+
 /// The changes of one batch.
 #[derive(Debug)]
 pub(crate) struct Changes {
-    now: DateTime<Utc>,
+    pub(crate) now: DateTime<Utc>,
     touched: BTreeSet<InvoiceId>,
     /// Invoices that lost money, with the request or message that took it.
     released: BTreeMap<InvoiceId, String>,
@@ -56,9 +69,9 @@ pub(crate) struct Changes {
     pins: Vec<(CaseId, Money)>,
     refunds: Vec<(RefundId, RefundStatus, Option<String>)>,
     pub(crate) new_refund: Option<NewRefund>,
+    pub(crate) new_charge: Option<NewCharge>,
     pub(crate) audit: Vec<AuditRecord>,
-    pub(crate) events: Vec<EventMessage>,
-    commands: Vec<EventMessage>,
+    pub(crate) told: Told,
 }
 
 impl Changes {
@@ -75,9 +88,9 @@ impl Changes {
             pins: Vec::new(),
             refunds: Vec::new(),
             new_refund: None,
+            new_charge: None,
             audit: Vec::new(),
-            events: Vec::new(),
-            commands: Vec::new(),
+            told: Told::default(),
         }
     }
 
@@ -117,10 +130,11 @@ impl Changes {
         if let Some(entitled) = &entitled {
             self.reconcile_cases(dossier, entitled, &movements)?;
         }
+        self.close_undecided(dossier, state.status);
         if is_contradiction {
             self.open_case(dossier, CaseKind::Contradiction, state.captured, records::contradiction(&state));
         }
-        self.events.extend(telling.outcome(ground, outcome)?);
+        self.told.events.extend(telling.outcome(ground, outcome)?);
         let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
         self.update(PaymentUpdate {
             id,
@@ -225,9 +239,9 @@ impl Changes {
             let audit_id = AuditId::from_uuid(Uuid::now_v7());
             self.audit.push(records::refund(dossier, request, refusal.as_deref(), telling, audit_id));
             if let Some(reason) = refusal {
-                self.events.extend(telling.refund_refused(request, reason, audit_id)?);
+                self.told.events.extend(telling.refund_refused(request, reason, audit_id)?);
             } else if request.status == RefundStatus::Requested {
-                self.commands.extend(telling.initiate_refund(request)?);
+                self.told.commands.extend(telling.initiate_refund(request)?);
             }
         }
         Ok(())
@@ -261,7 +275,7 @@ impl Changes {
                 }
             }
         }
-        self.events.extend(telling.movements(ground, movements)?);
+        self.told.events.extend(telling.movements(ground, movements)?);
         Ok(())
     }
 
@@ -269,78 +283,6 @@ impl Changes {
         let id = AllocationId::from_uuid(Uuid::now_v7());
         self.allocations.push(NewAllocation { id, payment_id, invoice_id: invoice.id(), amount, by_staff });
         self.touched.insert(invoice.id());
-    }
-
-    /// Opens, adjusts and closes cases so that they say what there is to decide about surplus.
-    fn reconcile_cases(
-        &mut self,
-        dossier: &Dossier,
-        entitled: &Entitlement,
-        movements: &[Movement],
-    ) -> Result<(), StoreError> {
-        let loose = settlement::loose_surplus(entitled, &dossier.holdings).map_err(|error| dossier.corrupt(error))?;
-        let is_accepted =
-            dossier.cases.iter().any(|case| case.is_dismissed(CaseKind::Overdrawn) && case.amount == Some(loose));
-        let kinds =
-            [(CaseKind::Surplus, loose.is_positive()), (CaseKind::Overdrawn, loose.is_negative() && !is_accepted)];
-        for (kind, is_due) in kinds {
-            // What this batch said of the case before is out of date.
-            let payment_id = dossier.payment.id;
-            self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
-            let open = dossier.open_case(kind);
-            self.closed.retain(|closed| open.is_none_or(|case| case.id != closed.id));
-            match open {
-                Some(case) if !is_due => self.close_case(case.id, Resolution::Settled),
-                Some(case) if case.amount == Some(loose) => {}
-                _ if is_due => {
-                    let reason = records::surplus_reason(kind, open, movements);
-                    self.open_case(dossier, kind, Some(loose), reason);
-                }
-                _ => {}
-            }
-        }
-        self.reduce_pins(dossier, entitled.net)
-    }
-
-    /// Surplus that staff left where it is may go back all the same; what comes later is not theirs any more.
-    fn reduce_pins(&mut self, dossier: &Dossier, like: Money) -> Result<(), StoreError> {
-        let surplus = dossier.holdings.surplus(like).map_err(|error| dossier.corrupt(error))?;
-        let mut left = surplus.or_zero();
-        for case in &dossier.cases {
-            let Some(amount) = case.kept.filter(|amount| amount.currency() == left.currency()) else { continue };
-            let kept = amount.smaller(left).map_err(|error| dossier.corrupt(error))?;
-            left = left.checked_sub(kept).map_err(|error| dossier.corrupt(error))?;
-            if kept != amount {
-                self.pins.push((case.id, kept));
-            }
-        }
-        Ok(())
-    }
-
-    fn open_case(&mut self, dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) {
-        let payment_id = dossier.payment.id;
-        // A case of this batch is replaced: the table takes one row per payment and kind.
-        self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
-        self.cases.push(new_case(dossier, kind, amount, reason));
-    }
-
-    /// Opens a case about a payment that may be the same money, unless staff have said that it is not.
-    pub(crate) fn suspect_twin(&mut self, dossier: &Dossier, other: PaymentId) {
-        let is_dismissed = |case: &KnownCase| case.is_dismissed(CaseKind::Twins) && case.other_payment == Some(other);
-        if !dossier.cases.iter().any(is_dismissed) {
-            let case = new_case(dossier, CaseKind::Twins, None, format!("one message names this payment and {other}"));
-            self.cases.push(NewCase { other_payment: Some(other), ..case });
-        }
-    }
-
-    fn close_case(&mut self, id: CaseId, resolution: Resolution) {
-        self.closed.push(ClosedCase { id, resolution, kept: None, decided_by: None, decision_reason: None });
-    }
-
-    /// Says that staff closed a case, instead of its going away by itself.
-    pub(crate) fn decide_case(&mut self, case: ClosedCase) {
-        self.closed.retain(|closed| closed.id != case.id);
-        self.closed.push(case);
     }
 
     /// Writes a payment's columns as they are given last.
@@ -369,6 +311,10 @@ impl Changes {
         if let Some(refund) = &self.new_refund {
             refunds::insert(transaction, refund).await?;
         }
+        if let Some(charge) = &self.new_charge {
+            charges::insert(transaction, charge).await?;
+        }
+        self.begin_questions(transaction, ground).await?;
         for case in &self.closed {
             cases::close(transaction, case).await?;
         }
@@ -377,13 +323,26 @@ impl Changes {
         }
         cases::open(transaction, &self.cases).await?;
         audit::append(transaction, &self.audit).await?;
-        outbox::insert(transaction, Destination::InvoiceEvents, &self.events).await?;
-        outbox::insert(transaction, Destination::GatewayCommands, &self.commands).await
+        outbox::insert(transaction, Destination::InvoiceEvents, &self.told.events).await?;
+        outbox::insert(transaction, Destination::GatewayCommands, &self.told.commands).await
     }
-}
 
-fn new_case(dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) -> NewCase {
-    let id = CaseId::from_uuid(Uuid::now_v7());
-    let (payment_id, invoice_id) = (dossier.payment.id, dossier.payment.invoices.first().copied());
-    NewCase { id, kind, payment_id, invoice_id, other_payment: None, amount, reason }
+    /// Has gateways asked about what they have not decided, unless they were asked for the last time.
+    async fn begin_questions(&self, transaction: &mut Transaction, ground: &Ground) -> Result<(), StoreError> {
+        let is_given_up = |id: PaymentId| {
+            self.cases.iter().any(|case| case.payment_id == id && case.kind == CaseKind::Undecided)
+                || ground.dossiers.get(&id).is_some_and(|dossier| dossier.open_case(CaseKind::Undecided).is_some())
+        };
+        let undecided = self
+            .updates
+            .iter()
+            .filter(|update| update.status.is_undecided() && !update.provider.is_manual() && !is_given_up(update.id));
+        let first = |update: &PaymentUpdate| Some((update.id, question::next(update.id, self.now, 0)?.0));
+        let asked: Vec<_> = undecided.filter_map(first).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let is_new_attempt = self.new_charge.as_ref().is_some_and(|charge| charge.refusal.is_none());
+        questions::begin(transaction, &asked, self.now, is_new_attempt).await
+    }
 }

@@ -1,5 +1,7 @@
 //! Settings of the processor.
 
+use std::collections::HashMap;
+
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
@@ -12,6 +14,8 @@ pub struct Config {
     pub topic_arn: String,
     /// Where messages that cannot succeed are parked.
     pub dead_letter_queue_url: String,
+    /// Where commands to each payment gateway go, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
+    pub gateway_queue_urls: HashMap<&'static str, String>,
 }
 
 impl Config {
@@ -23,6 +27,8 @@ impl Config {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
-        settings.finish_with(database).map(|database| Self { database, topic_arn, dead_letter_queue_url })
+        let gateway_queue_urls = settings.of_providers(quittance_providers::names(), "GATEWAY_QUEUE_URL");
+        let config = |database| Self { database, topic_arn, dead_letter_queue_url, gateway_queue_urls };
+        settings.finish_with(database).map(config)
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::{Display, Formatter};
 
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
-use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
-use quittance_domain::event::{EventMessage, ReleaseReason};
+use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder};
+use quittance_domain::event::ReleaseReason;
 use quittance_domain::fact::Fact;
 use quittance_domain::id::{AuditId, InvoiceId, PaymentId, RefundId, TransactionId};
 use quittance_domain::money::Money;
@@ -22,7 +22,7 @@ use quittance_store::{Database, StoreError, Transaction, audit, references};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::changes::{Cause, Changes};
+use crate::changes::{Cause, Changes, Told};
 use crate::ground::{Dossier, Ground};
 use crate::identify::{lock_unmerged, take};
 
@@ -35,6 +35,10 @@ pub enum Order {
     Case(CaseOrder),
     /// Make one payment of two.
     Merge(MergeOrder),
+    /// Have a gateway collect a payment.
+    Charge(ChargeOrder),
+    /// Have staff look at what a gateway does not decide.
+    Escalation(Escalation),
 }
 
 /// A decision and what ties it to the request that brought it.
@@ -53,6 +57,8 @@ impl Display for Order {
             Self::Refund(order) => write!(formatter, "refund {} of {}", order.refund_id, order.transaction_id),
             Self::Case(order) => write!(formatter, "decision {} of case {}", order.request, order.case_id),
             Self::Merge(order) => write!(formatter, "merge {} of {}", order.request, order.transaction_id),
+            Self::Charge(order) => write!(formatter, "charge {} of {}", order.request, order.transaction_id),
+            Self::Escalation(order) => write!(formatter, "question {} about {}", order.request, order.transaction_id),
         }
     }
 }
@@ -66,6 +72,12 @@ impl Order {
             }
             Self::Case(order) => (order.request.clone(), order.case_id.to_string(), serde_json::to_vec(order)?),
             Self::Merge(order) => (order.request.clone(), order.twin.to_string(), serde_json::to_vec(order)?),
+            Self::Charge(order) => {
+                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            }
+            Self::Escalation(order) => {
+                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            }
         })
     }
 }
@@ -73,8 +85,8 @@ impl Order {
 /// What became of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decided {
-    /// It was carried out or refused, now or before; these events were committed now.
-    Committed(Vec<EventMessage>),
+    /// It was carried out or refused, now or before; this was committed to the outbox now.
+    Committed(Told),
     /// Its request bears the name of another, which stands. Nothing has changed.
     OtherContent,
 }
@@ -101,7 +113,7 @@ async fn attempt(database: &Database, decision: &Decision, now: DateTime<Utc>) -
     let mut transaction = database.begin().await?;
     match decisions::note(&mut transaction, &request, &subject, &content).await? {
         Noted::New => {}
-        Noted::Known => return Ok(Decided::Committed(Vec::new())),
+        Noted::Known => return Ok(Decided::Committed(Told::default())),
         Noted::OtherContent => return Ok(Decided::OtherContent),
     }
     let mut deciding = Deciding { transaction, changes: Changes::new(now), correlation_id: &decision.correlation_id };
@@ -109,16 +121,18 @@ async fn attempt(database: &Database, decision: &Decision, now: DateTime<Utc>) -
         Order::Refund(order) => deciding.refund(order).await?,
         Order::Case(order) => deciding.case(order).await?,
         Order::Merge(order) => deciding.merge(order).await?,
+        Order::Charge(order) => deciding.charge(order).await?,
+        Order::Escalation(order) => deciding.escalate(order).await?,
     }
     deciding.transaction.commit().await?;
-    Ok(Decided::Committed(deciding.changes.events))
+    Ok(Decided::Committed(deciding.changes.told))
 }
 
 /// A decision being carried out.
-struct Deciding<'a> {
-    transaction: Transaction,
-    changes: Changes,
-    correlation_id: &'a str,
+pub(crate) struct Deciding<'a> {
+    pub(crate) transaction: Transaction,
+    pub(crate) changes: Changes,
+    pub(crate) correlation_id: &'a str,
 }
 
 impl<'a> Deciding<'a> {
@@ -303,18 +317,18 @@ impl<'a> Deciding<'a> {
         audit::append(&mut self.transaction, &[record]).await
     }
 
-    async fn find(&mut self, name: &TransactionId) -> Result<Option<PaymentId>, StoreError> {
+    pub(crate) async fn find(&mut self, name: &TransactionId) -> Result<Option<PaymentId>, StoreError> {
         let known = references::find(&mut self.transaction, std::slice::from_ref(name), &[]).await?;
         Ok(known.names.get(name).copied())
     }
 
-    async fn ground(&mut self, ids: &[PaymentId]) -> Result<Ground, StoreError> {
+    pub(crate) async fn ground(&mut self, ids: &[PaymentId]) -> Result<Ground, StoreError> {
         let locked = lock_unmerged(&mut self.transaction, ids).await?;
         Ground::of(&mut self.transaction, locked, &Default::default()).await
     }
 
     /// A refund may come before anything else that is known of its payment.
-    async fn add(&mut self, name: &TransactionId) -> Result<Ground, StoreError> {
+    pub(crate) async fn add(&mut self, name: &TransactionId) -> Result<Ground, StoreError> {
         let id = PaymentId::from_uuid(Uuid::now_v7());
         take(&mut self.transaction, &[(name.clone(), id)]).await?;
         let payment = KnownPayment::new(id, name.clone(), name.provider());
@@ -332,7 +346,7 @@ impl<'a> Deciding<'a> {
         dossier.refunds.push(request);
     }
 
-    fn cause(&self, actor: &'a str, action: &'static str, what: String, reason: &str) -> Cause<'a> {
+    pub(crate) fn cause(&self, actor: &'a str, action: &'static str, what: String, reason: &str) -> Cause<'a> {
         Cause {
             actor,
             action,

@@ -7,7 +7,7 @@ use quittance_domain::fact::Fact;
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId};
 use quittance_domain::money::{Money, MoneyError};
 use quittance_domain::party::ClientDetails;
-use quittance_domain::payment::{PaymentState, PaymentStatus};
+use quittance_domain::payment::PaymentState;
 use quittance_domain::refund::{self, RefundRequest};
 use quittance_domain::settlement::{self, Entitlement, Holdings, Invoices};
 use quittance_store::cases::{self, KnownCase};
@@ -79,8 +79,7 @@ impl Dossier {
 
     /// Whether money may stand somewhere: it was proven before.
     pub(crate) fn has_money(&self) -> bool {
-        use PaymentStatus::{Expired, Failed, Pending, Unknown};
-        !matches!(self.payment.status, Pending | Unknown | Failed | Expired)
+        self.payment.status.is_proven()
     }
 }
 

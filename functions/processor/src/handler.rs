@@ -4,13 +4,14 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::Utc;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::command::PaymentCommand;
-use quittance_domain::event::EventMessage;
 use quittance_lambda::batch::{self, BatchError, Mode, Outage, Record, Refusal, Verdict};
+use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError, outbox};
 
+use crate::changes::Told;
 use crate::decide::{Decided, Decision, Order, decide};
 use crate::settle::{Instruction, settle};
 
@@ -21,6 +22,8 @@ pub struct Processor {
     pub database: Database,
     /// The events topic.
     pub publisher: Publisher,
+    /// The gateways' command queues.
+    pub gateways: GatewayQueues,
     /// Where messages that cannot succeed go.
     pub dead_letters: DeadLetterQueue,
 }
@@ -55,7 +58,7 @@ impl Processor {
                     self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
                     let decided = decide(&self.database, &decision, Utc::now()).await;
                     match decided.map_err(|error| batch_error(&error))? {
-                        Decided::Committed(events) => self.publish(&events).await,
+                        Decided::Committed(told) => self.publish(&told).await,
                         Decided::OtherContent => park(&mut verdicts, place, other_decision(&decision)),
                     }
                 }
@@ -77,16 +80,22 @@ impl Processor {
                 park(verdicts, *place, other_payload(instruction));
             }
         }
-        self.publish(&settled.messages).await;
+        self.publish(&settled.told).await;
         Ok(())
     }
 
     /// Publishes what was committed. What is not published or not marked now, the relay publishes.
-    async fn publish(&self, events: &[EventMessage]) {
-        if events.is_empty() {
+    async fn publish(&self, told: &Told) {
+        let mut published = Vec::new();
+        if !told.events.is_empty() {
+            published = self.publisher.publish(&told.events).await.published;
+        }
+        if !told.commands.is_empty() {
+            published.extend(self.gateways.publish(&told.commands).await.published);
+        }
+        if published.is_empty() {
             return;
         }
-        let published = self.publisher.publish(events).await.published;
         if let Err(error) = outbox::mark_published(&self.database, &published).await {
             tracing::warn!(error = %error, "published events stay marked as unpublished");
         }
@@ -116,6 +125,8 @@ fn work(record: &Record) -> Result<Work, Refusal> {
         PaymentCommand::RequestRefund(order) => Order::Refund(order),
         PaymentCommand::DecideCase(order) => Order::Case(order),
         PaymentCommand::MergePayments(order) => Order::Merge(order),
+        PaymentCommand::ChargePayment(order) => Order::Charge(order),
+        PaymentCommand::EscalatePayment(order) => Order::Escalation(order),
     };
     Ok(Work::Decision(Decision { order, correlation_id }))
 }

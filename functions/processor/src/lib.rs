@@ -1,15 +1,16 @@
 //! Settles payments.
 //!
-//! In: commands from `PaymentsQueue`, in groups of one transaction id. Out: facts, allocations, credits, refunds,
-//! cases, audit records and outbox rows, in one transaction; then events on `InvoiceEventsTopic`. May fail: the
-//! database (the whole batch comes back), a message that cannot be read (parked at once), publishing (the relay does
-//! it). Who retries: transactions that met others, a few times here; then the queue.
+//! In: commands from `PaymentsQueue`, in groups of one transaction id. Out: facts, allocations, credits, refunds, charges,
+//! cases, audit records and outbox rows, in one transaction; then events on `InvoiceEventsTopic` and commands in the
+//! gateways' queues. May fail: the database (the whole batch comes back), a message that cannot be read (parked at once),
+//! publishing (the relay does it). Who retries: transactions that met others, a few times here; then the queue.
 //!
 //! Evidence goes through [`settle`], as many messages as a batch has in one transaction: *identify* the payments,
-//! read the *ground* under locks, let the domain decide, collect the *changes*, write, commit. What staff decide goes
-//! through [`decide`], one decision in one transaction, over the same ground.
+//! read the *ground* under locks, let the domain decide, collect the *changes*, write, commit. What staff decide,
+//! and what clients want collected, goes through [`decide`], one decision in one transaction, over the same ground.
 
-mod changes;
+pub mod changes;
+mod charge;
 pub mod config;
 pub mod decide;
 mod ground;

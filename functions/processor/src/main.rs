@@ -1,7 +1,11 @@
 //! Wires the processor to its settings and clients.
 
+// The futures of two AWS clients within one another are deeper than the default.
+#![recursion_limit = "256"]
+
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
@@ -22,6 +26,7 @@ async fn main() -> Result<(), Error> {
     let processor = Processor {
         database: Database::new(config.database, &aws),
         publisher: Publisher::new(&aws, config.topic_arn),
+        gateways: GatewayQueues::new(&aws, config.gateway_queue_urls),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
     // An instance that starts while the database is away still answers: each batch then comes back.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{Evidence, InvoiceHint};
-use quittance_domain::event::{EventMessage, ReleaseReason};
+use quittance_domain::event::ReleaseReason;
 use quittance_domain::fact::{Fact, FactKind};
 use quittance_domain::id::PaymentId;
 use quittance_store::facts::{self, NewFact};
@@ -13,7 +13,7 @@ use quittance_store::retry::Attempts;
 use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
-use crate::changes::{Cause, Changes};
+use crate::changes::{Cause, Changes, Told};
 use crate::ground::Ground;
 use crate::identify::{Identified, identify};
 use crate::records;
@@ -30,8 +30,8 @@ pub struct Instruction {
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settled {
-    /// The events that were committed to the outbox, to be published now.
-    pub messages: Vec<EventMessage>,
+    /// What was committed to the outbox.
+    pub told: Told,
     /// Places in the batch of instructions that bear the name of a message that said something else. Nothing of them
     /// was recorded.
     pub renamed: BTreeSet<usize>,
@@ -53,10 +53,10 @@ pub async fn settle(
         let places: Vec<usize> = (0..instructions.len()).filter(|place| !renamed.contains(place)).collect();
         let fit: Vec<&Instruction> = places.iter().filter_map(|place| instructions.get(*place)).collect();
         if fit.is_empty() {
-            return Ok(Settled { messages: Vec::new(), renamed });
+            return Ok(Settled { told: Told::default(), renamed });
         }
         match attempt(database, &fit, now).await {
-            Ok(Attempt::Committed(messages)) => return Ok(Settled { messages, renamed }),
+            Ok(Attempt::Committed(told)) => return Ok(Settled { told, renamed }),
             Ok(Attempt::Renamed(found)) => renamed.extend(found.iter().filter_map(|found| places.get(*found))),
             Err(error) => attempts.pause(error).await?,
         }
@@ -64,7 +64,7 @@ pub async fn settle(
 }
 
 enum Attempt {
-    Committed(Vec<EventMessage>),
+    Committed(Told),
     /// Nothing is changed: these instructions bear the names of others and must be left out.
     Renamed(Vec<usize>),
 }
@@ -98,7 +98,7 @@ async fn attempt(
         changes.write(&mut transaction, &ground).await?;
     }
     transaction.commit().await?;
-    Ok(Attempt::Committed(changes.events))
+    Ok(Attempt::Committed(changes.told))
 }
 
 async fn named_invoices(
@@ -138,6 +138,7 @@ async fn record<'a>(
             payment_id: identified.payment_id,
             fact: identified.instruction.evidence.fact(identified.invoices.clone()),
             actor: identified.instruction.evidence.actor.clone(),
+            reason: identified.instruction.evidence.reason.clone(),
         })
         .collect();
     let inserted = facts::insert(transaction, &new).await?;

@@ -21,7 +21,7 @@ use crate::changes::Cause;
 use crate::ground::{Dossier, Ground};
 
 /// The name in the envelopes' `source`.
-const FUNCTION: &str = "processor";
+pub(crate) const FUNCTION: &str = "processor";
 
 /// What is told of one payment, for one cause.
 pub(crate) struct Telling<'a> {
@@ -150,7 +150,7 @@ impl<'a> Telling<'a> {
     }
 }
 
-fn written<T: Payload>(envelope: &CloudEvent<T>) -> Result<EventMessage, StoreError> {
+pub(crate) fn written<T: Payload>(envelope: &CloudEvent<T>) -> Result<EventMessage, StoreError> {
     envelope.message().map_err(|error| StoreError::Corrupt { table: "payments.outbox", reason: error.to_string() })
 }
 

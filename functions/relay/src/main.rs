@@ -10,6 +10,7 @@ use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
+use quittance_relay::ask::{Askable, ask};
 use quittance_relay::config::Config;
 use quittance_relay::relay::{Destinations, relay};
 use quittance_store::Database;
@@ -20,13 +21,22 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(Settings::from_environment())?;
     let aws = aws::config(Retries::Queue).await;
     let database = Database::new(config.database, &aws);
+    let askable = Askable::of(&config.gateway_queue_urls);
     let destinations = Destinations {
         events: Publisher::new(&aws, config.topic_arn),
         gateways: GatewayQueues::new(&aws, config.gateway_queue_urls),
     };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
-        let relayed = relay(&database, &destinations, Utc::now(), event.context.deadline()).await?;
-        tracing::info!(published = relayed.published, parked = relayed.parked, purged = relayed.purged, "relayed");
+        let deadline = event.context.deadline();
+        let asked = ask(&database, (&askable, &destinations.gateways), Utc::now(), deadline).await?;
+        let relayed = relay(&database, &destinations, Utc::now(), deadline).await?;
+        tracing::info!(
+            asked,
+            published = relayed.published,
+            parked = relayed.parked,
+            purged = relayed.purged,
+            "relayed"
+        );
         Ok::<_, Error>(())
     }))
     .await

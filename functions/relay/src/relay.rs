@@ -9,7 +9,7 @@ use quittance_store::outbox::{self, Destination};
 use quittance_store::requests;
 use quittance_store::{Database, StoreError};
 
-/// Events younger than this are being published by whoever wrote them. Gateway commands are sent by the relay alone.
+/// Messages younger than this are being published by whoever wrote them.
 pub const GRACE: TimeDelta = TimeDelta::seconds(30);
 
 /// Rows locked at once: a transaction stays short.
@@ -41,8 +41,8 @@ pub struct Destinations {
     pub gateways: GatewayQueues,
 }
 
-/// Publishes events that were written before `now` less [`GRACE`], and sends gateway commands; oldest first, until
-/// nothing is left, nothing can be published, or the deadline is near.
+/// Publishes events and sends gateway commands that were written before `now` less [`GRACE`]; oldest first, until nothing
+/// is left, nothing can be published, or the deadline is near.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails; what was published by then may be published again.
@@ -53,8 +53,8 @@ pub async fn relay(
     deadline: SystemTime,
 ) -> Result<Relayed, StoreError> {
     let mut relayed = Relayed::default();
-    for (destination, before) in [(Destination::GatewayCommands, now), (Destination::InvoiceEvents, now - GRACE)] {
-        drain(database, destinations, (destination, before), deadline, &mut relayed).await?;
+    for destination in [Destination::GatewayCommands, Destination::InvoiceEvents] {
+        drain(database, destinations, (destination, now - GRACE), deadline, &mut relayed).await?;
     }
     relayed.purged = outbox::purge(database, now - KEPT_FOR).await? + requests::purge(database, now - KEPT_FOR).await?;
     Ok(relayed)
@@ -68,8 +68,7 @@ async fn drain(
     relayed: &mut Relayed,
 ) -> Result<(), StoreError> {
     let mut away: Vec<String> = Vec::new();
-    let time_is_left = || deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > TIME_RESERVE);
-    while time_is_left() {
+    while time_is_left(deadline) {
         let mut transaction = database.begin().await?;
         let messages = outbox::lock_unpublished(&mut transaction, destination, before, &away, BATCH_SIZE_MAX).await?;
         if messages.is_empty() {
@@ -95,4 +94,8 @@ async fn drain(
         away.extend(result.providers_away);
     }
     Ok(())
+}
+
+pub(crate) fn time_is_left(deadline: SystemTime) -> bool {
+    deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > TIME_RESERVE)
 }

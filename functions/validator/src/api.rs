@@ -18,7 +18,7 @@ use crate::Validator;
 use crate::commands::{ClaimRequest, ConfirmRequest};
 use crate::once::send_once;
 
-/// Takes note that a client says it has paid.
+/// Takes note that a client says it has paid or, with a payment method, that its gateway is to collect the payment.
 pub(crate) async fn claim(
     State(validator): State<Arc<Validator>>,
     caller: Caller,
@@ -37,7 +37,10 @@ pub(crate) async fn claim(
     let Some(client_id) = client_id else { return Err(Problem::not_found("invoice", request.invoice_id)) };
     let evidence = request.evidence(&caller.name, Some(client_id), &key, Utc::now());
     let record_key = evidence.event_id.clone();
-    let command = PaymentCommand::of(evidence);
+    let command = match request.charge(&caller.name, client_id, &key) {
+        Some(order) => PaymentCommand::ChargePayment(order),
+        None => PaymentCommand::of(evidence),
+    };
     let content: [&[u8]; 2] = [b"POST /v1/payments", &body];
     send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers)).await
 }

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::calendar::plausible_time;
-use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
+use quittance_domain::command::{ChargeOrder, Evidence, InvoiceHint, PaymentCommand};
 use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId, Provider, TransactionId};
 use quittance_domain::money::PositiveMoney;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::Problem;
+use quittance_providers::Provider as Gateway;
 use uuid::Uuid;
 
 use crate::FUNCTION;
@@ -22,6 +23,9 @@ const MOVEMENT_LENGTH_MAX: usize = 100;
 
 /// The most invoices that one payment names.
 const INVOICES_MAX: usize = 20;
+
+/// The longest name that a gateway has for a card or mandate.
+const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
 
 /// A prefixed id has 36 characters.
 const ID_LENGTH_MAX: usize = 36;
@@ -37,6 +41,8 @@ pub struct ClaimRequest {
     pub invoice_id: InvoiceId,
     /// How much.
     pub amount: PositiveMoney,
+    /// What the gateway knows the payer's card or mandate by, if it is to collect the payment.
+    pub payment_method: Option<String>,
 }
 
 /// The body of `POST /v1/payments/{transaction_id}/confirmation`, with its path.
@@ -73,14 +79,36 @@ impl ClaimRequest {
         });
         let invoice_id = fields.required("invoice_id");
         let amount = fields.money("amount");
+        let payment_method = fields.optional_text("payment_method", PAYMENT_METHOD_LENGTH_MAX);
+        if payment_method.as_ref().is_some_and(|method| !method.bytes().all(|byte| byte.is_ascii_graphic())) {
+            fields.problem("payment_method", "must have only printable ASCII characters, without spaces");
+        }
+        if let (Some(_), Some(provider), Some(name)) = (&payment_method, &provider, &transaction_id) {
+            check_charge(&mut fields, provider, name);
+        }
         fields.finish()?;
         match (transaction_id, provider, invoice_id, amount) {
             (Some(transaction_id), Some(provider), Some(invoice_id), Some(amount)) => {
-                Ok(Self { transaction_id, provider, invoice_id, amount })
+                Ok(Self { transaction_id, provider, invoice_id, amount, payment_method })
             }
             // A member that is None has left a problem behind, and `finish` has refused.
             _ => Err(Problem::invalid(Vec::new())),
         }
+    }
+
+    /// The order to have the gateway collect the payment, if that is what is asked for.
+    #[must_use]
+    pub fn charge(&self, caller: &str, client_id: ClientId, key: &str) -> Option<ChargeOrder> {
+        Some(ChargeOrder {
+            transaction_id: self.transaction_id.clone(),
+            provider: self.provider.clone(),
+            invoice_id: self.invoice_id,
+            client_id,
+            amount: self.amount,
+            payment_method: self.payment_method.clone()?,
+            actor: caller.to_owned(),
+            request: format!("{caller}:{key}"),
+        })
     }
 
     /// The evidence: somebody says so.
@@ -100,8 +128,23 @@ impl ClaimRequest {
             references: Vec::new(),
             client_id,
             actor: caller.to_owned(),
+            reason: None,
             occurred_at: now,
         }
+    }
+}
+
+/// A payment is collected by a gateway that can be asked to, under a name that is none of the gateway's own.
+fn check_charge(fields: &mut Fields, provider: &Provider, name: &TransactionId) {
+    match quittance_providers::by_name(provider.as_str()).and_then(Gateway::api) {
+        None => {
+            fields.problem("payment_method", format!("the provider {provider} cannot be asked to collect payments"))
+        }
+        Some(api) if api.names_payments(name.reference()) => {
+            let detail = format!("may be a name of {provider}'s own; call a payment that is to be collected otherwise");
+            fields.problem("transaction_id", detail);
+        }
+        Some(_) => {}
     }
 }
 
@@ -159,6 +202,7 @@ impl ConfirmRequest {
             references: Vec::new(),
             client_id: None,
             actor: caller.to_owned(),
+            reason: None,
             occurred_at: self.occurred_at.unwrap_or(now),
         }
     }

@@ -96,6 +96,9 @@ fn accepted_names(command: &PaymentCommand) -> Vec<String> {
             let for_client = evidence.client_id.map(|client| accepted::key(&evidence.transaction_id, Some(client)));
             for_client.into_iter().chain([accepted::key(&evidence.transaction_id, None)]).collect()
         }
+        PaymentCommand::ChargePayment(order) => {
+            [Some(order.client_id), None].map(|client| accepted::key(&order.transaction_id, client)).into()
+        }
         _ => Vec::new(),
     }
 }

@@ -96,7 +96,7 @@ async fn take(
                 commands.push(envelope(PaymentCommand::of(*evidence), correlation_id.clone(), Utc::now()));
             }
             Notice::Ask(question) => {
-                let (subject, command) = (question.resource.clone(), GatewayCommand::QueryPayment(question));
+                let (subject, command) = (question.resource.clone(), GatewayCommand::QueryResource(question));
                 let id = Uuid::now_v7();
                 questions.push(CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id.clone(), command));
             }

@@ -1,7 +1,7 @@
 //! Objects and messages of the payment gateways.
 
 use chrono::DateTime;
-use quittance_domain::command::{Evidence, QueryPayment};
+use quittance_domain::command::{Evidence, QueryResource};
 use quittance_domain::fact::FactKind;
 use quittance_providers::api::{Answer, Outcome};
 use quittance_providers::{Notice, Provider, by_name};
@@ -98,7 +98,7 @@ fn gocardless_error(json: &Value) -> Verdict {
 
 fn ask(resource: &str, answer: &Answer) -> Result<Outcome, String> {
     let api = by_name("gocardless").and_then(Provider::api).ok_or("there is no such provider")?;
-    let question = QueryPayment {
+    let question = QueryResource {
         provider: "gocardless".parse().map_err(|error| format!("{error}"))?,
         resource: resource.to_owned(),
         event_id: "EV1".to_owned(),

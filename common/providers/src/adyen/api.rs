@@ -1,18 +1,76 @@
-//! Adyen's Checkout API: refunds. What became of them comes by webhook; there is nothing to ask.
+//! Adyen's Checkout API: payments and refunds. What became of them comes by webhook; there is nothing to ask.
 
 use chrono::TimeDelta;
-use quittance_domain::command::{InitiateRefund, QueryPayment};
+use quittance_domain::command::{InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
+use quittance_domain::fact::FactKind;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Adyen, NAME, decimals, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, Next, Outcome};
-use crate::told::units_of;
+use crate::api::{Access, Answer, Api, Call, Listed, Next, Outcome, code};
+use crate::told::{Told, parse, units_of};
 
 impl Api for Adyen {
     fn url(&self) -> &'static str {
         "https://checkout-test.adyen.com"
+    }
+
+    /// A PSP reference has 16 capitals and digits.
+    fn names_payments(&self, reference: &str) -> bool {
+        reference.len() == 16 && reference.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    }
+
+    /// A payment with a card that the payer let us keep, without the payer.
+    fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
+        let (Some(shopper), card) = order.method() else {
+            let reason = format!("the payment method of {} is not shopper/card", order.key());
+            return Err(unreadable(reason));
+        };
+        let body = json!({
+            "merchantAccount": access.account,
+            "amount": {"currency": order.amount.currency().code(), "value": units_of(NAME, order.amount, decimals)?},
+            // Signed in the webhook, unlike metadata.
+            "reference": order.payment_id.to_string(),
+            "shopperReference": shopper,
+            "paymentMethod": {"type": "scheme", "storedPaymentMethodId": card},
+            "shopperInteraction": "ContAuth",
+            "recurringProcessingModel": "UnscheduledCardOnFile",
+        });
+        Ok(post(access, "/v71/payments".to_owned(), body.to_string(), order.key()))
+    }
+
+    fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable> {
+        if let Some(trouble) = answer.trouble(reason) {
+            return Ok(trouble);
+        }
+        let paid: Paid = parse(NAME, &answer.body)?;
+        Ok(match paid.result_code.as_str() {
+            "Authorised" => Outcome::Told(vec![paid.told(order).evidence(NAME)?]),
+            "Pending" | "Received" => Outcome::Accepted,
+            // Refused, cancelled, or the payer would have to do something.
+            other => Outcome::Refused(code(paid.refusal_reason_code.as_deref().unwrap_or(other))),
+        })
+    }
+
+    fn look_up(&self, _: &Access, _: &QueryPayment) -> Result<Option<Call>, Unreadable> {
+        Ok(None)
+    }
+
+    fn looked_up(&self, _: &QueryPayment, _: &Answer) -> Result<Outcome, Unreadable> {
+        Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
+    }
+
+    fn lists_events(&self) -> bool {
+        false
+    }
+
+    fn list_events(&self, _: &Access, _: &ListEvents, _: Option<&str>) -> Result<Call, Unreadable> {
+        Err(unreadable("Adyen does not list its events"))
+    }
+
+    fn listed(&self, _: &Answer) -> Result<Listed, Unreadable> {
+        Err(unreadable("Adyen does not list its events"))
     }
 
     /// Adyen knows a key for at least seven days; nothing else tells that a refund was made before.
@@ -36,27 +94,55 @@ impl Api for Adyen {
         let body = json!({
             "merchantAccount": access.account, "amount": amount, "reference": order.refund_id.to_string(),
         });
-        Ok(Next::Call(Call {
-            path: format!("/v71/payments/{reference}/refunds"),
-            body: Some(body.to_string()),
-            headers: vec![
-                ("x-api-key", access.key.clone()),
-                ("content-type", "application/json".to_owned()),
-                ("idempotency-key", order.refund_id.to_string()),
-            ],
-        }))
+        let path = format!("/v71/payments/{reference}/refunds");
+        Ok(Next::Call(post(access, path, body.to_string(), order.refund_id.to_string())))
     }
 
     fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable> {
         Ok(answer.trouble(reason).unwrap_or(Outcome::Accepted))
     }
 
-    fn query(&self, _: &Access, _: &QueryPayment) -> Result<Call, Unreadable> {
+    fn query(&self, _: &Access, _: &QueryResource) -> Result<Call, Unreadable> {
         Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
     }
 
-    fn queried(&self, _: &QueryPayment, _: &Answer) -> Result<Outcome, Unreadable> {
+    fn queried(&self, _: &QueryResource, _: &Answer) -> Result<Outcome, Unreadable> {
         Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
+    }
+}
+
+fn post(access: &Access, path: String, body: String, key: String) -> Call {
+    let headers = vec![
+        ("x-api-key", access.key.clone()),
+        ("content-type", "application/json".to_owned()),
+        ("idempotency-key", key),
+    ];
+    Call { path, body: Some(body), headers }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Paid {
+    psp_reference: String,
+    result_code: String,
+    refusal_reason_code: Option<String>,
+}
+
+impl Paid {
+    /// The same that the webhook tells, under the same name: an authorisation counts as capture there too.
+    fn told(&self, order: &InitiateCharge) -> Told<'_> {
+        Told {
+            kind: FactKind::Capture,
+            payment: &self.psp_reference,
+            also: Vec::new(),
+            amount: order.amount.into(),
+            event: format!("{}:AUTHORISATION:true", self.psp_reference),
+            movement: self.psp_reference.clone(),
+            invoice: None,
+            payment_id: Some(order.payment_id),
+            occurred_at: order.ordered_at,
+            reason: None,
+        }
     }
 }
 

@@ -1,15 +1,16 @@
 //! GoCardless's API: refunds, and the amounts that its webhooks leave out.
 
-use quittance_domain::command::{Evidence, InitiateRefund, QueryPayment};
+use chrono::{DateTime, SecondsFormat, Utc};
+use quittance_domain::command::{Evidence, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
 use quittance_domain::fact::FactKind;
 use quittance_domain::money::Currency;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{GoCardless, NAME, is_id, unreadable};
-use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, Next, Outcome};
-use crate::told::{Told, invoice_number, minor_units, parse, refund_movement, units_of};
+use super::{GoCardless, NAME, charges, is_id, unreadable};
+use crate::api::{Access, Answer, Api, Call, Listed, Next, Outcome};
+use crate::told::{Metadata, Told, form, invoice_number, minor_units, parse, refund_movement, units_of};
+use crate::{Unreadable, Webhooks};
 
 /// The shape of the answers that this module reads.
 const API_VERSION: &str = "2015-07-06";
@@ -17,6 +18,46 @@ const API_VERSION: &str = "2015-07-06";
 impl Api for GoCardless {
     fn url(&self) -> &'static str {
         "https://api-sandbox.gocardless.com"
+    }
+
+    fn names_payments(&self, reference: &str) -> bool {
+        reference.starts_with("PM")
+    }
+
+    fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
+        charges::charge(access, order)
+    }
+
+    fn charged(&self, _: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable> {
+        Ok(charges::charged(answer))
+    }
+
+    fn look_up(&self, access: &Access, question: &QueryPayment) -> Result<Option<Call>, Unreadable> {
+        Ok(charges::look_up(access, question))
+    }
+
+    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
+        charges::looked_up(question, answer)
+    }
+
+    fn lists_events(&self) -> bool {
+        true
+    }
+
+    fn list_events(&self, access: &Access, listing: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable> {
+        let (from, until) = (time(listing.from), time(listing.until));
+        let mut fields = vec![("created_at[gte]", from.as_str()), ("created_at[lte]", &until), ("limit", "250")];
+        fields.extend(after.map(|after| ("after", after)));
+        Ok(call(access, format!("/events?{}", form(&fields)), None))
+    }
+
+    /// A list has the shape of a webhook, and a cursor.
+    fn listed(&self, answer: &Answer) -> Result<Listed, Unreadable> {
+        if let Some(trouble) = answer.trouble(reason) {
+            return Ok(Listed::Trouble(trouble.to_string()));
+        }
+        let page: EventPage = parse(NAME, &answer.body)?;
+        Ok(Listed::Page(self.read(&answer.body)?, page.meta.cursors.after))
     }
 
     /// Which refunds there are, and what the payment has refunded so far: a refund states the sum of all, so that none
@@ -57,7 +98,7 @@ impl Api for GoCardless {
         Ok(answer.trouble(reason).unwrap_or(Outcome::Accepted))
     }
 
-    fn query(&self, access: &Access, question: &QueryPayment) -> Result<Call, Unreadable> {
+    fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable> {
         match question.resource.split_once('/') {
             Some(("payments" | "refunds", id)) if is_id(id) => {
                 Ok(call(access, format!("/{}", question.resource), None))
@@ -66,7 +107,7 @@ impl Api for GoCardless {
         }
     }
 
-    fn queried(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
+    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<Outcome, Unreadable> {
         if let Some(trouble) = answer.trouble(reason) {
             return Ok(trouble);
         }
@@ -85,19 +126,39 @@ impl Api for GoCardless {
     }
 }
 
-fn call(access: &Access, path: String, body: Option<String>) -> Call {
+pub(super) fn call(access: &Access, path: String, body: Option<String>) -> Call {
     let headers =
         vec![("authorization", format!("Bearer {}", access.key)), ("gocardless-version", API_VERSION.to_owned())];
     Call { path, body, headers }
 }
 
 #[derive(Deserialize)]
-struct Payments {
-    payments: Payment,
+struct EventPage {
+    meta: PageMeta,
 }
 
 #[derive(Deserialize)]
-struct Payment {
+struct PageMeta {
+    cursors: Cursors,
+}
+
+#[derive(Deserialize)]
+struct Cursors {
+    after: Option<String>,
+}
+
+/// A time as GoCardless's filters take it.
+pub(super) fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Payments {
+    pub(super) payments: Payment,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Payment {
     id: String,
     amount: i64,
     #[serde(default)]
@@ -105,7 +166,10 @@ struct Payment {
     currency: String,
     reference: Option<String>,
     #[serde(default)]
-    metadata: Metadata,
+    pub(super) status: String,
+    pub(super) created_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) metadata: Metadata,
 }
 
 #[derive(Deserialize)]
@@ -133,35 +197,39 @@ struct RefundLinks {
     payment: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-struct Metadata {
-    invoice_id: Option<String>,
-    invoice_number: Option<String>,
-    payment_id: Option<String>,
-    refund_id: Option<String>,
-}
-
 impl Payment {
-    fn told(&self, question: &QueryPayment, kind: FactKind) -> Result<Evidence, Unreadable> {
-        let by_id = self.metadata.invoice_id.as_deref().and_then(|id| id.parse().ok());
-        let number = self.metadata.invoice_number.as_deref().or(self.reference.as_deref());
+    fn told(&self, question: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
+        self.evidence(kind, event(question, kind), question.occurred_at)
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn evidence(
+        &self,
+        kind: FactKind,
+        event: String,
+        occurred_at: DateTime<Utc>,
+    ) -> Result<Evidence, Unreadable> {
         let told = Told {
             kind,
             payment: &self.id,
             also: Vec::new(),
             amount: minor_units(NAME, self.amount, &self.currency, Currency::minor_digits)?,
-            event: event(question, kind),
+            event,
             movement: self.id.clone(),
-            invoice: by_id.map(quittance_domain::command::InvoiceHint::Id).or_else(|| number.and_then(invoice_number)),
-            payment_id: self.metadata.payment_id.as_deref().and_then(|id| id.parse().ok()),
-            occurred_at: question.occurred_at,
+            invoice: self.metadata.invoice().or_else(|| self.reference.as_deref().and_then(invoice_number)),
+            payment_id: self.metadata.payment(),
+            occurred_at,
+            reason: None,
         };
         told.evidence(NAME)
     }
 }
 
 impl Refund {
-    fn told(&self, question: &QueryPayment, kind: FactKind) -> Result<Evidence, Unreadable> {
+    fn told(&self, question: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
         let payment = self.links.payment.as_deref().ok_or_else(|| unreadable("a refund links no payment"))?;
         let told = Told {
             kind,
@@ -173,13 +241,14 @@ impl Refund {
             invoice: None,
             payment_id: None,
             occurred_at: question.occurred_at,
+            reason: None,
         };
         told.evidence(NAME)
     }
 }
 
 /// One event may tell two things.
-fn event(question: &QueryPayment, kind: FactKind) -> String {
+fn event(question: &QueryResource, kind: FactKind) -> String {
     if question.kinds.len() > 1 { format!("{}:{kind}", question.event_id) } else { question.event_id.clone() }
 }
 
@@ -203,9 +272,15 @@ struct Reason {
 
 /// GoCardless's own code for what is wrong. That a refund was made before, or another in between, refuses nothing: it is
 /// found when it is looked up.
-fn reason(body: &[u8]) -> Option<String> {
-    let failure: Failure = serde_json::from_slice(body).ok()?;
-    let reason = failure.error.errors.into_iter().find_map(|error| error.reason).unwrap_or(failure.error.r#type);
-    let is_clear = !["idempotent_creation_conflict", "total_amount_confirmation_invalid"].contains(&reason.as_str());
-    is_clear.then_some(reason)
+pub(super) fn reason(body: &[u8]) -> Option<String> {
+    let is_clear = |reason: &String| ![MADE_BEFORE, "total_amount_confirmation_invalid"].contains(&reason.as_str());
+    code(body).filter(is_clear)
+}
+
+/// GoCardless's code for a call that was made before under the same key.
+pub(super) const MADE_BEFORE: &str = "idempotent_creation_conflict";
+
+pub(super) fn code(body: &[u8]) -> Option<String> {
+    let error = serde_json::from_slice::<Failure>(body).ok()?.error;
+    Some(error.errors.into_iter().find_map(|error| error.reason).unwrap_or(error.r#type))
 }

@@ -1,14 +1,15 @@
 //! Stripe's API: refunds, and what became of payment intents.
 
 use chrono::DateTime;
-use quittance_domain::command::{InitiateRefund, QueryPayment};
+use quittance_domain::command::{InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
 use quittance_domain::fact::FactKind;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::objects::{List, PaymentIntent, RefundObject};
-use super::{NAME, Stripe, decimals, unreadable};
+use super::{NAME, Stripe, charges, decimals, events, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, Next, Outcome};
+use crate::api::{Access, Answer, Api, Call, Listed, Next, Outcome};
 use crate::told::{Told, form, minor_units, parse, units_of};
 
 /// The shape of the answers that this module reads.
@@ -17,6 +18,47 @@ const API_VERSION: &str = "2024-06-20";
 impl Api for Stripe {
     fn url(&self) -> &'static str {
         "https://api.stripe.com"
+    }
+
+    fn names_payments(&self, reference: &str) -> bool {
+        ["pi_", "ch_", "py_"].iter().any(|prefix| reference.starts_with(prefix))
+    }
+
+    fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
+        charges::charge(access, order)
+    }
+
+    fn charged(&self, _: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable> {
+        charges::charged(answer)
+    }
+
+    fn look_up(&self, access: &Access, question: &QueryPayment) -> Result<Option<Call>, Unreadable> {
+        Ok(charges::look_up(access, question))
+    }
+
+    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
+        charges::looked_up(question, answer)
+    }
+
+    fn lists_events(&self) -> bool {
+        true
+    }
+
+    fn list_events(&self, access: &Access, listing: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable> {
+        let (from, until) = (listing.from.timestamp().to_string(), listing.until.timestamp().to_string());
+        let mut fields = vec![("created[gte]", from.as_str()), ("created[lte]", &until), ("limit", "100")];
+        fields.extend(after.map(|after| ("starting_after", after)));
+        Ok(call(access, format!("/v1/events?{}", form(&fields)), None))
+    }
+
+    fn listed(&self, answer: &Answer) -> Result<Listed, Unreadable> {
+        if let Some(trouble) = answer.trouble(reason) {
+            return Ok(Listed::Trouble(trouble.to_string()));
+        }
+        let page: EventPage = parse(NAME, &answer.body)?;
+        let next =
+            page.data.last().filter(|_| page.has_more).and_then(|event| Some(event.get("id")?.as_str()?.to_owned()));
+        Ok(Listed::Page(events::read_all(&page.data), next))
     }
 
     /// Under a key that it knows Stripe repeats its first answer, a failure of its own included; so what became of an
@@ -60,14 +102,14 @@ impl Api for Stripe {
         }
     }
 
-    fn query(&self, access: &Access, question: &QueryPayment) -> Result<Call, Unreadable> {
+    fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable> {
         match question.resource.split_once('/') {
             Some(("payment_intents", id)) if is_name(id) => Ok(call(access, format!("/v1/payment_intents/{id}"), None)),
             _ => Err(unreadable("it can be asked about payment_intents only")),
         }
     }
 
-    fn queried(&self, _: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
+    fn queried(&self, _: &QueryResource, answer: &Answer) -> Result<Outcome, Unreadable> {
         if let Some(trouble) = answer.trouble(reason) {
             return Ok(trouble);
         }
@@ -89,7 +131,7 @@ fn refunded_object(order: &InitiateRefund) -> Result<(&'static str, &str), Unrea
     Ok((if name.starts_with("pi_") { "payment_intent" } else { "charge" }, name))
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
@@ -111,13 +153,21 @@ fn told(order: &InitiateRefund, refund: &RefundObject) -> Result<Outcome, Unread
         invoice: None,
         payment_id: Some(order.payment_id),
         occurred_at: DateTime::from_timestamp(refund.created, 0).ok_or_else(|| unreadable("created is no time"))?,
+        reason: None,
     };
     Ok(Outcome::Told(vec![told.evidence(NAME)?]))
 }
 
-fn call(access: &Access, path: String, body: Option<String>) -> Call {
+pub(super) fn call(access: &Access, path: String, body: Option<String>) -> Call {
     let headers = vec![("authorization", format!("Bearer {}", access.key)), ("stripe-version", API_VERSION.to_owned())];
     Call { path, body, headers }
+}
+
+#[derive(Deserialize)]
+struct EventPage {
+    data: Vec<Value>,
+    #[serde(default)]
+    has_more: bool,
 }
 
 #[derive(Deserialize)]
@@ -133,7 +183,7 @@ struct FailureDetail {
 }
 
 /// Stripe's own code for what is wrong. That a key was used for another call says nothing about this one.
-fn reason(body: &[u8]) -> Option<String> {
+pub(super) fn reason(body: &[u8]) -> Option<String> {
     let error = serde_json::from_slice::<Failure>(body).ok()?.error;
     (error.r#type != "idempotency_error").then(|| error.code.unwrap_or(error.r#type))
 }

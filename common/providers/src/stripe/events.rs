@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::objects::{Charge, DisputeObject, Metadata, PaymentIntent, Reference, RefundObject, invoice_hint};
+use super::objects::{Charge, DisputeObject, PaymentIntent, Reference, RefundObject};
 use super::{NAME, decimals, unreadable};
-use crate::told::{Told, minor_units, parse, refund_movement};
+use crate::told::{Metadata, Told, minor_units, parse, refund_movement};
 use crate::{Notice, Unreadable};
 
 const NOT_DECIDED: &str = "nothing is decided";
@@ -84,6 +84,15 @@ struct EventData {
 /// [`Unreadable`] if it is none, or lacks what its type must have.
 pub(super) fn read(body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
     parse::<Event>(NAME, body)?.notices()
+}
+
+/// Reads events that were listed; one that is none, or lacks something, is told among the others.
+pub(super) fn read_all(events: &[Value]) -> Vec<Notice> {
+    let read = |event: &Value| {
+        let event = Event::deserialize(event).map_err(|_| unreadable("a listed event lacks a member"))?;
+        event.notices()
+    };
+    events.iter().flat_map(|event| read(event).unwrap_or_else(|error| vec![Notice::Unreadable(error)])).collect()
 }
 
 impl Event {
@@ -225,9 +234,10 @@ impl Event {
             amount: minor_units(NAME, units, currency, decimals)?,
             event,
             movement,
-            invoice: payment.metadata.and_then(invoice_hint),
-            payment_id: payment.metadata.and_then(Metadata::ours),
+            invoice: payment.metadata.and_then(Metadata::invoice),
+            payment_id: payment.metadata.and_then(Metadata::payment),
             occurred_at: self.occurred_at()?,
+            reason: None,
         };
         told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
     }

@@ -1,14 +1,14 @@
 //! The objects of Stripe's API, as far as they tell of money.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::command::{Evidence, InvoiceHint};
+use quittance_domain::command::Evidence;
 use quittance_domain::fact::FactKind;
-use quittance_domain::id::PaymentId;
 use serde::Deserialize;
 
 use super::{NAME, decimals, unreadable};
 use crate::Unreadable;
-use crate::told::{Told, invoice_number, minor_units};
+use crate::api::code;
+use crate::told::{Metadata, Told, minor_units};
 
 #[derive(Deserialize)]
 pub(super) struct PaymentIntent {
@@ -22,10 +22,16 @@ pub(super) struct PaymentIntent {
     pub(super) cancellation_reason: Option<String>,
     #[serde(default)]
     pub(super) status: String,
+    last_payment_error: Option<PaymentError>,
     #[serde(default)]
     pub(super) created: i64,
     #[serde(default)]
     pub(super) metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct PaymentError {
+    code: Option<String>,
 }
 
 impl PaymentIntent {
@@ -49,10 +55,17 @@ impl PaymentIntent {
             event,
             // A payment intent is captured once; a second message about it tells of the same money.
             movement: self.id.clone(),
-            invoice: invoice_hint(&self.metadata),
-            payment_id: self.metadata.ours(),
+            invoice: self.metadata.invoice(),
+            payment_id: self.metadata.payment(),
             occurred_at,
+            reason: (kind == FactKind::Failure).then(|| self.failure()).flatten(),
         })
+    }
+
+    /// Why the last attempt at it failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        let code = self.last_payment_error.as_ref()?.code.as_deref().map(code);
+        code.filter(|code| !code.is_empty())
     }
 
     /// How an intent ended that was cancelled: one that is given up by itself has expired, one that somebody cancelled
@@ -134,26 +147,4 @@ impl Reference {
             Self::Id(id) | Self::Expanded { id } => id,
         }
     }
-}
-
-#[derive(Deserialize, Default)]
-pub(super) struct Metadata {
-    pub(super) invoice_id: Option<String>,
-    pub(super) invoice_number: Option<String>,
-    pub(super) payment_id: Option<String>,
-    pub(super) refund_id: Option<String>,
-}
-
-impl Metadata {
-    /// Our own id of the payment. Text that is none names nothing: the money is real all the same.
-    pub(super) fn ours(&self) -> Option<PaymentId> {
-        self.payment_id.as_deref()?.parse().ok()
-    }
-}
-
-/// The invoice that we, or whoever made the payment, put into its metadata. Text that is no id names nothing: the money
-/// is real all the same.
-pub(super) fn invoice_hint(metadata: &Metadata) -> Option<InvoiceHint> {
-    let by_id = metadata.invoice_id.as_deref().and_then(|id| id.parse().ok()).map(InvoiceHint::Id);
-    by_id.or_else(|| metadata.invoice_number.as_deref().and_then(invoice_number))
 }

@@ -1,3 +1,5 @@
+mod charges;
+
 use chrono::DateTime;
 use quittance_domain::fact::FactKind;
 use quittance_domain::money::Money;
@@ -152,8 +154,8 @@ fn an_answer_that_says_nothing_of_the_refund_is_no_failure() {
     assert!(matches!(api("adyen:PSP1").refunded(&order, &answer(422, &under_way)), Ok(Outcome::Unknown(_))));
 }
 
-fn question(resource: &str, kinds: &[FactKind]) -> QueryPayment {
-    QueryPayment {
+fn question(resource: &str, kinds: &[FactKind]) -> QueryResource {
+    QueryResource {
         provider: "gocardless".parse().unwrap(),
         resource: resource.to_owned(),
         event_id: "EV1".to_owned(),

@@ -1,0 +1,94 @@
+//! Collecting a payment through GoCardless, and what became of it.
+
+use chrono::{DateTime, TimeDelta};
+use quittance_domain::command::{InitiateCharge, QueryPayment};
+use quittance_domain::fact::FactKind;
+use quittance_domain::money::Currency;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::api::{MADE_BEFORE, Payment, Payments, call, code, reason, time};
+use super::{NAME, is_id, unreadable};
+use crate::Unreadable;
+use crate::api::{Access, Answer, Call, Outcome};
+use crate::told::{form, parse, units_of};
+
+/// Their clock may be behind ours.
+const CLOCK_SKEW_MARGIN: TimeDelta = TimeDelta::minutes(5);
+
+/// A payment under a mandate.
+pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
+    let (_, mandate) = order.method();
+    if !is_id(mandate) {
+        return Err(unreadable(format!("the payment method of {} is no mandate", order.key())));
+    }
+    let body = json!({"payments": {
+        "amount": units_of(NAME, order.amount, Currency::minor_digits)?,
+        "currency": order.amount.currency().code(),
+        "links": {"mandate": mandate},
+        // Three members are the most that GoCardless keeps.
+        "metadata": {
+            "payment_id": order.payment_id.to_string(),
+            "invoice_id": order.invoice_id.to_string(),
+            "attempt": order.attempt.to_string(),
+        },
+    }});
+    let mut call = call(access, "/payments".to_owned(), Some(body.to_string()));
+    call.headers.push(("content-type", "application/json".to_owned()));
+    call.headers.push(("idempotency-key", order.key()));
+    Ok(call)
+}
+
+/// A direct debit takes days: what becomes of it is told by messages.
+pub(super) fn charged(answer: &Answer) -> Outcome {
+    match answer.trouble(reason) {
+        Some(_) if code(&answer.body).is_some_and(|code| code == MADE_BEFORE) => Outcome::Accepted,
+        Some(trouble) => trouble,
+        None => Outcome::Accepted,
+    }
+}
+
+/// A payment by its name, or the one under the mandate that carries our ids.
+pub(super) fn look_up(access: &Access, question: &QueryPayment) -> Option<Call> {
+    let mut names = question.names.iter().map(|name| name.reference());
+    if let Some(name) = names.find(|name| name.starts_with("PM") && is_id(name)) {
+        return Some(call(access, format!("/payments/{name}"), None));
+    }
+    let order = question.charge.as_ref()?;
+    let (_, mandate) = order.method();
+    let since = time(order.ordered_at - CLOCK_SKEW_MARGIN);
+    let query = form(&[("mandate", mandate), ("created_at[gte]", &since), ("limit", "500")]);
+    Some(call(access, format!("/payments?{query}"), None))
+}
+
+#[derive(Deserialize)]
+struct PaymentList {
+    payments: Vec<Payment>,
+}
+
+pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
+    if let Some(trouble) = answer.trouble(reason) {
+        return Ok(trouble);
+    }
+    if let Ok(one) = parse::<Payments>(NAME, &answer.body) {
+        return outcome(&one.payments);
+    }
+    let many: PaymentList = parse(NAME, &answer.body)?;
+    let is_ours = |payment: &&Payment| question.charge.as_ref().is_some_and(|order| payment.metadata.is_of(order));
+    match many.payments.iter().find(is_ours) {
+        Some(payment) => outcome(payment),
+        None => Ok(Outcome::Refused("the gateway has no such payment".to_owned())),
+    }
+}
+
+/// What a payment's status tells; messages tell the rest, with the time of each.
+fn outcome(payment: &Payment) -> Result<Outcome, Unreadable> {
+    let kind = match payment.status.as_str() {
+        "confirmed" | "paid_out" => FactKind::Capture,
+        "failed" | "cancelled" | "customer_approval_denied" => FactKind::Failure,
+        _ => return Ok(Outcome::Accepted),
+    };
+    let occurred_at: DateTime<_> = payment.created_at.ok_or_else(|| unreadable("a payment has no created_at"))?;
+    let event = format!("{}:{kind}", payment.id());
+    Ok(Outcome::Told(vec![payment.evidence(kind, event, occurred_at)?]))
+}

@@ -1,0 +1,96 @@
+//! Collecting a payment through Stripe, and what became of it.
+
+use quittance_domain::command::{InitiateCharge, QueryPayment};
+use serde::Deserialize;
+
+use super::api::{call, is_name, reason};
+use super::objects::PaymentIntent;
+use super::{NAME, decimals};
+use crate::Unreadable;
+use crate::api::{Access, Answer, Call, Outcome};
+use crate::told::{form, parse, units_of};
+
+/// A payment intent for a card, confirmed at once and without the payer: a card that wants the payer's presence is
+/// declined.
+pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
+    let units = units_of(NAME, order.amount, decimals)?.to_string();
+    let currency = order.amount.currency().code().to_lowercase();
+    let (payment_id, invoice_id, attempt) =
+        (order.payment_id.to_string(), order.invoice_id.to_string(), order.attempt.to_string());
+    let (customer, method) = order.method();
+    let mut fields = vec![
+        ("amount", units.as_str()),
+        ("currency", &currency),
+        ("payment_method", method),
+        ("payment_method_types[0]", "card"),
+        ("confirm", "true"),
+        ("off_session", "true"),
+        ("metadata[payment_id]", &payment_id),
+        ("metadata[invoice_id]", &invoice_id),
+        ("metadata[attempt]", &attempt),
+    ];
+    fields.extend(customer.map(|customer| ("customer", customer)));
+    let mut call = call(access, "/v1/payment_intents".to_owned(), Some(form(&fields)));
+    call.headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
+    call.headers.push(("idempotency-key", order.key()));
+    Ok(call)
+}
+
+pub(super) fn charged(answer: &Answer) -> Result<Outcome, Unreadable> {
+    match answer.trouble(reason) {
+        Some(trouble) => Ok(trouble),
+        None => outcome(&parse(NAME, &answer.body)?),
+    }
+}
+
+/// A payment intent by its name, or the one that carries our ids.
+pub(super) fn look_up(access: &Access, question: &QueryPayment) -> Option<Call> {
+    let mut names = question.names.iter().map(|name| name.reference());
+    if let Some(name) = names.find(|name| name.starts_with("pi_") && is_name(name)) {
+        return Some(call(access, format!("/v1/payment_intents/{name}"), None));
+    }
+    let order = question.charge.as_ref()?;
+    let query = format!("metadata['payment_id']:'{}'", order.payment_id);
+    let query = form(&[("query", &query), ("limit", "100")]);
+    Some(call(access, format!("/v1/payment_intents/search?{query}"), None))
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Found {
+    Many { data: Vec<PaymentIntent> },
+    One(Box<PaymentIntent>),
+}
+
+pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
+    if let Some(trouble) = answer.trouble(reason) {
+        return Ok(trouble);
+    }
+    let intent = match parse(NAME, &answer.body)? {
+        Found::One(intent) => Some(*intent),
+        Found::Many { data } => {
+            data.into_iter().find(|intent| question.charge.as_ref().is_some_and(|order| intent.metadata.is_of(order)))
+        }
+    };
+    match (intent, &question.charge) {
+        (None, _) => Ok(Outcome::Refused("the gateway has no such payment".to_owned())),
+        (Some(intent), Some(_)) => outcome(&intent),
+        // Whoever made the payment may still be at it.
+        (Some(intent), None) => {
+            Ok(intent.told_by_status()?.map_or(Outcome::Accepted, |evidence| Outcome::Told(vec![evidence])))
+        }
+    }
+}
+
+/// What became of a payment intent that we confirmed: what it waits for then, nobody will give it.
+fn outcome(intent: &PaymentIntent) -> Result<Outcome, Unreadable> {
+    if let Some(evidence) = intent.told_by_status()? {
+        return Ok(Outcome::Told(vec![evidence]));
+    }
+    Ok(match intent.status.as_str() {
+        "requires_payment_method" | "requires_action" | "requires_confirmation" => {
+            Outcome::Refused(intent.failure().unwrap_or_else(|| intent.status.clone()))
+        }
+        _ => Outcome::Accepted,
+    })
+}

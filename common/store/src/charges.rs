@@ -1,0 +1,101 @@
+//! `payments.charges`: attempts to have a gateway collect a payment. Only ever added to.
+
+use chrono::{DateTime, Utc};
+use quittance_domain::id::{InvoiceId, PaymentId};
+use quittance_domain::money::{Money, PositiveMoney};
+
+use crate::database::Transaction;
+use crate::error::{StoreError, money};
+
+const TABLE: &str = "payments.charges";
+
+/// An attempt to be kept.
+#[derive(Debug, Clone)]
+pub struct NewCharge {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// Which attempt at it, from 1.
+    pub attempt: u16,
+    /// The invoice to be paid.
+    pub invoice_id: InvoiceId,
+    /// How much.
+    pub amount: PositiveMoney,
+    /// The gateway's name of the payer's card or mandate.
+    pub payment_method: String,
+    /// Who wants it.
+    pub ordered_by: String,
+    /// When it was asked for.
+    pub ordered_at: DateTime<Utc>,
+    /// Why the gateway is not asked.
+    pub refusal: Option<String>,
+}
+
+/// Adds an attempt.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn insert(transaction: &mut Transaction, charge: &NewCharge) -> Result<(), StoreError> {
+    let attempt = i16::try_from(charge.attempt).map_err(|error| StoreError::corrupt(TABLE, error))?;
+    sqlx::query!(
+        "insert into payments.charges
+             (payment_id, attempt, invoice_id, amount, currency, payment_method, ordered_by, ordered_at, refusal)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        charge.payment_id.as_uuid(),
+        attempt,
+        charge.invoice_id.as_uuid(),
+        charge.amount.amount(),
+        charge.amount.currency().code(),
+        charge.payment_method,
+        charge.ordered_by,
+        charge.ordered_at,
+        charge.refusal,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// The number of a payment's next attempt.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn next_attempt(transaction: &mut Transaction, payment: PaymentId) -> Result<u16, StoreError> {
+    let last = sqlx::query_scalar!(
+        r#"select coalesce(max(attempt), 0) as "last!" from payments.charges where payment_id = $1"#,
+        payment.as_uuid(),
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    u16::try_from(last)
+        .ok()
+        .and_then(|last| last.checked_add(1))
+        .ok_or_else(|| StoreError::corrupt(TABLE, format!("payment {payment} has {last} attempts")))
+}
+
+/// What gateways are collecting for an invoice through other payments than `but`, each sum in its currency. Whoever
+/// orders a charge has the invoice's lock, so nothing is added meanwhile.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds an amount that its currency cannot have.
+pub async fn under_way(
+    transaction: &mut Transaction,
+    invoice: InvoiceId,
+    but: PaymentId,
+) -> Result<Vec<Money>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select latest.currency as "currency!", sum(latest.amount) as "amount!"
+           from (
+               select distinct on (payment_id) charges.amount, charges.currency
+               from payments.charges join payments.payments on payments.id = payment_id
+               where charges.invoice_id = $1 and payment_id <> $2 and refusal is null
+                   and payments.status in ('pending', 'unknown')
+               order by payment_id, attempt desc
+           ) as latest
+           group by latest.currency"#,
+        invoice.as_uuid(),
+        but.as_uuid(),
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter().map(|row| money(TABLE, row.amount, &row.currency)).collect()
+}

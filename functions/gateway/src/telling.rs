@@ -1,0 +1,87 @@
+//! What the gateway function itself has to tell of payments, beside what gateways say.
+
+use chrono::{DateTime, Utc};
+use quittance_domain::command::QueryPayment;
+use quittance_domain::command::{Escalation, Evidence, InitiateCharge, InitiateRefund, InvoiceHint, PaymentCommand};
+use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::id::{InvoiceId, PaymentId, Provider, TransactionId};
+use quittance_domain::money::PositiveMoney;
+
+/// The longest reason that is kept, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
+/// An attempt to move money, by the key that the gateway knows it by.
+pub(crate) struct Subject<'a> {
+    key: String,
+    payment_id: PaymentId,
+    transaction_id: &'a TransactionId,
+    provider: &'a Provider,
+    amount: PositiveMoney,
+    invoice_id: Option<InvoiceId>,
+}
+
+impl<'a> From<&'a InitiateCharge> for Subject<'a> {
+    fn from(order: &'a InitiateCharge) -> Self {
+        Self {
+            key: order.key(),
+            payment_id: order.payment_id,
+            transaction_id: &order.transaction_id,
+            provider: &order.provider,
+            amount: order.amount,
+            invoice_id: Some(order.invoice_id),
+        }
+    }
+}
+
+impl<'a> From<&'a InitiateRefund> for Subject<'a> {
+    fn from(order: &'a InitiateRefund) -> Self {
+        Self {
+            key: order.refund_id.to_string(),
+            payment_id: order.payment_id,
+            transaction_id: &order.transaction_id,
+            provider: &order.provider,
+            amount: order.amount,
+            invoice_id: None,
+        }
+    }
+}
+
+/// What became of an attempt, told once however often it is found: `what` is a part of the message's name.
+pub(crate) fn evidence(
+    subject: &Subject<'_>,
+    kind: FactKind,
+    (what, reason): (&str, Option<&str>),
+    now: DateTime<Utc>,
+) -> PaymentCommand {
+    PaymentCommand::of(Evidence {
+        transaction_id: subject.transaction_id.clone(),
+        provider: subject.provider.clone(),
+        kind,
+        amount: subject.amount,
+        door: Door::Gateway,
+        event_id: format!("{}:{what}:{}", subject.provider, subject.key),
+        movement: subject.key.clone(),
+        invoice: subject.invoice_id.map(InvoiceHint::Id),
+        further_invoices: Vec::new(),
+        payment_id: Some(subject.payment_id),
+        references: Vec::new(),
+        client_id: None,
+        actor: format!("gateway:{}", subject.provider),
+        reason: reason.map(shorten),
+        occurred_at: now,
+    })
+}
+
+/// The gateway was asked for the last time, and has not decided.
+pub(crate) fn escalation(question: &QueryPayment, reason: &str) -> PaymentCommand {
+    PaymentCommand::EscalatePayment(Escalation {
+        transaction_id: question.transaction_id.clone(),
+        reason: shorten(reason),
+        actor: format!("gateway:{}", question.provider),
+        request: question.name(),
+    })
+}
+
+fn shorten(reason: &str) -> String {
+    reason.chars().take(REASON_LENGTH_MAX).collect()
+}

@@ -1,0 +1,102 @@
+//! What cases a payment has, after what changed.
+
+use quittance_domain::case::{CaseKind, Resolution};
+use quittance_domain::id::{CaseId, PaymentId};
+use quittance_domain::money::Money;
+use quittance_domain::payment::PaymentStatus;
+use quittance_domain::settlement::{self, Entitlement, Movement};
+use quittance_store::StoreError;
+use quittance_store::cases::{ClosedCase, KnownCase, NewCase};
+use uuid::Uuid;
+
+use super::Changes;
+use crate::ground::Dossier;
+use crate::records;
+
+impl Changes {
+    /// Opens, adjusts and closes cases so that they say what there is to decide about surplus.
+    pub(super) fn reconcile_cases(
+        &mut self,
+        dossier: &Dossier,
+        entitled: &Entitlement,
+        movements: &[Movement],
+    ) -> Result<(), StoreError> {
+        let loose = settlement::loose_surplus(entitled, &dossier.holdings).map_err(|error| dossier.corrupt(error))?;
+        let is_accepted =
+            dossier.cases.iter().any(|case| case.is_dismissed(CaseKind::Overdrawn) && case.amount == Some(loose));
+        let kinds =
+            [(CaseKind::Surplus, loose.is_positive()), (CaseKind::Overdrawn, loose.is_negative() && !is_accepted)];
+        for (kind, is_due) in kinds {
+            // What this batch said of the case before is out of date.
+            let payment_id = dossier.payment.id;
+            self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
+            let open = dossier.open_case(kind);
+            self.closed.retain(|closed| open.is_none_or(|case| case.id != closed.id));
+            match open {
+                Some(case) if !is_due => self.close_case(case.id, Resolution::Settled),
+                Some(case) if case.amount == Some(loose) => {}
+                _ if is_due => {
+                    let reason = records::surplus_reason(kind, open, movements);
+                    self.open_case(dossier, kind, Some(loose), reason);
+                }
+                _ => {}
+            }
+        }
+        self.reduce_pins(dossier, entitled.net)
+    }
+
+    /// Surplus that staff left where it is may go back all the same; what comes later is not theirs any more.
+    fn reduce_pins(&mut self, dossier: &Dossier, like: Money) -> Result<(), StoreError> {
+        let surplus = dossier.holdings.surplus(like).map_err(|error| dossier.corrupt(error))?;
+        let mut left = surplus.or_zero();
+        for case in &dossier.cases {
+            let Some(amount) = case.kept.filter(|amount| amount.currency() == left.currency()) else { continue };
+            let kept = amount.smaller(left).map_err(|error| dossier.corrupt(error))?;
+            left = left.checked_sub(kept).map_err(|error| dossier.corrupt(error))?;
+            if kept != amount {
+                self.pins.push((case.id, kept));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn open_case(&mut self, dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) {
+        let payment_id = dossier.payment.id;
+        // A case of this batch is replaced: the table takes one row per payment and kind.
+        self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
+        self.cases.push(new_case(dossier, kind, amount, reason));
+    }
+
+    /// Opens a case about a payment that may be the same money, unless staff have said that it is not.
+    pub(crate) fn suspect_twin(&mut self, dossier: &Dossier, other: PaymentId) {
+        let is_dismissed = |case: &KnownCase| case.is_dismissed(CaseKind::Twins) && case.other_payment == Some(other);
+        if !dossier.cases.iter().any(is_dismissed) {
+            let case = new_case(dossier, CaseKind::Twins, None, format!("one message names this payment and {other}"));
+            self.cases.push(NewCase { other_payment: Some(other), ..case });
+        }
+    }
+
+    pub(super) fn close_case(&mut self, id: CaseId, resolution: Resolution) {
+        self.closed.push(ClosedCase { id, resolution, kept: None, decided_by: None, decision_reason: None });
+    }
+
+    /// Says that staff closed a case, instead of its going away by itself.
+    pub(crate) fn decide_case(&mut self, case: ClosedCase) {
+        self.closed.retain(|closed| closed.id != case.id);
+        self.closed.push(case);
+    }
+
+    /// A payment that is decided needs nobody to look after it.
+    pub(super) fn close_undecided(&mut self, dossier: &Dossier, status: PaymentStatus) {
+        let open = dossier.open_case(CaseKind::Undecided).filter(|_| !status.is_undecided());
+        if let Some(case) = open {
+            self.close_case(case.id, Resolution::Settled);
+        }
+    }
+}
+
+fn new_case(dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) -> NewCase {
+    let id = CaseId::from_uuid(Uuid::now_v7());
+    let (payment_id, invoice_id) = (dossier.payment.id, dossier.payment.invoices.first().copied());
+    NewCase { id, kind, payment_id, invoice_id, other_payment: None, amount, reason }
+}

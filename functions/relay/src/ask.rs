@@ -1,0 +1,143 @@
+//! Asking gateways: about payments that they have not decided, and for all that they told of a time.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use quittance_domain::command::{GatewayCommand, ListEvents, QueryPayment};
+use quittance_domain::event::EventMessage;
+use quittance_domain::id::TransactionId;
+use quittance_domain::question;
+use quittance_lambda::command_queue::GatewayQueues;
+use quittance_lambda::envelope::CloudEvent;
+use quittance_providers::api::Api;
+use quittance_store::outbox::{self, Destination};
+use quittance_store::questions::{self, Due};
+use quittance_store::{Database, StoreError, listings};
+use uuid::Uuid;
+
+use crate::FUNCTION;
+use crate::relay::time_is_left;
+
+/// Rows locked at once: a transaction stays short.
+const BATCH_SIZE_MAX: i64 = 100;
+
+/// Events are listed once in this time.
+const LISTED_EVERY: TimeDelta = TimeDelta::minutes(30);
+
+/// A listing begins this much before the end of the last one: a gateway may show an event some time after it happened.
+const OVERLAP: TimeDelta = TimeDelta::minutes(30);
+
+/// The gateways that can be asked, by provider.
+#[derive(Debug, Clone, Default)]
+pub struct Askable {
+    /// Those that can be asked about payments.
+    pub about_payments: Vec<&'static str>,
+    /// Those that list their events.
+    pub for_events: Vec<&'static str>,
+}
+
+impl Askable {
+    /// Those of the providers with a command queue.
+    #[must_use]
+    pub fn of(queue_urls: &HashMap<&'static str, String>) -> Self {
+        let able = |is_able: fn(&dyn Api) -> bool| {
+            let providers = quittance_providers::ALL.iter().filter(|provider| queue_urls.contains_key(provider.name()));
+            providers.filter(|provider| provider.api().is_some_and(is_able)).map(|provider| provider.name()).collect()
+        };
+        Self { about_payments: able(|_| true), for_events: able(|api| api.lists_events()) }
+    }
+}
+
+/// Writes the questions that are due into the outbox, and sends them. Returns how many there are.
+///
+/// # Errors
+/// [`StoreError`] if the database fails; what was written by then is asked once all the same.
+pub async fn ask(
+    database: &Database,
+    (askable, gateways): (&Askable, &GatewayQueues),
+    now: DateTime<Utc>,
+    deadline: SystemTime,
+) -> Result<usize, StoreError> {
+    let listings = list(database, &askable.for_events, now).await?;
+    send(database, gateways, &listings).await;
+    let mut written = listings.len();
+    while time_is_left(deadline) {
+        let mut transaction = database.begin().await?;
+        let due = questions::lock_due(&mut transaction, &askable.about_payments, now, BATCH_SIZE_MAX).await?;
+        if due.is_empty() {
+            break;
+        }
+        let (mut asked, mut ended, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+        for due in due {
+            let question = question::next(due.payment_id, due.since, due.asked).filter(|_| due.status.is_undecided());
+            match (question, question::next(due.payment_id, due.since, due.asked + 1)) {
+                (Some((_, is_last)), later) => {
+                    match later {
+                        Some((next_at, _)) => asked.push((due.payment_id, next_at)),
+                        None => ended.push(due.payment_id),
+                    }
+                    messages.push(message(GatewayCommand::QueryPayment(query(due, is_last)), now)?);
+                }
+                (None, _) => ended.push(due.payment_id),
+            }
+        }
+        outbox::insert(&mut transaction, Destination::GatewayCommands, &messages).await?;
+        questions::asked(&mut transaction, &asked).await?;
+        questions::end(&mut transaction, &ended).await?;
+        transaction.commit().await?;
+        send(database, gateways, &messages).await;
+        written += messages.len();
+    }
+    Ok(written)
+}
+
+/// Sends what was committed. What is not sent or not marked now goes with the outbox later.
+async fn send(database: &Database, gateways: &GatewayQueues, messages: &[EventMessage]) {
+    if messages.is_empty() {
+        return;
+    }
+    let sent = gateways.publish(messages).await.published;
+    if let Err(error) = outbox::mark_published(database, &sent).await {
+        tracing::warn!(error = %error, "questions that were sent stay marked as unsent");
+    }
+}
+
+async fn list(database: &Database, providers: &[&str], now: DateTime<Utc>) -> Result<Vec<EventMessage>, StoreError> {
+    let mut transaction = database.begin().await?;
+    let due = listings::advance(&mut transaction, providers, now - LISTED_EVERY, now).await?;
+    let mut messages = Vec::new();
+    for (provider, until) in due {
+        let provider = provider.parse().map_err(|error| corrupt("payments.listings", &error))?;
+        let listing = ListEvents { provider, from: until - OVERLAP, until: now };
+        messages.push(message(GatewayCommand::ListEvents(listing), now)?);
+    }
+    outbox::insert(&mut transaction, Destination::GatewayCommands, &messages).await?;
+    transaction.commit().await?;
+    Ok(messages)
+}
+
+/// The name that a charge was ordered under is ours alone; the gateway knows the others.
+fn query(due: Due, is_last: bool) -> QueryPayment {
+    let is_theirs = |name: &&TransactionId| due.charge.is_none() || **name != due.transaction_id;
+    QueryPayment {
+        payment_id: due.payment_id,
+        names: due.names.iter().filter(|name| is_theirs(name)).cloned().collect(),
+        transaction_id: due.transaction_id,
+        provider: due.provider,
+        charge: due.charge,
+        round: due.asked + 1,
+        since: due.since,
+        is_last,
+    }
+}
+
+fn message(command: GatewayCommand, now: DateTime<Utc>) -> Result<EventMessage, StoreError> {
+    let (subject, correlation_id) = (command.subject().to_owned(), command.name());
+    let envelope = CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, now, correlation_id, command);
+    envelope.message().map_err(|error| corrupt("payments.outbox", &error))
+}
+
+fn corrupt(table: &'static str, reason: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Corrupt { table, reason: reason.to_string() }
+}

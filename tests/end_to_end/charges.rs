@@ -1,0 +1,186 @@
+//! Payments that a gateway collects: the function's calls against a stand-in, and cards against the local Stripe.
+
+use chrono::{TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::calls::{Calling, command};
+use super::gateways::{DECLINED_CARD, GOOD_CARD};
+use super::{euros, fresh, scene};
+
+/// An attempt to collect 100.00 EUR through Stripe.
+struct Attempt {
+    calling: Calling,
+    payment_id: String,
+    name: String,
+}
+
+impl Attempt {
+    fn begin() -> Self {
+        let payment_id = format!("pay_{}", uuid::Uuid::now_v7().simple());
+        Self { calling: Calling::begin("stripe"), payment_id, name: format!("stripe:{}", fresh("order")) }
+    }
+
+    fn order(&self, age: TimeDelta) -> Value {
+        json!({
+            "payment_id": self.payment_id, "attempt": 1, "transaction_id": self.name, "provider": "stripe",
+            "invoice_id": "inv_00000000000000000000000000000001", "amount": euros("100.00"),
+            "payment_method": "pm_1", "ordered_at": Utc::now() - age,
+        })
+    }
+
+    fn key(&self) -> String {
+        format!("{}-1", self.payment_id)
+    }
+
+    async fn charge(&self) {
+        let body = command("InitiateCharge", &self.name, Utc::now(), &self.order(TimeDelta::zero()));
+        assert!(!self.calling.receive(&body).await.unwrap(), "it does not wait in its group");
+    }
+
+    /// Asks for the so manieth time what became of the attempt, which was so long ago.
+    async fn ask(&self, round: u16, age: TimeDelta, names: &[&str]) {
+        let question = json!({
+            "payment_id": self.payment_id, "transaction_id": self.name, "provider": "stripe", "names": names,
+            "charge": self.order(age), "round": round, "since": Utc::now() - age, "is_last": round == 7,
+        });
+        let body = command("QueryPayment", &self.name, Utc::now(), &question);
+        assert!(!self.calling.receive(&body).await.unwrap());
+    }
+
+    /// What was told since this was last asked: kind and reason of evidence, or the type of another command.
+    fn told(&self) -> Vec<String> {
+        let told = |(kind, data): (String, Value)| match kind.as_str() {
+            "ConfirmPayment" => {
+                let reason = data["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+                format!("{}{reason}", data["kind"].as_str().unwrap())
+            }
+            _ => kind,
+        };
+        self.calling.services.take_sent().into_iter().map(told).collect()
+    }
+
+    /// The payment intent that the attempt made.
+    fn intent(&self, status: &str) -> Value {
+        json!({
+            "id": "pi_1", "amount": 10_000, "amount_received": 10_000, "currency": "eur", "status": status,
+            "created": 1_793_700_000,
+            "metadata": {"payment_id": self.payment_id, "attempt": "1"},
+        })
+    }
+}
+
+const INTENTS: &str = "/v1/payment_intents";
+
+#[tokio::test]
+async fn a_charge_without_an_answer_is_unknown_and_repeated_under_its_key_until_the_gateway_answers() {
+    let attempt = Attempt::begin();
+    attempt.calling.answers(INTENTS, 500, json!({}));
+    attempt.charge().await;
+    assert_eq!(attempt.told(), ["unknown: the gateway answered 500"]);
+    attempt.charge().await;
+    assert_eq!(attempt.calling.changes().len(), 1, "a repeated message makes no second call");
+    attempt.ask(1, TimeDelta::minutes(1), &[]).await;
+    assert_eq!(attempt.told(), Vec::<String>::new());
+    attempt.calling.answers(INTENTS, 200, attempt.intent("succeeded"));
+    attempt.ask(2, TimeDelta::minutes(5), &[]).await;
+    assert_eq!(attempt.told(), ["capture"]);
+    assert_eq!(attempt.calling.changes(), vec![attempt.key(); 3], "never a fresh key");
+}
+
+#[tokio::test]
+async fn a_declined_charge_has_failed_with_the_gateways_reason() {
+    let attempt = Attempt::begin();
+    let declined = json!({"error": {"type": "card_error", "code": "card_declined"}});
+    attempt.calling.answers(INTENTS, 402, declined);
+    attempt.charge().await;
+    assert_eq!(attempt.told(), ["failure: the gateway answered 402: card_declined"]);
+    let waiting = Attempt::begin();
+    waiting.calling.answers(INTENTS, 200, waiting.intent("requires_action"));
+    waiting.charge().await;
+    assert_eq!(waiting.told(), ["failure: requires_action"], "nobody is there to act");
+}
+
+#[tokio::test]
+async fn an_attempt_of_some_age_is_looked_up_and_never_made_then() {
+    let attempt = Attempt::begin();
+    let query = format!("query=metadata%5B%27payment_id%27%5D%3A%27{}%27&limit=100", attempt.payment_id);
+    let search = format!("{INTENTS}/search?{query}");
+    let mut other = attempt.intent("succeeded");
+    other["metadata"]["attempt"] = json!("2");
+    attempt.calling.answers(&search, 200, json!({"object": "search_result", "data": [other]}));
+    attempt.ask(4, TimeDelta::hours(2), &[]).await;
+    assert_eq!(attempt.told(), ["failure: the gateway has no such payment"], "another attempt is not this one");
+    attempt.calling.answers(&search, 200, json!({"data": [attempt.intent("succeeded")]}));
+    attempt.ask(5, TimeDelta::hours(12), &[]).await;
+    assert_eq!(attempt.told(), ["capture"]);
+    attempt.calling.answers(&format!("{INTENTS}/pi_1"), 200, attempt.intent("processing"));
+    attempt.ask(6, TimeDelta::minutes(1), &["stripe:pi_1"]).await;
+    assert_eq!(attempt.told(), Vec::<String>::new(), "by its name, however young");
+    assert_eq!(attempt.calling.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_last_question_without_an_answer_is_escalated_once() {
+    let attempt = Attempt::begin();
+    attempt.calling.answers(&format!("{INTENTS}/pi_1"), 503, json!({}));
+    for _ in 0..2 {
+        attempt.ask(7, TimeDelta::days(3), &["stripe:pi_1"]).await;
+    }
+    assert_eq!(attempt.told(), ["EscalatePayment"]);
+}
+
+#[tokio::test]
+async fn listed_events_are_told_page_by_page_and_a_gateway_in_trouble_is_asked_again() {
+    let attempt = Attempt::begin();
+    let (from, until) = (Utc::now() - TimeDelta::hours(1), Utc::now());
+    let listing = json!({"provider": "stripe", "from": from, "until": until});
+    let body = command("ListEvents", "stripe", until, &listing);
+    let first =
+        format!("/v1/events?created%5Bgte%5D={}&created%5Blte%5D={}&limit=100", from.timestamp(), until.timestamp());
+    attempt.calling.answers(&first, 503, json!({}));
+    assert!(attempt.calling.receive(&body).await.unwrap(), "it comes back");
+    let event = |id: &str, kind: &str| json!({"id": id, "type": kind, "created": 1_793_700_000, "data": {"object": attempt.intent("succeeded")}});
+    let page = json!({"has_more": true, "data": [event("evt_2", "payment_intent.succeeded"), {"id": "evt_1"}]});
+    attempt.calling.answers(&first, 200, page);
+    let rest = json!({"has_more": false, "data": [event("evt_0", "charge.updated")]});
+    attempt.calling.answers(&format!("{first}&starting_after=evt_1"), 200, rest);
+    assert!(!attempt.calling.receive(&body).await.unwrap());
+    assert_eq!(attempt.told(), ["capture"], "what cannot be read or moves no money is passed over");
+    assert_eq!(attempt.calling.parked(), Vec::<String>::new());
+}
+
+#[test]
+fn a_card_that_we_have_stripe_charge_pays_the_invoice_and_a_declined_one_fails_with_its_reason() {
+    let scene = scene();
+    for (card, status) in [(GOOD_CARD, "confirmed"), (DECLINED_CARD, "failed")] {
+        let (invoice, name) = (scene.new_invoice(), fresh("order"));
+        let order = json!({
+            "transaction_id": name, "provider": "stripe", "invoice_id": invoice, "amount": euros("100.00"),
+            "payment_method": scene.payment_method(card),
+        });
+        let answer = scene.post(&scene.own.token, "/v1/payments", &order);
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        scene.wait_for_payment(&format!("stripe:{name}"), status);
+        let paid = if status == "confirmed" { "paid" } else { "open" };
+        assert_eq!(scene.invoice_status(&invoice), paid);
+    }
+}
+
+#[test]
+fn a_charge_that_no_gateway_can_make_or_that_takes_a_gateways_name_is_refused_at_the_door() {
+    let scene = scene();
+    let order = |provider: &str, name: &str, method: &str| {
+        let order = json!({
+            "transaction_id": name, "provider": provider, "invoice_id": scene.own.invoice, "amount": euros("100.00"),
+            "payment_method": method,
+        });
+        let answer = scene.post(&scene.own.token, "/v1/payments", &order);
+        answer.assert_problem(400, "invalid-request");
+        answer.pointers()
+    };
+    assert_eq!(order("manual", "order-1", "pm_1"), ["/payment_method"]);
+    assert_eq!(order("stripe", "order-1", "pm 1"), ["/payment_method"]);
+    for (provider, name) in [("stripe", "pi_1"), ("gocardless", "PM1"), ("adyen", "8835511210681324")] {
+        assert_eq!(order(provider, name, "pm_1"), ["/transaction_id"], "{provider}");
+    }
+}

@@ -1,0 +1,188 @@
+//! Payments that a gateway collects: asked for once, tried again only after a failure, never left undecided.
+
+use quittance_domain::command::{GatewayCommand, InitiateCharge};
+use quittance_domain::fact::FactKind;
+use quittance_domain::id::InvoiceId;
+use quittance_lambda::envelope::CloudEvent;
+use quittance_processor::decide::decide;
+
+use super::{Scene, euro};
+use crate::database::scene::{Said, noon};
+use crate::database::staff::{charge, escalate};
+
+const NAME: &str = "stripe:order-17";
+
+impl Scene {
+    /// Orders a charge of 100.00 for an invoice.
+    pub(crate) async fn order(&self, name: &str, invoice: InvoiceId, request: &str) -> Vec<String> {
+        self.decide(&charge(name, (self.client, invoice), "100.00", request)).await
+    }
+
+    /// What the gateway is asked to collect, in order.
+    pub(crate) async fn ordered(&self) -> Vec<InitiateCharge> {
+        let bodies: Vec<String> = sqlx::query_scalar(
+            "select body from payments.outbox where type = 'InitiateCharge' order by created_at, id",
+        )
+        .fetch_all(&self.test.admin)
+        .await
+        .unwrap();
+        let command = |body: &String| CloudEvent::<GatewayCommand>::parse(body).unwrap().payload;
+        bodies
+            .iter()
+            .map(command)
+            .map(|command| {
+                let GatewayCommand::InitiateCharge(order) = command else { panic!("a charge is asked for") };
+                order
+            })
+            .collect()
+    }
+
+    async fn refusal(&self) -> String {
+        self.test.text("select refusal from payments.charges where refusal is not null").await
+    }
+
+    /// What the gateway function tells of an attempt.
+    async fn outcome(&self, kind: FactKind, order: &InitiateCharge) {
+        let mut said = Said::told(kind, NAME, &order.key(), euro("100.00"));
+        said.evidence.payment_id = Some(order.payment_id);
+        said.evidence.reason = Some("the gateway answered 402: card_declined".to_owned());
+        self.hear(&[said]).await;
+    }
+
+    /// What the gateway tells under its own name of the payment, with our id in its metadata.
+    pub(crate) async fn captured(&self, order: &InitiateCharge) -> Vec<String> {
+        let mut said = Said::capture("pi_1", None, euro("100.00"));
+        said.evidence.payment_id = Some(order.payment_id);
+        self.hear(&[said]).await
+    }
+}
+
+#[tokio::test]
+async fn a_charge_is_asked_of_the_gateway_once_and_in_the_commit_that_makes_the_payment_pending() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    for _ in 0..3 {
+        assert_eq!(scene.order(NAME, invoice, "bff:k1").await, Vec::<String>::new());
+    }
+    let [order] = scene.ordered().await.try_into().unwrap();
+    assert_eq!((order.attempt, *order.amount, order.invoice_id), (1, euro("100.00"), invoice));
+    assert_eq!(order.method(), (Some("cus_1"), "pm_1"));
+    let together = "select count(*) from payments.outbox join payments.charges on outbox.xmin = charges.xmin
+        join payments.questions on questions.xmin = charges.xmin join payments.payments on payments.xmin = charges.xmin
+        where status = 'pending' and next_at between '2026-11-02T12:01:00Z' and '2026-11-02T12:01:06Z'";
+    assert_eq!(scene.test.count(together).await, 1, "one transaction wrote all");
+    assert_eq!(scene.test.payment(NAME).await.0, "pending");
+}
+
+#[tokio::test]
+async fn what_a_charge_brings_pays_the_invoice_that_it_was_ordered_for_whatever_others_claim() {
+    let scene = Scene::begin().await;
+    let (invoice, other) = (scene.invoice("100.00").await, scene.invoice("100.00").await);
+    scene.order(NAME, invoice, "bff:k1").await;
+    let [order] = scene.ordered().await.try_into().unwrap();
+    scene.hear(&[Said::claim(NAME, Some(other), euro("100.00"))]).await;
+    assert_eq!(scene.captured(&order).await, ["invoice.paid"]);
+    assert_eq!(
+        (scene.paid(invoice).await, scene.paid(other).await),
+        (["paid", "100"].map(Into::into), ["open", "0"].map(Into::into))
+    );
+    assert_eq!(scene.test.count("select count(*) from payments.payments").await, 1);
+    scene.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn a_failed_charge_may_be_tried_again_under_another_key_and_one_under_way_may_not() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    scene.order(NAME, invoice, "bff:k1").await;
+    scene.order(NAME, invoice, "bff:k2").await;
+    assert!(scene.refusal().await.starts_with("a payment of this transaction id is pending already"));
+    let [first] = scene.ordered().await.try_into().unwrap();
+    scene.outcome(FactKind::Failure, &first).await;
+    assert_eq!(scene.test.payment(NAME).await.0, "failed");
+    let reason = "select reason from payments.facts where kind = 'failure'";
+    assert_eq!(scene.test.text(reason).await, "the gateway answered 402: card_declined");
+    // What failed at noon is tried again later.
+    let later = noon() + chrono::TimeDelta::minutes(10);
+    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k3"), later).await.unwrap();
+    let [_, second] = scene.ordered().await.try_into().unwrap();
+    assert_eq!((second.payment_id, second.attempt), (first.payment_id, 3), "the refused attempt has a number too");
+    assert_ne!(first.key(), second.key());
+    assert_eq!(scene.test.payment(NAME).await.0, "pending");
+    let anew = "select count(*) from payments.questions where since = '2026-11-02T12:10:00Z'";
+    assert_eq!(scene.test.count(anew).await, 1, "it is asked about anew");
+    scene.captured(&second).await;
+    assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_collected_has_failed_with_its_reason_and_no_gateway_is_asked() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("60.00").await;
+    scene.order(NAME, invoice, "bff:k1").await;
+    assert_eq!(scene.test.payment(NAME).await.0, "failed");
+    let refusal = scene.refusal().await;
+    assert!(refusal.starts_with("100.00 EUR is more than what is left to pay: 60.00 EUR"), "{refusal}");
+    assert_eq!(scene.test.text("select reason from payments.facts where kind = 'failure'").await, refusal);
+    assert_eq!(scene.ordered().await.len(), 0);
+    assert_eq!(scene.test.count("select count(*) from payments.questions").await, 0);
+}
+
+#[tokio::test]
+async fn an_invoice_is_not_collected_twice_though_two_ask_at_once() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let names = ["stripe:order-1", "stripe:order-2"];
+    let orders = names.map(|name| charge(name, (scene.client, invoice), "100.00", name));
+    let both = tokio::join!(decide(&scene.processor, &orders[0], noon()), decide(&scene.processor, &orders[1], noon()));
+    assert!(both.0.is_ok() && both.1.is_ok());
+    assert_eq!(scene.ordered().await.len(), 1);
+    assert!(scene.refusal().await.contains("without 100.00 EUR that is being collected"));
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_a_state_of_its_own_until_evidence_ends_it() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    scene.order(NAME, invoice, "bff:k1").await;
+    let [order] = scene.ordered().await.try_into().unwrap();
+    scene.outcome(FactKind::Unknown, &order).await;
+    assert_eq!(scene.test.payment(NAME).await.0, "unknown");
+    scene.order(NAME, invoice, "bff:k2").await;
+    assert!(scene.refusal().await.contains("is unknown already"));
+    scene.captured(&order).await;
+    assert_eq!(scene.test.payment(NAME).await.0, "confirmed");
+    assert_eq!(scene.ordered().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_payment_that_stays_undecided_becomes_a_case_which_its_evidence_closes() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    scene.order(NAME, invoice, "bff:k1").await;
+    let [order] = scene.ordered().await.try_into().unwrap();
+    sqlx::query("delete from payments.questions").execute(&scene.test.admin).await.unwrap();
+    for _ in 0..2 {
+        scene.decide(&escalate(NAME, "q7")).await;
+    }
+    let words = "stripe has not said what became of it: the gateway answered 503";
+    assert_eq!(scene.test.open_cases().await, [("undecided".to_owned(), words.to_owned())]);
+    let asked = "select count(*) from payments.questions";
+    assert_eq!(scene.test.count(asked).await, 0, "nobody is asked any more");
+    scene.captured(&order).await;
+    assert_eq!(scene.test.open_cases().await, []);
+    scene.decide(&escalate(NAME, "q8")).await;
+    assert_eq!(scene.test.open_cases().await, [], "what is decided needs no case");
+}
+
+#[tokio::test]
+async fn a_claim_of_a_gateways_payment_is_asked_about_and_one_of_a_bank_transfer_is_not() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    scene.hear(&[Said::claim("pi_1", Some(invoice), euro("100.00"))]).await;
+    scene.hear(&[Said::claim("manual:1", Some(invoice), euro("40.00"))]).await;
+    scene.hear(&[Said::capture("pi_2", None, euro("40.00"))]).await;
+    let asked = "select transaction_id from payments.questions join payments.payments on payments.id = payment_id";
+    assert_eq!(scene.test.text(asked).await, "stripe:pi_1");
+    assert_eq!(scene.test.count("select count(*) from payments.questions").await, 1);
+}

@@ -52,14 +52,24 @@ pub(crate) fn merge(kept: &str, twin: &str, request: &str) -> Decision {
 }
 
 /// A client wants its card to pay an invoice.
-pub(crate) fn charge(name: &str, (client, invoice): (ClientId, InvoiceId), value: &str, request: &str) -> Decision {
+pub(crate) fn charge(name: &str, whose: (ClientId, InvoiceId), value: &str, request: &str) -> Decision {
+    charge_with(name, whose, value, (request, "cus_1/pm_1"))
+}
+
+/// A client wants that card to pay an invoice.
+pub(crate) fn charge_with(
+    name: &str,
+    (client, invoice): (ClientId, InvoiceId),
+    value: &str,
+    (request, method): (&str, &str),
+) -> Decision {
     decision(Order::Charge(ChargeOrder {
         transaction_id: name.parse().unwrap(),
         provider: "stripe".parse().unwrap(),
         invoice_id: invoice,
         client_id: client,
         amount: money(value, "EUR").positive().unwrap(),
-        payment_method: "cus_1/pm_1".to_owned(),
+        payment_method: method.to_owned(),
         actor: "client:bff".to_owned(),
         request: request.to_owned(),
     }))

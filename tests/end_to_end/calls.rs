@@ -81,21 +81,26 @@ impl Calling {
     }
 
     async fn receive_from(&self, source: &str, body: &str) -> Result<bool, Outage> {
-        let event: SqsEvent = serde_json::from_value(json!({"Records": [{
-            "messageId": "m", "body": body, "eventSourceARN": source,
-            "attributes": {"MessageGroupId": self.payment, "ApproximateReceiveCount": "7"},
-        }]}))
-        .unwrap();
-        let deadline = SystemTime::now() + Duration::from_secs(60);
-        let mut context = Context::default();
-        context.deadline = u64::try_from(deadline.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-        let response = self.gateway.handle(LambdaEvent::new(event, context)).await?;
-        Ok(!response.batch_item_failures.is_empty())
+        hand_over(&self.gateway, source, &self.payment, body).await
     }
 
     pub(super) fn parked(&self) -> Vec<String> {
         self.services.take_parked().into_iter().map(|parked| parked.code).collect()
     }
+}
+
+/// Hands a message of a queue to the function; answers whether it is to come back.
+pub(super) async fn hand_over(gateway: &Gateway, source: &str, group: &str, body: &str) -> Result<bool, Outage> {
+    let event: SqsEvent = serde_json::from_value(json!({"Records": [{
+        "messageId": "m", "body": body, "eventSourceARN": source,
+        "attributes": {"MessageGroupId": group, "ApproximateReceiveCount": "7"},
+    }]}))
+    .unwrap();
+    let deadline = SystemTime::now() + Duration::from_secs(60);
+    let mut context = Context::default();
+    context.deadline = u64::try_from(deadline.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let response = gateway.handle(LambdaEvent::new(event, context)).await?;
+    Ok(!response.batch_item_failures.is_empty())
 }
 
 /// A command as it travels.

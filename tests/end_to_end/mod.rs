@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod calls;
+mod chaos;
 mod charges;
 mod decisions;
 mod delivery;

@@ -180,9 +180,17 @@ fn start_localstripe(stack: &mut Stack, venv: &Venv, forced: Option<u16>) -> Res
     else {
         return Ok(());
     };
-    let mut command = clean_command(&venv.python());
-    command.args(["-c", LOCALSTRIPE]).arg(port.to_string()).current_dir(&stack.dir).env("PYTHONUNBUFFERED", "1");
+    let mut command = localstripe(venv, port);
+    command.current_dir(&stack.dir);
     launch(stack, "localstripe", port, &mut command)
+}
+
+/// What runs a fake Stripe on a loopback port; it keeps nothing on the disk.
+#[must_use]
+pub fn localstripe(venv: &Venv, port: u16) -> Command {
+    let mut command = clean_command(&venv.python());
+    command.args(["-c", LOCALSTRIPE]).arg(port.to_string()).env("PYTHONUNBUFFERED", "1");
+    command
 }
 
 fn start_bff(stack: &mut Stack, forced: Option<u16>) -> Result<()> {

@@ -1,0 +1,241 @@
+//! Two hundred payments over a bad line: answers that are late, lost or nonsense, messages that come twice and in any
+//! order. When the trouble ends, every payment is what the gateway knows it to be, and nothing was collected twice.
+
+mod proxy;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
+
+use chrono::{TimeDelta, Utc};
+use futures::StreamExt;
+use http::HeaderMap;
+use quittance_domain::command::PaymentCommand;
+use quittance_gateway::call::Gateways;
+use quittance_gateway::handler::Gateway;
+use quittance_idempotency::IdempotencyTable;
+use quittance_processor::decide::{Decided, decide};
+use quittance_processor::settle::{Instruction, settle};
+use quittance_providers::{Notice, by_name};
+use quittance_relay::ask::{Askable, ask};
+use quittance_store::Database;
+use serde_json::{Value, json};
+use xtask::aws::local_agent;
+use xtask::paths::workspace_root;
+use xtask::process::Group;
+use xtask::python::Venv;
+use xtask::{ports, servers, wait};
+
+use self::proxy::{Fault, Message, Proxy};
+use super::calls::hand_over;
+use super::delivery::{root, table};
+use super::gateways::{DECLINED_CARD, GOOD_CARD};
+use super::{LIMIT, scene};
+use crate::database::TestDatabase;
+use crate::database::staff::charge_with;
+use crate::loopback::Loopback;
+use crate::processor::ROLE;
+
+const PAYMENTS: usize = 200;
+
+/// Every fifth card is declined.
+const DECLINED_EVERY: usize = 5;
+
+const SECRET: &str = "whsec_chaos";
+
+/// Calls that are made at once.
+const AT_ONCE: usize = 8;
+
+/// A process that ends with the test.
+struct Server(Group);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The test has ended either way.
+        let _ = self.0.end();
+    }
+}
+
+/// A fake Stripe of this test alone, and a bad line to it.
+struct Chaos {
+    stripe: String,
+    _server: Server,
+    proxy: Proxy,
+    services: Loopback,
+    gateway: Gateway,
+    test: TestDatabase,
+    processor: Database,
+    relay: Database,
+}
+
+impl Chaos {
+    async fn begin() -> Self {
+        let stack = &scene().stack;
+        let port = ports::any_free().unwrap();
+        let venv = Venv::ensure(&workspace_root()).unwrap();
+        let server = Server(Group::spawn(&mut servers::localstripe(&venv, port)).unwrap());
+        let stripe = format!("http://127.0.0.1:{port}");
+        let ready = format!("{stripe}/js.stripe.com/v3/");
+        wait::until("the fake Stripe", LIMIT, &[], || Ok(local_agent(LIMIT).get(&ready).call().ok())).unwrap();
+        let proxy = Proxy::serve(&stripe);
+        let hook = json!({"url": format!("{}/webhooks", proxy.url), "secret": SECRET});
+        local_agent(LIMIT).post(format!("{stripe}/_config/webhooks/chaos")).send_json(hook).unwrap();
+        let (aws, services) = (root(stack), Loopback::serve());
+        let secret = stack.output("StripeApiSecretArn").unwrap().to_owned();
+        let urls = HashMap::from([("stripe", proxy.url.clone())]);
+        let gateway = Gateway {
+            gateways: Gateways::new(&aws, HashMap::from([("stripe", secret)]), urls).unwrap(),
+            idempotency: IdempotencyTable::new(&aws, table(stack, "Gateway"), TimeDelta::days(1)),
+            payments_queue: services.payments_queue(),
+            dead_letters: HashMap::from([("stripe", services.dead_letters())]),
+        };
+        let test = TestDatabase::migrated().await;
+        let (processor, relay) = (test.as_role(ROLE, 4).await, test.as_role("quittance_relay", 1).await);
+        Self { stripe, _server: server, proxy, services, gateway, test, processor, relay }
+    }
+
+    fn payment_method(&self, number: &str) -> String {
+        let card = [
+            ("type", "card"),
+            ("card[number]", number),
+            ("card[exp_month]", "12"),
+            ("card[exp_year]", "2030"),
+            ("card[cvc]", "123"),
+        ];
+        let request = local_agent(LIMIT).post(format!("{}/v1/payment_methods", self.stripe));
+        let mut made = request.header("authorization", "Bearer sk_test_local").send_form(card).unwrap();
+        made.body_mut().read_json::<Value>().unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Carries out what decisions or the relay asked of the gateway, each command twice, and lets the processor hear what
+    /// came of it.
+    async fn call(&self, commands: Vec<String>) {
+        let source = "arn:aws:sqs:eu-central-1:000000000000:quittance-stripe-gateway.fifo";
+        let calls = futures::stream::iter(commands);
+        calls
+            .for_each_concurrent(AT_ONCE, async |body| {
+                for _ in 0..2 {
+                    assert!(!hand_over(&self.gateway, source, "group", &body).await.unwrap(), "{body}");
+                }
+            })
+            .await;
+        for (kind, data) in self.services.take_sent() {
+            let command: PaymentCommand = serde_json::from_value(json!({"type": kind, "data": data})).unwrap();
+            self.hear(vec![command]).await;
+        }
+    }
+
+    async fn hear(&self, commands: Vec<PaymentCommand>) {
+        let correlation_id = "chaos".to_owned();
+        let instruction = |command: PaymentCommand| match command {
+            PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
+                Instruction { evidence, correlation_id: correlation_id.clone() }
+            }
+            other => panic!("the gateway never gives up here: {}", other.type_name()),
+        };
+        let instructions: Vec<Instruction> = commands.into_iter().map(instruction).collect();
+        settle(&self.processor, &instructions, Utc::now()).await.unwrap();
+    }
+
+    /// Stripe's messages as our door reads them: each three times, the last first.
+    async fn deliver(&self, messages: &[Message]) {
+        let stripe = by_name("stripe").and_then(|provider| provider.webhooks()).unwrap();
+        for batch in [messages; 3].concat().rchunks(10) {
+            let mut told = Vec::new();
+            for (signature, body) in batch {
+                let headers: HeaderMap =
+                    [("stripe-signature".parse().unwrap(), signature.parse().unwrap())].into_iter().collect();
+                stripe.verify(&headers, body, &[SECRET.to_owned()], Utc::now()).unwrap();
+                for notice in stripe.read(body).unwrap() {
+                    let Notice::Evidence(evidence) = notice else { panic!("{notice:?}") };
+                    told.push(PaymentCommand::of(*evidence));
+                }
+            }
+            self.hear(told).await;
+        }
+    }
+
+    /// The questions that are due when so much time has passed.
+    async fn due(&self, minutes: i64) -> Vec<String> {
+        let askable = Askable { about_payments: vec!["stripe"], for_events: vec![] };
+        let deadline = SystemTime::now() + Duration::from_secs(60);
+        let later = Utc::now() + TimeDelta::minutes(minutes);
+        ask(&self.relay, (&askable, &self.services.gateways()), later, deadline).await.unwrap();
+        self.services.take_sent();
+        sqlx::query_scalar(
+            "with asked as (delete from payments.outbox where type = 'QueryPayment' returning body) select body from asked",
+        )
+        .fetch_all(&self.test.admin)
+        .await
+        .unwrap()
+    }
+
+    /// How many payment intents each payment of ours has, by status.
+    fn intents(&self) -> BTreeMap<(String, String), usize> {
+        let mut counted = BTreeMap::new();
+        let url = format!("{}/v1/payment_intents?limit=1000", self.stripe);
+        let mut listed = local_agent(LIMIT).get(url).header("authorization", "Bearer sk_test_local").call().unwrap();
+        let listed: Value = listed.body_mut().read_json().unwrap();
+        for intent in listed["data"].as_array().unwrap() {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let key = (text(&intent["metadata"]["payment_id"]), text(&intent["status"]));
+            *counted.entry(key).or_default() += 1;
+        }
+        counted
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_payments_over_a_bad_line_are_each_collected_once_or_declined() {
+    let chaos = Chaos::begin().await;
+    let client = chaos.test.client().await;
+    let methods = [GOOD_CARD, DECLINED_CARD].map(|card| chaos.payment_method(card));
+    let mut commands = Vec::new();
+    for number in 0..PAYMENTS {
+        let invoice = chaos.test.open_invoice(client, "100.00", "EUR").await;
+        let method = &methods[usize::from(number % DECLINED_EVERY == 0)];
+        let name = format!("stripe:order-{number}");
+        let decision = charge_with(&name, (client, invoice), "100.00", (&name, method));
+        let Decided::Committed(told) = decide(&chaos.processor, &decision, Utc::now()).await.unwrap() else {
+            panic!("it is new")
+        };
+        commands.extend(told.commands.into_iter().map(|command| command.body));
+    }
+    chaos.call(commands).await;
+    let unknown = "select count(*) from payments.payments where status = 'unknown'";
+    assert!(chaos.test.count(unknown).await > 0, "the line is bad");
+    let messages = chaos.proxy.messages();
+    chaos.deliver(&messages[..messages.len() / 2]).await;
+    for minutes in [2, 7, 35, 140] {
+        chaos.call(chaos.due(minutes).await).await;
+    }
+    let made = || chaos.intents().into_values().sum::<usize>();
+    wait::until("Stripe's messages", LIMIT, &[], || Ok((chaos.proxy.messages().len() >= made()).then_some(())))
+        .unwrap();
+    chaos.deliver(&chaos.proxy.messages()).await;
+    assert_outcome(&chaos).await;
+}
+
+async fn assert_outcome(chaos: &Chaos) {
+    let faults = chaos.proxy.faults();
+    for fault in [Fault::FailsBefore, Fault::FailsAfter, Fault::LosesAnswer, Fault::Delays] {
+        assert!(faults.get(&fault).is_some_and(|times| *times > 10), "{faults:?}");
+    }
+    let declined = PAYMENTS / DECLINED_EVERY;
+    let intents = chaos.intents();
+    assert!(intents.values().all(|count| *count == 1), "nothing is collected twice: {intents:?}");
+    let succeeded = intents.keys().filter(|(_, status)| status == "succeeded").count();
+    assert_eq!((succeeded, intents.len()), (PAYMENTS - declined, PAYMENTS));
+    let statuses: Vec<(String, i64)> =
+        sqlx::query_as("select status, count(*) from payments.payments group by status order by status")
+            .fetch_all(&chaos.test.admin)
+            .await
+            .unwrap();
+    let count = |number: usize| i64::try_from(number).unwrap();
+    let expected = [("confirmed", count(PAYMENTS - declined)), ("failed", count(declined))];
+    assert_eq!(statuses, expected.map(|(status, number)| (status.to_owned(), number)));
+    let paid = "select count(*) from billing.invoices where status = 'paid' and paid_amount = total";
+    assert_eq!(chaos.test.count(paid).await, count(PAYMENTS - declined));
+    assert_eq!(chaos.test.open_cases().await, []);
+    assert_eq!(chaos.services.take_parked(), []);
+    chaos.test.assert_books_hold().await;
+}

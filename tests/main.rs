@@ -22,4 +22,5 @@ mod questions;
 mod relay;
 mod requests;
 mod roles;
+mod strangers;
 mod template;

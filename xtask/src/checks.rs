@@ -91,7 +91,8 @@ fn run_interruptibly(command: &mut Command, interrupted: &AtomicBool) -> Result<
 /// When a migration or a query does not fit, or with `check` the description is not up to date.
 pub fn sqlx(check: bool) -> Result<()> {
     let root = paths::workspace_root();
-    let tools = install_sqlx(&root)?;
+    let options = ["--no-default-features", "--features", "postgres,rustls"];
+    let tools = install_tool(&root, "sqlx-cli", SQLX_CLI_VERSION, &options)?;
     say::step("starting a throw-away PostgreSQL");
     let cluster = ThrowAwayCluster::start()?;
     let url = cluster.create_database(None)?;
@@ -123,26 +124,33 @@ pub fn sqlx(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Installs sqlx's command-line tool into `target/tools`, if it is not there; answers its folder.
-fn install_sqlx(root: &Path) -> Result<PathBuf> {
+/// Installs a program of another crate into `target/tools`, if it is not there in that version; answers its folder.
+///
+/// # Errors
+/// When it can't be installed.
+pub(crate) fn install_tool(root: &Path, name: &str, version: &str, options: &[&str]) -> Result<PathBuf> {
     let tools = root.join("target/tools");
-    let installed = Command::new(tools.join("bin/sqlx"))
+    let programs = tools.join("bin");
+    // sqlx-cli's program is called sqlx.
+    let program = programs.join(name.trim_end_matches("-cli"));
+    let installed = Command::new(program)
         .arg("--version")
         .output()
-        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim_end().ends_with(SQLX_CLI_VERSION));
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim_end().ends_with(version));
     if !installed {
-        say::step("installing sqlx-cli into target/tools (once; 2 minutes)");
+        say::step(&format!("installing {name} into target/tools (once; some minutes)"));
         let status = cargo(root)
-            .args(["install", "sqlx-cli", "--version", SQLX_CLI_VERSION, "--no-default-features"])
-            .args(["--features", "postgres,rustls", "--locked", "--force", "--root"])
+            .args(["install", name, "--version", version, "--locked", "--force"])
+            .args(options)
+            .arg("--root")
             .arg(&tools)
             .status()
             .context("could not run cargo install")?;
         if !status.success() {
-            bail!("cargo install sqlx-cli failed ({status})");
+            bail!("cargo install {name} failed ({status})");
         }
     }
-    Ok(tools.join("bin"))
+    Ok(programs)
 }
 
 /// Runs `sam` of the Python environment with the given arguments, in the root of the checkout.

@@ -32,6 +32,7 @@ pub mod conformance;
 pub mod demo;
 pub mod deploy;
 pub mod functions;
+pub mod fuzz;
 pub mod lifecycle;
 pub mod paths;
 pub mod ports;

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use xtask::{
-    bench, bff, checks, conformance, demo, lifecycle, say,
+    bench, bff, checks, conformance, demo, fuzz, lifecycle, say,
     servers::ForcedPorts,
     stack::{SERVERS, Stack},
     users::Role,
@@ -84,6 +84,15 @@ enum Command {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Give made-up input to what reads gateways' messages, signatures and answers first, and keep what reaches more of the
+    /// code in tests/fuzz/corpus. Needs a nightly compiler. The tests try the kept input with the usual one.
+    Fuzz {
+        /// The targets; all, if none is named.
+        targets: Vec<String>,
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+        seconds: u32,
     },
     /// Run the SAM CLI of the stack's Python environment: `cargo xtask sam -- validate --lint`.
     Sam {
@@ -194,6 +203,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { arguments } => checks::test(&arguments)?,
         Command::Sqlx { check } => checks::sqlx(check)?,
         Command::Bench(which) => return measure(which),
+        Command::Fuzz { targets, seconds } => fuzz::fuzz(&targets, seconds)?,
         Command::Sam { arguments } => checks::sam(&arguments)?,
         Command::Conformance { folder, json } => return conform(&folder, json),
         Command::Bff { port, store } => bff::serve(port, &store)?,

@@ -1,0 +1,169 @@
+//! What strangers send us, given to whatever reads it first: signatures, gateways' messages, gateways' answers. Nothing may
+//! panic, and nothing may be believed that is not signed or does not belong to the gateway.
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use quittance_domain::command::{Evidence, InitiateCharge, QueryPayment, QueryResource};
+use quittance_domain::fact::FactKind;
+use quittance_domain::money::Money;
+use quittance_providers::api::{Answer, Api, Listed, Outcome};
+use quittance_providers::{ALL, Notice, Provider, Webhooks};
+
+/// What reads some input.
+pub type Target = fn(&[u8]);
+
+/// All targets by their names.
+pub const TARGETS: [(&str, Target); 8] = [
+    ("stripe_signature", stripe_signature),
+    ("gocardless_signature", gocardless_signature),
+    ("stripe_message", stripe_message),
+    ("adyen_message", adyen_message),
+    ("gocardless_message", gocardless_message),
+    ("stripe_answer", stripe_answer),
+    ("adyen_answer", adyen_answer),
+    ("gocardless_answer", gocardless_answer),
+];
+
+/// Stripe's `Stripe-Signature` over a body that nobody signed.
+pub fn stripe_signature(data: &[u8]) {
+    unsigned("stripe", "stripe-signature", data);
+}
+
+/// GoCardless's `Webhook-Signature` over a body that nobody signed.
+pub fn gocardless_signature(data: &[u8]) {
+    unsigned("gocardless", "webhook-signature", data);
+}
+
+/// An event of Stripe's.
+pub fn stripe_message(data: &[u8]) {
+    message("stripe", data);
+}
+
+/// A notification of Adyen's, which carries its signature within.
+pub fn adyen_message(data: &[u8]) {
+    unsigned("adyen", "x-none", data);
+    message("adyen", data);
+}
+
+/// Events of GoCardless's.
+pub fn gocardless_message(data: &[u8]) {
+    message("gocardless", data);
+}
+
+/// An answer of Stripe's API.
+pub fn stripe_answer(data: &[u8]) {
+    answer("stripe", data);
+}
+
+/// An answer of Adyen's API.
+pub fn adyen_answer(data: &[u8]) {
+    answer("adyen", data);
+}
+
+/// An answer of GoCardless's API.
+pub fn gocardless_answer(data: &[u8]) {
+    answer("gocardless", data);
+}
+
+fn provider(name: &str) -> Option<&'static dyn Provider> {
+    ALL.iter().copied().find(|provider| provider.name() == name)
+}
+
+fn webhooks(name: &str) -> Option<&'static dyn Webhooks> {
+    provider(name)?.webhooks()
+}
+
+fn unsigned(name: &str, header: &'static str, data: &[u8]) {
+    let Some(webhooks) = webhooks(name) else { return };
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(data) {
+        headers.insert(HeaderName::from_static(header), value);
+    }
+    let secrets = ["11".repeat(32), "whsec_b".to_owned()];
+    assert!(webhooks.verify(&headers, data, &secrets, now()).is_err(), "nobody signed this");
+}
+
+fn message(name: &str, data: &[u8]) {
+    let Some(webhooks) = webhooks(name) else { return };
+    let read = webhooks.read(data);
+    assert_eq!(read, webhooks.read(data), "one body means one thing");
+    read.into_iter().flatten().for_each(|notice| check(name, &notice));
+}
+
+fn check(name: &str, notice: &Notice) {
+    match notice {
+        Notice::Evidence(evidence) => check_evidence(name, evidence),
+        Notice::Ask(question) => {
+            assert_eq!(question.provider.as_str(), name);
+            let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_/-".contains(letter);
+            assert!(question.resource.chars().all(is_plain), "it becomes a part of a URL: {}", question.resource);
+        }
+        Notice::Ignored { .. } | Notice::Unknown { .. } | Notice::Unreadable(_) => {}
+    }
+}
+
+fn check_evidence(name: &str, evidence: &Evidence) {
+    let names = std::iter::once(&evidence.transaction_id).chain(&evidence.references);
+    assert!(names.into_iter().all(|known| known.provider().as_str() == name), "a name of another provider's");
+    assert!(evidence.event_id.starts_with(name), "a message of another provider's");
+    assert!(Money::from(evidence.amount).is_positive());
+}
+
+/// The first byte says which answer it is, the rest is its body.
+fn answer(name: &str, data: &[u8]) {
+    let Some((api, (which, body))) = provider(name).and_then(Provider::api).zip(data.split_first()) else { return };
+    let status = if which % 2 == 0 { 200 } else { 422 };
+    let answer = Answer { status, body: body.to_vec() };
+    let Some((charge, question, resource)) = commands(name) else { return };
+    let outcome = match which / 2 % 4 {
+        0 => api.charged(&charge, &answer).ok(),
+        1 => api.looked_up(&question, &answer).ok(),
+        2 => api.queried(&resource, &answer).ok(),
+        _ => return check_listed(name, api, &answer),
+    };
+    if let Some(Outcome::Told(told)) = outcome {
+        told.iter().for_each(|evidence| check_evidence(name, evidence));
+    }
+}
+
+fn check_listed(name: &str, api: &dyn Api, answer: &Answer) {
+    if let Ok(Listed::Page(notices, _)) = api.listed(answer) {
+        notices.iter().for_each(|notice| check(name, notice));
+    }
+}
+
+fn commands(name: &str) -> Option<(InitiateCharge, QueryPayment, QueryResource)> {
+    let provider: quittance_domain::id::Provider = name.parse().ok()?;
+    let charge = InitiateCharge {
+        payment_id: "pay_00000000000000000000000000000001".parse().ok()?,
+        attempt: 1,
+        transaction_id: format!("{name}:order-1").parse().ok()?,
+        provider: provider.clone(),
+        invoice_id: "inv_00000000000000000000000000000001".parse().ok()?,
+        amount: Money::parse("100.00", "EUR").and_then(Money::positive).ok()?,
+        payment_method: "owner/method".to_owned(),
+        ordered_at: now(),
+    };
+    let question = QueryPayment {
+        payment_id: charge.payment_id,
+        transaction_id: charge.transaction_id.clone(),
+        provider: provider.clone(),
+        names: Vec::new(),
+        charge: Some(charge.clone()),
+        round: 1,
+        since: now(),
+        is_last: false,
+    };
+    let resource = QueryResource {
+        provider,
+        resource: "payments/PM1".to_owned(),
+        event_id: "EV1".to_owned(),
+        kinds: vec![FactKind::Capture],
+        occurred_at: now(),
+    };
+    Some((charge, question, resource))
+}
+
+const fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+}

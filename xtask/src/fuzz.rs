@@ -1,0 +1,78 @@
+//! `fuzz`: what strangers send, made up by a fuzzer, given to whatever reads it first.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{checks::install_tool, functions::cargo, paths, say};
+
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
+
+/// Where the fuzzer's crate is.
+const FOLDER: &str = "tests/fuzz";
+
+/// Longer input says nothing that shorter does not.
+const INPUT_BYTES_MAX: u32 = 4096;
+
+/// Runs each target that is named (all, if none is) for so many seconds, and adds to the committed corpus what reaches
+/// more of the code. An input that fails is left in `target/fuzz/artifacts`.
+///
+/// # Errors
+/// When there is no nightly compiler, a target is unknown, or one fails.
+pub fn fuzz(wanted: &[String], seconds: u32) -> Result<()> {
+    let root = paths::workspace_root();
+    let targets = targets(&root)?;
+    if let Some(unknown) = wanted.iter().find(|name| !targets.contains(name)) {
+        bail!("there is no target {unknown}; there are {}", targets.join(", "));
+    }
+    let is_there = Command::new("cargo").args(["+nightly", "--version"]).output().is_ok_and(|out| out.status.success());
+    if !is_there {
+        bail!("the fuzzer needs a nightly compiler: rustup toolchain install nightly --profile minimal");
+    }
+    let tools = install_tool(&root, "cargo-fuzz", CARGO_FUZZ_VERSION, &[])?;
+    for target in targets.iter().filter(|target| wanted.is_empty() || wanted.contains(target)) {
+        say::step(&format!("{target}, for {seconds} s"));
+        run(&root, &tools, &["run", target, "--", &format!("-max_total_time={seconds}")])
+            .with_context(|| format!("{target} fails; the input is in target/fuzz/artifacts/{target}"))?;
+        run(&root, &tools, &["cmin", target, "--"])?;
+    }
+    Ok(())
+}
+
+fn targets(root: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root.join(FOLDER).join("fuzz_targets"))? {
+        names.extend(entry?.path().file_stem().map(|name| name.to_string_lossy().into_owned()));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// `cargo fuzz <verb> <target> …`. Without a sanitizer: no code of ours is unsafe.
+fn run(root: &Path, tools: &Path, arguments: &[&str]) -> Result<()> {
+    let [verb, target, rest @ ..] = arguments else { bail!("verb and target are missing") };
+    let artifacts = root.join("target/fuzz/artifacts").join(target);
+    fs::create_dir_all(&artifacts)?;
+    let path = env::join_paths(
+        [PathBuf::from(tools)].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
+    )?;
+    let status = cargo(root)
+        .args(["+nightly", "fuzz", verb, "--fuzz-dir", FOLDER, "--target-dir", "target/fuzz", "--sanitizer", "none"])
+        .arg(target)
+        .args(rest)
+        .arg(format!("-max_len={INPUT_BYTES_MAX}"))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .current_dir(root)
+        .env("PATH", path)
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .status()
+        .context("could not run cargo fuzz")?;
+    if !status.success() {
+        bail!("cargo fuzz {verb} {target} ended with {status}");
+    }
+    Ok(())
+}

@@ -7,6 +7,11 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 const PROBLEM_JSON: &str = "application/problem+json";
+const TYPE_PREFIX: &str = "urn:quittance:problem:";
+
+/// The short code of a problem, for whoever counts; an extension of its response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProblemCode(pub String);
 
 /// A problem with one member of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,7 +40,7 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, code: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            r#type: format!("urn:quittance:problem:{code}"),
+            r#type: format!("{TYPE_PREFIX}{code}"),
             title,
             status: status.as_u16(),
             detail: detail.into(),
@@ -77,6 +82,14 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
+    /// The caller asks too often.
+    #[must_use]
+    pub fn too_many_requests(requests_max: u32, retry_after_seconds: u32) -> Self {
+        let detail = format!("nothing was changed; a caller has at most {requests_max} requests a minute here");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
+            .retry_after(retry_after_seconds)
+    }
+
     /// Something that the request needs is away.
     #[must_use]
     pub fn unavailable(retry_after_seconds: u32) -> Self {
@@ -101,7 +114,11 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, retry_after) = (self.status(), self.retry_after_seconds);
+        let kind = self.r#type.strip_prefix(TYPE_PREFIX).map(|code| ProblemCode(code.to_owned()));
         let mut response = (status, Json(self)).into_response();
+        if let Some(kind) = kind {
+            response.extensions_mut().insert(kind);
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = retry_after {

@@ -37,6 +37,17 @@ impl Settings {
         }
     }
 
+    /// A whole number that must be there; 0 stands in for a missing one until [`Self::finish`] refuses.
+    pub fn number(&mut self, name: &'static str) -> u32 {
+        let text = self.required(name);
+        text.parse().unwrap_or_else(|_| {
+            if !text.is_empty() {
+                self.problems.push(format!("{name} is {text:?}, which is no whole number"));
+            }
+            0
+        })
+    }
+
     /// A setting that each payment provider in use has, `<PROVIDER>_<NAME>`.
     #[must_use]
     pub fn of_providers(

@@ -18,6 +18,8 @@ pub struct Config {
     pub payments_queue_url: String,
     /// Where authentic messages go that nobody understands.
     pub dead_letter_queue_url: String,
+    /// How many requests a caller has in a minute.
+    pub caller_requests_per_minute_max: u32,
     /// Where each gateway's signing secrets are in Secrets Manager, from `<PROVIDER>_WEBHOOK_SECRET_ARN`. The door of a
     /// gateway without any is closed.
     pub webhook_secret_arns: HashMap<&'static str, String>,
@@ -36,6 +38,7 @@ impl Config {
         let rejections_table = settings.required("REJECTIONS_TABLE");
         let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
+        let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
         let webhook_secret_arns = settings.of_providers(quittance_providers::names(), "WEBHOOK_SECRET_ARN");
         let gateway_queue_urls = settings.of_providers(quittance_providers::names(), "GATEWAY_QUEUE_URL");
         settings.finish_with(database).map(|database| Self {
@@ -44,6 +47,7 @@ impl Config {
             rejections_table,
             payments_queue_url,
             dead_letter_queue_url,
+            caller_requests_per_minute_max,
             webhook_secret_arns,
             gateway_queue_urls,
         })

@@ -2,8 +2,7 @@
 //!
 //! In: `POST /v1/payments` (claims), `POST /v1/payments/{transaction_id}/confirmation` (evidence of a trusted machine),
 //! `POST /webhooks/{provider}` (gateways), and what finance decides: refunds, cases, merging. Out: commands in
-//! `PaymentsQueue`, in groups of one transaction; questions in the gateways' queues; a small record of each refusal at
-//! the webhook door. May fail: SQS, DynamoDB, and for claims and decisions the database; the caller gets a 5xx and tries
+//! `PaymentsQueue`, in groups of one transaction; questions in the gateways' queues; a small record of each refusal. May fail: SQS, DynamoDB, and for claims and decisions the database; the caller gets a 5xx and tries
 //! again with the same key. A webhook needs no database, and is answered 2xx only after SQS has it; an authentic one
 //! that cannot be understood is kept in the validator's own dead-letter queue.
 
@@ -11,6 +10,7 @@ pub mod api;
 pub mod commands;
 pub mod config;
 pub mod decisions;
+mod door;
 pub mod once;
 pub mod rejections;
 pub mod signing_secrets;
@@ -19,7 +19,7 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::post;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
@@ -48,6 +48,8 @@ pub struct Validator {
     pub dead_letters: DeadLetterQueue,
     /// What was refused.
     pub rejections: Rejections,
+    /// How many requests a caller has in a minute.
+    pub caller_requests_per_minute_max: u32,
     /// The gateways' signing secrets.
     pub signing_secrets: SigningSecrets,
 }
@@ -65,5 +67,6 @@ pub fn router(validator: Arc<Validator>) -> Router {
         .route("/webhooks/{provider}", post(webhooks::receive))
         .fallback(unknown_route)
         .layer(map_response(as_problem))
+        .layer(from_fn_with_state(Arc::clone(&validator), door::watch))
         .with_state(validator)
 }

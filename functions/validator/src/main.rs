@@ -30,10 +30,10 @@ async fn main() -> Result<(), Error> {
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
         rejections: Rejections::new(&aws, config.rejections_table),
+        caller_requests_per_minute_max: config.caller_requests_per_minute_max,
         gateway_queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
         signing_secrets: SigningSecrets::new(&aws, config.webhook_secret_arns),
     };
-    validator.idempotency.warm_up().await;
-    validator.signing_secrets.warm_up().await;
+    tokio::join!(validator.idempotency.warm_up(), validator.signing_secrets.warm_up());
     lambda_http::run(router(Arc::new(validator))).await
 }

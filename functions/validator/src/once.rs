@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::join_all;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use quittance_domain::command::PaymentCommand;
@@ -82,10 +83,10 @@ pub(crate) async fn send_once(
 /// Notes an accepted payment for whoever asks before the processor has recorded it. Without the note it is not found
 /// until then.
 async fn note(validator: &Validator, names: &[String], now: DateTime<Utc>) {
-    for name in names {
-        if let Err(error) = validator.idempotency.record_answer(name, &now.to_rfc3339(), now).await {
-            tracing::warn!(error = %error, "an accepted payment is not noted");
-        }
+    let accepted_at = now.to_rfc3339();
+    let notes = names.iter().map(|name| validator.idempotency.record_answer(name, &accepted_at, now));
+    for error in join_all(notes).await.into_iter().filter_map(Result::err) {
+        tracing::warn!(error = %error, "an accepted payment is not noted");
     }
 }
 

@@ -78,7 +78,9 @@ impl StoreError {
         self.is_conflict() || matches!(self, Self::Database(sqlx::Error::Io(_)))
     }
 
-    pub(crate) fn corrupt(table: &'static str, reason: impl ToString) -> Self {
+    /// What a table holds means nothing here.
+    #[must_use]
+    pub fn corrupt(table: &'static str, reason: impl ToString) -> Self {
         Self::Corrupt { table, reason: reason.to_string() }
     }
 }

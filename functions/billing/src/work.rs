@@ -10,10 +10,10 @@ use quittance_lambda::correlation;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
-use quittance_store::Transaction;
 use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::outbox::{self, Destination};
 use quittance_store::requests::{self, Claim};
+use quittance_store::{StoreError, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -61,7 +61,9 @@ impl<'a> Work<'a> {
         match claim.map_err(unavailable)? {
             Claim::New => {}
             Claim::Answered { status, answer } => {
-                return Ok(Request::Answered(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), answer));
+                let status = StatusCode::from_u16(status)
+                    .map_err(|error| unavailable(StoreError::corrupt("billing.requests", error)))?;
+                return Ok(Request::Answered(status, answer));
             }
             Claim::OtherRequest => return Err(idempotency_key::used_otherwise(&key)),
         }

@@ -8,6 +8,7 @@
 // clippy.toml allows `unwrap` and the like in tests; without this line it does not know that these are tests.
 #![cfg(test)]
 
+mod api;
 mod architecture;
 mod billing;
 mod crowd;

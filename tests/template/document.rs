@@ -11,33 +11,33 @@ use xtask::paths::workspace_root;
 
 /// A resource of the template.
 #[derive(Debug)]
-pub(super) struct Resource {
-    pub(super) kind: String,
+pub(crate) struct Resource {
+    pub(crate) kind: String,
     body: Value,
 }
 
 impl Resource {
     /// A property by its JSON pointer; null where there is none.
-    pub(super) fn property(&self, pointer: &str) -> &Value {
+    pub(crate) fn property(&self, pointer: &str) -> &Value {
         self.body.get("Properties").and_then(|properties| properties.pointer(pointer)).unwrap_or(&Value::Null)
     }
 
     /// A number among the properties.
-    pub(super) fn number(&self, pointer: &str) -> Option<u64> {
+    pub(crate) fn number(&self, pointer: &str) -> Option<u64> {
         self.property(pointer).as_u64()
     }
 }
 
 /// The whole template.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(crate) struct Template {
     body: Value,
-    pub(super) resources: BTreeMap<String, Resource>,
+    pub(crate) resources: BTreeMap<String, Resource>,
 }
 
 impl Template {
     /// Reads it once per process.
-    pub(super) fn read() -> &'static Self {
+    pub(crate) fn read() -> &'static Self {
         static TEMPLATE: OnceLock<Template> = OnceLock::new();
         TEMPLATE.get_or_init(|| {
             let text = fs::read_to_string(workspace_root().join("template.yaml")).expect("the template is there");
@@ -61,12 +61,12 @@ impl Template {
     }
 
     /// Anything in the template by its JSON pointer; null where there is nothing.
-    pub(super) fn at(&self, pointer: &str) -> &Value {
+    pub(crate) fn at(&self, pointer: &str) -> &Value {
         self.body.pointer(pointer).unwrap_or(&Value::Null)
     }
 
     /// All resources of a type; the test fails if there is none, for then it would prove nothing.
-    pub(super) fn all(&self, kind: &str) -> Vec<(&str, &Resource)> {
+    pub(crate) fn all(&self, kind: &str) -> Vec<(&str, &Resource)> {
         let found: Vec<_> = self
             .resources
             .iter()
@@ -77,12 +77,12 @@ impl Template {
         found
     }
 
-    pub(super) fn resource(&self, name: &str) -> &Resource {
+    pub(crate) fn resource(&self, name: &str) -> &Resource {
         self.resources.get(name).unwrap_or_else(|| panic!("the template has no {name}"))
     }
 
     /// How long a function may run, in seconds.
-    pub(super) fn timeout(&self, function: &Resource) -> u64 {
+    pub(crate) fn timeout(&self, function: &Resource) -> u64 {
         function
             .number("/Timeout")
             .or_else(|| self.at("/Globals/Function/Timeout").as_u64())
@@ -90,7 +90,7 @@ impl Template {
     }
 
     /// The queues that feed functions: the function's name, itself, the queue's name and the source's properties.
-    pub(super) fn queue_sources(&self) -> Vec<(&str, &Resource, String, &Value)> {
+    pub(crate) fn queue_sources(&self) -> Vec<(&str, &Resource, String, &Value)> {
         let mut sources = Vec::new();
         for (name, source) in self.all("AWS::Lambda::EventSourceMapping") {
             let function = target(source.property("/FunctionName")).expect("a source names its function");
@@ -105,7 +105,7 @@ impl Template {
 }
 
 /// The resource that a `Ref` or `Fn::GetAtt` names.
-pub(super) fn target(value: &Value) -> Option<String> {
+pub(crate) fn target(value: &Value) -> Option<String> {
     let named = value.get("Ref").or_else(|| value.get("Fn::GetAtt"))?.as_str()?;
     Some(named.split('.').next().unwrap_or(named).to_owned())
 }

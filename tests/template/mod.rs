@@ -2,7 +2,7 @@
 
 mod access;
 mod api;
-mod document;
+pub(crate) mod document;
 mod queues;
 mod samconfig;
 mod storage;

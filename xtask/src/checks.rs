@@ -27,6 +27,13 @@ use crate::{
 
 /// The stack of `cargo xtask test`; it is not the one that people work with.
 pub const TEST_STACK: &str = "test";
+
+/// With this variable the test that compares the API's description with the code writes it instead.
+pub const OPENAPI_RENEW_VARIABLE: &str = "QUITTANCE_OPENAPI_RENEW";
+
+/// That test.
+const OPENAPI_TEST: &str = "api::description::the_committed_description_is_what_the_code_generates";
+
 const SQLX_CLI_VERSION: &str = "0.9.0";
 const POLL: Duration = Duration::from_millis(100);
 
@@ -121,6 +128,23 @@ pub fn sqlx(check: bool) -> Result<()> {
     run(prepare.args(["--", "--all-targets"]), "cargo sqlx prepare")
         .with_context(|| if check { "`cargo xtask sqlx` renews .sqlx" } else { "see above" })?;
     say::step("done");
+    Ok(())
+}
+
+/// Renews the API's description from the code of the functions that answer: the test that compares them writes it.
+///
+/// # Errors
+/// When the tests do not build.
+pub fn openapi() -> Result<()> {
+    let status = cargo(&paths::workspace_root())
+        .args(["test", "--package", "quittance-tests", "--", "--exact", OPENAPI_TEST])
+        .env(OPENAPI_RENEW_VARIABLE, "1")
+        .status()
+        .context("could not run cargo test")?;
+    if !status.success() {
+        bail!("the description was not renewed ({status})");
+    }
+    say::step("functions/billing/openapi.json says what the code does");
     Ok(())
 }
 

@@ -72,6 +72,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Renew the API's description, functions/billing/openapi.json, from the code of the functions that answer.
+    Openapi,
     /// Measure how fast the system is. Not part of the tests: figures depend on the machine, and ratios are compared
     /// within one run only.
     #[command(subcommand)]
@@ -202,6 +204,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Logs { room, which } => checks::logs(&Stack::load(&which.name)?, &room)?,
         Command::Test { arguments } => checks::test(&arguments)?,
         Command::Sqlx { check } => checks::sqlx(check)?,
+        Command::Openapi => checks::openapi()?,
         Command::Bench(which) => return measure(which),
         Command::Fuzz { targets, seconds } => fuzz::fuzz(&targets, seconds)?,
         Command::Sam { arguments } => checks::sam(&arguments)?,

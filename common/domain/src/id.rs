@@ -28,6 +28,9 @@ macro_rules! prefixed_id {
         pub struct $name(Uuid);
 
         impl $name {
+            /// What stands before the underscore and the 32 hexadecimal digits.
+            pub const PREFIX: &'static str = $prefix;
+
             /// Names the thing that has this UUID.
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {
@@ -169,6 +172,9 @@ impl Provider {
     }
 
     const MANUAL: &'static str = "manual";
+
+    /// The longest name, in bytes.
+    pub const LENGTH_MAX: usize = 32;
 }
 
 impl FromStr for Provider {
@@ -176,7 +182,7 @@ impl FromStr for Provider {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
+        if (1..=Self::LENGTH_MAX).contains(&text.len()) && text.bytes().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
             Err(IdError::Provider)

@@ -69,9 +69,59 @@ impl Reach {
 }
 
 impl Permission {
+    /// Every permission.
+    pub const ALL: [Self; 9] = [
+        Self::WriteInvoices,
+        Self::Read,
+        Self::ClaimPayments,
+        Self::ConfirmPayments,
+        Self::UploadConfirmations,
+        Self::UploadStatements,
+        Self::RefundPayments,
+        Self::ReadCases,
+        Self::DecideCases,
+    ];
+
+    /// The scope of a machine client that has it, as tokens name it.
+    #[must_use]
+    pub fn scope(self) -> String {
+        format!("{SCOPE_PREFIX}{}", self.short_scope())
+    }
+
+    /// What it lets do, for people.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::WriteInvoices => "Create clients; create, issue and void invoices",
+            Self::Read => "Read invoices, payments and uploads",
+            Self::ClaimPayments => "Say that a payment was made",
+            Self::ConfirmPayments => "Say that money arrived, and be believed",
+            Self::UploadConfirmations => "Upload a client's payment confirmations",
+            Self::UploadStatements => "Upload bank statements",
+            Self::RefundPayments => "Give money back",
+            Self::ReadCases => "See what there is to decide about payments",
+            Self::DecideCases => "Decide it, and merge payments",
+        }
+    }
+
+    /// Whether people can have it at all.
+    #[must_use]
+    pub const fn is_peoples(self) -> bool {
+        self.is_clients_own() || !self.groups().is_empty()
+    }
+
+    /// Who has it, in words.
+    #[must_use]
+    pub fn holders(self) -> String {
+        let machines = format!("machines with the scope `{}`", self.scope());
+        let staff = (!self.groups().is_empty()).then(|| self.groups().join(", "));
+        let clients = self.is_clients_own().then(|| "a client's own users, for their own things".to_owned());
+        [staff, clients, Some(machines)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
     /// The scope that gives it to a machine client. No machine client is given both `payments:create` and one of
     /// `payments:confirm` and `statements:write`: who creates payments must not be the one who proves them.
-    const fn scope(self) -> &'static str {
+    const fn short_scope(self) -> &'static str {
         match self {
             Self::WriteInvoices => "invoices:write",
             Self::Read => "invoices:read",
@@ -127,7 +177,8 @@ impl Caller {
     /// # Errors
     /// 403 if the caller does not have it.
     pub fn may(&self, permission: Permission) -> Result<Reach, Problem> {
-        let by_scope = self.scopes.iter().any(|scope| scope.strip_prefix(SCOPE_PREFIX) == Some(permission.scope()));
+        let by_scope =
+            self.scopes.iter().any(|scope| scope.strip_prefix(SCOPE_PREFIX) == Some(permission.short_scope()));
         let by_group = self.groups.iter().any(|group| permission.groups().contains(&group.as_str()));
         if by_scope || by_group {
             return Ok(Reach::All);

@@ -3,7 +3,8 @@
 use http::HeaderMap;
 use uuid::Uuid;
 
-const HEADER: &str = "x-correlation-id";
+/// The header that carries it.
+pub const HEADER: &str = "x-correlation-id";
 
 /// Long enough for a UUID or a trace id, short enough for a log field.
 const LENGTH_MAX: usize = 64;

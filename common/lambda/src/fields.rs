@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use chrono::NaiveDate;
+use quittance_domain::calendar::plausible_day;
 use quittance_domain::money::{Money, MoneyError, PositiveMoney};
 use serde_json::{Map, Value};
 
@@ -102,6 +104,17 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// A plausible day, as RFC 3339 writes it.
+    pub fn day(&mut self, name: &str) -> Option<NaiveDate> {
+        let text = self.text(name, 1, TEXT_LENGTH_MAX)?;
+        // The parser is more lenient: `2026-1-5`.
+        let Some(day) = text.parse::<NaiveDate>().ok().filter(|day| day.to_string() == text) else {
+            self.problem(name, "must be a day, as in 2026-12-31");
+            return None;
+        };
+        plausible_day(day).map_err(|error| self.problem(name, error)).ok()
     }
 
     /// `{"value": "100.00", "currency": "EUR"}` above zero.
@@ -265,6 +278,15 @@ mod tests {
             let mut fields = Fields::parse(format!(r#"{{"amount":{amount}}}"#).as_bytes()).unwrap();
             assert_eq!(fields.money("amount"), None, "{amount}");
             assert!(!pointers(fields).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_day_is_written_in_one_way_only() {
+        for (text, is_fit) in [("2026-12-31", true), ("2026-1-5", false), ("1969-12-31", false), ("+2026-01-01", false)]
+        {
+            let mut fields = Fields::parse(format!(r#"{{"day":"{text}"}}"#).as_bytes()).unwrap();
+            assert_eq!(fields.day("day").is_some(), is_fit, "{text}");
         }
     }
 

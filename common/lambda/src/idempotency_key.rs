@@ -4,6 +4,9 @@ use http::{HeaderMap, StatusCode};
 
 use crate::problem::{FieldProblem, Problem};
 
+/// The header's name, as documents write it.
+pub const NAME: &str = "Idempotency-Key";
+
 const HEADER: &str = "idempotency-key";
 
 /// The longest key: a UUID has 36 characters, Stripe allows 255.
@@ -14,9 +17,8 @@ const LENGTH_MAX: usize = 255;
 /// # Errors
 /// 400 if it is missing or is no such string.
 pub fn read(headers: &HeaderMap) -> Result<String, Problem> {
-    let refuse = |detail: &str| {
-        Problem::invalid(vec![FieldProblem { pointer: "Idempotency-Key".to_owned(), detail: detail.to_owned() }])
-    };
+    let refuse =
+        |detail: &str| Problem::invalid(vec![FieldProblem { pointer: NAME.to_owned(), detail: detail.to_owned() }]);
     let Some(value) = headers.get(HEADER) else {
         return Err(refuse(
             "the header is missing; send one key per intent, a UUID for example, and keep it for retries",
@@ -29,6 +31,13 @@ pub fn read(headers: &HeaderMap) -> Result<String, Problem> {
         return Err(refuse("must have 1 to 255 printable characters without spaces, quotes or backslashes"));
     }
     Ok(key.to_owned())
+}
+
+/// What [`read`] takes, as a regular expression.
+#[must_use]
+pub fn pattern() -> String {
+    let key = format!("[!#-\\x5b\\x5d-~]{{1,{LENGTH_MAX}}}");
+    format!("^({key}|\"{key}\")$")
 }
 
 /// The first request with this key is still running.

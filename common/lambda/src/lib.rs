@@ -11,6 +11,7 @@ pub mod correlation;
 pub mod envelope;
 pub mod fields;
 pub mod idempotency_key;
+pub mod openapi;
 pub mod parking;
 pub mod problem;
 pub mod publisher;

@@ -6,7 +6,8 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-const PROBLEM_JSON: &str = "application/problem+json";
+/// The media type of errors.
+pub const PROBLEM_JSON: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "urn:quittance:problem:";
 
 /// The short code of a problem, for whoever counts; an extension of its response.
@@ -63,6 +64,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
+    /// A gateway's message is not believed.
+    #[must_use]
+    pub fn unauthentic(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthentic-webhook", "The webhook is not authentic", detail)
+    }
+
     /// The caller is known but may not do this.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
@@ -102,6 +109,12 @@ impl Problem {
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after_seconds: Some(seconds), ..self }
+    }
+
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        self.retry_after_seconds.is_some()
     }
 
     /// The HTTP status.

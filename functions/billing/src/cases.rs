@@ -4,16 +4,64 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use quittance_domain::case::CaseKind;
+use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::id::CaseId;
 use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::problem::{FieldProblem, Problem};
+use quittance_lambda::openapi::examples;
+use quittance_lambda::openapi::parameters::{CasePath, in_query};
+use quittance_lambda::openapi::schema::{object, one_of, refer, refer_as, time, words};
+use quittance_lambda::problem::Problem;
+use quittance_lambda::{described, parameters};
 use quittance_store::cases::{self, CaseFilter, CaseView};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::page::PageQuery;
+use crate::page::{self, PageParameters, PageQuery, query_value, refused};
 use crate::{Billing, path_id, unavailable};
+
+/// What `?status=` may be, and what is meant without it.
+const STATUSES: [&str; 3] = [OPEN, "closed", ALL];
+const OPEN: &str = "open";
+const ALL: &str = "all";
+
+parameters! {
+    /// Which cases are wanted.
+    pub(crate) CaseParameters => [
+        in_query("status", one_of(STATUSES, "Where they stand.").default(Some(json!(OPEN))), "Open or closed cases."),
+        in_query("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "What they are about."), "One kind only."),
+    ]
+}
+
+described! {
+    /// A case.
+    pub(crate) Case => object("What there is to decide about a payment, and how it was decided.")
+        .with("id", refer("CaseId"))
+        .with("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "What it is about."))
+        .with("status", one_of([OPEN, "closed"], "Where it stands."))
+        .with("transaction_id", refer("TransactionId"))
+        .with_or_null("twin", refer_as("TransactionId", "The other of two payments that may be one."))
+        .with_or_null("client_id", refer("ClientId"))
+        .with_or_null("invoice_id", refer("InvoiceId"))
+        .with_or_null("amount", refer_as("Money", "The money in question."))
+        .with("reason", words("What happened."))
+        .with_or_null("resolution", one_of(Resolution::ALL.iter().map(|how| how.as_str()), "How it was closed."))
+        .with_or_null("decided_by", words("Who decided; null if it went away by itself."))
+        .with_or_null("decision_reason", words("Why."))
+        .with_or_null("refusal", words("Why the last decision could not be carried out."))
+        .with("opened_at", time("When it was opened."))
+        .with_or_null("closed_at", time("When it was closed."))
+        .open_like(json!({
+            "id": examples::CASE_ID, "kind": "surplus", "status": OPEN, "transaction_id": examples::TRANSACTION_ID,
+            "twin": null, "client_id": examples::CLIENT_ID, "invoice_id": examples::INVOICE_ID,
+            "amount": examples::money(), "reason": "the invoice is paid already", "resolution": null,
+            "decided_by": null, "decision_reason": null, "refusal": null, "opened_at": examples::TIME, "closed_at": null,
+        }))
+}
+
+described! {
+    /// A page of cases.
+    pub(crate) Cases => page::shape("cases", "Case").open(), holding [Case]
+}
 
 /// Which cases are wanted, as it came.
 #[derive(Debug, Deserialize)]
@@ -23,6 +71,14 @@ pub(crate) struct CaseQuery {
 }
 
 /// Lists cases, oldest first; the open ones if the caller does not say.
+#[utoipa::path(
+    get,
+    path = "/v1/cases",
+    operation_id = "listCases",
+    tag = "cases",
+    params(CaseParameters, PageParameters),
+    responses((status = 200, description = "A page of cases.", body = Cases))
+)]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -38,6 +94,14 @@ pub(crate) async fn list(
 }
 
 /// Shows one case.
+#[utoipa::path(
+    get,
+    path = "/v1/cases/{id}",
+    operation_id = "readCase",
+    tag = "cases",
+    params(CasePath),
+    responses((status = 200, description = "The case.", body = Case))
+)]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -52,20 +116,12 @@ pub(crate) async fn read(
 
 impl CaseQuery {
     fn filter(&self) -> Result<CaseFilter, Problem> {
-        let refuse = |pointer: &str, detail: String| {
-            Problem::invalid(vec![FieldProblem { pointer: pointer.to_owned(), detail }])
+        let status = match self.status.as_deref().unwrap_or(OPEN) {
+            ALL => None,
+            known if STATUSES.contains(&known) => Some(known.to_owned()),
+            _ => return Err(refused("status", format!("must be one of {}", STATUSES.join(", ")))),
         };
-        let status = match self.status.as_deref() {
-            None | Some("open") => Some("open".to_owned()),
-            Some("closed") => Some("closed".to_owned()),
-            Some("all") => None,
-            Some(_) => return Err(refuse("status", "must be open, closed or all".to_owned())),
-        };
-        let kind = match self.kind.as_deref().map(str::parse::<CaseKind>) {
-            None => None,
-            Some(Ok(kind)) => Some(kind),
-            Some(Err(error)) => return Err(refuse("kind", error.to_string())),
-        };
+        let kind = query_value::<CaseKind>("kind", self.kind.as_deref())?;
         Ok(CaseFilter { status, kind, ..CaseFilter::default() })
     }
 }

@@ -9,7 +9,12 @@ use http::{HeaderMap, StatusCode};
 use quittance_domain::id::ClientId;
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::described;
 use quittance_lambda::fields::Fields;
+use quittance_lambda::openapi::examples;
+use quittance_lambda::openapi::names::address;
+use quittance_lambda::openapi::parameters::ChangeHeaders;
+use quittance_lambda::openapi::schema::{Members, matching, object, refer, text};
 use quittance_lambda::problem::Problem;
 use quittance_store::clients;
 use serde_json::{Value, json};
@@ -18,7 +23,60 @@ use uuid::Uuid;
 use crate::work::{Request, Work, answer};
 use crate::{Billing, unavailable};
 
+/// The longest legal name, in characters.
+const NAME_LENGTH_MAX: usize = 200;
+
+/// The longest address that mail can be sent to (RFC 5321 §4.5.3.1.3, less the angle brackets).
+const EMAIL_LENGTH_MAX: usize = 254;
+
+/// The most lines of a postal address, and the longest of them.
+const ADDRESS_LINES_MAX: usize = 6;
+const ADDRESS_LINE_LENGTH_MAX: usize = 100;
+
+/// The longest tax number, in characters.
+const TAX_ID_LENGTH_MAX: usize = 30;
+
+/// What [`is_address`] takes: one at sign, a point after it, and nothing by which a header names two addresses.
+const EMAIL: &str = r"^[!\x23-\x2b\x2d-\x3a=?A-~]+@[!\x23-\x2b\x2d-\x3a=?A-~]*\.[!\x23-\x2b\x2d-\x3a=?A-~]*$";
+
+fn shape(members: Members) -> Members {
+    let email = matching(EMAIL, "Where documents are sent.").min_length(Some(3)).max_length(Some(EMAIL_LENGTH_MAX));
+    members
+        .with("name", text(1, NAME_LENGTH_MAX, "Legal name."))
+        .with("email", email)
+        .with("address", address(ADDRESS_LINES_MAX, ADDRESS_LINE_LENGTH_MAX))
+}
+
+described! {
+    /// The body of `POST /v1/clients`.
+    pub(crate) NewClient => shape(object("A client to create."))
+        .optional("tax_id", text(1, TAX_ID_LENGTH_MAX, "VAT or other tax number."))
+        .closed_like(json!({
+            "name": "Nordlicht Handels GmbH", "email": "accounts@nordlicht.example",
+            "address": ["Speicherstraße 12", "20457 Hamburg", "Germany"], "tax_id": "DE123456789",
+        }))
+}
+
+described! {
+    /// A client.
+    pub(crate) Client => shape(object("A client: the party that owes invoices.").with("id", refer("ClientId")))
+        .with_or_null("tax_id", text(1, TAX_ID_LENGTH_MAX, "VAT or other tax number."))
+        .open_like(json!({
+            "id": examples::CLIENT_ID, "name": "Nordlicht Handels GmbH", "email": "accounts@nordlicht.example",
+            "address": ["Speicherstraße 12", "20457 Hamburg", "Germany"], "tax_id": "DE123456789",
+        }))
+}
+
 /// Creates a client.
+#[utoipa::path(
+    post,
+    path = "/v1/clients",
+    operation_id = "createClient",
+    tag = "clients",
+    params(ChangeHeaders),
+    request_body = NewClient,
+    responses((status = 201, description = "The client.", body = Client))
+)]
 pub(crate) async fn create(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -43,13 +101,13 @@ pub(crate) async fn create(
 
 fn parse(body: &[u8]) -> Result<ClientDetails, Problem> {
     let mut fields = Fields::parse(body)?;
-    let name = fields.text("name", 1, 200);
-    let email = fields.text("email", 3, 254);
+    let name = fields.text("name", 1, NAME_LENGTH_MAX);
+    let email = fields.text("email", 3, EMAIL_LENGTH_MAX);
     if email.as_ref().is_some_and(|email| !is_address(email)) {
         fields.problem("email", "must be an e-mail address");
     }
-    let address = fields.texts("address", 6, 100);
-    let tax_id = fields.optional_text("tax_id", 30);
+    let address = fields.texts("address", ADDRESS_LINES_MAX, ADDRESS_LINE_LENGTH_MAX);
+    let tax_id = fields.optional_text("tax_id", TAX_ID_LENGTH_MAX);
     fields.finish()?;
     match (name, email, address) {
         (Some(name), Some(email), Some(address)) => {

@@ -8,14 +8,21 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::{Datelike, NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
-use quittance_domain::calendar::plausible_day;
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
-use quittance_domain::invoice::Invoice;
+use quittance_domain::invoice::{Invoice, InvoiceStatus};
 use quittance_domain::money::{Currency, Money, PositiveMoney};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
+use quittance_lambda::openapi::examples;
+use quittance_lambda::openapi::names::currency;
+use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
+use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
+use quittance_lambda::openapi::schema::{
+    Members, Shape, count, day, flag, list_of, number, object, one_of, refer, refer_as, some_of, text,
+};
 use quittance_lambda::problem::{FieldProblem, Problem};
+use quittance_lambda::{described, parameters};
 use quittance_store::invoices::{self, InvoiceLine, InvoiceRecord};
 use quittance_store::{clients, database::Transaction};
 use serde_json::{Value, json};
@@ -30,6 +37,74 @@ const LINES_MAX: usize = 200;
 /// The largest quantity on one line.
 const QUANTITY_MAX: u32 = 1_000_000;
 
+/// The longest text of one line, in characters.
+const DESCRIPTION_LENGTH_MAX: usize = 200;
+
+parameters! {
+    /// The invoice in a path.
+    pub(crate) InvoicePath => [in_path("id", refer("InvoiceId"), "The invoice.")]
+}
+
+fn line_shape(members: Members, amount: &str) -> Members {
+    members
+        .with("description", text(1, DESCRIPTION_LENGTH_MAX, "What is sold."))
+        .with("quantity", count(1, QUANTITY_MAX.into(), "How many."))
+        .with("unit_amount", refer_as(amount, "The price of one, in the invoice's currency."))
+}
+
+fn line_example() -> Value {
+    json!({"description": "Consulting, October", "quantity": 1, "unit_amount": examples::money()})
+}
+
+described! {
+    /// The body of `POST /v1/invoices`.
+    pub(crate) NewInvoice => object("A draft. Its total is the exact sum of its lines, at most 99999999999.")
+        .with("client_id", refer("ClientId"))
+        .with("currency", currency())
+        .with("due_on", day("Date by which it is to be paid, in the years from 1970 to 2199."))
+        .with("lines", some_of(line_shape(object("A line."), "PositiveMoney").closed(), LINES_MAX, "What is owed for."))
+        .closed_like(json!({
+            "client_id": examples::CLIENT_ID, "currency": "EUR", "due_on": "2026-12-01", "lines": [line_example()],
+        }))
+}
+
+fn shape(lines: Option<Shape>) -> Members {
+    let members = object("An invoice.")
+        .with("id", refer("InvoiceId"))
+        .with("client_id", refer("ClientId"))
+        .with_or_null("number", text(1, 50, "The number printed on it; null for a draft."))
+        .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Where it stands."))
+        .with("total", refer_as("Money", "What is owed in all."))
+        .with("paid", refer_as("Money", "What has been paid of it."))
+        .with("version", number("Grows with each change."))
+        .with_or_null("issued_on", day("Date of issue; null for a draft."))
+        .with("due_on", day("Date by which it is to be paid."))
+        .with("overdue", flag("Whether it is owed, and that date has passed."));
+    match lines {
+        Some(lines) => members.with("lines", lines),
+        None => members,
+    }
+}
+
+fn example() -> Value {
+    json!({
+        "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "status": "open",
+        "total": examples::money(), "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
+        "issued_on": "2026-11-01", "due_on": "2026-12-01", "overdue": false,
+    })
+}
+
+described! {
+    /// An invoice with its lines.
+    pub(crate) InvoiceWithLines =>
+        shape(Some(list_of(line_shape(object("A line."), "Money").open(), "What is owed for.").into())).open()
+}
+
+described! {
+    /// An invoice after a change.
+    pub(crate) Invoiced => shape(None).open_like(example())
+}
+
 struct Draft {
     client_id: ClientId,
     total: PositiveMoney,
@@ -38,6 +113,15 @@ struct Draft {
 }
 
 /// Creates a draft.
+#[utoipa::path(
+    post,
+    path = "/v1/invoices",
+    operation_id = "createInvoice",
+    tag = "invoices",
+    params(ChangeHeaders),
+    request_body = NewInvoice,
+    responses((status = 201, description = "The draft.", body = InvoiceWithLines), UnknownInBody)
+)]
 pub(crate) async fn create(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -62,6 +146,14 @@ pub(crate) async fn create(
 }
 
 /// Issues a draft: it gets its number and is owed.
+#[utoipa::path(
+    post,
+    path = "/v1/invoices/{id}/send",
+    operation_id = "sendInvoice",
+    tag = "invoices",
+    params(InvoicePath, ChangeHeaders),
+    responses((status = 200, description = "The invoice, issued.", body = Invoiced), Conflict)
+)]
 pub(crate) async fn send(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -84,6 +176,14 @@ pub(crate) async fn send(
 }
 
 /// Voids an open invoice: it is owed no more, and its number stays used.
+#[utoipa::path(
+    post,
+    path = "/v1/invoices/{id}/void",
+    operation_id = "voidInvoice",
+    tag = "invoices",
+    params(InvoicePath, ChangeHeaders),
+    responses((status = 200, description = "The invoice, void.", body = Invoiced), Conflict)
+)]
 pub(crate) async fn void(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -103,6 +203,14 @@ pub(crate) async fn void(
 }
 
 /// Shows an invoice; a client sees its own only.
+#[utoipa::path(
+    get,
+    path = "/v1/invoices/{id}",
+    operation_id = "readInvoice",
+    tag = "invoices",
+    params(InvoicePath),
+    responses((status = 200, description = "The invoice.", body = InvoiceWithLines))
+)]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -171,9 +279,7 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
     let mut fields = Fields::parse(body)?;
     let client_id = fields.required("client_id");
     let currency = fields.required::<Currency>("currency");
-    let due_on = fields
-        .required("due_on")
-        .and_then(|day| plausible_day(day).map_err(|error| fields.problem("due_on", error)).ok());
+    let due_on = fields.day("due_on");
     let lines = fields.objects("lines", LINES_MAX, line);
     fields.finish()?;
     let (Some(client_id), Some(currency), Some(due_on), Some(lines)) = (client_id, currency, due_on, lines) else {
@@ -186,7 +292,7 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
 }
 
 fn line(fields: &mut Fields) -> Option<InvoiceLine> {
-    let description = fields.text("description", 1, 200);
+    let description = fields.text("description", 1, DESCRIPTION_LENGTH_MAX);
     let quantity = fields.count("quantity", QUANTITY_MAX);
     let unit_amount = fields.money("unit_amount");
     Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount?.into() })

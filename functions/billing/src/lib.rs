@@ -1,4 +1,5 @@
-//! The door for documents: clients, invoices, uploads; and for reading what became of payments and cases.
+//! The door for documents: clients, invoices, uploads; for reading what became of payments and cases; and for the whole
+//! API's description.
 //!
 //! In: HTTP. Out: rows, audit records and outbox rows in one transaction, then events on `InvoiceEventsTopic`;
 //! presigned URLs for uploads. May fail: the database (503). Who retries: the caller.
@@ -6,10 +7,12 @@
 mod cases;
 pub mod clients;
 pub mod config;
+pub mod docs;
 pub mod invoices;
 mod page;
 pub mod payments;
 mod timeline;
+mod unanswered;
 pub mod uploads;
 pub mod work;
 
@@ -17,11 +20,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::map_response;
-use axum::routing::{get, post};
 use quittance_idempotency::IdempotencyTable;
-use quittance_lambda::problem::{Problem, as_problem, unknown_route};
+use quittance_lambda::caller::Permission;
+use quittance_lambda::openapi;
+use quittance_lambda::openapi::operation::{asks, open};
+use quittance_lambda::problem::{Problem, as_problem};
 use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What billing works with.
 #[derive(Debug)]
@@ -40,22 +48,35 @@ pub struct Billing {
 
 /// The routes.
 pub fn router(billing: Arc<Billing>) -> Router {
-    Router::new()
-        .route("/v1/clients", post(clients::create))
-        .route("/v1/invoices", post(invoices::create))
-        .route("/v1/invoices/{id}", get(invoices::read))
-        .route("/v1/invoices/{id}/send", post(invoices::send))
-        .route("/v1/invoices/{id}/void", post(invoices::void))
-        .route("/v1/invoices/{id}/timeline", get(timeline::read))
-        .route("/v1/cases", get(cases::list))
-        .route("/v1/cases/{id}", get(cases::read))
-        .route("/v1/payments", get(payments::list))
-        .route("/v1/payments/{transaction_id}", get(payments::read))
-        .route("/v1/uploads", post(uploads::start))
-        .route("/v1/uploads/{id}", get(uploads::read))
-        .fallback(unknown_route)
-        .layer(map_response(as_problem))
-        .with_state(billing)
+    let (routes, _) = routes().split_for_parts();
+    let routes = routes.fallback(unanswered::answer).method_not_allowed_fallback(unanswered::answer);
+    routes.layer(map_response(as_problem)).with_state(billing)
+}
+
+/// What the routes say of themselves.
+#[must_use]
+pub fn description() -> OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Billing>> {
+    use Permission::{Read, ReadCases, UploadConfirmations, UploadStatements, WriteInvoices};
+    OpenApiRouter::with_openapi(openapi::document())
+        .routes(open(routes!(docs::describe)))
+        .routes(open(routes!(docs::page)))
+        .routes(open(routes!(docs::file)))
+        .routes(asks(&[WriteInvoices], routes!(clients::create)))
+        .routes(asks(&[WriteInvoices], routes!(invoices::create)))
+        .routes(asks(&[Read], routes!(invoices::read)))
+        .routes(asks(&[WriteInvoices], routes!(invoices::send)))
+        .routes(asks(&[WriteInvoices], routes!(invoices::void)))
+        .routes(asks(&[Read], routes!(timeline::read)))
+        .routes(asks(&[ReadCases], routes!(cases::list)))
+        .routes(asks(&[ReadCases], routes!(cases::read)))
+        .routes(asks(&[Read], routes!(payments::list)))
+        .routes(asks(&[Read], routes!(payments::read)))
+        .routes(asks(&[UploadConfirmations, UploadStatements], routes!(uploads::start)))
+        .routes(asks(&[Read], routes!(uploads::read)))
 }
 
 /// The database failed: logged here, told to the caller without details.

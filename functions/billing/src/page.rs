@@ -1,7 +1,11 @@
 //! `?limit=&cursor=` of lists.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
+use quittance_lambda::openapi::parameters::in_query;
+use quittance_lambda::openapi::schema::{Members, count, list_of, object, refer, words};
+use quittance_lambda::parameters;
 use quittance_lambda::problem::{FieldProblem, Problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,6 +15,26 @@ const LIMIT_DEFAULT: i64 = 50;
 
 /// The most entries of a page.
 const LIMIT_MAX: i64 = 200;
+
+parameters! {
+    /// The query of every list.
+    pub(crate) PageParameters => [
+        in_query(
+            "limit",
+            count(1, LIMIT_MAX.unsigned_abs(), "Entries of the page.").default(Some(json!(LIMIT_DEFAULT))),
+            "How many entries at most.",
+        ),
+        in_query("cursor", words("An id."), "The `next_cursor` of an earlier answer; without it the list begins."),
+    ]
+}
+
+/// What every list answers, apart from its entries.
+pub(crate) fn shape(name: &str, entry: &str) -> Members {
+    let entries = list_of(refer(entry), "Oldest first.");
+    object("A page of a list.")
+        .with(name, entries)
+        .with_or_null("next_cursor", words("Where the next page begins; null on the last."))
+}
 
 /// The query of a list, as it came.
 #[derive(Debug, Deserialize)]
@@ -34,26 +58,35 @@ impl PageQuery {
     /// # Errors
     /// 400 if the limit is out of bounds or the cursor is none of ours.
     pub(crate) fn page<T: FromStr>(&self) -> Result<Page<T>, Problem> {
-        let refuse = |pointer: &str, detail: String| {
-            Problem::invalid(vec![FieldProblem { pointer: pointer.to_owned(), detail }])
-        };
         let limit = match self.limit.as_deref() {
             None => LIMIT_DEFAULT,
             Some(text) => text
                 .parse()
                 .ok()
                 .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                .ok_or_else(|| refuse("limit", format!("must be a whole number from 1 to {LIMIT_MAX}")))?,
+                .ok_or_else(|| refused("limit", format!("must be a whole number from 1 to {LIMIT_MAX}")))?,
         };
         let after = match self.cursor.as_deref() {
             None => None,
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| refuse("cursor", "must be the next_cursor of an earlier answer".to_owned()))?,
-            ),
+            Some(text) => {
+                Some(text.parse().map_err(|_| refused("cursor", "must be the next_cursor of an earlier answer"))?)
+            }
         };
         Ok(Page { limit, after })
     }
+}
+
+/// Reads a parameter of a query, if it is there.
+///
+/// # Errors
+/// 400 if it does not parse.
+pub(crate) fn query_value<T: FromStr<Err: Display>>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
+    text.map(str::parse).transpose().map_err(|error: T::Err| refused(name, error))
+}
+
+/// 400: a parameter of a query is not what it should be.
+pub(crate) fn refused(name: &str, detail: impl Display) -> Problem {
+    Problem::invalid(vec![FieldProblem { pointer: name.to_owned(), detail: detail.to_string() }])
 }
 
 impl<T> Page<T> {

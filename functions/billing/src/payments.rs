@@ -1,26 +1,121 @@
 //! `/v1/payments`: reading what became of payments.
 
-use std::fmt::Display;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use chrono::Utc;
 use quittance_domain::id::{PaymentId, TransactionId};
-use quittance_lambda::accepted;
+use quittance_domain::payment::PaymentStatus;
+use quittance_domain::refund::RefundStatus;
 use quittance_lambda::caller::{Caller, Permission, Reach};
-use quittance_lambda::problem::{FieldProblem, Problem};
+use quittance_lambda::openapi::examples;
+use quittance_lambda::openapi::parameters::{PaymentPath, in_query};
+use quittance_lambda::openapi::schema::{Members, list_of, object, one_of, refer, refer_as, time, words};
+use quittance_lambda::problem::Problem;
+use quittance_lambda::{accepted, described, parameters};
 use quittance_store::payments::{PaymentFilter, PaymentView};
 use quittance_store::refunds::RefundView;
 use quittance_store::{payments, refunds};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::page::PageQuery;
+use crate::page::{self, PageParameters, PageQuery, query_value};
 use crate::{Billing, unavailable};
 
+/// What a payment's status is while the processor has not recorded it.
+const ACCEPTED: &str = "accepted";
+
+parameters! {
+    /// Which payments are wanted.
+    pub(crate) PaymentParameters => [
+        in_query("status", one_of(statuses(), "Where they stand."), "Payments with this status only."),
+        in_query("invoice_id", refer("InvoiceId"), "Payments that name this invoice only."),
+    ]
+}
+
+fn statuses() -> impl Iterator<Item = &'static str> {
+    PaymentStatus::ALL.iter().map(|status| status.as_str())
+}
+
+fn shape(description: &str) -> Members {
+    object(description)
+        .with("id", refer("PaymentId"))
+        .with("transaction_id", refer("TransactionId"))
+        .with("provider", refer("Provider"))
+        .with("status", one_of(statuses(), "Where it stands."))
+        .with_or_null("amount", refer_as("Money", "What was captured, or else claimed."))
+        .with_or_null("returned", refer_as("Money", "What went back."))
+        .with_or_null("invoice_id", refer_as("InvoiceId", "The first invoice that it names."))
+        .with_or_null("invoice_ids", list_of(refer("InvoiceId"), "All of them; null for a client's own users."))
+        .with_or_null("allocated", refer_as("Money", "What went to invoices."))
+        .with_or_null("surplus", refer_as("Money", "What is credit or in suspense."))
+        .with("created_at", time("When it was first heard of."))
+        .with("updated_at", time("When it last changed."))
+}
+
+fn example() -> Value {
+    json!({
+        "id": examples::PAYMENT_ID, "transaction_id": examples::TRANSACTION_ID, "provider": examples::PROVIDER,
+        "status": "confirmed", "amount": examples::money(), "returned": {"value": "0.00", "currency": "EUR"},
+        "invoice_id": examples::INVOICE_ID, "invoice_ids": [examples::INVOICE_ID], "allocated": examples::money(),
+        "surplus": {"value": "0.00", "currency": "EUR"}, "created_at": examples::TIME, "updated_at": examples::TIME,
+    })
+}
+
+described! {
+    /// A payment in a list.
+    pub(crate) Payment => shape("A payment, as far as the caller may see it.").open_like(example())
+}
+
+described! {
+    /// A payment with its refunds.
+    pub(crate) PaymentWithRefunds => shape("A payment with its refunds.")
+        .with("refunds", list_of(
+            object("A refund that staff asked for.")
+                .with("id", refer("RefundId"))
+                .with("amount", refer("Money"))
+                .with("status", one_of(RefundStatus::ALL.iter().map(|status| status.as_str()), "How far it is."))
+                .with_or_null("reason", words("Why staff want it; null for a client's own users."))
+                .with_or_null("refusal", words("Why it was refused; null for a client's own users."))
+                .with("requested_at", time("When it was asked for."))
+                .open(),
+            "In the order in which they were asked for.",
+        ))
+        .open()
+}
+
+described! {
+    /// A payment that is accepted and not recorded yet.
+    pub(crate) AcceptedPayment => object("A payment that was accepted and is not recorded yet; ask again shortly.")
+        .with("transaction_id", refer("TransactionId"))
+        .with("provider", refer("Provider"))
+        .with("status", one_of([ACCEPTED], "It was accepted."))
+        .with("created_at", time("When it was accepted."))
+        .open()
+}
+
+described! {
+    /// What becomes of a payment.
+    pub(crate) PaymentState => utoipa::openapi::schema::AnyOfBuilder::new()
+        .item(refer("PaymentWithRefunds"))
+        .item(refer("AcceptedPayment")), holding [PaymentWithRefunds, AcceptedPayment]
+}
+
+described! {
+    /// A page of payments.
+    pub(crate) Payments => page::shape("payments", "Payment").open(), holding [Payment]
+}
+
 /// Shows a payment; a client sees those of its own invoices only.
+#[utoipa::path(
+    get,
+    path = "/v1/payments/{transaction_id}",
+    operation_id = "readPayment",
+    tag = "payments",
+    params(PaymentPath),
+    responses((status = 200, description = "The payment.", body = PaymentState))
+)]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -48,7 +143,8 @@ async fn accepted_only(billing: &Billing, name: &TransactionId, reach: Reach) ->
         tracing::error!(error = %error, "what was accepted cannot be read");
         Problem::unavailable(2)
     })?;
-    let shown = |at: String| json!({"transaction_id": name, "provider": name.provider(), "status": "accepted", "created_at": at});
+    let shown =
+        |at: String| json!({"transaction_id": name, "provider": name.provider(), "status": ACCEPTED, "created_at": at});
     Ok(accepted_at.map(shown))
 }
 
@@ -60,6 +156,14 @@ pub(crate) struct PaymentQuery {
 }
 
 /// Lists payments, oldest first; a client sees those of its own invoices only.
+#[utoipa::path(
+    get,
+    path = "/v1/payments",
+    operation_id = "listPayments",
+    tag = "payments",
+    params(PaymentParameters, PageParameters),
+    responses((status = 200, description = "A page of payments.", body = Payments))
+)]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
@@ -77,12 +181,6 @@ pub(crate) async fn list(
     let found = payments::list(&billing.database, &filter, page.to_read()).await.map_err(unavailable)?;
     let entries = found.into_iter().map(|payment| (payment.id.to_string(), shown(&payment, reach))).collect();
     Ok(Json(page.answer("payments", entries)))
-}
-
-fn query_value<T: FromStr<Err: Display>>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
-    let refuse =
-        |error: T::Err| Problem::invalid(vec![FieldProblem { pointer: name.to_owned(), detail: error.to_string() }]);
-    text.map(str::parse).transpose().map_err(refuse)
 }
 
 /// A payment, as far as the caller may see it.

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use quittance_domain::id::{AuditId, InvoiceId};
+use quittance_domain::invoice::InvoiceStatus;
 use quittance_lambda::caller::{Caller, Permission, Reach};
+use quittance_lambda::described;
+use quittance_lambda::openapi::examples;
+use quittance_lambda::openapi::schema::{number, object, one_of, refer, refer_as, time, words};
 use quittance_lambda::problem::Problem;
 use quittance_store::audit::{self, TimelineEntry};
 use quittance_store::invoices;
 use serde_json::{Value, json};
 
-use crate::page::PageQuery;
+use crate::invoices::InvoicePath;
+use crate::page::{self, PageParameters, PageQuery};
 use crate::{Billing, path_id, unavailable};
 
 /// Members of an invoice's state that are shown, where a record has them.
@@ -20,7 +25,41 @@ const STATE: [&str; 3] = ["status", "paid", "version"];
 /// Changes whose reason our staff wrote, for us.
 const INTERNAL: [&str; 4] = ["case.decided", "payment.merged", "payment.refund_requested", "payment.refund_changed"];
 
+described! {
+    /// Something that happened to an invoice.
+    pub(crate) Happening => object("Something that happened to the invoice, or to a payment of it.")
+        .with("id", refer_as("AuditId", "Its audit record."))
+        .with("at", time("When."))
+        .with("what", words("What, in the past tense."))
+        .with_or_null("why", words("Why; null for a client's own users where our staff wrote it for us."))
+        .with("by", words("Who; for a client's own users only what kind of caller."))
+        .with("subject", words("The id of what was changed."))
+        .with_or_null("invoice", object("How the invoice stood afterwards, where that changed.")
+            .perhaps("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Its status."))
+            .perhaps("paid", refer("Money"))
+            .perhaps("version", number("Its version."))
+            .open())
+        .open_like(json!({
+            "id": examples::AUDIT_ID, "at": examples::TIME, "what": "invoice.issued",
+            "why": "requested through the API", "by": "user", "subject": examples::INVOICE_ID,
+            "invoice": {"status": "open", "paid": {"value": "0.00", "currency": "EUR"}, "version": 2},
+        }))
+}
+
+described! {
+    /// A page of a timeline.
+    pub(crate) Timeline => page::shape("timeline", "Happening").open(), holding [Happening]
+}
+
 /// Shows the timeline; a client sees its own invoices' only, and neither which person of ours did what nor why.
+#[utoipa::path(
+    get,
+    path = "/v1/invoices/{id}/timeline",
+    operation_id = "readTimeline",
+    tag = "invoices",
+    params(InvoicePath, PageParameters),
+    responses((status = 200, description = "A page of the timeline.", body = Timeline))
+)]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     caller: Caller,

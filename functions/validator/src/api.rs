@@ -11,14 +11,26 @@ use quittance_domain::command::PaymentCommand;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::correlation;
 use quittance_lambda::idempotency_key;
+use quittance_lambda::openapi::parameters::{ChangeHeaders, PaymentPath};
+use quittance_lambda::openapi::responses::UnknownInBody;
 use quittance_lambda::problem::Problem;
 use quittance_store::invoices;
 
 use crate::Validator;
+use crate::bodies::{AcceptedOnce, Confirmation, NewPayment};
 use crate::commands::{ClaimRequest, ConfirmRequest};
 use crate::once::send_once;
 
 /// Takes note that a client says it has paid or, with a payment method, that its gateway is to collect the payment.
+#[utoipa::path(
+    post,
+    path = "/v1/payments",
+    operation_id = "claimPayment",
+    tag = "payments",
+    params(ChangeHeaders),
+    request_body = NewPayment,
+    responses(AcceptedOnce, UnknownInBody)
+)]
 pub(crate) async fn claim(
     State(validator): State<Arc<Validator>>,
     caller: Caller,
@@ -47,6 +59,15 @@ pub(crate) async fn claim(
 
 /// Takes note of what a trusted machine knows to have arrived. Payment and invoice may be unknown: money is never
 /// refused.
+#[utoipa::path(
+    post,
+    path = "/v1/payments/{transaction_id}/confirmation",
+    operation_id = "confirmPayment",
+    tag = "payments",
+    params(PaymentPath, ChangeHeaders),
+    request_body = Confirmation,
+    responses(AcceptedOnce)
+)]
 pub(crate) async fn confirm(
     State(validator): State<Arc<Validator>>,
     caller: Caller,

@@ -15,14 +15,17 @@ use uuid::Uuid;
 use crate::FUNCTION;
 
 /// What a trusted machine may confirm.
-const CONFIRMABLE: [FactKind; 4] =
+pub(crate) const CONFIRMABLE: [FactKind; 4] =
     [FactKind::Settlement, FactKind::Refund, FactKind::RefundFailure, FactKind::Reversal];
 
 /// The longest name of a movement: bank references have 35 characters (ISO 20022 `Max35Text`), gateways' ids more.
-const MOVEMENT_LENGTH_MAX: usize = 100;
+pub(crate) const MOVEMENT_LENGTH_MAX: usize = 100;
 
 /// The most invoices that one payment names.
-const INVOICES_MAX: usize = 20;
+pub(crate) const INVOICES_MAX: usize = 20;
+
+/// The longest number of an invoice, in characters.
+pub(crate) const INVOICE_NUMBER_LENGTH_MAX: usize = 50;
 
 /// The longest name that a gateway has for a card or mandate.
 const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
@@ -211,7 +214,7 @@ impl ConfirmRequest {
 /// The invoices that a confirmation names: one by id or by number, or several by their ids.
 fn invoices(fields: &mut Fields) -> Vec<InvoiceHint> {
     let by_id = fields.optional::<InvoiceId>("invoice_id").map(InvoiceHint::Id);
-    let by_number = fields.optional_text("invoice_number", 50).map(InvoiceHint::Number);
+    let by_number = fields.optional_text("invoice_number", INVOICE_NUMBER_LENGTH_MAX).map(InvoiceHint::Number);
     let several = fields.optional_texts("invoice_ids", INVOICES_MAX, ID_LENGTH_MAX).unwrap_or_default();
     let named = usize::from(by_id.is_some()) + usize::from(by_number.is_some()) + usize::from(!several.is_empty());
     if named > 1 {

@@ -17,15 +17,17 @@ use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::correlation;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
+use quittance_lambda::openapi::parameters::{CasePath, ChangeHeaders, PaymentPath};
 use quittance_lambda::problem::Problem;
 use quittance_store::{StoreError, cases, references};
 use uuid::Uuid;
 
 use crate::Validator;
+use crate::bodies::{AcceptedOnce, Application, Decision, Merge, NewRefund};
 use crate::once::send_once;
 
 /// The longest reason, in characters.
-const REASON_LENGTH_MAX: usize = 500;
+pub(crate) const REASON_LENGTH_MAX: usize = 500;
 
 /// Names refunds after the request that asks for them, so that a repeated request asks for the same refund.
 const REFUND_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_2c1e_7a54_4c1b_9b0e_5d6a_7c3f_1e42);
@@ -61,6 +63,15 @@ impl<'a> Request<'a> {
 }
 
 /// Asks for money of a payment to go back.
+#[utoipa::path(
+    post,
+    path = "/v1/payments/{transaction_id}/refunds",
+    operation_id = "requestRefund",
+    tag = "payments",
+    params(PaymentPath, ChangeHeaders),
+    request_body = NewRefund,
+    responses(AcceptedOnce)
+)]
 pub(crate) async fn refund(
     State(validator): State<Arc<Validator>>,
     caller: Caller,
@@ -85,6 +96,15 @@ pub(crate) async fn refund(
 }
 
 /// Says that another payment is the same money as this one.
+#[utoipa::path(
+    post,
+    path = "/v1/payments/{transaction_id}/merge",
+    operation_id = "mergePayments",
+    tag = "payments",
+    params(PaymentPath, ChangeHeaders),
+    request_body = Merge,
+    responses(AcceptedOnce)
+)]
 pub(crate) async fn merge(
     State(validator): State<Arc<Validator>>,
     caller: Caller,
@@ -110,6 +130,15 @@ pub(crate) async fn merge(
 }
 
 /// Pays another invoice of the client with the surplus that a case is about.
+#[utoipa::path(
+    post,
+    path = "/v1/cases/{id}/apply",
+    operation_id = "applyCase",
+    tag = "cases",
+    params(CasePath, ChangeHeaders),
+    request_body = Application,
+    responses(AcceptedOnce)
+)]
 pub(crate) async fn apply(
     State(validator): State<Arc<Validator>>,
     caller: Caller,
@@ -127,6 +156,15 @@ pub(crate) async fn apply(
 }
 
 /// Gives back the surplus that a case is about.
+#[utoipa::path(
+    post,
+    path = "/v1/cases/{id}/refund",
+    operation_id = "refundCase",
+    tag = "cases",
+    params(CasePath, ChangeHeaders),
+    request_body = Decision,
+    responses(AcceptedOnce)
+)]
 pub(crate) async fn refund_case(
     State(validator): State<Arc<Validator>>,
     caller: Caller,
@@ -140,6 +178,15 @@ pub(crate) async fn refund_case(
 }
 
 /// Leaves everything as it is.
+#[utoipa::path(
+    post,
+    path = "/v1/cases/{id}/dismiss",
+    operation_id = "dismissCase",
+    tag = "cases",
+    params(CasePath, ChangeHeaders),
+    request_body = Decision,
+    responses(AcceptedOnce)
+)]
 pub(crate) async fn dismiss(
     State(validator): State<Arc<Validator>>,
     caller: Caller,

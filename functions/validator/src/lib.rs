@@ -7,6 +7,7 @@
 //! that cannot be understood is kept in the validator's own dead-letter queue.
 
 pub mod api;
+mod bodies;
 pub mod commands;
 pub mod config;
 pub mod decisions;
@@ -20,13 +21,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::post;
 use quittance_idempotency::IdempotencyTable;
+use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
+use quittance_lambda::openapi;
+use quittance_lambda::openapi::operation::{asks, open};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::problem::{as_problem, unknown_route};
 use quittance_store::Database;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::bodies::Accepted;
 use crate::rejections::Rejections;
 use crate::signing_secrets::SigningSecrets;
 
@@ -56,17 +63,29 @@ pub struct Validator {
 
 /// The routes.
 pub fn router(validator: Arc<Validator>) -> Router {
-    Router::new()
-        .route("/v1/payments", post(api::claim))
-        .route("/v1/payments/{transaction_id}/confirmation", post(api::confirm))
-        .route("/v1/payments/{transaction_id}/refunds", post(decisions::refund))
-        .route("/v1/payments/{transaction_id}/merge", post(decisions::merge))
-        .route("/v1/cases/{id}/apply", post(decisions::apply))
-        .route("/v1/cases/{id}/refund", post(decisions::refund_case))
-        .route("/v1/cases/{id}/dismiss", post(decisions::dismiss))
-        .route("/webhooks/{provider}", post(webhooks::receive))
+    let (routes, _) = routes().split_for_parts();
+    routes
         .fallback(unknown_route)
         .layer(map_response(as_problem))
         .layer(from_fn_with_state(Arc::clone(&validator), door::watch))
         .with_state(validator)
+}
+
+/// What the routes say of themselves.
+#[must_use]
+pub fn description() -> OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Validator>> {
+    use Permission::{ClaimPayments, ConfirmPayments, DecideCases, RefundPayments};
+    OpenApiRouter::with_openapi(openapi::document_with::<Accepted>())
+        .routes(asks(&[ClaimPayments], routes!(api::claim)))
+        .routes(asks(&[ConfirmPayments], routes!(api::confirm)))
+        .routes(asks(&[RefundPayments], routes!(decisions::refund)))
+        .routes(asks(&[DecideCases], routes!(decisions::merge)))
+        .routes(asks(&[DecideCases], routes!(decisions::apply)))
+        .routes(asks(&[DecideCases], routes!(decisions::refund_case)))
+        .routes(asks(&[DecideCases], routes!(decisions::dismiss)))
+        .routes(open(routes!(webhooks::receive)))
 }

@@ -23,6 +23,9 @@ const LEASE: TimeDelta = TimeDelta::seconds(40);
 /// Seconds after which a caller may try again when something is away.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
+/// What an accepted request's status is.
+pub(crate) const ACCEPTED: &str = "accepted";
+
 /// The answer to an accepted request: the payment, and the refund that was asked for.
 #[derive(Debug, Serialize)]
 struct Accepted<'a> {
@@ -110,7 +113,7 @@ pub(crate) fn unavailable(error: &IdempotencyError) -> Problem {
 }
 
 fn accepted_response(transaction_id: &str, refund_id: Option<RefundId>) -> Response {
-    let body = Json(Accepted { transaction_id, refund_id, status: "accepted" });
+    let body = Json(Accepted { transaction_id, refund_id, status: ACCEPTED });
     let mut response = (StatusCode::ACCEPTED, body).into_response();
     // A transaction id has only characters that a header and a path can hold.
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/payments/{transaction_id}")) {

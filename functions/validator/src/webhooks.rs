@@ -11,11 +11,13 @@ use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_lambda::batch::{Record, Refusal};
 use quittance_lambda::correlation;
 use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::openapi::responses::Unauthentic;
 use quittance_lambda::problem::Problem;
 use quittance_providers::{Forged, Notice, Webhooks, by_name};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::bodies::{GatewayMessage, ProviderPath};
 use crate::commands::envelope;
 use crate::{FUNCTION, Validator};
 
@@ -23,6 +25,15 @@ use crate::{FUNCTION, Validator};
 const BYTES_MAX: usize = 1024 * 1024;
 
 /// Takes a gateway's message: verified, made durable, then answered.
+#[utoipa::path(
+    post,
+    path = "/webhooks/{provider}",
+    operation_id = "receiveWebhook",
+    tag = "webhooks",
+    params(ProviderPath),
+    request_body = GatewayMessage,
+    responses((status = 200, description = "It is durable; without a body."), Unauthentic)
+)]
 pub(crate) async fn receive(
     State(validator): State<Arc<Validator>>,
     Path(provider): Path<String>,
@@ -41,7 +52,7 @@ pub(crate) async fn receive(
     }
     if let Err(forged) = verify(&validator, (name, webhooks), &headers, &body).await? {
         validator.rejections.note(forged.code(), name, &body).await;
-        return Err(unauthentic(forged));
+        return Err(Problem::unauthentic(format!("{forged}; nothing was kept")));
     }
     match webhooks.read(&body) {
         Ok(notices) => take(&validator, name, notices, &body, correlation::of(&headers)).await?,
@@ -73,11 +84,6 @@ async fn verify(
         Some(now) if now != secrets => Ok(webhooks.verify(headers, body, &now, Utc::now())),
         _ => Ok(verdict),
     }
-}
-
-fn unauthentic(forged: Forged) -> Problem {
-    let detail = format!("{forged}; nothing was kept");
-    Problem::new(StatusCode::UNAUTHORIZED, "unauthentic-webhook", "The webhook is not authentic", detail)
 }
 
 /// Makes durable what the message tells, and what of it is new to this build.

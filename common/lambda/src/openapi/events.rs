@@ -1,0 +1,179 @@
+//! The events that go out as signed webhooks: each type of [`InvoiceEvent`] in its CloudEvents envelope.
+
+use quittance_domain::event::{EVENT_VERSION, ReleaseReason};
+use quittance_domain::invoice::InvoiceStatus;
+use quittance_domain::settlement::SurplusReason;
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem, PathsBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{ContentBuilder, Paths, RefOr, Required, ResponseBuilder};
+
+use super::parameters::in_header;
+use super::schema::{Members, day, list_of, matching, number, object, one_of, refer, refer_as, time, words};
+
+#[cfg(doc)]
+use quittance_domain::event::InvoiceEvent;
+
+/// What each type tells, and what it carries beside the envelope.
+fn all() -> [(&'static str, &'static str, ObjectBuilder); 11] {
+    let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("InvoiceSummary"));
+    [
+        ("invoice.issued", "The invoice got its number and is owed.", changed().open()),
+        ("invoice.voided", "The invoice is owed no more.", changed().open()),
+        ("invoice.paid", "The invoice is paid in full.", settled().open()),
+        ("invoice.partially_paid", "Some of the invoice is paid.", settled().open()),
+        ("payment.surplus_recorded", "Money came in that no invoice could take.", surplus_recorded().open()),
+        ("invoice.reopened", "Money was taken back from the invoice, which is owed again.", reopened().open()),
+        ("payment.surplus_reduced", "Surplus money went back or pays an invoice.", surplus_reduced().open()),
+        ("payment.duplicate_recorded", "One more source tells of money that was posted before.", noted().open()),
+        ("payment.contradiction_found", "Sources disagree; the lower amount is posted.", noted().open()),
+        ("payment.refund_refused", "More was to be refunded than there is.", refund_refused().open()),
+        ("receipt.issued", "A receipt was made.", receipt().open()),
+    ]
+}
+
+fn changed() -> Members {
+    object("The invoice after the change.")
+        .with("invoice", refer("InvoiceSummary"))
+        .with("client", refer("ClientDetails"))
+}
+
+/// What every event about a payment carries.
+fn told(description: &str) -> Members {
+    object(description)
+        .with("payment", refer("PaymentSummary"))
+        .with("audit_id", refer_as("AuditId", "The audit record of the change."))
+}
+
+fn settled() -> Members {
+    told("The invoice after the allocation.")
+        .with("invoice", refer("InvoiceSummary"))
+        .with("client", refer("ClientDetails"))
+        .with("allocated", refer_as("Money", "What went to this invoice."))
+}
+
+fn surplus_recorded() -> Members {
+    told("Whose credit it is; without a client the payer is unknown.")
+        .with("amount", refer_as("Money", "How much is surplus."))
+        .with("reason", one_of(SurplusReason::ALL.iter().map(|reason| reason.as_str()), "Why."))
+        .perhaps("client", refer("ClientDetails"))
+        .perhaps("invoice", refer("InvoiceSummary"))
+}
+
+fn why() -> ObjectBuilder {
+    one_of(ReleaseReason::ALL.iter().map(|reason| reason.as_str()), "Why.")
+}
+
+fn reopened() -> Members {
+    told("The invoice afterwards.")
+        .with("invoice", refer("InvoiceSummary"))
+        .with("client", refer("ClientDetails"))
+        .with("released", refer_as("Money", "How much was taken back."))
+        .with("reason", why())
+}
+
+fn surplus_reduced() -> Members {
+    told("Whose credit it was; without a client it was in suspense.")
+        .with("amount", refer_as("Money", "How much left."))
+        .with("reason", why())
+        .perhaps("client", refer("ClientDetails"))
+}
+
+fn refund_refused() -> Members {
+    told("The refund.")
+        .with("refund_id", refer("RefundId"))
+        .with("amount", refer_as("Money", "What was asked for."))
+        .with("reason", words("Why it is refused, for people."))
+}
+
+fn receipt() -> Members {
+    object("The receipt.")
+        .with("number", words("Unique, never reused, with gaps."))
+        .with("document_key", words("Key of the PDF in the documents bucket."))
+        .with("settled", settled().open())
+}
+
+/// The shapes that the events share, for the document's `components`.
+#[must_use]
+pub fn components() -> [(String, RefOr<Schema>); 4] {
+    let statuses = InvoiceStatus::ALL.map(InvoiceStatus::as_str);
+    let invoice = object("An invoice as events tell of it.")
+        .with("id", refer("InvoiceId"))
+        .with("number", words("The number printed on it."))
+        .with("total", refer_as("Money", "What is owed in all."))
+        .with("paid", refer_as("Money", "What has been paid of it."))
+        .with("status", one_of(statuses, "Where it stands after the change."))
+        .with("version", number("Grows with each change."))
+        .with("issued_on", day("Date of issue."))
+        .with("due_on", day("Date by which it is to be paid."));
+    let payment = object("A payment as events tell of it.")
+        .with("id", refer("PaymentId"))
+        .with("transaction_id", refer("TransactionId"))
+        .with("provider", refer("Provider"))
+        .with("amount", refer_as("Money", "What was paid in all."))
+        .with("paid_at", time("When the money moved."));
+    let client = object("The party that owes.")
+        .with("id", refer("ClientId"))
+        .with("name", words("Legal name."))
+        .with("email", words("Where documents are sent."))
+        .with("address", list_of(words("A line."), "Postal address, one line per element."))
+        .perhaps("tax_id", words("VAT or other tax number."));
+    [
+        ("InvoiceSummary".to_owned(), invoice.open().into()),
+        ("PaymentSummary".to_owned(), payment.open().into()),
+        ("ClientDetails".to_owned(), client.open().into()),
+        ("CloudEvent".to_owned(), envelope().open().into()),
+    ]
+}
+
+fn envelope() -> Members {
+    object("A CloudEvent 1.0 (JSON). Consumers that keep an invoice's state compare `invoiceversion`: order is best effort.")
+        .with("specversion", one_of(["1.0"], "The version of CloudEvents."))
+        .with("id", words("Unique per source; a redelivery keeps it. Also the header `webhook-id`."))
+        .with("source", matching("^/quittance/[a-z]+$", "The function that says it."))
+        .with("subject", words("The invoice, or else the payment."))
+        .with("time", time("When it happened."))
+        .with("datacontenttype", one_of(["application/json"], "The media type of `data`."))
+        .with("correlationid", words("Ties together all that one request or message caused."))
+        .perhaps("invoiceversion", number("The invoice's version after the change."))
+        .perhaps("traceparent", words("W3C trace context."))
+}
+
+/// The document's `webhooks`.
+#[must_use]
+pub fn webhooks() -> Paths {
+    let mut paths = PathsBuilder::new();
+    for (name, description, data) in all() {
+        paths = paths.path(name, PathItem::new(HttpMethod::Post, webhook(name, description, data)));
+    }
+    paths.build()
+}
+
+fn webhook(name: &str, description: &str, data: ObjectBuilder) -> Operation {
+    let schema = format!("urn:quittance:{name}:{EVENT_VERSION}");
+    let event = object(description)
+        .with("type", one_of([name], "What happened."))
+        .with("dataschema", one_of([schema.as_str()], "The shape of `data`, with its version."))
+        .with("data", data);
+    let body = AllOfBuilder::new().item(refer("CloudEvent")).item(event.open());
+    let content = ContentBuilder::new().schema(Some(body)).build();
+    let request = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+    let headers = [
+        in_header("webhook-id", words("The event's `id`."), "Tells a repetition."),
+        in_header("webhook-timestamp", matching("^[0-9]+$", "Seconds since 1970."), "When it was sent."),
+        in_header(
+            "webhook-signature",
+            matching("^v1,[A-Za-z0-9+/]+={0,2}$", "`v1,` and base64 of HMAC-SHA256."),
+            "Signs `<webhook-id>.<webhook-timestamp>.<body>` with the receiver's secret (Standard Webhooks 1.0).",
+        ),
+    ];
+    let taken = ResponseBuilder::new().description("Any 2xx within 10 seconds: taken. Anything else: it comes again.");
+    OperationBuilder::new()
+        .tag("events")
+        .summary(Some(description))
+        .operation_id(Some(name))
+        .parameters(Some(headers))
+        .request_body(Some(request.build()))
+        .response("2XX", taken.build())
+        .build()
+}

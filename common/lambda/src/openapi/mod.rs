@@ -1,0 +1,87 @@
+//! What the HTTP API's description (OpenAPI 3.1) is made of. Each door describes itself beside the code that answers;
+//! here is what the doors share: shapes, refusals, who may, and the events that go out.
+
+pub mod events;
+pub mod examples;
+pub mod names;
+pub mod operation;
+pub mod parameters;
+pub mod responses;
+pub mod schema;
+
+use utoipa::ToSchema;
+use utoipa::openapi::security::{ClientCredentials, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{Components, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths, ServerBuilder};
+
+use crate::caller::Permission;
+use crate::openapi::operation::{MACHINES, PEOPLE};
+
+const ABOUT: &str = "Settles B2B invoices: clients claim that they have paid, gateways and the bank prove it, staff \
+    decide what is left over.\n\nErrors are `application/problem+json` (RFC 9457) and tell all problems of a request at \
+    once; a 4xx has changed nothing. What API Gateway answers by itself (401, 429) is plain JSON. A path that no route \
+    has answers 404. Another client's things answer 404 as if they were not there. Requests that change something take \
+    an `Idempotency-Key`: repeated with the same key and body they have one effect. Lists take `limit` and `cursor`. \
+    Times are RFC 3339 in UTC; amounts are texts, so that no reader takes them for floats.";
+
+/// What the operations are about.
+const TAGS: [(&str, &str); 8] = [
+    ("clients", "The parties that owe."),
+    ("invoices", "Drafts, issued and void invoices, and what happened to them."),
+    ("payments", "Claims, confirmations, refunds, and what became of payments."),
+    ("cases", "What there is to decide about payments."),
+    ("uploads", "Files of payment confirmations and bank statements."),
+    ("webhooks", "What the gateways tell us."),
+    ("events", "What we tell the platform."),
+    ("description", "This document."),
+];
+
+/// The document without any path: what it is, how callers prove who they are, and the shapes that all doors share.
+#[must_use]
+pub fn document() -> OpenApi {
+    let mut components = names::components();
+    components.responses.extend(responses::components());
+    add_security(&mut components);
+    OpenApiBuilder::new()
+        .info(info())
+        .servers(Some([ServerBuilder::new().url(".").description(Some("Beside this document.")).build()]))
+        .paths(Paths::new())
+        .components(Some(components))
+        .tags(Some(TAGS.map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())))
+        .build()
+}
+
+/// The same, with a shape that a room's operations share.
+#[must_use]
+pub fn document_with<T: ToSchema>() -> OpenApi {
+    let mut document = document();
+    document.components.get_or_insert_default().schemas.insert(T::name().into_owned(), T::schema());
+    document
+}
+
+fn info() -> Info {
+    InfoBuilder::new()
+        .title("Quittance")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .license(Some(License::new(env!("CARGO_PKG_LICENSE"))))
+        .build()
+}
+
+fn add_security(components: &mut Components) {
+    let people = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("An access token of a person, from the Cognito user pool; its groups say what they may."))
+        .build();
+    let scopes = Permission::ALL.iter().map(|permission| (permission.scope(), permission.describe().to_owned()));
+    // Where tokens are given out differs from stack to stack; the template names it.
+    let flow = ClientCredentials::new("/oauth2/token", Scopes::from_iter(scopes));
+    let machines = OAuth2::with_description(
+        [Flow::ClientCredentials(flow)],
+        "An access token of a machine client, from `/oauth2/token` of the user pool's own domain. No client may both \
+         create payments and prove them.",
+    );
+    components.add_security_scheme(PEOPLE, SecurityScheme::Http(people));
+    components.add_security_scheme(MACHINES, SecurityScheme::OAuth2(machines));
+}

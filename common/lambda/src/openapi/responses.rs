@@ -1,0 +1,180 @@
+//! The refusals that all doors share.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use utoipa::IntoResponses;
+use utoipa::openapi::{ContentBuilder, Header, Ref, RefOr, Response, ResponseBuilder};
+
+use crate::fields::BODY_BYTES_MAX;
+use crate::idempotency_key;
+use crate::openapi::examples;
+use crate::openapi::schema::{count, object, refer, words};
+use crate::problem::{FieldProblem, PROBLEM_JSON, Problem};
+
+/// An answer that many operations give: its status, its name in the document, and what it means.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: &'static str,
+    name: &'static str,
+    description: &'static str,
+    speaker: Speaker,
+}
+
+/// Who refuses.
+#[derive(Debug, Clone, Copy)]
+enum Speaker {
+    /// A function, in these words.
+    Function(fn() -> Problem),
+    /// API Gateway, before any function is asked.
+    Gateway,
+}
+
+const fn refusal(status: &'static str, name: &'static str, speaker: Speaker, description: &'static str) -> Refusal {
+    Refusal { status, name, description, speaker }
+}
+
+/// The request is malformed.
+pub const INVALID: Refusal = refusal(
+    "400",
+    "Invalid",
+    Speaker::Function(|| {
+        let detail = "must have 1 to 500 characters".to_owned();
+        Problem::invalid(vec![FieldProblem { pointer: "/reason".to_owned(), detail }])
+    }),
+    "The request has faults; `errors` lists all of them.",
+);
+/// The token is missing or wrong.
+pub const UNAUTHENTICATED: Refusal =
+    refusal("401", "Unauthenticated", Speaker::Gateway, "There is no valid token; API Gateway says so by itself.");
+/// The caller may not.
+pub const FORBIDDEN: Refusal = refusal(
+    "403",
+    "Forbidden",
+    Speaker::Function(|| Problem::forbidden("machine:bff lacks the permission for this")),
+    "The caller lacks the permission.",
+);
+/// There is no such thing.
+pub const NOT_FOUND: Refusal = refusal(
+    "404",
+    "NotFound",
+    Speaker::Function(|| Problem::not_found("invoice", examples::INVOICE_ID)),
+    "There is no such thing, or it is another client's.",
+);
+/// The body is too large.
+pub const TOO_LARGE: Refusal = refusal(
+    "413",
+    "TooLarge",
+    Speaker::Function(|| Problem::too_large(BODY_BYTES_MAX)),
+    "The body is larger than the door takes.",
+);
+/// The key is another request's.
+pub const KEY_REUSED: Refusal = refusal(
+    "422",
+    "KeyReused",
+    Speaker::Function(|| idempotency_key::used_otherwise(examples::IDEMPOTENCY_KEY)),
+    "The Idempotency-Key belongs to another request.",
+);
+/// There are too many requests.
+pub const TOO_MANY: Refusal =
+    refusal("429", "TooMany", Speaker::Gateway, "Too many requests; API Gateway says so by itself.");
+/// Something is away.
+pub const UNAVAILABLE: Refusal = refusal(
+    "503",
+    "Unavailable",
+    Speaker::Function(|| Problem::unavailable(2)),
+    "Something that the request needs is away.",
+);
+/// The first request with the key still runs.
+pub const KEY_IN_USE: Refusal = refusal(
+    "409",
+    "KeyInUse",
+    Speaker::Function(|| idempotency_key::still_running(examples::IDEMPOTENCY_KEY)),
+    "The first request with this Idempotency-Key still runs.",
+);
+const UNAUTHENTIC: Refusal = refusal(
+    "401",
+    "Unauthentic",
+    Speaker::Function(|| Problem::unauthentic("the signature does not fit the body; nothing was kept")),
+    "The signature is missing, wrong or too old; nothing was kept.",
+);
+const CONFLICT: Refusal = refusal(
+    "409",
+    "Conflict",
+    Speaker::Function(|| Problem::conflict(format!("invoice {}: it is paid", examples::INVOICE_ID))),
+    "The invoice is in a state that does not allow it.",
+);
+
+const ALL: [Refusal; 11] = [
+    INVALID,
+    UNAUTHENTICATED,
+    UNAUTHENTIC,
+    FORBIDDEN,
+    NOT_FOUND,
+    CONFLICT,
+    KEY_IN_USE,
+    TOO_LARGE,
+    KEY_REUSED,
+    TOO_MANY,
+    UNAVAILABLE,
+];
+
+impl Refusal {
+    /// Where the document says what it is.
+    #[must_use]
+    pub fn reference(self) -> RefOr<Response> {
+        Ref::from_response_name(self.name).into()
+    }
+
+    fn response(self) -> Response {
+        let response = ResponseBuilder::new().description(self.description);
+        let Speaker::Function(speak) = self.speaker else {
+            let said = object("What API Gateway says.").with("message", words("A word.")).open();
+            return response.content("application/json", ContentBuilder::new().schema(Some(said)).build()).build();
+        };
+        let problem = speak();
+        let content = ContentBuilder::new().schema(Some(refer("Problem"))).example(Some(json!(problem))).build();
+        let response = response.content(PROBLEM_JSON, content);
+        let response = if problem.is_passing() { response.header("Retry-After", retry_after()) } else { response };
+        response.build()
+    }
+}
+
+fn retry_after() -> Header {
+    Header::new(count(1, 3600, "Seconds after which the request may be repeated."))
+}
+
+/// All of them, for the document's `components`.
+pub(super) fn components() -> impl Iterator<Item = (String, RefOr<Response>)> {
+    ALL.into_iter().map(|refusal| (refusal.name.to_owned(), refusal.response().into()))
+}
+
+macro_rules! refuses {
+    ($(#[$doc:meta])* $name:ident => [$($refusal:ident),+]) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                [$(($refusal.status.to_owned(), $refusal.reference())),+].into()
+            }
+        }
+    };
+}
+
+refuses! {
+    /// 409: an invoice's state does not allow it.
+    Conflict => [CONFLICT]
+}
+
+refuses! {
+    /// 404: what the body names is not there.
+    UnknownInBody => [NOT_FOUND]
+}
+
+refuses! {
+    /// 401 of a door that checks signatures, and 503 if that cannot be done.
+    Unauthentic => [UNAUTHENTIC, UNAVAILABLE]
+}

@@ -1,0 +1,204 @@
+//! Shapes of JSON in the API's description, built from the very limits that the doors parse by.
+
+use serde_json::Value;
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type,
+};
+use utoipa::openapi::{KnownFormat, Ref, RefOr, SchemaFormat};
+
+/// What a value looks like, or where that is said.
+pub type Shape = RefOr<Schema>;
+
+/// No control character, as [`crate::fields::Fields`] refuses them.
+const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
+/// Gives a shape a name under which the document keeps it: a type for `#[utoipa::path]`. Named shapes that it refers to
+/// and that no operation names by itself are listed behind `holding`.
+#[macro_export]
+macro_rules! described {
+    ($(#[$doc:meta])* $visibility:vis $name:ident => $shape:expr $(, holding [$($held:ty),+])?) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        $visibility enum $name {}
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> $crate::openapi::schema::Shape {
+                $shape.into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn schemas(schemas: &mut Vec<(String, $crate::openapi::schema::Shape)>) {
+                $($(
+                    let shape = <$held as utoipa::PartialSchema>::schema();
+                    schemas.push((<$held as utoipa::ToSchema>::name().into_owned(), shape));
+                )+)?
+                let _all = schemas;
+            }
+        }
+    };
+}
+
+/// A shape that the document keeps under a name.
+#[must_use]
+pub fn refer(name: &str) -> Shape {
+    Ref::from_schema_name(name).into()
+}
+
+/// The same with words of its own.
+#[must_use]
+pub fn refer_as(name: &str, description: &str) -> Shape {
+    let mut named = Ref::from_schema_name(name);
+    description.clone_into(&mut named.description);
+    named.into()
+}
+
+/// Any text, as answers hold it.
+#[must_use]
+pub fn words(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description))
+}
+
+/// A text of so many characters, none of them control characters: what [`crate::fields::Fields::text`] takes.
+#[must_use]
+pub fn text(length_min: usize, length_max: usize, description: &str) -> ObjectBuilder {
+    words(description).min_length(Some(length_min)).max_length(Some(length_max)).pattern(Some(PRINTABLE))
+}
+
+/// A text that fits a pattern (ECMA-262, anchored).
+#[must_use]
+pub fn matching(pattern: impl Into<String>, description: &str) -> ObjectBuilder {
+    words(description).pattern(Some(pattern))
+}
+
+/// One of these names.
+#[must_use]
+pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>, description: &str) -> ObjectBuilder {
+    words(description).enum_values(Some(names))
+}
+
+/// A whole number from one to another.
+#[must_use]
+pub fn count(least: u64, most: u64, description: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(least))
+        .maximum(Some(most))
+        .description(Some(description))
+}
+
+/// A whole number.
+#[must_use]
+pub fn number(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).description(Some(description))
+}
+
+/// True or false.
+#[must_use]
+pub fn flag(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Boolean).description(Some(description))
+}
+
+/// A point in time, RFC 3339.
+#[must_use]
+pub fn time(description: &str) -> ObjectBuilder {
+    words(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+}
+
+/// A day, RFC 3339 `full-date`.
+#[must_use]
+pub fn day(description: &str) -> ObjectBuilder {
+    words(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
+}
+
+/// A list.
+#[must_use]
+pub fn list_of(item: impl Into<Shape>, description: &str) -> ArrayBuilder {
+    ArrayBuilder::new().items(item.into()).description(Some(description))
+}
+
+/// A list that has one entry at least.
+#[must_use]
+pub fn some_of(item: impl Into<Shape>, count_max: usize, description: &str) -> ArrayBuilder {
+    list_of(item, description).min_items(Some(1)).max_items(Some(count_max))
+}
+
+/// The shape, or null.
+#[must_use]
+pub fn or_null(shape: impl Into<Shape>) -> Shape {
+    let null = |kind: SchemaType| match kind {
+        SchemaType::Type(kind) => SchemaType::from_iter([kind, Type::Null]),
+        other => other,
+    };
+    match shape.into() {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.schema_type = null(object.schema_type);
+            object.enum_values.iter_mut().for_each(|names| names.push(Value::Null));
+            object.into()
+        }
+        RefOr::T(Schema::Array(mut array)) => {
+            array.schema_type = null(array.schema_type);
+            array.into()
+        }
+        named => AnyOfBuilder::new().item(named).item(ObjectBuilder::new().schema_type(Type::Null)).into(),
+    }
+}
+
+/// The members of a JSON object.
+pub struct Members(ObjectBuilder);
+
+/// An object without members yet.
+#[must_use]
+pub fn object(description: &str) -> Members {
+    Members(ObjectBuilder::new().schema_type(Type::Object).description(Some(description)))
+}
+
+impl Members {
+    /// A member that is always there.
+    #[must_use]
+    pub fn with(self, name: &str, shape: impl Into<Shape>) -> Self {
+        Self(self.0.property(name, shape).required(name))
+    }
+
+    /// A member that is always there, if only as null.
+    #[must_use]
+    pub fn with_or_null(self, name: &str, shape: impl Into<Shape>) -> Self {
+        self.with(name, or_null(shape))
+    }
+
+    /// A member that may be absent.
+    #[must_use]
+    pub fn perhaps(self, name: &str, shape: impl Into<Shape>) -> Self {
+        Self(self.0.property(name, shape))
+    }
+
+    /// A member of a request that may be absent or null.
+    #[must_use]
+    pub fn optional(self, name: &str, shape: impl Into<Shape>) -> Self {
+        self.perhaps(name, or_null(shape))
+    }
+
+    /// An object that may get more members in time, as answers and events do.
+    #[must_use]
+    pub fn open(self) -> ObjectBuilder {
+        self.0
+    }
+
+    /// A body that is refused with any other member, as [`crate::fields::Fields::finish`] does.
+    #[must_use]
+    pub fn closed(self) -> ObjectBuilder {
+        self.0.additional_properties(Some(AdditionalProperties::FreeForm(false)))
+    }
+
+    /// The same, with an example of the whole body.
+    #[must_use]
+    pub fn closed_like(self, example: Value) -> ObjectBuilder {
+        self.closed().examples([example])
+    }
+
+    /// An answer, with an example of the whole.
+    #[must_use]
+    pub fn open_like(self, example: Value) -> ObjectBuilder {
+        self.open().examples([example])
+    }
+}

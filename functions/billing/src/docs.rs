@@ -1,0 +1,157 @@
+//! `GET /openapi.json` and `GET /docs`: the API's description, for machines and for people.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue};
+use quittance_lambda::openapi::parameters::in_path;
+use quittance_lambda::openapi::schema::{matching, object, one_of, words};
+use quittance_lambda::problem::Problem;
+use quittance_lambda::{described, parameters};
+use utoipa_swagger_ui::Config;
+
+/// The description of the whole API, generated from the doors' own code: `cargo xtask openapi` renews it.
+pub const DOCUMENT: &str = include_str!("../openapi.json");
+
+/// The page. Its paths are relative, so that it works below any stage.
+const PAGE: &str = include_str!("docs.html");
+
+/// Starts Swagger UI on the page; a file of its own, for the policy allows no script within a page.
+const START: &str = include_str!("docs.js");
+
+const START_NAME: &str = "start.js";
+
+/// The files that the page asks for, besides [`START`].
+const ASSETS: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
+
+/// Nothing from elsewhere, nothing sent elsewhere, no script in the page, and no page around it. Swagger UI draws
+/// its icons from `data:`.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The description changes with a deployment; a reader may be minutes behind.
+const MINUTES: &str = "public, max-age=300";
+
+/// The files of Swagger UI change with its version only.
+const A_DAY: &str = "public, max-age=86400";
+
+described! {
+    /// An OpenAPI document.
+    pub(crate) OpenApiDocument => object("This document.")
+        .with("openapi", matching(r"^3\.1\.[0-9]+$", "The version of OpenAPI."))
+        .perhaps("info", object("What the API is.").open())
+        .perhaps("servers", utoipa::openapi::ArrayBuilder::new())
+        .perhaps("paths", object("The operations.").open())
+        .perhaps("webhooks", object("The events that go out.").open())
+        .perhaps("components", object("What the others refer to.").open())
+        .perhaps("tags", utoipa::openapi::ArrayBuilder::new())
+        .open()
+}
+
+parameters! {
+    /// A file of the page.
+    pub(crate) FilePath => [
+        in_path("file", one_of(ASSETS.into_iter().chain([START_NAME]), "Its name."), "The file."),
+    ]
+}
+
+described! {
+    /// The page, or a file of it.
+    pub(crate) Text => words("A text.")
+}
+
+/// Describes the API, for machines.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "describe",
+    tag = "description",
+    responses((
+        status = 200, description = "This document.", body = OpenApiDocument,
+        headers(("Cache-Control" = String, description = "How long it may be kept."))
+    ))
+)]
+pub(crate) async fn describe() -> Response {
+    answer("application/json", MINUTES, DOCUMENT)
+}
+
+/// Describes the API, for people.
+#[utoipa::path(
+    get,
+    path = "/docs",
+    operation_id = "showDescription",
+    tag = "description",
+    responses((
+        status = 200, description = "A page that shows this document.", body = Text, content_type = "text/html",
+        headers(
+            ("Cache-Control" = String, description = "How long it may be kept."),
+            ("Content-Security-Policy" = String, description = "Nothing from elsewhere.")
+        )
+    ))
+)]
+pub(crate) async fn page() -> Response {
+    answer("text/html; charset=utf-8", MINUTES, PAGE)
+}
+
+/// Gives a file of the page.
+#[utoipa::path(
+    get,
+    path = "/docs/{file}",
+    operation_id = "showFileOfDescription",
+    tag = "description",
+    params(FilePath),
+    responses((
+        status = 200, description = "The file.",
+        content((Text = "text/css"), (Text = "text/javascript")),
+        headers(("Cache-Control" = String, description = "How long it may be kept."))
+    ))
+)]
+pub(crate) async fn file(Path(name): Path<String>) -> Result<Response, Problem> {
+    if name == START_NAME {
+        return Ok(answer("text/javascript; charset=utf-8", MINUTES, START));
+    }
+    let known = ASSETS.into_iter().find(|asset| *asset == name);
+    let found = known.and_then(|asset| utoipa_swagger_ui::serve(asset, Arc::new(Config::default())).ok().flatten());
+    let file = found.ok_or_else(|| Problem::not_found("file", name.chars().take(60).collect::<String>()))?;
+    let content_type =
+        if name.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+    let mut response = answer(content_type, A_DAY, file.bytes.into_owned());
+    if file.gzpipped {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
+}
+
+fn answer(content_type: &'static str, cache: &'static str, body: impl Into<Body>) -> Response {
+    let headers: [(HeaderName, &'static str); 5] = [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, cache),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, body.into()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_page_asks_for_files_that_are_there_and_for_nothing_from_elsewhere() {
+        let files: Vec<&str> =
+            PAGE.split("\"docs/").skip(1).map(|rest| rest.split('"').next().unwrap_or_default()).collect();
+        assert_eq!(files, ["swagger-ui.css", "swagger-ui-bundle.js", START_NAME]);
+        for name in files {
+            let response = file(Path(name.to_owned())).await.unwrap();
+            assert!(response.headers().contains_key(CACHE_CONTROL), "{name}");
+        }
+        assert!(file(Path("index.html".to_owned())).await.is_err(), "only what the page needs is given out");
+        assert!(!PAGE.contains("//") && !START.contains("://"));
+    }
+}

@@ -1,0 +1,106 @@
+//! The HTTP API as one whole: what its description says, what the template lets in, and what the functions answer.
+
+mod description;
+mod events;
+mod routes;
+
+use std::fs;
+
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+use xtask::paths::workspace_root;
+
+/// The committed description, which billing gives out.
+const DOCUMENT: &str = "functions/billing/openapi.json";
+
+/// An operation of the description.
+#[derive(Debug, Clone)]
+struct Operation {
+    method: String,
+    path: String,
+    body: Value,
+}
+
+impl Operation {
+    fn id(&self) -> &str {
+        self.body["operationId"].as_str().unwrap_or_else(|| panic!("{} has no operationId", self.key()))
+    }
+
+    /// As the template writes it.
+    fn key(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// Whether nobody is asked for a token.
+    fn is_open(&self) -> bool {
+        self.body["security"].as_array().unwrap_or_else(|| panic!("{} says nothing of security", self.key())).is_empty()
+    }
+}
+
+/// The whole description, as the code generates it.
+fn generated() -> Value {
+    let mut whole = quittance_billing::description();
+    whole.merge(quittance_validator::description());
+    let components = whole.components.get_or_insert_default();
+    components.schemas.extend(quittance_lambda::openapi::events::components());
+    whole.webhooks = Some(quittance_lambda::openapi::events::webhooks());
+    as_json(&whole)
+}
+
+fn committed() -> Value {
+    let text = fs::read_to_string(workspace_root().join(DOCUMENT)).expect("the description is committed");
+    serde_json::from_str(&text).expect("the description is JSON")
+}
+
+fn as_json(document: &OpenApi) -> Value {
+    serde_json::to_value(document).expect("a description can be written")
+}
+
+/// All operations of a document, by path.
+fn operations(document: &Value) -> Vec<Operation> {
+    let paths = document["paths"].as_object().expect("the document has paths");
+    let of_path = |(path, item): (&String, &Value)| {
+        let methods = item.as_object().expect("a path has operations").clone();
+        let operation =
+            |(method, body): (String, Value)| Operation { method: method.to_uppercase(), path: path.clone(), body };
+        methods.into_iter().map(operation).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+/// What a `$ref` stands for, or the value itself.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        None => value,
+        Some(place) => {
+            let pointer = place.strip_prefix('#').unwrap_or_else(|| panic!("{place} is elsewhere"));
+            document.pointer(pointer).unwrap_or_else(|| panic!("{place} leads nowhere"))
+        }
+    }
+}
+
+/// The document without room for members that it does not name, so that what is sent and not described is found. For
+/// readers it has that room: answers and events may get more members in time.
+fn tightened(mut document: Value) -> Value {
+    tighten(&mut document["components"]["schemas"]);
+    tighten(&mut document["webhooks"]);
+    document
+}
+
+fn tighten(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.values_mut().for_each(tighten);
+            // The two halves of an envelope know nothing of each other; together they are closed.
+            let is_whole = |known: &Value| known.get("specversion").or_else(|| known.get("dataschema")).is_none();
+            if members.get("properties").is_some_and(is_whole) {
+                members.entry("additionalProperties").or_insert(Value::Bool(false));
+            }
+            if members.contains_key("allOf") {
+                members.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(tighten),
+        _ => {}
+    }
+}

@@ -1,4 +1,5 @@
-//! SNS and SQS as far as the processor and the relay speak with them: a topic and a dead-letter queue on loopback.
+//! AWS on loopback, as far as functions in tests speak with it: a topic and queues that keep what comes, tables that are
+//! always empty, and one secret.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -13,6 +14,9 @@ use quittance_lambda::publisher::Publisher;
 use serde_json::{Value, json};
 use tiny_http::{Request, Response, Server};
 use uuid::Uuid;
+
+/// The secret of every gateway.
+const SECRET: &str = "whsec_loopback";
 
 /// A message in the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +143,9 @@ fn answer(mut request: Request, seen: &Mutex<Seen>) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let (status, text) = match serde_json::from_str::<Value>(&body) {
         Ok(message) if message.get("Entries").is_some() => (200, send(&message, &mut seen)),
-        // DynamoDB `GetItem`: there is no such item.
+        // Secrets Manager `GetSecretValue`.
+        Ok(message) if message.get("SecretId").is_some() => (200, json!({"SecretString": SECRET}).to_string()),
+        // DynamoDB: there is no such item, and every write is done.
         Ok(message) if message.get("TableName").is_some() => (200, "{}".to_owned()),
         Ok(message) => (200, park(&message, &mut seen)),
         Err(_) => publish(&body, &mut seen),

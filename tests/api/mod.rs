@@ -1,8 +1,11 @@
 //! The HTTP API as one whole: what its description says, what the template lets in, and what the functions answer.
 
+mod authorisation;
 mod description;
 mod events;
+mod gateway;
 mod routes;
+mod world;
 
 use std::fs;
 

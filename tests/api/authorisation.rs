@@ -1,0 +1,179 @@
+//! Who may do what: every operation of the description, asked by everybody, about a client's own things and another's.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+use quittance_lambda::caller::Permission;
+use quittance_lambda::openapi::operation::MACHINES;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::gateway::Gateway;
+use super::world::{Role, state, world};
+use super::{Operation, committed, operations, resolved};
+use crate::database::TestDatabase;
+
+/// Who may: one line for each operation, one column for each role. `yes` is done (or was done by an earlier column, and
+/// is a conflict by now), `none` is an empty list; a number is the refusal, which changes nothing. The things are those
+/// of the client `own`.
+const RULES: &str = "
+    operation             own  other unbound finance oncall admin bff  gateway scopeless nobody
+    createClient          403  403   403     yes     403    yes   yes  403     403       401
+    createInvoice         403  403   403     yes     403    yes   yes  403     403       401
+    readInvoice           yes  404   403     yes     yes    yes   yes  403     403       401
+    sendInvoice           403  403   403     yes     403    yes   yes  403     403       401
+    voidInvoice           403  403   403     yes     403    yes   yes  403     403       401
+    readTimeline          yes  404   403     yes     yes    yes   yes  403     403       401
+    listCases             403  403   403     yes     yes    yes   403  403     403       401
+    readCase              403  403   403     yes     yes    yes   403  403     403       401
+    applyCase             403  403   403     yes     403    yes   403  403     403       401
+    refundCase            403  403   403     yes     403    yes   403  403     403       401
+    dismissCase           403  403   403     yes     403    yes   403  403     403       401
+    listPayments          yes  none  403     yes     yes    yes   yes  403     403       401
+    readPayment           yes  404   403     yes     yes    yes   yes  403     403       401
+    claimPayment          yes  404   403     yes     403    yes   yes  403     403       401
+    confirmPayment        403  403   403     403     403    403   403  yes     403       401
+    requestRefund         403  403   403     yes     403    yes   403  403     403       401
+    mergePayments         403  403   403     yes     403    yes   403  403     403       401
+    startUpload           yes  404   403     yes     403    yes   403  403     403       401
+    readUpload            yes  404   403     yes     yes    yes   yes  403     403       401
+    receiveWebhook        401  401   401     401     401    401   401  401     401       401
+    describe              yes  yes   yes     yes     yes    yes   yes  yes     yes       yes
+    showDescription       yes  yes   yes     yes     yes    yes   yes  yes     yes       yes
+    showFileOfDescription yes  yes   yes     yes     yes    yes   yes  yes     yes       yes
+";
+
+/// What must have happened before an operation can be done at all.
+const BEFORE: [(&str, &str); 1] = [("voidInvoice", "sendInvoice")];
+
+/// Operations that nobody here can do: a gateway signs what it sends.
+const SIGNED: [&str; 1] = ["receiveWebhook"];
+
+/// The rules by operation and role.
+fn rules() -> BTreeMap<&'static str, Vec<(Role, &'static str)>> {
+    let mut lines = RULES.lines().map(str::split_whitespace).filter(|line| line.clone().next().is_some());
+    let head: Vec<&str> = lines.next().expect("a head").collect();
+    let roles: Vec<String> = Role::ALL.iter().map(|role| role.token().to_lowercase()).collect();
+    assert_eq!(head.get(1..).unwrap_or_default(), roles, "the columns are the roles");
+    let rule = |mut line: std::str::SplitWhitespace<'static>| {
+        let operation = line.next().expect("an operation");
+        let cells: Vec<&str> = line.collect();
+        assert_eq!(cells.len(), roles.len(), "the cells of {operation}");
+        (operation, Role::ALL.into_iter().zip(cells).collect())
+    };
+    lines.map(rule).collect()
+}
+
+/// The request of the description's own examples.
+fn request(document: &Value, operation: &Operation, role: Role) -> Request<Body> {
+    let example = |shape: &Value| {
+        let shape = resolved(document, shape);
+        let first = shape["examples"].get(0).or_else(|| shape["enum"].get(0)).cloned();
+        first.unwrap_or_else(|| panic!("{} has a parameter or body without an example", operation.id()))
+    };
+    let mut path = operation.path.clone();
+    let mut request = Request::builder().method(operation.method.as_str()).header("content-type", "application/json");
+    for parameter in operation.body["parameters"].as_array().into_iter().flatten() {
+        let name = parameter["name"].as_str().expect("a parameter has a name");
+        match parameter["in"].as_str() {
+            Some("path") => {
+                let value = example(&parameter["schema"]);
+                path = path.replace(&format!("{{{name}}}"), value.as_str().expect("a text"));
+            }
+            // Every call is another intent.
+            Some("header") => request = request.header(name, Uuid::now_v7().to_string()),
+            _ => {}
+        }
+    }
+    if role != Role::Nobody {
+        request = request.header("authorization", format!("Bearer {}", role.token()));
+    }
+    let body = &operation.body["requestBody"]["content"]["application/json"]["schema"];
+    // What a gateway sends has no example: here it is forged in any case.
+    let is_forged = SIGNED.contains(&operation.id());
+    let body = match body {
+        Value::Null => Body::empty(),
+        _ if is_forged => Body::from("{}"),
+        shape => Body::from(example(shape).to_string()),
+    };
+    request.uri(path).body(body).expect("a request")
+}
+
+async fn ask(gateway: &Gateway, request: Request<Body>) -> (StatusCode, String) {
+    let (parts, body) = gateway.answer(request).await.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    (parts.status, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// What may have changed: the database, and what was sent.
+async fn effects(test: &TestDatabase, gateway: &Gateway) -> (String, usize) {
+    (state(test).await, gateway.aws.sent().len())
+}
+
+/// Asks as everybody, and compares the answers with the operation's rule.
+async fn hold(document: &Value, all: &[Operation], operation: &Operation, rule: &[(Role, &str)]) {
+    let test = world().await;
+    let gateway = Gateway::before(&test).await;
+    if let Some((_, before)) = BEFORE.iter().find(|(later, _)| *later == operation.id()) {
+        let before = all.iter().find(|operation| operation.id() == *before).expect("it is an operation");
+        assert!(ask(&gateway, request(document, before, Role::Admin)).await.0.is_success());
+    }
+    let (mut done, mut before) = (0, effects(&test, &gateway).await);
+    for (role, expected) in rule {
+        let (status, body) = ask(&gateway, request(document, operation, *role)).await;
+        let what = format!("{} as {role:?}: {status} {body}", operation.id());
+        match *expected {
+            "yes" => {
+                assert!(status.is_success() || status == StatusCode::CONFLICT, "{what}");
+                done += usize::from(status.is_success());
+                before = effects(&test, &gateway).await;
+            }
+            "none" => {
+                assert_eq!((status, body.contains(r#"[]"#)), (StatusCode::OK, true), "{what}");
+            }
+            refusal => {
+                assert_eq!(status.as_str(), refusal, "{what}");
+                assert_eq!(effects(&test, &gateway).await, before, "{what}, and it changed something");
+            }
+        }
+    }
+    let is_signed = SIGNED.contains(&operation.id());
+    assert_eq!(done == 0, is_signed, "{}: somebody must be able to do it", operation.id());
+}
+
+#[tokio::test]
+async fn everybody_gets_from_every_operation_what_the_rules_say() {
+    let (document, rules) = (committed(), rules());
+    let all = operations(&document);
+    for id in rules.keys() {
+        assert!(all.iter().any(|operation| operation.id() == *id), "a rule speaks of {id}, which is no operation");
+    }
+    for operation in &all {
+        let Some(rule) = rules.get(operation.id()) else {
+            panic!("{} ({}) has no rule: say in RULES who may", operation.id(), operation.key())
+        };
+        hold(&document, &all, operation, rule).await;
+    }
+}
+
+#[tokio::test]
+async fn the_description_names_the_very_scopes_that_open_an_operation() {
+    let document = committed();
+    let (test, mut checked) = (world().await, 0);
+    let gateway = Gateway::before(&test).await;
+    for operation in operations(&document).iter().filter(|operation| !operation.is_open()) {
+        let requirements = operation.body["security"].as_array().into_iter().flatten();
+        let named: Vec<&str> = requirements.filter_map(|requirement| requirement[MACHINES][0].as_str()).collect();
+        for permission in Permission::ALL {
+            let (status, body) = ask(&gateway, request(&document, operation, Role::Single(permission))).await;
+            let is_open = status != StatusCode::FORBIDDEN;
+            // An upload's kind says which of its scopes is wanted; the example is a client's.
+            let is_named = named.contains(&permission.scope().as_str())
+                && !(operation.id() == "startUpload" && permission == Permission::UploadStatements);
+            assert_eq!(is_open, is_named, "{} with {}: {status} {body}", operation.id(), permission.scope());
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "only {checked} were tried");
+}

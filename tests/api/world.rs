@@ -1,0 +1,159 @@
+//! The small world that the examples of the description tell of, as rows; and everybody who may call.
+
+use quittance_domain::id::{CaseId, ClientId, InvoiceId, UploadId};
+use quittance_lambda::caller::{CLIENT_ID_CLAIM, Permission};
+use quittance_lambda::openapi::examples;
+use quittance_processor::settle::settle;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::database::TestDatabase;
+use crate::database::scene::{Said, money, noon};
+
+/// A client that has nothing to do with the examples.
+const OTHER_CLIENT_ID: &str = "cli_019a3f5e2b7c7d10a1b2c3d4e5f60719";
+
+/// Somebody who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A user of the client whose things the examples are.
+    Own,
+    /// A user of another client.
+    Other,
+    /// A client's user whom finance has not bound to a client yet.
+    Unbound,
+    Finance,
+    Oncall,
+    Admin,
+    /// The platform's own server.
+    Bff,
+    /// A machine that is trusted to say that money arrived.
+    Gateway,
+    /// A machine client that was given no scope.
+    Scopeless,
+    /// A caller without a token.
+    Nobody,
+    /// A machine that has exactly one permission.
+    Single(Permission),
+    /// A machine that has every scope, for tests of everything but who may.
+    Everything,
+}
+
+impl Role {
+    /// Everybody whom a rule speaks of, in the order of its columns.
+    pub(super) const ALL: [Self; 10] = [
+        Self::Own,
+        Self::Other,
+        Self::Unbound,
+        Self::Finance,
+        Self::Oncall,
+        Self::Admin,
+        Self::Bff,
+        Self::Gateway,
+        Self::Scopeless,
+        Self::Nobody,
+    ];
+
+    /// What the caller sends as a bearer token.
+    pub(super) fn token(self) -> String {
+        format!("{self:?}")
+    }
+
+    pub(super) fn by_token(token: &str) -> Option<Self> {
+        let singles = Permission::ALL.map(Self::Single);
+        let known = Self::ALL.into_iter().chain(singles).chain([Self::Everything]);
+        known.into_iter().find(|role| *role != Self::Nobody && role.token() == token)
+    }
+
+    /// The claims of the token, as API Gateway hands them over.
+    pub(super) fn claims(self) -> Value {
+        let person = |group: &str| json!({"sub": self.token(), "cognito:groups": format!("[{group}]")});
+        match self {
+            Self::Own | Self::Other | Self::Unbound => {
+                let mut claims = person("client");
+                match self {
+                    Self::Own => claims[CLIENT_ID_CLAIM] = examples::CLIENT_ID.into(),
+                    Self::Other => claims[CLIENT_ID_CLAIM] = OTHER_CLIENT_ID.into(),
+                    _ => {}
+                }
+                claims
+            }
+            Self::Finance => person("finance"),
+            Self::Oncall => person("oncall"),
+            Self::Admin => person("admin"),
+            _ => json!({"client_id": self.token(), "sub": self.token()}),
+        }
+    }
+
+    /// The scopes of the token.
+    pub(super) fn scopes(self) -> Option<Vec<String>> {
+        let permissions: Vec<Permission> = match self {
+            Self::Bff => vec![Permission::Read, Permission::WriteInvoices, Permission::ClaimPayments],
+            Self::Gateway => vec![Permission::ConfirmPayments],
+            Self::Single(permission) => vec![permission],
+            Self::Everything => Permission::ALL.to_vec(),
+            Self::Scopeless => Vec::new(),
+            _ => return None,
+        };
+        Some(permissions.into_iter().map(Permission::scope).collect())
+    }
+}
+
+fn uuid<T>(id: &str, of: impl Fn(T) -> Uuid) -> Uuid
+where
+    T: std::str::FromStr<Err: std::fmt::Debug>,
+{
+    of(id.parse().unwrap())
+}
+
+/// A database in which the examples are true: a draft, a payment of another invoice with a surplus, the case about it, a
+/// second payment, and an upload.
+pub(super) async fn world() -> TestDatabase {
+    let test = TestDatabase::migrated().await;
+    let client = uuid(examples::CLIENT_ID, ClientId::as_uuid);
+    for id in [client, uuid(OTHER_CLIENT_ID, ClientId::as_uuid)] {
+        let insert =
+            "insert into billing.clients (id, name, email, address) values ($1, 'n', 'a@b.example', '{Weg 1}')";
+        sqlx::query(insert).bind(id).execute(&test.admin).await.unwrap();
+    }
+    let draft = "with draft as (
+            insert into billing.invoices (id, client_id, currency, total, due_on)
+            values ($1, $2, 'EUR', 1190, '2026-12-01') returning id
+        ) insert into billing.invoice_lines (invoice_id, position, description, quantity, unit_amount)
+        select id, 1, 'Consulting', 1, 1190 from draft";
+    let invoice = uuid(examples::INVOICE_ID, InvoiceId::as_uuid);
+    sqlx::query(draft).bind(invoice).bind(client).execute(&test.admin).await.unwrap();
+    let upload = "insert into billing.uploads (id, kind, uploaded_by, client_id, object_key)
+        values ($1, 'payment_confirmation', 'user:1', $2, 'uploads/1')";
+    let id = uuid(examples::UPLOAD_ID, UploadId::as_uuid);
+    sqlx::query(upload).bind(id).bind(client).execute(&test.admin).await.unwrap();
+
+    let paid = test.open_invoice(ClientId::from_uuid(client), "1190.00", "EUR").await;
+    let processor = test.as_role(crate::processor::ROLE, 2).await;
+    let said = [
+        Said::capture(examples::TRANSACTION_ID, Some(paid), money("2380.00", "EUR")),
+        Said::claim(examples::TWIN, Some(paid), money("1190.00", "EUR")),
+    ];
+    settle(&processor, &said.map(|said| said.instruction()), noon()).await.unwrap();
+    let case = sqlx::query("update payments.cases set id = $1 where kind = 'surplus'")
+        .bind(uuid(examples::CASE_ID, CaseId::as_uuid))
+        .execute(&test.admin)
+        .await
+        .unwrap();
+    assert_eq!(case.rows_affected(), 1, "the payment has a surplus");
+    test
+}
+
+/// A digest of every row of the functions' schemas: two are the same if nothing has changed.
+pub(super) async fn state(test: &TestDatabase) -> String {
+    let tables = "select format('%I.%I', table_schema, table_name) from information_schema.tables
+        where table_schema in ('billing', 'payments', 'ledger', 'audit') and table_type = 'BASE TABLE' order by 1";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&test.admin).await.unwrap();
+    assert!(tables.len() > 10, "only {tables:?}");
+    let digest = |table: &String| {
+        format!("(select md5(coalesce(string_agg(rows::text, ' ' order by rows::text), '')) from {table} rows)")
+    };
+    let digests: Vec<String> = tables.iter().map(digest).collect();
+    let query = sqlx::AssertSqlSafe(format!("select {}", digests.join(" || ")));
+    sqlx::query_scalar(query).fetch_one(&test.admin).await.unwrap()
+}

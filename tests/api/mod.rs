@@ -1,6 +1,7 @@
 //! The HTTP API as one whole: what its description says, what the template lets in, and what the functions answer.
 
 mod authorisation;
+mod conformance;
 mod description;
 mod events;
 mod gateway;

@@ -45,6 +45,7 @@ impl Gateway {
             payments_queue: aws.payments_queue(),
             gateway_queues: aws.gateways(),
             dead_letters: aws.dead_letters(),
+            caller_requests_per_minute_max: u32::MAX,
             rejections: Rejections::new(&config, "rejections".to_owned()),
             signing_secrets: SigningSecrets::new(&config, [("stripe", "secret".to_owned())].into()),
         };

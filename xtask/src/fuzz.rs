@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{checks::install_tool, functions::cargo, paths, say};
+use crate::{checks::install_tool, paths, say};
 
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
@@ -18,8 +18,8 @@ const FOLDER: &str = "tests/fuzz";
 /// Longer input says nothing that shorter does not.
 const INPUT_BYTES_MAX: u32 = 4096;
 
-/// Runs each target that is named (all, if none is) for so many seconds, and adds to the committed corpus what reaches
-/// more of the code. An input that fails is left in `target/fuzz/artifacts`.
+/// Runs each target that is named (all, if none is) for so many seconds, from the committed corpus on. What reaches more
+/// of the code is kept in `target/fuzz/corpus`, an input that fails in `target/fuzz/artifacts`.
 ///
 /// # Errors
 /// When there is no nightly compiler, a target is unknown, or one fails.
@@ -36,9 +36,9 @@ pub fn fuzz(wanted: &[String], seconds: u32) -> Result<()> {
     let tools = install_tool(&root, "cargo-fuzz", CARGO_FUZZ_VERSION, &[])?;
     for target in targets.iter().filter(|target| wanted.is_empty() || wanted.contains(target)) {
         say::step(&format!("{target}, for {seconds} s"));
-        run(&root, &tools, &["run", target, "--", &format!("-max_total_time={seconds}")])
-            .with_context(|| format!("{target} fails; the input is in target/fuzz/artifacts/{target}"))?;
-        run(&root, &tools, &["cmin", target, "--"])?;
+        run(&root, &tools, target, seconds).with_context(|| {
+            format!("{target} fails; when it is mended, move the input from target/fuzz/artifacts to {FOLDER}/corpus")
+        })?;
     }
     Ok(())
 }
@@ -52,27 +52,30 @@ fn targets(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// `cargo fuzz <verb> <target> …`. Without a sanitizer: no code of ours is unsafe.
-fn run(root: &Path, tools: &Path, arguments: &[&str]) -> Result<()> {
-    let [verb, target, rest @ ..] = arguments else { bail!("verb and target are missing") };
-    let artifacts = root.join("target/fuzz/artifacts").join(target);
+/// Without a sanitizer: no code of ours is unsafe.
+fn run(root: &Path, tools: &Path, target: &str, seconds: u32) -> Result<()> {
+    let [artifacts, found] = ["artifacts", "corpus"].map(|kind| root.join("target/fuzz").join(kind).join(target));
     fs::create_dir_all(&artifacts)?;
+    fs::create_dir_all(&found)?;
     let path = env::join_paths(
         [PathBuf::from(tools)].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
     )?;
-    let status = cargo(root)
-        .args(["+nightly", "fuzz", verb, "--fuzz-dir", FOLDER, "--target-dir", "target/fuzz", "--sanitizer", "none"])
+    // The program that rustup puts in front of every toolchain's cargo, not the one that runs us.
+    let status = Command::new("cargo")
+        .args(["+nightly", "fuzz", "run", "--fuzz-dir", FOLDER, "--target-dir", "target/fuzz", "--sanitizer", "none"])
         .arg(target)
-        .args(rest)
-        .arg(format!("-max_len={INPUT_BYTES_MAX}"))
+        // The first folder takes what is found.
+        .args([found, root.join(FOLDER).join("corpus").join(target)])
+        .args(["--".to_owned(), format!("-max_total_time={seconds}"), format!("-max_len={INPUT_BYTES_MAX}")])
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .current_dir(root)
         .env("PATH", path)
         .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO")
         .status()
         .context("could not run cargo fuzz")?;
     if !status.success() {
-        bail!("cargo fuzz {verb} {target} ended with {status}");
+        bail!("cargo fuzz ended with {status}");
     }
     Ok(())
 }

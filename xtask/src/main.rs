@@ -87,8 +87,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Give made-up input to what reads gateways' messages, signatures and answers first, and keep what reaches more of the
-    /// code in tests/fuzz/corpus. Needs a nightly compiler. The tests try the kept input with the usual one.
+    /// Give made-up input to what reads gateways' messages, signatures and answers first, from tests/fuzz/corpus on. Needs a
+    /// nightly compiler. The tests try that corpus with the usual one.
     Fuzz {
         /// The targets; all, if none is named.
         targets: Vec<String>,

@@ -20,7 +20,7 @@ use crate::decisions::REASON_LENGTH_MAX;
 use crate::once::ACCEPTED;
 
 /// The longest token that a provider gives for a way to pay.
-const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
+pub(crate) const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
 
 described! {
     /// The body of `POST /v1/payments`.

@@ -13,6 +13,7 @@ use quittance_providers::Provider as Gateway;
 use uuid::Uuid;
 
 use crate::FUNCTION;
+use crate::bodies::PAYMENT_METHOD_LENGTH_MAX;
 
 /// What a trusted machine may confirm.
 pub(crate) const CONFIRMABLE: [FactKind; 4] =
@@ -26,9 +27,6 @@ pub(crate) const INVOICES_MAX: usize = 20;
 
 /// The longest number of an invoice, in characters.
 pub(crate) const INVOICE_NUMBER_LENGTH_MAX: usize = 50;
-
-/// The longest name that a gateway has for a card or mandate.
-const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
 
 /// A prefixed id has 36 characters.
 const ID_LENGTH_MAX: usize = 36;

@@ -160,7 +160,9 @@ fn a_card_that_we_have_stripe_charge_pays_the_invoice_and_a_declined_one_fails_w
         });
         let answer = scene.post(&scene.own.token, "/v1/payments", &order);
         assert_eq!(answer.status, 202, "{}", answer.body);
-        scene.wait_for_payment(&format!("stripe:{name}"), status);
+        let payment = scene.wait_for_payment(&format!("stripe:{name}"), status);
+        let declined = if status == "failed" { json!("the gateway answered 402: card_declined") } else { Value::Null };
+        assert_eq!(payment["reason"], declined);
         let paid = if status == "confirmed" { "paid" } else { "open" };
         assert_eq!(scene.invoice_status(&invoice), paid);
     }

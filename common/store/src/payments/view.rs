@@ -34,6 +34,8 @@ pub struct PaymentView {
     pub allocated: Option<Money>,
     /// What is credit or in suspense; none while no amount is known.
     pub surplus: Option<Money>,
+    /// Why it failed, in the gateway's words; none unless it has.
+    pub reason: Option<String>,
     /// When it was first heard of.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -51,6 +53,7 @@ struct Row {
     client_id: Option<Uuid>,
     invoice_id: Option<Uuid>,
     further_invoice_ids: Vec<Uuid>,
+    reason: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     allocated: Decimal,
@@ -75,6 +78,7 @@ impl TryFrom<Row> for PaymentView {
             status: row.status,
             client_id: row.client_id.map(ClientId::from_uuid),
             invoices: row.invoice_id.into_iter().chain(row.further_invoice_ids).map(InvoiceId::from_uuid).collect(),
+            reason: row.reason,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -94,6 +98,10 @@ pub async fn find(
         Row,
         r#"select id, transaction_id, provider, status, amount, currency, returned_amount, client_id, invoice_id,
                further_invoice_ids, payments.created_at, updated_at,
+               case payments.status when 'failed' then (
+                   select facts.reason from payments.facts
+                   where payment_id = payments.id and kind = 'failure' order by facts.occurred_at desc, facts.id desc limit 1
+               ) end as reason,
                (select coalesce(sum(amount), 0) from payments.allocations where payment_id = payments.id) as "allocated!",
                (select coalesce(sum(amount), 0) from payments.credits where payment_id = payments.id) as "surplus!"
            from payments.payment_references join payments.payments on payments.id = payment_id
@@ -129,6 +137,10 @@ pub async fn list(database: &Database, filter: &PaymentFilter, limit: i64) -> Re
         Row,
         r#"select id, transaction_id, provider, status, amount, currency, returned_amount, client_id, invoice_id,
                further_invoice_ids, created_at, updated_at,
+               case payments.status when 'failed' then (
+                   select facts.reason from payments.facts
+                   where payment_id = payments.id and kind = 'failure' order by facts.occurred_at desc, facts.id desc limit 1
+               ) end as reason,
                (select coalesce(sum(amount), 0) from payments.allocations where payment_id = payments.id) as "allocated!",
                (select coalesce(sum(amount), 0) from payments.credits where payment_id = payments.id) as "surplus!"
            from payments.payments

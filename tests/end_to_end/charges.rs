@@ -1,6 +1,6 @@
 //! Payments that a gateway collects: the function's calls against a stand-in, and cards against the local Stripe.
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::calls::{Calling, command};
@@ -12,19 +12,21 @@ struct Attempt {
     calling: Calling,
     payment_id: String,
     name: String,
+    begun_at: DateTime<Utc>,
 }
 
 impl Attempt {
     fn begin() -> Self {
         let payment_id = format!("pay_{}", uuid::Uuid::now_v7().simple());
-        Self { calling: Calling::begin("stripe"), payment_id, name: format!("stripe:{}", fresh("order")) }
+        let name = format!("stripe:{}", fresh("order"));
+        Self { calling: Calling::begin("stripe"), payment_id, name, begun_at: Utc::now() }
     }
 
     fn order(&self, age: TimeDelta) -> Value {
         json!({
             "payment_id": self.payment_id, "attempt": 1, "transaction_id": self.name, "provider": "stripe",
             "invoice_id": "inv_00000000000000000000000000000001", "amount": euros("100.00"),
-            "payment_method": "pm_1", "ordered_at": Utc::now() - age,
+            "payment_method": "pm_1", "ordered_at": self.begun_at - age,
         })
     }
 
@@ -33,15 +35,26 @@ impl Attempt {
     }
 
     async fn charge(&self) {
-        let body = command("InitiateCharge", &self.name, Utc::now(), &self.order(TimeDelta::zero()));
+        self.charge_late(TimeDelta::zero()).await;
+    }
+
+    /// Orders the charge after it has waited for so long.
+    async fn charge_late(&self, age: TimeDelta) {
+        let body = command("InitiateCharge", &self.name, Utc::now(), &self.order(age));
         assert!(!self.calling.receive(&body).await.unwrap(), "it does not wait in its group");
+    }
+
+    /// Where the attempt is looked up by our ids.
+    fn search(&self) -> String {
+        let query = format!("query=metadata%5B%27payment_id%27%5D%3A%27{}%27&limit=100", self.payment_id);
+        format!("{INTENTS}/search?{query}")
     }
 
     /// Asks for the so manieth time what became of the attempt, which was so long ago.
     async fn ask(&self, round: u16, age: TimeDelta, names: &[&str]) {
         let question = json!({
             "payment_id": self.payment_id, "transaction_id": self.name, "provider": "stripe", "names": names,
-            "charge": self.order(age), "round": round, "since": Utc::now() - age, "is_last": round == 7,
+            "charge": self.order(age), "round": round, "since": self.begun_at - age, "is_last": round == 7,
         });
         let body = command("QueryPayment", &self.name, Utc::now(), &question);
         assert!(!self.calling.receive(&body).await.unwrap());
@@ -79,6 +92,7 @@ async fn a_charge_without_an_answer_is_unknown_and_repeated_under_its_key_until_
     assert_eq!(attempt.told(), ["unknown: the gateway answered 500"]);
     attempt.charge().await;
     assert_eq!(attempt.calling.changes().len(), 1, "a repeated message makes no second call");
+    assert_eq!(attempt.calling.parked(), Vec::<String>::new());
     attempt.ask(1, TimeDelta::minutes(1), &[]).await;
     assert_eq!(attempt.told(), Vec::<String>::new());
     attempt.calling.answers(INTENTS, 200, attempt.intent("succeeded"));
@@ -103,8 +117,7 @@ async fn a_declined_charge_has_failed_with_the_gateways_reason() {
 #[tokio::test]
 async fn an_attempt_of_some_age_is_looked_up_and_never_made_then() {
     let attempt = Attempt::begin();
-    let query = format!("query=metadata%5B%27payment_id%27%5D%3A%27{}%27&limit=100", attempt.payment_id);
-    let search = format!("{INTENTS}/search?{query}");
+    let search = attempt.search();
     let mut other = attempt.intent("succeeded");
     other["metadata"]["attempt"] = json!("2");
     attempt.calling.answers(&search, 200, json!({"object": "search_result", "data": [other]}));
@@ -117,6 +130,18 @@ async fn an_attempt_of_some_age_is_looked_up_and_never_made_then() {
     attempt.ask(6, TimeDelta::minutes(1), &["stripe:pi_1"]).await;
     assert_eq!(attempt.told(), Vec::<String>::new(), "by its name, however young");
     assert_eq!(attempt.calling.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_order_that_comes_hours_late_is_looked_up_and_never_made() {
+    let (made, never_made) = (Attempt::begin(), Attempt::begin());
+    made.calling.answers(&made.search(), 200, json!({"data": [made.intent("succeeded")]}));
+    made.charge_late(TimeDelta::days(2)).await;
+    assert_eq!(made.told(), ["capture"], "a replayed message finds what it did");
+    never_made.calling.answers(&never_made.search(), 200, json!({"data": []}));
+    never_made.charge_late(TimeDelta::hours(2)).await;
+    assert_eq!(never_made.told(), ["failure: the gateway has no such payment"]);
+    assert_eq!((made.calling.changes(), never_made.calling.changes()), (vec![], vec![]));
 }
 
 #[tokio::test]

@@ -18,6 +18,17 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
     Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize().into_bytes().to_vec()
 }
 
+/// What Stripe is told of a card.
+pub(super) const fn card(number: &str) -> [(&str, &str); 5] {
+    [
+        ("type", "card"),
+        ("card[number]", number),
+        ("card[exp_month]", "12"),
+        ("card[exp_year]", "2030"),
+        ("card[cvc]", "123"),
+    ]
+}
+
 impl Scene {
     pub(super) fn new_invoice(&self) -> String {
         issue(&self.stack, &self.finance, &self.own.id)["id"].as_str().unwrap().to_owned()
@@ -37,14 +48,7 @@ impl Scene {
 
     /// Has Stripe keep a card. Answers its name.
     pub(super) fn payment_method(&self, number: &str) -> String {
-        let card = [
-            ("type", "card"),
-            ("card[number]", number),
-            ("card[exp_month]", "12"),
-            ("card[exp_year]", "2030"),
-            ("card[cvc]", "123"),
-        ];
-        let (_, method) = self.stripe("/v1/payment_methods", &card);
+        let (_, method) = self.stripe("/v1/payment_methods", &card(number));
         method["id"].as_str().unwrap().to_owned()
     }
 

@@ -7,7 +7,7 @@ use quittance_domain::command::{Evidence, InitiateCharge, QueryPayment, QueryRes
 use quittance_domain::fact::FactKind;
 use quittance_domain::money::Money;
 use quittance_providers::api::{Answer, Api, Listed, Outcome};
-use quittance_providers::{ALL, Notice, Provider, Webhooks};
+use quittance_providers::{Notice, Provider, by_name};
 
 /// What reads some input.
 pub type Target = fn(&[u8]);
@@ -65,16 +65,8 @@ pub fn gocardless_answer(data: &[u8]) {
     answer("gocardless", data);
 }
 
-fn provider(name: &str) -> Option<&'static dyn Provider> {
-    ALL.iter().copied().find(|provider| provider.name() == name)
-}
-
-fn webhooks(name: &str) -> Option<&'static dyn Webhooks> {
-    provider(name)?.webhooks()
-}
-
 fn unsigned(name: &str, header: &'static str, data: &[u8]) {
-    let Some(webhooks) = webhooks(name) else { return };
+    let Some(webhooks) = by_name(name).and_then(Provider::webhooks) else { return };
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(data) {
         headers.insert(HeaderName::from_static(header), value);
@@ -84,7 +76,7 @@ fn unsigned(name: &str, header: &'static str, data: &[u8]) {
 }
 
 fn message(name: &str, data: &[u8]) {
-    let Some(webhooks) = webhooks(name) else { return };
+    let Some(webhooks) = by_name(name).and_then(Provider::webhooks) else { return };
     let read = webhooks.read(data);
     assert_eq!(read, webhooks.read(data), "one body means one thing");
     read.into_iter().flatten().for_each(|notice| check(name, &notice));
@@ -111,7 +103,7 @@ fn check_evidence(name: &str, evidence: &Evidence) {
 
 /// The first byte says which answer it is, the rest is its body.
 fn answer(name: &str, data: &[u8]) {
-    let Some((api, (which, body))) = provider(name).and_then(Provider::api).zip(data.split_first()) else { return };
+    let Some((api, (which, body))) = by_name(name).and_then(Provider::api).zip(data.split_first()) else { return };
     let status = if which % 2 == 0 { 200 } else { 422 };
     let answer = Answer { status, body: body.to_vec() };
     let Some((charge, question, resource)) = commands(name) else { return };

@@ -17,7 +17,6 @@ use quittance_domain::fact::FactKind;
 use quittance_domain::money::{Currency, Money};
 use serde::{Deserialize, Deserializer};
 
-use crate::api::Api;
 use crate::signature::is_made_by;
 use crate::told::{Told, invoice_number, minor_units, parse, refund_movement};
 use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
@@ -28,22 +27,10 @@ const NAME: &str = "adyen";
 const ITEMS_MAX: usize = 100;
 
 /// The Adyen gateway.
+pub(crate) const PROVIDER: Provider = Provider { name: NAME, webhooks: Some(&Adyen), api: Some(&Adyen) };
+
 #[derive(Debug)]
-pub struct Adyen;
-
-impl Provider for Adyen {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn webhooks(&self) -> Option<&dyn Webhooks> {
-        Some(self)
-    }
-
-    fn api(&self) -> Option<&dyn Api> {
-        Some(self)
-    }
-}
+struct Adyen;
 
 impl Webhooks for Adyen {
     fn verify(&self, _: &HeaderMap, body: &[u8], secrets: &[String], _: DateTime<Utc>) -> Result<(), Forged> {

@@ -12,7 +12,6 @@ use quittance_domain::command::QueryResource;
 use quittance_domain::fact::FactKind;
 use serde::Deserialize;
 
-use crate::api::Api;
 use crate::signature::is_made_by;
 use crate::told::parse;
 use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
@@ -27,22 +26,10 @@ const EVENTS_MAX: usize = 1_000;
 const ID_LENGTH_MAX: usize = 64;
 
 /// The GoCardless gateway.
+pub(crate) const PROVIDER: Provider = Provider { name: NAME, webhooks: Some(&GoCardless), api: Some(&GoCardless) };
+
 #[derive(Debug)]
-pub struct GoCardless;
-
-impl Provider for GoCardless {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn webhooks(&self) -> Option<&dyn Webhooks> {
-        Some(self)
-    }
-
-    fn api(&self) -> Option<&dyn Api> {
-        Some(self)
-    }
-}
+struct GoCardless;
 
 impl Webhooks for GoCardless {
     fn verify(&self, headers: &HeaderMap, body: &[u8], secrets: &[String], _: DateTime<Utc>) -> Result<(), Forged> {

@@ -100,15 +100,31 @@ impl Unreadable {
 }
 
 /// Whoever moves money for us.
-pub trait Provider: Send + Sync {
+#[derive(Clone, Copy)]
+pub struct Provider {
+    name: &'static str,
+    webhooks: Option<&'static dyn Webhooks>,
+    api: Option<&'static dyn Api>,
+}
+
+impl Provider {
     /// The name in URLs, transaction ids and accounts.
-    fn name(&self) -> &'static str;
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
 
     /// How it tells of payments by itself; none if it does not.
-    fn webhooks(&self) -> Option<&dyn Webhooks>;
+    #[must_use]
+    pub const fn webhooks(&self) -> Option<&'static dyn Webhooks> {
+        self.webhooks
+    }
 
     /// How it is asked to move money, and what became of it; none if it cannot be.
-    fn api(&self) -> Option<&dyn Api>;
+    #[must_use]
+    pub const fn api(&self) -> Option<&'static dyn Api> {
+        self.api
+    }
 }
 
 /// A gateway's messages to us.
@@ -128,17 +144,17 @@ pub trait Webhooks: Send + Sync {
 }
 
 /// All providers.
-pub const ALL: &[&dyn Provider] = &[&stripe::Stripe, &adyen::Adyen, &gocardless::GoCardless, &manual::Manual];
+pub const ALL: &[Provider] = &[stripe::PROVIDER, adyen::PROVIDER, gocardless::PROVIDER, manual::PROVIDER];
 
 /// The provider that is called `name`.
 #[must_use]
-pub fn by_name(name: &str) -> Option<&'static dyn Provider> {
-    ALL.iter().copied().find(|provider| provider.name() == name)
+pub fn by_name(name: &str) -> Option<&'static Provider> {
+    ALL.iter().find(|provider| provider.name() == name)
 }
 
 /// The names of all providers.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|provider| provider.name())
+    ALL.iter().map(Provider::name)
 }
 
 #[cfg(test)]

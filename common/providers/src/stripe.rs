@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use quittance_domain::money::Currency;
 
-use crate::api::Api;
 use crate::signature::is_made_by;
 use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
 
@@ -23,22 +22,10 @@ const TOLERANCE_SECONDS: i64 = 300;
 const SIGNATURES_MAX: usize = 20;
 
 /// The Stripe gateway.
+pub(crate) const PROVIDER: Provider = Provider { name: NAME, webhooks: Some(&Stripe), api: Some(&Stripe) };
+
 #[derive(Debug)]
-pub struct Stripe;
-
-impl Provider for Stripe {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn webhooks(&self) -> Option<&dyn Webhooks> {
-        Some(self)
-    }
-
-    fn api(&self) -> Option<&dyn Api> {
-        Some(self)
-    }
-}
+struct Stripe;
 
 impl Webhooks for Stripe {
     fn verify(&self, headers: &HeaderMap, body: &[u8], secrets: &[String], now: DateTime<Utc>) -> Result<(), Forged> {

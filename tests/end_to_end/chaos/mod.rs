@@ -15,7 +15,7 @@ use quittance_gateway::handler::Gateway;
 use quittance_idempotency::IdempotencyTable;
 use quittance_processor::decide::{Decided, decide};
 use quittance_processor::settle::{Instruction, settle};
-use quittance_providers::{Notice, by_name};
+use quittance_providers::{Notice, Provider, by_name};
 use quittance_relay::ask::{Askable, ask};
 use quittance_store::Database;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ use xtask::{ports, servers, wait};
 use self::proxy::{Fault, Message, Proxy};
 use super::calls::hand_over;
 use super::delivery::{root, table};
-use super::gateways::{DECLINED_CARD, GOOD_CARD};
+use super::gateways::{DECLINED_CARD, GOOD_CARD, card};
 use super::{LIMIT, scene};
 use crate::database::TestDatabase;
 use crate::database::staff::charge_with;
@@ -94,15 +94,8 @@ impl Chaos {
     }
 
     fn payment_method(&self, number: &str) -> String {
-        let card = [
-            ("type", "card"),
-            ("card[number]", number),
-            ("card[exp_month]", "12"),
-            ("card[exp_year]", "2030"),
-            ("card[cvc]", "123"),
-        ];
         let request = local_agent(LIMIT).post(format!("{}/v1/payment_methods", self.stripe));
-        let mut made = request.header("authorization", "Bearer sk_test_local").send_form(card).unwrap();
+        let mut made = request.header("authorization", "Bearer sk_test_local").send_form(card(number)).unwrap();
         made.body_mut().read_json::<Value>().unwrap()["id"].as_str().unwrap().to_owned()
     }
 
@@ -138,7 +131,7 @@ impl Chaos {
 
     /// Stripe's messages as our door reads them: each three times, the last first.
     async fn deliver(&self, messages: &[Message]) {
-        let stripe = by_name("stripe").and_then(|provider| provider.webhooks()).unwrap();
+        let stripe = by_name("stripe").and_then(Provider::webhooks).unwrap();
         for batch in [messages; 3].concat().rchunks(10) {
             let mut told = Vec::new();
             for (signature, body) in batch {

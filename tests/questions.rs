@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{GatewayCommand, ListEvents, QueryPayment};
+use quittance_domain::fact::FactKind;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_relay::ask::{Askable, ask};
 use quittance_store::Database;
@@ -65,7 +66,7 @@ async fn an_undecided_payment_is_asked_about_seven_times_the_last_says_so_and_th
     let invoice = asking.scene.invoice("100.00").await;
     asking.scene.order(NAME, invoice, "bff:k1").await;
     assert_eq!(asking.ask(TimeDelta::seconds(59)).await, 0);
-    for minutes in [2, 6, 34, 133, 800, 1_600, 4_800] {
+    for minutes in [2, 7, 36, 140, 810, 1_610, 4_800] {
         assert_eq!(asking.ask(TimeDelta::minutes(minutes)).await, 1, "{minutes}");
         assert_eq!(asking.ask(TimeDelta::minutes(minutes)).await, 0, "once at a time");
     }
@@ -105,18 +106,39 @@ async fn a_claim_is_asked_about_by_the_gateways_own_names_and_only_where_somebod
 }
 
 #[tokio::test]
-async fn a_charge_that_the_gateway_has_named_is_asked_about_by_that_name() {
+async fn a_charge_that_the_gateway_has_named_is_still_asked_about_by_our_ids() {
     let asking = Asking::begin().await;
     let invoice = asking.scene.invoice("100.00").await;
     asking.scene.order(NAME, invoice, "bff:k1").await;
     let [order] = asking.scene.ordered().await.try_into().unwrap();
-    let mut said = Said::told(quittance_domain::fact::FactKind::Authorisation, "pi_1", "pi_1", money("100.00", "EUR"));
+    let mut said = Said::told(FactKind::Authorisation, "pi_1", "pi_1", money("100.00", "EUR"));
     said.evidence.payment_id = Some(order.payment_id);
     asking.scene.hear(&[said]).await;
     assert_eq!(asking.ask(TimeDelta::minutes(2)).await, 1);
     let [question] = asking.questions().await.try_into().unwrap();
-    assert_eq!(question.names, ["stripe:pi_1".parse().unwrap()]);
-    assert_eq!(question.transaction_id.as_str(), NAME);
+    assert_eq!((question.names, question.charge, question.may_repeat), (vec![], Some(order), true));
+}
+
+#[tokio::test]
+async fn a_charge_whose_invoice_was_paid_otherwise_is_looked_up_and_not_repeated() {
+    let asking = Asking::begin().await;
+    let invoice = asking.scene.invoice("100.00").await;
+    asking.scene.order(NAME, invoice, "bff:k1").await;
+    asking.scene.hear(&[Said::bank_line("manual:1", Some(invoice), money("100.00", "EUR"))]).await;
+    assert_eq!(asking.ask(TimeDelta::minutes(2)).await, 1);
+    let [question] = asking.questions().await.try_into().unwrap();
+    assert!(!question.may_repeat);
+}
+
+#[tokio::test]
+async fn after_a_pause_questions_keep_their_distance() {
+    let asking = Asking::begin().await;
+    let invoice = asking.scene.invoice("100.00").await;
+    asking.scene.order(NAME, invoice, "bff:k1").await;
+    let pause = TimeDelta::days(4);
+    assert_eq!(asking.ask(pause).await, 1);
+    assert_eq!(asking.ask(pause + TimeDelta::minutes(3)).await, 0);
+    assert_eq!(asking.ask(pause + TimeDelta::minutes(5)).await, 1);
 }
 
 #[tokio::test]

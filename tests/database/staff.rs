@@ -7,7 +7,7 @@ use quittance_processor::decide::{Decision, Order};
 use uuid::Uuid;
 
 use super::TestDatabase;
-use super::scene::money;
+use super::scene::{money, noon};
 
 const STAFF: &str = "user:finance";
 
@@ -72,6 +72,7 @@ pub(crate) fn charge_with(
         payment_method: method.to_owned(),
         actor: "client:bff".to_owned(),
         request: request.to_owned(),
+        ordered_at: noon(),
     }))
 }
 

@@ -51,10 +51,15 @@ impl Attempt {
     }
 
     /// Asks for the so manieth time what became of the attempt, which was so long ago.
-    async fn ask(&self, round: u16, age: TimeDelta, names: &[&str]) {
+    async fn ask(&self, round: u16, age: TimeDelta) {
+        self.ask_whether(round, age, true).await;
+    }
+
+    /// Asks; the call may be repeated only while the invoice wants it.
+    async fn ask_whether(&self, round: u16, age: TimeDelta, may_repeat: bool) {
         let question = json!({
-            "payment_id": self.payment_id, "transaction_id": self.name, "provider": "stripe", "names": names,
-            "charge": self.order(age), "round": round, "since": self.begun_at - age, "is_last": round == 7,
+            "payment_id": self.payment_id, "transaction_id": self.name, "provider": "stripe",
+            "charge": self.order(age), "may_repeat": may_repeat, "round": round, "since": self.begun_at - age, "is_last": round == 7,
         });
         let body = command("QueryPayment", &self.name, Utc::now(), &question);
         assert!(!self.calling.receive(&body).await.unwrap());
@@ -93,10 +98,10 @@ async fn a_charge_without_an_answer_is_unknown_and_repeated_under_its_key_until_
     attempt.charge().await;
     assert_eq!(attempt.calling.changes().len(), 1, "a repeated message makes no second call");
     assert_eq!(attempt.calling.parked(), Vec::<String>::new());
-    attempt.ask(1, TimeDelta::minutes(1), &[]).await;
+    attempt.ask(1, TimeDelta::minutes(1)).await;
     assert_eq!(attempt.told(), Vec::<String>::new());
     attempt.calling.answers(INTENTS, 200, attempt.intent("succeeded"));
-    attempt.ask(2, TimeDelta::minutes(5), &[]).await;
+    attempt.ask(2, TimeDelta::minutes(5)).await;
     assert_eq!(attempt.told(), ["capture"]);
     assert_eq!(attempt.calling.changes(), vec![attempt.key(); 3], "never a fresh key");
 }
@@ -117,18 +122,18 @@ async fn a_declined_charge_has_failed_with_the_gateways_reason() {
 #[tokio::test]
 async fn an_attempt_of_some_age_is_looked_up_and_never_made_then() {
     let attempt = Attempt::begin();
-    let search = attempt.search();
     let mut other = attempt.intent("succeeded");
     other["metadata"]["attempt"] = json!("2");
-    attempt.calling.answers(&search, 200, json!({"object": "search_result", "data": [other]}));
-    attempt.ask(4, TimeDelta::hours(2), &[]).await;
+    attempt.calling.answers(&attempt.search(), 200, json!({"object": "search_result", "data": [other]}));
+    attempt.ask(4, TimeDelta::hours(2)).await;
+    assert_eq!(attempt.told(), Vec::<String>::new(), "what Stripe finds lags behind what it did");
+    attempt.ask(5, TimeDelta::hours(12)).await;
     assert_eq!(attempt.told(), ["failure: the gateway has no such payment"], "another attempt is not this one");
-    attempt.calling.answers(&search, 200, json!({"data": [attempt.intent("succeeded")]}));
-    attempt.ask(5, TimeDelta::hours(12), &[]).await;
+    attempt.calling.answers(&attempt.search(), 200, json!({"data": [attempt.intent("succeeded")]}));
+    attempt.ask(6, TimeDelta::days(1)).await;
     assert_eq!(attempt.told(), ["capture"]);
-    attempt.calling.answers(&format!("{INTENTS}/pi_1"), 200, attempt.intent("processing"));
-    attempt.ask(6, TimeDelta::minutes(1), &["stripe:pi_1"]).await;
-    assert_eq!(attempt.told(), Vec::<String>::new(), "by its name, however young");
+    attempt.ask_whether(1, TimeDelta::minutes(1), false).await;
+    assert_eq!(attempt.told(), ["capture"], "nor while it is young, once the invoice needs no payment");
     assert_eq!(attempt.calling.changes(), Vec::<String>::new());
 }
 
@@ -139,19 +144,22 @@ async fn an_order_that_comes_hours_late_is_looked_up_and_never_made() {
     made.charge_late(TimeDelta::days(2)).await;
     assert_eq!(made.told(), ["capture"], "a replayed message finds what it did");
     never_made.calling.answers(&never_made.search(), 200, json!({"data": []}));
-    never_made.charge_late(TimeDelta::hours(2)).await;
+    never_made.charge_late(TimeDelta::hours(4)).await;
     assert_eq!(never_made.told(), ["failure: the gateway has no such payment"]);
     assert_eq!((made.calling.changes(), never_made.calling.changes()), (vec![], vec![]));
 }
 
 #[tokio::test]
-async fn the_last_question_without_an_answer_is_escalated_once() {
-    let attempt = Attempt::begin();
-    attempt.calling.answers(&format!("{INTENTS}/pi_1"), 503, json!({}));
-    for _ in 0..2 {
-        attempt.ask(7, TimeDelta::days(3), &["stripe:pi_1"]).await;
+async fn the_last_question_without_an_answer_that_says_something_is_escalated_once() {
+    for (status, body) in [(503, json!({})), (200, json!("nonsense"))] {
+        let attempt = Attempt::begin();
+        attempt.calling.answers(&attempt.search(), status, body);
+        for _ in 0..2 {
+            attempt.ask(7, TimeDelta::days(3)).await;
+        }
+        assert_eq!(attempt.told(), ["EscalatePayment"], "{status}");
+        assert_eq!(attempt.calling.parked(), Vec::<String>::new());
     }
-    assert_eq!(attempt.told(), ["EscalatePayment"]);
 }
 
 #[tokio::test]
@@ -183,7 +191,7 @@ fn a_card_that_we_have_stripe_charge_pays_the_invoice_and_a_declined_one_fails_w
             "transaction_id": name, "provider": "stripe", "invoice_id": invoice, "amount": euros("100.00"),
             "payment_method": scene.payment_method(card),
         });
-        let answer = scene.post(&scene.own.token, "/v1/payments", &order);
+        let answer = scene.post(&scene.bff, "/v1/payments", &order);
         assert_eq!(answer.status, 202, "{}", answer.body);
         let payment = scene.wait_for_payment(&format!("stripe:{name}"), status);
         let declined = if status == "failed" { json!("the gateway answered 402: card_declined") } else { Value::Null };
@@ -201,13 +209,24 @@ fn a_charge_that_no_gateway_can_make_or_that_takes_a_gateways_name_is_refused_at
             "transaction_id": name, "provider": provider, "invoice_id": scene.own.invoice, "amount": euros("100.00"),
             "payment_method": method,
         });
-        let answer = scene.post(&scene.own.token, "/v1/payments", &order);
+        let answer = scene.post(&scene.bff, "/v1/payments", &order);
         answer.assert_problem(400, "invalid-request");
         answer.pointers()
     };
     assert_eq!(order("manual", "order-1", "pm_1"), ["/payment_method"]);
     assert_eq!(order("stripe", "order-1", "pm 1"), ["/payment_method"]);
-    for (provider, name) in [("stripe", "pi_1"), ("gocardless", "PM1"), ("adyen", "8835511210681324")] {
-        assert_eq!(order(provider, name, "pm_1"), ["/transaction_id"], "{provider}");
+    for (provider, name, method) in
+        [("stripe", "pi_1", "pm_1"), ("gocardless", "PM1", "MD1"), ("adyen", "8835511210681324", "shopper/card")]
+    {
+        assert_eq!(order(provider, name, method), ["/transaction_id"], "{provider}");
     }
+    for (provider, method) in [("adyen", "card"), ("gocardless", "MD-1")] {
+        assert_eq!(order(provider, "order-1", method), ["/payment_method"], "{method} is none of {provider}'s");
+    }
+    let own = json!({
+        "transaction_id": "order-1", "provider": "stripe", "invoice_id": scene.own.invoice, "amount": euros("100.00"),
+        "payment_method": "pm_1",
+    });
+    // Nothing ties a card to a client.
+    scene.post(&scene.own.token, "/v1/payments", &own).assert_problem(403, "forbidden");
 }

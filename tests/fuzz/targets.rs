@@ -142,6 +142,7 @@ fn commands(name: &str) -> Option<(InitiateCharge, QueryPayment, QueryResource)>
         provider: provider.clone(),
         names: Vec::new(),
         charge: Some(charge.clone()),
+        may_repeat: true,
         round: 1,
         since: now(),
         is_last: false,

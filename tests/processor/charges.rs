@@ -1,14 +1,16 @@
 //! Payments that a gateway collects: asked for once, tried again only after a failure, never left undecided.
 
+use chrono::TimeDelta;
+use quittance_domain::case::CaseDecision;
 use quittance_domain::command::{GatewayCommand, InitiateCharge};
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::InvoiceId;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_processor::decide::decide;
+use quittance_processor::decide::{Order, decide};
 
 use super::{Scene, euro};
 use crate::database::scene::{Said, noon};
-use crate::database::staff::{charge, escalate};
+use crate::database::staff::{charge, close, escalate, merge};
 
 const NAME: &str = "stripe:order-17";
 
@@ -44,6 +46,7 @@ impl Scene {
     /// What the gateway function tells of an attempt.
     async fn outcome(&self, kind: FactKind, order: &InitiateCharge) {
         let mut said = Said::told(kind, NAME, &order.key(), euro("100.00"));
+        said.evidence.occurred_at = order.ordered_at;
         said.evidence.payment_id = Some(order.payment_id);
         said.evidence.reason = Some("the gateway answered 402: card_declined".to_owned());
         self.hear(&[said]).await;
@@ -103,7 +106,7 @@ async fn a_failed_charge_may_be_tried_again_under_another_key_and_one_under_way_
     let reason = "select reason from payments.facts where kind = 'failure'";
     assert_eq!(scene.test.text(reason).await, "the gateway answered 402: card_declined");
     // What failed at noon is tried again later.
-    let later = noon() + chrono::TimeDelta::minutes(10);
+    let later = noon() + TimeDelta::minutes(10);
     decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k3"), later).await.unwrap();
     let [_, second] = scene.ordered().await.try_into().unwrap();
     assert_eq!((second.payment_id, second.attempt), (first.payment_id, 3), "the refused attempt has a number too");
@@ -113,6 +116,82 @@ async fn a_failed_charge_may_be_tried_again_under_another_key_and_one_under_way_
     assert_eq!(scene.test.count(anew).await, 1, "it is asked about anew");
     scene.captured(&second).await;
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
+}
+
+#[tokio::test]
+async fn news_of_an_attempt_that_failed_say_nothing_of_the_next_one() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    scene.order(NAME, invoice, "bff:k1").await;
+    let [first] = scene.ordered().await.try_into().unwrap();
+    let later = |minutes| noon() + TimeDelta::minutes(minutes);
+    let told = async |kind, minutes| {
+        let mut said = Said::told(kind, "pi_1", "pi_1", euro("100.00"));
+        said.evidence.event_id = format!("{kind} {minutes}");
+        (said.evidence.payment_id, said.evidence.occurred_at) = (Some(first.payment_id), later(minutes));
+        scene.hear(&[said]).await;
+    };
+    told(FactKind::Failure, 1).await;
+    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k2"), later(10)).await.unwrap();
+    assert_eq!(scene.test.payment(NAME).await.0, "pending");
+    scene.outcome(FactKind::Failure, &first).await;
+    told(FactKind::Expiry, 20).await;
+    assert_eq!(scene.test.payment(NAME).await.0, "pending", "the first attempt's end ends the first attempt");
+}
+
+#[tokio::test]
+async fn an_order_that_waited_for_hours_is_not_carried_out() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let late = noon() + TimeDelta::hours(2);
+    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k1"), late).await.unwrap();
+    assert!(scene.refusal().await.starts_with("the order came too late"));
+    assert_eq!(scene.ordered().await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_order_that_the_door_sent_twice_at_two_times_is_one() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let mut order = charge(NAME, (scene.client, invoice), "100.00", "bff:k1");
+    assert_eq!(scene.decide(&order).await, Vec::<String>::new());
+    let Order::Charge(again) = &mut order.order else { panic!("it is a charge") };
+    again.ordered_at += TimeDelta::seconds(1);
+    assert_eq!(scene.decide(&order).await, Vec::<String>::new(), "and no other content");
+    assert_eq!(scene.ordered().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_charge_of_a_payment_that_was_merged_into_another_holds_up_no_further_one() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    scene.order(NAME, invoice, "bff:k1").await;
+    scene.hear(&[Said::capture("pi_1", None, euro("100.00"))]).await;
+    scene.decide(&merge("stripe:pi_1", NAME, "m1")).await;
+    assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
+    let refunded = Said::told(FactKind::Reversal, "pi_1", "stripe:pi_1", euro("100.00"));
+    scene.hear(&[refunded]).await;
+    assert_eq!(scene.paid(invoice).await, ["open", "0"]);
+    scene.order("stripe:order-18", invoice, "bff:k2").await;
+    assert_eq!(scene.ordered().await.len(), 2);
+}
+
+#[tokio::test]
+async fn staff_end_an_undecided_payment_by_dismissing_its_case_and_it_may_be_tried_again() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    scene.order(NAME, invoice, "bff:k1").await;
+    sqlx::query("delete from payments.questions").execute(&scene.test.admin).await.unwrap();
+    scene.decide(&escalate(NAME, "q7")).await;
+    let case = scene.test.case("undecided").await;
+    let later = noon() + TimeDelta::minutes(10);
+    decide(&scene.processor, &close(NAME, case, CaseDecision::Dismiss, "d1"), later).await.unwrap();
+    assert_eq!(scene.test.outcome(case).await, (Some("dismissed".to_owned()), None));
+    assert_eq!(scene.test.payment(NAME).await.0, "failed");
+    assert_eq!(scene.test.count("select count(*) from payments.questions").await, 0);
+    let again = later + TimeDelta::minutes(10);
+    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k2"), again).await.unwrap();
+    assert_eq!(scene.ordered().await.len(), 2);
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ pub enum CaseDecision {
     },
     /// Give the surplus back to the payer.
     Refund,
-    /// Leave everything as it is.
+    /// Leave everything as it is; an undecided payment did not happen.
     Dismiss,
 }
 

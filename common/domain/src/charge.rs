@@ -11,6 +11,9 @@ pub enum ChargeRefusal {
     /// Something is known of a payment of that name that does not let it be tried again.
     #[error("a payment of this transaction id is {0} already; take another id, or wait for what becomes of it")]
     Known(PaymentStatus),
+    /// The order waited too long.
+    #[error("the order came too late, nobody expects the payment any more; ask for it again")]
+    Late,
     /// The payment is for something else.
     #[error("this transaction id is that of a payment for another invoice; take another id")]
     OtherInvoice,

@@ -164,6 +164,8 @@ pub struct ChargeOrder {
     pub actor: String,
     /// The request: the same for every delivery.
     pub request: String,
+    /// When it was asked for: a repeated request may say another time.
+    pub ordered_at: DateTime<Utc>,
 }
 
 /// A gateway was asked for the last time what became of a payment, and has not said.

@@ -152,7 +152,8 @@ fn is_made_good(fact: &Fact, facts: &[Fact]) -> bool {
 }
 
 /// Without proof of money, what the gateway said last counts, and of what it said at one time the heavier; a claim
-/// outweighs nothing. With proof, what went back decides.
+/// outweighs nothing. What failed before we had another attempt made says nothing of that one, whatever becomes of it
+/// later. With proof, what went back decides.
 fn status(
     ordered: &[&Fact],
     captured: Option<Money>,
@@ -174,6 +175,13 @@ fn status(
 }
 
 fn unproven_status(ordered: &[&Fact]) -> PaymentStatus {
+    let last_attempt = ordered.iter().rfind(|fact| fact.kind == FactKind::Initiation).map(|fact| fact.occurred_at);
+    let has_ended = |fact: &Fact| {
+        let is_end = |earlier: &Fact| {
+            matches!(earlier.kind, FactKind::Failure | FactKind::Expiry) && Some(earlier.occurred_at) < last_attempt
+        };
+        ordered.iter().any(|earlier| is_end(earlier) && earlier.movement == fact.movement)
+    };
     let statement = |fact: &&Fact| {
         let (weight, status) = match fact.kind {
             FactKind::Initiation => (0, PaymentStatus::Pending),
@@ -183,7 +191,8 @@ fn unproven_status(ordered: &[&Fact]) -> PaymentStatus {
             FactKind::Failure => (3, PaymentStatus::Failed),
             _ => return None,
         };
-        Some((fact.occurred_at, weight, status))
+        let counts = fact.kind == FactKind::Initiation || !has_ended(fact);
+        counts.then_some((fact.occurred_at, weight, status))
     };
     ordered.iter().filter_map(statement).max().map_or(PaymentStatus::Pending, |(_, _, status)| status)
 }

@@ -62,6 +62,8 @@ pub enum Outcome {
     Accepted,
     /// The gateway refuses it for good; nothing has happened.
     Refused(String),
+    /// The gateway was asked about a payment and shows none. What it shows may lag behind what it has done.
+    Absent,
     /// Nobody knows yet: it is to be asked again, never under another key.
     Unknown(String),
 }
@@ -71,6 +73,7 @@ impl std::fmt::Display for Outcome {
         match self {
             Self::Told(evidence) => write!(formatter, "the gateway tells {} things", evidence.len()),
             Self::Accepted => formatter.write_str("the gateway has taken it on and not decided"),
+            Self::Absent => formatter.write_str("the gateway has no such payment"),
             Self::Refused(reason) | Self::Unknown(reason) => formatter.write_str(reason),
         }
     }
@@ -115,8 +118,8 @@ pub trait Api: Send + Sync {
     /// [`Unreadable`] if a success cannot be read.
     fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable>;
 
-    /// Asks what became of a payment, by a name that the gateway knows it by or, if it was our own charge, by our ids;
-    /// none if the gateway cannot be asked so.
+    /// Asks what became of a payment: of our own charge by our ids, as its names may be those of earlier attempts; of
+    /// another by a name that the gateway knows it by. None if the gateway cannot be asked so.
     ///
     /// # Errors
     /// [`Unreadable`] if the question cannot be put into the gateway's terms.

@@ -20,10 +20,11 @@ create table payments.charges (
     -- Deferred: a new payment's row is written last.
     payment_id uuid not null references payments.payments deferrable initially deferred,
     attempt smallint not null,
-    invoice_id uuid not null references billing.invoices,
+    -- None if there was no such invoice of the client's.
+    invoice_id uuid references billing.invoices,
     amount numeric(20, 4) not null,
     currency char(3) not null,
-    -- The gateway's name of a card or mandate; of use to nobody without our key.
+    -- The gateway's name of a card or mandate.
     payment_method text not null,
     ordered_by text not null,
     ordered_at timestamptz not null,
@@ -32,7 +33,8 @@ create table payments.charges (
     constraint charges_key primary key (payment_id, attempt),
     constraint charges_attempt_positive check (attempt > 0),
     constraint charges_amount_positive check (amount > 0),
-    constraint charges_payment_method_bounds check (length(payment_method) between 1 and 255)
+    constraint charges_payment_method_bounds check (length(payment_method) between 1 and 255),
+    constraint charges_ordered_for_an_invoice check (refusal is not null or invoice_id is not null)
 );
 create index charges_invoice_id_idx on payments.charges (invoice_id);
 create trigger charges_append_only before update or delete or truncate on payments.charges
@@ -62,6 +64,9 @@ grant select, update (asked, next_at), delete on payments.questions to quittance
 grant select, insert, update (listed_until) on payments.listings to quittance_relay;
 grant select (id, transaction_id, provider, status, merged_into) on payments.payments to quittance_relay;
 grant select on payments.payment_references, payments.charges to quittance_relay;
+-- Whether a charge that had no answer is still wanted.
+grant usage on schema billing to quittance_relay;
+grant select (id, status, total, paid_amount) on billing.invoices to quittance_relay;
 grant insert on payments.outbox to quittance_relay;
 
 -- The relay asks gateways; what happened to invoices others have to tell.

@@ -16,8 +16,8 @@ pub struct NewCharge {
     pub payment_id: PaymentId,
     /// Which attempt at it, from 1.
     pub attempt: u16,
-    /// The invoice to be paid.
-    pub invoice_id: InvoiceId,
+    /// The invoice to be paid, if there is one.
+    pub invoice_id: Option<InvoiceId>,
     /// How much.
     pub amount: PositiveMoney,
     /// The gateway's name of the payer's card or mandate.
@@ -42,7 +42,7 @@ pub async fn insert(transaction: &mut Transaction, charge: &NewCharge) -> Result
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         charge.payment_id.as_uuid(),
         attempt,
-        charge.invoice_id.as_uuid(),
+        charge.invoice_id.map(InvoiceId::as_uuid),
         charge.amount.amount(),
         charge.amount.currency().code(),
         charge.payment_method,
@@ -85,11 +85,13 @@ pub async fn under_way(
     let rows = sqlx::query!(
         r#"select latest.currency as "currency!", sum(latest.amount) as "amount!"
            from (
-               select distinct on (payment_id) charges.amount, charges.currency
-               from payments.charges join payments.payments on payments.id = payment_id
-               where charges.invoice_id = $1 and payment_id <> $2 and refusal is null
-                   and payments.status in ('pending', 'unknown')
-               order by payment_id, attempt desc
+               select distinct on (kept.id) charges.amount, charges.currency
+               from payments.charges join payments.payments as told on told.id = charges.payment_id
+                   -- Another payment has the evidence of one that was merged into it.
+                   join payments.payments as kept on kept.id = coalesce(told.merged_into, told.id)
+               where charges.invoice_id = $1 and kept.id <> $2 and refusal is null
+                   and kept.status in ('pending', 'unknown')
+               order by kept.id, ordered_at desc
            ) as latest
            group by latest.currency"#,
         invoice.as_uuid(),

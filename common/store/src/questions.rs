@@ -52,6 +52,8 @@ pub struct Due {
     pub names: Vec<TransactionId>,
     /// The last attempt to collect it, if it was our own.
     pub charge: Option<InitiateCharge>,
+    /// Whether its invoice still takes what that attempt would bring.
+    pub is_wanted: bool,
     /// How often it was asked about.
     pub asked: u16,
     /// When the questions began.
@@ -71,7 +73,9 @@ struct Row {
 
 #[derive(serde::Deserialize)]
 struct ChargeRow {
+    payment_id: Uuid,
     attempt: u16,
+    is_wanted: bool,
     invoice_id: Uuid,
     amount: String,
     currency: String,
@@ -87,7 +91,8 @@ impl TryFrom<Row> for Due {
         let payment_id = PaymentId::from_uuid(row.payment_id);
         let transaction_id: TransactionId = row.transaction_id.parse().map_err(|error| corrupt(&error))?;
         let provider: Provider = row.provider.parse().map_err(|error| corrupt(&error))?;
-        let charge = row.charge.map(|charge| charge.0.restore(payment_id, &transaction_id, &provider)).transpose()?;
+        let is_wanted = row.charge.as_ref().is_some_and(|charge| charge.0.is_wanted);
+        let charge = row.charge.map(|charge| charge.0.restore(&transaction_id, &provider)).transpose()?;
         let names = row.names.iter().map(|name| name.parse().map_err(|error| corrupt(&error)));
         Ok(Self {
             status: row.status.parse().map_err(|error| corrupt(&error))?,
@@ -98,21 +103,17 @@ impl TryFrom<Row> for Due {
             transaction_id,
             provider,
             charge,
+            is_wanted,
         })
     }
 }
 
 impl ChargeRow {
-    fn restore(
-        self,
-        payment_id: PaymentId,
-        transaction_id: &TransactionId,
-        provider: &Provider,
-    ) -> Result<InitiateCharge, StoreError> {
+    fn restore(self, transaction_id: &TransactionId, provider: &Provider) -> Result<InitiateCharge, StoreError> {
         let amount = self.amount.parse().map_err(|error| StoreError::corrupt("payments.charges", error))?;
         let amount = money("payments.charges", amount, &self.currency)?;
         Ok(InitiateCharge {
-            payment_id,
+            payment_id: PaymentId::from_uuid(self.payment_id),
             attempt: self.attempt,
             transaction_id: transaction_id.clone(),
             provider: provider.clone(),
@@ -139,7 +140,7 @@ pub async fn lock_due(
         Row,
         r#"select questions.payment_id, transaction_id, provider, asked, since,
                -- Another payment has the evidence of one that was merged into it.
-               case when merged_into is null then status else 'failed' end as "status!",
+               case when merged_into is null then payments.status else 'failed' end as "status!",
                array(
                    select reference from payments.payment_references as name
                    where name.payment_id = questions.payment_id and split_part(reference, ':', 1) = provider
@@ -147,10 +148,15 @@ pub async fn lock_due(
                ) as "names!",
                (
                    select json_build_object(
-                       'attempt', attempt, 'invoice_id', invoice_id, 'amount', amount::text, 'currency', currency,
-                       'payment_method', payment_method, 'ordered_at', ordered_at
-                   ) from payments.charges
-                   where charges.payment_id = questions.payment_id and refusal is null order by attempt desc limit 1
+                       'payment_id', charges.payment_id, 'attempt', attempt, 'invoice_id', charges.invoice_id,
+                       'amount', charges.amount::text, 'currency', charges.currency, 'payment_method', payment_method,
+                       'ordered_at', ordered_at, 'is_wanted',
+                       invoices.status in ('open', 'partially_paid') and total - paid_amount >= charges.amount
+                   )
+                   from payments.charges join payments.payments as told on told.id = charges.payment_id
+                       join billing.invoices on invoices.id = charges.invoice_id
+                   where coalesce(told.merged_into, told.id) = questions.payment_id and refusal is null
+                   order by ordered_at desc limit 1
                ) as "charge: sqlx::types::Json<ChargeRow>"
            from payments.questions join payments.payments on payments.id = questions.payment_id
            where next_at <= $1 and provider = any($2::text[])

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{InitiateCharge, PaymentCommand, QueryPayment};
 use quittance_domain::fact::FactKind;
-use quittance_providers::api::Outcome;
+use quittance_providers::api::{Access, Outcome};
 
 use crate::handler::{Done, Gateway, Named, Trouble};
 use crate::telling::{Subject, escalation, evidence};
@@ -12,64 +12,76 @@ use crate::telling::{Subject, escalation, evidence};
 /// reached it. Later nobody expects the payment any more, the key may be forgotten, and it is only looked up.
 const MADE_WITHIN: TimeDelta = TimeDelta::hours(1);
 
+/// What a gateway lists or finds lags behind what it has done; that it has no such payment is believed only so long after
+/// the order.
+const ABSENT_AFTER: TimeDelta = TimeDelta::hours(3);
+
 impl Gateway {
     /// Collects a payment. Without a clear answer it is told to be unknown; the questions about it find out. An order that
     /// is late is only looked up: an earlier delivery may have been carried out, under a key that is forgotten by now.
-    pub(crate) async fn charge(
-        &self,
-        api: Named<'_>,
-        order: &InitiateCharge,
-        now: DateTime<Utc>,
-    ) -> Result<Done, Trouble> {
-        let outcome = self.find_out(api, &question_about(order), now).await?;
-        Ok(match outcome {
+    pub(crate) async fn charge(&self, api: Named<'_>, order: &InitiateCharge, now: DateTime<Utc>) -> Done {
+        match self.find_out(api, &question_about(order), now).await {
             Outcome::Told(evidence) => Done::Told(evidence.into_iter().map(PaymentCommand::of).collect()),
             Outcome::Accepted => Done::Told(Vec::new()),
-            Outcome::Refused(reason) => Done::Refused(vec![failed(order, &reason, now)], reason),
-            Outcome::Unknown(reason) => {
+            Outcome::Refused(reason) => Done::Refused(vec![failed(order, &reason)], reason),
+            absent_or_unknown => {
+                let reason = absent_or_unknown.to_string();
                 tracing::warn!(charge = order.key(), reason, "it is not known whether the gateway collects it");
-                Done::Told(vec![evidence(&Subject::from(order), FactKind::Unknown, ("unknown", Some(&reason)), now)])
+                let told = ("unknown", Some(reason.as_str()));
+                Done::Told(vec![evidence(&Subject::from(order), FactKind::Unknown, told, order.ordered_at)])
             }
-        })
-    }
-
-    /// Makes the call of a charge that is young, under its key; looks up what is older, or has a name at the gateway.
-    async fn find_out(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> Result<Outcome, Trouble> {
-        let young = question.charge.as_ref().filter(|order| is_young(order, question, now));
-        let asked = match young {
-            Some(order) => self.ask_for(api, order).await,
-            None => self.look_up(api, question).await,
-        };
-        match asked {
-            Err(Trouble::Away(reason)) => Ok(Outcome::Unknown(reason)),
-            other => other,
         }
     }
 
-    async fn ask_for(&self, (name, api): Named<'_>, order: &InitiateCharge) -> Result<Outcome, Trouble> {
-        let access = self.gateways.access(name).await?;
-        let answer = self.gateways.make(name, api.url(), api.charge(&access, order)?).await?;
-        Ok(api.charged(order, &answer)?)
-    }
-
     /// Asks what became of a payment. No answer is an answer: the next question follows, or staff have to look.
-    pub(crate) async fn query_payment(
-        &self,
-        api: Named<'_>,
-        question: &QueryPayment,
-        now: DateTime<Utc>,
-    ) -> Result<Done, Trouble> {
-        let outcome = self.find_out(api, question, now).await?;
-        Ok(Done::Told(match (outcome, &question.charge) {
+    pub(crate) async fn query_payment(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> Done {
+        Done::Told(match (self.find_out(api, question, now).await, &question.charge) {
             (Outcome::Told(evidence), _) => evidence.into_iter().map(PaymentCommand::of).collect(),
-            (Outcome::Refused(reason), Some(order)) => vec![failed(order, &reason, now)],
+            (Outcome::Refused(reason), Some(order)) => vec![failed(order, &reason)],
+            // The gateway has our charge and will say what becomes of it: a direct debit takes days.
+            (Outcome::Accepted, Some(_)) => Vec::new(),
             // That a gateway does not know what a client claims proves nothing; staff see it in the case.
             (undecided, _) if question.is_last => vec![escalation(question, &undecided.to_string())],
             (undecided, _) => {
                 tracing::info!(question = question.name(), reason = %undecided, "the payment is not decided");
                 Vec::new()
             }
-        }))
+        })
+    }
+
+    /// Makes the call of a charge that is young, under its key, or looks the payment up. What cannot be reached or read
+    /// leaves it unknown.
+    async fn find_out(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> Outcome {
+        let age = question.charge.as_ref().map(|order| now - order.ordered_at);
+        let asked = match &question.charge {
+            Some(order) if question.may_repeat && now - order.ordered_at <= MADE_WITHIN => {
+                self.ask_for(api, order).await
+            }
+            _ => self.look_up(api, question).await,
+        };
+        match asked {
+            Ok(Outcome::Absent) if age.is_some_and(|age| age > ABSENT_AFTER) => {
+                Outcome::Refused(Outcome::Absent.to_string())
+            }
+            Ok(outcome) => outcome,
+            Err(Trouble::Away(reason)) => Outcome::Unknown(reason),
+            Err(Trouble::Unreadable(error)) => {
+                tracing::error!(question = question.name(), error = %error, "a gateway's answer cannot be read");
+                Outcome::Unknown(error.to_string())
+            }
+            Err(Trouble::TooMuch(reason)) => Outcome::Unknown(reason),
+        }
+    }
+
+    async fn ask_for(&self, (name, api): Named<'_>, order: &InitiateCharge) -> Result<Outcome, Trouble> {
+        // What the gateway cannot be asked for is not collected, whatever lets us in there.
+        let nobody = Access { key: String::new(), account: String::new() };
+        if let Err(unfit) = api.charge(&nobody, order) {
+            return Ok(Outcome::Refused(unfit.reason));
+        }
+        let access = self.gateways.access(name).await?;
+        let answer = self.gateways.make(name, api.url(), api.charge(&access, order)?).await?;
+        Ok(api.charged(order, &answer)?)
     }
 
     async fn look_up(&self, (name, api): Named<'_>, question: &QueryPayment) -> Result<Outcome, Trouble> {
@@ -90,17 +102,14 @@ fn question_about(order: &InitiateCharge) -> QueryPayment {
         provider: order.provider.clone(),
         names: Vec::new(),
         charge: Some(order.clone()),
+        may_repeat: true,
         round: 0,
         since: order.ordered_at,
         is_last: false,
     }
 }
 
-/// A charge that the gateway has given a name is looked up by it, however young.
-fn is_young(order: &InitiateCharge, question: &QueryPayment, now: DateTime<Utc>) -> bool {
-    question.names.is_empty() && now - order.ordered_at <= MADE_WITHIN
-}
-
-fn failed(order: &InitiateCharge, reason: &str, now: DateTime<Utc>) -> PaymentCommand {
-    evidence(&Subject::from(order), FactKind::Failure, ("refused", Some(reason)), now)
+/// The attempt has failed, at the time at which it was ordered: whenever that is found out, it says nothing of a later one.
+fn failed(order: &InitiateCharge, reason: &str) -> PaymentCommand {
+    evidence(&Subject::from(order), FactKind::Failure, ("refused", Some(reason)), order.ordered_at)
 }

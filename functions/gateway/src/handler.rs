@@ -51,6 +51,8 @@ pub(crate) enum Trouble {
     /// Something is out of reach: what became of the call is not known.
     Away(String),
     Unreadable(Unreadable),
+    /// More than can be read.
+    TooMuch(String),
 }
 
 /// A gateway with its name.
@@ -160,12 +162,12 @@ impl Gateway {
             return Err(Refusal { code: "unknown_provider", reason });
         };
         let done = match &command.payload {
-            GatewayCommand::InitiateCharge(order) => self.charge(api, order, now).await,
+            GatewayCommand::InitiateCharge(order) => Ok(self.charge(api, order, now).await),
             GatewayCommand::InitiateRefund(order) => {
                 refuse_late(api, order, now - command.time)?;
                 self.refund(api, order, now).await
             }
-            GatewayCommand::QueryPayment(question) => self.query_payment(api, question, now).await,
+            GatewayCommand::QueryPayment(question) => Ok(self.query_payment(api, question, now).await),
             GatewayCommand::QueryResource(question) => self.query_resource(api, question).await,
             GatewayCommand::ListEvents(listing) => {
                 self.list_events(api, listing, &command.correlationid, deadline).await
@@ -175,6 +177,7 @@ impl Gateway {
             Ok(done) => Ok(done),
             Err(Trouble::Away(reason)) => Ok(Done::Unknown(reason)),
             Err(Trouble::Unreadable(error)) => Err(Refusal { code: "unreadable_answer", reason: error.to_string() }),
+            Err(Trouble::TooMuch(reason)) => Err(Refusal { code: "too_many_events", reason }),
         }
     }
 
@@ -201,7 +204,7 @@ impl Gateway {
                 let event = ("refused", Some(reason.as_str()));
                 Done::Refused(vec![evidence(&Subject::from(order), FactKind::RefundFailure, event, now)], reason)
             }
-            Outcome::Unknown(reason) => Done::Unknown(reason),
+            absent_or_unknown => Done::Unknown(absent_or_unknown.to_string()),
         })
     }
 
@@ -213,7 +216,7 @@ impl Gateway {
             Outcome::Told(evidence) => Done::Told(evidence.into_iter().map(PaymentCommand::of).collect()),
             Outcome::Accepted => Done::Told(Vec::new()),
             // The gateway told of something and does not know it when asked: not now, then.
-            Outcome::Refused(reason) | Outcome::Unknown(reason) => Done::Unknown(reason),
+            not_now => Done::Unknown(not_now.to_string()),
         })
     }
 

@@ -44,7 +44,7 @@ impl Gateway {
         let (from, until) = (listing.from, listing.until);
         let reason =
             format!("{name} has more than {PAGES_MAX} parts of events from {from} to {until}; the rest is not read");
-        Ok(Done::Refused(Vec::new(), reason))
+        Err(Trouble::TooMuch(reason))
     }
 
     async fn take(
@@ -62,9 +62,19 @@ impl Gateway {
                     let (subject, command) = (question.resource.clone(), GatewayCommand::QueryResource(question));
                     let (id, correlation_id) = (Uuid::now_v7(), correlation_id.to_owned());
                     let command = CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id, command);
-                    let verdict = Box::pin(self.process(command, deadline)).await?;
-                    if verdict != Verdict::Done {
-                        tracing::warn!(provider = name, ?verdict, "what a listed event tells is not found out");
+                    match Box::pin(self.process(command, deadline)).await? {
+                        Verdict::Done => {}
+                        // The listing comes back, and finds what it has told already.
+                        Verdict::Wait(reason) | Verdict::Retry(reason) => return Err(BatchError::Busy(reason)),
+                        Verdict::Park(refusal) => {
+                            let (code, reason) = (refusal.code, refusal.reason);
+                            tracing::error!(
+                                provider = name,
+                                code,
+                                reason,
+                                "what a listed event tells is not found out"
+                            );
+                        }
                     }
                 }
                 Notice::Ignored { .. } => {}
@@ -76,7 +86,7 @@ impl Gateway {
                     );
                 }
                 Notice::Unreadable(error) => {
-                    tracing::warn!(provider = name, error = %error, "a listed event is passed over")
+                    tracing::error!(provider = name, error = %error, "a listed event is passed over")
                 }
             }
         }

@@ -1,11 +1,12 @@
 //! Payments that a gateway is to collect, and those that it does not decide.
 
+use chrono::TimeDelta;
 use quittance_domain::case::CaseKind;
 use quittance_domain::charge::{ChargeRefusal, refuse};
-use quittance_domain::command::{ChargeOrder, Escalation, GatewayCommand, InitiateCharge};
+use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, GatewayCommand, InitiateCharge};
 use quittance_domain::event::EventMessage;
 use quittance_domain::fact::{Door, Fact, FactKind};
-use quittance_domain::id::PaymentId;
+use quittance_domain::id::{InvoiceId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_store::charges::{self, NewCharge};
@@ -17,6 +18,12 @@ use crate::decide::Deciding;
 use crate::ground::{Dossier, Ground};
 use crate::telling::{FUNCTION, written};
 
+/// The longest reason of a fact, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
+/// An order that waited longer is not carried out: nobody expects the payment any more.
+const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
+
 impl<'a> Deciding<'a> {
     /// Notes an attempt to collect a payment and has the gateway asked, all in one transaction; or notes why not.
     pub(crate) async fn charge(&mut self, order: &'a ChargeOrder) -> Result<(), StoreError> {
@@ -27,10 +34,16 @@ impl<'a> Deciding<'a> {
         ground.lock_invoices(&mut self.transaction, &[order.invoice_id]).await?;
         let Some(dossier) = ground.dossiers.values().next() else { return Ok(()) };
         let id = dossier.payment.id;
-        let refusal = refusal(&mut self.transaction, &ground, dossier, order).await?.map(|refusal| refusal.to_string());
+        let is_late = self.changes.now - order.ordered_at > ORDERED_WITHIN;
+        let refusal = refusal(&mut self.transaction, &ground, dossier, (order, is_late)).await?;
+        let is_unknown = matches!(refusal, Some(ChargeRefusal::UnknownInvoice(_)));
+        let invoice_id = (!is_unknown).then_some(order.invoice_id);
+        let refusal = refusal.map(|refusal| refusal.to_string());
         let attempt = charges::next_attempt(&mut self.transaction, id).await?;
-        let told = self.told(order, dossier, refusal.as_deref());
-        facts::insert(&mut self.transaction, &told).await?;
+        let told = self.told(order, dossier, (attempt, invoice_id), refusal.as_deref());
+        if facts::insert(&mut self.transaction, &told).await?.len() != told.len() {
+            return Err(dossier.corrupt(format!("facts of attempt {attempt} are there already")));
+        }
         if let Some(dossier) = ground.dossiers.get_mut(&id) {
             dossier.facts.extend(told.into_iter().map(|new| new.fact));
         }
@@ -45,7 +58,7 @@ impl<'a> Deciding<'a> {
         self.changes.new_charge = Some(NewCharge {
             payment_id: id,
             attempt,
-            invoice_id: order.invoice_id,
+            invoice_id,
             amount: order.amount,
             payment_method: order.payment_method.clone(),
             ordered_by: order.actor.clone(),
@@ -56,7 +69,13 @@ impl<'a> Deciding<'a> {
     }
 
     /// What is known now: that the payment is asked for; of a new one that is refused, that it did not happen either.
-    fn told(&self, order: &ChargeOrder, dossier: &Dossier, refusal: Option<&str>) -> Vec<NewFact> {
+    fn told(
+        &self,
+        order: &ChargeOrder,
+        dossier: &Dossier,
+        (attempt, invoice_id): (u16, Option<InvoiceId>),
+        refusal: Option<&str>,
+    ) -> Vec<NewFact> {
         let kinds: &[FactKind] = match (refusal, dossier.is_new) {
             (None, _) => &[FactKind::Initiation],
             (Some(_), true) => &[FactKind::Initiation, FactKind::Failure],
@@ -72,15 +91,48 @@ impl<'a> Deciding<'a> {
                 door: Door::Api,
                 transaction_id: Some(order.transaction_id.clone()),
                 origin: None,
-                event_id: format!("{}:{kind}", order.request),
+                event_id: format!("{}-{attempt}:{kind}", dossier.payment.id),
                 movement: order.transaction_id.to_string(),
-                invoices: vec![order.invoice_id],
+                invoices: invoice_id.into_iter().collect(),
                 occurred_at: self.changes.now,
             },
             actor: order.actor.clone(),
             reason: refusal.filter(|_| *kind == FactKind::Failure).map(ToOwned::to_owned),
         };
         kinds.iter().map(fact).collect()
+    }
+
+    /// Staff found that a payment which its gateway does not decide did not happen. Money that comes all the same counts.
+    pub(crate) async fn give_up(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        order: &'a CaseOrder,
+    ) -> Result<(), StoreError> {
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let state = dossier.state()?;
+        let claimed = state.claimed.and_then(|amount| amount.positive().ok());
+        let Some(amount) = claimed.filter(|_| state.status.is_undecided()) else { return Ok(()) };
+        let failure = NewFact {
+            id: Uuid::now_v7(),
+            payment_id: id,
+            fact: Fact {
+                kind: FactKind::Failure,
+                amount,
+                door: Door::Api,
+                transaction_id: Some(dossier.payment.transaction_id.clone()),
+                origin: None,
+                event_id: format!("{}:failure", order.case_id),
+                movement: order.case_id.to_string(),
+                invoices: Vec::new(),
+                occurred_at: self.changes.now,
+            },
+            actor: order.actor.clone(),
+            reason: Some(order.reason.chars().take(REASON_LENGTH_MAX).collect()),
+        };
+        facts::insert(&mut self.transaction, std::slice::from_ref(&failure)).await?;
+        dossier.facts.push(failure.fact);
+        Ok(())
     }
 
     fn initiate(&self, order: &ChargeOrder, payment_id: PaymentId, attempt: u16) -> Result<EventMessage, StoreError> {
@@ -121,8 +173,11 @@ async fn refusal(
     transaction: &mut Transaction,
     ground: &Ground,
     dossier: &Dossier,
-    order: &ChargeOrder,
+    (order, is_late): (&ChargeOrder, bool),
 ) -> Result<Option<ChargeRefusal>, StoreError> {
+    if is_late {
+        return Ok(Some(ChargeRefusal::Late));
+    }
     let invoice = ground.invoices.get(&order.invoice_id).filter(|invoice| invoice.client_id() == order.client_id);
     let Some(invoice) = invoice else { return Ok(Some(ChargeRefusal::UnknownInvoice(order.invoice_id))) };
     let payment = &dossier.payment;

@@ -73,7 +73,9 @@ impl Order {
             Self::Case(order) => (order.request.clone(), order.case_id.to_string(), serde_json::to_vec(order)?),
             Self::Merge(order) => (order.request.clone(), order.twin.to_string(), serde_json::to_vec(order)?),
             Self::Charge(order) => {
-                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+                // A request that is repeated at the door says another time and means the same.
+                let content = ChargeOrder { ordered_at: DateTime::UNIX_EPOCH, ..order.clone() };
+                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(&content)?)
             }
             Self::Escalation(order) => {
                 (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
@@ -167,6 +169,10 @@ impl<'a> Deciding<'a> {
             // Its payment was merged into this one, and the case went with it.
             return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
+        let is_given_up = case.kind == CaseKind::Undecided && order.decision == CaseDecision::Dismiss;
+        if is_given_up && case.resolution.is_none() {
+            self.give_up(&mut ground, id, order).await?;
+        }
         match self.decide_case(&mut ground, id, &case, order)? {
             Ok(()) => self.changes.write(&mut self.transaction, &ground).await,
             Err(refusal) => self.refuse_case(order, &refusal).await,

@@ -6,7 +6,6 @@ use std::time::SystemTime;
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{GatewayCommand, ListEvents, QueryPayment};
 use quittance_domain::event::EventMessage;
-use quittance_domain::id::TransactionId;
 use quittance_domain::question;
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::envelope::CloudEvent;
@@ -70,17 +69,18 @@ pub async fn ask(
         }
         let (mut asked, mut ended, mut messages) = (Vec::new(), Vec::new(), Vec::new());
         for due in due {
-            let question = question::next(due.payment_id, due.since, due.asked).filter(|_| due.status.is_undecided());
-            match (question, question::next(due.payment_id, due.since, due.asked + 1)) {
-                (Some((_, is_last)), later) => {
-                    match later {
-                        Some((next_at, _)) => asked.push((due.payment_id, next_at)),
-                        None => ended.push(due.payment_id),
-                    }
-                    messages.push(message(GatewayCommand::QueryPayment(query(due, is_last)), now)?);
-                }
-                (None, _) => ended.push(due.payment_id),
+            let id = due.payment_id;
+            let question = question::next(id, due.since, due.asked).filter(|_| due.status.is_undecided());
+            let Some((planned_at, is_last)) = question else {
+                ended.push(id);
+                continue;
+            };
+            match question::next(id, due.since, due.asked + 1) {
+                // After a pause, questions keep their distance.
+                Some((next_at, _)) => asked.push((id, next_at.max(now + (next_at - planned_at)))),
+                None => ended.push(id),
             }
+            messages.push(message(GatewayCommand::QueryPayment(query(due, is_last)), now)?);
         }
         outbox::insert(&mut transaction, Destination::GatewayCommands, &messages).await?;
         questions::asked(&mut transaction, &asked).await?;
@@ -117,12 +117,12 @@ async fn list(database: &Database, providers: &[&str], now: DateTime<Utc>) -> Re
     Ok(messages)
 }
 
-/// The name that a charge was ordered under is ours alone; the gateway knows the others.
+/// Our own charge is asked about by our ids: its names may be those of earlier attempts.
 fn query(due: Due, is_last: bool) -> QueryPayment {
-    let is_theirs = |name: &&TransactionId| due.charge.is_none() || **name != due.transaction_id;
     QueryPayment {
         payment_id: due.payment_id,
-        names: due.names.iter().filter(|name| is_theirs(name)).cloned().collect(),
+        names: if due.charge.is_none() { due.names } else { Vec::new() },
+        may_repeat: due.is_wanted,
         transaction_id: due.transaction_id,
         provider: due.provider,
         charge: due.charge,

@@ -40,6 +40,10 @@ pub(crate) async fn claim(
     let reach = caller.may(Permission::ClaimPayments)?;
     let key = idempotency_key::read(&headers)?;
     let request = ClaimRequest::parse(&body)?;
+    if request.payment_method.is_some() && reach.client_id().is_some() {
+        // Nothing ties a gateway's card or mandate to a client, so whoever knows its name is not enough.
+        return Err(Problem::forbidden("only the platform's own machines and staff may have payments collected"));
+    }
     let owner = invoices::owner(&validator.database, request.invoice_id).await.map_err(|error| {
         tracing::error!(invoice.id = %request.invoice_id, error = %error, "the owner of an invoice cannot be read");
         Problem::unavailable(2)
@@ -49,7 +53,7 @@ pub(crate) async fn claim(
     let Some(client_id) = client_id else { return Err(Problem::not_found("invoice", request.invoice_id)) };
     let evidence = request.evidence(&caller.name, Some(client_id), &key, Utc::now());
     let record_key = evidence.event_id.clone();
-    let command = match request.charge(&caller.name, client_id, &key) {
+    let command = match request.charge(&caller.name, client_id, &key, Utc::now()) {
         Some(order) => PaymentCommand::ChargePayment(order),
         None => PaymentCommand::of(evidence),
     };

@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::calendar::plausible_time;
-use quittance_domain::command::{ChargeOrder, Evidence, InvoiceHint, PaymentCommand};
+use quittance_domain::command::{ChargeOrder, Evidence, InitiateCharge, InvoiceHint, PaymentCommand};
 use quittance_domain::fact::{Door, FactKind};
-use quittance_domain::id::{ClientId, InvoiceId, Provider, TransactionId};
+use quittance_domain::id::{ClientId, InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::PositiveMoney;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::Problem;
 use quittance_providers::Provider as Gateway;
+use quittance_providers::api::Access;
 use uuid::Uuid;
 
 use crate::FUNCTION;
@@ -84,8 +85,10 @@ impl ClaimRequest {
         if payment_method.as_ref().is_some_and(|method| !method.bytes().all(|byte| byte.is_ascii_graphic())) {
             fields.problem("payment_method", "must have only printable ASCII characters, without spaces");
         }
-        if let (Some(_), Some(provider), Some(name)) = (&payment_method, &provider, &transaction_id) {
-            check_charge(&mut fields, provider, name);
+        if let (Some(method), Some(name), Some(invoice_id), Some(amount)) =
+            (&payment_method, &transaction_id, invoice_id, amount)
+        {
+            check_charge(&mut fields, name, (invoice_id, amount), method);
         }
         fields.finish()?;
         match (transaction_id, provider, invoice_id, amount) {
@@ -99,7 +102,7 @@ impl ClaimRequest {
 
     /// The order to have the gateway collect the payment, if that is what is asked for.
     #[must_use]
-    pub fn charge(&self, caller: &str, client_id: ClientId, key: &str) -> Option<ChargeOrder> {
+    pub fn charge(&self, caller: &str, client_id: ClientId, key: &str, now: DateTime<Utc>) -> Option<ChargeOrder> {
         Some(ChargeOrder {
             transaction_id: self.transaction_id.clone(),
             provider: self.provider.clone(),
@@ -109,6 +112,7 @@ impl ClaimRequest {
             payment_method: self.payment_method.clone()?,
             actor: caller.to_owned(),
             request: format!("{caller}:{key}"),
+            ordered_at: now,
         })
     }
 
@@ -135,17 +139,36 @@ impl ClaimRequest {
     }
 }
 
-/// A payment is collected by a gateway that can be asked to, under a name that is none of the gateway's own.
-fn check_charge(fields: &mut Fields, provider: &Provider, name: &TransactionId) {
-    match quittance_providers::by_name(provider.as_str()).and_then(Gateway::api) {
-        None => {
-            fields.problem("payment_method", format!("the provider {provider} cannot be asked to collect payments"))
-        }
-        Some(api) if api.names_payments(name.reference()) => {
-            let detail = format!("may be a name of {provider}'s own; call a payment that is to be collected otherwise");
-            fields.problem("transaction_id", detail);
-        }
-        Some(_) => {}
+/// A payment is collected by a gateway that can be asked to, under a name that is none of the gateway's own, and only if
+/// the gateway can express it.
+fn check_charge(
+    fields: &mut Fields,
+    name: &TransactionId,
+    (invoice_id, amount): (InvoiceId, PositiveMoney),
+    payment_method: &str,
+) {
+    let provider = name.provider();
+    let Some(api) = quittance_providers::by_name(provider.as_str()).and_then(Gateway::api) else {
+        return fields
+            .problem("payment_method", format!("the provider {provider} cannot be asked to collect payments"));
+    };
+    if api.names_payments(name.reference()) {
+        let detail = format!("may be a name of {provider}'s own; call a payment that is to be collected otherwise");
+        fields.problem("transaction_id", detail);
+    }
+    let order = InitiateCharge {
+        payment_id: PaymentId::from_uuid(Uuid::nil()),
+        attempt: 1,
+        transaction_id: name.clone(),
+        provider,
+        invoice_id,
+        amount,
+        payment_method: payment_method.to_owned(),
+        ordered_at: DateTime::UNIX_EPOCH,
+    };
+    let nobody = Access { key: String::new(), account: String::new() };
+    if let Err(unfit) = api.charge(&nobody, &order) {
+        fields.problem("payment_method", format!("with it {} cannot be asked: {}", order.provider, unfit.reason));
     }
 }
 

@@ -92,7 +92,7 @@ fn gocardless_error(json: &Value) -> Verdict {
     match ask("payments/PM1", &answer)? {
         Outcome::Refused(reason) => Ok(format!("refused: {reason}")),
         Outcome::Unknown(reason) => Ok(format!("to be tried again: {reason}")),
-        Outcome::Told(_) | Outcome::Accepted => Err("an error was taken for a success".to_owned()),
+        Outcome::Told(_) | Outcome::Accepted | Outcome::Absent => Err("an error was taken for a success".to_owned()),
     }
 }
 

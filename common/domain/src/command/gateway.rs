@@ -140,12 +140,15 @@ pub struct QueryPayment {
     pub transaction_id: TransactionId,
     /// Whom to ask.
     pub provider: Provider,
-    /// The names that the gateway may know it by.
+    /// The names that the gateway may know it by, if it was not our own charge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<TransactionId>,
     /// The attempt to collect it, if it was our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<InitiateCharge>,
+    /// Whether the call may be repeated under its key: it is not, once the invoice needs no payment.
+    #[serde(default)]
+    pub may_repeat: bool,
     /// The how manieth question this is, from 1.
     pub round: u16,
     /// When the questions began: a later attempt has questions of its own.

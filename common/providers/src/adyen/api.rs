@@ -49,7 +49,10 @@ impl Api for Adyen {
             "Authorised" => Outcome::Told(vec![paid.told(order).evidence(NAME)?]),
             "Pending" | "Received" => Outcome::Accepted,
             // Refused, cancelled, or the payer would have to do something.
-            other => Outcome::Refused(code(paid.refusal_reason_code.as_deref().unwrap_or(other))),
+            other => {
+                let refusal = paid.refusal_reason_code.as_deref().map(code).filter(|code| !code.is_empty());
+                Outcome::Refused(refusal.unwrap_or_else(|| code(other)))
+            }
         })
     }
 

@@ -138,13 +138,13 @@ struct EventPage {
 }
 
 #[derive(Deserialize)]
-struct PageMeta {
-    cursors: Cursors,
+pub(super) struct PageMeta {
+    pub(super) cursors: Cursors,
 }
 
 #[derive(Deserialize)]
-struct Cursors {
-    after: Option<String>,
+pub(super) struct Cursors {
+    pub(super) after: Option<String>,
 }
 
 /// A time as GoCardless's filters take it.

@@ -7,7 +7,7 @@ use quittance_domain::money::Currency;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::api::{MADE_BEFORE, Payment, Payments, call, code, reason, time};
+use super::api::{MADE_BEFORE, PageMeta, Payment, Payments, call, code, reason, time};
 use super::{NAME, is_id, unreadable};
 use crate::Unreadable;
 use crate::api::{Access, Answer, Call, Outcome};
@@ -26,6 +26,8 @@ pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Un
         "amount": units_of(NAME, order.amount, Currency::minor_digits)?,
         "currency": order.amount.currency().code(),
         "links": {"mandate": mandate},
+        // A debit that fails and is tried again by itself would come beside another attempt of ours.
+        "retry_if_possible": false,
         // Three members are the most that GoCardless keeps.
         "metadata": {
             "payment_id": order.payment_id.to_string(),
@@ -48,13 +50,13 @@ pub(super) fn charged(answer: &Answer) -> Outcome {
     }
 }
 
-/// A payment by its name, or the one under the mandate that carries our ids.
+/// The payment under the mandate that carries our ids, or one by its name.
 pub(super) fn look_up(access: &Access, question: &QueryPayment) -> Option<Call> {
-    let mut names = question.names.iter().map(|name| name.reference());
-    if let Some(name) = names.find(|name| name.starts_with("PM") && is_id(name)) {
+    let Some(order) = &question.charge else {
+        let mut names = question.names.iter().map(|name| name.reference());
+        let name = names.find(|name| name.starts_with("PM") && is_id(name))?;
         return Some(call(access, format!("/payments/{name}"), None));
-    }
-    let order = question.charge.as_ref()?;
+    };
     let (_, mandate) = order.method();
     let since = time(order.ordered_at - CLOCK_SKEW_MARGIN);
     let query = form(&[("mandate", mandate), ("created_at[gte]", &since), ("limit", "500")]);
@@ -64,20 +66,23 @@ pub(super) fn look_up(access: &Access, question: &QueryPayment) -> Option<Call> 
 #[derive(Deserialize)]
 struct PaymentList {
     payments: Vec<Payment>,
+    meta: Option<PageMeta>,
 }
 
 pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
     if let Some(trouble) = answer.trouble(reason) {
         return Ok(trouble);
     }
-    if let Ok(one) = parse::<Payments>(NAME, &answer.body) {
-        return outcome(&one.payments);
-    }
-    let many: PaymentList = parse(NAME, &answer.body)?;
-    let is_ours = |payment: &&Payment| question.charge.as_ref().is_some_and(|order| payment.metadata.is_of(order));
-    match many.payments.iter().find(is_ours) {
+    let Some(order) = &question.charge else {
+        return outcome(&parse::<Payments>(NAME, &answer.body)?.payments);
+    };
+    let list: PaymentList = parse(NAME, &answer.body)?;
+    match list.payments.iter().find(|payment| payment.metadata.is_of(order)) {
         Some(payment) => outcome(payment),
-        None => Ok(Outcome::Refused("the gateway has no such payment".to_owned())),
+        None if list.meta.is_some_and(|meta| meta.cursors.after.is_some()) => {
+            Ok(Outcome::Unknown("the mandate has more payments than one answer lists".to_owned()))
+        }
+        None => Ok(Outcome::Absent),
     }
 }
 

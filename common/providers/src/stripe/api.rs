@@ -1,4 +1,4 @@
-//! Stripe's API: refunds, and what became of payment intents.
+//! Stripe's API: charges, refunds, questions about payment intents, and its list of events.
 
 use chrono::DateTime;
 use quittance_domain::command::{InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};

@@ -43,13 +43,13 @@ pub(super) fn charged(answer: &Answer) -> Result<Outcome, Unreadable> {
     }
 }
 
-/// A payment intent by its name, or the one that carries our ids.
+/// The payment intent that carries our ids, or one by its name.
 pub(super) fn look_up(access: &Access, question: &QueryPayment) -> Option<Call> {
-    let mut names = question.names.iter().map(|name| name.reference());
-    if let Some(name) = names.find(|name| name.starts_with("pi_") && is_name(name)) {
+    let Some(order) = &question.charge else {
+        let mut names = question.names.iter().map(|name| name.reference());
+        let name = names.find(|name| name.starts_with("pi_") && is_name(name))?;
         return Some(call(access, format!("/v1/payment_intents/{name}"), None));
-    }
-    let order = question.charge.as_ref()?;
+    };
     let query = format!("metadata['payment_id']:'{}'", order.payment_id);
     let query = form(&[("query", &query), ("limit", "100")]);
     Some(call(access, format!("/v1/payment_intents/search?{query}"), None))
@@ -66,20 +66,16 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Outc
     if let Some(trouble) = answer.trouble(reason) {
         return Ok(trouble);
     }
-    let intent = match parse(NAME, &answer.body)? {
-        Found::One(intent) => Some(*intent),
-        Found::Many { data } => {
-            data.into_iter().find(|intent| question.charge.as_ref().is_some_and(|order| intent.metadata.is_of(order)))
-        }
+    let found = match parse(NAME, &answer.body)? {
+        Found::One(intent) => vec![*intent],
+        Found::Many { data } => data,
     };
-    match (intent, &question.charge) {
-        (None, _) => Ok(Outcome::Refused("the gateway has no such payment".to_owned())),
-        (Some(intent), Some(_)) => outcome(&intent),
+    let Some(order) = &question.charge else {
         // Whoever made the payment may still be at it.
-        (Some(intent), None) => {
-            Ok(intent.told_by_status()?.map_or(Outcome::Accepted, |evidence| Outcome::Told(vec![evidence])))
-        }
-    }
+        let told = found.first().map(PaymentIntent::told_by_status).transpose()?.flatten();
+        return Ok(told.map_or(Outcome::Accepted, |evidence| Outcome::Told(vec![evidence])));
+    };
+    found.iter().find(|intent| intent.metadata.is_of(order)).map_or(Ok(Outcome::Absent), outcome)
 }
 
 /// What became of a payment intent that we confirmed: what it waits for then, nobody will give it.

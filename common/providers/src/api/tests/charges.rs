@@ -36,6 +36,7 @@ fn question(provider: &str, names: &[&str], charge: Option<InitiateCharge>) -> Q
         transaction_id: format!("{provider}:order-1").parse().unwrap(),
         provider: provider.parse().unwrap(),
         names: names.iter().map(|name| name.parse::<TransactionId>().unwrap()).collect(),
+        may_repeat: true,
         charge,
         round: 1,
         since: noon(),
@@ -92,6 +93,7 @@ fn what_became_of_a_charge_is_told_taken_on_refused_or_unknown() {
             Outcome::Accepted => "accepted".to_owned(),
             Outcome::Refused(reason) => format!("refused: {reason}"),
             Outcome::Unknown(_) => "unknown".to_owned(),
+            Outcome::Absent => "absent".to_owned(),
         }
     };
     let stripe = |status: &str| outcome("stripe", 200, intent(status, "2"));
@@ -109,14 +111,15 @@ fn what_became_of_a_charge_is_told_taken_on_refused_or_unknown() {
 }
 
 #[test]
-fn a_payment_is_looked_up_by_the_gateways_name_else_by_our_own_ids() {
+fn our_own_charge_is_looked_up_by_our_ids_and_another_payment_by_the_gateways_name() {
     let path = |provider: &str, names: &[&str], order: Option<InitiateCharge>| {
         let call = api(&format!("{provider}:")).look_up(&access(), &question(provider, names, order)).unwrap();
         call.map(|call| call.path)
     };
     let order = |provider| Some(charge(provider, "MD1"));
     assert_eq!(path("stripe", &["stripe:pi_1"], None).as_deref(), Some("/v1/payment_intents/pi_1"));
-    assert!(path("stripe", &[], order("stripe")).unwrap().contains(PAYMENT));
+    let earlier = ["stripe:pi_1"];
+    assert!(path("stripe", &earlier, order("stripe")).unwrap().contains(PAYMENT), "names may be of earlier attempts");
     assert_eq!(path("gocardless", &["gocardless:PM1"], None).as_deref(), Some("/payments/PM1"));
     assert!(path("gocardless", &[], order("gocardless")).unwrap().starts_with("/payments?mandate=MD1&"));
     for nobody in ["stripe:pi_1-2", "stripe:order-1", "gocardless:X1"] {
@@ -146,15 +149,18 @@ fn what_is_found_counts_only_if_it_is_of_this_attempt() {
         ("stripe", json!({"data": [intent("succeeded", "1")]})),
         ("gocardless", json!({"payments": [debit("confirmed", "1")]})),
     ] {
-        assert!(matches!(found(provider, true, other), Outcome::Refused(_)), "{provider}");
+        assert_eq!(found(provider, true, other), Outcome::Absent, "{provider}");
     }
+    assert_eq!(found("stripe", true, intent("requires_payment_method", "1")), Outcome::Absent, "of an earlier attempt");
+    let more = json!({"payments": [], "meta": {"cursors": {"before": null, "after": "PM9"}}});
+    assert!(matches!(found("gocardless", true, more), Outcome::Unknown(_)), "it may be on the next page");
     assert_eq!(
         found("stripe", false, intent("requires_payment_method", "2")),
         Outcome::Accepted,
         "its payer may try again"
     );
     assert_eq!(kind(found("gocardless", false, json!({"payments": debit("confirmed", "1")}))), captured);
-    assert_eq!(found("gocardless", true, json!({"payments": debit("submitted", "2")})), Outcome::Accepted);
+    assert_eq!(found("gocardless", true, json!({"payments": [debit("submitted", "2")]})), Outcome::Accepted);
 }
 
 #[test]

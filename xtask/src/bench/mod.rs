@@ -16,6 +16,7 @@ mod processor;
 mod report;
 mod runtime_api;
 mod usage;
+mod validator;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use self::load::{Invoices, Load};
 use self::pgbench::Pgbench;
 use self::processor::Fleet;
 pub use self::report::Report;
+pub use self::validator::{DoorReport, validator};
 use self::runtime_api::Run;
 use self::usage::Meter;
 use crate::{checks, paths, say};
@@ -82,7 +84,7 @@ pub fn processor(options: Options) -> Result<Report> {
     let interrupted = checks::watch_for_signals()?;
     let root = paths::workspace_root();
     let pgbench = pgbench::find()?;
-    let binary = processor::build(&root)?;
+    let binary = processor::build(&root, "processor")?;
     let measured = Duration::from_secs(seconds);
     let supply = invoices.unwrap_or_else(|| (WARM_UP + measured).as_secs().saturating_mul(INVOICES_PER_SECOND));
     let database = Database::start(supply)?;

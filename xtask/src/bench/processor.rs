@@ -22,11 +22,12 @@ use crate::{functions, say, wait};
 const END_LIMIT: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Builds the processor as it is deployed, and answers where it is.
-pub(super) fn build(root: &Path) -> Result<PathBuf> {
-    say::step("building the processor for release (the first time takes minutes)");
+/// Builds a function as it is deployed, and answers where it is.
+pub(super) fn build(root: &Path, room: &str) -> Result<PathBuf> {
+    say::step(&format!("building the {room} for release (the first time takes minutes)"));
+    let package = format!("--package=quittance-{room}");
     let output = functions::cargo(root)
-        .args(["build", "--release", "--package=quittance-processor", "--message-format=json-render-diagnostics"])
+        .args(["build", "--release", &package, "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()
         .context("could not run cargo")?;
@@ -34,7 +35,7 @@ pub(super) fn build(root: &Path) -> Result<PathBuf> {
         bail!("cargo build failed ({}); its messages are above", output.status);
     }
     let mut binaries = functions::binaries(&String::from_utf8_lossy(&output.stdout), root);
-    binaries.remove("processor").context("cargo built no processor")
+    binaries.remove(room).with_context(|| format!("cargo built no {room}"))
 }
 
 /// The processes of one run; they end with this value.
@@ -70,7 +71,7 @@ impl Fleet {
             let log = logs.join(format!("processor-{number}.log"));
             let output = File::create(&log).with_context(|| format!("could not write {}", log.display()))?;
             let child = clean_command(binary)
-                .envs(environment(number, server.address, aws))
+                .envs(environment("processor", number, server.address, aws))
                 .envs(database_settings(database))
                 .stdin(Stdio::null())
                 .stdout(output.try_clone()?)
@@ -134,13 +135,18 @@ impl Drop for Fleet {
 }
 
 /// What Lambda tells a function's process.
-fn environment(number: usize, runtime_api: SocketAddr, aws: SocketAddr) -> Vec<(&'static str, String)> {
+pub(super) fn environment(
+    room: &str,
+    number: usize,
+    runtime_api: SocketAddr,
+    aws: SocketAddr,
+) -> Vec<(&'static str, String)> {
     vec![
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
-        ("AWS_LAMBDA_FUNCTION_NAME", "quittance-processor".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_NAME", format!("quittance-{room}")),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/quittance-processor".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/quittance-{room}")),
         ("AWS_LAMBDA_LOG_STREAM_NAME", format!("2026/11/02/[$LATEST]{number:032x}")),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_REGION", "eu-central-1".to_owned()),

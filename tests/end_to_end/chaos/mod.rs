@@ -13,7 +13,7 @@ use quittance_domain::command::PaymentCommand;
 use quittance_gateway::call::Gateways;
 use quittance_gateway::handler::Gateway;
 use quittance_idempotency::IdempotencyTable;
-use quittance_processor::decide::{Decided, decide};
+use quittance_processor::decide::{Decided, Order, decide};
 use quittance_processor::settle::{Instruction, settle};
 use quittance_providers::{Notice, Provider, by_name};
 use quittance_relay::ask::{Askable, ask};
@@ -187,7 +187,10 @@ async fn two_hundred_payments_over_a_bad_line_are_each_collected_once_or_decline
         let invoice = chaos.test.open_invoice(client, "100.00", "EUR").await;
         let method = &methods[usize::from(number % DECLINED_EVERY == 0)];
         let name = format!("stripe:order-{number}");
-        let decision = charge_with(&name, (client, invoice), "100.00", (&name, method));
+        let mut decision = charge_with(&name, (client, invoice), "100.00", (&name, method));
+        if let Order::Charge(order) = &mut decision.order {
+            order.ordered_at = Utc::now();
+        }
         let Decided::Committed(told) = decide(&chaos.processor, &decision, Utc::now()).await.unwrap() else {
             panic!("it is new")
         };

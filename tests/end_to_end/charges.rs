@@ -202,6 +202,20 @@ fn a_card_that_we_have_stripe_charge_pays_the_invoice_and_a_declined_one_fails_w
 }
 
 #[test]
+fn an_order_that_is_refused_says_why_where_the_payment_is_read() {
+    let scene = scene();
+    let name = fresh("order");
+    let order = json!({
+        "transaction_id": name, "provider": "stripe", "invoice_id": scene.new_invoice(), "amount": euros("100.01"),
+        "payment_method": "pm_1",
+    });
+    assert_eq!(scene.post(&scene.bff, "/v1/payments", &order).status, 202);
+    let payment = scene.wait_for_payment(&format!("stripe:{name}"), "failed");
+    let refusal = payment["refusal"].as_str().unwrap();
+    assert!(refusal.starts_with("100.01 EUR is more than what is left to pay"), "{refusal}");
+}
+
+#[test]
 fn a_charge_that_no_gateway_can_make_or_that_takes_a_gateways_name_is_refused_at_the_door() {
     let scene = scene();
     let order = |provider: &str, name: &str, method: &str| {

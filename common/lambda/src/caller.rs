@@ -94,7 +94,7 @@ impl Permission {
         match self {
             Self::WriteInvoices => "Create clients; create, issue and void invoices",
             Self::Read => "Read invoices, payments and uploads",
-            Self::ClaimPayments => "Say that a payment was made",
+            Self::ClaimPayments => "Say that a payment was made, or have one collected",
             Self::ConfirmPayments => "Say that money arrived, and be believed",
             Self::UploadConfirmations => "Upload a client's payment confirmations",
             Self::UploadStatements => "Upload bank statements",

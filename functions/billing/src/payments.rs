@@ -51,6 +51,7 @@ fn shape(description: &str) -> Members {
         .with_or_null("allocated", refer_as("Money", "What went to invoices."))
         .with_or_null("surplus", refer_as("Money", "What is credit or in suspense."))
         .with_or_null("reason", words("Why it failed, in the gateway's own words; null unless it has."))
+        .with_or_null("refusal", words("Why the last order to collect it was refused; null if it was not."))
         .with("created_at", time("When it was first heard of."))
         .with("updated_at", time("When it last changed."))
 }
@@ -60,7 +61,8 @@ fn example() -> Value {
         "id": examples::PAYMENT_ID, "transaction_id": examples::TRANSACTION_ID, "provider": examples::PROVIDER,
         "status": "confirmed", "amount": examples::money(), "returned": {"value": "0.00", "currency": "EUR"},
         "invoice_id": examples::INVOICE_ID, "invoice_ids": [examples::INVOICE_ID], "allocated": examples::money(),
-        "surplus": {"value": "0.00", "currency": "EUR"}, "reason": null, "created_at": examples::TIME, "updated_at": examples::TIME,
+        "surplus": {"value": "0.00", "currency": "EUR"}, "reason": null, "refusal": null,
+        "created_at": examples::TIME, "updated_at": examples::TIME,
     })
 }
 
@@ -193,6 +195,7 @@ fn shown(payment: &PaymentView, reach: Reach) -> Value {
         // A payment may pay invoices of several clients: each sees the first, by which it is found.
         "invoice_ids": (reach == Reach::All).then_some(&payment.invoices),
         "allocated": payment.allocated, "surplus": payment.surplus, "reason": payment.reason,
+        "refusal": payment.refusal,
         "created_at": payment.created_at, "updated_at": payment.updated_at,
     })
 }

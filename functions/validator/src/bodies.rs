@@ -24,14 +24,19 @@ pub(crate) const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
 
 described! {
     /// The body of `POST /v1/payments`.
-    pub(crate) NewPayment => object("A payment that somebody says was made.")
+    pub(crate) NewPayment => object(
+        "A payment that somebody says was made or, with `payment_method`, that its gateway is to collect. Whether it could be \
+         collected, `GET /v1/payments/{transaction_id}` tells.",
+    )
         .with("transaction_id", refer("TransactionId"))
         .with("provider", refer("Provider"))
         .with("invoice_id", refer_as("InvoiceId", "The invoice it pays."))
         .with("amount", refer_as("PositiveMoney", "How much."))
         .optional("payment_method", matching(
             format!("^[!-~]{{1,{PAYMENT_METHOD_LENGTH_MAX}}}$"),
-            "The provider's token; with it the gateway is asked to collect the payment, without it the call is a claim.",
+            "With it the gateway is asked to collect the payment; only the platform's machines and staff may. The gateway's name \
+             of the card or mandate: `pm_…` or `cus_…/pm_…` at Stripe, `<shopper>/<card>` at Adyen, `MD…` at GoCardless. The \
+             `transaction_id` is then a name of your own, none of the gateway's (`pi_…`, `PM…`, 16 capitals and digits).",
         ))
         .closed_like(json!({
             "transaction_id": examples::TRANSACTION_ID, "provider": examples::PROVIDER,

@@ -32,7 +32,7 @@ pub(crate) async fn watch(State(validator): State<Arc<Validator>>, request: Requ
     }
     let source = caller.as_deref().unwrap_or("nobody");
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
-        validator.rejections.note("too-large", source, &Bytes::new()).await;
+        validator.rejections.note("too_large", source, &Bytes::new()).await;
         return Problem::too_large(BODY_BYTES_MAX).into_response();
     };
     let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
@@ -66,5 +66,5 @@ fn refusal(response: &Response) -> Option<String> {
         StatusCode::UNPROCESSABLE_ENTITY,
     ];
     let code = response.extensions().get::<ProblemCode>().map_or("refused", |code| code.0.as_str());
-    is_refused.contains(&response.status()).then(|| code.to_owned())
+    is_refused.contains(&response.status()).then(|| code.replace('-', "_"))
 }

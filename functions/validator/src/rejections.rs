@@ -1,4 +1,4 @@
-//! What was refused at a webhook door: a small record, never the body.
+//! What was refused at a door: a small record, never the body.
 
 use std::collections::HashMap;
 

@@ -34,9 +34,9 @@ use self::load::{Invoices, Load};
 use self::pgbench::Pgbench;
 use self::processor::Fleet;
 pub use self::report::Report;
-pub use self::validator::{DoorReport, validator};
 use self::runtime_api::Run;
 use self::usage::Meter;
+pub use self::validator::{DoorReport, validator};
 use crate::{checks, paths, say};
 
 /// Before this has passed nothing counts: processes connect, statements are prepared, caches fill.

@@ -19,7 +19,7 @@ use crate::openapi::operation::{MACHINES, PEOPLE};
 
 const ABOUT: &str = "Settles B2B invoices: clients claim that they have paid, gateways and the bank prove it, staff \
     decide what is left over.\n\nErrors are `application/problem+json` (RFC 9457) and tell all problems of a request at \
-    once; a 4xx has changed nothing. What API Gateway answers by itself (401, 429) is plain JSON. A path that no route \
+    once; a 4xx has changed nothing. What API Gateway answers by itself (401, some 429) is plain JSON. A path that no route \
     has answers 404. Another client's things answer 404 as if they were not there. Requests that change something take \
     an `Idempotency-Key`: repeated with the same key and body they have one effect. Lists take `limit` and `cursor`. \
     Times are RFC 3339 in UTC; amounts are texts, so that no reader takes them for floats.";

@@ -29,6 +29,8 @@ enum Speaker {
     Function(fn() -> Problem),
     /// API Gateway, before any function is asked.
     Gateway,
+    /// Either of them: a function in these words.
+    Both(fn() -> Problem),
 }
 
 const fn refusal(status: &'static str, name: &'static str, speaker: Speaker, description: &'static str) -> Refusal {
@@ -77,8 +79,12 @@ pub const KEY_REUSED: Refusal = refusal(
     "The Idempotency-Key belongs to another request.",
 );
 /// There are too many requests.
-pub const TOO_MANY: Refusal =
-    refusal("429", "TooMany", Speaker::Gateway, "Too many requests; API Gateway says so by itself.");
+pub const TOO_MANY: Refusal = refusal(
+    "429",
+    "TooMany",
+    Speaker::Both(|| Problem::too_many_requests(3_000, 30)),
+    "Too many requests: of all callers, which API Gateway says by itself, or of this one.",
+);
 /// Something is away.
 pub const UNAVAILABLE: Refusal = refusal(
     "503",
@@ -129,9 +135,12 @@ impl Refusal {
 
     fn response(self) -> Response {
         let response = ResponseBuilder::new().description(self.description);
-        let Speaker::Function(speak) = self.speaker else {
-            let said = object("What API Gateway says.").with("message", words("A word.")).open();
-            return response.content("application/json", ContentBuilder::new().schema(Some(said)).build()).build();
+        let said = || object("What API Gateway says.").with("message", words("A word.")).open();
+        let plain = || ContentBuilder::new().schema(Some(said())).build();
+        let (speak, response) = match self.speaker {
+            Speaker::Gateway => return response.content("application/json", plain()).build(),
+            Speaker::Both(speak) => (speak, response.content("application/json", plain())),
+            Speaker::Function(speak) => (speak, response),
         };
         let problem = speak();
         let content = ContentBuilder::new().schema(Some(refer("Problem"))).example(Some(json!(problem))).build();

@@ -1,4 +1,4 @@
-//! Adyen's Checkout API: payments and refunds. What became of them comes by webhook; there is nothing to ask.
+//! Adyen's Checkout API: charges and refunds. What became of them comes by webhook; there is nothing to ask.
 
 use chrono::TimeDelta;
 use quittance_domain::command::{InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};

@@ -36,6 +36,8 @@ pub struct PaymentView {
     pub surplus: Option<Money>,
     /// Why it failed, in the gateway's words; none unless it has.
     pub reason: Option<String>,
+    /// Why the last order to collect it was refused; none if it was not.
+    pub refusal: Option<String>,
     /// When it was first heard of.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -54,6 +56,7 @@ struct Row {
     invoice_id: Option<Uuid>,
     further_invoice_ids: Vec<Uuid>,
     reason: Option<String>,
+    refusal: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     allocated: Decimal,
@@ -79,6 +82,7 @@ impl TryFrom<Row> for PaymentView {
             client_id: row.client_id.map(ClientId::from_uuid),
             invoices: row.invoice_id.into_iter().chain(row.further_invoice_ids).map(InvoiceId::from_uuid).collect(),
             reason: row.reason,
+            refusal: row.refusal,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -102,6 +106,10 @@ pub async fn find(
                    select facts.reason from payments.facts
                    where payment_id = payments.id and kind = 'failure' order by facts.occurred_at desc, facts.id desc limit 1
                ) end as reason,
+               (
+                   select charges.refusal from payments.charges
+                   where payment_id = payments.id order by attempt desc limit 1
+               ) as refusal,
                (select coalesce(sum(amount), 0) from payments.allocations where payment_id = payments.id) as "allocated!",
                (select coalesce(sum(amount), 0) from payments.credits where payment_id = payments.id) as "surplus!"
            from payments.payment_references join payments.payments on payments.id = payment_id
@@ -141,6 +149,10 @@ pub async fn list(database: &Database, filter: &PaymentFilter, limit: i64) -> Re
                    select facts.reason from payments.facts
                    where payment_id = payments.id and kind = 'failure' order by facts.occurred_at desc, facts.id desc limit 1
                ) end as reason,
+               (
+                   select charges.refusal from payments.charges
+                   where payment_id = payments.id order by attempt desc limit 1
+               ) as refusal,
                (select coalesce(sum(amount), 0) from payments.allocations where payment_id = payments.id) as "allocated!",
                (select coalesce(sum(amount), 0) from payments.credits where payment_id = payments.id) as "surplus!"
            from payments.payments

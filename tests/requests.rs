@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use http::{Request, StatusCode};
 use quittance_billing::Billing;
 use quittance_idempotency::IdempotencyTable;
+use quittance_lambda::door::Door;
 use quittance_lambda::publisher::Publisher;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -23,6 +24,7 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
     quittance_billing::router(Arc::new(Billing {
         database: test.as_role("quittance_billing", 8).await,
         publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
+        door: Arc::new(Door::new(&aws, "door".to_owned(), u32::MAX)),
         accepted: IdempotencyTable::new(&aws, "accepted".to_owned(), TimeDelta::days(30)),
         s3: quittance_lambda::aws::s3(&aws),
         uploads_bucket: "uploads".to_owned(),

@@ -12,8 +12,8 @@ use chrono::TimeDelta;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, StatusCode};
 use quittance_idempotency::IdempotencyTable;
+use quittance_lambda::door::Door;
 use quittance_validator::Validator;
-use quittance_validator::rejections::Rejections;
 use quittance_validator::signing_secrets::SigningSecrets;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -45,8 +45,7 @@ impl Gateway {
             payments_queue: aws.payments_queue(),
             gateway_queues: aws.gateways(),
             dead_letters: aws.dead_letters(),
-            caller_requests_per_minute_max: u32::MAX,
-            rejections: Rejections::new(&config, "rejections".to_owned()),
+            door: Arc::new(Door::new(&config, "door".to_owned(), u32::MAX)),
             signing_secrets: SigningSecrets::new(&config, [("stripe", "secret".to_owned())].into()),
         };
         Self {

@@ -147,14 +147,3 @@ async fn an_expired_record_counts_no_more_although_it_is_still_there() {
     assert!(!records.is_completed(&key, minutes(24 * 60)).await.unwrap());
     won(&records, &key, 24 * 60 + 1).await;
 }
-
-#[tokio::test]
-async fn a_caller_is_let_in_so_often_a_minute_and_others_beside_it() {
-    let (records, caller, other) = (records(), fresh("client"), fresh("client"));
-    let admit = async |caller: &str, at: i64| records.admit(caller, minutes(at), 3).await.unwrap();
-    for expected in [true, true, true, false, false] {
-        assert_eq!(admit(&caller, 0).await, expected);
-    }
-    assert!(admit(&other, 0).await, "each is counted by itself");
-    assert!(admit(&caller, 1).await, "the next minute begins anew");
-}

@@ -8,6 +8,7 @@ mod charges;
 mod decisions;
 mod delivery;
 mod demonstration;
+mod door;
 mod files;
 mod gateways;
 mod idempotency;

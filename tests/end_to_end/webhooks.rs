@@ -49,9 +49,9 @@ impl Scene {
     }
 
     /// The records of refusals of a body.
-    fn rejections_of(&self, body: &str) -> Vec<Value> {
+    pub(super) fn rejections_of(&self, body: &str) -> Vec<Value> {
         let digest = hex::encode(Sha256::digest(body));
-        let table = self.stack.output("RejectionsTableName").unwrap();
+        let table = self.stack.output("DoorTableName").unwrap();
         let answer = self.stack.aws().unwrap().json_call("dynamodb", "Scan", &json!({"TableName": table})).unwrap();
         let items = answer["Items"].as_array().cloned().unwrap_or_default();
         items.into_iter().filter(|item| item["digest"]["S"] == digest).collect()

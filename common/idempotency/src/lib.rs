@@ -15,7 +15,6 @@
 //! [`record_completed`](IdempotencyTable::record_completed) *after* it is enough, and half the cost.
 
 mod item;
-mod throttle;
 
 use std::collections::HashMap;
 

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod command_queue;
 pub mod consumer;
 pub mod correlation;
+pub mod door;
 pub mod envelope;
 pub mod fields;
 pub mod idempotency_key;

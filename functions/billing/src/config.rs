@@ -14,6 +14,10 @@ pub struct Config {
     pub accepted_table: String,
     /// Where uploads go.
     pub uploads_bucket: String,
+    /// The table of the doors.
+    pub door_table: String,
+    /// How many requests a caller has in a minute.
+    pub caller_requests_per_minute_max: u32,
 }
 
 impl Config {
@@ -26,6 +30,15 @@ impl Config {
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
         let accepted_table = settings.required("ACCEPTED_TABLE");
         let uploads_bucket = settings.required("UPLOADS_BUCKET");
-        settings.finish_with(database).map(|database| Self { database, topic_arn, accepted_table, uploads_bucket })
+        let door_table = settings.required("DOOR_TABLE");
+        let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
+        settings.finish_with(database).map(|database| Self {
+            database,
+            topic_arn,
+            accepted_table,
+            uploads_bucket,
+            door_table,
+            caller_requests_per_minute_max,
+        })
     }
 }

@@ -19,9 +19,10 @@ pub mod work;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
+use quittance_lambda::door::{self, Door};
 use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::{asks, open};
 use quittance_lambda::problem::{Problem, as_problem};
@@ -38,6 +39,8 @@ pub struct Billing {
     pub database: Database,
     /// The events topic.
     pub publisher: Publisher,
+    /// Who asks how often, and what was refused.
+    pub door: Arc<Door>,
     /// What the validator has accepted.
     pub accepted: IdempotencyTable,
     /// Signs URLs for uploads.
@@ -50,7 +53,10 @@ pub struct Billing {
 pub fn router(billing: Arc<Billing>) -> Router {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.fallback(unanswered::answer).method_not_allowed_fallback(unanswered::answer);
-    routes.layer(map_response(as_problem)).with_state(billing)
+    routes
+        .layer(map_response(as_problem))
+        .layer(from_fn_with_state(Arc::clone(&billing.door), door::watch))
+        .with_state(billing)
 }
 
 /// What the routes say of themselves.

@@ -8,6 +8,7 @@ use quittance_billing::work::KEYS_KEPT_FOR;
 use quittance_billing::{Billing, router};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::door::Door;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
@@ -22,6 +23,7 @@ async fn main() -> Result<(), Error> {
         database: Database::new(config.database, &aws),
         publisher: Publisher::new(&aws, config.topic_arn),
         accepted: IdempotencyTable::new(&aws, config.accepted_table, KEYS_KEPT_FOR),
+        door: Arc::new(Door::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         s3: aws::s3(&aws),
         uploads_bucket: config.uploads_bucket,
     };

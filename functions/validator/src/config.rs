@@ -12,8 +12,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// The idempotency table.
     pub idempotency_table: String,
-    /// The table of refusals.
-    pub rejections_table: String,
+    /// The table of the doors.
+    pub door_table: String,
     /// Where commands go.
     pub payments_queue_url: String,
     /// Where authentic messages go that nobody understands.
@@ -35,7 +35,7 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let idempotency_table = settings.required("IDEMPOTENCY_TABLE");
-        let rejections_table = settings.required("REJECTIONS_TABLE");
+        let door_table = settings.required("DOOR_TABLE");
         let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
         let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
@@ -44,7 +44,7 @@ impl Config {
         settings.finish_with(database).map(|database| Self {
             database,
             idempotency_table,
-            rejections_table,
+            door_table,
             payments_queue_url,
             dead_letter_queue_url,
             caller_requests_per_minute_max,

@@ -11,9 +11,7 @@ mod bodies;
 pub mod commands;
 pub mod config;
 pub mod decisions;
-mod door;
 pub mod once;
-pub mod rejections;
 pub mod signing_secrets;
 pub mod webhooks;
 
@@ -24,6 +22,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
+use quittance_lambda::door::{self, Door};
 use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::{asks, open};
 use quittance_lambda::parking::DeadLetterQueue;
@@ -34,7 +33,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::bodies::Accepted;
-use crate::rejections::Rejections;
 use crate::signing_secrets::SigningSecrets;
 
 /// The name in the envelopes' `source`.
@@ -53,10 +51,8 @@ pub struct Validator {
     pub gateway_queues: GatewayQueues,
     /// Where authentic messages go that nobody understands.
     pub dead_letters: DeadLetterQueue,
-    /// What was refused.
-    pub rejections: Rejections,
-    /// How many requests a caller has in a minute.
-    pub caller_requests_per_minute_max: u32,
+    /// Who asks how often, and what was refused.
+    pub door: Arc<Door>,
     /// The gateways' signing secrets.
     pub signing_secrets: SigningSecrets,
 }
@@ -67,7 +63,7 @@ pub fn router(validator: Arc<Validator>) -> Router {
     routes
         .fallback(unknown_route)
         .layer(map_response(as_problem))
-        .layer(from_fn_with_state(Arc::clone(&validator), door::watch))
+        .layer(from_fn_with_state(Arc::clone(&validator.door), door::watch))
         .with_state(validator)
 }
 

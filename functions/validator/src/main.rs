@@ -7,12 +7,12 @@ use lambda_http::Error;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
+use quittance_lambda::door::Door;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
 use quittance_store::Database;
 use quittance_validator::config::Config;
-use quittance_validator::rejections::Rejections;
 use quittance_validator::signing_secrets::SigningSecrets;
 use quittance_validator::{Validator, router};
 
@@ -29,8 +29,7 @@ async fn main() -> Result<(), Error> {
         idempotency: IdempotencyTable::new(&aws, config.idempotency_table, KEYS_KEPT_FOR),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
-        rejections: Rejections::new(&aws, config.rejections_table),
-        caller_requests_per_minute_max: config.caller_requests_per_minute_max,
+        door: Arc::new(Door::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         gateway_queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
         signing_secrets: SigningSecrets::new(&aws, config.webhook_secret_arns),
     };

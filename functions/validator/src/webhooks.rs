@@ -43,15 +43,15 @@ pub(crate) async fn receive(
     let known = by_name(&provider).filter(|provider| validator.signing_secrets.expects(provider.name()));
     let Some((name, webhooks)) = known.and_then(|provider| Some((provider.name(), provider.webhooks()?))) else {
         let named: String = provider.chars().take(40).collect();
-        validator.rejections.note("unknown_provider", &named, &body).await;
+        validator.door.note("unknown_provider", &named, &body).await;
         return Err(Problem::not_found("provider", named));
     };
     if body.len() > BYTES_MAX {
-        validator.rejections.note("too_large", name, &body).await;
+        validator.door.note("too_large", name, &body).await;
         return Err(Problem::too_large(BYTES_MAX));
     }
     if let Err(forged) = verify(&validator, (name, webhooks), &headers, &body).await? {
-        validator.rejections.note(forged.code(), name, &body).await;
+        validator.door.note(forged.code(), name, &body).await;
         return Err(Problem::unauthentic(format!("{forged}; nothing was kept")));
     }
     match webhooks.read(&body) {

@@ -240,7 +240,7 @@ fn settings() -> Vec<(&'static str, String)> {
         ("DATABASE_TLS", "disable"),
         ("DATABASE_LOGIN", "bench"),
         ("IDEMPOTENCY_TABLE", "keys"),
-        ("REJECTIONS_TABLE", "rejections"),
+        ("DOOR_TABLE", "door"),
         ("CALLER_REQUESTS_PER_MINUTE_MAX", "4000000000"),
         ("PAYMENTS_QUEUE_URL", "http://127.0.0.1/123456789012/payments.fifo"),
         ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/123456789012/validator-dead-letter"),

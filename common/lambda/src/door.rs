@@ -1,0 +1,153 @@
+//! What every request of the API goes through: no caller asks too often, and what is refused leaves a record.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use http::{Method, StatusCode};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::caller::Caller;
+use crate::problem::{Problem, ProblemCode};
+
+/// More than any request of the API; each body has a smaller limit of its own.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// A request that comes again after this is in another minute.
+const MINUTE_SECONDS: u32 = 60;
+
+/// A count is of no use after its minute; DynamoDB may delete it then.
+const COUNTS_KEPT_FOR: TimeDelta = TimeDelta::minutes(5);
+
+/// Long enough to look into an attack or a wrong secret.
+const REFUSALS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
+
+/// The longest source that is kept, in characters.
+const SOURCE_LENGTH_MAX: usize = 100;
+
+/// The table of the doors: how often each caller asked in a minute, and what was refused.
+#[derive(Debug, Clone)]
+pub struct Door {
+    client: Client,
+    table: String,
+    requests_per_minute_max: u32,
+}
+
+impl Door {
+    /// The table, and how many requests a caller has in a minute.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, table: String, requests_per_minute_max: u32) -> Self {
+        Self { client: Client::new(aws), table, requests_per_minute_max }
+    }
+
+    /// Counts one more request of a caller in the minute of `now`, and answers whether it has that many.
+    ///
+    /// # Errors
+    /// A sentence, if DynamoDB does not answer.
+    pub async fn admit(&self, caller: &str, now: DateTime<Utc>) -> Result<bool, String> {
+        let minute = now.timestamp().div_euclid(60);
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(format!("requests:{caller}:{minute}")))
+            .update_expression("ADD requests :one SET expires_at = :expires_at")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":expires_at", expires_at(now + COUNTS_KEPT_FOR))
+            .return_values(ReturnValue::UpdatedNew)
+            .send()
+            .await
+            .map_err(|error| error.into_service_error().to_string())?;
+        let counted = answer.attributes().and_then(|item| item.get("requests")?.as_n().ok()?.parse::<u32>().ok());
+        Ok(counted.is_none_or(|counted| counted <= self.requests_per_minute_max))
+    }
+
+    /// Notes a refusal: reason, source, time, and a digest by which the sender's own log can be compared; never the body.
+    /// A failure is logged only; the refusal stands.
+    pub async fn note(&self, reason: &str, source: &str, body: &[u8]) {
+        let now = Utc::now();
+        // `DoorRefusalsMetric` in the template counts `refused` by its value.
+        tracing::warn!(refused = reason, refusal.source = source, "refused at the door");
+        let text = |value: String| AttributeValue::S(value);
+        let item = HashMap::from([
+            ("id".to_owned(), text(Uuid::now_v7().to_string())),
+            ("reason".to_owned(), text(reason.to_owned())),
+            ("source".to_owned(), text(source.chars().take(SOURCE_LENGTH_MAX).collect())),
+            ("digest".to_owned(), text(hex::encode(Sha256::digest(body)))),
+            ("rejected_at".to_owned(), text(now.to_rfc3339())),
+            ("expires_at".to_owned(), expires_at(now + REFUSALS_KEPT_FOR)),
+        ]);
+        if let Err(error) = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await {
+            tracing::error!(error = %error.into_service_error(), "a refusal was not recorded");
+        }
+    }
+
+    async fn over_the_limit(&self, caller: Option<&str>) -> Option<Problem> {
+        let now = Utc::now();
+        match self.admit(caller?, now).await {
+            Ok(true) => None,
+            Ok(false) => {
+                let retry_after_seconds = MINUTE_SECONDS.saturating_sub(now.second());
+                Some(Problem::too_many_requests(self.requests_per_minute_max, retry_after_seconds))
+            }
+            // Who cannot be counted is not turned away for it.
+            Err(error) => {
+                tracing::warn!(error, "a request is not counted");
+                None
+            }
+        }
+    }
+}
+
+fn expires_at(time: DateTime<Utc>) -> AttributeValue {
+    AttributeValue::N(time.timestamp().to_string())
+}
+
+/// Lets a request through unless its caller asks too often, and keeps a record of it if it is refused. Gateways'
+/// webhooks are let through: their door has records of its own, and they cannot be asked to wait. A layer for
+/// [`axum::middleware::from_fn_with_state`].
+pub async fn watch(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/webhooks/") {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, &()).await.ok().map(|caller| caller.name);
+    if let Some(problem) = door.over_the_limit(caller.as_deref()).await {
+        return problem.into_response();
+    }
+    let source = caller.as_deref().unwrap_or("nobody");
+    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
+        door.note("too_large", source, &[]).await;
+        return Problem::too_large(BODY_BYTES_MAX).into_response();
+    };
+    let is_question = parts.method == Method::GET;
+    let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
+    if let Some(reason) = refusal(&response, is_question) {
+        door.note(&reason, source, &body).await;
+    }
+    response
+}
+
+/// Why a request was refused for what it is. That something is away or another request is running is no refusal; nor is
+/// the answer to a question that there is no such thing.
+fn refusal(response: &Response, is_question: bool) -> Option<String> {
+    let is_refused = match response.status() {
+        StatusCode::NOT_FOUND => !is_question,
+        StatusCode::BAD_REQUEST
+        | StatusCode::FORBIDDEN
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNPROCESSABLE_ENTITY => true,
+        _ => false,
+    };
+    let code = response.extensions().get::<ProblemCode>().map_or("refused", |code| code.0.as_str());
+    is_refused.then(|| code.replace('-', "_"))
+}

@@ -1,0 +1,38 @@
+//! What every request goes through: callers are counted, refusals leave a record.
+
+use chrono::{DateTime, Utc};
+use quittance_lambda::door::Door;
+use serde_json::json;
+
+use super::delivery::root;
+use super::{fresh, scene};
+
+#[tokio::test]
+async fn a_caller_has_so_many_requests_a_minute_and_others_beside_it() {
+    let stack = &scene().stack;
+    let door = Door::new(&root(stack), stack.output("DoorTableName").unwrap().to_owned(), 3);
+    let (caller, other) = (fresh("client"), fresh("client"));
+    let noon: DateTime<Utc> = "2099-11-02T12:00:00Z".parse().unwrap();
+    for expected in [true, true, true, false, false] {
+        assert_eq!(door.admit(&caller, noon).await, Ok(expected));
+    }
+    assert_eq!(door.admit(&other, noon).await, Ok(true), "each is counted by itself");
+    assert_eq!(
+        door.admit(&caller, noon + chrono::TimeDelta::minutes(1)).await,
+        Ok(true),
+        "the next minute begins anew"
+    );
+}
+
+#[test]
+fn what_either_room_of_the_api_refuses_leaves_a_record() {
+    let scene = scene();
+    for path in ["/v1/payments", "/v1/clients"] {
+        let body = json!({"nonsense": fresh(path)});
+        scene.post(&scene.finance, path, &body).assert_problem(400, "invalid-request");
+        let refused = scene.rejections_of(&body.to_string());
+        assert_eq!(refused.len(), 1, "{path}");
+        assert_eq!(refused[0]["reason"]["S"], "invalid_request");
+        assert!(refused[0]["source"]["S"].as_str().unwrap().starts_with("user:"));
+    }
+}

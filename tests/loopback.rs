@@ -45,6 +45,8 @@ struct Seen {
     sent: Vec<(String, String)>,
     /// The same messages' bodies.
     bodies: Vec<Value>,
+    /// After how many seconds messages are to come back.
+    pauses: Vec<i64>,
 }
 
 /// The services of one test.
@@ -64,6 +66,7 @@ impl Loopback {
             parked: Vec::new(),
             sent: Vec::new(),
             bodies: Vec::new(),
+            pauses: Vec::new(),
         };
         let seen = Arc::new(Mutex::new(empty));
         let served = Arc::clone(&seen);
@@ -99,6 +102,11 @@ impl Loopback {
         let bodies = std::mem::take(&mut self.seen().bodies);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         bodies.iter().map(|body| (text(&body["type"]), body["data"].clone())).collect()
+    }
+
+    /// After how many seconds messages are to come back, since this was last asked.
+    pub(crate) fn take_pauses(&self) -> Vec<i64> {
+        std::mem::take(&mut self.seen().pauses)
     }
 
     pub(crate) fn set_topic(&self, topic: Topic) {
@@ -147,6 +155,10 @@ fn answer(mut request: Request, seen: &Mutex<Seen>) {
         Ok(message) if message.get("SecretId").is_some() => (200, json!({"SecretString": SECRET}).to_string()),
         // DynamoDB: there is no such item, and every write is done.
         Ok(message) if message.get("TableName").is_some() => (200, "{}".to_owned()),
+        Ok(message) if message.get("VisibilityTimeout").is_some() => {
+            seen.pauses.extend(message["VisibilityTimeout"].as_i64());
+            (200, "{}".to_owned())
+        }
         Ok(message) => (200, park(&message, &mut seen)),
         Err(_) => publish(&body, &mut seen),
     };

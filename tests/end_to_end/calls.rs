@@ -48,6 +48,7 @@ impl Calling {
             gateways: Gateways::new(&aws, HashMap::from([(provider, secret)]), urls).unwrap(),
             idempotency: IdempotencyTable::new(&aws, table(stack, "Gateway"), TimeDelta::days(1)),
             payments_queue: services.payments_queue(),
+            queues: services.gateways(),
             dead_letters: HashMap::from([(provider, services.dead_letters())]),
         };
         let payment = fresh(if provider == "stripe" { "pi_" } else { "PSP" }).replace('-', "");
@@ -92,7 +93,7 @@ impl Calling {
 /// Hands a message of a queue to the function; answers whether it is to come back.
 pub(super) async fn hand_over(gateway: &Gateway, source: &str, group: &str, body: &str) -> Result<bool, Outage> {
     let event: SqsEvent = serde_json::from_value(json!({"Records": [{
-        "messageId": "m", "body": body, "eventSourceARN": source,
+        "messageId": "m", "receiptHandle": "r", "body": body, "eventSourceARN": source,
         "attributes": {"MessageGroupId": group, "ApproximateReceiveCount": "7"},
     }]}))
     .unwrap();
@@ -123,6 +124,9 @@ async fn a_call_without_a_clear_answer_is_made_again_under_the_same_key_and_afte
         calling.answers(&path, status, body);
         assert!(calling.receive(&refund).await.unwrap(), "{status}: it comes back");
     }
+    let pauses = calling.services.take_pauses();
+    assert_eq!(pauses.len(), 3, "each after a pause of its own");
+    assert!(pauses.iter().all(|seconds| (0..=3_600).contains(seconds)), "{pauses:?}");
     calling.answers(&path, 201, json!({"status": "received"}));
     assert!(!calling.receive(&refund).await.unwrap());
     assert_eq!(calling.changes(), vec![calling.refund_id.clone(); 4]);

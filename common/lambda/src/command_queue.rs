@@ -77,6 +77,18 @@ impl CommandQueue {
     }
 }
 
+impl CommandQueue {
+    /// Has a message that was received come back after so many seconds, instead of after the queue's own time.
+    ///
+    /// # Errors
+    /// A sentence, if SQS refuses or does not answer; the message then comes back after the queue's time.
+    pub async fn come_back_after(&self, receipt_handle: &str, seconds: i32) -> Result<(), String> {
+        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
+        let answer = request.visibility_timeout(seconds).send().await;
+        answer.map(drop).map_err(|error| format!("the queue did not answer: {}", error.into_service_error()))
+    }
+}
+
 /// The command queues of the payment gateways: one for each provider, so that one that is away holds up no other.
 #[derive(Debug, Clone)]
 pub struct GatewayQueues {
@@ -89,6 +101,12 @@ impl GatewayQueues {
     pub fn new(aws: &SdkConfig, urls: HashMap<&'static str, String>) -> Self {
         let queue = |(provider, url): (&'static str, String)| (provider.to_owned(), CommandQueue::new(aws, url));
         Self { queues: urls.into_iter().map(queue).collect() }
+    }
+
+    /// The queue of one provider.
+    #[must_use]
+    pub fn of(&self, provider: &str) -> Option<&CommandQueue> {
+        self.queues.get(provider)
     }
 
     /// Sends commands to the gateway of one provider.

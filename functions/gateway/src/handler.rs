@@ -10,7 +10,7 @@ use quittance_domain::command::{GatewayCommand, InitiateRefund, PaymentCommand, 
 use quittance_domain::fact::FactKind;
 use quittance_idempotency::{CLOCK_SKEW_MARGIN, Claim, IdempotencyError, IdempotencyTable, Lease};
 use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
-use quittance_lambda::command_queue::CommandQueue;
+use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::FUNCTION;
+use crate::back_off::Receipts;
 use crate::call::Gateways;
 use crate::telling::{Subject, evidence};
 
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub idempotency: IdempotencyTable,
     /// Where evidence goes.
     pub payments_queue: CommandQueue,
+    /// Where the commands come from.
+    pub queues: GatewayQueues,
     /// Where messages that cannot succeed go, by provider.
     pub dead_letters: HashMap<&'static str, DeadLetterQueue>,
 }
@@ -78,20 +81,29 @@ impl Gateway {
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         let deadline = event.context.deadline();
         let source = event.payload.records.first().and_then(|record| record.event_source_arn.clone());
-        let dead_letters = self.dead_letters_of(&source.unwrap_or_default())?;
-        consume_records(event, dead_letters, async |record: &Record| {
+        let (provider, dead_letters) = self.dead_letters_of(&source.unwrap_or_default())?;
+        let receipts = Receipts::of(&event.payload);
+        let response = consume_records(event, dead_letters, async |record: &Record| {
             match CloudEvent::<GatewayCommand>::parse(&record.body) {
                 Ok(command) => self.process(command, deadline).await,
                 Err(error) => Ok(Verdict::Park(Refusal { code: error.code(), reason: error.to_string() })),
             }
         })
-        .await
+        .await?;
+        if let Some(queue) = self.queues.of(provider) {
+            receipts.space_out(queue, &response).await;
+        }
+        Ok(response)
     }
 
-    /// The dead-letter queue of the queue that an event comes from: all of its records come from one.
-    fn dead_letters_of(&self, source: &str) -> Result<&DeadLetterQueue, Outage> {
+    /// Whose queue an event comes from, all of its records from one, with the dead-letter queue behind it.
+    fn dead_letters_of(&self, source: &str) -> Result<(&'static str, &DeadLetterQueue), Outage> {
         let is_source = |provider: &str| source.ends_with(&format!("-{provider}-gateway.fifo"));
-        let found = self.dead_letters.iter().find(|(provider, _)| is_source(provider)).map(|(_, queue)| queue);
+        let found = self
+            .dead_letters
+            .iter()
+            .find(|(provider, _)| is_source(provider))
+            .map(|(provider, queue)| (*provider, queue));
         found.ok_or_else(|| Outage(format!("the queue {source} is no gateway's")))
     }
 

@@ -7,11 +7,12 @@
 //!
 //! - A charge is then told to be unknown, and questions about the payment follow, the first of which repeat the call
 //!   under its key.
-//! - A refund, a listing and a question about a message come back. Before a refund is asked for, the gateway is asked
+//! - A refund, a listing and a question about a message come back, after pauses that grow and are random. Before a refund is asked for, the gateway is asked
 //!   whether it was made before; where it cannot be asked that, the same call with the same idempotency key is, and a
 //!   command that is older than the gateway keeps keys is parked for people.
 //! - A question about a payment that has no answer is asked again later; after the last, staff get a case.
 
+mod back_off;
 pub mod call;
 pub mod charge;
 pub mod config;

@@ -6,7 +6,7 @@ use quittance_gateway::config::Config;
 use quittance_gateway::handler::Gateway;
 use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
-use quittance_lambda::command_queue::CommandQueue;
+use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
@@ -22,6 +22,7 @@ async fn main() -> Result<(), Error> {
         gateways: Gateways::new(&aws, config.api_secret_arns, config.api_urls)?,
         idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
+        queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
     };
     gateway.idempotency.warm_up().await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(gateway.handle(event).await?))).await

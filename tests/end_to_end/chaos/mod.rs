@@ -87,6 +87,7 @@ impl Chaos {
             gateways: Gateways::new(&aws, HashMap::from([("stripe", secret)]), urls).unwrap(),
             idempotency: IdempotencyTable::new(&aws, table(stack, "Gateway"), TimeDelta::days(1)),
             payments_queue: services.payments_queue(),
+            queues: services.gateways(),
             dead_letters: HashMap::from([("stripe", services.dead_letters())]),
         };
         let test = TestDatabase::migrated().await;

@@ -144,7 +144,7 @@ pub struct MergeOrder {
     pub request: String,
 }
 
-/// A client wants its payment gateway to collect an invoice.
+/// A payment gateway is to collect an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChargeOrder {
@@ -158,7 +158,7 @@ pub struct ChargeOrder {
     pub client_id: ClientId,
     /// How much.
     pub amount: PositiveMoney,
-    /// What the gateway knows the payer's card or mandate by; it is of use to nobody but us.
+    /// What the gateway knows the payer's card or mandate by.
     pub payment_method: String,
     /// Who wants it.
     pub actor: String,

@@ -112,6 +112,14 @@ pub trait Api: Send + Sync {
     /// [`Unreadable`] if the order cannot be put into the gateway's terms.
     fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable>;
 
+    /// Whether a charge can be put into the gateway's terms: nobody needs to be let in for that.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it cannot.
+    fn takes(&self, order: &InitiateCharge) -> Result<(), Unreadable> {
+        self.charge(&Access { key: String::new(), account: String::new() }, order).map(drop)
+    }
+
     /// What became of the charge.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{InitiateCharge, PaymentCommand, QueryPayment};
 use quittance_domain::fact::FactKind;
-use quittance_providers::api::{Access, Outcome};
+use quittance_providers::api::Outcome;
 
 use crate::handler::{Done, Gateway, Named, Trouble};
 use crate::telling::{Subject, escalation, evidence};
@@ -53,10 +53,9 @@ impl Gateway {
     /// leaves it unknown.
     async fn find_out(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> Outcome {
         let age = question.charge.as_ref().map(|order| now - order.ordered_at);
+        let is_young = question.may_repeat && age.is_some_and(|age| age <= MADE_WITHIN);
         let asked = match &question.charge {
-            Some(order) if question.may_repeat && now - order.ordered_at <= MADE_WITHIN => {
-                self.ask_for(api, order).await
-            }
+            Some(order) if is_young => self.ask_for(api, order).await,
             _ => self.look_up(api, question).await,
         };
         match asked {
@@ -64,19 +63,16 @@ impl Gateway {
                 Outcome::Refused(Outcome::Absent.to_string())
             }
             Ok(outcome) => outcome,
-            Err(Trouble::Away(reason)) => Outcome::Unknown(reason),
+            Err(Trouble::Away(reason) | Trouble::TooMuch(reason)) => Outcome::Unknown(reason),
             Err(Trouble::Unreadable(error)) => {
                 tracing::error!(question = question.name(), error = %error, "a gateway's answer cannot be read");
                 Outcome::Unknown(error.to_string())
             }
-            Err(Trouble::TooMuch(reason)) => Outcome::Unknown(reason),
         }
     }
 
     async fn ask_for(&self, (name, api): Named<'_>, order: &InitiateCharge) -> Result<Outcome, Trouble> {
-        // What the gateway cannot be asked for is not collected, whatever lets us in there.
-        let nobody = Access { key: String::new(), account: String::new() };
-        if let Err(unfit) = api.charge(&nobody, order) {
+        if let Err(unfit) = api.takes(order) {
             return Ok(Outcome::Refused(unfit.reason));
         }
         let access = self.gateways.access(name).await?;

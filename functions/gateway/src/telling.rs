@@ -1,8 +1,9 @@
 //! What the gateway function itself has to tell of payments, beside what gateways say.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::command::QueryPayment;
-use quittance_domain::command::{Escalation, Evidence, InitiateCharge, InitiateRefund, InvoiceHint, PaymentCommand};
+use quittance_domain::command::{
+    Escalation, Evidence, InitiateCharge, InitiateRefund, InvoiceHint, PaymentCommand, QueryPayment,
+};
 use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::PositiveMoney;
@@ -51,7 +52,7 @@ pub(crate) fn evidence(
     subject: &Subject<'_>,
     kind: FactKind,
     (what, reason): (&str, Option<&str>),
-    now: DateTime<Utc>,
+    occurred_at: DateTime<Utc>,
 ) -> PaymentCommand {
     PaymentCommand::of(Evidence {
         transaction_id: subject.transaction_id.clone(),
@@ -68,7 +69,7 @@ pub(crate) fn evidence(
         client_id: None,
         actor: format!("gateway:{}", subject.provider),
         reason: reason.map(shorten),
-        occurred_at: now,
+        occurred_at,
     })
 }
 

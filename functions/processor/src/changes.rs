@@ -1,8 +1,8 @@
 //! What settling a batch changes, collected so that each table is written once.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 mod reconcile;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseKind, Resolution};

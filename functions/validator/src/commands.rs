@@ -10,7 +10,6 @@ use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::Problem;
 use quittance_providers::Provider as Gateway;
-use quittance_providers::api::Access;
 use uuid::Uuid;
 
 use crate::FUNCTION;
@@ -166,8 +165,7 @@ fn check_charge(
         payment_method: payment_method.to_owned(),
         ordered_at: DateTime::UNIX_EPOCH,
     };
-    let nobody = Access { key: String::new(), account: String::new() };
-    if let Err(unfit) = api.charge(&nobody, &order) {
+    if let Err(unfit) = api.takes(&order) {
         fields.problem("payment_method", format!("with it {} cannot be asked: {}", order.provider, unfit.reason));
     }
 }

@@ -5,18 +5,21 @@
 //!
 //! Where to look: [`money`] for amounts, [`id`] for names of things, [`fact`] for what sources say, [`payment`] for what
 //! that adds up to, [`settlement`] for where the money goes, [`charge`] for what may be collected, [`refund`] and [`case`]
-//! for what staff decide, [`question`] for when a gateway is asked again, [`command`] and [`event`] for what travels
+//! for what staff decide, [`question`] for when a gateway is asked again, [`matching`] for which invoices
+//! a bank line pays, [`command`] and [`event`] for what travels
 //! between functions.
 
 pub mod calendar;
 pub mod case;
 pub mod charge;
 pub mod command;
+pub mod creditor_reference;
 pub mod event;
 pub mod fact;
 pub mod id;
 pub mod invoice;
 pub mod ledger;
+pub mod matching;
 pub mod money;
 pub mod names;
 pub mod party;

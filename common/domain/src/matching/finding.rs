@@ -1,0 +1,170 @@
+//! From signs to a match or a case.
+
+use super::signs::{Amount, Named, Naming, Payer, Sign, too_early};
+use super::{BankLine, CANDIDATES_MAX, Candidate, Claim, Debt, Finding, Match, THRESHOLD, weights};
+use crate::id::{ClientId, InvoiceId};
+use crate::money::{Money, MoneyError};
+
+/// The longest reason that is kept, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
+/// A debt with what speaks for it and against it.
+#[derive(Debug)]
+struct Weighed<'a> {
+    debt: &'a Debt,
+    named: Option<Named>,
+    payer: Payer,
+    amount: Amount,
+    signs: Vec<Sign>,
+}
+
+/// Finds what a line pays among the debts and claims that its [`keys`](BankLine::keys) led to. All open invoices of
+/// clients with the payer's name that are about the line's amount are among them.
+///
+/// # Errors
+/// [`MoneyError::Overflow`] if a sum cannot be kept.
+pub fn find(line: &BankLine, debts: &[Debt], claims: &[Claim]) -> Result<Finding, MoneyError> {
+    let naming = Naming::of(line);
+    let mut weighed = Vec::with_capacity(debts.len());
+    for debt in debts {
+        weighed.push(Weighed::of(line, debt, naming.of_debt(line, debt, claims))?);
+    }
+    let named = surely_named(&weighed);
+    mark_others(&mut weighed, &named);
+    weighed.sort_by(|left, right| {
+        (right.score(), &left.debt.number, left.debt.invoice_id).cmp(&(
+            left.score(),
+            &right.debt.number,
+            right.debt.invoice_id,
+        ))
+    });
+    if named.len() > 1 {
+        return several(line, weighed.iter().filter(|one| named.contains(&one.debt.invoice_id)).collect());
+    }
+    Ok(match weighed.as_slice() {
+        [best, rest @ ..] if best.score() >= THRESHOLD && rest.first().is_none_or(|next| next.score() < THRESHOLD) => {
+            Finding::Match(Match {
+                invoices: vec![best.debt.invoice_id],
+                payment_id: best.named.as_ref().and_then(|named| named.payment_id),
+                score: best.score(),
+                reason: best.reason(),
+            })
+        }
+        _ => Finding::Unsure(candidates(weighed.iter())),
+    })
+}
+
+impl<'a> Weighed<'a> {
+    fn of(line: &BankLine, debt: &'a Debt, named: Option<Named>) -> Result<Self, MoneyError> {
+        let (payer, mut amount) = (Payer::of(line, debt), Amount::of(line, debt.outstanding, debt.total)?);
+        if named.as_ref().is_some_and(|named| named.payment_id.is_some()) && matches!(amount, Amount::Part(_)) {
+            // A part was claimed, and this is that part.
+            amount = Amount::Fits;
+        }
+        let signs = named.iter().map(|named| named.sign.clone());
+        let signs = signs.chain([amount.sign(), payer.sign(&debt.client)]);
+        let signs = signs.chain(too_early(line, debt, named.is_some())).collect();
+        Ok(Self { debt, named, payer, amount, signs })
+    }
+
+    fn score(&self) -> u8 {
+        let sum: i16 = self.signs.iter().map(|(weight, _)| weight).sum();
+        u8::try_from(sum.clamp(0, 100)).unwrap_or_default()
+    }
+
+    fn reason(&self) -> String {
+        shortened(self.signs.iter().map(|(_, reason)| reason.as_str()))
+    }
+
+    /// Named by a number that may be mistyped, with an amount that does not settle it.
+    fn is_doubtful(&self) -> bool {
+        let is_reference = self.named.as_ref().is_some_and(|named| named.sign.0 >= weights::REFERENCE);
+        !is_reference && !self.amount.fits()
+    }
+
+    fn is_surely_named(&self) -> bool {
+        self.named.as_ref().is_some_and(|named| named.is_sure)
+    }
+}
+
+/// The invoices that the line surely names. If it names several, those of the payer count before others', and those that
+/// are open before those that are not: people tell what they paid earlier, too.
+fn surely_named(weighed: &[Weighed<'_>]) -> Vec<InvoiceId> {
+    let mut named: Vec<&Weighed<'_>> = weighed.iter().filter(|one| one.is_surely_named()).collect();
+    let prefer = |named: &mut Vec<&Weighed<'_>>, is_better: fn(&Weighed<'_>) -> bool| {
+        if named.iter().any(|one| is_better(one)) {
+            named.retain(|one| is_better(one));
+        }
+    };
+    prefer(&mut named, |one| one.payer.is_client());
+    prefer(&mut named, |one| one.debt.outstanding.is_positive());
+    named.iter().map(|one| one.debt.invoice_id).collect()
+}
+
+/// Weighs each against the others. Against what is not named speaks that another is; for it, that nothing else is like it.
+/// Against what is named by a number speaks that the amount is another's of the same client.
+fn mark_others(weighed: &mut [Weighed<'_>], named: &[InvoiceId]) {
+    let fitting: Vec<ClientId> = weighed.iter().filter(|one| one.amount.fits()).map(|one| one.debt.client_id).collect();
+    for one in weighed {
+        if named.contains(&one.debt.invoice_id) {
+            if one.is_doubtful() && fitting.contains(&one.debt.client_id) {
+                one.signs.push((weights::OTHER_FITS, "another invoice of the client has that amount".to_owned()));
+            }
+        } else if !named.is_empty() {
+            one.signs.push((weights::OTHER_NUMBER, "its text names another invoice".to_owned()));
+        } else if one.amount.fits() && one.payer.is_client() {
+            let is_alone = fitting.iter().filter(|client| **client == one.debt.client_id).count() == 1;
+            one.signs.extend(is_alone.then(|| (weights::ONLY_ONE, "no other open invoice has that amount".to_owned())));
+        }
+    }
+}
+
+/// A line that names several invoices of one client pays them if it is what is left to pay of all.
+fn several(line: &BankLine, named: Vec<&Weighed<'_>>) -> Result<Finding, MoneyError> {
+    let unsure = Finding::Unsure(candidates(named.iter().copied()));
+    let Some(first) = named.first() else { return Ok(unsure) };
+    let is_of_one_client = named.iter().all(|one| one.debt.client_id == first.debt.client_id);
+    let currency = line.amount.currency();
+    let dues: Vec<Money> =
+        named.iter().map(|one| one.debt.outstanding).filter(|due| due.currency() == currency).collect();
+    let due = dues.iter().copied().try_fold(Money::zero(currency), Money::checked_add)?;
+    let amount = Amount::of(line, due, due)?;
+    if !is_of_one_client || dues.len() < named.len() || !amount.fits() {
+        return Ok(unsure);
+    }
+    let naming = named.iter().filter_map(|one| one.named.as_ref().map(|named| named.sign.0)).min().unwrap_or_default();
+    let payer = first.payer.sign(&first.debt.client);
+    let score = naming + amount.sign().0 + payer.0;
+    let score = u8::try_from(score.clamp(0, 100)).unwrap_or_default();
+    if score < THRESHOLD {
+        return Ok(unsure);
+    }
+    let mut debts: Vec<&Debt> = named.iter().map(|one| one.debt).collect();
+    debts.sort_by(|left, right| (left.issued_on, &left.number).cmp(&(right.issued_on, &right.number)));
+    let numbers: Vec<&str> = debts.iter().map(|debt| debt.number.as_str()).collect();
+    let naming = format!("it names {}", numbers.join(", "));
+    Ok(Finding::Match(Match {
+        invoices: debts.iter().map(|debt| debt.invoice_id).collect(),
+        payment_id: None,
+        score,
+        reason: shortened([naming.as_str(), &amount.sign().1, &payer.1].into_iter()),
+    }))
+}
+
+fn candidates<'a>(weighed: impl Iterator<Item = &'a Weighed<'a>>) -> Vec<Candidate> {
+    let candidate = |one: &Weighed<'_>| Candidate {
+        invoice_id: one.debt.invoice_id,
+        number: one.debt.number.clone(),
+        score: one.score(),
+        reason: one.reason(),
+    };
+    weighed.map(candidate).filter(|candidate| candidate.score > 0).take(CANDIDATES_MAX).collect()
+}
+
+fn shortened<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
+    let reasons: Vec<&str> = reasons.collect();
+    reasons.join("; ").chars().take(REASON_LENGTH_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests;

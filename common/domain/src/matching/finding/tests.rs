@@ -1,0 +1,178 @@
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::super::*;
+
+mod labelled;
+
+pub(super) fn euros(value: &str) -> Money {
+    Money::parse(value, "EUR").unwrap()
+}
+
+pub(super) fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+pub(super) fn debt(number: &str, client: (u128, &str), total: &str) -> Debt {
+    let digits: u128 = number_key(number).parse().unwrap();
+    Debt {
+        invoice_id: InvoiceId::from_uuid(Uuid::from_u128(digits)),
+        number: number.to_owned(),
+        client_id: ClientId::from_uuid(Uuid::from_u128(client.0)),
+        client: client.1.to_owned(),
+        total: euros(total),
+        outstanding: euros(total),
+        issued_on: day("2026-10-01"),
+    }
+}
+
+pub(super) fn line(amount: &str, payer: &str, text: &str) -> BankLine {
+    BankLine {
+        amount: euros(amount).positive().unwrap(),
+        sent: None,
+        booked_on: day("2026-11-03"),
+        references: Vec::new(),
+        texts: vec![text.to_owned()],
+        payer: (!payer.is_empty()).then(|| payer.to_owned()),
+        clients_by_account: BTreeSet::new(),
+        clients_by_name: BTreeSet::new(),
+    }
+}
+
+const NORD: (u128, &str) = (1, "Schrauben Nord GmbH");
+const SUED: (u128, &str) = (2, "Süd Werkzeug AG");
+
+fn numbers(finding: &Finding, debts: &[Debt]) -> Vec<String> {
+    let Finding::Match(found) = finding else { return Vec::new() };
+    let number = |id: &InvoiceId| debts.iter().find(|debt| debt.invoice_id == *id).unwrap().number.clone();
+    found.invoices.iter().map(number).collect()
+}
+
+fn matched(line: &BankLine, debts: &[Debt]) -> Vec<String> {
+    numbers(&find(line, debts, &[]).unwrap(), debts)
+}
+
+#[test]
+fn a_creditor_reference_matches_whatever_the_amount() {
+    let debts = [debt("2026-0001", NORD, "100.00"), debt("2026-0002", NORD, "40.00")];
+    let reference = CreditorReference::of_number("2026-0001").unwrap().to_string();
+    for amount in ["100.00", "40.00", "120.00"] {
+        let payer = if amount == "120.00" { "Schrauben Nord" } else { "" };
+        assert_eq!(matched(&line(amount, payer, &format!("thanks {reference}")), &debts), ["2026-0001"], "{amount}");
+        let mut structured = line(amount, payer, "");
+        structured.references.push(reference.clone());
+        assert_eq!(matched(&structured, &debts), ["2026-0001"], "{amount}");
+    }
+}
+
+#[test]
+fn a_number_needs_the_amount_or_the_payer_beside_it() {
+    let debts = [debt("2026-0001", NORD, "100.00")];
+    for (amount, payer, is_matched) in [
+        ("100.00", "Schrauben Nord", true),
+        ("60.00", "Schrauben Nord", true),
+        ("100.00", "Somebody else", true),
+        ("60.00", "Somebody else", false),
+        ("160.00", "Schrauben Nord", false),
+        ("100.00", "", false),
+    ] {
+        let found = matched(&line(amount, payer, "Rechnung 2026-0001"), &debts);
+        assert_eq!(!found.is_empty(), is_matched, "{amount} {payer}");
+    }
+}
+
+#[test]
+fn what_contradicts_a_match_makes_it_a_case() {
+    let debts = [debt("2026-0001", NORD, "100.00"), debt("2026-0002", SUED, "100.00")];
+    let mut other_client = line("100.00", "Süd Werkzeug", "2026-0001");
+    other_client.clients_by_name.insert(ClientId::from_uuid(Uuid::from_u128(2)));
+    let Finding::Unsure(candidates) = find(&other_client, &debts, &[]).unwrap() else { panic!("it is matched") };
+    assert!(candidates.iter().any(|candidate| candidate.reason.contains("the payer is another client")));
+    let mut other_currency = debts.clone();
+    other_currency[0].outstanding = Money::parse("100.00", "CHF").unwrap();
+    assert_eq!(matched(&line("100.00", "Schrauben Nord", "2026-0001"), &other_currency[..1]), Vec::<String>::new());
+    let of_client = [debts[0].clone(), debt("2026-0003", NORD, "60.00")];
+    assert_eq!(matched(&line("60.00", "Schrauben Nord", "2026-0001"), &of_client), Vec::<String>::new());
+    let mut early = line("100.00", "Schrauben Nord", "");
+    early.booked_on = day("2026-09-30");
+    assert_eq!(matched(&early, &debts[..1]), Vec::<String>::new());
+}
+
+#[test]
+fn amount_and_payer_match_only_if_nothing_else_is_like_it() {
+    let debts =
+        [debt("2026-0001", NORD, "100.00"), debt("2026-0003", NORD, "100.00"), debt("2026-0002", SUED, "100.00")];
+    let nameless = line("100.00", "SCHRAUBEN NORD", "thank you");
+    assert_eq!(matched(&nameless, &[debts[0].clone(), debts[2].clone()]), ["2026-0001"]);
+    assert_eq!(matched(&nameless, &debts), Vec::<String>::new());
+    let mut known = line("100.00", "Holding", "thank you");
+    known.clients_by_account.insert(debts[2].client_id);
+    assert_eq!(matched(&known, &debts), ["2026-0002"]);
+}
+
+#[test]
+fn one_transfer_pays_all_invoices_that_it_names_if_the_sum_fits() {
+    let debts = [debt("2026-0002", NORD, "40.00"), debt("2026-0001", NORD, "100.00")];
+    let paying = |amount: &str| matched(&line(amount, "Schrauben Nord", "2026-0002 und 2026-0001"), &debts);
+    assert_eq!(paying("140.00"), ["2026-0001", "2026-0002"]);
+    assert_eq!(paying("100.00"), Vec::<String>::new());
+    let mut short = line("138.50", "Schrauben Nord", "2026-0001, 2026-0002");
+    short.sent = Some(euros("140.00"));
+    let finding = find(&short, &debts, &[]).unwrap();
+    assert_eq!(numbers(&finding, &debts).len(), 2);
+    assert!(matches!(finding, Finding::Match(found) if found.reason.contains("less 1.50 EUR, which banks took")));
+    let of_two = [debts[0].clone(), debt("2026-0001", SUED, "100.00")];
+    assert_eq!(matched(&line("140.00", "", "2026-0002 2026-0001"), &of_two), Vec::<String>::new());
+}
+
+#[test]
+fn an_older_number_beside_the_open_one_does_not_count() {
+    let mut debts = [debt("2026-0001", NORD, "100.00"), debt("2026-0002", NORD, "100.00")];
+    debts[0].outstanding = euros("0.00");
+    let text = "2026-0002 (2026-0001 paid on 1.10.)";
+    assert_eq!(matched(&line("100.00", "Schrauben Nord", text), &debts), ["2026-0002"]);
+}
+
+#[test]
+fn money_for_a_paid_invoice_is_matched_only_if_it_is_paid_twice() {
+    let mut debts = [debt("2026-0001", NORD, "100.00")];
+    debts[0].outstanding = euros("0.00");
+    assert_eq!(matched(&line("100.00", "Schrauben Nord", "2026-0001"), &debts), ["2026-0001"]);
+    assert_eq!(matched(&line("70.00", "Schrauben Nord", "2026-0001"), &debts), Vec::<String>::new());
+}
+
+#[test]
+fn a_claims_name_leads_to_its_payment() {
+    let debts = [debt("2026-0001", NORD, "100.00")];
+    let claim = Claim {
+        payment_id: PaymentId::from_uuid(Uuid::from_u128(7)),
+        name: "WIRE-2026.77".to_owned(),
+        amount: euros("60.00"),
+        invoice_id: debts[0].invoice_id,
+    };
+    let find = |amount: &str| {
+        let found = super::find(&line(amount, "Somebody", "SVWZ WIRE-2026.77"), &debts, std::slice::from_ref(&claim));
+        match found.unwrap() {
+            Finding::Match(found) => found.payment_id,
+            Finding::Unsure(_) => None,
+        }
+    };
+    assert_eq!(find("60.00"), Some(claim.payment_id));
+    assert_eq!(find("100.00"), None, "another amount is another transfer");
+}
+
+#[test]
+fn the_best_candidates_come_first_and_say_why() {
+    let debts = [debt("2026-0001", SUED, "90.00"), debt("2026-0002", NORD, "80.00")];
+    let Finding::Unsure(candidates) = find(&line("80.00", "", "2026-0001 2026-0002"), &debts, &[]).unwrap() else {
+        panic!("it is matched")
+    };
+    let shown: Vec<(&str, u8)> = candidates.iter().map(|one| (one.number.as_str(), one.score)).collect();
+    assert_eq!(shown, [("2026-0002", 65), ("2026-0001", 35)]);
+    assert_eq!(
+        candidates[0].reason,
+        "its text names 2026-0002; the amount is what is left to pay; the payer is not named"
+    );
+}

@@ -1,0 +1,175 @@
+//! Whether two names are the same payer's.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Legal forms and fillers, which banks and people leave out or shorten.
+const FILLERS: [&str; 44] = [
+    "AB",
+    "AG",
+    "AND",
+    "AS",
+    "ASA",
+    "APS",
+    "BV",
+    "BVBA",
+    "CO",
+    "COMPANY",
+    "CORP",
+    "CORPORATION",
+    "CV",
+    "EG",
+    "EK",
+    "ET",
+    "GBR",
+    "GMBH",
+    "INC",
+    "INCORPORATED",
+    "KG",
+    "KGAA",
+    "LIMITED",
+    "LLC",
+    "LLP",
+    "LTD",
+    "MBH",
+    "NV",
+    "OHG",
+    "OY",
+    "OYJ",
+    "PLC",
+    "PTY",
+    "SA",
+    "SARL",
+    "SAS",
+    "SE",
+    "SL",
+    "SPA",
+    "SRL",
+    "SRO",
+    "UG",
+    "UND",
+    "THE",
+];
+
+/// Banks cut names off at 27 (MT940), 35 or 70 characters; a shorter common beginning says nothing.
+const CUT_LENGTH_MIN: usize = 12;
+
+/// One slip of the pen is forgiven for each so many characters.
+const LETTERS_PER_SLIP: usize = 10;
+
+/// How two names compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Likeness {
+    /// Nobody would take one for the other.
+    Other,
+    /// One is the other cut off or mistyped.
+    Similar,
+    /// The same but for accents, capitals and legal form.
+    Same,
+}
+
+/// A name without accents, punctuation, capitals and legal form, words in their order: what names are looked up by.
+/// Empty if nothing is left.
+#[must_use]
+pub fn name_key(name: &str) -> String {
+    let plain = plain(name);
+    let mut words: Vec<String> = Vec::new();
+    let mut is_initial = false;
+    for word in plain.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        // "A/S" and "J P" are one word each.
+        let continues = is_initial && word.chars().count() == 1;
+        is_initial = word.chars().count() == 1;
+        match words.last_mut().filter(|_| continues) {
+            Some(initials) => initials.push_str(word),
+            None => words.push(word.to_owned()),
+        }
+    }
+    let telling: Vec<&str> = words.iter().map(String::as_str).filter(|word| !FILLERS.contains(word)).collect();
+    if telling.is_empty() { words.join(" ") } else { telling.join(" ") }
+}
+
+/// Capitals without marks. `MÜLLER` and `MUELLER` come out alike, for both lose what the other lacks; so do `G.m.b.H.`
+/// and `GmbH`.
+fn plain(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    for letter in name.nfkd().flat_map(char::to_uppercase) {
+        match letter {
+            '\u{300}'..='\u{36f}' | '.' | '\'' | '\u{2019}' => {}
+            'Ø' | 'Œ' => plain.push('O'),
+            'Æ' => plain.push('A'),
+            'Ł' => plain.push('L'),
+            'Đ' | 'Ð' => plain.push('D'),
+            other => plain.push(other),
+        }
+    }
+    plain.replace("AE", "A").replace("OE", "O").replace("UE", "U")
+}
+
+/// Compares two names.
+#[must_use]
+pub fn likeness(left: &str, right: &str) -> Likeness {
+    let (left, right) = (name_key(left), name_key(right));
+    let (short, long) = if left.len() <= right.len() { (&left, &right) } else { (&right, &left) };
+    if short.is_empty() {
+        return Likeness::Other;
+    }
+    if short == long {
+        return Likeness::Same;
+    }
+    let letters = short.chars().count();
+    let is_cut = letters >= CUT_LENGTH_MIN && long.starts_with(short.as_str());
+    let is_mistyped = strsim::damerau_levenshtein(short, long) <= letters / LETTERS_PER_SLIP;
+    if is_cut || is_mistyped || has_same_words(short, long) { Likeness::Similar } else { Likeness::Other }
+}
+
+/// "ANNA BERG" and "BERG ANNA".
+fn has_same_words(left: &str, right: &str) -> bool {
+    let words = |name: &str| {
+        let mut words: Vec<String> = name.split(' ').map(str::to_owned).collect();
+        words.sort();
+        words
+    };
+    left.contains(' ') && words(left) == words(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accents_legal_forms_and_capitals_do_not_count() {
+        for (left, right) in [
+            ("Müller & Söhne GmbH", "MUELLER UND SOEHNE"),
+            ("Crème Brûlée S.A.R.L.", "creme brulee"),
+            ("Ørsted A/S", "ORSTED AS"),
+            ("The Blue Company Ltd.", "Blue Co. Limited"),
+        ] {
+            assert_eq!(
+                likeness(left, right),
+                Likeness::Same,
+                "{left} / {right}: {} / {}",
+                name_key(left),
+                name_key(right)
+            );
+        }
+    }
+
+    #[test]
+    fn cut_mistyped_and_turned_names_are_similar() {
+        for (left, right) in [
+            ("Vereinigte Schraubenwerke Nord GmbH", "VEREINIGTE SCHRAUBENWERK"),
+            ("Anna Berg", "Berg, Anna"),
+            ("Hansen Logistik", "Hansen Logisitk"),
+        ] {
+            assert_eq!(likeness(left, right), Likeness::Similar, "{left} / {right}");
+        }
+    }
+
+    #[test]
+    fn short_beginnings_and_other_names_are_others() {
+        for (left, right) in
+            [("Berg", "Bergmann"), ("Anna Berg", "Anna Borg"), ("", ""), ("", "GmbH"), ("Nord AG", "Süd AG")]
+        {
+            assert_eq!(likeness(left, right), Likeness::Other, "{left} / {right}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a bank line's free text may mean: numbers of invoices, creditor references, names of payments.
+
+use std::collections::BTreeMap;
+
+use crate::creditor_reference::CreditorReference;
+
+/// A remittance text has 140 characters in SEPA and 9,000 in the longest formats; what is further back names nothing.
+const TEXT_LENGTH_MAX: usize = 2_000;
+
+/// A number is written in at most so many pieces: `RE 2026 / 00 01`.
+const PIECES_MAX: usize = 6;
+
+/// Shorter keys stand in any text.
+const KEY_LENGTH_MIN: usize = 3;
+
+/// No number of an invoice is longer.
+const KEY_LENGTH_MAX: usize = 50;
+
+/// A key that is sure has at least so many characters and digits: `2026-0001` has eight.
+const SURE_LENGTH_MIN: usize = 5;
+const SURE_DIGITS_MIN: usize = 3;
+
+/// How surely a text names something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Strength {
+    /// Pieces that stand apart, or within a longer word or number: it may be chance.
+    Weak,
+    /// Written in one piece.
+    Sure,
+}
+
+/// What stands between two pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joint {
+    /// Nothing: letters and digits meet.
+    None,
+    /// `-`, `/`, `.`, `_`, `#`.
+    Mark,
+    /// Spaces or other characters; the text's begin and end.
+    Gap,
+}
+
+#[derive(Debug)]
+struct Piece {
+    text: String,
+    /// What stands before it.
+    before: Joint,
+}
+
+/// Splits a text into runs of letters and runs of digits.
+fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut before = Joint::Gap;
+    for letter in text.chars().take(TEXT_LENGTH_MAX) {
+        if !letter.is_ascii_alphanumeric() {
+            let is_mark = matches!(letter, '-' | '/' | '.' | '_' | '#');
+            before = if is_mark && before == Joint::None { Joint::Mark } else { Joint::Gap };
+            continue;
+        }
+        let is_same_kind =
+            |piece: &Piece| piece.text.ends_with(|last: char| last.is_ascii_digit() == letter.is_ascii_digit());
+        match pieces.last_mut().filter(|piece| before == Joint::None && is_same_kind(piece)) {
+            Some(piece) => piece.text.push(letter.to_ascii_uppercase()),
+            None => pieces.push(Piece { text: letter.to_ascii_uppercase().to_string(), before }),
+        }
+        before = Joint::None;
+    }
+    pieces
+}
+
+/// Everything in a text that may be the number of an invoice, as [`number_key`](crate::creditor_reference::number_key)
+/// writes it, with how surely it was meant.
+pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Strength> {
+    let pieces = pieces(text);
+    let mut mentions = BTreeMap::new();
+    for from in 0..pieces.len() {
+        let mut key = String::new();
+        let mut is_in_one = true;
+        for (place, piece) in pieces.iter().enumerate().skip(from).take(PIECES_MAX) {
+            is_in_one &= place == from || piece.before != Joint::Gap;
+            key.push_str(&piece.text);
+            if key.len() > KEY_LENGTH_MAX {
+                break;
+            }
+            let digits = key.bytes().filter(u8::is_ascii_digit).count();
+            if key.len() < KEY_LENGTH_MIN || digits == 0 {
+                continue;
+            }
+            let is_long = key.len() >= SURE_LENGTH_MIN && digits >= SURE_DIGITS_MIN;
+            let is_sure = is_in_one && is_long && stands_alone(&pieces, from, place);
+            let strength = if is_sure { Strength::Sure } else { Strength::Weak };
+            let known = mentions.entry(key.clone()).or_insert(strength);
+            *known = (*known).max(strength);
+        }
+    }
+    mentions
+}
+
+/// Whether no further digits belong to what the pieces from one to the other write. Letters may stand before it (`RE2026`,
+/// `INV-2026`), none behind.
+fn stands_alone(pieces: &[Piece], from: usize, to: usize) -> bool {
+    let is_word = |piece: &Piece| piece.text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let begin = pieces.get(from).map_or(Joint::Gap, |piece| piece.before);
+    let previous = from.checked_sub(1).and_then(|place| pieces.get(place));
+    let is_begun = begin == Joint::Gap || previous.is_some_and(is_word) && is_only_word(pieces, from);
+    let is_ended = pieces.get(to + 1).is_none_or(|next| next.before == Joint::Gap);
+    is_begun && is_ended
+}
+
+/// Whether what is joined before a piece is one word, nothing before that.
+fn is_only_word(pieces: &[Piece], from: usize) -> bool {
+    from.checked_sub(1).and_then(|place| pieces.get(place)).is_none_or(|word| word.before == Joint::Gap)
+}
+
+/// The creditor references in a text whose check digits are right.
+pub(super) fn creditor_references(text: &str) -> Vec<CreditorReference> {
+    let short: String = text.chars().take(TEXT_LENGTH_MAX).collect::<String>().to_ascii_uppercase();
+    let words: Vec<&str> = short.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let mut found = Vec::new();
+    for from in 0..words.len() {
+        let mut joined = String::new();
+        for word in words.iter().skip(from).take(PIECES_MAX + 1) {
+            joined.push_str(word);
+            if !joined.starts_with("RF") {
+                break;
+            }
+            found.extend(joined.parse::<CreditorReference>().ok().filter(|reference| !found.contains(reference)));
+        }
+    }
+    found
+}
+
+/// Words that may be the name under which a payment is known: what clients give their transfers.
+pub(super) fn payment_names(text: &str) -> impl Iterator<Item = &str> {
+    let is_inside = |letter: char| letter.is_ascii_alphanumeric() || "._:-".contains(letter);
+    text.split(move |letter: char| !is_inside(letter))
+        .map(|word| word.trim_matches(['.', '_', ':', '-']))
+        .filter(|word| word.len() > SURE_LENGTH_MIN && word.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strength(text: &str, key: &str) -> Option<Strength> {
+        number_mentions(text).get(key).copied()
+    }
+
+    #[test]
+    fn a_number_is_found_however_people_write_it() {
+        for text in [
+            "2026-0001",
+            "Rechnung 2026-0001 vom 3.11.",
+            "RE2026-0001",
+            "INV-2026-0001",
+            "Rg.Nr. 2026/0001, danke",
+            "20260001",
+            "RG#2026.0001",
+            "invoice:2026_0001",
+            "(2026-0001)",
+        ] {
+            assert_eq!(strength(text, "20260001"), Some(Strength::Sure), "{text}");
+        }
+        assert_eq!(strength("RE-2026-0001", "RE20260001"), Some(Strength::Sure));
+    }
+
+    #[test]
+    fn what_may_be_chance_is_weak() {
+        for text in
+            ["2026 0001", "2026-00 01", "4711-2026-0001", "2026-0001-2", "A-B-2026-0001", "2026-0001X", "2026- 0001"]
+        {
+            assert_eq!(strength(text, "20260001"), Some(Strength::Weak), "{text}");
+        }
+        assert_eq!(strength("Nr. 4711", "4711"), Some(Strength::Weak), "too short");
+        for text in ["12026-0001", "2026-00011", "2026-001"] {
+            assert_eq!(strength(text, "20260001"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn references_are_found_between_words_and_in_groups() {
+        let references = |text: &str| creditor_references(text).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(references("pay RF18 5390 0754 7034 thanks"), ["RF18539007547034"]);
+        assert_eq!(references("RF18539007547034/RF712348231"), ["RF18539007547034", "RF712348231"]);
+        assert_eq!(references("RF19 5390 0754 7034"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn names_of_payments_are_words_with_digits() {
+        let names: Vec<&str> = payment_names("SVWZ: WIRE-2026.77, thanks; ref 12").collect();
+        assert_eq!(names, ["WIRE-2026.77"]);
+    }
+
+    #[test]
+    fn any_text_is_read_in_bounded_work() {
+        let long = "1-a ".repeat(100_000);
+        assert!(number_mentions(&long).len() < TEXT_LENGTH_MAX * PIECES_MAX);
+        assert_eq!(number_mentions("ÄÖ€\u{0}\n"), BTreeMap::new());
+    }
+}

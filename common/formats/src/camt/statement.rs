@@ -1,0 +1,103 @@
+//! `Stmt`, `Rpt`, `Ntfctn`: what stands around the entries.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::camt::values::{account, amount, day, direction, flag};
+use crate::error::{Place, ReadError, broken};
+use crate::movement::Statement;
+use crate::summary::{Balance, Tally};
+use crate::text::named;
+use crate::xml::Element;
+
+/// A statement that is being read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Open {
+    pub(super) statement: Arc<Statement>,
+    pub(super) tally: Tally,
+    /// The day's balance before, which opens the statement if nothing else does (`PRCD`).
+    previous: Option<Balance>,
+    /// How many entries the statement says it has.
+    entries_told: Option<u64>,
+}
+
+impl Open {
+    pub(super) fn new(ordinal: u64, message_id: Option<String>) -> Self {
+        let statement = Statement { ordinal, message_id, ..Statement::default() };
+        Self { statement: Arc::new(statement), tally: Tally::default(), previous: None, entries_told: None }
+    }
+
+    /// Takes a child of the statement that is no entry.
+    pub(super) fn take(&mut self, part: &Element) -> Result<(), ReadError> {
+        let text = || named(&part.text);
+        let statement = Arc::make_mut(&mut self.statement);
+        match part.name.as_str() {
+            "Id" => statement.id = text(),
+            "ElctrncSeqNb" => statement.electronic_sequence = text(),
+            "LglSeqNb" => statement.legal_sequence = text(),
+            "StmtPgntn" | "RptPgntn" | "NtfctnPgntn" => {
+                statement.page = part.text_at(&["PgNb"]).and_then(named);
+                statement.is_last_page = flag(part, "LastPgInd")?;
+            }
+            "Acct" => {
+                statement.account = account(part);
+                statement.currency = part.text_at(&["Ccy"]).and_then(named);
+                statement.owner = part.text_at(&["Ownr", "Nm"]).and_then(named);
+            }
+            "Bal" => self.balance(part)?,
+            "TxsSummry" => {
+                self.entries_told = part.text_at(&["TtlNtries", "NbOfNtries"]).and_then(|count| count.parse().ok());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `Bal`. The codes are those of `ExternalBalanceType1Code`; those of available and forward balances say nothing of
+    /// what is booked.
+    fn balance(&mut self, part: &Element) -> Result<(), ReadError> {
+        let kind = part.text_at(&["Tp", "CdOrPrtry", "Cd"]).or_else(|| part.text_at(&["Tp", "Cd"])).unwrap_or_default();
+        let Some(sum) = part.child("Amt") else { return broken(part.line, "a balance has no amount (Amt)") };
+        let Some(direction) = direction(part)? else {
+            return broken(part.line, "a balance does not say whether it is credit or debit (CdtDbtInd)");
+        };
+        let is_interim = kind == "ITBD" || part.text_at(&["Tp", "SubTp", "Cd"]) == Some("INTM");
+        let balance = Balance { amount: amount(sum)?, direction, day: day(part.child("Dt"))?, is_interim };
+        let doubt = |tally: &mut Tally, why: &str| tally.doubt = Some(why.to_owned());
+        if is_interim {
+            doubt(&mut self.tally, "there is an interim balance, so the statement has other pages");
+        }
+        let kept = match kind {
+            "OPBD" => &mut self.tally.opening,
+            "CLBD" => &mut self.tally.closing,
+            "PRCD" => &mut self.previous,
+            _ => return Ok(()),
+        };
+        if kept.replace(balance).is_some() {
+            doubt(&mut self.tally, "there are several balances of one kind");
+        }
+        Ok(())
+    }
+
+    /// Takes over what only the whole head of a statement tells, at the first entry or the end.
+    pub(super) fn settle(&mut self) {
+        if self.tally.opening.is_none() {
+            self.tally.opening = self.previous.clone();
+        }
+        let statement = &self.statement;
+        let is_first = statement.page.as_deref().is_none_or(|page| page.trim_start_matches('0') == "1");
+        if !is_first || statement.is_last_page == Some(false) {
+            self.tally.doubt = Some("the statement has other pages".to_owned());
+        }
+    }
+
+    /// Compares the counts that the statement tells of itself.
+    pub(super) fn compare(&mut self, place: &Place) {
+        let found = self.tally.totals.entries;
+        if let Some(told) = self.entries_told.filter(|told| *told != found) {
+            self.tally
+                .contradiction(place, &format!("the statement tells of {told} entries (TxsSummry) but has {found}"));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The small values of ISO 20022: amounts, days, directions, codes.
+
+use chrono::NaiveDate;
+use quittance_domain::calendar::plausible_day;
+
+use crate::error::{ReadError, broken, shown};
+use crate::movement::{Amount, BookingStatus, Direction};
+use crate::text::{named, plain_decimal};
+use crate::xml::Element;
+
+/// The most decimals of an amount (`ActiveOrHistoricCurrencyAndAmount`: fractionDigits 5).
+const DECIMALS_MAX: u32 = 5;
+
+/// An amount with its currency. Decimals that are zero beyond the fifth do no harm, others are refused.
+pub(super) fn amount(element: &Element) -> Result<Amount, ReadError> {
+    let read = || {
+        let value = plain_decimal(element.text.trim(), '.', false)?;
+        if value.normalize().scale() > DECIMALS_MAX {
+            return Err(format!("an amount has at most {DECIMALS_MAX} decimals"));
+        }
+        let currency = element.attribute("Ccy").ok_or("the amount has no currency (Ccy)")?;
+        Amount::new(value, currency.trim())
+    };
+    read().or_else(|reason| broken(element.line, format!("{}: {reason}", element.name)))
+}
+
+/// `CdtDbtInd`.
+pub(super) fn direction(parent: &Element) -> Result<Option<Direction>, ReadError> {
+    let Some(element) = parent.child("CdtDbtInd") else { return Ok(None) };
+    match element.text.trim() {
+        "CRDT" => Ok(Some(Direction::Credit)),
+        "DBIT" => Ok(Some(Direction::Debit)),
+        other => broken(element.line, format!("CdtDbtInd is `{}`; it is CRDT or DBIT", shown(other))),
+    }
+}
+
+/// `RvslInd` and its like (`xs:boolean`).
+pub(super) fn flag(parent: &Element, name: &str) -> Result<Option<bool>, ReadError> {
+    let Some(element) = parent.child(name) else { return Ok(None) };
+    match element.text.trim() {
+        "true" | "1" => Ok(Some(true)),
+        "false" | "0" => Ok(Some(false)),
+        other => broken(element.line, format!("{name} is `{}`; it is true or false", shown(other))),
+    }
+}
+
+/// A day: `Dt` or `DtTm` of `parent`, or its own text. The day is the one that the bank wrote: its own, not that of UTC.
+pub(super) fn day(parent: Option<&Element>) -> Result<Option<NaiveDate>, ReadError> {
+    let Some(parent) = parent else { return Ok(None) };
+    let element = parent.child("Dt").or_else(|| parent.child("DtTm")).unwrap_or(parent);
+    let text = element.text.trim();
+    let wrong = || {
+        broken(element.line, format!("{} is `{}`, no day from 1970 to 2199 as in 2026-11-22", parent.name, shown(text)))
+    };
+    let (Some(start), Some(rest)) = (text.get(..10), text.get(10..)) else { return wrong() };
+    let is_plain = start.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    // A time, or an offset of the day.
+    let is_rest = rest.is_empty() || rest.starts_with(['T', 'Z', '+', '-']);
+    match NaiveDate::parse_from_str(start, "%Y-%m-%d").ok().and_then(|day| plausible_day(day).ok()) {
+        Some(day) if is_plain && is_rest => Ok(Some(day)),
+        _ => wrong(),
+    }
+}
+
+/// `Sts`: a text up to version 6, a choice of code and the bank's own from 7 on.
+pub(super) fn status(entry: &Element) -> Option<BookingStatus> {
+    let element = entry.child("Sts")?;
+    let text = element.text_at(&["Cd"]).or_else(|| element.text_at(&["Prtry"])).unwrap_or(element.text.trim());
+    match text {
+        "" => None,
+        "BOOK" => Some(BookingStatus::Booked),
+        "PDNG" => Some(BookingStatus::Pending),
+        "INFO" => Some(BookingStatus::Information),
+        "FUTR" => Some(BookingStatus::Future),
+        other => named(other).map(BookingStatus::Other),
+    }
+}
+
+/// `BkTxCd`: domain, family and sub-family, or else the bank's own code.
+pub(super) fn bank_code(parent: &Element) -> Option<String> {
+    let code = parent.child("BkTxCd")?;
+    let parts = [&["Domn", "Cd"][..], &["Domn", "Fmly", "Cd"], &["Domn", "Fmly", "SubFmlyCd"]];
+    let parts: Vec<&str> = parts.iter().filter_map(|path| code.text_at(path)).collect();
+    if parts.is_empty() { named(code.text_at(&["Prtry", "Cd"])?) } else { named(&parts.join("-")) }
+}
+
+/// An account: IBAN or another number (`Othr`; `BBAN`, `UPIC` and `PrtryAcct` in version 1).
+pub(super) fn account(account: &Element) -> Option<String> {
+    let id = account.child("Id")?;
+    let paths = [&["IBAN"][..], &["Othr", "Id"], &["BBAN"], &["UPIC"], &["PrtryAcct", "Id"]];
+    named(paths.iter().find_map(|path| id.text_at(path))?)
+}
+
+/// The name of a party (`Nm`; from version 8 on `Pty/Nm`, or a bank's `Agt/FinInstnId/Nm`).
+pub(super) fn party_name(party: &Element) -> Option<String> {
+    let paths = [&["Nm"][..], &["Pty", "Nm"], &["Agt", "FinInstnId", "Nm"]];
+    named(paths.iter().find_map(|path| party.text_at(path))?)
+}

@@ -1,0 +1,106 @@
+//! Why a file cannot be read, and where.
+
+use std::fmt;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::SHOWN_LENGTH_MAX;
+
+/// Where something stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// The file in the archive, by its name.
+    pub member: Option<String>,
+    /// Line of the (unpacked) file, from 1.
+    pub line: u64,
+    /// Statement of the file, from 1; 0 outside of statements.
+    pub statement: u64,
+    /// Entry of the statement, from 1; 0 outside of entries.
+    pub entry: u64,
+    /// Detail of the entry, from 1, if it has any of its own.
+    pub detail: Option<u32>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(member) = &self.member {
+            write!(formatter, "{}, ", shown(member))?;
+        }
+        write!(formatter, "line {}", self.line)?;
+        if self.statement > 0 {
+            write!(formatter, ", statement {}", self.statement)?;
+        }
+        if self.entry > 0 {
+            write!(formatter, ", entry {}", self.entry)?;
+        }
+        match self.detail {
+            Some(detail) => write!(formatter, ", detail {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a file is refused whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct Broken {
+    /// Where.
+    pub place: Place,
+    /// What is wrong, and what would be right. Repeats at most [`SHOWN_LENGTH_MAX`] characters of the file.
+    pub reason: String,
+}
+
+impl Broken {
+    /// Line of the (unpacked) file, from 1.
+    #[must_use]
+    pub const fn line(&self) -> u64 {
+        self.place.line
+    }
+
+    pub(crate) fn at(line: u64, reason: impl fmt::Display) -> Self {
+        Self { place: Place { line, ..Place::default() }, reason: reason.to_string() }
+    }
+}
+
+/// Why the next item cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file is refused; reading it again ends the same.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// The file's bytes cannot be had now; reading it again may go well.
+    #[error("the file cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl ReadError {
+    /// Why the file is refused, if it is.
+    #[must_use]
+    pub fn broken(self) -> Option<Broken> {
+        match self {
+            Self::Broken(broken) => Some(broken),
+            Self::Io(_) => None,
+        }
+    }
+}
+
+pub(crate) fn broken<T>(line: u64, reason: impl fmt::Display) -> Result<T, ReadError> {
+    Err(Broken::at(line, reason).into())
+}
+
+/// What an error repeats of the input: its beginning, without control characters, and of what may be an account only the
+/// ends.
+pub(crate) fn shown(text: &str) -> String {
+    let plain: String = text.chars().filter(|letter| !letter.is_control()).take(SHOWN_LENGTH_MAX).collect();
+    let is_account = |word: &str| {
+        word.len() >= 15
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && word.bytes().filter(u8::is_ascii_digit).count() >= 8
+    };
+    let hidden = |word: &str| match (word.get(..4), word.get(word.len().saturating_sub(2)..)) {
+        (Some(start), Some(end)) if is_account(word) => format!("{start}…{end}"),
+        _ => word.to_owned(),
+    };
+    plain.split(' ').map(hidden).collect::<Vec<_>>().join(" ")
+}

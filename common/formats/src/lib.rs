@@ -1,0 +1,28 @@
+//! The files that people upload: bank statements (camt.052, camt.053, camt.054, MT940, CSV) and payment confirmations
+//! (CSV, JSON), plain or in a zip archive.
+//!
+//! Files are read piece by piece: a reader holds at most one entry ([`limits`]), can be left after any item with a
+//! [`Checkpoint`], and goes on from there another day. A file that cannot be read is refused whole, with the line and what
+//! would be right ([`Broken`]); what it says is never corrected, rounded or guessed.
+//!
+//! [`StatementReader`] tells apart by itself what a file is.
+
+mod camt;
+mod error;
+mod item;
+pub mod limits;
+mod movement;
+mod mt940;
+mod reader;
+mod stream;
+mod summary;
+mod text;
+mod xml;
+
+pub use self::camt::CamtKind;
+pub use self::error::{Broken, Place, ReadError};
+pub use self::item::Item;
+pub use self::movement::{Amount, BookingStatus, Charge, Counterparty, Direction, Movement, Statement};
+pub use self::reader::{Checkpoint, Format, StatementReader};
+pub use self::summary::{Balance, Check, StatementSummary, Totals};
+pub use self::text::neutralised;

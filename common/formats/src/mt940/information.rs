@@ -1,0 +1,54 @@
+//! Field 86: what banks tell of an entry, each in its own way.
+
+mod sepa;
+mod slashes;
+mod subfields;
+
+/// What an entry's field 86 tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Information {
+    pub(super) end_to_end_id: Option<String>,
+    pub(super) instruction_id: Option<String>,
+    pub(super) mandate_id: Option<String>,
+    pub(super) further_references: Vec<String>,
+    pub(super) creditor_references: Vec<String>,
+    pub(super) name: Option<String>,
+    pub(super) account: Option<String>,
+    pub(super) ultimate_name: Option<String>,
+    pub(super) return_reason: Option<String>,
+    pub(super) remittance: String,
+}
+
+use crate::limits::REMITTANCE_LENGTH_MAX;
+use crate::text::tidy;
+
+/// Lines of this many characters are cut within words (SWIFT `6*65x`).
+const FULL_LINE_LENGTH: usize = 65;
+
+impl Information {
+    /// Reads the lines of a field 86.
+    pub(super) fn read(lines: &[String]) -> Self {
+        let joined = lines.concat();
+        if let Some(subfields) = subfields::split(&joined) {
+            return subfields::read(&subfields);
+        }
+        if let Some(read) = slashes::read(&joined) {
+            return read;
+        }
+        let text = free(lines);
+        sepa::read(&text, &[])
+            .unwrap_or_else(|| Self { remittance: tidy(&text, REMITTANCE_LENGTH_MAX), ..Self::default() })
+    }
+}
+
+/// Text without any structure: full lines are cut anywhere, shorter ones end a word.
+fn free(lines: &[String]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line);
+        if line.chars().count() < FULL_LINE_LENGTH {
+            text.push(' ');
+        }
+    }
+    text
+}

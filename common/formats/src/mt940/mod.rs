@@ -1,0 +1,253 @@
+//! MT940 (SWIFT Customer Statement Message), as banks write it; MT942 where it is alike.
+
+mod information;
+mod lines;
+mod values;
+
+use std::io::Read;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use self::information::Information;
+use self::lines::{Field, Fields, Seen};
+use self::values::{EntryLine, balance, entry_line, leading_currency};
+use crate::error::{Place, ReadError, broken};
+use crate::item::Item;
+use crate::movement::{Amount, BookingStatus, Counterparty, Movement, Statement};
+use crate::stream::Stream;
+use crate::summary::{Balance, StatementSummary, Tally};
+use crate::text::{named, reference};
+
+/// What must be known to go on between two fields.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    seen: Seen,
+    statements: u64,
+    statement: Option<Open>,
+    /// The last message's account, statement number and closing balance, if a page follows it.
+    carried: Option<(Option<String>, Option<String>, Balance)>,
+}
+
+/// A statement that is being read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Open {
+    statement: Arc<Statement>,
+    tally: Tally,
+    /// Whether it is an MT942, which has no balances.
+    is_interim_report: bool,
+}
+
+/// Reads a file field by field.
+pub(crate) struct Mt940<R> {
+    fields: Fields<R>,
+    state: State,
+}
+
+/// Whether a file's first lines are those of MT940.
+pub(crate) fn is_mt940(sample: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(sample);
+    let starts = [":20:", ":25:", ":28C:", ":60F:", ":60M:", ":61:", "{1:"];
+    let bare = |line: &str| {
+        let line = line.trim_start_matches(|letter: char| letter.is_control() || letter == '\u{feff}');
+        let line = line.split_once("{4:").map_or(line, |(_, rest)| rest);
+        starts.iter().any(|start| line.starts_with(start))
+    };
+    text.lines().take(HEADER_LINES_MAX).any(bare)
+}
+
+/// How many lines of its own a bank may write before the first field.
+const HEADER_LINES_MAX: usize = 20;
+
+impl<R: Read> Mt940<R> {
+    /// Opens a file, or goes on where [`Self::pause`] was.
+    pub(crate) fn new(stream: Stream<R>, line: u64, state: State) -> Self {
+        Self { fields: Fields::new(stream, line, state.seen), state }
+    }
+
+    /// In words, what encoding was seen so far.
+    pub(crate) const fn encoding(&self) -> &'static str {
+        match self.fields.seen {
+            Seen { utf8: false, windows_1252: false } => "only ASCII so far",
+            Seen { utf8: true, windows_1252: false } => "UTF-8",
+            Seen { utf8: false, windows_1252: true } => "ISO-8859-1 or Windows-1252",
+            Seen { utf8: true, windows_1252: true } => "some lines UTF-8, others ISO-8859-1 or Windows-1252",
+        }
+    }
+
+    /// Where and how to go on: offset, line, and the rest.
+    pub(crate) fn pause(&self) -> (u64, u64, State) {
+        let (offset, line) = self.fields.position();
+        (offset, line, State { seen: self.fields.seen, ..self.state.clone() })
+    }
+
+    /// The next movement or the end of a statement.
+    pub(crate) fn next(&mut self) -> Result<Option<Item>, ReadError> {
+        loop {
+            let is_open = self.state.statement.is_some();
+            let (_, line) = self.fields.position();
+            match self.fields.peek()?.map(|field| field.tag.as_str()) {
+                None if is_open => return Ok(self.finish(line)),
+                None if self.state.statements == 0 => return broken(line, "the file has no statement (:20: to :62F:)"),
+                None => return Ok(None),
+                Some("" | "20") if is_open => return Ok(self.finish(line)),
+                Some(_) => {}
+            }
+            let Some(field) = self.fields.take()? else { continue };
+            if field.tag.is_empty() {
+                continue;
+            }
+            if let Some(movement) = self.field(&field)? {
+                return Ok(Some(Item::Movement(Box::new(movement))));
+            }
+        }
+    }
+
+    fn field(&mut self, field: &Field) -> Result<Option<Movement>, ReadError> {
+        if self.state.statement.is_none() {
+            self.state.statements = self.state.statements.saturating_add(1);
+            let statement = Statement { ordinal: self.state.statements, ..Statement::default() };
+            self.state.statement = Some(Open { statement: Arc::new(statement), ..Open::default() });
+        }
+        let Some(open) = &mut self.state.statement else { return Ok(None) };
+        let refuse = |why: String| broken(field.line, format!(":{}: {why}", field.tag));
+        let statement = Arc::make_mut(&mut open.statement);
+        match field.tag.as_str() {
+            "20" => statement.id = reference(field.first()),
+            "25" | "25P" => statement.account = named(field.first()),
+            "28" | "28C" => {
+                let (number, page) = field.first().split_once('/').unwrap_or((field.first(), ""));
+                statement.electronic_sequence = named(number);
+                statement.page = named(page);
+            }
+            "60" | "60F" | "60M" => {
+                let balance = balance(field.first(), field.tag == "60M").or_else(refuse)?;
+                statement.currency = Some(balance.amount.currency().to_owned());
+                self.opening(field, balance);
+            }
+            "62" | "62F" | "62M" => {
+                let balance = balance(field.first(), field.tag == "62M").or_else(refuse)?;
+                statement.is_last_page = Some(!balance.is_interim);
+                if open.tally.closing.replace(balance).is_some() {
+                    open.tally.doubt = Some("there are several closing balances".to_owned());
+                }
+            }
+            "34" | "34F" => {
+                open.is_interim_report = true;
+                statement.currency = statement.currency.take().or_else(|| leading_currency(field.first()));
+            }
+            "61" => return self.entry(field).map(Some),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn opening(&mut self, field: &Field, balance: Balance) {
+        let carried = self.state.carried.take();
+        let Some(open) = &mut self.state.statement else { return };
+        let place = Place { line: field.line, statement: self.state.statements, ..Place::default() };
+        if let Some((account, number, before)) = carried.filter(|_| balance.is_interim) {
+            let is_next_page = open.statement.account == account && open.statement.electronic_sequence == number;
+            if is_next_page && before.signed() != balance.signed() {
+                let (before, balance) = (before.signed(), balance.signed());
+                open.tally
+                    .contradiction(&place, &format!("the page before ends with {before}, this starts with {balance}"));
+            }
+        }
+        if open.tally.opening.replace(balance).is_some() {
+            open.tally.doubt = Some("there are several opening balances".to_owned());
+        }
+    }
+
+    /// Field 61, and the field 86 that follows it.
+    fn entry(&mut self, field: &Field) -> Result<Movement, ReadError> {
+        let line = entry_line(&field.lines).or_else(|why| broken(field.line, format!(":61: {why}")))?;
+        let mut information = Vec::new();
+        while self.fields.peek()?.is_some_and(|next| next.tag == "86") {
+            information.extend(self.fields.take()?.map(|field| field.lines).unwrap_or_default());
+        }
+        let information = Information::read(&information);
+        let Some(open) = &mut self.state.statement else {
+            return broken(field.line, "an entry outside of a statement");
+        };
+        let Some(currency) = &open.statement.currency else {
+            return broken(
+                field.line,
+                ":61: an entry stands before the opening balance (:60F:) that tells its currency",
+            );
+        };
+        let amount = Amount::new(line.value, currency).or_else(|why| broken(field.line, format!(":61: {why}")))?;
+        open.tally.totals.entries = open.tally.totals.entries.saturating_add(1);
+        open.tally.totals.movements = open.tally.totals.entries;
+        if !line.is_expected {
+            open.tally.book(&amount, line.direction).or_else(|why| broken(field.line, why))?;
+        }
+        let place = Place {
+            line: field.line,
+            statement: self.state.statements,
+            entry: open.tally.totals.entries,
+            ..Place::default()
+        };
+        Ok(movement(place, &open.statement, amount, line, information))
+    }
+
+    fn finish(&mut self, line: u64) -> Option<Item> {
+        let open = self.state.statement.take()?;
+        let carried = open.tally.closing.clone().filter(|closing| closing.is_interim);
+        let of = (open.statement.account.clone(), open.statement.electronic_sequence.clone());
+        self.state.carried = carried.map(|closing| (of.0, of.1, closing));
+        let place = Place { line, statement: self.state.statements, ..Place::default() };
+        let is_demanded = !open.is_interim_report;
+        let summary: StatementSummary = open.tally.finish(Arc::clone(&open.statement), place, is_demanded);
+        Some(Item::StatementEnd(Box::new(summary)))
+    }
+}
+
+fn movement(
+    place: Place,
+    statement: &Arc<Statement>,
+    amount: Amount,
+    line: EntryLine,
+    information: Information,
+) -> Movement {
+    Movement {
+        number: 0,
+        place,
+        statement: Arc::clone(statement),
+        entry_amount: amount.clone(),
+        amount,
+        direction: line.direction,
+        entry_direction: line.direction,
+        is_reversal: line.is_reversal,
+        status: if line.is_expected { BookingStatus::Future } else { BookingStatus::Booked },
+        booked_on: Some(line.booked_on),
+        value_on: Some(line.value_on),
+        details: 0,
+        bank_reference: line.bank_reference,
+        end_to_end_id: information.end_to_end_id,
+        transaction_id: None,
+        instruction_id: information.instruction_id,
+        customer_reference: line.customer_reference,
+        mandate_id: information.mandate_id,
+        uetr: None,
+        message_id: None,
+        payment_information_id: None,
+        further_references: information.further_references,
+        counterparty: Counterparty {
+            name: information.name,
+            account: information.account,
+            ultimate_name: information.ultimate_name,
+        },
+        creditor_references: information.creditor_references,
+        documents: Vec::new(),
+        remittance: information.remittance,
+        additional: line.supplementary,
+        instructed_amount: None,
+        charges: Vec::new(),
+        return_reason: information.return_reason,
+        bank_code: line.kind,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! One reader for all statements: it looks at the file, tells what it is, and gives it piece by piece.
+
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+
+use crate::camt::{self, Camt, CamtKind};
+use crate::error::{ReadError, broken};
+use crate::item::Item;
+use crate::mt940::{self, Mt940};
+use crate::stream::Stream;
+
+/// What a file was found to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// camt.052, camt.053 or camt.054 of a version.
+    Camt(CamtKind),
+    /// MT940, with the encoding of what was read so far, in words.
+    Mt940(String),
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Camt(kind) => write!(formatter, "{kind}"),
+            Self::Mt940(encoding) => write!(formatter, "MT940 ({encoding})"),
+        }
+    }
+}
+
+/// Where to go on, after any item: small, and the same bytes of the file are all that is needed beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Bytes of the (unpacked) file before the place.
+    offset: u64,
+    /// Line of the place, from 1.
+    line: u64,
+    /// Movements given so far.
+    number: u64,
+    /// Movements of the entry at the place that were given already.
+    skip: u32,
+    state: State,
+}
+
+impl Checkpoint {
+    /// Bytes of the (unpacked) file before the place where reading goes on.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How many movements were given so far.
+    #[must_use]
+    pub const fn movements(&self) -> u64 {
+        self.number
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    Camt(Box<camt::State>),
+    Mt940(Box<mt940::State>),
+}
+
+/// Reads a statement's movements one by one, never holding more than an entry.
+pub struct StatementReader<R> {
+    engine: Engine<R>,
+    number: u64,
+}
+
+enum Engine<R> {
+    Camt(Box<Camt<R>>),
+    Mt940(Box<Mt940<R>>),
+}
+
+impl<R: Read> StatementReader<R> {
+    /// Opens a file, not in an archive, at its first byte.
+    ///
+    /// # Errors
+    /// [`ReadError::Broken`] if it is no statement that can be read, [`ReadError::Io`] if its bytes cannot be had.
+    pub fn open(source: R) -> Result<Self, ReadError> {
+        let mut stream = Stream::new(source, 0);
+        let sample = stream.sample()?;
+        let engine = if sample.iter().all(u8::is_ascii_whitespace) {
+            return broken(1, "the file is empty");
+        } else if is_xml(sample) {
+            Engine::Camt(Box::new(Camt::open(stream)?))
+        } else if mt940::is_mt940(sample) {
+            Engine::Mt940(Box::new(Mt940::new(stream, 1, mt940::State::default())))
+        } else {
+            return broken(1, "the file is neither camt.052, camt.053 or camt.054 nor MT940");
+        };
+        Ok(Self { engine, number: 0 })
+    }
+
+    /// Goes on where a checkpoint was taken. `source` is the same file from its first byte on; what lies before the
+    /// place is passed over.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`] if the bytes cannot be had, or the file is shorter than it was.
+    pub fn resume(source: R, checkpoint: Checkpoint) -> Result<Self, ReadError> {
+        let mut stream = Stream::new(source, 0);
+        stream.skip(checkpoint.offset)?;
+        Ok(Self::go_on(stream, checkpoint))
+    }
+
+    /// Goes on where a checkpoint was taken. The first byte of `source` is the file's byte number
+    /// [`Checkpoint::offset`].
+    #[must_use]
+    pub fn resume_at(source: R, checkpoint: Checkpoint) -> Self {
+        let stream = Stream::new(source, checkpoint.offset);
+        Self::go_on(stream, checkpoint)
+    }
+
+    fn go_on(stream: Stream<R>, checkpoint: Checkpoint) -> Self {
+        let Checkpoint { line, number, skip, state, .. } = checkpoint;
+        let engine = match state {
+            State::Camt(state) => Engine::Camt(Box::new(Camt::resume(stream, line, skip, *state))),
+            State::Mt940(state) => Engine::Mt940(Box::new(Mt940::new(stream, line, *state))),
+        };
+        Self { engine, number }
+    }
+
+    /// What the file is.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match &self.engine {
+            Engine::Camt(camt) => Format::Camt(camt.kind()),
+            Engine::Mt940(mt940) => Format::Mt940(mt940.encoding().to_owned()),
+        }
+    }
+
+    /// The next movement, or the end of a statement; none at the end of the file.
+    ///
+    /// # Errors
+    /// [`ReadError`]; after one, nothing else is to be read.
+    pub fn next_item(&mut self) -> Result<Option<Item>, ReadError> {
+        let mut item = match &mut self.engine {
+            Engine::Camt(camt) => camt.next()?,
+            Engine::Mt940(mt940) => mt940.next()?,
+        };
+        if let Some(Item::Movement(movement)) = &mut item {
+            self.number = self.number.saturating_add(1);
+            movement.number = self.number;
+        }
+        Ok(item)
+    }
+
+    /// Where to go on behind the last item that was given.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        let (offset, line, skip, state) = match &self.engine {
+            Engine::Camt(camt) => {
+                let (offset, line, skip, state) = camt.pause();
+                (offset, line, skip, State::Camt(Box::new(state)))
+            }
+            Engine::Mt940(mt940) => {
+                let (offset, line, state) = mt940.pause();
+                (offset, line, 0, State::Mt940(Box::new(state)))
+            }
+        };
+        Checkpoint { offset, line, number: self.number, skip, state }
+    }
+}
+
+/// Whether a file is XML, in whatever encoding.
+fn is_xml(sample: &[u8]) -> bool {
+    let is_utf16 = [&b"\xff\xfe<\0"[..], b"\xfe\xff\0<", b"<\0", b"\0<"].iter().any(|start| sample.starts_with(start));
+    let bare = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
+    is_utf16 || bare.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,87 @@
+//! The bytes of a file with their offset, and a look ahead.
+
+use std::io::{self, BufRead, Read};
+
+use crate::limits::SAMPLE_BYTES;
+
+/// A reader that knows how far it is and shows the next [`SAMPLE_BYTES`] without taking them.
+pub(crate) struct Stream<R> {
+    source: R,
+    window: Vec<u8>,
+    start: usize,
+    offset: u64,
+}
+
+impl<R: Read> Stream<R> {
+    /// A stream whose next byte is the file's byte number `offset`, from 0.
+    pub(crate) const fn new(source: R, offset: u64) -> Self {
+        Self { source, window: Vec::new(), start: 0, offset }
+    }
+
+    /// How many bytes of the file were taken.
+    pub(crate) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next bytes: [`SAMPLE_BYTES`], or what is left of the file if that is less.
+    pub(crate) fn sample(&mut self) -> io::Result<&[u8]> {
+        while self.rest().len() < SAMPLE_BYTES && self.fill()? > 0 {}
+        let length = self.rest().len().min(SAMPLE_BYTES);
+        Ok(self.rest().get(..length).unwrap_or_default())
+    }
+
+    /// Passes over bytes.
+    pub(crate) fn skip(&mut self, mut count: u64) -> io::Result<()> {
+        while count > 0 {
+            let step = usize::try_from(count).unwrap_or(usize::MAX).min(self.fill_buf()?.len());
+            if step == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was"));
+            }
+            self.consume(step);
+            count = count.saturating_sub(step as u64);
+        }
+        Ok(())
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.window.get(self.start..).unwrap_or_default()
+    }
+
+    /// Reads once more.
+    fn fill(&mut self) -> io::Result<usize> {
+        self.window.drain(..self.start);
+        self.start = 0;
+        let length = self.window.len();
+        self.window.resize(length.saturating_add(SAMPLE_BYTES), 0);
+        let read = loop {
+            match self.source.read(self.window.get_mut(length..).unwrap_or_default()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        self.window.truncate(length.saturating_add(*read.as_ref().unwrap_or(&0)));
+        read
+    }
+}
+
+impl<R: Read> Read for Stream<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl<R: Read> BufRead for Stream<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.rest().is_empty() {
+            self.fill()?;
+        }
+        Ok(self.rest())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.start = self.start.saturating_add(amount).min(self.window.len());
+        self.offset = self.offset.saturating_add(amount as u64);
+    }
+}

@@ -1,0 +1,181 @@
+//! What a statement says of itself, and whether its entries bear it out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Place;
+use crate::movement::{Amount, Direction, Statement};
+
+/// The most contradictions that are kept of one statement; the others are counted.
+const CONTRADICTIONS_MAX: usize = 10;
+
+/// How much stood on the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// How much.
+    pub amount: Amount,
+    /// Whether the bank owed it (credit), or its customer.
+    pub direction: Direction,
+    /// When.
+    pub day: Option<NaiveDate>,
+    /// Whether it stands between two pages of one statement (`ITBD`, `:60M:`, `:62M:`).
+    pub is_interim: bool,
+}
+
+impl Balance {
+    /// With its sign: negative if the customer owed it.
+    #[must_use]
+    pub fn signed(&self) -> Decimal {
+        self.direction.signed(self.amount.value())
+    }
+}
+
+/// Whether opening balance + booked entries = closing balance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Check {
+    /// They add up to the last digit.
+    AddsUp,
+    /// They do not; the statement contradicts itself.
+    Contradicts {
+        /// What the closing balance would be, with its sign.
+        expected: Decimal,
+        /// What it is, with its sign.
+        found: Decimal,
+    },
+    /// A balance that the format demands is missing: the file may be cut off.
+    Incomplete(String),
+    /// The statement does not tell enough.
+    CannotBeSaid(String),
+}
+
+/// Counts and sums of entries.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// All entries, booked or not.
+    pub entries: u64,
+    /// Movements that they were given as.
+    pub movements: u64,
+    /// Booked entries that are credits.
+    pub credits: u64,
+    /// Booked entries that are debits.
+    pub debits: u64,
+    /// Sums of the booked entries by currency, credits positive, debits negative.
+    pub sums: BTreeMap<String, Decimal>,
+}
+
+/// The end of a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementSummary {
+    /// The statement.
+    pub statement: Arc<Statement>,
+    /// Where it ends.
+    pub place: Place,
+    /// Its first balance.
+    pub opening: Option<Balance>,
+    /// Its last balance.
+    pub closing: Option<Balance>,
+    /// What it holds.
+    pub totals: Totals,
+    /// Whether the balances and the entries agree.
+    pub check: Check,
+    /// What else in it cannot be true together: details that do not add up to their entry, counts that are not those of the
+    /// entries. At most ten are kept.
+    pub contradictions: Vec<String>,
+    /// How many contradictions there are.
+    pub contradictions_count: u64,
+}
+
+impl StatementSummary {
+    /// Whether nothing in the statement contradicts itself, as far as it can be said.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.contradictions_count == 0 && matches!(self.check, Check::AddsUp | Check::CannotBeSaid(_))
+    }
+}
+
+/// What is known of a statement while it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) opening: Option<Balance>,
+    pub(crate) closing: Option<Balance>,
+    /// Why opening and closing balance cannot be compared.
+    pub(crate) doubt: Option<String>,
+    pub(crate) totals: Totals,
+    pub(crate) contradictions: Vec<String>,
+    pub(crate) contradictions_count: u64,
+}
+
+impl Tally {
+    pub(crate) fn contradiction(&mut self, place: &Place, what: &str) {
+        self.contradictions_count = self.contradictions_count.saturating_add(1);
+        if self.contradictions.len() < CONTRADICTIONS_MAX {
+            self.contradictions.push(format!("{place}: {what}"));
+        }
+    }
+
+    /// Adds an entry that is booked.
+    ///
+    /// # Errors
+    /// If the sum is beyond what a decimal holds.
+    pub(crate) fn book(&mut self, amount: &Amount, direction: Direction) -> Result<(), String> {
+        let count = match direction {
+            Direction::Credit => &mut self.totals.credits,
+            Direction::Debit => &mut self.totals.debits,
+        };
+        *count = count.saturating_add(1);
+        if !self.totals.sums.contains_key(amount.currency()) && self.totals.sums.len() >= CURRENCIES_MAX {
+            return Err(format!("a statement has entries in at most {CURRENCIES_MAX} currencies"));
+        }
+        let sum = self.totals.sums.entry(amount.currency().to_owned()).or_default();
+        *sum = sum
+            .checked_add(direction.signed(amount.value()))
+            .ok_or("the entries add up to more than can be kept; their amounts cannot be meant")?;
+        Ok(())
+    }
+
+    /// The end. `is_demanded` says whether the format demands both balances.
+    pub(crate) fn finish(self, statement: Arc<Statement>, place: Place, is_demanded: bool) -> StatementSummary {
+        let check = self.check(is_demanded);
+        StatementSummary {
+            statement,
+            place,
+            opening: self.opening,
+            closing: self.closing,
+            totals: self.totals,
+            check,
+            contradictions: self.contradictions,
+            contradictions_count: self.contradictions_count,
+        }
+    }
+
+    fn check(&self, is_demanded: bool) -> Check {
+        let (opening, closing) = match (&self.opening, &self.closing) {
+            (Some(opening), Some(closing)) => (opening, closing),
+            (None, _) if is_demanded => return Check::Incomplete("there is no opening balance".to_owned()),
+            (_, None) if is_demanded => return Check::Incomplete("there is no closing balance".to_owned()),
+            _ => return Check::CannotBeSaid("there are no two balances to compare".to_owned()),
+        };
+        if let Some(doubt) = &self.doubt {
+            return Check::CannotBeSaid(doubt.clone());
+        }
+        let currency = opening.amount.currency();
+        if currency != closing.amount.currency() || self.totals.sums.keys().any(|other| other != currency) {
+            return Check::CannotBeSaid("balances and entries have several currencies".to_owned());
+        }
+        let sum = self.totals.sums.get(currency).copied().unwrap_or_default();
+        match opening.signed().checked_add(sum) {
+            Some(expected) if expected == closing.signed() => Check::AddsUp,
+            Some(expected) => {
+                Check::Contradicts { expected: expected.normalize(), found: closing.signed().normalize() }
+            }
+            None => Check::CannotBeSaid("the balances are beyond what can be kept".to_owned()),
+        }
+    }
+}
+
+/// The most currencies of one statement's entries: more than exist in any bank's account.
+const CURRENCIES_MAX: usize = 50;

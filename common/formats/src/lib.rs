@@ -8,6 +8,8 @@
 //! [`StatementReader`] tells apart by itself what a file is.
 
 mod camt;
+mod confirmation;
+mod csv;
 mod error;
 mod item;
 pub mod limits;
@@ -20,6 +22,8 @@ mod text;
 mod xml;
 
 pub use self::camt::CamtKind;
+pub use self::confirmation::{Confirmation, ConfirmationReader};
+pub use self::csv::{Column, CsvEncoding, CsvOptions, DateFormat, DayOrder, DecimalSeparator, Dialect};
 pub use self::error::{Broken, Place, ReadError};
 pub use self::item::Item;
 pub use self::movement::{Amount, BookingStatus, Charge, Counterparty, Direction, Movement, Statement};

@@ -40,8 +40,11 @@ pub const LINE_BYTES_MAX: usize = 16 * 1024;
 /// The longest field of MT940 in bytes. SWIFT has 6 lines of 65 characters.
 pub const FIELD_BYTES_MAX: usize = 64 * 1024;
 
-/// The longest record of a CSV file in bytes, and its most columns.
+/// The longest record of a CSV file in bytes.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+
+/// The most lines of a record of a CSV file: texts in quotes may have several.
+pub const RECORD_LINES_MAX: u64 = 50;
 
 /// The most columns of a CSV file. Banks have up to about 40.
 pub const COLUMNS_MAX: usize = 200;

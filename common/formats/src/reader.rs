@@ -5,6 +5,7 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 
 use crate::camt::{self, Camt, CamtKind};
+use crate::csv::{self, CsvOptions, CsvStatement, Dialect};
 use crate::error::{ReadError, broken};
 use crate::item::Item;
 use crate::mt940::{self, Mt940};
@@ -17,6 +18,8 @@ pub enum Format {
     Camt(CamtKind),
     /// MT940, with the encoding of what was read so far, in words.
     Mt940(String),
+    /// CSV, and how it is written.
+    Csv(Box<Dialect>),
 }
 
 impl std::fmt::Display for Format {
@@ -24,6 +27,7 @@ impl std::fmt::Display for Format {
         match self {
             Self::Camt(kind) => write!(formatter, "{kind}"),
             Self::Mt940(encoding) => write!(formatter, "MT940 ({encoding})"),
+            Self::Csv(dialect) => write!(formatter, "{dialect}"),
         }
     }
 }
@@ -60,6 +64,7 @@ impl Checkpoint {
 enum State {
     Camt(Box<camt::State>),
     Mt940(Box<mt940::State>),
+    Csv(Box<csv::State>),
 }
 
 /// Reads a statement's movements one by one, never holding more than an entry.
@@ -71,14 +76,16 @@ pub struct StatementReader<R> {
 enum Engine<R> {
     Camt(Box<Camt<R>>),
     Mt940(Box<Mt940<R>>),
+    Csv(Box<CsvStatement<R>>),
 }
 
 impl<R: Read> StatementReader<R> {
-    /// Opens a file, not in an archive, at its first byte.
+    /// Opens a file, not in an archive, at its first byte: XML and MT940 are told by how they start, all else is CSV. The
+    /// options are for CSV alone.
     ///
     /// # Errors
     /// [`ReadError::Broken`] if it is no statement that can be read, [`ReadError::Io`] if its bytes cannot be had.
-    pub fn open(source: R) -> Result<Self, ReadError> {
+    pub fn open(source: R, options: &CsvOptions) -> Result<Self, ReadError> {
         let mut stream = Stream::new(source, 0);
         let sample = stream.sample()?;
         let engine = if sample.iter().all(u8::is_ascii_whitespace) {
@@ -88,7 +95,7 @@ impl<R: Read> StatementReader<R> {
         } else if mt940::is_mt940(sample) {
             Engine::Mt940(Box::new(Mt940::new(stream, 1, mt940::State::default())))
         } else {
-            return broken(1, "the file is neither camt.052, camt.053 or camt.054 nor MT940");
+            Engine::Csv(Box::new(CsvStatement::open(stream, options)?))
         };
         Ok(Self { engine, number: 0 })
     }
@@ -117,6 +124,7 @@ impl<R: Read> StatementReader<R> {
         let engine = match state {
             State::Camt(state) => Engine::Camt(Box::new(Camt::resume(stream, line, skip, *state))),
             State::Mt940(state) => Engine::Mt940(Box::new(Mt940::new(stream, line, *state))),
+            State::Csv(state) => Engine::Csv(Box::new(CsvStatement::resume(stream, line, *state))),
         };
         Self { engine, number }
     }
@@ -127,6 +135,7 @@ impl<R: Read> StatementReader<R> {
         match &self.engine {
             Engine::Camt(camt) => Format::Camt(camt.kind()),
             Engine::Mt940(mt940) => Format::Mt940(mt940.encoding().to_owned()),
+            Engine::Csv(csv) => Format::Csv(Box::new(csv.dialect().clone())),
         }
     }
 
@@ -138,6 +147,7 @@ impl<R: Read> StatementReader<R> {
         let mut item = match &mut self.engine {
             Engine::Camt(camt) => camt.next()?,
             Engine::Mt940(mt940) => mt940.next()?,
+            Engine::Csv(csv) => csv.next()?,
         };
         if let Some(Item::Movement(movement)) = &mut item {
             self.number = self.number.saturating_add(1);
@@ -157,6 +167,10 @@ impl<R: Read> StatementReader<R> {
             Engine::Mt940(mt940) => {
                 let (offset, line, state) = mt940.pause();
                 (offset, line, 0, State::Mt940(Box::new(state)))
+            }
+            Engine::Csv(csv) => {
+                let (offset, line, state) = csv.pause();
+                (offset, line, 0, State::Csv(Box::new(state)))
             }
         };
         Checkpoint { offset, line, number: self.number, skip, state }

@@ -3,7 +3,7 @@ use crate::{Broken, Movement, StatementSummary};
 
 /// Reads a whole file.
 pub(crate) fn read_all(file: &[u8]) -> Result<(Vec<Movement>, Vec<StatementSummary>), Broken> {
-    let mut reader = StatementReader::open(file).map_err(|error| error.broken().unwrap())?;
+    let mut reader = StatementReader::open(file, &CsvOptions::default()).map_err(|error| error.broken().unwrap())?;
     let (mut movements, mut ends) = (Vec::new(), Vec::new());
     loop {
         match reader.next_item().map_err(|error| error.broken().unwrap())? {
@@ -16,7 +16,7 @@ pub(crate) fn read_all(file: &[u8]) -> Result<(Vec<Movement>, Vec<StatementSumma
 
 /// Reads a whole file, going on from a new checkpoint after each item.
 pub(crate) fn read_with_pauses(file: &[u8]) -> Result<(Vec<Movement>, Vec<StatementSummary>), Broken> {
-    let mut reader = StatementReader::open(file).map_err(|error| error.broken().unwrap())?;
+    let mut reader = StatementReader::open(file, &CsvOptions::default()).map_err(|error| error.broken().unwrap())?;
     let (mut movements, mut ends) = (Vec::new(), Vec::new());
     loop {
         let kept = serde_json::to_string(&reader.checkpoint()).unwrap();

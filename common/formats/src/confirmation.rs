@@ -1,0 +1,208 @@
+//! Payment confirmations: a client says what it paid.
+
+use std::io::Read;
+
+use chrono::NaiveDate;
+use quittance_domain::calendar::plausible_day;
+use quittance_domain::id::{Provider, TransactionId};
+use quittance_domain::money::{Money, PositiveMoney};
+use serde::Deserialize;
+
+use crate::csv::{CsvConfirmations, CsvOptions, Dialect};
+use crate::error::{Broken, ReadError, broken, shown};
+use crate::limits::{CONFIRMATIONS_MAX, JSON_BYTES_MAX};
+use crate::stream::Stream;
+
+/// The longest invoice number, in characters.
+const INVOICE_NUMBER_LENGTH_MAX: usize = 50;
+
+/// One payment that a client confirms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Counts the payments of the file, from 1.
+    pub number: u64,
+    /// Line of the file, from 1.
+    pub line: u64,
+    /// The payment's id, in its provider's namespace.
+    pub transaction_id: TransactionId,
+    /// Who moved the money.
+    pub provider: Provider,
+    /// The number of the invoice that it pays.
+    pub invoice_number: Option<String>,
+    /// How much.
+    pub amount: PositiveMoney,
+    /// The day of the payment.
+    pub paid_on: NaiveDate,
+}
+
+/// What a file tells of a payment, to be checked.
+pub(crate) struct Told<'a> {
+    pub(crate) transaction_id: &'a str,
+    pub(crate) provider: Option<&'a str>,
+    pub(crate) invoice_number: Option<&'a str>,
+    pub(crate) amount: Result<Money, String>,
+    pub(crate) paid_on: Option<NaiveDate>,
+}
+
+impl Told<'_> {
+    /// # Errors
+    /// The member that is unfit, and why.
+    pub(crate) fn confirmation(self, number: u64, line: u64) -> Result<Confirmation, (&'static str, String)> {
+        let of = |name: &'static str| move |why: &dyn std::fmt::Display| (name, why.to_string());
+        let (provider, transaction_id) = match self.provider {
+            None => TransactionId::with_provider(self.transaction_id).map_err(|why| of("transaction_id")(&why))?,
+            Some(name) => {
+                let provider: Provider = name.parse().map_err(|why| of("provider")(&why))?;
+                let id = TransactionId::namespaced(&provider, self.transaction_id)
+                    .map_err(|why| of("transaction_id")(&why))?;
+                (provider, id)
+            }
+        };
+        let reference = transaction_id.reference();
+        if reference.is_empty() {
+            return Err(("transaction_id", "it is empty".to_owned()));
+        }
+        let amount = self.amount.map_err(|why| ("amount", why))?;
+        let invoice_number = self.invoice_number.filter(|number| !number.is_empty());
+        if invoice_number.is_some_and(|number| number.chars().count() > INVOICE_NUMBER_LENGTH_MAX) {
+            return Err(("invoice_number", format!("it is longer than {INVOICE_NUMBER_LENGTH_MAX} characters")));
+        }
+        if invoice_number.is_some_and(|number| number.chars().any(char::is_control)) {
+            return Err(("invoice_number", "it has control characters".to_owned()));
+        }
+        Ok(Confirmation {
+            number,
+            line,
+            transaction_id,
+            provider,
+            invoice_number: invoice_number.map(ToOwned::to_owned),
+            amount: amount.positive().map_err(|why| of("amount")(&why))?,
+            paid_on: self.paid_on.ok_or(("paid_on", "the day is missing; write YYYY-MM-DD".to_owned()))?,
+        })
+    }
+}
+
+/// Reads payment confirmations, CSV or JSON, one by one.
+pub struct ConfirmationReader<R> {
+    engine: Engine<R>,
+}
+
+enum Engine<R> {
+    Csv(Box<CsvConfirmations<R>>),
+    Json(std::vec::IntoIter<Confirmation>),
+}
+
+impl<R: Read> ConfirmationReader<R> {
+    /// Opens a file: JSON if it starts with a brace or bracket, else CSV.
+    ///
+    /// JSON is `{"payments":[{"transaction_id","provider"?,"invoice_number","amount":{"value","currency"},"paid_on"}]}`; it
+    /// is read at once, at most [`JSON_BYTES_MAX`] and [`CONFIRMATIONS_MAX`] payments.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn open(source: R, options: &CsvOptions) -> Result<Self, ReadError> {
+        let mut stream = Stream::new(source, 0);
+        let sample = stream.sample()?;
+        let bare = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
+        let engine = match bare.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            None => return broken(1, "the file is empty"),
+            Some(b'{' | b'[') => Engine::Json(json(stream)?.into_iter()),
+            Some(_) => Engine::Csv(Box::new(CsvConfirmations::open(stream, options)?)),
+        };
+        Ok(Self { engine })
+    }
+
+    /// How the file is written, if it is CSV.
+    #[must_use]
+    pub fn dialect(&self) -> Option<&Dialect> {
+        match &self.engine {
+            Engine::Csv(csv) => Some(csv.dialect()),
+            Engine::Json(_) => None,
+        }
+    }
+
+    /// The next payment; none at the end of the file. To go on later, open the file again and pass over as many as were
+    /// taken: there are at most [`CONFIRMATIONS_MAX`].
+    ///
+    /// # Errors
+    /// [`ReadError`]; after one, nothing else is to be read.
+    pub fn next_confirmation(&mut self) -> Result<Option<Confirmation>, ReadError> {
+        match &mut self.engine {
+            Engine::Csv(csv) => csv.next(),
+            Engine::Json(payments) => Ok(payments.next()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    payments: Vec<Payment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Payment {
+    transaction_id: String,
+    #[serde(default)]
+    provider: Option<String>,
+    #[serde(default)]
+    invoice_number: Option<String>,
+    amount: Value,
+    paid_on: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Value {
+    value: String,
+    currency: String,
+}
+
+fn json<R: Read>(stream: Stream<R>) -> Result<Vec<Confirmation>, ReadError> {
+    let mut bytes = Vec::new();
+    stream.take(JSON_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > JSON_BYTES_MAX {
+        return broken(1, format!("a JSON file has at most {JSON_BYTES_MAX} bytes; split it"));
+    }
+    let bare = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    // Without serde's own words: they may quote what stands there.
+    let body: Body = serde_json::from_slice(bare).or_else(|error| {
+        let (line, column) = (error.line() as u64, error.column());
+        let why = format!(
+            "it is not JSON as {{\"payments\":[{{transaction_id, provider?, invoice_number, amount:{{value, currency}}, paid_on}}]}}: \
+             something is missing, unknown or unfit before column {column}"
+        );
+        broken(line.max(1), why)
+    })?;
+    if body.payments.is_empty() {
+        return broken(1, "/payments: the file has no payment");
+    }
+    if body.payments.len() as u64 > CONFIRMATIONS_MAX {
+        return broken(1, format!("/payments: a file has at most {CONFIRMATIONS_MAX} payments; split it"));
+    }
+    (1_u64..).zip(&body.payments).map(|(number, payment)| payment.confirmation(number)).collect()
+}
+
+impl Payment {
+    fn confirmation(&self, number: u64) -> Result<Confirmation, ReadError> {
+        let place = number.saturating_sub(1);
+        let refuse = |member: &str, why: String| Broken::at(1, format!("/payments/{place}/{member}: {why}"));
+        let day = NaiveDate::parse_from_str(&self.paid_on, "%Y-%m-%d").ok().filter(|_| self.paid_on.len() == 10);
+        let Some(day) = day.and_then(|day| plausible_day(day).ok()) else {
+            let why = format!("`{}` is no day from 1970 to 2199 as in 2026-11-22", shown(&self.paid_on));
+            return Err(refuse("paid_on", why).into());
+        };
+        let told = Told {
+            transaction_id: &self.transaction_id,
+            provider: self.provider.as_deref(),
+            invoice_number: self.invoice_number.as_deref(),
+            amount: Money::parse(&self.amount.value, &self.amount.currency).map_err(|why| why.to_string()),
+            paid_on: Some(day),
+        };
+        Ok(told.confirmation(number, 1).map_err(|(member, why)| refuse(member, why))?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

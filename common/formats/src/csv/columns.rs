@@ -1,0 +1,468 @@
+//! What the columns of a CSV file mean, by their names.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Column {
+    /// The amount; with its sign, unless a column tells the direction.
+    Amount,
+    /// The amount of what came in.
+    Credit,
+    /// The amount of what went out.
+    Debit,
+    /// Whether it came in or went out.
+    Direction,
+    /// The currency, three letters.
+    Currency,
+    /// The day of the booking.
+    BookedOn,
+    /// The day from which it bears interest.
+    ValueOn,
+    /// The bank's own name of the entry.
+    BankReference,
+    /// The payer's reference.
+    EndToEndId,
+    /// What it is for.
+    Remittance,
+    /// Who is on the other side.
+    CounterpartyName,
+    /// The account on the other side.
+    CounterpartyAccount,
+    /// The account that the file is of.
+    Account,
+    /// The payment's id.
+    TransactionId,
+    /// Who moved the money.
+    Provider,
+    /// The invoice that it pays.
+    InvoiceNumber,
+    /// The balance behind the entry.
+    Balance,
+    /// The day of a confirmed payment.
+    PaidOn,
+}
+
+/// Known names, in small letters and digits only; English, German, French, Dutch, Spanish, Italian, and our own.
+const NAMES: [(Column, &[&str]); 18] = [
+    (
+        Column::Amount,
+        &[
+            "amount",
+            "transactionamount",
+            "paymentamount",
+            "betrag",
+            "umsatz",
+            "montant",
+            "bedrag",
+            "transactiebedrag",
+            "importe",
+            "monto",
+            "importo",
+        ],
+    ),
+    (
+        Column::Credit,
+        &[
+            "credit",
+            "creditamount",
+            "paidin",
+            "moneyin",
+            "deposit",
+            "deposits",
+            "haben",
+            "gutschrift",
+            "eingang",
+            "avoir",
+            "montantcredit",
+            "recettes",
+            "bij",
+            "bijgeschreven",
+            "abono",
+            "abonos",
+            "haber",
+            "ingreso",
+            "ingresos",
+            "avere",
+            "accrediti",
+            "entrate",
+            "accredito",
+        ],
+    ),
+    (
+        Column::Debit,
+        &[
+            "debit",
+            "debitamount",
+            "paidout",
+            "moneyout",
+            "withdrawal",
+            "withdrawals",
+            "soll",
+            "belastung",
+            "lastschrift",
+            "ausgang",
+            "montantdebit",
+            "depenses",
+            "af",
+            "afgeschreven",
+            "cargo",
+            "cargos",
+            "debe",
+            "gasto",
+            "gastos",
+            "dare",
+            "addebiti",
+            "uscite",
+            "addebito",
+        ],
+    ),
+    (
+        Column::Direction,
+        &[
+            "direction",
+            "creditdebit",
+            "debitcredit",
+            "crdr",
+            "drcr",
+            "cdtdbtind",
+            "sollhaben",
+            "sh",
+            "sollhabenkennzeichen",
+            "sens",
+            "afbij",
+            "bijaf",
+            "debetcredit",
+            "signo",
+            "debehaber",
+            "segno",
+            "dareavere",
+        ],
+    ),
+    (
+        Column::Currency,
+        &[
+            "currency",
+            "currencycode",
+            "ccy",
+            "waehrung",
+            "devise",
+            "monnaie",
+            "munt",
+            "muntsoort",
+            "valuta",
+            "moneda",
+            "divisa",
+        ],
+    ),
+    (
+        Column::BookedOn,
+        &[
+            "bookedon",
+            "bookingdate",
+            "posted",
+            "postingdate",
+            "transactiondate",
+            "dateposted",
+            "entrydate",
+            "date",
+            "buchungstag",
+            "buchungsdatum",
+            "buchung",
+            "datum",
+            "boekdatum",
+            "boekingsdatum",
+            "transactiedatum",
+            "datecomptable",
+            "dateoperation",
+            "datedoperation",
+            "datedecomptabilisation",
+            "fecha",
+            "fechaoperacion",
+            "fechacontable",
+            "fechadeoperacion",
+            "data",
+            "datacontabile",
+            "dataoperazione",
+            "datadiregistrazione",
+        ],
+    ),
+    (
+        Column::ValueOn,
+        &[
+            "valueon",
+            "valuedate",
+            "wertstellung",
+            "valutadatum",
+            "wertstellungstag",
+            "wertstellungsdatum",
+            "wert",
+            "valutadatumvalutadate",
+            "datevaleur",
+            "datedevaleur",
+            "rentedatum",
+            "fechavalor",
+            "fechadevalor",
+            "datavaluta",
+            "rentedatumvaluta",
+        ],
+    ),
+    (
+        Column::BankReference,
+        &[
+            "bankreference",
+            "reference",
+            "referencenumber",
+            "banktransactionid",
+            "accountservicerreference",
+            "referenz",
+            "bankreferenz",
+            "buchungsreferenz",
+            "transaktionsreferenz",
+            "referencebancaire",
+            "numerooperation",
+            "referentie",
+            "volgnr",
+            "volgnummer",
+            "transactiereferentie",
+            "referencia",
+            "numerodeoperacion",
+            "riferimento",
+            "numerooperazione",
+        ],
+    ),
+    (
+        Column::EndToEndId,
+        &[
+            "endtoendid",
+            "endtoendreference",
+            "e2eid",
+            "customerreference",
+            "kundenreferenz",
+            "kundenreferenzendtoend",
+            "endtoendreferenz",
+            "referencedeboutenbout",
+            "referenceclient",
+            "kenmerk",
+            "betalingskenmerk",
+            "referenciadelcliente",
+            "referenciacliente",
+            "riferimentocliente",
+        ],
+    ),
+    (
+        Column::Remittance,
+        &[
+            "remittance",
+            "remittanceinformation",
+            "description",
+            "details",
+            "narrative",
+            "memo",
+            "purpose",
+            "paymentdetails",
+            "verwendungszweck",
+            "buchungstext",
+            "libelle",
+            "motif",
+            "communication",
+            "communications",
+            "omschrijving",
+            "omschrijving1",
+            "omschrijving2",
+            "omschrijving3",
+            "mededeling",
+            "mededelingen",
+            "concepto",
+            "descripcion",
+            "observaciones",
+            "causale",
+            "descrizione",
+            "descrizioneoperazione",
+        ],
+    ),
+    (
+        Column::CounterpartyName,
+        &[
+            "counterparty",
+            "counterpartyname",
+            "name",
+            "payer",
+            "payername",
+            "payee",
+            "payeename",
+            "beguenstigterzahlungspflichtiger",
+            "auftraggeberempfaenger",
+            "namezahlungsbeteiligter",
+            "zahlungsbeteiligter",
+            "empfaenger",
+            "zahlungspflichtiger",
+            "zahlungspflichtige",
+            "auftraggeber",
+            "nomcontrepartie",
+            "contrepartie",
+            "tiers",
+            "nom",
+            "naam",
+            "naamtegenpartij",
+            "naamtegenrekening",
+            "tegenpartij",
+            "contraparte",
+            "nombre",
+            "beneficiario",
+            "ordenante",
+            "controparte",
+            "ordinante",
+        ],
+    ),
+    (
+        Column::CounterpartyAccount,
+        &[
+            "counterpartyaccount",
+            "counterpartyiban",
+            "payeriban",
+            "payeraccount",
+            "kontonummeriban",
+            "ibanzahlungsbeteiligter",
+            "gegenkonto",
+            "ibandestinataire",
+            "comptecontrepartie",
+            "tegenrekening",
+            "tegenrekeningibanbban",
+            "tegenrekeningiban",
+            "cuentacontraparte",
+            "ibancontraparte",
+            "contocontroparte",
+            "ibancontroparte",
+        ],
+    ),
+    (
+        Column::Account,
+        &[
+            "account",
+            "accountnumber",
+            "accountiban",
+            "iban",
+            "auftragskonto",
+            "konto",
+            "ibanauftragskonto",
+            "compte",
+            "numerodecompte",
+            "rekening",
+            "rekeningnummer",
+            "ibanbban",
+            "cuenta",
+            "conto",
+        ],
+    ),
+    (
+        Column::TransactionId,
+        &[
+            "transactionid",
+            "paymentid",
+            "transaktionsid",
+            "idtransaction",
+            "transactieid",
+            "idtransaccion",
+            "idtransazione",
+        ],
+    ),
+    (Column::Provider, &["provider", "gateway"]),
+    (
+        Column::InvoiceNumber,
+        &[
+            "invoicenumber",
+            "invoice",
+            "invoiceno",
+            "rechnungsnummer",
+            "rechnungsnr",
+            "rechnung",
+            "numerofacture",
+            "facture",
+            "numerodefacture",
+            "factuurnummer",
+            "factuur",
+            "numerofactura",
+            "factura",
+            "numerodefactura",
+            "numerofattura",
+            "fattura",
+        ],
+    ),
+    (
+        Column::Balance,
+        &[
+            "balance",
+            "runningbalance",
+            "saldo",
+            "saldonachbuchung",
+            "kontostand",
+            "solde",
+            "saldonatrn",
+            "saldonamutatie",
+            "saldocontabile",
+        ],
+    ),
+    (
+        Column::PaidOn,
+        &[
+            "paidon",
+            "paymentdate",
+            "datepaid",
+            "zahlungsdatum",
+            "bezahltam",
+            "datedepaiement",
+            "betaaldatum",
+            "fechadepago",
+            "datapagamento",
+        ],
+    ),
+];
+
+/// A column's name as it is compared: `Währung` and `waehrung` are one, blanks and signs do not count, nor what stands in
+/// brackets.
+pub(super) fn plain(name: &str) -> String {
+    let name = name.split(['(', '[']).next().unwrap_or(name);
+    let mut plain = String::with_capacity(name.len());
+    for letter in name.chars().flat_map(char::to_lowercase) {
+        match letter {
+            'ä' => plain.push_str("ae"),
+            'ö' => plain.push_str("oe"),
+            'ü' => plain.push_str("ue"),
+            'ß' => plain.push_str("ss"),
+            'à' | 'á' | 'â' => plain.push('a'),
+            'è' | 'é' | 'ê' | 'ë' => plain.push('e'),
+            'ì' | 'í' | 'î' | 'ï' => plain.push('i'),
+            'ò' | 'ó' | 'ô' => plain.push('o'),
+            'ù' | 'ú' | 'û' => plain.push('u'),
+            'ç' => plain.push('c'),
+            'ñ' => plain.push('n'),
+            letter if letter.is_ascii_alphanumeric() => plain.push(letter),
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// What a column of this name holds.
+pub(super) fn known(name: &str) -> Option<Column> {
+    let plain = plain(name);
+    // `Amount EUR`, `Betrag in EUR`.
+    let without =
+        currency_in(name).map(|code| plain.trim_end_matches(&code.to_lowercase()).trim_end_matches("in").to_owned());
+    let names = [Some(plain), without];
+    let is_known = |known: &&str| names.iter().flatten().any(|name| name == *known);
+    NAMES.iter().find(|(_, names)| names.iter().any(|known| is_known(&known))).map(|(column, _)| *column)
+}
+
+/// The currency that a column's name ends with: `Amount (EUR)`, `Betrag in EUR`.
+pub(super) fn currency_in(name: &str) -> Option<&str> {
+    let (_, last) = name.trim_end_matches([')', ']', ' ']).rsplit_once([' ', '(', '['])?;
+    (last.len() == 3 && last.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(last)
+}
+
+/// Which column of the file holds what: for each meaning the columns' places, from 0.
+pub(super) type Mapping = BTreeMap<Column, Vec<usize>>;

@@ -1,0 +1,315 @@
+//! How a CSV file is written: found from its beginning, shown back, and never guessed where two readings are possible.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::csv::columns::{Column, Mapping, currency_in, known, plain};
+use crate::csv::records::{CsvEncoding, Record, Unsplit, decode, split};
+use crate::csv::values::{DateFormat, DecimalSeparator, Hint, hint};
+use crate::error::{Broken, shown};
+use crate::limits::PREAMBLE_LINES_MAX;
+
+/// What a person says of a file, where it does not show by itself. All may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CsvOptions {
+    /// What stands between fields.
+    pub delimiter: Option<char>,
+    /// What stands between whole units and decimals.
+    pub decimal: Option<DecimalSeparator>,
+    /// How days are written.
+    pub date_format: Option<DateFormat>,
+    /// Which characters the bytes stand for.
+    pub encoding: Option<CsvEncoding>,
+    /// Which column of the file, by its name, holds what.
+    pub columns: BTreeMap<Column, String>,
+    /// The currency of all amounts, if no column tells it.
+    pub currency: Option<String>,
+}
+
+/// How a file is written, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialect {
+    /// Which characters the bytes stand for.
+    pub encoding: CsvEncoding,
+    /// What stands between fields.
+    pub delimiter: char,
+    /// What stands between whole units and decimals; none if no amount has any.
+    pub decimal: Option<DecimalSeparator>,
+    /// How days are written.
+    pub date_format: DateFormat,
+    /// The currency of all amounts, if no column tells it.
+    pub currency: Option<String>,
+    /// Line of the header, from 1.
+    pub header_line: u64,
+    /// The header.
+    pub header: Vec<String>,
+    pub(super) columns: Mapping,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let delimiter = match self.delimiter {
+            '\t' => "tab".to_owned(),
+            other => format!("`{other}`"),
+        };
+        let decimal = match self.decimal {
+            Some(DecimalSeparator::Point) => "decimals behind a point",
+            Some(DecimalSeparator::Comma) => "decimals behind a comma",
+            None => "amounts without decimals",
+        };
+        let encoding = if self.encoding == CsvEncoding::Utf8 { "UTF-8" } else { "Windows-1252" };
+        write!(
+            formatter,
+            "CSV in {encoding}, fields between {delimiter}, {decimal}, days as {}, header in line {}",
+            self.date_format, self.header_line
+        )?;
+        if let Some(currency) = &self.currency {
+            write!(formatter, ", all amounts in {currency}")?;
+        }
+        for (column, places) in &self.columns {
+            let names: Vec<String> =
+                places.iter().filter_map(|place| self.header.get(*place)).map(|name| shown(name)).collect();
+            write!(formatter, "; {column:?}: {}", names.join(" + "))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a kind of file must tell, each by one of several sets of columns.
+pub(super) type Demand = &'static [&'static [&'static [Column]]];
+
+/// Delimiters that are looked for.
+const DELIMITERS: [char; 4] = [';', ',', '\t', '|'];
+
+/// Finds how a file is written.
+pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Result<Dialect, Broken> {
+    let refuse = |line: u64, why: String| Err(Broken::at(line, why));
+    if sample.starts_with(b"\xff\xfe") || sample.starts_with(b"\xfe\xff") {
+        return refuse(1, "the file is UTF-16; save it as UTF-8".to_owned());
+    }
+    let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
+    // The last line of the sample may be cut.
+    let whole = sample.len() < crate::limits::SAMPLE_BYTES.saturating_sub(3);
+    let end = sample
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .filter(|_| !whole)
+        .map_or(sample.len(), |at| at.saturating_add(1));
+    let sample = sample.get(..end).unwrap_or(sample);
+    let seen = if std::str::from_utf8(sample).is_ok() { CsvEncoding::Utf8 } else { CsvEncoding::Windows1252 };
+    let encoding = options.encoding.unwrap_or(seen);
+    let text = decode(sample.to_vec(), encoding).map_err(|why| Broken::at(1, why))?;
+    if text.replace("\r\n", "").contains('\r') {
+        return refuse(1, "lines end with a carriage return alone; save the file with LF or CRLF".to_owned());
+    }
+    let (delimiter, header_line, header, columns) = find_header(&text, options, demand)?;
+    let currency = find_currency(&header, &columns, options)
+        .ok_or_else(|| Broken::at(header_line, "no column tells the currency; give it as the option `currency`"))?;
+    let rows = rows(&text, delimiter, header_line);
+    let is_ours = header.iter().any(|name| name == "booked_on" || name == "paid_on");
+    let of = |wanted: &[Column]| -> Vec<(u64, String)> {
+        let places: Vec<usize> = wanted.iter().filter_map(|column| columns.get(column)).flatten().copied().collect();
+        let field = |row: &Record, place: usize| row.fields.get(place).filter(|field| !field.is_empty()).cloned();
+        rows.iter()
+            .flat_map(|row| places.iter().filter_map(move |place| Some((row.line, field(row, *place)?))))
+            .collect()
+    };
+    let decimal = match options.decimal {
+        Some(decimal) => Some(decimal),
+        // The names are of our own format, which writes 100.00 and 2026-11-22.
+        None if is_ours => Some(DecimalSeparator::Point),
+        None => find_decimal(&of(&[Column::Amount, Column::Credit, Column::Debit, Column::Balance]))?,
+    };
+    let date_format = match options.date_format {
+        Some(format) => format,
+        None if is_ours => DateFormat::ISO,
+        None => find_date_format(&of(&[Column::BookedOn, Column::PaidOn, Column::ValueOn]))?,
+    };
+    Ok(Dialect { encoding, delimiter, decimal, date_format, currency, header_line, header, columns })
+}
+
+/// The currency of all amounts: none if a column tells it, no answer if nothing does.
+fn find_currency(header: &[String], columns: &Mapping, options: &CsvOptions) -> Option<Option<String>> {
+    if columns.contains_key(&Column::Currency) {
+        return Some(None);
+    }
+    let amounts = [Column::Amount, Column::Credit].iter().filter_map(|column| columns.get(column)).flatten();
+    let named =
+        || amounts.filter_map(|place| header.get(*place)).find_map(|name| currency_in(name)).map(ToOwned::to_owned);
+    options.currency.clone().or_else(named).map(Some)
+}
+
+type Header = (char, u64, Vec<String>, Mapping);
+
+/// The first line that names enough columns, under the delimiter that finds the most of them.
+fn find_header(text: &str, options: &CsvOptions, demand: Demand) -> Result<Header, Broken> {
+    let candidates = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
+    let mut best: Option<(usize, Header)> = None;
+    let mut nearest: Option<(usize, u64, String)> = None;
+    for delimiter in candidates {
+        for (number, line) in (1_u64..).zip(text.lines()).take(PREAMBLE_LINES_MAX) {
+            let Ok(header) = split(line, delimiter) else { continue };
+            let columns = map(&header, options);
+            let found = columns.values().map(Vec::len).sum::<usize>();
+            if let Some(missing) = missing(&columns, demand) {
+                if found > 0 && nearest.as_ref().is_none_or(|(most, ..)| found > *most) {
+                    nearest = Some((found, number, missing));
+                }
+                continue;
+            }
+            if best.as_ref().is_none_or(|(most, _)| found > *most) {
+                best = Some((found, (delimiter, number, header, columns)));
+            }
+            break;
+        }
+    }
+    let Some((_, header)) = best else {
+        let (line, missing) =
+            nearest.map_or((1, missing(&Mapping::new(), demand)), |(_, line, missing)| (line, Some(missing)));
+        let missing = missing.unwrap_or_default();
+        let why = format!(
+            "there is no header with the columns that are needed; {missing} is missing. Name the columns so, or give the \
+             option `columns`"
+        );
+        return Err(Broken::at(line, why));
+    };
+    check_header(&header)?;
+    Ok(header)
+}
+
+/// Columns by what they hold: as the options say, else by their names.
+fn map(header: &[String], options: &CsvOptions) -> Mapping {
+    let mut columns = Mapping::new();
+    for (place, name) in header.iter().enumerate() {
+        let told = options.columns.iter().find(|(_, told)| plain(told) == plain(name) && !plain(name).is_empty());
+        let column = told.map(|(column, _)| *column).or_else(|| {
+            // What the options place elsewhere is not looked for.
+            known(name).filter(|column| !options.columns.contains_key(column))
+        });
+        if let Some(column) = column {
+            columns.entry(column).or_default().push(place);
+        }
+    }
+    columns
+}
+
+/// The first thing that a file does not tell, in words.
+fn missing(columns: &Mapping, demand: Demand) -> Option<String> {
+    let is_told = |sets: &&[&[Column]]| sets.iter().any(|set| set.iter().all(|column| columns.contains_key(column)));
+    let lacking = demand.iter().find(|sets| !is_told(sets))?;
+    let words = |set: &&[Column]| set.iter().map(name).collect::<Vec<_>>().join(" and ");
+    Some(lacking.iter().map(words).collect::<Vec<_>>().join(", or "))
+}
+
+/// As options and our own files name it: `booked_on`.
+fn name(column: &Column) -> String {
+    let debug = format!("{column:?}");
+    let mut name = String::with_capacity(debug.len().saturating_add(3));
+    for letter in debug.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+/// Names must be told apart, and only texts may come from several columns.
+fn check_header((_, line, header, columns): &Header) -> Result<(), Broken> {
+    for (place, name) in header.iter().enumerate() {
+        if !name.is_empty() && header.iter().take(place).any(|other| other == name) {
+            return Err(Broken::at(*line, format!("the column `{}` stands twice in the header", shown(name))));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(Broken::at(*line, format!("the column `{}` has control characters in its name", shown(name))));
+        }
+    }
+    let single =
+        |column: &Column| !matches!(column, Column::Remittance | Column::BankReference | Column::CounterpartyName);
+    if let Some((column, places)) = columns.iter().find(|(column, places)| places.len() > 1 && single(column)) {
+        let names: Vec<String> =
+            places.iter().filter_map(|place| header.get(*place)).map(|name| format!("`{}`", shown(name))).collect();
+        let why = format!("{} may be {}; say which with the option `columns`", self::name(column), names.join(" or "));
+        return Err(Broken::at(*line, why));
+    }
+    Ok(())
+}
+
+/// The records of the sample below the header, as far as they can be split.
+fn rows(text: &str, delimiter: char, header_line: u64) -> Vec<Record> {
+    let mut rows = Vec::new();
+    let mut open = String::new();
+    let mut start = 0_u64;
+    for (number, line) in (1_u64..).zip(text.split_inclusive('\n')) {
+        if number <= header_line {
+            continue;
+        }
+        if open.is_empty() {
+            start = number;
+        }
+        open.push_str(line);
+        match split(&open, delimiter) {
+            Ok(fields) => rows.push(Record { line: start, fields }),
+            Err(Unsplit::Open) if number.saturating_sub(start) < crate::limits::RECORD_LINES_MAX => continue,
+            Err(_) => {}
+        }
+        open.clear();
+    }
+    rows
+}
+
+fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSeparator>, Broken> {
+    let mut found: Option<(u64, DecimalSeparator)> = None;
+    let mut doubt: Option<(u64, &str)> = None;
+    for (line, text) in amounts {
+        match (hint(text), found) {
+            (Hint::Is(is), None) => found = Some((*line, is)),
+            (Hint::Is(is), Some((before, was))) if is != was => {
+                let why = format!("`{}` has its decimals behind another sign than line {before}", shown(text));
+                return Err(Broken::at(*line, why));
+            }
+            (Hint::Either, _) => doubt = doubt.or(Some((*line, text))),
+            _ => {}
+        }
+    }
+    match (found, doubt) {
+        (None, Some((line, text))) => Err(Broken::at(
+            line,
+            format!(
+                "`{}` has two readings, and no other amount settles them; give the option `decimal` (point or comma)",
+                shown(text)
+            ),
+        )),
+        (found, _) => Ok(found.map(|(_, is)| is)),
+    }
+}
+
+fn find_date_format(days: &[(u64, String)]) -> Result<DateFormat, Broken> {
+    let mut left = DateFormat::all();
+    for (line, text) in days {
+        let before = left.clone();
+        left.retain(|format| format.read(text).is_some());
+        if left.is_empty() {
+            let expected: Vec<String> = before.iter().take(3).map(ToString::to_string).collect();
+            let why = format!(
+                "`{}` is no day; expected is {} or another usual way, the same in all lines",
+                shown(text),
+                expected.join(", ")
+            );
+            return Err(Broken::at(*line, why));
+        }
+    }
+    let line = days.first().map_or(1, |(line, _)| *line);
+    match left.as_slice() {
+        [format] => Ok(*format),
+        _ if days.is_empty() => Err(Broken::at(line, "the file has no line with a day below its header")),
+        several => {
+            let several: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let why = format!("days may be written {}; give the option `date_format`", several.join(" or "));
+            Err(Broken::at(line, why))
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! CSV, as banks and spreadsheets write it.
+
+mod columns;
+mod confirmations;
+mod dialect;
+mod records;
+mod statements;
+mod table;
+mod values;
+
+pub use self::columns::Column;
+pub(crate) use self::confirmations::CsvConfirmations;
+pub use self::dialect::{CsvOptions, Dialect};
+pub use self::records::CsvEncoding;
+pub(crate) use self::statements::{CsvStatement, State};
+pub use self::values::{DateFormat, DayOrder, DecimalSeparator};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Records of a CSV file, strictly (RFC 4180): what is doubtful is refused, never swallowed.
+
+use std::io::{BufRead, Read};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ReadError, broken};
+use crate::limits::{COLUMNS_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX};
+use crate::stream::Stream;
+
+/// Which characters the bytes of a CSV file stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CsvEncoding {
+    /// UTF-8, with or without a byte order mark.
+    Utf8,
+    /// Windows-1252, and so ISO-8859-1.
+    Windows1252,
+}
+
+/// A record and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Line of its start, from 1.
+    pub(super) line: u64,
+    /// Without white space around them.
+    pub(super) fields: Vec<String>,
+}
+
+/// Reads records.
+pub(super) struct Records<R> {
+    pub(super) stream: Stream<R>,
+    /// The next line's number.
+    pub(super) line: u64,
+    encoding: CsvEncoding,
+    delimiter: char,
+}
+
+impl<R: Read> Records<R> {
+    pub(super) const fn new(stream: Stream<R>, line: u64, encoding: CsvEncoding, delimiter: char) -> Self {
+        Self { stream, line, encoding, delimiter }
+    }
+
+    /// The next record; lines without any text are passed over.
+    pub(super) fn next(&mut self) -> Result<Option<Record>, ReadError> {
+        loop {
+            let first = self.line;
+            let Some(mut text) = self.next_line(RECORD_BYTES_MAX)? else { return Ok(None) };
+            let fields = loop {
+                match split(&text, self.delimiter) {
+                    Ok(fields) => break fields,
+                    Err(Unsplit::Open) if self.line.saturating_sub(first) >= RECORD_LINES_MAX => {
+                        let why = format!("a record has more than {RECORD_LINES_MAX} lines; is a quote not closed?");
+                        return broken(first, why);
+                    }
+                    Err(Unsplit::Open) => {
+                        let room = RECORD_BYTES_MAX.saturating_sub(text.len());
+                        let Some(more) = self.next_line(room)? else {
+                            return broken(first, "a quote is opened but not closed up to the end of the file");
+                        };
+                        text.push_str(&more);
+                    }
+                    Err(Unsplit::Wrong(why)) => return broken(first, why),
+                }
+            };
+            if fields.iter().any(|field| !field.is_empty()) {
+                return Ok(Some(Record { line: first, fields }));
+            }
+        }
+    }
+
+    /// Passes over lines, whatever stands in them.
+    pub(super) fn pass_lines(&mut self, count: u64) -> Result<(), ReadError> {
+        for _ in 0..count {
+            self.next_line(RECORD_BYTES_MAX)?;
+        }
+        Ok(())
+    }
+
+    /// A line with its end.
+    fn next_line(&mut self, bytes_max: usize) -> Result<Option<String>, ReadError> {
+        let mut bytes = Vec::new();
+        (&mut self.stream).take((bytes_max as u64).saturating_add(1)).read_until(b'\n', &mut bytes)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if bytes.len() > bytes_max {
+            let why = format!("a record has more than {RECORD_BYTES_MAX} bytes; is a quote not closed?");
+            return broken(self.line, why);
+        }
+        let text = match decode(bytes, self.encoding) {
+            Ok(text) => text,
+            Err(why) => return broken(self.line, why),
+        };
+        if text.strip_suffix("\r\n").unwrap_or(&text).contains('\r') {
+            // Lines are named by their number, which counts line feeds.
+            return broken(self.line, "lines end with a carriage return alone; save the file with LF or CRLF");
+        }
+        self.line = self.line.saturating_add(1);
+        Ok(Some(text))
+    }
+}
+
+/// The text of a line.
+pub(super) fn decode(bytes: Vec<u8>, encoding: CsvEncoding) -> Result<String, &'static str> {
+    match encoding {
+        CsvEncoding::Utf8 => String::from_utf8(bytes)
+            .map_err(|_| "the line is not UTF-8, as those before it; save the file as UTF-8, or say its encoding"),
+        CsvEncoding::Windows1252 => Ok(encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0.into_owned()),
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unsplit {
+    /// A quote is open at the end.
+    Open,
+    Wrong(String),
+}
+
+/// The fields of a record.
+pub(super) fn split(text: &str, delimiter: char) -> Result<Vec<String>, Unsplit> {
+    let mut fields = Vec::new();
+    let mut letters = text.trim_end_matches(['\r', '\n']).chars().peekable();
+    loop {
+        if fields.len() == COLUMNS_MAX {
+            return Err(Unsplit::Wrong(format!("a record has more than {COLUMNS_MAX} fields")));
+        }
+        let mut field = String::new();
+        let is_blank = |letter: &char| (*letter == ' ' || *letter == '\u{a0}') && *letter != delimiter;
+        while letters.next_if(is_blank).is_some() {}
+        let is_quoted = letters.next_if_eq(&'"').is_some();
+        if is_quoted {
+            loop {
+                match letters.next() {
+                    Some('"') if letters.next_if_eq(&'"').is_some() => field.push('"'),
+                    Some('"') => break,
+                    Some(letter) => field.push(letter),
+                    // The next line goes on with the field.
+                    None => return Err(Unsplit::Open),
+                }
+            }
+            while letters.next_if(is_blank).is_some() {}
+        } else {
+            while let Some(letter) = letters.next_if(|letter| *letter != delimiter) {
+                if letter == '"' {
+                    let why = "a quote stands within a field; put the field in quotes and double the quotes in it";
+                    return Err(Unsplit::Wrong(why.to_owned()));
+                }
+                field.push(letter);
+            }
+        }
+        fields.push(field.trim().to_owned());
+        match letters.next() {
+            None => return Ok(fields),
+            Some(letter) if letter == delimiter => {}
+            Some(_) => return Err(Unsplit::Wrong("text follows a closing quote".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Bank statements in CSV.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::csv::columns::Column;
+use crate::csv::dialect::{CsvOptions, Demand, Dialect};
+use crate::csv::records::Record;
+use crate::csv::table::Table;
+use crate::error::{Place, ReadError, broken};
+use crate::item::Item;
+use crate::limits::REMITTANCE_LENGTH_MAX;
+use crate::movement::{BookingStatus, Counterparty, Movement, Statement};
+use crate::stream::Stream;
+use crate::summary::Tally;
+use crate::text::{named, reference, tidy};
+
+const DEMAND: Demand = &[&[&[Column::Amount], &[Column::Credit, Column::Debit]], &[&[Column::BookedOn]]];
+
+/// What must be known to go on between two rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    dialect: Dialect,
+    statement: Arc<Statement>,
+    tally: Tally,
+    is_over: bool,
+}
+
+/// Reads a statement row by row. A file is one statement.
+pub(crate) struct CsvStatement<R> {
+    table: Table<R>,
+    statement: Arc<Statement>,
+    tally: Tally,
+    is_over: bool,
+}
+
+impl<R: Read> CsvStatement<R> {
+    pub(crate) fn open(stream: Stream<R>, options: &CsvOptions) -> Result<Self, ReadError> {
+        let table = Table::open(stream, options, DEMAND)?;
+        let statement = Statement { ordinal: 1, currency: table.dialect.currency.clone(), ..Statement::default() };
+        Ok(Self { table, statement: Arc::new(statement), tally: Tally::default(), is_over: false })
+    }
+
+    pub(crate) fn resume(stream: Stream<R>, line: u64, state: State) -> Self {
+        let State { dialect, statement, tally, is_over } = state;
+        Self { table: Table::resume(stream, line, dialect), statement, tally, is_over }
+    }
+
+    pub(crate) const fn dialect(&self) -> &Dialect {
+        &self.table.dialect
+    }
+
+    /// Where and how to go on: offset, line, and the rest.
+    pub(crate) fn pause(&self) -> (u64, u64, State) {
+        let (offset, line) = self.table.position();
+        let state = State {
+            dialect: self.table.dialect.clone(),
+            statement: Arc::clone(&self.statement),
+            tally: self.tally.clone(),
+            is_over: self.is_over,
+        };
+        (offset, line, state)
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Item>, ReadError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let Some(record) = self.table.next()? else { return self.finish() };
+        self.movement(&record).map(|movement| Some(Item::Movement(Box::new(movement))))
+    }
+
+    fn finish(&mut self) -> Result<Option<Item>, ReadError> {
+        let (_, line) = self.table.position();
+        if self.tally.totals.entries == 0 {
+            return broken(line, "the file has no line below its header");
+        }
+        self.is_over = true;
+        let tally = std::mem::take(&mut self.tally);
+        let place = Place { line, statement: 1, ..Place::default() };
+        Ok(Some(Item::StatementEnd(Box::new(tally.finish(Arc::clone(&self.statement), place, false)))))
+    }
+
+    fn movement(&mut self, record: &Record) -> Result<Movement, ReadError> {
+        let (amount, direction) = self.table.movement(record)?;
+        let Some(booked_on) = self.table.day(record, Column::BookedOn)? else {
+            return broken(record.line, "the day of the booking is empty");
+        };
+        self.tally.book(&amount, direction).or_else(|why| broken(record.line, why))?;
+        self.tally.totals.entries = self.tally.totals.entries.saturating_add(1);
+        self.tally.totals.movements = self.tally.totals.entries;
+        let text = |column| self.table.text(record, column);
+        let own_account = text(Column::Account).as_deref().and_then(named);
+        if own_account.is_some() && own_account != self.statement.account {
+            Arc::make_mut(&mut self.statement).account = own_account;
+        }
+        let place = Place { line: record.line, statement: 1, entry: self.tally.totals.entries, ..Place::default() };
+        let referred = |column| text(column).as_deref().and_then(reference);
+        Ok(Movement {
+            number: 0,
+            place,
+            statement: Arc::clone(&self.statement),
+            entry_amount: amount.clone(),
+            amount,
+            direction,
+            entry_direction: direction,
+            is_reversal: false,
+            status: BookingStatus::Booked,
+            booked_on: Some(booked_on),
+            value_on: self.table.day(record, Column::ValueOn)?,
+            details: 0,
+            bank_reference: referred(Column::BankReference),
+            end_to_end_id: referred(Column::EndToEndId),
+            transaction_id: referred(Column::TransactionId),
+            instruction_id: None,
+            customer_reference: None,
+            mandate_id: None,
+            uetr: None,
+            message_id: None,
+            payment_information_id: None,
+            further_references: Vec::new(),
+            counterparty: Counterparty {
+                name: text(Column::CounterpartyName).as_deref().and_then(named),
+                account: text(Column::CounterpartyAccount).as_deref().and_then(named),
+                ultimate_name: None,
+            },
+            creditor_references: Vec::new(),
+            documents: referred(Column::InvoiceNumber).into_iter().collect(),
+            remittance: tidy(&text(Column::Remittance).unwrap_or_default(), REMITTANCE_LENGTH_MAX),
+            additional: None,
+            instructed_amount: None,
+            charges: Vec::new(),
+            return_reason: None,
+            bank_code: None,
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! Rows below a header, each field under what it holds.
+
+use std::io::Read;
+
+use chrono::NaiveDate;
+use quittance_domain::money::MoneyError;
+
+use crate::csv::columns::Column;
+use crate::csv::dialect::{CsvOptions, Demand, Dialect, detect};
+use crate::csv::records::{Record, Records};
+use crate::csv::values::amount;
+use crate::error::{Broken, ReadError, broken, shown};
+use crate::movement::{Amount, Direction};
+use crate::stream::Stream;
+
+/// Reads rows.
+pub(super) struct Table<R> {
+    pub(super) dialect: Dialect,
+    records: Records<R>,
+}
+
+impl<R: Read> Table<R> {
+    /// Opens a file at its first byte, and passes over its header.
+    pub(super) fn open(mut stream: Stream<R>, options: &CsvOptions, demand: Demand) -> Result<Self, ReadError> {
+        let dialect = detect(stream.sample()?, options, demand)?;
+        if stream.sample()?.starts_with(b"\xef\xbb\xbf") {
+            stream.skip(3)?;
+        }
+        let mut table = Self { records: Records::new(stream, 1, dialect.encoding, dialect.delimiter), dialect };
+        table.records.pass_lines(table.dialect.header_line)?;
+        Ok(table)
+    }
+
+    /// Goes on at a row.
+    pub(super) const fn resume(stream: Stream<R>, line: u64, dialect: Dialect) -> Self {
+        Self { records: Records::new(stream, line, dialect.encoding, dialect.delimiter), dialect }
+    }
+
+    /// Bytes before the next row, and its line.
+    pub(super) const fn position(&self) -> (u64, u64) {
+        (self.records.stream.offset(), self.records.line)
+    }
+
+    /// The next row.
+    pub(super) fn next(&mut self) -> Result<Option<Record>, ReadError> {
+        let Some(record) = self.records.next()? else { return Ok(None) };
+        let (found, expected) = (record.fields.len(), self.dialect.header.len());
+        if found != expected {
+            let why = format!("the record has {found} fields; the header has {expected}");
+            return broken(record.line, why);
+        }
+        Ok(Some(record))
+    }
+
+    /// The fields of a column, or of several that hold the same, joined.
+    pub(super) fn text(&self, record: &Record, column: Column) -> Option<String> {
+        let places = self.dialect.columns.get(&column)?;
+        let texts: Vec<&str> = places
+            .iter()
+            .filter_map(|place| record.fields.get(*place))
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
+    }
+
+    /// A day.
+    pub(super) fn day(&self, record: &Record, column: Column) -> Result<Option<NaiveDate>, ReadError> {
+        let Some(text) = self.text(record, column) else { return Ok(None) };
+        let format = self.dialect.date_format;
+        match format.read(&text) {
+            Some(day) => Ok(Some(day)),
+            None => broken(record.line, format!("`{}` is not a day as {format} from 1970 to 2199", shown(&text))),
+        }
+    }
+
+    /// The amount and its direction, from whatever columns tell them.
+    pub(super) fn movement(&self, record: &Record) -> Result<(Amount, Direction), ReadError> {
+        let refuse = |why: String| -> ReadError { Broken::at(record.line, why).into() };
+        let (value, direction) = self.signed(record).map_err(refuse)?;
+        let currency = self.text(record, Column::Currency).or_else(|| self.dialect.currency.clone());
+        let currency = currency.ok_or_else(|| refuse("the currency is empty".to_owned()))?;
+        let amount = Amount::new(value, &currency).map_err(refuse)?;
+        match amount.money() {
+            // A currency that is no more has no decimals that we know of.
+            Ok(_) | Err(MoneyError::UnknownCurrency(_)) => Ok((amount, direction)),
+            Err(error) => Err(refuse(format!("amount: {error}"))),
+        }
+    }
+
+    fn signed(&self, record: &Record) -> Result<(rust_decimal::Decimal, Direction), String> {
+        let read = |column| {
+            let text = self.text(record, column);
+            text.map(|text| amount(&text, self.dialect.decimal).map_err(|why| format!("amount: {why}"))).transpose()
+        };
+        if self.dialect.columns.contains_key(&Column::Amount) {
+            let value = read(Column::Amount)?.ok_or("the amount is empty")?;
+            let by_sign = if value.is_sign_negative() { Direction::Debit } else { Direction::Credit };
+            return match self.text(record, Column::Direction).map(|text| told_direction(&text)).transpose()? {
+                Some(Direction::Credit) if value.is_sign_negative() => {
+                    Err("the amount is negative, but the direction is credit".to_owned())
+                }
+                Some(direction) => Ok((value.abs(), direction)),
+                None if self.dialect.columns.contains_key(&Column::Direction) => {
+                    Err("the direction is empty".to_owned())
+                }
+                None => Ok((value.abs(), by_sign)),
+            };
+        }
+        let told = |value: Option<rust_decimal::Decimal>| value.filter(|value| !value.is_zero());
+        match (told(read(Column::Credit)?), told(read(Column::Debit)?)) {
+            (Some(_), Some(_)) => Err("both credit and debit have an amount; only one may".to_owned()),
+            (Some(value), None) if value.is_sign_negative() => Err("the credit is negative".to_owned()),
+            (Some(value), None) => Ok((value, Direction::Credit)),
+            // Some banks write what went out with a minus in a column of its own.
+            (None, Some(value)) => Ok((value.abs(), Direction::Debit)),
+            (None, None) => Err("neither credit nor debit has an amount".to_owned()),
+        }
+    }
+}
+
+/// Words for the directions, as the banks of the languages in [`Column`] write them.
+const DIRECTIONS: [(Direction, &[&str]); 2] = [
+    (
+        Direction::Credit,
+        &[
+            "c",
+            "cr",
+            "crdt",
+            "credit",
+            "h",
+            "haben",
+            "gutschrift",
+            "crédit",
+            "bij",
+            "avere",
+            "haber",
+            "abono",
+            "accredito",
+            "+",
+        ],
+    ),
+    (
+        Direction::Debit,
+        &[
+            "d",
+            "dr",
+            "dbit",
+            "debit",
+            "s",
+            "soll",
+            "lastschrift",
+            "belastung",
+            "débit",
+            "af",
+            "dare",
+            "debe",
+            "cargo",
+            "addebito",
+            "-",
+        ],
+    ),
+];
+
+fn told_direction(text: &str) -> Result<Direction, String> {
+    let word = text.to_lowercase();
+    let known = DIRECTIONS.iter().find(|(_, words)| words.contains(&word.as_str()));
+    known
+        .map(|(direction, _)| *direction)
+        .ok_or_else(|| format!("`{}` is no direction; write credit or debit", shown(text)))
+}

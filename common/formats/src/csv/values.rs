@@ -1,0 +1,195 @@
+//! Amounts and days as people write them.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use quittance_domain::calendar::plausible_day;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::error::shown;
+use crate::text::plain_decimal;
+
+/// What stands between whole units and decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecimalSeparator {
+    /// 1,234.50
+    Point,
+    /// 1.234,50
+    Comma,
+}
+
+impl DecimalSeparator {
+    const fn letter(self) -> char {
+        match self {
+            Self::Point => '.',
+            Self::Comma => ',',
+        }
+    }
+
+    const fn other(self) -> char {
+        match self {
+            Self::Point => ',',
+            Self::Comma => '.',
+        }
+    }
+}
+
+/// What an amount's text says of the decimal separator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hint {
+    Is(DecimalSeparator),
+    /// `1,234`: whole thousands, or three decimals.
+    Either,
+    Nothing,
+}
+
+/// Looks at one amount.
+pub(super) fn hint(text: &str) -> Hint {
+    let (_, digits, _) = bare(text);
+    let which = |letter| if letter == '.' { DecimalSeparator::Point } else { DecimalSeparator::Comma };
+    let marks: Vec<(usize, char)> = digits.char_indices().filter(|(_, letter)| matches!(letter, '.' | ',')).collect();
+    match marks.as_slice() {
+        [] => Hint::Nothing,
+        [(at, letter)] => {
+            let decimals = digits.len().saturating_sub(at.saturating_add(1));
+            let can_group = decimals == 3 && (1..=3).contains(at) && !digits.starts_with('0');
+            if can_group { Hint::Either } else { Hint::Is(which(*letter)) }
+        }
+        [first, .., last] if first.1 != last.1 => Hint::Is(which(last.1)),
+        // Several of one kind group thousands.
+        [first, ..] => Hint::Is(if first.1 == '.' { DecimalSeparator::Comma } else { DecimalSeparator::Point }),
+    }
+}
+
+/// Sign, digits with separators, and a sign behind them. Blanks and apostrophes between digits group thousands.
+fn bare(text: &str) -> (bool, String, bool) {
+    let text = text.trim();
+    let (is_negative, text) = match text.strip_prefix(['-', '\u{2212}']) {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (is_trailing, text) = match text.strip_suffix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_suffix('+').unwrap_or(text)),
+    };
+    let is_group = |letter: char| matches!(letter, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '\u{2019}');
+    (is_negative, text.trim().chars().filter(|letter| !is_group(*letter)).collect(), is_trailing)
+}
+
+/// Reads an amount: an optional sign in front or behind, thousands grouped by threes or not at all.
+///
+/// # Errors
+/// What would be right.
+pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<Decimal, String> {
+    let (is_negative, digits, is_trailing) = bare(text);
+    let wrong = || format!("`{}` is no amount as in the lines before it", shown(text));
+    if is_negative && is_trailing {
+        return Err(wrong());
+    }
+    let value = match separator {
+        None if digits.contains(['.', ',']) => {
+            return Err(format!(
+                "`{}` has a separator, the lines before have none; say which is the decimal one",
+                shown(text)
+            ));
+        }
+        None => plain_decimal(&digits, '.', false)?,
+        Some(separator) => {
+            let (whole, fraction) =
+                digits.split_once(separator.letter()).map_or((&*digits, None), |(a, b)| (a, Some(b)));
+            let mut groups = whole.split(separator.other());
+            let first = groups.next().unwrap_or_default();
+            let groups: Vec<&str> = groups.collect();
+            let is_grouped = (1..=3).contains(&first.len()) && groups.iter().all(|group| group.len() == 3);
+            if (!groups.is_empty() && !is_grouped) || fraction.is_some_and(str::is_empty) {
+                return Err(wrong());
+            }
+            let whole = [first, &groups.concat()].concat();
+            let whole = if whole.is_empty() && fraction.is_some() { "0" } else { &whole };
+            let joined = fraction.map_or_else(|| whole.to_owned(), |fraction| format!("{whole}.{fraction}"));
+            plain_decimal(&joined, '.', false).map_err(|_| wrong())?
+        }
+    };
+    Ok(if is_negative || is_trailing { -value } else { value })
+}
+
+/// In which order a day is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DayOrder {
+    /// Year, month, day.
+    YearMonthDay,
+    /// Day, month, year.
+    DayMonthYear,
+    /// Month, day, year.
+    MonthDayYear,
+}
+
+/// How days are written. A time behind the day is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DateFormat {
+    /// The order.
+    pub order: DayOrder,
+    /// What stands between the numbers; nothing in 20261122.
+    pub separator: Option<char>,
+    /// Whether the year has two digits, which mean 2000 to 2099.
+    pub has_short_year: bool,
+}
+
+impl fmt::Display for DateFormat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let year = if self.has_short_year { "YY" } else { "YYYY" };
+        let parts = match self.order {
+            DayOrder::YearMonthDay => [year, "MM", "DD"],
+            DayOrder::DayMonthYear => ["DD", "MM", year],
+            DayOrder::MonthDayYear => ["MM", "DD", year],
+        };
+        formatter.write_str(&parts.join(&self.separator.map(String::from).unwrap_or_default()))
+    }
+}
+
+impl DateFormat {
+    /// YYYY-MM-DD (ISO 8601).
+    pub const ISO: Self = Self { order: DayOrder::YearMonthDay, separator: Some('-'), has_short_year: false };
+
+    /// All that are looked for. Nobody writes the month first before points.
+    pub(super) fn all() -> Vec<Self> {
+        let with = |order, separator, has_short_year| Self { order, separator, has_short_year };
+        let mut all = vec![with(DayOrder::YearMonthDay, None, false)];
+        all.extend(['-', '/', '.'].map(|separator| with(DayOrder::YearMonthDay, Some(separator), false)));
+        for has_short_year in [false, true] {
+            all.extend(['-', '/', '.'].map(|separator| with(DayOrder::DayMonthYear, Some(separator), has_short_year)));
+            all.extend(['-', '/'].map(|separator| with(DayOrder::MonthDayYear, Some(separator), has_short_year)));
+        }
+        all
+    }
+
+    /// Reads a day.
+    pub(super) fn read(self, text: &str) -> Option<NaiveDate> {
+        let text = text.trim();
+        let text = text.split_once(['T', ' ']).map_or(text, |(day, _)| day);
+        let parts: Vec<&str> = match self.separator {
+            Some(separator) => text.split(separator).collect(),
+            None if text.len() == 8 => vec![text.get(..4)?, text.get(4..6)?, text.get(6..)?],
+            None => return None,
+        };
+        let [first, second, third] = parts.try_into().ok()?;
+        let (year, month, day) = match self.order {
+            DayOrder::YearMonthDay => (first, second, third),
+            DayOrder::DayMonthYear => (third, second, first),
+            DayOrder::MonthDayYear => (third, first, second),
+        };
+        let is_number = |text: &str, lengths: &[usize]| {
+            lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let year_length = if self.has_short_year { 2 } else { 4 };
+        if !is_number(year, &[year_length]) || !is_number(month, &[1, 2]) || !is_number(day, &[1, 2]) {
+            return None;
+        }
+        let century = if self.has_short_year { 2000 } else { 0 };
+        let year = year.parse::<i32>().ok()?.checked_add(century)?;
+        plausible_day(NaiveDate::from_ymd_opt(year, month.parse().ok()?, day.parse().ok()?)?).ok()
+    }
+}

@@ -5,8 +5,10 @@
 //! [`Checkpoint`], and goes on from there another day. A file that cannot be read is refused whole, with the line and what
 //! would be right ([`Broken`]); what it says is never corrected, rounded or guessed.
 //!
-//! [`StatementReader`] tells apart by itself what a file is.
+//! [`StatementUpload`] and [`ConfirmationUpload`] take an upload as it came, and tell by themselves what it is.
+//! [`StatementReader`] reads one file that is not packed.
 
+mod archive;
 mod camt;
 mod confirmation;
 mod csv;
@@ -19,6 +21,7 @@ mod reader;
 mod stream;
 mod summary;
 mod text;
+mod upload;
 mod xml;
 
 pub use self::camt::CamtKind;
@@ -30,3 +33,4 @@ pub use self::movement::{Amount, BookingStatus, Charge, Counterparty, Direction,
 pub use self::reader::{Checkpoint, Format, StatementReader};
 pub use self::summary::{Balance, Check, StatementSummary, Totals};
 pub use self::text::neutralised;
+pub use self::upload::{ConfirmationUpload, StatementUpload, UploadCheckpoint};

@@ -1,7 +1,10 @@
 //! Trying our readers on real-world samples.
 
+mod expected_camt;
+mod expected_mt940;
 mod gateways;
 mod signatures;
+mod statements;
 
 use std::fmt::Write;
 use std::fs;
@@ -51,7 +54,7 @@ pub fn run(folder: &Path) -> Result<Report> {
     for file in files {
         let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
         let bytes = fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;
-        let samples = recognise(&bytes);
+        let samples = statements::sample(&file, &bytes).map_or_else(|| recognise(&bytes), |sample| vec![sample]);
         if samples.is_empty() {
             report.unrecognised.push(name);
             continue;

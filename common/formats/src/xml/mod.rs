@@ -11,3 +11,6 @@ mod tree;
 pub(crate) use self::encoding::{Encoding, encoding};
 pub(crate) use self::pull::{Pull, Token};
 pub(crate) use self::tree::Element;
+
+#[cfg(test)]
+mod tests;

@@ -163,7 +163,7 @@ async fn the_last_question_without_an_answer_that_says_something_is_escalated_on
 }
 
 #[tokio::test]
-async fn listed_events_are_told_page_by_page_and_a_gateway_in_trouble_is_asked_again() {
+async fn listed_events_are_told_page_by_page_and_what_is_not_understood_is_kept_for_a_replay() {
     let attempt = Attempt::begin();
     let (from, until) = (Utc::now() - TimeDelta::hours(1), Utc::now());
     let listing = json!({"provider": "stripe", "from": from, "until": until});
@@ -178,8 +178,12 @@ async fn listed_events_are_told_page_by_page_and_a_gateway_in_trouble_is_asked_a
     let rest = json!({"has_more": false, "data": [event("evt_0", "charge.updated")]});
     attempt.calling.answers(&format!("{first}&starting_after=evt_1"), 200, rest);
     assert!(!attempt.calling.receive(&body).await.unwrap());
-    assert_eq!(attempt.told(), ["capture"], "what cannot be read or moves no money is passed over");
-    assert_eq!(attempt.calling.parked(), Vec::<String>::new());
+    assert_eq!(attempt.told(), ["capture"], "what moves no money is passed over");
+    assert_eq!(attempt.calling.parked(), ["not_understood"]);
+    let mended = json!({"has_more": false, "data": [event("evt_2", "payment_intent.succeeded")]});
+    attempt.calling.answers(&first, 200, mended);
+    assert!(!attempt.calling.receive(&body).await.unwrap());
+    assert_eq!(attempt.told(), ["capture"], "sent again, it is asked for anew");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{InitiateCharge, PaymentCommand, QueryPayment};
 use quittance_domain::fact::FactKind;
+use quittance_lambda::batch::Refusal;
 use quittance_providers::api::Outcome;
 
 use crate::handler::{Done, Gateway, Named, Trouble};
@@ -63,7 +64,7 @@ impl Gateway {
                 Outcome::Refused(Outcome::Absent.to_string())
             }
             Ok(outcome) => outcome,
-            Err(Trouble::Away(reason) | Trouble::TooMuch(reason)) => Outcome::Unknown(reason),
+            Err(Trouble::Away(reason) | Trouble::Incomplete(Refusal { reason, .. })) => Outcome::Unknown(reason),
             Err(Trouble::Unreadable(error)) => {
                 tracing::error!(question = question.name(), error = %error, "a gateway's answer cannot be read");
                 Outcome::Unknown(error.to_string())

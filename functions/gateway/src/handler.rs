@@ -54,8 +54,8 @@ pub(crate) enum Trouble {
     /// Something is out of reach: what became of the call is not known.
     Away(String),
     Unreadable(Unreadable),
-    /// More than can be read.
-    TooMuch(String),
+    /// Not all of it is understood: to be carried out again after somebody has looked.
+    Incomplete(Refusal),
 }
 
 /// A gateway with its name.
@@ -189,7 +189,7 @@ impl Gateway {
             Ok(done) => Ok(done),
             Err(Trouble::Away(reason)) => Ok(Done::Unknown(reason)),
             Err(Trouble::Unreadable(error)) => Err(Refusal { code: "unreadable_answer", reason: error.to_string() }),
-            Err(Trouble::TooMuch(reason)) => Err(Refusal { code: "too_many_events", reason }),
+            Err(Trouble::Incomplete(refusal)) => Err(refusal),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use chrono::Utc;
-use quittance_domain::command::{GatewayCommand, ListEvents, PaymentCommand};
-use quittance_lambda::batch::{BatchError, Verdict};
+use quittance_domain::command::{GatewayCommand, ListEvents, PaymentCommand, QueryResource};
+use quittance_lambda::batch::{BatchError, Refusal, Verdict};
 use quittance_lambda::envelope::CloudEvent;
 use quittance_providers::Notice;
 use quittance_providers::api::Listed;
@@ -16,6 +16,36 @@ use crate::handler::{Done, Gateway, Named, Trouble};
 /// More parts than this are not read in one go: 4,000 events of Stripe's, 10,000 of GoCardless's.
 const PAGES_MAX: usize = 40;
 
+/// Kinds of parts that are named when a listing is parked; more are counted.
+const NAMED_MAX: usize = 5;
+
+/// The parts of a listing that nobody understands yet.
+#[derive(Debug, Default)]
+struct Left {
+    named: Vec<String>,
+    count: usize,
+}
+
+impl Left {
+    fn add(&mut self, what: String) {
+        self.count += 1;
+        if self.named.len() < NAMED_MAX && !self.named.contains(&what) {
+            self.named.push(what);
+        }
+    }
+
+    /// The listing is kept whole in the dead-letter queue, to be asked for again when they are understood.
+    fn refusal(&self, name: &str, listing: &ListEvents) -> Option<Refusal> {
+        let (from, until) = (listing.from, listing.until);
+        let reason = format!(
+            "{} of {name}'s events from {from} to {until} are not understood, among them: {}; the others are taken",
+            self.count,
+            self.named.join("; ")
+        );
+        (self.count > 0).then_some(Refusal { code: "not_understood", reason })
+    }
+}
+
 impl Gateway {
     /// Tells all that a gateway lists. What came by a webhook before bears the same name and changes nothing.
     pub(crate) async fn list_events(
@@ -26,7 +56,7 @@ impl Gateway {
         deadline: SystemTime,
     ) -> Result<Done, Trouble> {
         let access = self.gateways.access(name).await?;
-        let mut after = None;
+        let (mut after, mut left) = (None, Left::default());
         for _ in 0..PAGES_MAX {
             let call = api.list_events(&access, listing, after.as_deref())?;
             let answer = self.gateways.make(name, api.url(), call).await?;
@@ -34,62 +64,58 @@ impl Gateway {
                 Listed::Page(notices, next) => (notices, next),
                 Listed::Trouble(reason) => return Ok(Done::Unknown(reason)),
             };
-            let taken = self.take(name, notices, correlation_id, deadline).await;
+            let taken = self.take(notices, correlation_id, deadline, &mut left).await;
             taken.map_err(|error| Trouble::Away(error.to_string()))?;
             after = next;
             if after.is_none() {
-                return Ok(Done::Told(Vec::new()));
+                return match left.refusal(name, listing) {
+                    Some(refusal) => Err(Trouble::Incomplete(refusal)),
+                    None => Ok(Done::Told(Vec::new())),
+                };
             }
         }
         let (from, until) = (listing.from, listing.until);
         let reason =
             format!("{name} has more than {PAGES_MAX} parts of events from {from} to {until}; the rest is not read");
-        Err(Trouble::TooMuch(reason))
+        Err(Trouble::Incomplete(Refusal { code: "too_many_events", reason }))
     }
 
     async fn take(
         &self,
-        name: &'static str,
         notices: Vec<Notice>,
         correlation_id: &str,
         deadline: SystemTime,
+        left: &mut Left,
     ) -> Result<(), BatchError> {
         let mut evidence = Vec::new();
         for notice in notices {
             match notice {
                 Notice::Evidence(told) => evidence.push(PaymentCommand::of(*told)),
-                Notice::Ask(question) => {
-                    let (subject, command) = (question.resource.clone(), GatewayCommand::QueryResource(question));
-                    let (id, correlation_id) = (Uuid::now_v7(), correlation_id.to_owned());
-                    let command = CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id, command);
-                    match Box::pin(self.process(command, deadline)).await? {
-                        Verdict::Done => {}
-                        // The listing comes back, and finds what it has told already.
-                        Verdict::Wait(reason) | Verdict::Retry(reason) => return Err(BatchError::Busy(reason)),
-                        Verdict::Park(refusal) => {
-                            let (code, reason) = (refusal.code, refusal.reason);
-                            tracing::error!(
-                                provider = name,
-                                code,
-                                reason,
-                                "what a listed event tells is not found out"
-                            );
-                        }
-                    }
-                }
+                Notice::Ask(question) => match self.ask(question, correlation_id, deadline).await? {
+                    Verdict::Done => {}
+                    // The listing comes back, and finds what it has told already.
+                    Verdict::Wait(reason) | Verdict::Retry(reason) => return Err(BatchError::Busy(reason)),
+                    Verdict::Park(refusal) => left.add(refusal.reason),
+                },
                 Notice::Ignored { .. } => {}
-                Notice::Unknown { event_type } => {
-                    tracing::warn!(
-                        provider = name,
-                        webhook.r#type = event_type,
-                        "a listed event is of an unknown type"
-                    );
-                }
-                Notice::Unreadable(error) => {
-                    tracing::error!(provider = name, error = %error, "a listed event is passed over")
-                }
+                Notice::Unknown { event_type } => left.add(format!("the unknown type {event_type}")),
+                Notice::Unreadable(error) => left.add(error.to_string()),
             }
         }
         self.tell(evidence, correlation_id).await
+    }
+
+    /// Asks for what a listed event points at.
+    async fn ask(
+        &self,
+        question: QueryResource,
+        correlation_id: &str,
+        deadline: SystemTime,
+    ) -> Result<Verdict, BatchError> {
+        let subject = question.resource.clone();
+        let command = GatewayCommand::QueryResource(question);
+        let command =
+            CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, Utc::now(), correlation_id.to_owned(), command);
+        Box::pin(self.process(command, deadline)).await
     }
 }

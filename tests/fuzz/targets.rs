@@ -1,19 +1,24 @@
-//! What strangers send us, given to whatever reads it first: signatures, gateways' messages, gateways' answers. Nothing may
-//! panic, and nothing may be believed that is not signed or does not belong to the gateway.
+//! What strangers send us, given to whatever reads it first: signatures, gateways' messages and answers, the API's bodies
+//! and keys. Nothing may panic, and nothing may be believed that is not signed or does not belong to the gateway.
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use quittance_domain::command::{Evidence, InitiateCharge, QueryPayment, QueryResource};
 use quittance_domain::fact::FactKind;
+use quittance_domain::id::InvoiceId;
 use quittance_domain::money::Money;
+use quittance_lambda::fields::Fields;
+use quittance_lambda::idempotency_key;
+use quittance_lambda::problem::Problem;
 use quittance_providers::api::{Answer, Api, Listed, Outcome};
 use quittance_providers::{Notice, Provider, by_name};
+use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
 
 /// What reads some input.
 pub type Target = fn(&[u8]);
 
 /// All targets by their names.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("stripe_signature", stripe_signature),
     ("gocardless_signature", gocardless_signature),
     ("stripe_message", stripe_message),
@@ -22,6 +27,10 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("stripe_answer", stripe_answer),
     ("adyen_answer", adyen_answer),
     ("gocardless_answer", gocardless_answer),
+    ("claim_body", claim_body),
+    ("confirmation_body", confirmation_body),
+    ("members_of_a_body", members_of_a_body),
+    ("idempotency_key", idempotency_key),
 ];
 
 /// Stripe's `Stripe-Signature` over a body that nobody signed.
@@ -63,6 +72,70 @@ pub fn adyen_answer(data: &[u8]) {
 /// An answer of GoCardless's API.
 pub fn gocardless_answer(data: &[u8]) {
     answer("gocardless", data);
+}
+
+/// A client's claim, or the order to collect a payment.
+pub fn claim_body(data: &[u8]) {
+    match ClaimRequest::parse(data) {
+        Ok(claim) => {
+            assert_eq!(claim.transaction_id.provider(), claim.provider);
+            assert!(Money::from(claim.amount).is_positive());
+        }
+        Err(problem) => check_refusal(&problem),
+    }
+}
+
+/// A confirmation: its path up to the first line's end, then its body.
+pub fn confirmation_body(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == b'\n');
+    let (Some(path), Some(body)) = (parts.next(), parts.next()) else { return };
+    let Ok(path) = std::str::from_utf8(path) else { return };
+    match ConfirmRequest::parse(path, body) {
+        Ok(confirmation) => assert!(Money::from(confirmation.amount).is_positive()),
+        Err(problem) => check_refusal(&problem),
+    }
+}
+
+/// A body's members, read in every way that a room of the API reads them.
+pub fn members_of_a_body(data: &[u8]) {
+    let mut fields = match Fields::parse(data) {
+        Ok(fields) => fields,
+        Err(problem) => return check_refusal(&problem),
+    };
+    let reason = fields.text("reason", 1, 500);
+    assert!(reason.is_none_or(|reason| (1..=500).contains(&reason.chars().count())));
+    let amount = fields.optional_money("amount");
+    assert!(amount.is_none_or(|amount| Money::from(amount).is_positive()));
+    let invoice = fields.optional::<InvoiceId>("invoice_id");
+    assert!(invoice.is_none_or(|id| id.to_string().parse().ok() == Some(id)));
+    fields.day("due_on");
+    fields.optional_texts("invoice_ids", 20, 36);
+    fields.objects("lines", 100, |line| {
+        line.count("quantity", 1_000);
+        Some(())
+    });
+    if let Err(problem) = fields.finish() {
+        check_refusal(&problem);
+    }
+}
+
+/// The `Idempotency-Key` header.
+pub fn idempotency_key(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(data) else { return };
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static("idempotency-key"), value);
+    match idempotency_key::read(&headers) {
+        Ok(key) => {
+            let quoted = HeaderValue::from_str(&format!("\"{key}\""));
+            quoted.into_iter().for_each(|value| drop(headers.insert("idempotency-key", value)));
+            assert_eq!(idempotency_key::read(&headers).ok(), Some(key), "quotes do not count");
+        }
+        Err(problem) => check_refusal(&problem),
+    }
+}
+
+fn check_refusal(problem: &Problem) {
+    assert!([400, 413].contains(&problem.status().as_u16()), "it is the sender's mistake");
 }
 
 fn unsigned(name: &str, header: &'static str, data: &[u8]) {

@@ -45,6 +45,8 @@ struct Seen {
     sent: Vec<(String, String)>,
     /// The same messages' bodies.
     bodies: Vec<Value>,
+    /// So many messages more are taken by the queues; all, if nobody said.
+    room: usize,
     /// After how many seconds messages are to come back.
     pauses: Vec<i64>,
 }
@@ -66,6 +68,7 @@ impl Loopback {
             parked: Vec::new(),
             sent: Vec::new(),
             bodies: Vec::new(),
+            room: usize::MAX,
             pauses: Vec::new(),
         };
         let seen = Arc::new(Mutex::new(empty));
@@ -102,6 +105,11 @@ impl Loopback {
         let bodies = std::mem::take(&mut self.seen().bodies);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         bodies.iter().map(|body| (text(&body["type"]), body["data"].clone())).collect()
+    }
+
+    /// Has the queues take so many messages more, and then none.
+    pub(crate) fn take_only(&self, count: usize) {
+        self.seen().room = count;
     }
 
     /// After how many seconds messages are to come back, since this was last asked.
@@ -181,14 +189,19 @@ fn park(message: &Value, seen: &mut Seen) -> String {
 /// SQS `SendMessageBatch`, in JSON.
 fn send(message: &Value, seen: &mut Seen) -> String {
     let queue = message["QueueUrl"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
-    let mut taken = Vec::new();
+    let (mut taken, mut failed) = (Vec::new(), Vec::new());
     for entry in message["Entries"].as_array().into_iter().flatten() {
+        if seen.room == 0 {
+            failed.push(json!({"Id": entry["Id"], "Code": "InternalError", "SenderFault": false}));
+            continue;
+        }
+        seen.room -= 1;
         seen.sent.push((queue.clone(), entry["MessageGroupId"].as_str().unwrap_or_default().to_owned()));
         let body = entry["MessageBody"].as_str().unwrap_or_default();
         seen.bodies.push(serde_json::from_str(body).unwrap_or_default());
         taken.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d"}));
     }
-    json!({"Successful": taken, "Failed": []}).to_string()
+    json!({"Successful": taken, "Failed": failed}).to_string()
 }
 
 /// SNS `PublishBatch`, a form that is answered in XML.

@@ -16,6 +16,7 @@ mod database;
 mod end_to_end;
 mod events;
 mod house;
+mod importer;
 mod ledger;
 mod loopback;
 mod processor;

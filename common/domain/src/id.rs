@@ -219,6 +219,15 @@ impl TransactionId {
         named.unwrap_or_else(Provider::manual)
     }
 
+    /// What the names of payments begin with that are known only from a bank statement.
+    pub const BANK_LINE_PREFIX: &'static str = "bank-";
+
+    /// Whether the name is one that we give to a line of a bank statement: nobody else may.
+    #[must_use]
+    pub fn is_bank_line(&self) -> bool {
+        self.provider().is_manual() && self.reference().starts_with(Self::BANK_LINE_PREFIX)
+    }
+
     /// The provider's own name of the payment, without the provider in front.
     #[must_use]
     pub fn reference(&self) -> &str {

@@ -6,7 +6,7 @@
 //! Where to look: [`money`] for amounts, [`id`] for names of things, [`fact`] for what sources say, [`payment`] for what
 //! that adds up to, [`settlement`] for where the money goes, [`charge`] for what may be collected, [`refund`] and [`case`]
 //! for what staff decide, [`question`] for when a gateway is asked again, [`matching`] for which invoices
-//! a bank line pays, [`command`] and [`event`] for what travels
+//! a bank line pays, [`upload`] for what becomes of files, [`command`] and [`event`] for what travels
 //! between functions.
 
 pub mod calendar;
@@ -28,3 +28,4 @@ pub mod question;
 pub mod refund;
 pub mod returned;
 pub mod settlement;
+pub mod upload;

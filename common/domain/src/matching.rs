@@ -31,7 +31,7 @@ pub const THRESHOLD: u8 = 70;
 pub const CANDIDATES_MAX: usize = 5;
 
 /// What a bank tells of money that came in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BankLine {
     /// How much was booked.
     pub amount: PositiveMoney,

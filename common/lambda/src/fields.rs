@@ -157,6 +157,11 @@ impl Fields {
         if self.is_absent(name) { None } else { self.texts(name, count_max, length_max) }
     }
 
+    /// A member as it is, for whoever reads it in a way of its own; it may be absent or null.
+    pub fn value(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name).filter(|value| !value.is_null())
+    }
+
     /// A list of objects, each read by `read`.
     pub fn objects<T>(
         &mut self,

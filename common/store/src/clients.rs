@@ -1,6 +1,7 @@
 //! `billing.clients`: the parties that owe invoices.
 
 use quittance_domain::id::ClientId;
+use quittance_domain::matching::name_key;
 use quittance_domain::party::ClientDetails;
 use uuid::Uuid;
 
@@ -13,12 +14,13 @@ use crate::error::StoreError;
 /// [`StoreError`] if the database refuses or fails.
 pub async fn insert(transaction: &mut Transaction, client: &ClientDetails) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into billing.clients (id, name, email, address, tax_id) values ($1, $2, $3, $4, $5)",
+        "insert into billing.clients (id, name, email, address, tax_id, name_key) values ($1, $2, $3, $4, $5, $6)",
         client.id.as_uuid(),
         client.name,
         client.email,
         &client.address,
         client.tax_id,
+        name_key(&client.name),
     )
     .execute(&mut **transaction)
     .await?;

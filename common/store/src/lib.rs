@@ -11,6 +11,7 @@ pub mod charges;
 pub mod clients;
 pub mod credits;
 pub mod database;
+pub mod debts;
 pub mod decisions;
 pub mod error;
 pub mod facts;
@@ -24,6 +25,7 @@ pub mod references;
 pub mod refunds;
 pub mod requests;
 pub mod retry;
+pub mod upload_lines;
 pub mod uploads;
 
 pub use database::{Database, DatabaseSettings, Transaction};

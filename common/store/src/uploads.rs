@@ -1,42 +1,13 @@
-//! `billing.uploads`: files that people bring, and what each line became.
+//! `billing.uploads`: files that people bring, and how far they are read.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{ClientId, UploadId};
-use quittance_domain::money::Money;
-use rust_decimal::Decimal;
+use quittance_domain::upload::{UploadKind, UploadStatus};
+use serde_json::Value;
+use uuid::Uuid;
 
 use crate::database::{Database, Transaction};
-use crate::error::{StoreError, money};
-
-/// The largest file, in bytes: what the presigned URL takes and what the importer reads.
-pub const FILE_BYTES_MAX: u32 = 5 * 1024 * 1024;
-
-/// What a file is. Taken from our record, never from the file's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UploadKind {
-    /// A client's list of payments it says it made.
-    PaymentConfirmation,
-    /// What the bank says happened on our account.
-    BankStatement,
-}
-
-impl UploadKind {
-    /// The name used in the database and the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PaymentConfirmation => "payment_confirmation",
-            Self::BankStatement => "bank_statement",
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, StoreError> {
-        [Self::PaymentConfirmation, Self::BankStatement]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| StoreError::corrupt("billing.uploads", format!("`{text}` is no kind of upload")))
-    }
-}
+use crate::error::StoreError;
 
 /// An upload.
 #[derive(Debug, Clone)]
@@ -51,23 +22,90 @@ pub struct Upload {
     pub client_id: Option<ClientId>,
     /// Where the file lies in the uploads bucket.
     pub object_key: String,
-    /// `awaiting_file`, `accepted` or `refused`.
-    pub status: String,
+    /// The media type that was announced.
+    pub content_type: String,
+    /// How to read a CSV file where it can be read in two ways.
+    pub options: Value,
+    /// What a client typed in beside a picture.
+    pub typed: Option<Value>,
+    /// Where it stands.
+    pub status: UploadStatus,
     /// Why it was refused.
     pub refusal: Option<String>,
     /// When the upload was started.
     pub created_at: DateTime<Utc>,
+    /// How far it is read; none before the whole file was checked.
+    pub progress: Option<Progress>,
 }
 
-/// A line that was taken from a file.
-#[derive(Debug, Clone)]
-pub struct UploadLine {
-    /// Line of the file, from 1, counting the header.
-    pub line: i32,
-    /// The payment it speaks of.
-    pub transaction_id: String,
-    /// The amount it names.
-    pub amount: Money,
+/// How far a file is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// What the file turned out to be, in words.
+    pub format: String,
+    /// S3's name of the bytes that were checked.
+    pub etag: String,
+    /// SHA-256 of the file, in hex.
+    pub digest: String,
+    /// How many lines it has.
+    pub lines_total: u64,
+    /// How many of them are handed on or left out.
+    pub lines_done: u64,
+    /// Where to go on; none at the begin.
+    pub checkpoint: Option<Value>,
+}
+
+struct Row {
+    id: Uuid,
+    kind: String,
+    uploaded_by: String,
+    client_id: Option<Uuid>,
+    object_key: String,
+    content_type: String,
+    options: Value,
+    typed: Option<Value>,
+    status: String,
+    refusal: Option<String>,
+    created_at: DateTime<Utc>,
+    format: Option<String>,
+    etag: Option<String>,
+    digest: Option<String>,
+    lines_total: Option<i64>,
+    lines_done: i64,
+    checkpoint: Option<Value>,
+}
+
+impl TryFrom<Row> for Upload {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt("billing.uploads", error);
+        let progress = match (row.format, row.etag, row.digest, row.lines_total) {
+            (Some(format), Some(etag), Some(digest), Some(total)) => Some(Progress {
+                format,
+                etag,
+                digest,
+                lines_total: u64::try_from(total).map_err(|error| corrupt(&error))?,
+                lines_done: u64::try_from(row.lines_done).map_err(|error| corrupt(&error))?,
+                checkpoint: row.checkpoint,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            id: UploadId::from_uuid(row.id),
+            kind: row.kind.parse().map_err(|error| corrupt(&error))?,
+            uploaded_by: row.uploaded_by,
+            client_id: row.client_id.map(ClientId::from_uuid),
+            object_key: row.object_key,
+            content_type: row.content_type,
+            options: row.options,
+            typed: row.typed,
+            status: row.status.parse().map_err(|error| corrupt(&error))?,
+            refusal: row.refusal,
+            created_at: row.created_at,
+            progress,
+        })
+    }
 }
 
 /// Notes that a file is going to come.
@@ -76,12 +114,16 @@ pub struct UploadLine {
 /// [`StoreError`] if the database refuses or fails.
 pub async fn insert(transaction: &mut Transaction, upload: &Upload) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into billing.uploads (id, kind, uploaded_by, client_id, object_key) values ($1, $2, $3, $4, $5)",
+        "insert into billing.uploads (id, kind, uploaded_by, client_id, object_key, content_type, options, typed)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         upload.id.as_uuid(),
         upload.kind.as_str(),
         upload.uploaded_by,
         upload.client_id.map(ClientId::as_uuid),
         upload.object_key,
+        upload.content_type,
+        upload.options,
+        upload.typed,
     )
     .execute(&mut **transaction)
     .await?;
@@ -93,58 +135,112 @@ pub async fn insert(transaction: &mut Transaction, upload: &Upload) -> Result<()
 /// # Errors
 /// [`StoreError`] if the database fails.
 pub async fn find_by_key(database: &Database, object_key: &str) -> Result<Option<Upload>, StoreError> {
-    let row = sqlx::query!(
-        "select id, kind, uploaded_by, client_id, object_key, status, refusal, created_at
+    let row = sqlx::query_as!(
+        Row,
+        "select id, kind, uploaded_by, client_id, object_key, content_type, options, typed, status, refusal, created_at,
+             format, etag, digest, lines_total, lines_done, checkpoint
          from billing.uploads where object_key = $1",
         object_key,
     )
     .fetch_optional(database.pool().await?)
     .await?;
-    row.map(|row| {
-        Ok(Upload {
-            id: UploadId::from_uuid(row.id),
-            kind: UploadKind::parse(&row.kind)?,
-            uploaded_by: row.uploaded_by,
-            client_id: row.client_id.map(ClientId::from_uuid),
-            object_key: row.object_key,
-            status: row.status,
-            refusal: row.refusal,
-            created_at: row.created_at,
-        })
-    })
-    .transpose()
+    row.map(Upload::try_from).transpose()
+}
+
+/// Reads an upload; with `client_id`, only if it speaks for that client.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn find(
+    database: &Database,
+    id: UploadId,
+    client_id: Option<ClientId>,
+) -> Result<Option<Upload>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, kind, uploaded_by, client_id, object_key, content_type, options, typed, status, refusal, created_at,
+             format, etag, digest, lines_total, lines_done, checkpoint
+         from billing.uploads where id = $1 and ($2::uuid is null or client_id = $2)",
+        id.as_uuid(),
+        client_id.map(ClientId::as_uuid),
+    )
+    .fetch_optional(database.pool().await?)
+    .await?;
+    row.map(Upload::try_from).transpose()
+}
+
+/// Takes an upload that is not finished, so that nobody else reads it until then. Answers whether it was free.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn lease(database: &Database, id: UploadId, until: DateTime<Utc>) -> Result<bool, StoreError> {
+    let taken = sqlx::query!(
+        "update billing.uploads set leased_until = $2
+         where id = $1 and status in ('awaiting_file', 'importing') and coalesce(leased_until < now(), true)",
+        id.as_uuid(),
+        until,
+    )
+    .execute(database.pool().await?)
+    .await?;
+    Ok(taken.rows_affected() == 1)
+}
+
+/// Lets others take the upload.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn release(database: &Database, id: UploadId) -> Result<(), StoreError> {
+    sqlx::query!("update billing.uploads set leased_until = null where id = $1", id.as_uuid())
+        .execute(database.pool().await?)
+        .await?;
+    Ok(())
+}
+
+/// Notes that the whole file can be read.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn begin(transaction: &mut Transaction, id: UploadId, progress: &Progress) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update billing.uploads set status = 'importing', format = $2, etag = $3, digest = $4, lines_total = $5
+         where id = $1 and status = 'awaiting_file'",
+        id.as_uuid(),
+        progress.format,
+        progress.etag,
+        progress.digest,
+        i64::try_from(progress.lines_total).unwrap_or(i64::MAX),
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Notes that so many lines are handed on, and where to go on.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn advance(database: &Database, id: UploadId, lines_done: u64, checkpoint: &Value) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update billing.uploads set lines_done = $2, checkpoint = $3 where id = $1 and status = 'importing'",
+        id.as_uuid(),
+        i64::try_from(lines_done).unwrap_or(i64::MAX),
+        checkpoint,
+    )
+    .execute(database.pool().await?)
+    .await?;
+    Ok(())
 }
 
 /// Notes that all lines of a file have been handed on.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn accept(
-    transaction: &mut Transaction,
-    id: UploadId,
-    digest: &str,
-    lines: &[UploadLine],
-) -> Result<(), StoreError> {
-    let numbers: Vec<i32> = lines.iter().map(|line| line.line).collect();
-    let names: Vec<String> = lines.iter().map(|line| line.transaction_id.clone()).collect();
-    let amounts: Vec<Decimal> = lines.iter().map(|line| line.amount.amount()).collect();
-    let currencies: Vec<String> = lines.iter().map(|line| line.amount.currency().to_string()).collect();
+pub async fn accept(transaction: &mut Transaction, id: UploadId) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into billing.upload_lines (upload_id, line, transaction_id, amount, currency)
-         select $1, * from unnest($2::integer[], $3::text[], $4::numeric[], $5::text[])",
+        "update billing.uploads
+         set status = 'accepted', lines_done = lines_total, checkpoint = null, leased_until = null, finished_at = now()
+         where id = $1 and status = 'importing'",
         id.as_uuid(),
-        &numbers,
-        &names,
-        &amounts,
-        &currencies,
-    )
-    .execute(&mut **transaction)
-    .await?;
-    sqlx::query!(
-        "update billing.uploads set status = 'accepted', digest = $2, finished_at = now()
-         where id = $1 and status = 'awaiting_file'",
-        id.as_uuid(),
-        digest,
     )
     .execute(&mut **transaction)
     .await?;
@@ -157,7 +253,7 @@ pub async fn accept(
 /// [`StoreError`] if the database refuses or fails.
 pub async fn refuse(transaction: &mut Transaction, id: UploadId, reason: &str) -> Result<(), StoreError> {
     sqlx::query!(
-        "update billing.uploads set status = 'refused', refusal = $2, finished_at = now()
+        "update billing.uploads set status = 'refused', refusal = $2, leased_until = null, finished_at = now()
          where id = $1 and status = 'awaiting_file'",
         id.as_uuid(),
         reason,
@@ -165,38 +261,4 @@ pub async fn refuse(transaction: &mut Transaction, id: UploadId, reason: &str) -
     .execute(&mut **transaction)
     .await?;
     Ok(())
-}
-
-/// Reads an upload; with `client_id`, only if it speaks for that client.
-///
-/// # Errors
-/// [`StoreError`] if the database fails.
-pub async fn find(
-    database: &Database,
-    id: UploadId,
-    client_id: Option<ClientId>,
-) -> Result<Option<(Upload, Vec<UploadLine>)>, StoreError> {
-    let key = sqlx::query_scalar!(
-        "select object_key from billing.uploads where id = $1 and ($2::uuid is null or client_id = $2)",
-        id.as_uuid(),
-        client_id.map(ClientId::as_uuid),
-    )
-    .fetch_optional(database.pool().await?)
-    .await?;
-    let Some(key) = key else { return Ok(None) };
-    let Some(upload) = find_by_key(database, &key).await? else { return Ok(None) };
-    let rows = sqlx::query!(
-        "select line, transaction_id, amount, currency from billing.upload_lines where upload_id = $1 order by line",
-        id.as_uuid(),
-    )
-    .fetch_all(database.pool().await?)
-    .await?;
-    let lines = rows
-        .into_iter()
-        .map(|row| {
-            let amount = money("billing.upload_lines", row.amount, &row.currency)?;
-            Ok(UploadLine { line: row.line, transaction_id: row.transaction_id, amount })
-        })
-        .collect::<Result<_, StoreError>>()?;
-    Ok(Some((upload, lines)))
 }

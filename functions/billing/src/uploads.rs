@@ -6,35 +6,49 @@ use std::time::Duration;
 use aws_sdk_s3::presigning::PresigningConfig;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
 use quittance_domain::id::{ClientId, UploadId};
+use quittance_domain::upload::{LineOutcome, STATEMENT_BYTES_MAX, UploadKind, UploadStatus};
+use quittance_formats::{ConfirmationReader, CsvOptions};
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
+use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path, in_query};
 use quittance_lambda::openapi::responses::UnknownInBody;
-use quittance_lambda::openapi::schema::{count, list_of, matching, object, one_of, refer, refer_as, time, words};
+use quittance_lambda::openapi::schema::{
+    count, day, list_of, matching, number, object, one_of, refer, refer_as, some_of, time, words,
+};
 use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_lambda::{described, parameters};
 use quittance_store::StoreError;
-use quittance_store::uploads::{self, FILE_BYTES_MAX, Upload, UploadKind};
+use quittance_store::upload_lines::{self, LineFilter, LineView};
+use quittance_store::uploads::{self, Upload};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::page::{PageParameters, PageQuery, query_value};
 use crate::work::{self, Work, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// How long the URL takes a file.
 const URL_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-const CONTENT_TYPE: &str = "text/csv";
+/// Media types of files that a program reads; what the file is, it shows itself.
+const FILE_TYPES: [&str; 6] =
+    ["text/csv", "application/xml", "text/xml", "text/plain", "application/json", "application/zip"];
 
-/// Longer than the name of any kind.
-const KIND_LENGTH_MAX: usize = 40;
+/// Media types of pictures that people read, beside payments that are typed in.
+const PICTURE_TYPES: [&str; 3] = ["application/pdf", "image/png", "image/jpeg"];
+
+/// Payments that may be typed in beside a picture.
+const TYPED_MAX: usize = 100;
+
+/// Longer than the name of any media type.
+const TYPE_LENGTH_MAX: usize = 60;
 
 /// What is kept of the answer to an announced file; the URL is not.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,24 +57,52 @@ struct Announced {
     status: String,
 }
 
-/// What a file may be.
-const KINDS: [UploadKind; 2] = [UploadKind::PaymentConfirmation, UploadKind::BankStatement];
+fn kinds() -> impl Iterator<Item = &'static str> {
+    UploadKind::ALL.iter().map(|kind| kind.as_str())
+}
 
-/// Where an upload stands.
-const STATUSES: [&str; 3] = [AWAITING_FILE, "accepted", "refused"];
-const AWAITING_FILE: &str = "awaiting_file";
+fn statuses() -> impl Iterator<Item = &'static str> {
+    UploadStatus::ALL.iter().map(|status| status.as_str())
+}
+
+fn outcomes() -> impl Iterator<Item = &'static str> {
+    LineOutcome::ALL.iter().map(|outcome| outcome.as_str())
+}
 
 parameters! {
     /// The upload in a path.
     pub(crate) UploadPath => [in_path("id", refer("UploadId"), "The upload.")]
 }
 
+parameters! {
+    /// Which lines are wanted.
+    pub(crate) LineParameters => [in_query("outcome", one_of(outcomes(), "What became of them."), "One outcome only.")]
+}
+
 described! {
     /// The body of `POST /v1/uploads`.
     pub(crate) NewUpload => object("A file to upload.")
-        .with("kind", one_of(KINDS.map(UploadKind::as_str), "What the file is."))
+        .with("kind", one_of(kinds(), "What the file is."))
         .optional("client_id", refer_as("ClientId", "Whose payments the file confirms; staff must say, a client's own users need not."))
-        .with("size_bytes", count(1, FILE_BYTES_MAX.into(), "The file's exact size."))
+        .with("size_bytes", count(1, STATEMENT_BYTES_MAX.into(), "The file's exact size; a confirmation has at most 10 MiB."))
+        .optional(
+            "content_type",
+            one_of(FILE_TYPES.into_iter().chain(PICTURE_TYPES), "The file's media type.").default(Some(json!(FILE_TYPES[0]))),
+        )
+        .optional("csv", object(
+            "How to read a CSV file where it can be read in two ways; what is left out is found from the file, or refused.",
+        ).open())
+        .optional("payments", some_of(
+            object("A payment that the picture shows.")
+                .with("transaction_id", refer("TransactionId"))
+                .optional("provider", refer("Provider"))
+                .optional("invoice_number", words("The number printed on the invoice it pays."))
+                .with("amount", refer_as("PositiveMoney", "How much."))
+                .with("paid_on", day("The day of the payment."))
+                .closed(),
+            TYPED_MAX,
+            "With a picture (PDF, PNG, JPEG): the payments that it shows.",
+        ))
         .closed_like(json!({"kind": "payment_confirmation", "client_id": examples::CLIENT_ID, "size_bytes": 184}))
 }
 
@@ -68,13 +110,13 @@ described! {
     /// An announced file, with where it goes.
     pub(crate) AnnouncedUpload => object("An announced file.")
         .with("id", refer("UploadId"))
-        .with("status", one_of(STATUSES, "Where it stands."))
+        .with("status", one_of(statuses(), "Where it stands."))
         .with("put", object("The request that brings the file.")
             .with("method", one_of(["PUT"], "Its method."))
             .with("url", words("Its URL, made anew each time; it holds a signature, so keep it out of logs."))
             .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long the URL takes the file."))
             .with("headers", object("Headers that it must have, as they are.")
-                .with("content-type", one_of([CONTENT_TYPE], "The file's media type."))
+                .with("content-type", one_of(FILE_TYPES.into_iter().chain(PICTURE_TYPES), "The file's media type."))
                 .with("content-length", matching("^[1-9][0-9]*$", "The file's size."))
                 .open())
             .open())
@@ -85,18 +127,41 @@ described! {
     /// What became of an upload.
     pub(crate) UploadOutcome => object("An upload and its lines.")
         .with("id", refer("UploadId"))
-        .with("kind", one_of(KINDS.map(UploadKind::as_str), "What the file is."))
-        .with("status", one_of(STATUSES, "Where it stands."))
+        .with("kind", one_of(kinds(), "What the file is."))
+        .with("status", one_of(statuses(), "Where it stands."))
         .with_or_null("refusal", words("Why the file was refused."))
         .with("created_at", time("When it was announced."))
+        .with_or_null("format", words("What the file turned out to be, and how it is read."))
+        .with_or_null("lines_total", number("How many lines it has, once the whole file was checked."))
+        .with("lines_done", number("How many of them have their outcome."))
+        .with("outcomes", object("How many lines have each outcome.").open())
         .with("lines", list_of(
-            object("A line that was taken.")
-                .with("line", count(1, i32::MAX.unsigned_abs().into(), "Line of the file, counting the header."))
-                .with("transaction_id", refer("TransactionId"))
+            object("A line and what became of it.")
+                .with("line", count(1, u64::MAX, "Its number among the file's lines."))
+                .with("place", words("Where it stands in the file."))
                 .with("amount", refer("Money"))
+                .with_or_null("booked_on", day("The day it was booked or paid."))
+                .with_or_null("payer", words("Who paid, as the bank knows them."))
+                .with_or_null("remittance", words("The text that came with it."))
+                .with("outcome", one_of(outcomes(), "What became of it."))
+                .with_or_null("transaction_id", refer_as("TransactionId", "The payment that it tells of; null if it was left out."))
+                .with_or_null("payment_status", words("Where that stands; null while it is on its way."))
+                .with_or_null("score", number("How sure the match is, of 100."))
+                .with_or_null("reason", words("Why."))
+                .with("invoice_ids", list_of(refer("InvoiceId"), "The invoices that it pays, in that order."))
+                .with("candidates", list_of(
+                    object("What it may pay; staff decide.")
+                        .with("invoice_id", refer("InvoiceId"))
+                        .with("number", words("The invoice's number."))
+                        .with("score", number("How sure it is, of 100."))
+                        .with("reason", words("What speaks for it and against it."))
+                        .open(),
+                    "The best first.",
+                ))
                 .open(),
-            "The lines that were taken.",
+            "A page of its lines, in their order.",
         ))
+        .with_or_null("next_cursor", words("Where the next page begins; null on the last."))
         .open()
 }
 
@@ -104,6 +169,9 @@ struct Request {
     kind: UploadKind,
     client_id: Option<ClientId>,
     size_bytes: u32,
+    content_type: String,
+    options: Value,
+    typed: Option<Value>,
 }
 
 /// Announces a file and gives the URL that takes it.
@@ -129,7 +197,7 @@ pub(crate) async fn start(
         work::Request::Answered(status, known) => {
             let known: Announced = serde_json::from_value(known)
                 .map_err(|error| unavailable(StoreError::corrupt("billing.requests", error)))?;
-            return Ok(answer(status, with_url(&billing, &known, request.size_bytes).await?));
+            return Ok(answer(status, with_url(&billing, &known, &request).await?));
         }
         work::Request::New(work) => work,
     };
@@ -146,15 +214,19 @@ pub(crate) async fn start(
         uploaded_by: caller.name.clone(),
         client_id,
         object_key: object_key(id),
-        status: AWAITING_FILE.to_owned(),
+        content_type: request.content_type.clone(),
+        options: request.options.clone(),
+        typed: request.typed.clone(),
+        status: UploadStatus::AwaitingFile,
         refusal: None,
         created_at: Utc::now(),
+        progress: None,
     };
     uploads::insert(&mut work.transaction, &upload).await.map_err(unavailable)?;
     work.audit("upload.announced", id.to_string(), Value::Null, json!({"kind": upload.kind.as_str()})).await?;
-    let announced = Announced { id, status: upload.status };
+    let announced = Announced { id, status: upload.status.to_string() };
     work.commit(StatusCode::CREATED, &json!(announced)).await?;
-    Ok(answer(StatusCode::CREATED, with_url(&billing, &announced, request.size_bytes).await?))
+    Ok(answer(StatusCode::CREATED, with_url(&billing, &announced, &request).await?))
 }
 
 fn object_key(id: UploadId) -> String {
@@ -162,11 +234,11 @@ fn object_key(id: UploadId) -> String {
 }
 
 /// The answer with where the file goes.
-async fn with_url(billing: &Billing, announced: &Announced, size_bytes: u32) -> Result<Value, Problem> {
-    let url = presigned(billing, &object_key(announced.id), size_bytes).await?;
+async fn with_url(billing: &Billing, announced: &Announced, request: &Request) -> Result<Value, Problem> {
+    let url = presigned(billing, &object_key(announced.id), request).await?;
     let put = json!({
         "method": "PUT", "url": url, "expires_in_seconds": URL_LIFETIME.as_secs(),
-        "headers": {"content-type": CONTENT_TYPE, "content-length": size_bytes.to_string()},
+        "headers": {"content-type": request.content_type, "content-length": request.size_bytes.to_string()},
     });
     Ok(json!({"id": announced.id, "status": announced.status, "put": put}))
 }
@@ -188,70 +260,132 @@ fn speaks_for(caller: &Caller, request: &Request) -> Result<Option<ClientId>, Pr
     }
 }
 
-/// Shows an upload and its lines; a client sees its own only.
+/// The query of the outcome.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LineQuery {
+    outcome: Option<String>,
+    #[serde(flatten)]
+    page: PageQuery,
+}
+
+/// Shows an upload, how far it is read, and what became of its lines; a client sees its own only.
 #[utoipa::path(
     get,
     path = "/v1/uploads/{id}",
     operation_id = "readUpload",
     tag = "uploads",
-    params(UploadPath),
+    params(UploadPath, LineParameters, PageParameters),
     responses((status = 200, description = "The upload.", body = UploadOutcome))
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(query): Query<LineQuery>,
 ) -> Result<Json<Value>, Problem> {
     let reach = caller.may(Permission::Read)?;
     let id: UploadId = path_id("upload", &id)?;
+    let page = query.page.page::<u64>()?;
+    let filter = LineFilter { outcome: query_value("outcome", query.outcome.as_deref())?, after: page.after };
     let found = uploads::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
-    let (upload, lines) = found.ok_or_else(|| Problem::not_found("upload", id))?;
-    let lines: Vec<Value> = lines
-        .iter()
-        .map(|line| json!({"line": line.line, "transaction_id": line.transaction_id, "amount": line.amount}))
-        .collect();
-    Ok(Json(json!({
-        "id": upload.id, "kind": upload.kind.as_str(), "status": upload.status, "refusal": upload.refusal,
-        "created_at": upload.created_at, "lines": lines,
-    })))
+    let upload = found.ok_or_else(|| Problem::not_found("upload", id))?;
+    let lines = upload_lines::list(&billing.database, id, filter, page.to_read()).await.map_err(unavailable)?;
+    let counts = upload_lines::counts(&billing.database, id).await.map_err(unavailable)?;
+    let counts: Map<String, Value> =
+        counts.into_iter().map(|(outcome, count)| (outcome.to_string(), json!(count))).collect();
+    let lines = lines.iter().map(|view| (view.line.line.to_string(), shown(view))).collect();
+    let progress = upload.progress.as_ref();
+    let mut answer = page.answer("lines", lines);
+    let about = json!({
+        "id": upload.id, "kind": upload.kind.as_str(), "status": upload.status.as_str(), "refusal": upload.refusal,
+        "created_at": upload.created_at, "format": progress.map(|progress| &progress.format),
+        "lines_total": progress.map(|progress| progress.lines_total),
+        "lines_done": progress.map_or(0, |progress| progress.lines_done), "outcomes": counts,
+    });
+    if let (Some(answer), Value::Object(about)) = (answer.as_object_mut(), about) {
+        answer.extend(about);
+    }
+    Ok(Json(answer))
 }
 
-/// A URL that takes exactly this many bytes of CSV under this key.
-async fn presigned(billing: &Billing, key: &str, size_bytes: u32) -> Result<String, Problem> {
+fn shown(view: &LineView) -> Value {
+    let (line, decision) = (&view.line, &view.line.decision);
+    json!({
+        "line": line.line, "place": line.place, "amount": line.amount, "booked_on": line.booked_on, "payer": line.payer,
+        "remittance": line.remittance, "outcome": decision.outcome.as_str(), "transaction_id": decision.transaction_id,
+        "payment_status": view.payment_status, "score": decision.score, "reason": decision.reason,
+        "invoice_ids": decision.invoices, "candidates": decision.candidates.clone().unwrap_or_else(|| json!([])),
+    })
+}
+
+/// A URL that takes exactly this many bytes of this type under this key.
+async fn presigned(billing: &Billing, key: &str, request: &Request) -> Result<String, Problem> {
     let failed = |error: &dyn std::error::Error| {
         tracing::error!(error = %error, "no upload URL can be signed");
         Problem::unavailable(2)
     };
     let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| failed(&error))?;
-    let request = billing
+    let signed = billing
         .s3
         .put_object()
         .bucket(&billing.uploads_bucket)
         .key(key)
-        .content_type(CONTENT_TYPE)
-        .content_length(i64::from(size_bytes))
+        .content_type(&request.content_type)
+        .content_length(i64::from(request.size_bytes))
         .presigned(lifetime)
         .await
         .map_err(|error| failed(&error))?;
-    Ok(request.uri().to_owned())
+    Ok(signed.uri().to_owned())
 }
 
 fn parse(body: &[u8]) -> Result<Request, Problem> {
     let mut fields = Fields::parse(body)?;
-    let named = fields.text("kind", 1, KIND_LENGTH_MAX);
-    let kind = named.and_then(|name| {
-        let known = KINDS.into_iter().find(|kind| kind.as_str() == name);
-        if known.is_none() {
-            fields.problem("kind", format!("must be one of {}", KINDS.map(UploadKind::as_str).join(", ")));
-        }
-        known
-    });
+    let kind = fields.required::<UploadKind>("kind");
     let client_id = fields.optional("client_id");
-    let size_bytes = fields.count("size_bytes", FILE_BYTES_MAX);
+    let size_bytes = fields.count("size_bytes", kind.map_or(STATEMENT_BYTES_MAX, UploadKind::bytes_max));
+    let content_type =
+        fields.optional_text("content_type", TYPE_LENGTH_MAX).unwrap_or_else(|| FILE_TYPES[0].to_owned());
+    let is_picture = PICTURE_TYPES.contains(&content_type.as_str());
+    if !is_picture && !FILE_TYPES.contains(&content_type.as_str()) {
+        let known: Vec<&str> = FILE_TYPES.into_iter().chain(PICTURE_TYPES).collect();
+        fields.problem("content_type", format!("must be one of {}", known.join(", ")));
+    }
+    let options = fields.value("csv").unwrap_or_else(|| json!({}));
+    if let Err(error) = serde_json::from_value::<CsvOptions>(options.clone()) {
+        fields.problem("csv", error);
+    }
+    let typed = fields.value("payments").map(|payments| json!({"payments": payments}));
+    if is_picture && (typed.is_none() || kind == Some(UploadKind::BankStatement)) {
+        fields.problem("payments", "type in the payments that the picture shows; a statement cannot be a picture");
+    }
+    if let Some(typed) = &typed {
+        if is_picture {
+            check_typed(&mut fields, typed);
+        } else {
+            fields.problem("payments", "are typed in beside a picture only; this file tells them itself");
+        }
+    }
     fields.finish()?;
     match (kind, size_bytes) {
-        (Some(kind), Some(size_bytes)) => Ok(Request { kind, client_id, size_bytes }),
+        (Some(kind), Some(size_bytes)) => Ok(Request { kind, client_id, size_bytes, content_type, options, typed }),
         // A member that is None has left a problem behind, and `finish` has refused.
         _ => Err(Problem::invalid(Vec::new())),
+    }
+}
+
+/// What is typed in is read as a file of confirmations is.
+fn check_typed(fields: &mut Fields, typed: &Value) {
+    let text = typed.to_string();
+    let mut count = 0;
+    let read = ConfirmationReader::open(text.as_bytes(), &CsvOptions::default()).and_then(|mut reader| {
+        while reader.next_confirmation()?.is_some() {
+            count += 1;
+        }
+        Ok(())
+    });
+    if let Err(error) = read {
+        fields.problem("payments", error);
+    } else if count > TYPED_MAX {
+        fields.problem("payments", format!("are more than {TYPED_MAX}; upload a file"));
     }
 }

@@ -10,6 +10,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// Where commands go.
     pub payments_queue_url: String,
+    /// Where notifications come from.
+    pub uploads_queue_url: String,
     /// Where notifications that cannot succeed are parked.
     pub dead_letter_queue_url: String,
 }
@@ -22,7 +24,9 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
+        let uploads_queue_url = settings.required("UPLOADS_QUEUE_URL");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
-        settings.finish_with(database).map(|database| Self { database, payments_queue_url, dead_letter_queue_url })
+        let database = settings.finish_with(database)?;
+        Ok(Self { database, payments_queue_url, uploads_queue_url, dead_letter_queue_url })
     }
 }

@@ -1,18 +1,22 @@
 //! From S3's notifications to verdicts.
 
+use std::time::{Duration, SystemTime};
+
 use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use aws_sdk_s3::operation::get_object::GetObjectError;
+use chrono::{DateTime, Utc};
 use lambda_runtime::LambdaEvent;
+use quittance_domain::upload::UploadStatus;
 use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::parking::DeadLetterQueue;
-use quittance_store::uploads::{self, FILE_BYTES_MAX};
+use quittance_store::uploads::{self, Upload};
 use quittance_store::{Database, StoreError};
 use serde_json::Value;
 
-use crate::import::{ImportError, import, refuse};
+use crate::file::{NoCopy, copy};
+use crate::import::{Ended, ImportError, import, refuse};
 
 /// What the importer works with.
 #[derive(Clone)]
@@ -23,8 +27,22 @@ pub struct Importer {
     pub s3: aws_sdk_s3::Client,
     /// Where commands go.
     pub payments_queue: CommandQueue,
+    /// Where the notifications come from.
+    pub uploads_queue: CommandQueue,
     /// Where notifications that cannot succeed go.
     pub dead_letters: DeadLetterQueue,
+}
+
+/// What stands in the way of a notification.
+enum Obstacle {
+    Verdict(Verdict),
+    Error(BatchError),
+}
+
+impl From<StoreError> for Obstacle {
+    fn from(error: StoreError) -> Self {
+        Self::Error(BatchError::of(&error, error.is_outage(), error.is_conflict()))
+    }
 }
 
 impl Importer {
@@ -33,10 +51,23 @@ impl Importer {
     /// # Errors
     /// [`Outage`] while the database is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
-        consume_records(event, &self.dead_letters, async |record: &Record| self.process(record).await).await
+        let deadline = event.context.deadline();
+        let receipts: Vec<_> = event.payload.records.iter().map(receipt).collect();
+        let response =
+            consume_records(event, &self.dead_letters, async |record: &Record| self.process(record, deadline).await)
+                .await?;
+        // What is paused goes on at once, instead of after the queue's own time.
+        for failure in &response.batch_item_failures {
+            let receipt = receipts.iter().flatten().find(|(id, _)| *id == failure.item_identifier);
+            let Some((id, handle)) = receipt else { continue };
+            if let Err(error) = self.uploads_queue.come_back_after(handle, PAUSE_SECONDS).await {
+                tracing::warn!(message.id = id, error, "comes back after the queue's own time");
+            }
+        }
+        Ok(response)
     }
 
-    async fn process(&self, record: &Record) -> Result<Verdict, BatchError> {
+    async fn process(&self, record: &Record, deadline: SystemTime) -> Result<Verdict, BatchError> {
         let Ok(body) = serde_json::from_str::<Value>(&record.body) else {
             return Ok(Verdict::Park(malformed("the body is not JSON")));
         };
@@ -48,63 +79,79 @@ impl Importer {
             return Ok(Verdict::Park(malformed("the body is not a notification of S3")));
         };
         for object in &notification.records {
-            if let Some(verdict) = self.import_object(object).await? {
-                return Ok(verdict);
+            match self.import_object(object, deadline).await {
+                Ok(()) => {}
+                Err(Obstacle::Verdict(verdict)) => return Ok(verdict),
+                Err(Obstacle::Error(error)) => return Err(error),
             }
         }
         Ok(Verdict::Done)
     }
 
-    /// Imports one object; a verdict only if it stands in the way of the message.
-    async fn import_object(&self, object: &S3EventRecord) -> Result<Option<Verdict>, BatchError> {
+    async fn import_object(&self, object: &S3EventRecord, deadline: SystemTime) -> Result<(), Obstacle> {
         let (Some(bucket), Some(key)) = (&object.s3.bucket.name, &object.s3.object.key) else {
-            return Ok(Some(Verdict::Park(malformed("the notification names no object"))));
+            return Err(Obstacle::Verdict(Verdict::Park(malformed("the notification names no object"))));
         };
-        let Some(upload) = uploads::find_by_key(&self.database, key).await.map_err(store_error)? else {
+        let Some(upload) = uploads::find_by_key(&self.database, key).await? else {
             let reason = format!("nobody announced the file {key}");
-            return Ok(Some(Verdict::Park(Refusal { code: "unknown_upload", reason })));
+            return Err(Obstacle::Verdict(Verdict::Park(Refusal { code: "unknown_upload", reason })));
         };
-        if upload.status != "awaiting_file" {
-            return Ok(None);
+        if matches!(upload.status, UploadStatus::Accepted | UploadStatus::Refused) {
+            return Ok(());
         }
-        let imported = match self.read(bucket, key).await.map_err(BatchError::Spoiled)? {
-            Some(file) => import(&self.database, &self.payments_queue, &upload, &file).await,
-            None => {
-                let reason = format!("a file has at most {FILE_BYTES_MAX} bytes");
-                refuse(&self.database, &upload, &reason).await.map_err(ImportError::from)
+        let until = DateTime::<Utc>::from(deadline + LEASE_MARGIN);
+        if !uploads::lease(&self.database, upload.id, until).await? {
+            return Err(Obstacle::Verdict(Verdict::Wait(format!("{} is being read", upload.id))));
+        }
+        // Read again under the lease: who had it before may have ended it.
+        let upload = uploads::find(&self.database, upload.id, None).await?.unwrap_or(upload);
+        let ended = self.go_on(&upload, (bucket, key), deadline).await;
+        uploads::release(&self.database, upload.id).await?;
+        match ended {
+            Ok(Ended::Finished) => Ok(()),
+            Ok(Ended::Paused) => {
+                Err(Obstacle::Verdict(Verdict::Wait(format!("{} goes on in the next invocation", upload.id))))
             }
-        };
-        imported.map(|()| None).map_err(|error| match error {
-            ImportError::Store(error) => store_error(error),
-            ImportError::Service(reason) => BatchError::Spoiled(format!("upload {}: {reason}", upload.id)),
-        })
+            Err(obstacle) => Err(obstacle),
+        }
     }
 
-    /// The object's bytes; none if there are too many.
-    async fn read(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, String> {
-        let answer = self.s3.get_object().bucket(bucket).key(key).send().await;
-        let object =
-            answer.map_err(|error| format!("file {key} cannot be read: {}", kind(&error.into_service_error())))?;
-        let is_small = object
-            .content_length()
-            .and_then(|length| u32::try_from(length).ok())
-            .is_some_and(|length| length <= FILE_BYTES_MAX);
-        if !is_small {
-            return Ok(None);
-        }
-        let bytes = object.body.collect().await.map_err(|error| format!("file {key} broke off: {error}"))?;
-        Ok(Some(bytes.to_vec()))
+    /// Copies the file and hands on what is left of it.
+    async fn go_on(&self, upload: &Upload, object: (&str, &str), deadline: SystemTime) -> Result<Ended, Obstacle> {
+        let etag = upload.progress.as_ref().map(|progress| progress.etag.as_str());
+        let copied = match copy(&self.s3, object, etag, upload.kind.bytes_max()).await {
+            Ok(copied) => copied,
+            Err(NoCopy::TooLarge) => {
+                let reason = format!("the file is too large: it may have {} bytes", upload.kind.bytes_max());
+                refuse(&self.database, upload, &reason).await?;
+                return Ok(Ended::Finished);
+            }
+            Err(NoCopy::Replaced) => {
+                let reason = format!("the file of {} is not the one that was checked", upload.id);
+                return Err(Obstacle::Verdict(Verdict::Park(Refusal { code: "replaced_file", reason })));
+            }
+            Err(NoCopy::Away(reason)) => return Err(Obstacle::Error(BatchError::Spoiled(reason))),
+        };
+        let imported = import(&self.database, &self.payments_queue, upload, copied, deadline).await;
+        imported.map_err(|error| match error {
+            ImportError::Store(error) => Obstacle::from(error),
+            ImportError::Service(reason) => {
+                Obstacle::Error(BatchError::Spoiled(format!("upload {}: {reason}", upload.id)))
+            }
+        })
     }
 }
 
-fn kind(error: &GetObjectError) -> String {
-    error.meta().code().unwrap_or("no answer").to_owned()
+/// A paused import goes on after so many seconds: not at once, so that one that fails does not spin.
+const PAUSE_SECONDS: i32 = 5;
+
+/// Whoever has a lease may end a little after its deadline, by another clock.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
+fn receipt(message: &aws_lambda_events::event::sqs::SqsMessage) -> Option<(String, String)> {
+    Some((message.message_id.clone()?, message.receipt_handle.clone()?))
 }
 
 fn malformed(reason: &str) -> Refusal {
     Refusal { code: "malformed", reason: reason.to_owned() }
-}
-
-fn store_error(error: StoreError) -> BatchError {
-    BatchError::of(&error, error.is_outage(), error.is_conflict())
 }

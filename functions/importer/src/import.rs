@@ -1,22 +1,43 @@
-//! One file: read, parse, hand on, note the outcome.
+//! One file: checked whole, then handed on chunk by chunk.
 
-use chrono::{NaiveTime, Utc};
-use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
-use quittance_domain::fact::{Door, FactKind};
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use quittance_domain::command::{InvoiceHint, PaymentCommand};
 use quittance_domain::id::AuditId;
+use quittance_domain::upload::LineOutcome;
+use quittance_formats::{Movement, ReadError};
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_store::audit::{self, AuditRecord, Json};
-use quittance_store::uploads::{self, Upload, UploadKind, UploadLine};
+use quittance_store::upload_lines::{self, LineDecision, LineFilter};
+use quittance_store::uploads::{self, Progress, Upload};
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::parse::{Line, parse};
+use crate::check::{Checked, check};
+use crate::claims;
+use crate::decide::{Decided, decide};
+use crate::evidence::{self, Names};
+use crate::file::Copy;
+use crate::lines::left_out;
+use crate::reading::{Chunk, Reading};
 
-/// The name in the envelopes' `source`.
-const FUNCTION: &str = "importer";
+/// So many lines are decided about with one set of queries, and handed on before the next.
+pub const CHUNK: usize = 500;
+
+/// A chunk is not begun with less time left.
+const TIME_RESERVE: Duration = Duration::from_secs(30);
+
+/// How an import ended for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every line has its outcome, or the file is refused.
+    Finished,
+    /// The time is up; the rest is for another invocation.
+    Paused,
+}
 
 /// Why a file was not dealt with; its notification comes back.
 #[derive(Debug, thiserror::Error)]
@@ -24,29 +45,16 @@ pub enum ImportError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// SQS or S3 failed.
+    /// SQS, S3 or the disk failed.
     #[error("{0}")]
     Service(String),
 }
 
-/// Hands every line of the file on, or refuses it whole.
-///
-/// # Errors
-/// [`ImportError`]; repeating is safe.
-pub async fn import(
-    database: &Database,
-    queue: &CommandQueue,
-    upload: &Upload,
-    file: &[u8],
-) -> Result<(), ImportError> {
-    let digest = hex::encode(Sha256::digest(file));
-    let lines = match parse(upload.kind, file) {
-        Ok(lines) => lines,
-        Err(broken) => return Ok(refuse(database, upload, &broken.to_string()).await?),
-    };
-    let commands: Vec<_> = lines.iter().map(|line| command(upload, &digest, line)).collect();
-    queue.send(&commands).await.map_err(ImportError::Service)?;
-    Ok(accept(database, upload, &digest, &lines).await?)
+impl From<ReadError> for ImportError {
+    /// The file was checked whole: it can be read, so that the disk is to blame.
+    fn from(error: ReadError) -> Self {
+        Self::Service(error.to_string())
+    }
 }
 
 /// Refuses a file whole.
@@ -62,20 +70,147 @@ pub async fn refuse(database: &Database, upload: &Upload, reason: &str) -> Resul
     Ok(())
 }
 
-async fn accept(database: &Database, upload: &Upload, digest: &str, lines: &[Line]) -> Result<(), StoreError> {
-    let taken: Vec<UploadLine> = lines
-        .iter()
-        .map(|line| UploadLine {
-            line: i32::try_from(line.line).unwrap_or(i32::MAX),
-            transaction_id: line.transaction_id.to_string(),
-            amount: line.amount.into(),
-        })
-        .collect();
+/// Checks a file if that was not done, and hands on its lines from where the last invocation ended.
+///
+/// # Errors
+/// [`ImportError`]; repeating is safe.
+pub async fn import(
+    database: &Database,
+    queue: &CommandQueue,
+    upload: &Upload,
+    copied: Copy,
+    deadline: SystemTime,
+) -> Result<Ended, ImportError> {
+    let (progress, mut reading) = match &upload.progress {
+        Some(progress) => (progress.clone(), Reading::resume(upload, copied.file, progress)?),
+        None => match check(upload, copied)? {
+            Checked::Sound(progress, reading) => {
+                begin(database, upload, &progress).await?;
+                (progress, reading)
+            }
+            Checked::Refused(reason) => {
+                refuse(database, upload, &reason).await?;
+                return Ok(Ended::Finished);
+            }
+        },
+    };
+    let mut done = progress.lines_done;
+    loop {
+        if SystemTime::now() + TIME_RESERVE > deadline {
+            return Ok(Ended::Paused);
+        }
+        let chunk = reading.chunk(CHUNK)?;
+        let Some(last) = chunk.last() else { break };
+        let commands = hand_over(database, upload, &progress.digest, &chunk, reading.is_csv()).await?;
+        queue.send(&commands).await.map_err(ImportError::Service)?;
+        done = last;
+        uploads::advance(database, upload.id, done, &reading.checkpoint()).await?;
+    }
+    accept(database, upload, done).await?;
+    Ok(Ended::Finished)
+}
+
+/// Notes that a file can be read whole; the next step hands it on.
+async fn begin(database: &Database, upload: &Upload, progress: &Progress) -> Result<(), StoreError> {
     let mut transaction = database.begin().await?;
-    uploads::accept(&mut transaction, upload.id, digest, &taken).await?;
-    let after = json!({"status": "accepted", "lines": lines.len(), "digest": digest});
-    audit::append(&mut transaction, &[audit_record(upload, "upload.accepted", "every line can be used", after)])
+    uploads::begin(&mut transaction, upload.id, progress).await?;
+    let after = json!({"status": "importing", "lines": progress.lines_total, "digest": progress.digest, "format": progress.format});
+    audit::append(&mut transaction, &[audit_record(upload, "upload.checked", "every line can be used", after)]).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn accept(database: &Database, upload: &Upload, lines: u64) -> Result<(), StoreError> {
+    let mut transaction = database.begin().await?;
+    uploads::accept(&mut transaction, upload.id).await?;
+    let after = json!({"status": "accepted", "lines": lines});
+    audit::append(&mut transaction, &[audit_record(upload, "upload.accepted", "every line has its outcome", after)])
         .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Decides about a chunk, notes it, and gives what is to be sent.
+async fn hand_over(
+    database: &Database,
+    upload: &Upload,
+    digest: &str,
+    chunk: &Chunk,
+    is_csv: bool,
+) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
+    match chunk {
+        Chunk::Movements(movements) => hand_over_movements(database, upload, movements, is_csv).await,
+        Chunk::Confirmations(confirmations) => {
+            let claims = claims::claims(upload, digest, confirmations);
+            let lines: Vec<_> = claims.iter().map(|claim| claim.line.clone()).collect();
+            let mut transaction = database.begin().await?;
+            upload_lines::insert(&mut transaction, upload.id, &lines).await?;
+            transaction.commit().await?;
+            let command = |claim: claims::Claim| {
+                evidence::command(upload, &claim.line, claim.names, claim.invoice.into_iter().collect())
+            };
+            Ok(claims.into_iter().filter_map(command).collect())
+        }
+    }
+}
+
+async fn hand_over_movements(
+    database: &Database,
+    upload: &Upload,
+    movements: &[Movement],
+    is_csv: bool,
+) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
+    let before = decided_before(database, upload, movements).await?;
+    let known: Vec<u64> = before.keys().copied().collect();
+    let mut decided = decide(database, upload, movements, is_csv, before).await?;
+    let is_new = |decided: &&mut Decided| !known.contains(&decided.line.line);
+    if known.len() < decided.len() {
+        commit(database, upload, decided.iter_mut().filter(is_new).collect()).await?;
+    }
+    let command = |decided: Decided| {
+        let movement = decided.movement?;
+        let hints = decided.line.decision.invoices.iter().copied().map(InvoiceHint::Id).collect();
+        let names = Names { event_id: format!("bank:{movement}"), movement };
+        evidence::command(upload, &decided.line, names, hints)
+    };
+    Ok(decided.into_iter().filter_map(command).collect())
+}
+
+/// What an earlier invocation decided about a chunk before it ended.
+async fn decided_before(
+    database: &Database,
+    upload: &Upload,
+    movements: &[Movement],
+) -> Result<BTreeMap<u64, LineDecision>, StoreError> {
+    let (Some(first), Some(last)) = (movements.first(), movements.last()) else { return Ok(BTreeMap::new()) };
+    let filter = LineFilter { outcome: None, after: Some(first.number.saturating_sub(1)) };
+    let limit = i64::try_from(movements.len()).unwrap_or(i64::MAX);
+    let lines = upload_lines::list(database, upload.id, filter, limit).await?;
+    let lines = lines.into_iter().map(|view| view.line).filter(|line| line.line <= last.number);
+    Ok(lines.map(|line| (line.line, line.decision)).collect())
+}
+
+/// Notes decisions, but for lines whose movement another line told of first: those are left out.
+async fn commit(database: &Database, upload: &Upload, mut decided: Vec<&mut Decided>) -> Result<(), StoreError> {
+    let is_taken = |decided: &&mut Decided| decided.line.decision.transaction_id.is_some();
+    let movement = |decided: &&mut Decided| Some((decided.movement.clone()?, decided.line.line));
+    let movements: Vec<(String, u64)> = decided.iter().filter(|one| is_taken(one)).filter_map(movement).collect();
+    let mut transaction = database.begin().await?;
+    let taken = upload_lines::take_movements(&mut transaction, upload.id, &movements).await?;
+    let told_before: Vec<String> =
+        movements.iter().filter(|(_, line)| !taken.contains(line)).map(|(movement, _)| movement.clone()).collect();
+    if !told_before.is_empty() {
+        let first = upload_lines::first_told(&mut transaction, &told_before).await?;
+        for decided in &mut decided {
+            let told = decided.movement.as_ref().filter(|_| !taken.contains(&decided.line.line));
+            if let Some((other, line)) = told.and_then(|movement| first.get(movement)) {
+                let reason = format!("told before, by line {line} of {other}");
+                decided.line.decision = left_out(LineOutcome::Duplicate, reason);
+            }
+        }
+    }
+    let lines: Vec<_> = decided.iter().map(|decided| decided.line.clone()).collect();
+    upload_lines::insert(&mut transaction, upload.id, &lines).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -87,37 +222,8 @@ fn audit_record(upload: &Upload, action: &'static str, reason: &str, after: Valu
         action,
         subject: upload.id.to_string(),
         reason: reason.to_owned(),
-        before: Json::of(&json!({"status": upload.status})),
+        before: Json::of(&json!({"status": upload.status.as_str()})),
         after: Json::of(&after),
         correlation_id: upload.id.to_string(),
     }
-}
-
-/// The command that a line becomes. Its event id holds the file's digest: importing a file twice adds nothing.
-fn command(upload: &Upload, digest: &str, line: &Line) -> CloudEvent<PaymentCommand> {
-    let (kind, door) = match upload.kind {
-        UploadKind::PaymentConfirmation => (FactKind::Claim, Door::Confirmation),
-        // Uploaded by staff, not signed by the bank: as good as captured, not settled.
-        UploadKind::BankStatement => (FactKind::Capture, Door::Bank),
-    };
-    let speaker = upload.client_id.map_or_else(|| "bank".to_owned(), |client_id| client_id.to_string());
-    let evidence = Evidence {
-        transaction_id: line.transaction_id.clone(),
-        provider: line.provider.clone(),
-        kind,
-        amount: line.amount,
-        door,
-        event_id: format!("{speaker}:{digest}:{}", line.line),
-        movement: line.bank_reference.clone().unwrap_or_else(|| line.transaction_id.to_string()),
-        invoice: line.invoice_number.clone().map(InvoiceHint::Number),
-        further_invoices: Vec::new(),
-        payment_id: None,
-        references: Vec::new(),
-        client_id: upload.client_id,
-        actor: format!("upload:{}#{}", upload.id, line.line),
-        reason: None,
-        occurred_at: line.day.and_time(NaiveTime::MIN).and_utc(),
-    };
-    let subject = line.transaction_id.to_string();
-    CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, Utc::now(), upload.id.to_string(), PaymentCommand::of(evidence))
 }

@@ -19,6 +19,7 @@ async fn main() -> Result<(), Error> {
         database: Database::new(config.database, &aws),
         s3: aws::s3(&aws),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
+        uploads_queue: CommandQueue::new(&aws, config.uploads_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(importer.handle(event).await?))).await

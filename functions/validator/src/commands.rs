@@ -78,6 +78,9 @@ impl ClaimRequest {
             let named = TransactionId::namespaced(provider, reference.as_str());
             named.map_err(|error| fields.problem("transaction_id", error)).ok()
         });
+        if transaction_id.as_ref().is_some_and(TransactionId::is_bank_line) {
+            fields.problem("transaction_id", "is a name of a bank statement's line; call the payment otherwise");
+        }
         let invoice_id = fields.required("invoice_id");
         let amount = fields.money("amount");
         let payment_method = fields.optional_text("payment_method", PAYMENT_METHOD_LENGTH_MAX);

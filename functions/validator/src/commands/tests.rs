@@ -17,6 +17,16 @@ fn a_claim_enters_its_providers_namespace() {
 }
 
 #[test]
+fn nobody_claims_a_line_of_a_bank_statement() {
+    for name in ["bank-1", "manual:bank-1"] {
+        let body = format!(
+            r#"{{"transaction_id":"{name}","provider":"manual","invoice_id":"inv_00000000000000000000000000000001","amount":{{"value":"1.00","currency":"EUR"}}}}"#
+        );
+        assert_eq!(ClaimRequest::parse(body.as_bytes()).unwrap_err().status(), 400, "{name}");
+    }
+}
+
+#[test]
 fn wrong_scales_signs_and_absurd_amounts_are_refused() {
     for amount in [
         r#"{"value":"10.5","currency":"JPY"}"#,

@@ -1,0 +1,156 @@
+//! What bank lines may pay: invoices, claims, and who the payers are. Read without locks: the processor decides again.
+
+use chrono::NaiveDate;
+use quittance_domain::id::{ClientId, InvoiceId, PaymentId};
+use quittance_domain::invoice::InvoiceStatus;
+use quittance_domain::matching::{Claim, Debt};
+use quittance_domain::money::Money;
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use crate::database::Database;
+use crate::error::{StoreError, money};
+
+const TABLE: &str = "billing.invoices";
+
+struct Row {
+    id: Uuid,
+    client_id: Uuid,
+    client: String,
+    number: Option<String>,
+    currency: String,
+    total: Decimal,
+    paid_amount: Decimal,
+    status: String,
+    issued_on: Option<NaiveDate>,
+}
+
+impl Row {
+    /// None for a draft, which nobody can pay.
+    fn debt(self) -> Result<Option<Debt>, StoreError> {
+        let (Some(number), Some(issued_on)) = (self.number, self.issued_on) else { return Ok(None) };
+        let status: InvoiceStatus = self.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
+        let total = money(TABLE, self.total, &self.currency)?;
+        let paid = money(TABLE, self.paid_amount, &self.currency)?;
+        let left = total.checked_sub(paid).map_err(|error| StoreError::corrupt(TABLE, error))?;
+        let is_void = status == InvoiceStatus::Void;
+        Ok(Some(Debt {
+            invoice_id: InvoiceId::from_uuid(self.id),
+            number,
+            client_id: ClientId::from_uuid(self.client_id),
+            client: self.client,
+            total,
+            outstanding: if is_void { Money::zero(total.currency()) } else { left },
+            issued_on,
+        }))
+    }
+}
+
+fn debts(rows: Vec<Row>) -> Result<Vec<Debt>, StoreError> {
+    rows.into_iter().filter_map(|row| row.debt().transpose()).collect()
+}
+
+/// Issued invoices by their numbers' keys, and by their ids.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -> Result<Vec<Debt>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select invoices.id, client_id, name as client, number, currency, total, paid_amount, status, issued_on
+         from billing.invoices join billing.clients on clients.id = client_id
+         where upper(regexp_replace(number, '[^A-Za-z0-9]', '', 'g')) = any($1) or invoices.id = any($2)",
+        numbers,
+        &ids,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    debts(rows)
+}
+
+/// Open invoices of clients who bear a payer's name, about exactly what the payer paid.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn of_payers(database: &Database, payers: &[(String, Money)]) -> Result<Vec<Debt>, StoreError> {
+    let names: Vec<String> = payers.iter().map(|(name, _)| name.clone()).collect();
+    let amounts: Vec<Decimal> = payers.iter().map(|(_, amount)| amount.amount()).collect();
+    let currencies: Vec<String> = payers.iter().map(|(_, amount)| amount.currency().to_string()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select distinct invoices.id, client_id, clients.name as client, number, invoices.currency, total, paid_amount,
+             status, issued_on
+         from unnest($1::text[], $2::numeric[], $3::text[]) as payer (name_key, amount, currency)
+             join billing.clients using (name_key)
+             join billing.invoices on client_id = clients.id and status in ('open', 'partially_paid')
+                 and invoices.currency = payer.currency and total - paid_amount = payer.amount",
+        &names,
+        &amounts,
+        &currencies,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    debts(rows)
+}
+
+/// Clients by their names' keys.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn clients_by_name(database: &Database, names: &[String]) -> Result<Vec<(String, ClientId)>, StoreError> {
+    let rows =
+        sqlx::query!("select name_key, id from billing.clients where name_key = any($1) and name_key <> ''", names)
+            .fetch_all(database.pool().await?)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.name_key, ClientId::from_uuid(row.id))).collect())
+}
+
+/// Clients whose invoices were paid from an account before.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn clients_by_account(
+    database: &Database,
+    accounts: &[String],
+) -> Result<Vec<(String, ClientId)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select distinct payer_account as "account!", payments.client_id as "client_id!"
+         from billing.upload_lines as lines
+             join payments.payment_references on reference = lines.transaction_id
+             join payments.payments on payments.id = payment_references.payment_id
+         where payer_account = any($1) and outcome = 'matched' and payments.client_id is not null"#,
+        accounts,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.account, ClientId::from_uuid(row.client_id))).collect())
+}
+
+/// Payments by bank transfer that were only claimed, by the names that the payers gave them.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn claims(database: &Database, names: &[String]) -> Result<Vec<Claim>, StoreError> {
+    let references: Vec<String> = names.iter().map(|name| format!("manual:{name}")).collect();
+    let rows = sqlx::query!(
+        r#"select payments.id, reference, amount as "amount!", currency as "currency!", invoice_id as "invoice_id!"
+         from payments.payment_references join payments.payments on payments.id = payment_id
+         where reference = any($1) and status = 'pending' and merged_into is null
+             and amount is not null and invoice_id is not null"#,
+        &references,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let name = row.reference.split_once(':').map_or(row.reference.as_str(), |(_, name)| name);
+            Ok(Claim {
+                payment_id: PaymentId::from_uuid(row.id),
+                name: name.to_owned(),
+                amount: money("payments.payments", row.amount, &row.currency)?,
+                invoice_id: InvoiceId::from_uuid(row.invoice_id),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,330 @@
+//! `billing.upload_lines`: what became of each line of a file; `billing.bank_movements`: each movement of money once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use quittance_domain::id::{InvoiceId, PaymentId, TransactionId, UploadId};
+use quittance_domain::money::Money;
+use quittance_domain::payment::PaymentStatus;
+use quittance_domain::upload::LineOutcome;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::database::{Database, Transaction};
+use crate::error::{StoreError, money};
+
+const TABLE: &str = "billing.upload_lines";
+
+/// A line and what was decided about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadLine {
+    /// Its number in the file, from 1.
+    pub line: u64,
+    /// Where it stands, for people.
+    pub place: String,
+    /// What tells a bank line apart from others.
+    pub identity: Option<String>,
+    /// How much.
+    pub amount: Money,
+    /// The day it was booked or paid.
+    pub booked_on: Option<NaiveDate>,
+    /// Our account.
+    pub account: Option<String>,
+    /// Who paid.
+    pub payer: Option<String>,
+    /// From which account.
+    pub payer_account: Option<String>,
+    /// The payer's own name of the transfer.
+    pub end_to_end_id: Option<String>,
+    /// The text that came with it.
+    pub remittance: Option<String>,
+    /// What was decided.
+    pub decision: LineDecision,
+}
+
+/// What was decided about a line; handed on again, it is the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineDecision {
+    /// What became of it.
+    pub outcome: LineOutcome,
+    /// The payment that it was handed on as; none if it was left out.
+    pub transaction_id: Option<TransactionId>,
+    /// The invoices that it pays, in their order.
+    pub invoices: Vec<InvoiceId>,
+    /// The claim that it proves.
+    pub payment_id: Option<PaymentId>,
+    /// How sure the match is, of 100.
+    pub score: Option<u8>,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// What staff may choose from, as JSON.
+    pub candidates: Option<Value>,
+}
+
+/// Notes lines with what was decided about them. Those that are noted already stay.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[UploadLine]) -> Result<(), StoreError> {
+    let text = |value: fn(&UploadLine) -> Option<&String>| -> Vec<Option<String>> {
+        lines.iter().map(|line| value(line).cloned()).collect()
+    };
+    // Arrays in arrays do not go through `unnest`: the invoices of a line are one text.
+    let invoices = |line: &UploadLine| {
+        let ids: Vec<String> = line.decision.invoices.iter().map(|id| id.as_uuid().to_string()).collect();
+        format!("{{{}}}", ids.join(","))
+    };
+    let name = |line: &UploadLine| line.decision.transaction_id.as_ref().map(ToString::to_string);
+    sqlx::query!(
+        "insert into billing.upload_lines (
+             upload_id, line, place, amount, currency, booked_on, account, payer, payer_account, end_to_end_id, remittance,
+             outcome, transaction_id, invoices, payment_id, score, reason, candidates, identity
+         )
+         select $1, line, place, amount, currency, booked_on, account, payer, payer_account, end_to_end_id, remittance,
+             outcome, transaction_id, invoices::uuid[], payment_id, score, reason, candidates, identity
+         from unnest(
+             $2::bigint[], $3::text[], $4::numeric[], $5::text[], $6::date[], $7::text[], $8::text[], $9::text[],
+             $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::smallint[], $17::text[],
+             $18::jsonb[], $19::text[]
+         ) as given (
+             line, place, amount, currency, booked_on, account, payer, payer_account, end_to_end_id, remittance, outcome,
+             transaction_id, invoices, payment_id, score, reason, candidates, identity
+         )
+         on conflict (upload_id, line) do nothing",
+        upload.as_uuid(),
+        &lines.iter().map(|line| number(line.line)).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.place.clone()).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.amount.amount()).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.amount.currency().to_string()).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.booked_on).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &text(|line| line.account.as_ref()) as &[Option<String>],
+        &text(|line| line.payer.as_ref()) as &[Option<String>],
+        &text(|line| line.payer_account.as_ref()) as &[Option<String>],
+        &text(|line| line.end_to_end_id.as_ref()) as &[Option<String>],
+        &text(|line| line.remittance.as_ref()) as &[Option<String>],
+        &lines.iter().map(|line| line.decision.outcome.to_string()).collect::<Vec<_>>(),
+        &lines.iter().map(name).collect::<Vec<_>>() as &[Option<String>],
+        &lines.iter().map(invoices).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.decision.payment_id.map(PaymentId::as_uuid)).collect::<Vec<_>>() as &[Option<Uuid>],
+        &lines.iter().map(|line| line.decision.score.map(i16::from)).collect::<Vec<_>>() as &[Option<i16>],
+        &text(|line| line.decision.reason.as_ref()) as &[Option<String>],
+        &lines.iter().map(|line| line.decision.candidates.clone()).collect::<Vec<_>>() as &[Option<Value>],
+        &text(|line| line.identity.as_ref()) as &[Option<String>],
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// How many lines of an upload before one tell of each of these identities.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn count_before(
+    database: &Database,
+    upload: UploadId,
+    line: u64,
+    identities: &[String],
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select identity as "identity!", count(*) as "count!" from billing.upload_lines
+         where upload_id = $1 and line < $2 and identity = any($3) group by identity"#,
+        upload.as_uuid(),
+        number(line),
+        identities,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    let count = |count: i64| u64::try_from(count).map_err(|error| StoreError::corrupt(TABLE, error));
+    rows.into_iter().map(|row| Ok((row.identity, count(row.count)?))).collect()
+}
+
+/// PostgreSQL counts lines with a sign.
+fn number(line: u64) -> i64 {
+    i64::try_from(line).unwrap_or(i64::MAX)
+}
+
+/// Takes movements of money for lines of an upload, and waits for whoever takes one of them at the same moment. Returns
+/// the numbers of those lines that have theirs; the others tell what was told before.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn take_movements(
+    transaction: &mut Transaction,
+    upload: UploadId,
+    movements: &[(String, u64)],
+) -> Result<BTreeSet<u64>, StoreError> {
+    let mut sorted: Vec<&(String, u64)> = movements.iter().collect();
+    // Two files that tell of the same movements wait for each other in one order.
+    sorted.sort();
+    let identities: Vec<&str> = sorted.iter().map(|(identity, _)| identity.as_str()).collect();
+    let numbers: Vec<i64> = sorted.iter().map(|(_, line)| number(*line)).collect();
+    let taken = sqlx::query_scalar!(
+        "insert into billing.bank_movements (identity, upload_id, line)
+         select identity, $1, line from unnest($2::text[], $3::bigint[]) as given (identity, line)
+         on conflict (identity) do nothing returning line",
+        upload.as_uuid(),
+        &identities as &[&str],
+        &numbers,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    taken.into_iter().map(|line| u64::try_from(line).map_err(|error| StoreError::corrupt(TABLE, error))).collect()
+}
+
+/// A line as readers see it.
+#[derive(Debug, Clone)]
+pub struct LineView {
+    /// The line.
+    pub line: UploadLine,
+    /// Where its payment stands; none while it is on its way to the processor.
+    pub payment_status: Option<PaymentStatus>,
+}
+
+/// Which lines a reader wants.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LineFilter {
+    /// Only with this outcome.
+    pub outcome: Option<LineOutcome>,
+    /// Only those after this one.
+    pub after: Option<u64>,
+}
+
+/// Lists lines of an upload in their order.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn list(
+    database: &Database,
+    upload: UploadId,
+    filter: LineFilter,
+    limit: i64,
+) -> Result<Vec<LineView>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select line, place, identity, lines.amount, lines.currency, booked_on, account, payer, payer_account, end_to_end_id,
+             remittance, outcome, lines.transaction_id, invoices, lines.payment_id, score, reason, candidates,
+             payments.status as "payment_status?"
+         from billing.upload_lines as lines
+             left join payments.payment_references on reference = lines.transaction_id
+             left join payments.payments on payments.id = payment_references.payment_id
+         where upload_id = $1 and line > $2 and ($3::text is null or outcome = $3) order by line limit $4"#,
+        upload.as_uuid(),
+        number(filter.after.unwrap_or_default()),
+        filter.outcome.map(LineOutcome::as_str),
+        limit,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt(TABLE, error);
+            let status = row.payment_status.as_deref().map(str::parse).transpose();
+            Ok(LineView {
+                payment_status: status.map_err(|error| corrupt(&error))?,
+                line: UploadLine {
+                    line: u64::try_from(row.line).map_err(|error| corrupt(&error))?,
+                    place: row.place,
+                    identity: row.identity,
+                    amount: money(TABLE, row.amount, &row.currency)?,
+                    booked_on: row.booked_on,
+                    account: row.account,
+                    payer: row.payer,
+                    payer_account: row.payer_account,
+                    end_to_end_id: row.end_to_end_id,
+                    remittance: row.remittance,
+                    decision: LineDecision {
+                        outcome: row.outcome.parse().map_err(|error| corrupt(&error))?,
+                        transaction_id: parsed(row.transaction_id)?,
+                        invoices: row.invoices.into_iter().map(InvoiceId::from_uuid).collect(),
+                        payment_id: row.payment_id.map(PaymentId::from_uuid),
+                        score: row.score.and_then(|score| u8::try_from(score).ok()),
+                        reason: row.reason,
+                        candidates: row.candidates,
+                    },
+                },
+            })
+        })
+        .collect()
+}
+
+/// How many lines of an upload have each outcome.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn counts(database: &Database, upload: UploadId) -> Result<Vec<(LineOutcome, u64)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select outcome, count(*) as "count!" from billing.upload_lines where upload_id = $1 group by outcome"#,
+        upload.as_uuid(),
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let outcome = row.outcome.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
+            Ok((outcome, u64::try_from(row.count).map_err(|error| StoreError::corrupt(TABLE, error))?))
+        })
+        .collect()
+}
+
+/// Which line told of each of these movements first.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn first_told(
+    transaction: &mut Transaction,
+    movements: &[String],
+) -> Result<BTreeMap<String, (UploadId, u64)>, StoreError> {
+    let rows = sqlx::query!(
+        "select identity, upload_id, line from billing.bank_movements where identity = any($1)",
+        movements,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let line = u64::try_from(row.line).map_err(|error| StoreError::corrupt(TABLE, error))?;
+            Ok((row.identity, (UploadId::from_uuid(row.upload_id), line)))
+        })
+        .collect()
+}
+
+fn parsed(name: Option<String>) -> Result<Option<TransactionId>, StoreError> {
+    name.map(|name| name.parse().map_err(|error| StoreError::corrupt(TABLE, error))).transpose()
+}
+
+/// Money that came in and that a later line may take back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// The payer's own name of the transfer.
+    pub end_to_end_id: String,
+    /// How much came.
+    pub amount: Money,
+    /// The payment.
+    pub transaction_id: TransactionId,
+}
+
+/// Finds what came in on bank lines under the payers' own names.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn originals(database: &Database, end_to_end_ids: &[String]) -> Result<Vec<Original>, StoreError> {
+    if end_to_end_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"select end_to_end_id as "end_to_end_id!", amount, currency, transaction_id as "transaction_id!"
+         from billing.upload_lines where end_to_end_id = any($1) and outcome in ('matched', 'unmatched')"#,
+        end_to_end_ids,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Original {
+                end_to_end_id: row.end_to_end_id,
+                amount: money(TABLE, row.amount, &row.currency)?,
+                transaction_id: row.transaction_id.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! The whole file is read before anything of it is handed on: it is taken whole or refused whole.
+
+use std::io::{Seek, SeekFrom};
+
+use quittance_formats::{Broken, Check, Item, Movement, ReadError, StatementSummary};
+use quittance_store::uploads::{Progress, Upload};
+
+use crate::file::Copy;
+use crate::import::ImportError;
+use crate::lines::meaning;
+use crate::reading::{Piece, Reading, attachment_refusal};
+
+/// The most lines of a file. A bank's largest customers have a million entries a day.
+pub(crate) const LINES_MAX: u64 = 2_000_000;
+
+/// What the check found.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    /// Every line can be used; where to begin.
+    Sound(Progress, Reading),
+    /// The file is refused, for a reason.
+    Refused(String),
+}
+
+/// Why a file cannot be used, or cannot be read now.
+enum Unfit {
+    Refused(String),
+    Away(String),
+}
+
+impl From<ReadError> for Unfit {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Broken(broken) => Self::Refused(broken.to_string()),
+            ReadError::Io(error) => Self::Away(error.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Unfit {
+    fn from(error: std::io::Error) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+/// Reads the file to its end.
+///
+/// # Errors
+/// [`ImportError::Service`] if the disk fails.
+pub(crate) fn check(upload: &Upload, copied: Copy) -> Result<Checked, ImportError> {
+    match read(upload, copied) {
+        Ok((progress, reading)) => Ok(Checked::Sound(progress, reading)),
+        Err(Unfit::Refused(reason)) => Ok(Checked::Refused(reason)),
+        Err(Unfit::Away(reason)) => Err(ImportError::Service(reason)),
+    }
+}
+
+fn read(upload: &Upload, copied: Copy) -> Result<(Progress, Reading), Unfit> {
+    let Copy { mut file, etag, digest } = copied;
+    if let Some(reason) = attachment_refusal(upload, &mut file)? {
+        return Err(Unfit::Refused(reason));
+    }
+    let mut reading = Reading::open(upload, file.try_clone()?)?;
+    let mut lines_total = 0_u64;
+    while let Some(piece) = reading.next()? {
+        match piece {
+            Piece::Statement(Item::Movement(movement)) => {
+                check_movement(&movement)?;
+                lines_total = movement.number;
+            }
+            Piece::Statement(Item::StatementEnd(summary)) => check_sums(&summary)?,
+            Piece::Confirmation(confirmation) => lines_total = confirmation.number,
+        }
+        if lines_total > LINES_MAX {
+            return Err(Unfit::Refused(format!("the file has more than {LINES_MAX} lines; split it")));
+        }
+    }
+    // What the reader found on the way is told, too: the encoding of an MT940 file.
+    let format = reading.format();
+    file.seek(SeekFrom::Start(0))?;
+    let progress = Progress { format, etag, digest, lines_total, lines_done: 0, checkpoint: None };
+    Ok((progress, Reading::open(upload, file)?))
+}
+
+/// Every amount is money that we can keep to its last digit.
+fn check_movement(movement: &Movement) -> Result<(), Unfit> {
+    let broken = |error: quittance_domain::money::MoneyError| {
+        let broken = Broken { place: movement.place.clone(), reason: format!("amount: {error}") };
+        Unfit::Refused(broken.to_string())
+    };
+    meaning(movement).map(drop).map_err(broken)
+}
+
+/// A statement whose entries do not lead from its first balance to its last is cut off or spoiled.
+fn check_sums(summary: &StatementSummary) -> Result<(), Unfit> {
+    if summary.is_sound() {
+        return Ok(());
+    }
+    let reason = match (&summary.check, summary.contradictions.first()) {
+        (Check::Contradicts { expected, found }, _) => format!(
+            "the opening balance and the entries make {expected}, the closing balance is {found}; ask the bank for the \
+             whole statement"
+        ),
+        (Check::Incomplete(what), _) => what.clone(),
+        (_, contradiction) => contradiction.cloned().unwrap_or_default(),
+    };
+    Err(Unfit::Refused(format!("{}: {reason}", summary.place)))
+}

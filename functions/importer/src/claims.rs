@@ -1,0 +1,53 @@
+//! What clients say that they paid: each payment a claim, until its gateway, a bank line or staff prove it.
+
+use quittance_domain::command::InvoiceHint;
+use quittance_domain::upload::LineOutcome;
+use quittance_formats::Confirmation;
+use quittance_store::upload_lines::{LineDecision, UploadLine};
+use quittance_store::uploads::Upload;
+
+use crate::evidence::Names;
+use crate::lines::left_out;
+
+/// A line with how the processor knows it, and the invoice that it names.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) line: UploadLine,
+    pub(crate) names: Names,
+    pub(crate) invoice: Option<InvoiceHint>,
+}
+
+/// Turns confirmed payments into claims. A name that a bank line has is none that a client can claim.
+pub(crate) fn claims(upload: &Upload, digest: &str, confirmations: &[Confirmation]) -> Vec<Claim> {
+    confirmations.iter().map(|confirmation| claim(upload, digest, confirmation)).collect()
+}
+
+fn claim(upload: &Upload, digest: &str, confirmation: &Confirmation) -> Claim {
+    let name = &confirmation.transaction_id;
+    let decision = if name.is_bank_line() {
+        let reason = format!("{name} is a name of a bank statement's line; call the payment otherwise");
+        left_out(LineOutcome::Rejected, reason)
+    } else {
+        let transaction_id = Some(name.clone());
+        LineDecision { transaction_id, reason: None, ..left_out(LineOutcome::Claimed, String::new()) }
+    };
+    let speaker = upload.client_id.map(|client_id| client_id.to_string()).unwrap_or_default();
+    Claim {
+        // The file's digest is in the name: the same file counts once.
+        names: Names { event_id: format!("{speaker}:{digest}:{}", confirmation.line), movement: name.to_string() },
+        invoice: confirmation.invoice_number.clone().map(InvoiceHint::Number),
+        line: UploadLine {
+            line: confirmation.number,
+            place: format!("line {}", confirmation.line),
+            identity: None,
+            amount: confirmation.amount.into(),
+            booked_on: Some(confirmation.paid_on),
+            account: None,
+            payer: None,
+            payer_account: None,
+            end_to_end_id: None,
+            remittance: None,
+            decision,
+        },
+    }
+}

@@ -1,0 +1,212 @@
+//! What becomes of the movements of a chunk.
+
+use std::collections::{BTreeMap, HashMap};
+
+use quittance_domain::id::{Provider, TransactionId};
+use quittance_domain::matching::{self, Candidate, Finding, THRESHOLD};
+use quittance_domain::money::{Money, MoneyError};
+use quittance_domain::upload::LineOutcome;
+use quittance_formats::Movement;
+use quittance_store::upload_lines::{self, LineDecision, Original, UploadLine};
+use quittance_store::uploads::Upload;
+use quittance_store::{Database, StoreError};
+use serde_json::{Value, json};
+
+use crate::identity::identity;
+use crate::lines::{Meaning, left_out, meaning, upload_line};
+use crate::lookup::{Lookup, Wanted};
+
+/// A movement whose amount is money that we can keep, and what it means.
+struct Told<'a> {
+    movement: &'a Movement,
+    amount: Money,
+    meaning: Meaning,
+    /// Its identity, and which of equal movements of the file it is; only of money that moved for us.
+    name: Option<(String, u64)>,
+    /// What finance calls the payment.
+    called: Option<TransactionId>,
+}
+
+/// A line with how the processor knows it.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) line: UploadLine,
+    /// Which of all movements it tells of; none if it tells of none that concerns us.
+    pub(crate) movement: Option<String>,
+}
+
+/// Decides about movements that follow each other in a file; what was decided before stays. In a CSV file, finance may
+/// name payments as it likes.
+///
+/// # Errors
+/// [`StoreError`] if the database fails, or holds what does not fit together.
+pub(crate) async fn decide(
+    database: &Database,
+    upload: &Upload,
+    movements: &[Movement],
+    is_csv: bool,
+    mut before: BTreeMap<u64, LineDecision>,
+) -> Result<Vec<Decided>, StoreError> {
+    let mut told = Vec::with_capacity(movements.len());
+    for movement in movements {
+        told.push(Told::of(movement, is_csv).map_err(corrupt)?);
+    }
+    count(database, upload, &mut told).await?;
+    let is_new = |told: &&Told<'_>| !before.contains_key(&told.movement.number);
+    let wanted: Vec<Wanted> = told.iter().filter(is_new).filter_map(Told::wanted).collect();
+    let returned: Vec<String> = told.iter().filter(is_new).filter_map(Told::taken_back).collect();
+    let lookup = Lookup::of(database, &wanted).await?;
+    let mut originals = upload_lines::originals(database, &returned).await?;
+    let (mut decided, mut wanted) = (Vec::with_capacity(told.len()), wanted.iter());
+    for told in told {
+        let decision = match (before.remove(&told.movement.number), &told.meaning) {
+            (Some(decision), _) => decision,
+            (None, Meaning::Left(outcome, reason)) => left_out(*outcome, (*reason).to_owned()),
+            (None, Meaning::TakenBack) => told.take_back(&originals),
+            (None, Meaning::Received(_)) => match wanted.next() {
+                Some(wanted) => told.receive(&lookup, wanted)?,
+                None => return Err(corrupt("a line was not looked up")),
+            },
+        };
+        originals.extend(told.original(&decision));
+        let identity = told.name.as_ref().map(|(identity, _)| identity.clone());
+        let movement = told.name.as_ref().map(|(identity, ordinal)| movement_name(identity, *ordinal));
+        decided.push(Decided { line: upload_line(told.movement, told.amount, identity, decision), movement });
+    }
+    Ok(decided)
+}
+
+/// The name of a bank line's movement: its identity and which of equal ones it is.
+fn movement_name(identity: &str, ordinal: u64) -> String {
+    format!("{identity}-{ordinal}")
+}
+
+/// Counts movements of one identity within the file.
+async fn count(database: &Database, upload: &Upload, told: &mut [Told<'_>]) -> Result<(), StoreError> {
+    let identities: Vec<String> = told.iter().filter_map(|told| Some(told.name.as_ref()?.0.clone())).collect();
+    let Some(first) = told.first().map(|told| told.movement.number).filter(|_| !identities.is_empty()) else {
+        return Ok(());
+    };
+    let mut counts: HashMap<String, u64> =
+        upload_lines::count_before(database, upload.id, first, &identities).await?.into_iter().collect();
+    for (identity, ordinal) in told.iter_mut().filter_map(|told| told.name.as_mut()) {
+        let count = counts.entry(identity.clone()).or_default();
+        *count = count.saturating_add(1);
+        *ordinal = *count;
+    }
+    Ok(())
+}
+
+impl<'a> Told<'a> {
+    fn of(movement: &'a Movement, is_csv: bool) -> Result<Self, MoneyError> {
+        let meaning = meaning(movement)?;
+        let name = (!matches!(meaning, Meaning::Left(..))).then(|| (identity(movement), 0));
+        let called = movement.transaction_id.as_deref().filter(|_| is_csv);
+        let called = called.and_then(|called| TransactionId::with_provider(called).ok()).map(|(_, name)| name);
+        Ok(Self { movement, amount: movement.amount.money()?, meaning, name, called })
+    }
+
+    fn wanted(&self) -> Option<Wanted> {
+        let Meaning::Received(line) = &self.meaning else { return None };
+        Some(Wanted { line: line.clone(), keys: line.keys(), account: self.movement.counterparty.account.clone() })
+    }
+
+    fn taken_back(&self) -> Option<String> {
+        self.movement.end_to_end_id.clone().filter(|_| self.meaning == Meaning::TakenBack)
+    }
+
+    /// The name of the payment: what finance called it, else the bank's movement.
+    fn payment(&self) -> Result<TransactionId, StoreError> {
+        if let Some(called) = &self.called {
+            return Ok(called.clone());
+        }
+        let (identity, ordinal) = self.name.clone().unwrap_or_default();
+        let name = format!("{}{}", TransactionId::BANK_LINE_PREFIX, movement_name(&identity, ordinal));
+        TransactionId::namespaced(&Provider::manual(), &name).map_err(corrupt)
+    }
+
+    fn receive(&self, lookup: &Lookup, wanted: &Wanted) -> Result<LineDecision, StoreError> {
+        let (line, debts, claims) = lookup.candidates(wanted);
+        let found = matching::find(&line, &debts, &claims).map_err(corrupt)?;
+        let transaction_id = Some(self.payment()?);
+        Ok(match found {
+            Finding::Match(found) => LineDecision {
+                outcome: LineOutcome::Matched,
+                transaction_id,
+                invoices: found.invoices,
+                payment_id: found.payment_id,
+                score: Some(found.score),
+                reason: Some(found.reason),
+                candidates: None,
+            },
+            Finding::Unsure(candidates) => LineDecision {
+                outcome: LineOutcome::Unmatched,
+                transaction_id,
+                invoices: Vec::new(),
+                payment_id: None,
+                score: candidates.first().map(|best| best.score),
+                reason: Some(doubt(candidates.first())),
+                candidates: Some(candidates.iter().map(candidate).collect()),
+            },
+        })
+    }
+
+    /// Money that went back was received under the payer's own name of it, once, with the same amount.
+    fn take_back(&self, originals: &[Original]) -> LineDecision {
+        let end_to_end_id = self.movement.end_to_end_id.as_ref();
+        let mut found: Vec<&TransactionId> = originals
+            .iter()
+            .filter(|original| Some(&original.end_to_end_id) == end_to_end_id && original.amount == self.amount)
+            .map(|original| &original.transaction_id)
+            .collect();
+        found.sort();
+        found.dedup();
+        match found.as_slice() {
+            [original] => LineDecision {
+                outcome: LineOutcome::Returned,
+                transaction_id: Some((*original).clone()),
+                reason: Some("it takes back what came under the same end-to-end id".to_owned()),
+                ..left_out(LineOutcome::Returned, String::new())
+            },
+            several_or_none => {
+                let count = several_or_none.len();
+                let reason = format!(
+                    "money was taken back, and {count} payments came under its end-to-end id and amount; find the payment \
+                     and confirm the reversal by hand"
+                );
+                left_out(LineOutcome::Rejected, reason)
+            }
+        }
+    }
+
+    /// What a later line may take back.
+    fn original(&self, decision: &LineDecision) -> Option<Original> {
+        let came = matches!(decision.outcome, LineOutcome::Matched | LineOutcome::Unmatched);
+        Some(Original {
+            end_to_end_id: self.movement.end_to_end_id.clone().filter(|_| came)?,
+            amount: self.amount,
+            transaction_id: decision.transaction_id.clone()?,
+        })
+    }
+}
+
+fn doubt(best: Option<&Candidate>) -> String {
+    match best {
+        Some(best) => {
+            format!("the best candidate, {}, has {} of the {THRESHOLD} that a match needs", best.number, best.score)
+        }
+        None => "it names no invoice, and no client of that name has one of that amount".to_owned(),
+    }
+}
+
+fn candidate(candidate: &Candidate) -> Value {
+    json!({
+        "invoice_id": candidate.invoice_id, "number": candidate.number, "score": candidate.score,
+        "reason": candidate.reason,
+    })
+}
+
+/// The whole file was checked before: what does not fit together now is ours.
+fn corrupt(error: impl std::fmt::Display) -> StoreError {
+    StoreError::corrupt("billing.upload_lines", error)
+}

@@ -1,0 +1,61 @@
+//! What is handed on of a line: the same each time, from what was decided about it.
+
+use chrono::{NaiveTime, Utc};
+use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
+use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::id::TransactionId;
+use quittance_domain::upload::LineOutcome;
+use quittance_lambda::envelope::CloudEvent;
+use quittance_store::upload_lines::UploadLine;
+use quittance_store::uploads::Upload;
+use uuid::Uuid;
+
+use crate::FUNCTION;
+
+/// How a line is known to the processor.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// The message: the same from every file that tells of it.
+    pub(crate) event_id: String,
+    /// The movement of money.
+    pub(crate) movement: String,
+}
+
+/// The command that a line becomes; none if it was left out.
+pub(crate) fn command(
+    upload: &Upload,
+    line: &UploadLine,
+    names: Names,
+    hints: Vec<InvoiceHint>,
+) -> Option<CloudEvent<PaymentCommand>> {
+    let decision = &line.decision;
+    let (kind, door) = match decision.outcome {
+        LineOutcome::Claimed => (FactKind::Claim, Door::Confirmation),
+        // Uploaded by staff, not signed by the bank: as good as captured, not settled.
+        LineOutcome::Matched | LineOutcome::Unmatched => (FactKind::Capture, Door::Bank),
+        LineOutcome::Returned => (FactKind::Reversal, Door::Bank),
+        LineOutcome::Duplicate | LineOutcome::Ignored | LineOutcome::Rejected => return None,
+    };
+    let transaction_id: TransactionId = decision.transaction_id.clone()?;
+    let mut hints = hints.into_iter();
+    let evidence = Evidence {
+        provider: transaction_id.provider(),
+        kind,
+        amount: line.amount.positive().ok()?,
+        door,
+        event_id: names.event_id,
+        movement: names.movement,
+        invoice: hints.next(),
+        further_invoices: hints.collect(),
+        payment_id: decision.payment_id,
+        references: Vec::new(),
+        client_id: upload.client_id,
+        actor: format!("upload:{}#{}", upload.id, line.line),
+        reason: decision.reason.clone(),
+        occurred_at: line.booked_on?.and_time(NaiveTime::MIN).and_utc(),
+        transaction_id: transaction_id.clone(),
+    };
+    let (id, correlation_id) = (Uuid::now_v7(), upload.id.to_string());
+    let command = PaymentCommand::of(evidence);
+    Some(CloudEvent::new(id, FUNCTION, transaction_id.to_string(), Utc::now(), correlation_id, command))
+}

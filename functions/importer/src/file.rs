@@ -1,0 +1,58 @@
+//! An uploaded file on the function's own disk: statements are larger than its memory, and archives are read from behind.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use sha2::{Digest, Sha256};
+
+/// An object of the uploads bucket, copied.
+#[derive(Debug)]
+pub struct Copy {
+    /// The bytes, from the first on. The file has no name and goes with this value.
+    pub file: File,
+    /// S3's name of these bytes.
+    pub etag: String,
+    /// SHA-256, in hex.
+    pub digest: String,
+}
+
+/// Why there is no copy.
+#[derive(Debug)]
+pub(crate) enum NoCopy {
+    /// The object is larger than the file may be.
+    TooLarge,
+    /// The object is not the one that was checked.
+    Replaced,
+    /// It cannot be had now.
+    Away(String),
+}
+
+/// Copies an object; with `etag`, only if it still has these bytes.
+pub(crate) async fn copy(
+    s3: &aws_sdk_s3::Client,
+    (bucket, key): (&str, &str),
+    etag: Option<&str>,
+    bytes_max: u32,
+) -> Result<Copy, NoCopy> {
+    let away = |what: &str, error: &dyn std::fmt::Display| NoCopy::Away(format!("file {key}: {what}: {error}"));
+    let answer = s3.get_object().bucket(bucket).key(key).set_if_match(etag.map(str::to_owned)).send().await;
+    let mut object = answer.map_err(|error| match error.code() {
+        Some("PreconditionFailed") => NoCopy::Replaced,
+        code => away("it cannot be read", &code.unwrap_or("no answer")),
+    })?;
+    let mut file = tempfile::tempfile().map_err(|error| away("there is no room on the disk", &error))?;
+    let (mut digest, mut length) = (Sha256::new(), 0_u64);
+    while let Some(bytes) = object.body.next().await {
+        let bytes = bytes.map_err(|error| away("it broke off", &error))?;
+        length = length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if length > u64::from(bytes_max) {
+            return Err(NoCopy::TooLarge);
+        }
+        digest.update(&bytes);
+        file.write_all(&bytes).map_err(|error| away("there is no room on the disk", &error))?;
+    }
+    file.seek(SeekFrom::Start(0)).map_err(|error| away("the copy cannot be read", &error))?;
+    let etag = object.e_tag.unwrap_or_default();
+    Ok(Copy { file, etag, digest: hex::encode(digest.finalize()) })
+}

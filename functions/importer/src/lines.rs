@@ -1,0 +1,121 @@
+//! From what a file tells to what is kept of a line and what matching needs of it.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use quittance_domain::matching::BankLine;
+use quittance_domain::money::{Money, MoneyError};
+use quittance_domain::upload::LineOutcome;
+use quittance_formats::{BookingStatus, Direction, Movement};
+use quittance_store::upload_lines::{LineDecision, UploadLine};
+
+/// The longest text that is kept of a line, in characters.
+const TEXT_LENGTH_MAX: usize = 500;
+
+/// What is to be done with a movement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Money came in.
+    Received(BankLine),
+    /// Money that came in went back.
+    TakenBack,
+    /// Neither, for a reason.
+    Left(LineOutcome, &'static str),
+}
+
+/// Says what a movement means for us.
+///
+/// # Errors
+/// [`MoneyError`] for an amount that is none of today's money.
+pub(crate) fn meaning(movement: &Movement) -> Result<Meaning, MoneyError> {
+    let amount = movement.amount.money()?;
+    let is_booked = matches!(movement.status, BookingStatus::Booked);
+    let came_back = movement.is_reversal || movement.return_reason.is_some();
+    let left = |reason: &'static str| Ok(Meaning::Left(LineOutcome::Ignored, reason));
+    match movement.direction {
+        _ if !is_booked => left("it is not booked yet; the statement that books it counts"),
+        _ if amount.is_zero() => left("no money moved"),
+        Direction::Credit if came_back => left("money that we had sent came back"),
+        Direction::Debit if came_back => Ok(Meaning::TakenBack),
+        Direction::Debit => left("money left the account"),
+        Direction::Credit => Ok(match day(movement) {
+            Some(booked_on) => Meaning::Received(bank_line(movement, amount, booked_on)?),
+            None => Meaning::Left(LineOutcome::Rejected, "it has neither a day of booking nor of value"),
+        }),
+    }
+}
+
+fn bank_line(movement: &Movement, amount: Money, booked_on: NaiveDate) -> Result<BankLine, MoneyError> {
+    let sent = movement.instructed_amount.as_ref().map(quittance_formats::Amount::money).transpose()?;
+    let texts = [
+        Some(&movement.remittance),
+        movement.end_to_end_id.as_ref(),
+        movement.customer_reference.as_ref(),
+        movement.additional.as_ref(),
+    ];
+    let further = movement.further_references.iter();
+    Ok(BankLine {
+        amount: amount.positive()?,
+        sent: sent.filter(|sent| sent.currency() == amount.currency()).or_else(|| before_charges(movement, amount)),
+        booked_on,
+        references: movement.creditor_references.iter().chain(&movement.documents).cloned().collect(),
+        texts: texts.into_iter().flatten().chain(further).filter(|text| !text.is_empty()).cloned().collect(),
+        payer: movement.counterparty.ultimate_name.clone().or_else(|| movement.counterparty.name.clone()),
+        clients_by_account: BTreeSet::new(),
+        clients_by_name: BTreeSet::new(),
+    })
+}
+
+/// What the payer sent, if the bank tells only what it kept of it.
+fn before_charges(movement: &Movement, amount: Money) -> Option<Money> {
+    let taken = movement.charges.iter().filter(|charge| charge.direction == Direction::Debit);
+    let taken = taken.filter(|charge| charge.is_included != Some(false)).map(|charge| charge.amount.money());
+    let sum = taken.into_iter().try_fold(amount, |sum, charge| sum.checked_add(charge.ok()?).ok())?;
+    (sum != amount).then_some(sum)
+}
+
+/// The day on which the money moved, for the bank or at all.
+pub(crate) fn day(movement: &Movement) -> Option<NaiveDate> {
+    movement.booked_on.or(movement.value_on)
+}
+
+/// What is kept of a movement.
+pub(crate) fn upload_line(
+    movement: &Movement,
+    amount: Money,
+    identity: Option<String>,
+    decision: LineDecision,
+) -> UploadLine {
+    let short = |text: &Option<String>| text.as_deref().map(shortened).filter(|text| !text.is_empty());
+    UploadLine {
+        line: movement.number,
+        place: movement.place.to_string(),
+        identity,
+        amount,
+        booked_on: day(movement),
+        account: short(&movement.statement.account),
+        payer: short(&movement.counterparty.name),
+        payer_account: short(&movement.counterparty.account),
+        end_to_end_id: short(&movement.end_to_end_id),
+        remittance: Some(shortened(&movement.remittance)).filter(|text| !text.is_empty()),
+        decision,
+    }
+}
+
+fn shortened(text: &str) -> String {
+    // PostgreSQL keeps no NUL.
+    text.chars().filter(|letter| *letter != '\u{0}').take(TEXT_LENGTH_MAX).collect()
+}
+
+/// A line that is left out, and why.
+pub(crate) fn left_out(outcome: LineOutcome, reason: String) -> LineDecision {
+    LineDecision {
+        outcome,
+        transaction_id: None,
+        invoices: Vec::new(),
+        payment_id: None,
+        score: None,
+        reason: Some(reason),
+        candidates: None,
+    }
+}

@@ -1,0 +1,88 @@
+//! What the lines of a chunk may pay, read with few queries for all of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use quittance_domain::creditor_reference::number_key;
+use quittance_domain::id::{ClientId, InvoiceId};
+use quittance_domain::matching::{BankLine, Claim, Debt, Keys, name_key};
+use quittance_domain::money::Money;
+use quittance_store::{Database, StoreError, debts};
+
+/// A line of the chunk that is to be matched, with the payer's account.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) line: BankLine,
+    pub(crate) keys: Keys,
+    pub(crate) account: Option<String>,
+}
+
+/// The answers, by what they were looked up by.
+#[derive(Debug, Default)]
+pub(crate) struct Lookup {
+    debts: BTreeMap<InvoiceId, Debt>,
+    by_number: HashMap<String, Vec<InvoiceId>>,
+    by_payer: HashMap<String, Vec<InvoiceId>>,
+    claims: HashMap<String, Vec<Claim>>,
+    names: HashMap<String, BTreeSet<ClientId>>,
+    accounts: HashMap<String, BTreeSet<ClientId>>,
+}
+
+impl Lookup {
+    /// Looks up what the lines may pay.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub(crate) async fn of(database: &Database, wanted: &[Wanted]) -> Result<Self, StoreError> {
+        if wanted.is_empty() {
+            return Ok(Self::default());
+        }
+        let keys = || wanted.iter().map(|wanted| &wanted.keys);
+        let numbers: BTreeSet<String> = keys().flat_map(|keys| &keys.numbers).cloned().collect();
+        let payments: BTreeSet<String> = keys().flat_map(|keys| &keys.payments).cloned().collect();
+        let payers: BTreeSet<String> = keys().filter_map(|keys| keys.payer.clone()).collect();
+        let accounts: BTreeSet<String> = wanted.iter().filter_map(|wanted| wanted.account.clone()).collect();
+        let paid = |wanted: &Wanted| Some((wanted.keys.payer.clone()?, Money::from(wanted.line.amount)));
+        let paid: Vec<(String, Money)> = wanted.iter().filter_map(paid).collect();
+        let list = |texts: BTreeSet<String>| texts.into_iter().collect::<Vec<_>>();
+        let claims = debts::claims(database, &list(payments)).await?;
+        let claimed: Vec<InvoiceId> = claims.iter().map(|claim| claim.invoice_id).collect();
+        let mut lookup = Self::default();
+        for debt in debts::named(database, &list(numbers), &claimed).await? {
+            lookup.by_number.entry(number_key(&debt.number)).or_default().push(debt.invoice_id);
+            lookup.debts.insert(debt.invoice_id, debt);
+        }
+        for debt in debts::of_payers(database, &paid).await? {
+            lookup.by_payer.entry(name_key(&debt.client)).or_default().push(debt.invoice_id);
+            lookup.debts.insert(debt.invoice_id, debt);
+        }
+        for claim in claims {
+            lookup.claims.entry(claim.name.clone()).or_default().push(claim);
+        }
+        for (name, client) in debts::clients_by_name(database, &list(payers)).await? {
+            lookup.names.entry(name).or_default().insert(client);
+        }
+        for (account, client) in debts::clients_by_account(database, &list(accounts)).await? {
+            lookup.accounts.entry(account).or_default().insert(client);
+        }
+        Ok(lookup)
+    }
+
+    /// The line with its likely payers, and what it may pay.
+    pub(crate) fn candidates(&self, wanted: &Wanted) -> (BankLine, Vec<Debt>, Vec<Claim>) {
+        let mut line = wanted.line.clone();
+        let payer = wanted.keys.payer.as_ref();
+        line.clients_by_name = payer.and_then(|payer| self.names.get(payer)).cloned().unwrap_or_default();
+        line.clients_by_account =
+            wanted.account.as_ref().and_then(|account| self.accounts.get(account)).cloned().unwrap_or_default();
+        let claims = wanted.keys.payments.iter().filter_map(|name| self.claims.get(name)).flatten();
+        let claims: Vec<Claim> = claims.cloned().collect();
+        let numbered = wanted.keys.numbers.iter().filter_map(|number| self.by_number.get(number)).flatten();
+        let amount = Money::from(line.amount);
+        let of_payer = payer.and_then(|payer| self.by_payer.get(payer)).into_iter().flatten();
+        let of_payer = of_payer.filter(|id| self.debts.get(id).is_some_and(|debt| debt.outstanding == amount));
+        let ids: BTreeSet<InvoiceId> =
+            numbered.chain(of_payer).copied().chain(claims.iter().map(|claim| claim.invoice_id)).collect();
+        let debts = ids.iter().filter_map(|id| self.debts.get(id)).cloned().collect();
+        (line, debts, claims)
+    }
+}

@@ -1,0 +1,173 @@
+//! A file as a row of lines, whatever its kind and format.
+
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+
+use quittance_domain::upload::UploadKind;
+use quittance_formats::{
+    Confirmation, ConfirmationUpload, CsvOptions, Format, Item, Movement, ReadError, StatementUpload,
+};
+use quittance_store::StoreError;
+use quittance_store::uploads::{Progress, Upload};
+use serde_json::Value;
+
+use crate::import::ImportError;
+
+/// What comes next in a file.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Statement(Item),
+    Confirmation(Confirmation),
+}
+
+/// Lines that follow each other in a file.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    Movements(Vec<Movement>),
+    Confirmations(Vec<Confirmation>),
+}
+
+impl Chunk {
+    /// The number of the last line; none if there is no line left.
+    pub(crate) fn last(&self) -> Option<u64> {
+        match self {
+            Self::Movements(movements) => movements.last().map(|movement| movement.number),
+            Self::Confirmations(confirmations) => confirmations.last().map(|confirmation| confirmation.number),
+        }
+    }
+}
+
+/// A file that is being read.
+pub(crate) struct Reading {
+    engine: Engine,
+}
+
+/// Where confirmations come from: the file, or what was typed in.
+trait Source: Read + Seek {}
+
+impl<T: Read + Seek> Source for T {}
+
+enum Engine {
+    Statement(Box<StatementUpload<File>>),
+    Confirmations(Box<ConfirmationUpload<Box<dyn Source>>>, u64),
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Reading").field("format", &self.format()).finish_non_exhaustive()
+    }
+}
+
+impl Reading {
+    /// Opens a file at its first byte. What was typed in beside a picture stands for the picture.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it is none that can be read.
+    pub(crate) fn open(upload: &Upload, file: File) -> Result<Self, ReadError> {
+        let options = options(upload);
+        let engine = match (upload.kind, &upload.typed) {
+            (UploadKind::BankStatement, _) => Engine::Statement(Box::new(StatementUpload::open(file, &options)?)),
+            (UploadKind::PaymentConfirmation, typed) => {
+                let source: Box<dyn Source> = match typed {
+                    Some(typed) => Box::new(Cursor::new(typed.to_string())),
+                    None => Box::new(file),
+                };
+                Engine::Confirmations(Box::new(ConfirmationUpload::open(source, &options)?), 0)
+            }
+        };
+        Ok(Self { engine })
+    }
+
+    /// Goes on where an earlier invocation handed on its last chunk.
+    ///
+    /// # Errors
+    /// [`ImportError`] if the file cannot be had, or what was kept of it is none of ours.
+    pub(crate) fn resume(upload: &Upload, file: File, progress: &Progress) -> Result<Self, ImportError> {
+        match (&progress.checkpoint, upload.kind) {
+            (Some(checkpoint), UploadKind::BankStatement) => {
+                let corrupt = |error| StoreError::corrupt("billing.uploads", error);
+                let checkpoint = serde_json::from_value(checkpoint.clone()).map_err(corrupt)?;
+                let reader = StatementUpload::resume(file, checkpoint)?;
+                Ok(Self { engine: Engine::Statement(Box::new(reader)) })
+            }
+            _ => {
+                let mut reading = Self::open(upload, file)?;
+                for _ in 0..progress.lines_done {
+                    reading.next()?;
+                }
+                Ok(reading)
+            }
+        }
+    }
+
+    /// What the file is, in words.
+    pub(crate) fn format(&self) -> String {
+        match &self.engine {
+            Engine::Statement(reader) => reader.format().to_string(),
+            Engine::Confirmations(reader, _) => reader.format(),
+        }
+    }
+
+    /// Whether people chose a statement's columns: theirs may hold names that we give to payments.
+    pub(crate) fn is_csv(&self) -> bool {
+        matches!(&self.engine, Engine::Statement(reader) if matches!(reader.format(), Format::Csv(_)))
+    }
+
+    /// The next piece; none at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Piece>, ReadError> {
+        Ok(match &mut self.engine {
+            Engine::Statement(reader) => reader.next_item()?.map(Piece::Statement),
+            Engine::Confirmations(reader, done) => {
+                let next = reader.next_confirmation()?;
+                *done = next.as_ref().map_or(*done, |next| next.number);
+                next.map(Piece::Confirmation)
+            }
+        })
+    }
+
+    /// The next lines, at most so many; none at the end.
+    pub(crate) fn chunk(&mut self, lines_max: usize) -> Result<Chunk, ReadError> {
+        let (mut movements, mut confirmations) = (Vec::new(), Vec::new());
+        while movements.len() + confirmations.len() < lines_max {
+            match self.next()? {
+                Some(Piece::Statement(Item::Movement(movement))) => movements.push(*movement),
+                Some(Piece::Statement(Item::StatementEnd(_))) => {}
+                Some(Piece::Confirmation(confirmation)) => confirmations.push(confirmation),
+                None => break,
+            }
+        }
+        Ok(match &self.engine {
+            Engine::Statement(_) => Chunk::Movements(movements),
+            Engine::Confirmations(..) => Chunk::Confirmations(confirmations),
+        })
+    }
+
+    /// Where to go on behind what was read.
+    pub(crate) fn checkpoint(&self) -> Value {
+        match &self.engine {
+            Engine::Statement(reader) => serde_json::to_value(reader.checkpoint()).unwrap_or_default(),
+            Engine::Confirmations(_, done) => Value::from(*done),
+        }
+    }
+}
+
+/// How to read a CSV file, as whoever announced it said; the door has checked it.
+fn options(upload: &Upload) -> CsvOptions {
+    serde_json::from_value(upload.options.clone()).unwrap_or_default()
+}
+
+/// How files of a media type begin.
+const PICTURES: [(&str, &[u8]); 3] =
+    [("application/pdf", b"%PDF-"), ("image/png", b"\x89PNG\r\n\x1a\n"), ("image/jpeg", b"\xff\xd8\xff")];
+
+/// Why the picture beside typed payments is none, if it is not. The file is left at its first byte.
+pub(crate) fn attachment_refusal(upload: &Upload, file: &mut File) -> std::io::Result<Option<String>> {
+    let Some((name, begin)) = PICTURES.iter().find(|(name, _)| upload.typed.is_some() && *name == upload.content_type)
+    else {
+        return Ok(None);
+    };
+    let mut head = Vec::new();
+    file.by_ref().take(16).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok((!head.starts_with(begin)).then(|| format!("the file is no {name}, which it was announced as")))
+}

@@ -1,0 +1,58 @@
+//! What clients say that they paid.
+
+use quittance_domain::upload::{UploadKind, UploadStatus};
+use quittance_importer::import::Ended;
+use serde_json::json;
+
+use super::{Desk, MINUTES, pair};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
+
+#[tokio::test]
+async fn confirmed_payments_are_claims_and_pay_nothing_by_themselves() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let invoice = desk.invoice(nord, "2026-0001", "100.00").await;
+    let csv = "transaction_id,invoice_number,amount,currency,paid_on\nWIRE-1,2026-0001,100.00,EUR,2026-11-02\n";
+    let file = json!({"payments": [{
+        "transaction_id": "WIRE-2", "invoice_number": "2026-0001", "amount": {"value": "1.00", "currency": "EUR"},
+        "paid_on": "2026-11-02",
+    }]});
+    for file in [csv.to_owned(), file.to_string()] {
+        let upload = desk.announce(UploadKind::PaymentConfirmation, Some(nord), None).await;
+        assert_eq!(desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), Ended::Finished);
+        assert_eq!(desk.settle().await, 1);
+        assert_eq!(desk.outcomes(&upload).await, ["claimed"]);
+    }
+    for name in ["manual:WIRE-1", "manual:WIRE-2"] {
+        assert_eq!(desk.test.payment(name).await.0, "pending");
+    }
+    assert_eq!(desk.paid(invoice).await, pair("open", "0"));
+}
+
+#[tokio::test]
+async fn typed_in_payments_count_only_with_the_picture_that_was_announced() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let typed = json!({"payments": [{
+        "transaction_id": "WIRE-1", "invoice_number": "2026-0001", "amount": {"value": "1.00", "currency": "EUR"},
+        "paid_on": "2026-11-02",
+    }]});
+    for (picture, status, lines) in [(PNG, UploadStatus::Accepted, 1), (b"GIF89a", UploadStatus::Refused, 0)] {
+        let upload = desk.announce(UploadKind::PaymentConfirmation, Some(nord), Some(typed.clone())).await;
+        desk.step(&upload, picture, MINUTES).await.unwrap();
+        let upload = desk.outcome(&upload).await;
+        assert_eq!((upload.status, desk.settle().await), (status, lines), "{:?}", upload.refusal);
+    }
+}
+
+#[tokio::test]
+async fn nobody_claims_a_bank_statements_line() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let csv = "transaction_id,invoice_number,amount,currency,paid_on\nbank-1,2026-0001,100.00,EUR,2026-11-02\n";
+    let upload = desk.announce(UploadKind::PaymentConfirmation, Some(nord), None).await;
+    desk.step(&upload, csv.as_bytes(), MINUTES).await.unwrap();
+    assert_eq!(desk.outcomes(&upload).await, ["rejected"]);
+    assert_eq!(desk.settle().await, 0);
+}

@@ -1,0 +1,72 @@
+//! Files that come twice, overlap, or are read in several invocations.
+
+use std::time::Duration;
+
+use quittance_domain::upload::{UploadKind, UploadStatus};
+use quittance_importer::import::{CHUNK, Ended};
+
+use super::statement::{Entry, camt};
+use super::{Desk, MINUTES};
+
+fn lines(count: usize) -> Vec<Entry> {
+    (0..count).map(|place| Entry::credit(&format!("{}.00", place + 1), "Nord", "")).collect()
+}
+
+#[tokio::test]
+async fn a_file_that_comes_twice_or_overlaps_another_adds_only_what_is_new() {
+    let desk = Desk::begin().await;
+    let entries = lines(4);
+    desk.statement(&camt(&entries[..3])).await;
+    let again = desk.statement(&camt(&entries[..3])).await;
+    assert_eq!(desk.outcomes(&again).await, ["duplicate"; 3]);
+    let reason = desk.lines(&again).await[1].line.decision.reason.clone().unwrap();
+    assert!(reason.starts_with("told before, by line 2 of upl_"), "{reason}");
+    let overlapping = desk.statement(&camt(&entries[1..])).await;
+    assert_eq!(desk.outcomes(&overlapping).await, ["duplicate", "duplicate", "unmatched"]);
+    assert_eq!(desk.test.count("select count(*) from payments.payments").await, 4);
+    desk.test.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn two_real_equal_payments_on_one_day_stay_two() {
+    let desk = Desk::begin().await;
+    let twice = [Entry::credit("49.00", "Nord", "rent"), Entry::credit("49.00", "Nord", "rent")];
+    for references in [[None, None], [Some("B-1"), Some("B-2")], [Some("B-3"), Some("B-3")]] {
+        let entries = twice.clone().into_iter().zip(references).map(|(entry, reference)| match reference {
+            Some(reference) => entry.known_as(reference),
+            None => entry,
+        });
+        let file = camt(&entries.collect::<Vec<_>>());
+        let first = desk.statement(&file).await;
+        assert_eq!(desk.outcomes(&first).await, ["unmatched", "unmatched"], "{references:?}");
+        let again = desk.statement(&file).await;
+        assert_eq!(desk.outcomes(&again).await, ["duplicate", "duplicate"], "{references:?}");
+    }
+    let earlier = desk.statement(&camt(&[Entry::credit("7.00", "Nord", "rent")])).await;
+    assert_eq!(desk.outcomes(&earlier).await, ["unmatched"]);
+    let both =
+        desk.statement(&camt(&[Entry::credit("7.00", "Nord", "rent"), Entry::credit("7.00", "Nord", "rent")])).await;
+    assert_eq!(desk.outcomes(&both).await, ["duplicate", "unmatched"], "the second of them is new");
+}
+
+#[tokio::test]
+async fn a_file_goes_on_where_an_invocation_was_stopped_and_hands_each_line_on_with_one_name() {
+    let desk = Desk::begin().await;
+    let file = camt(&lines(2 * CHUNK + 7));
+    let upload = desk.announce(UploadKind::BankStatement, None, None).await;
+    // No time is left once the file is checked.
+    assert_eq!(desk.step(&upload, file.as_bytes(), Duration::ZERO).await.unwrap(), Ended::Paused);
+    let paused = desk.outcome(&upload).await;
+    assert_eq!((paused.status, paused.progress.unwrap().lines_total), (UploadStatus::Importing, 2 * CHUNK as u64 + 7));
+    // The queue fails in the second chunk: what was decided about it stays.
+    desk.services.take_only(CHUNK + 30);
+    desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap_err();
+    assert_eq!(desk.outcome(&upload).await.progress.unwrap().lines_done, CHUNK as u64);
+    desk.services.take_only(usize::MAX);
+    assert_eq!(desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), Ended::Finished);
+    assert_eq!(desk.outcome(&upload).await.status, UploadStatus::Accepted);
+    let sent = desk.settle().await;
+    assert_eq!(sent, 2 * CHUNK + 7 + 30, "thirty lines were handed on twice");
+    assert_eq!(desk.test.count("select count(*) from payments.payments").await, 2 * CHUNK as i64 + 7);
+    desk.test.assert_books_hold().await;
+}

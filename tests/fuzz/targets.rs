@@ -1,5 +1,7 @@
-//! What strangers send us, given to whatever reads it first: signatures, gateways' messages and answers, the API's bodies
-//! and keys. Nothing may panic, and nothing may be believed that is not signed or does not belong to the gateway.
+//! What strangers send us, given to whatever reads it first: files, signatures, gateways' messages and answers, the API's
+//! bodies and keys. Nothing may panic, and nothing may be believed that is not signed or does not belong to the gateway.
+
+use std::io::Cursor;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -7,6 +9,7 @@ use quittance_domain::command::{Evidence, InitiateCharge, QueryPayment, QueryRes
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::InvoiceId;
 use quittance_domain::money::Money;
+use quittance_formats::{ConfirmationUpload, CsvOptions, Item, StatementUpload};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
@@ -18,7 +21,7 @@ use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
 pub type Target = fn(&[u8]);
 
 /// All targets by their names.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("stripe_signature", stripe_signature),
     ("gocardless_signature", gocardless_signature),
     ("stripe_message", stripe_message),
@@ -31,6 +34,11 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("confirmation_body", confirmation_body),
     ("members_of_a_body", members_of_a_body),
     ("idempotency_key", idempotency_key),
+    ("camt_statement", camt_statement),
+    ("mt940_statement", mt940_statement),
+    ("csv_statement", csv_statement),
+    ("confirmations_file", confirmations_file),
+    ("statement_archive", statement_archive),
 ];
 
 /// Stripe's `Stripe-Signature` over a body that nobody signed.
@@ -232,4 +240,65 @@ fn commands(name: &str) -> Option<(InitiateCharge, QueryPayment, QueryResource)>
 
 const fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
+}
+
+/// A statement in XML.
+pub fn camt_statement(data: &[u8]) {
+    statement(data);
+}
+
+/// A statement of SWIFT's fields.
+pub fn mt940_statement(data: &[u8]) {
+    statement(data);
+}
+
+/// A statement of a spreadsheet.
+pub fn csv_statement(data: &[u8]) {
+    statement(data);
+}
+
+/// Statements in an archive.
+pub fn statement_archive(data: &[u8]) {
+    statement(data);
+}
+
+/// The most items after which reading is stopped and goes on: each time it starts from the beginning of the file.
+const PAUSES_MAX: usize = 20;
+
+/// Read in one go and with pauses, a file tells the same.
+fn statement(data: &[u8]) {
+    let mut through =
+        StatementUpload::open(Cursor::new(data), &CsvOptions::default()).map_err(|error| error.to_string());
+    let mut paused =
+        StatementUpload::open(Cursor::new(data), &CsvOptions::default()).map_err(|error| error.to_string());
+    for _ in 0..PAUSES_MAX {
+        let (Ok(reader), Ok(other)) = (&mut through, &mut paused) else { return };
+        let checkpoint = other.checkpoint();
+        let kept = serde_json::to_vec(&checkpoint).ok().and_then(|kept| serde_json::from_slice(&kept).ok());
+        assert_eq!(kept.as_ref(), Some(&checkpoint), "a checkpoint survives being kept");
+        paused = StatementUpload::resume(Cursor::new(data), checkpoint).map_err(|error| error.to_string());
+        let again = paused
+            .as_mut()
+            .map_err(|error| error.clone())
+            .and_then(|other| other.next_item().map_err(|error| error.to_string()));
+        let item = reader.next_item().map_err(|error| error.to_string());
+        assert_eq!(item, again, "a pause changes nothing");
+        match item {
+            Ok(Some(Item::Movement(movement))) => {
+                assert!(!movement.amount.value().is_sign_negative(), "the direction has the sign");
+                assert!(movement.remittance.len() <= 16_000 && movement.creditor_references.len() <= 100);
+            }
+            Ok(Some(Item::StatementEnd(_))) => {}
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+/// A client's confirmations, CSV or JSON.
+pub fn confirmations_file(data: &[u8]) {
+    let Ok(mut reader) = ConfirmationUpload::open(Cursor::new(data), &CsvOptions::default()) else { return };
+    while let Ok(Some(confirmation)) = reader.next_confirmation() {
+        assert!(Money::from(confirmation.amount).is_positive());
+        assert_eq!(confirmation.transaction_id.provider(), confirmation.provider);
+    }
 }

@@ -153,11 +153,15 @@ fn split(line: &str) -> Option<(&str, &str)> {
         return Some(("", ""));
     }
     let (tag, text) = line.strip_prefix(':')?.split_once(':')?;
-    let digits = tag.get(..2)?;
-    let is_tag = digits.bytes().all(|byte| byte.is_ascii_digit())
-        && tag.get(2..).is_some_and(|letter| letter.len() < 2 && letter.bytes().all(|byte| byte.is_ascii_uppercase()));
-    (is_tag || tag == "NS").then_some((tag, text))
+    TAGS.contains(&tag).then_some((tag, text))
 }
+
+/// The tags of MT940 and MT942. Any other text between colons at the start of a line is a line of the field before it, as
+/// in `:15:30 o'clock`.
+const TAGS: [&str; 26] = [
+    "13", "13D", "20", "21", "25", "25P", "28", "28C", "34", "34F", "60", "60F", "60M", "61", "62", "62F", "62M", "64",
+    "65", "86", "90", "90C", "90D", "NS", "12", "23",
+];
 
 /// What ING and others write behind the hyphen.
 fn is_end_mark(rest: &str) -> bool {

@@ -166,3 +166,9 @@ fn lines_that_are_not_utf8_are_read_as_windows_1252() {
     assert_eq!(read_all(&bytes).unwrap().0[0].remittance, "Müller");
     assert_eq!(read(&file).0[0].remittance, "Müller");
 }
+
+#[test]
+fn a_line_of_text_may_start_with_a_colon() {
+    let movement = only(":61:261102C1,NTRFNONREF\n:86:at\n:15:30 o'clock\n");
+    assert_eq!(movement.remittance, "at :15:30 o'clock");
+}

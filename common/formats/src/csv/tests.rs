@@ -115,8 +115,13 @@ fn a_line_that_contradicts_those_before_it_refuses_the_file() {
 fn far_behind_the_sample_the_dialect_still_holds() {
     let head = format!("Date;Amount;Currency\n{}", "2026-11-02;1,50;EUR\n".repeat(5000));
     assert_eq!(read_all(head.as_bytes()).unwrap().0.len(), 5000);
-    for line in ["02.11.2026;1,50;EUR\n", "2026-11-02;1.50;EUR\n", "2026-11-02;1,50;EUR\rx\n"] {
-        assert!(refusal(&format!("{head}{line}")).starts_with("line 5002: "), "{line}");
+    for (line, reason) in [
+        ("02.11.2026;1,50;EUR\n", "not a day"),
+        ("2026-11-02;1.50;EUR\n", "no amount"),
+        ("2026-11-02;1,50;EUR\r2026-11-02;1,50;EUR\n", "carriage return"),
+    ] {
+        let refused = refusal(&format!("{head}{line}"));
+        assert!(refused.starts_with("line 5002: ") && refused.contains(reason), "{line}: {refused}");
     }
     let mut bytes = head.into_bytes();
     bytes.extend(b"2026-11-02;1,50;\xc4\xd6\xdc\n");

@@ -57,13 +57,14 @@ pub(crate) fn append(text: &mut String, piece: &str, length_max: usize) {
     text.push_str(piece);
 }
 
-/// Reads digits with at most one separator: `12`, `12.5`, with `is_open_ended` also `12,`.
+/// Reads digits with at most one separator: `12`, `12.5`, with `is_open_ended` also `12,` and `,5`.
 ///
 /// # Errors
 /// What would be right.
 pub(crate) fn plain_decimal(text: &str, separator: char, is_open_ended: bool) -> Result<Decimal, String> {
     let (whole, fraction) = match text.split_once(separator) {
         Some((whole, "")) if is_open_ended => (whole, None),
+        Some(("", fraction)) if is_open_ended => ("0", Some(fraction)),
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (text, None),
     };

@@ -172,3 +172,16 @@ fn a_line_of_text_may_start_with_a_colon() {
     let movement = only(":61:261102C1,NTRFNONREF\n:86:at\n:15:30 o'clock\n");
     assert_eq!(movement.remittance, "at :15:30 o'clock");
 }
+
+#[test]
+fn an_amount_has_digits_on_one_side_of_its_comma_at_least() {
+    for (amount, value) in [("0,5", "0.5"), (",5", "0.5"), ("7,", "7"), ("0012,30", "12.30")] {
+        assert_eq!(only(&format!(":61:261102C{amount}NTRFNONREF\n")).amount.value().to_string(), value);
+    }
+    assert!(refusal(&statement(":61:261102C,NTRFNONREF\n")).contains("amount"));
+}
+
+#[test]
+fn a_line_may_break_before_the_amount() {
+    assert_eq!(only(":61:2611021102CR\n300,00NTRFNONREF//B\n").amount.to_string(), "300.00 EUR");
+}

@@ -29,6 +29,7 @@ const RULES: &str = "
     readCase              403  403   403     yes     yes    yes   403  403     403       401
     applyCase             403  403   403     yes     403    yes   403  403     403       401
     refundCase            403  403   403     yes     403    yes   403  403     403       401
+    approveCase           403  403   403     yes     403    yes   403  403     403       401
     dismissCase           403  403   403     yes     403    yes   403  403     403       401
     listPayments          yes  none  403     yes     yes    yes   yes  403     403       401
     readPayment           yes  404   403     yes     yes    yes   yes  403     403       401
@@ -36,6 +37,7 @@ const RULES: &str = "
     confirmPayment        403  403   403     403     403    403   403  yes     403       401
     requestRefund         403  403   403     yes     403    yes   403  403     403       401
     mergePayments         403  403   403     yes     403    yes   403  403     403       401
+    unmatchPayment        403  403   403     yes     403    yes   403  403     403       401
     startUpload           yes  404   403     yes     403    yes   403  403     403       401
     readUpload            yes  404   403     yes     yes    yes   yes  403     403       401
     receiveWebhook        401  401   401     401     401    401   401  401     401       401

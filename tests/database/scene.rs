@@ -126,6 +126,7 @@ impl Said {
             client_id: None,
             actor: "gateway:stripe".to_owned(),
             reason: None,
+            attachment: None,
             occurred_at: noon(),
             transaction_id,
             provider,

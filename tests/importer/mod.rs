@@ -1,5 +1,6 @@
 //! Files on their way through the importer's step to the processor's transactions, on a real PostgreSQL.
 
+mod by_hand;
 mod confirmations;
 mod overlaps;
 mod statement;

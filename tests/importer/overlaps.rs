@@ -5,7 +5,7 @@ use std::time::Duration;
 use quittance_domain::upload::{UploadKind, UploadStatus};
 use quittance_importer::import::{CHUNK, Ended};
 
-use super::statement::{Entry, camt};
+use super::statement::{Entry, batch, camt};
 use super::{Desk, MINUTES};
 
 fn lines(count: usize) -> Vec<Entry> {
@@ -69,4 +69,20 @@ async fn a_file_goes_on_where_an_invocation_was_stopped_and_hands_each_line_on_w
     assert_eq!(sent, 2 * CHUNK + 7 + 30, "thirty lines were handed on twice");
     assert_eq!(desk.test.count("select count(*) from payments.payments").await, 2 * CHUNK as i64 + 7);
     desk.test.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_one_file_has_whole_and_another_in_details_counts_once() {
+    for is_whole_first in [true, false] {
+        let desk = Desk::begin().await;
+        let whole = camt(&[Entry::credit("100.00", "Sammler", "").known_as("BATCH-1")]);
+        let details = batch("BATCH-1", &["60.00", "40.00"]);
+        let (first, second) = if is_whole_first { (&whole, &details) } else { (&details, &whole) };
+        assert!(desk.outcomes(&desk.statement(first).await).await.iter().all(|outcome| outcome == "unmatched"));
+        let second = desk.statement(second).await;
+        assert!(desk.outcomes(&second).await.iter().all(|outcome| outcome == "duplicate"), "{is_whole_first}");
+        let reason = desk.lines(&second).await[0].line.decision.reason.clone().unwrap();
+        assert!(reason.starts_with("the entry was told before"), "{reason}");
+        desk.test.assert_books_hold().await;
+    }
 }

@@ -118,3 +118,14 @@ pub(super) fn camt_closing(entries: &[Entry], closing: impl Fn(Money) -> Money) 
         balance("CLBD", closing(sum)),
     )
 }
+
+/// A statement of one entry with several details.
+pub(super) fn batch(reference: &str, amounts: &[&str]) -> String {
+    let sum = amounts.iter().map(|value| euros(value)).try_fold(euros("0.00"), Money::checked_add).unwrap();
+    let whole = camt(&[Entry::credit(&sum.amount().to_string(), "Sammler", "").known_as(reference)]);
+    let detail = |value: &&str| format!(r#"<TxDtls><Amt Ccy="EUR">{value}</Amt><CdtDbtInd>CRDT</CdtDbtInd></TxDtls>"#);
+    let details: String = amounts.iter().map(detail).collect();
+    let (before, rest) = whole.split_once("<TxDtls>").unwrap();
+    let (_, after) = rest.split_once("</TxDtls>").unwrap();
+    format!("{before}{details}{after}")
+}

@@ -39,6 +39,7 @@ fn ordered(decision: Decision) -> Message {
         Order::Refund(order) => PaymentCommand::RequestRefund(order),
         Order::Case(order) => PaymentCommand::DecideCase(order),
         Order::Merge(order) => PaymentCommand::MergePayments(order),
+        Order::Unmatch(order) => PaymentCommand::UnmatchPayment(order),
         Order::Charge(order) => PaymentCommand::ChargePayment(order),
         Order::Escalation(escalation) => PaymentCommand::EscalatePayment(escalation),
     })

@@ -3,8 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::InvoiceId;
-use crate::money::PositiveMoney;
+use crate::money::{Money, PositiveMoney};
 use crate::names::stored_name;
+
+/// One of staff alone may approve so much, in major units of any currency; above it, a second has to agree.
+pub const APPROVED_ALONE_MAX: u32 = 10_000;
+
+/// Whether one person is enough to approve an amount.
+#[must_use]
+pub fn may_approve_alone(amount: Money) -> bool {
+    amount.amount() <= APPROVED_ALONE_MAX.into()
+}
 
 /// What a case is about. A payment has at most one open case of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,6 +29,8 @@ pub enum CaseKind {
     Twins,
     /// A payment of which its gateway, asked again and again, does not say what became.
     Undecided,
+    /// A client says that it paid, and shows a picture: staff look at it while nothing else proves the payment.
+    Claimed,
 }
 
 stored_name!(CaseKind {
@@ -28,6 +39,7 @@ stored_name!(CaseKind {
     Overdrawn => "overdrawn",
     Twins => "twins",
     Undecided => "undecided",
+    Claimed => "claimed",
 });
 
 /// How a case was closed.
@@ -44,6 +56,8 @@ pub enum Resolution {
     Settled,
     /// The payment was merged into its twin.
     Merged,
+    /// What the client says counts as proven.
+    Approved,
 }
 
 stored_name!(Resolution {
@@ -52,6 +66,7 @@ stored_name!(Resolution {
     Dismissed => "dismissed",
     Settled => "settled",
     Merged => "merged",
+    Approved => "approved",
 });
 
 /// What staff want done with a case.
@@ -67,6 +82,8 @@ pub enum CaseDecision {
     Refund,
     /// Leave everything as it is; an undecided payment did not happen.
     Dismiss,
+    /// Take what the client says as proven, until better evidence comes.
+    Approve,
 }
 
 /// Why a case cannot be decided so.
@@ -78,6 +95,12 @@ pub enum CaseRefusal {
     /// Only surplus can be applied or refunded.
     #[error("a case of kind {0} can only be dismissed")]
     NothingToMove(CaseKind),
+    /// Only what a client says can be approved.
+    #[error("a case of kind {0} cannot be approved")]
+    NothingToApprove(CaseKind),
+    /// One person is not enough for so much.
+    #[error("above {APPROVED_ALONE_MAX} a second person has to approve")]
+    SecondPerson,
     /// More money came, or some went, since somebody decided.
     #[error("the case is not about {0} any more; look at it again")]
     Changed(PositiveMoney),
@@ -94,14 +117,20 @@ impl CaseDecision {
             Self::Apply { .. } => Resolution::Applied,
             Self::Refund => Resolution::Refunded,
             Self::Dismiss => Resolution::Dismissed,
+            Self::Approve => Resolution::Approved,
         }
     }
 
     /// Whether a case of that kind can be decided so.
     ///
     /// # Errors
-    /// [`CaseRefusal::NothingToMove`].
+    /// [`CaseRefusal::NothingToMove`] or [`CaseRefusal::NothingToApprove`].
     pub fn fits(self, kind: CaseKind) -> Result<(), CaseRefusal> {
-        if self == Self::Dismiss || kind == CaseKind::Surplus { Ok(()) } else { Err(CaseRefusal::NothingToMove(kind)) }
+        match (self, kind) {
+            (Self::Dismiss, _) | (Self::Approve, CaseKind::Claimed) => Ok(()),
+            (Self::Approve, _) => Err(CaseRefusal::NothingToApprove(kind)),
+            (Self::Apply { .. } | Self::Refund, CaseKind::Surplus) => Ok(()),
+            (Self::Apply { .. } | Self::Refund, _) => Err(CaseRefusal::NothingToMove(kind)),
+        }
     }
 }

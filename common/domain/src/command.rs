@@ -8,7 +8,7 @@ pub use crate::command::gateway::{
     GatewayCommand, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource,
 };
 use crate::fact::{Door, Fact, FactKind};
-use crate::id::{CaseId, ClientId, InvoiceId, PaymentId, Provider, RefundId, TransactionId};
+use crate::id::{CaseId, ClientId, InvoiceId, PaymentId, Provider, RefundId, TransactionId, UploadId};
 use crate::money::PositiveMoney;
 
 mod gateway;
@@ -64,6 +64,9 @@ pub struct Evidence {
     /// Why, in the source's own code: `card_declined`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The upload whose picture shows the payment: staff are to look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<UploadId>,
     /// When the source says that it happened.
     pub occurred_at: DateTime<Utc>,
 }
@@ -144,6 +147,22 @@ pub struct MergeOrder {
     pub request: String,
 }
 
+/// Staff found that a payment does not pay an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnmatchOrder {
+    /// The payment; also the queue's group.
+    pub transaction_id: TransactionId,
+    /// The invoice that it does not pay, whatever its evidence says.
+    pub invoice_id: InvoiceId,
+    /// Why.
+    pub reason: String,
+    /// Who decided.
+    pub actor: String,
+    /// The request: the same for every delivery.
+    pub request: String,
+}
+
 /// A payment gateway is to collect an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -196,6 +215,8 @@ pub enum PaymentCommand {
     DecideCase(CaseOrder),
     /// Make one payment of two.
     MergePayments(MergeOrder),
+    /// Take a payment away from an invoice.
+    UnmatchPayment(UnmatchOrder),
     /// Have a gateway collect a payment.
     ChargePayment(ChargeOrder),
     /// Have staff look at a payment that its gateway does not decide.
@@ -218,6 +239,7 @@ impl PaymentCommand {
             Self::RequestRefund(_) => "RequestRefund",
             Self::DecideCase(_) => "DecideCase",
             Self::MergePayments(_) => "MergePayments",
+            Self::UnmatchPayment(_) => "UnmatchPayment",
             Self::ChargePayment(_) => "ChargePayment",
             Self::EscalatePayment(_) => "EscalatePayment",
         }
@@ -231,6 +253,7 @@ impl PaymentCommand {
             Self::RequestRefund(order) => &order.transaction_id,
             Self::DecideCase(order) => &order.transaction_id,
             Self::MergePayments(order) => &order.transaction_id,
+            Self::UnmatchPayment(order) => &order.transaction_id,
             Self::ChargePayment(order) => &order.transaction_id,
             Self::EscalatePayment(escalation) => &escalation.transaction_id,
         }
@@ -247,6 +270,7 @@ impl PaymentCommand {
             Self::RequestRefund(order) => order.refund_id.to_string(),
             Self::DecideCase(CaseOrder { request, .. })
             | Self::MergePayments(MergeOrder { request, .. })
+            | Self::UnmatchPayment(UnmatchOrder { request, .. })
             | Self::ChargePayment(ChargeOrder { request, .. })
             | Self::EscalatePayment(Escalation { request, .. }) => format!("decision\n{request}"),
         }

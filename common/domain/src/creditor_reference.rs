@@ -53,6 +53,14 @@ pub fn number_key(number: &str) -> String {
     number.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase()).collect()
 }
 
+/// The keys under which a number is recognised: the whole, and without the letters in front, which people leave out.
+#[must_use]
+pub fn number_keys(number: &str) -> Vec<String> {
+    let whole = number_key(number);
+    let bare = whole.trim_start_matches(|letter: char| letter.is_ascii_alphabetic()).to_owned();
+    if bare.is_empty() || bare == whole { vec![whole] } else { vec![whole, bare] }
+}
+
 fn remainder(body: &str, head: &str) -> u32 {
     let digits = body.chars().chain(head.chars()).filter_map(|letter| letter.to_digit(36));
     digits.fold(0, |sum, value| {

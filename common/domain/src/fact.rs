@@ -15,7 +15,7 @@ pub enum Rank {
     Claimed,
     /// The gateway holds the money for us.
     Authorised,
-    /// The gateway took the money, or staff imported a bank statement that shows it.
+    /// The gateway took the money, staff imported a bank statement that shows it, or approved what a client says.
     Captured,
     /// The money is in our account: a signed bank feed, or a machine client trusted to say so.
     Settled,
@@ -33,9 +33,11 @@ pub enum Door {
     Confirmation,
     /// A bank statement.
     Bank,
+    /// Staff approved what a client says.
+    Staff,
 }
 
-stored_name!(Door { Api => "api", Gateway => "gateway", Confirmation => "confirmation", Bank => "bank" });
+stored_name!(Door { Api => "api", Gateway => "gateway", Confirmation => "confirmation", Bank => "bank", Staff => "staff" });
 
 /// What a fact tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

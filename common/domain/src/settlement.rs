@@ -289,6 +289,29 @@ pub fn apply(
     Ok(movements)
 }
 
+/// Takes a payment's money away from an invoice, whoever put it there, and settles what follows.
+///
+/// `entitled` does not name the invoice any more.
+///
+/// # Errors
+/// [`SettlementError`].
+pub fn unmatch(
+    entitled: &Entitlement,
+    holdings: &mut Holdings,
+    invoices: &mut Invoices,
+    from: InvoiceId,
+) -> Result<Vec<Movement>, SettlementError> {
+    let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    for held in settling.holdings.allocations.clone() {
+        if held.invoice_id == from {
+            settling.release(from, held.by_staff, held.amount)?;
+        }
+    }
+    let mut movements = settling.movements;
+    movements.extend(settle(entitled, holdings, invoices)?);
+    Ok(movements)
+}
+
 /// Surplus that waits for a decision: neither about to be refunded nor left by staff. Below zero when more went back
 /// than came.
 ///

@@ -176,6 +176,8 @@ pub struct Movement {
     pub details: u32,
     /// The bank's own name of it: `AcctSvcrRef` of the detail, else of the entry; MT940 `:61:` after `//`.
     pub bank_reference: Option<String>,
+    /// The bank's own name of the whole entry, where it has one beside those of its details: `Ntry/AcctSvcrRef`.
+    pub entry_reference: Option<String>,
     /// The payer's name of it, carried through to us (`EndToEndId`, `EREF+`).
     pub end_to_end_id: Option<String>,
     /// `TxId`.

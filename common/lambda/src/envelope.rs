@@ -245,6 +245,7 @@ mod tests {
             client_id: None,
             actor: "user:1".to_owned(),
             reason: None,
+            attachment: None,
             occurred_at: DateTime::UNIX_EPOCH,
         };
         let command = PaymentCommand::of(evidence);

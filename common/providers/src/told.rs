@@ -59,6 +59,7 @@ impl Told<'_> {
             client_id: None,
             actor: format!("gateway:{name}"),
             reason: self.reason,
+            attachment: None,
             occurred_at: self.occurred_at,
             provider,
         })

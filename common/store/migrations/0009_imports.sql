@@ -4,8 +4,9 @@
 alter table billing.clients add column name_key text not null default '';
 create index clients_name_key_idx on billing.clients (name_key);
 
--- What a number is looked up by: quittance_domain::creditor_reference::number_key.
+-- What a number is looked up by, whole and without the letters in front: quittance_domain::creditor_reference::number_keys.
 create index invoices_number_key_idx on billing.invoices (upper(regexp_replace(number, '[^A-Za-z0-9]', '', 'g')));
+create index invoices_number_bare_key_idx on billing.invoices (regexp_replace(number, '^[^0-9]+|[^A-Za-z0-9]', '', 'g'));
 
 alter table billing.uploads
     add column content_type text not null default 'text/csv',
@@ -70,8 +71,10 @@ create index upload_lines_transaction_id_idx on billing.upload_lines (transactio
 
 -- Each movement of money on an account once, however many files tell of it.
 create table billing.bank_movements (
-    -- The line's identity and which of equal lines it is.
+    -- The line's identity and which of equal lines it is; or an entry of several lines.
     identity text primary key,
+    -- Of an entry: whether a line told it as a whole; else lines told its details.
+    is_whole boolean not null default true,
     upload_id uuid not null references billing.uploads,
     line bigint not null,
     first_seen_at timestamptz not null default now()
@@ -87,3 +90,39 @@ grant usage on schema payments to quittance_importer;
 grant select (id, transaction_id, provider, status, amount, currency, invoice_id, client_id, merged_into)
     on payments.payments to quittance_importer;
 grant select on payments.payment_references to quittance_importer;
+
+-- A payment does not pay these invoices, whatever its evidence says: staff decided so.
+create table payments.exclusions (
+    payment_id uuid not null references payments.payments,
+    invoice_id uuid not null references billing.invoices,
+    decided_by text not null,
+    reason text not null,
+    decided_at timestamptz not null default now(),
+    primary key (payment_id, invoice_id)
+);
+
+-- Who approved what a client says; above an amount it takes two.
+create table payments.approvals (
+    case_id uuid not null references payments.cases,
+    approved_by text not null,
+    approved_at timestamptz not null default now(),
+    primary key (case_id, approved_by)
+);
+
+alter table payments.facts
+    drop constraint facts_door_known,
+    add constraint facts_door_known check (door in ('api', 'gateway', 'confirmation', 'bank', 'staff'));
+
+alter table payments.cases
+    drop constraint cases_kind_known,
+    add constraint cases_kind_known check (
+        kind in ('surplus', 'contradiction', 'overdrawn', 'twins', 'undecided', 'claimed')
+    ),
+    drop constraint cases_resolution_known,
+    add constraint cases_resolution_known check (
+        resolution in ('applied', 'refunded', 'dismissed', 'settled', 'merged', 'approved')
+    );
+
+grant select, insert on payments.exclusions, payments.approvals to quittance_processor;
+grant select on payments.exclusions, payments.approvals to quittance_billing;
+grant select (payment_id, kind, door) on payments.facts to quittance_importer;

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseKind, Resolution};
-use quittance_domain::id::{CaseId, ClientId, InvoiceId, PaymentId, TransactionId};
+use quittance_domain::id::{CaseId, ClientId, InvoiceId, PaymentId, TransactionId, UploadId};
 use quittance_domain::money::Money;
 use rust_decimal::Decimal;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::database::{Database, Transaction};
@@ -239,6 +240,10 @@ pub struct CaseView {
     pub decision_reason: Option<String>,
     /// Why the last decision could not be carried out.
     pub refusal: Option<String>,
+    /// What a bank line may pay, the best first; as JSON.
+    pub candidates: Option<Value>,
+    /// The upload whose picture shows the payment.
+    pub attachment: Option<UploadId>,
     /// When it was opened.
     pub opened_at: DateTime<Utc>,
     /// When it was closed.
@@ -260,6 +265,8 @@ struct Row {
     decided_by: Option<String>,
     decision_reason: Option<String>,
     refusal: Option<String>,
+    candidates: Option<Value>,
+    attachment: Option<Uuid>,
     opened_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
 }
@@ -282,6 +289,8 @@ impl TryFrom<Row> for CaseView {
             decided_by: row.decided_by,
             decision_reason: row.decision_reason,
             refusal: row.refusal,
+            candidates: row.candidates,
+            attachment: row.attachment.map(UploadId::from_uuid),
             opened_at: row.opened_at,
             closed_at: row.closed_at,
         })
@@ -310,7 +319,16 @@ pub async fn list(database: &Database, filter: &CaseFilter, limit: i64) -> Resul
         Row,
         r#"select cases.id, kind, payments.transaction_id, other.transaction_id as "twin?", payments.client_id,
              cases.invoice_id, cases.amount, cases.currency, reason, cases.status, resolution, decided_by,
-             decision_reason, refusal, opened_at, closed_at
+             decision_reason, refusal, opened_at, closed_at,
+             (
+                 select candidates from billing.upload_lines
+                 where upload_lines.transaction_id = payments.transaction_id and outcome = 'unmatched' limit 1
+             ) as candidates,
+             (
+                 select uploads.id from billing.upload_lines join billing.uploads on uploads.id = upload_id
+                 where upload_lines.transaction_id = payments.transaction_id and typed is not null
+                 order by uploads.id desc limit 1
+             ) as attachment
          from payments.cases join payments.payments on payments.id = payment_id
              left join payments.payments as other on other.id = other_payment_id
          where ($1::text is null or cases.status = $1) and ($2::text is null or kind = $2)

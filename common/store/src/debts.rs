@@ -60,7 +60,8 @@ pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -
         Row,
         "select invoices.id, client_id, name as client, number, currency, total, paid_amount, status, issued_on
          from billing.invoices join billing.clients on clients.id = client_id
-         where upper(regexp_replace(number, '[^A-Za-z0-9]', '', 'g')) = any($1) or invoices.id = any($2)",
+         where upper(regexp_replace(number, '[^A-Za-z0-9]', '', 'g')) = any($1)
+             or regexp_replace(number, '^[^0-9]+|[^A-Za-z0-9]', '', 'g') = any($1) or invoices.id = any($2)",
         numbers,
         &ids,
     )
@@ -127,7 +128,7 @@ pub async fn clients_by_account(
     Ok(rows.into_iter().map(|row| (row.account, ClientId::from_uuid(row.client_id))).collect())
 }
 
-/// Payments by bank transfer that were only claimed, by the names that the payers gave them.
+/// Payments by bank transfer that were only claimed, or approved by staff, by the names that the payers gave them.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
@@ -136,8 +137,12 @@ pub async fn claims(database: &Database, names: &[String]) -> Result<Vec<Claim>,
     let rows = sqlx::query!(
         r#"select payments.id, reference, amount as "amount!", currency as "currency!", invoice_id as "invoice_id!"
          from payments.payment_references join payments.payments on payments.id = payment_id
-         where reference = any($1) and status = 'pending' and merged_into is null
-             and amount is not null and invoice_id is not null"#,
+         where reference = any($1) and merged_into is null and amount is not null and invoice_id is not null and (
+             status = 'pending' or status = 'confirmed' and not exists (
+                 select from payments.facts
+                 where payment_id = payments.id and kind in ('capture', 'settlement') and door <> 'staff'
+             )
+         )"#,
         &references,
     )
     .fetch_all(database.pool().await?)

@@ -5,6 +5,7 @@
 //! each by id. A business "no" is a value; [`StoreError`] means "try again" unless it says that data is broken.
 
 pub mod allocations;
+pub mod approvals;
 pub mod audit;
 pub mod cases;
 pub mod charges;
@@ -14,6 +15,7 @@ pub mod database;
 pub mod debts;
 pub mod decisions;
 pub mod error;
+pub mod exclusions;
 pub mod facts;
 pub mod invoices;
 pub mod ledger;

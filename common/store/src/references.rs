@@ -92,7 +92,8 @@ pub async fn lock_search(transaction: &mut Transaction, invoice: InvoiceId) -> R
     Ok(())
 }
 
-/// The oldest payment that was only claimed, of this invoice, provider and amount, but for those in `but`.
+/// The oldest payment that was only claimed, or approved by staff, of this invoice, provider and amount, but for those in
+/// `but`.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -106,7 +107,12 @@ pub async fn open_claim(
     let found = sqlx::query_scalar!(
         "select id from payments.payments
          where invoice_id = $1 and provider = $2 and amount = $3 and currency = $4
-             and status = 'pending' and merged_into is null and id <> all($5)
+             and merged_into is null and id <> all($5) and (
+                 status = 'pending' or status = 'confirmed' and not exists (
+                     select from payments.facts
+                     where payment_id = payments.id and kind in ('capture', 'settlement') and door <> 'staff'
+                 )
+             )
          order by created_at, id limit 1",
         invoice.as_uuid(),
         provider.as_str(),

@@ -266,6 +266,40 @@ pub async fn counts(database: &Database, upload: UploadId) -> Result<Vec<(LineOu
         .collect()
 }
 
+/// Notes entries with whether they are told as a whole or in details, and waits for whoever notes one of them at the same
+/// moment. Returns how each was told first.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn take_entries(
+    transaction: &mut Transaction,
+    upload: UploadId,
+    entries: &[((String, bool), u64)],
+) -> Result<BTreeMap<String, bool>, StoreError> {
+    let mut sorted: Vec<&((String, bool), u64)> = entries.iter().collect();
+    sorted.sort();
+    let identities: Vec<&str> = sorted.iter().map(|((identity, _), _)| identity.as_str()).collect();
+    sqlx::query!(
+        "insert into billing.bank_movements (identity, upload_id, line, is_whole)
+         select identity, $1, line, is_whole from unnest($2::text[], $3::bigint[], $4::boolean[])
+             as given (identity, line, is_whole)
+         on conflict (identity) do nothing",
+        upload.as_uuid(),
+        &identities as &[&str],
+        &sorted.iter().map(|(_, line)| number(*line)).collect::<Vec<_>>(),
+        &sorted.iter().map(|((_, is_whole), _)| *is_whole).collect::<Vec<_>>(),
+    )
+    .execute(&mut **transaction)
+    .await?;
+    let rows = sqlx::query!(
+        "select identity, is_whole from billing.bank_movements where identity = any($1)",
+        &identities as &[&str],
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.identity, row.is_whole)).collect())
+}
+
 /// Which line told of each of these movements first.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use quittance_domain::id::CaseId;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{CasePath, in_query};
-use quittance_lambda::openapi::schema::{object, one_of, refer, refer_as, time, words};
+use quittance_lambda::openapi::schema::{list_of, object, one_of, refer, refer_as, time, words};
 use quittance_lambda::problem::Problem;
 use quittance_lambda::{described, parameters};
 use quittance_store::cases::{self, CaseFilter, CaseView};
@@ -17,6 +17,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::page::{self, PageParameters, PageQuery, query_value, refused};
+use crate::uploads;
+use crate::uploads::shapes::candidate_shape;
 use crate::{Billing, path_id, unavailable};
 
 /// What `?status=` may be, and what is meant without it.
@@ -48,13 +50,17 @@ described! {
         .with_or_null("decided_by", words("Who decided; null if it went away by itself."))
         .with_or_null("decision_reason", words("Why."))
         .with_or_null("refusal", words("Why the last decision could not be carried out."))
+        .with("candidates", list_of(candidate_shape(), "What the money may pay, if it came by a bank statement; the best first."))
+        .with_or_null("attachment_upload_id", refer_as("UploadId", "The upload whose picture shows the payment."))
+        .with_or_null("attachment_url", words("Where to get the picture, for some minutes; only of a case that is asked for by its id."))
         .with("opened_at", time("When it was opened."))
         .with_or_null("closed_at", time("When it was closed."))
         .open_like(json!({
             "id": examples::CASE_ID, "kind": "surplus", "status": OPEN, "transaction_id": examples::TRANSACTION_ID,
             "twin": null, "client_id": examples::CLIENT_ID, "invoice_id": examples::INVOICE_ID,
             "amount": examples::money(), "reason": "the invoice is paid already", "resolution": null,
-            "decided_by": null, "decision_reason": null, "refusal": null, "opened_at": examples::TIME, "closed_at": null,
+            "decided_by": null, "decision_reason": null, "refusal": null, "candidates": [], "attachment_upload_id": null,
+            "attachment_url": null, "opened_at": examples::TIME, "closed_at": null,
         }))
 }
 
@@ -89,7 +95,7 @@ pub(crate) async fn list(
     let page = page.page::<CaseId>()?;
     let filter = CaseFilter { after: page.after, ..query.filter()? };
     let found = cases::list(&billing.database, &filter, page.to_read()).await.map_err(unavailable)?;
-    let entries = found.into_iter().map(|case| (case.id.to_string(), shown(&case))).collect();
+    let entries = found.into_iter().map(|case| (case.id.to_string(), shown(&case, None))).collect();
     Ok(Json(page.answer("cases", entries)))
 }
 
@@ -111,7 +117,12 @@ pub(crate) async fn read(
     let id: CaseId = path_id("case", &id)?;
     let filter = CaseFilter { id: Some(id), ..CaseFilter::default() };
     let found = cases::list(&billing.database, &filter, 1).await.map_err(unavailable)?;
-    found.first().map(|case| Json(shown(case))).ok_or_else(|| Problem::not_found("case", id))
+    let case = found.first().ok_or_else(|| Problem::not_found("case", id))?;
+    let picture = match case.attachment {
+        Some(upload) => Some(uploads::picture_url(&billing, upload).await?),
+        None => None,
+    };
+    Ok(Json(shown(case, picture)))
 }
 
 impl CaseQuery {
@@ -126,11 +137,12 @@ impl CaseQuery {
     }
 }
 
-fn shown(case: &CaseView) -> Value {
+fn shown(case: &CaseView, picture: Option<String>) -> Value {
     json!({
         "id": case.id, "kind": case.kind, "status": case.status, "transaction_id": case.transaction_id,
         "twin": case.twin, "client_id": case.client_id, "invoice_id": case.invoice_id, "amount": case.amount, "reason": case.reason,
         "resolution": case.resolution, "decided_by": case.decided_by, "decision_reason": case.decision_reason,
-        "refusal": case.refusal, "opened_at": case.opened_at, "closed_at": case.closed_at,
+        "refusal": case.refusal, "candidates": case.candidates.clone().unwrap_or_else(|| json!([])),
+        "attachment_upload_id": case.attachment, "attachment_url": picture, "opened_at": case.opened_at, "closed_at": case.closed_at,
     })
 }

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::{Datelike, NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
+use quittance_domain::creditor_reference::CreditorReference;
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
@@ -19,7 +20,7 @@ use quittance_lambda::openapi::names::currency;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
 use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
 use quittance_lambda::openapi::schema::{
-    Members, Shape, count, day, flag, list_of, number, object, one_of, refer, refer_as, some_of, text,
+    Members, Shape, count, day, flag, list_of, number, object, one_of, refer, refer_as, some_of, text, words,
 };
 use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_lambda::{described, parameters};
@@ -73,6 +74,10 @@ fn shape(lines: Option<Shape>) -> Members {
         .with("id", refer("InvoiceId"))
         .with("client_id", refer("ClientId"))
         .with_or_null("number", text(1, 50, "The number printed on it; null for a draft."))
+        .with_or_null(
+            "payment_reference",
+            words("What the payer is to send along (ISO 11649): money that bears it finds the invoice by itself."),
+        )
         .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Where it stands."))
         .with("total", refer_as("Money", "What is owed in all."))
         .with("paid", refer_as("Money", "What has been paid of it."))
@@ -88,7 +93,7 @@ fn shape(lines: Option<Shape>) -> Members {
 
 fn example() -> Value {
     json!({
-        "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "status": "open",
+        "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "payment_reference": "RF15INV2026000042", "status": "open",
         "total": examples::money(), "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
         "issued_on": "2026-11-01", "due_on": "2026-12-01", "overdue": false,
     })
@@ -261,7 +266,9 @@ fn shown(
     lines: &[InvoiceLine],
 ) -> Value {
     let mut shown = json!({
-        "id": invoice.id(), "client_id": invoice.client_id(), "number": number, "status": invoice.status(),
+        "id": invoice.id(), "client_id": invoice.client_id(), "number": number,
+        "payment_reference": number.and_then(CreditorReference::of_number).map(|reference| reference.to_string()),
+        "status": invoice.status(),
         "total": invoice.total(), "paid": invoice.paid(), "version": invoice.version(),
         "issued_on": issued_on, "due_on": due_on, "overdue": invoice.is_overdue(due_on, Utc::now().date_naive()),
     });

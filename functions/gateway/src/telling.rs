@@ -69,6 +69,7 @@ pub(crate) fn evidence(
         client_id: None,
         actor: format!("gateway:{}", subject.provider),
         reason: reason.map(shorten),
+        attachment: None,
         occurred_at,
     })
 }

@@ -12,7 +12,7 @@ use quittance_store::uploads::Upload;
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 
-use crate::identity::identity;
+use crate::identity::{entry, identity};
 use crate::lines::{Meaning, left_out, meaning, upload_line};
 use crate::lookup::{Lookup, Wanted};
 
@@ -33,6 +33,8 @@ pub(crate) struct Decided {
     pub(crate) line: UploadLine,
     /// Which of all movements it tells of; none if it tells of none that concerns us.
     pub(crate) movement: Option<String>,
+    /// Which entry of the bank's that is or belongs to, and whether it is the whole.
+    pub(crate) entry: Option<(String, bool)>,
 }
 
 /// Decides about movements that follow each other in a file; what was decided before stays. In a CSV file, finance may
@@ -71,7 +73,8 @@ pub(crate) async fn decide(
         originals.extend(told.original(&decision));
         let identity = told.name.as_ref().map(|(identity, _)| identity.clone());
         let movement = told.name.as_ref().map(|(identity, ordinal)| movement_name(identity, *ordinal));
-        decided.push(Decided { line: upload_line(told.movement, told.amount, identity, decision), movement });
+        let entry = told.name.as_ref().and_then(|_| entry(told.movement));
+        decided.push(Decided { line: upload_line(told.movement, told.amount, identity, decision), movement, entry });
     }
     Ok(decided)
 }

@@ -52,6 +52,7 @@ pub(crate) fn command(
         client_id: upload.client_id,
         actor: format!("upload:{}#{}", upload.id, line.line),
         reason: decision.reason.clone(),
+        attachment: upload.typed.is_some().then_some(upload.id),
         occurred_at: line.booked_on?.and_time(NaiveTime::MIN).and_utc(),
         transaction_id: transaction_id.clone(),
     };

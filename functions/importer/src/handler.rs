@@ -1,5 +1,6 @@
 //! From S3's notifications to verdicts.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
@@ -53,42 +54,49 @@ impl Importer {
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         let deadline = event.context.deadline();
         let receipts: Vec<_> = event.payload.records.iter().map(receipt).collect();
-        let response =
-            consume_records(event, &self.dead_letters, async |record: &Record| self.process(record, deadline).await)
-                .await?;
-        // What is paused goes on at once, instead of after the queue's own time.
+        let is_paused = Cell::new(false);
+        let response = consume_records(event, &self.dead_letters, async |record: &Record| {
+            let verdict = self.process(record, deadline).await?;
+            is_paused.set(is_paused.get() || verdict.is_none());
+            Ok(verdict.unwrap_or_else(|| Verdict::Wait("the rest is for the next invocation".to_owned())))
+        })
+        .await?;
+        // The queue's own time is long, so that it outlasts an invocation.
+        let pause = if is_paused.get() { PAUSE_SECONDS } else { RETRY_SECONDS };
         for failure in &response.batch_item_failures {
             let receipt = receipts.iter().flatten().find(|(id, _)| *id == failure.item_identifier);
             let Some((id, handle)) = receipt else { continue };
-            if let Err(error) = self.uploads_queue.come_back_after(handle, PAUSE_SECONDS).await {
+            if let Err(error) = self.uploads_queue.come_back_after(handle, pause).await {
                 tracing::warn!(message.id = id, error, "comes back after the queue's own time");
             }
         }
         Ok(response)
     }
 
-    async fn process(&self, record: &Record, deadline: SystemTime) -> Result<Verdict, BatchError> {
+    /// None if the time was too short.
+    async fn process(&self, record: &Record, deadline: SystemTime) -> Result<Option<Verdict>, BatchError> {
         let Ok(body) = serde_json::from_str::<Value>(&record.body) else {
-            return Ok(Verdict::Park(malformed("the body is not JSON")));
+            return Ok(Some(Verdict::Park(malformed("the body is not JSON"))));
         };
         // S3 sends one when the notification is set up.
         if body.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
-            return Ok(Verdict::Done);
+            return Ok(Some(Verdict::Done));
         }
         let Ok(notification) = serde_json::from_value::<S3Event>(body) else {
-            return Ok(Verdict::Park(malformed("the body is not a notification of S3")));
+            return Ok(Some(Verdict::Park(malformed("the body is not a notification of S3"))));
         };
         for object in &notification.records {
             match self.import_object(object, deadline).await {
-                Ok(()) => {}
-                Err(Obstacle::Verdict(verdict)) => return Ok(verdict),
+                Ok(Ended::Finished) => {}
+                Ok(Ended::Paused) => return Ok(None),
+                Err(Obstacle::Verdict(verdict)) => return Ok(Some(verdict)),
                 Err(Obstacle::Error(error)) => return Err(error),
             }
         }
-        Ok(Verdict::Done)
+        Ok(Some(Verdict::Done))
     }
 
-    async fn import_object(&self, object: &S3EventRecord, deadline: SystemTime) -> Result<(), Obstacle> {
+    async fn import_object(&self, object: &S3EventRecord, deadline: SystemTime) -> Result<Ended, Obstacle> {
         let (Some(bucket), Some(key)) = (&object.s3.bucket.name, &object.s3.object.key) else {
             return Err(Obstacle::Verdict(Verdict::Park(malformed("the notification names no object"))));
         };
@@ -97,7 +105,7 @@ impl Importer {
             return Err(Obstacle::Verdict(Verdict::Park(Refusal { code: "unknown_upload", reason })));
         };
         if matches!(upload.status, UploadStatus::Accepted | UploadStatus::Refused) {
-            return Ok(());
+            return Ok(Ended::Finished);
         }
         let until = DateTime::<Utc>::from(deadline + LEASE_MARGIN);
         if !uploads::lease(&self.database, upload.id, until).await? {
@@ -107,13 +115,7 @@ impl Importer {
         let upload = uploads::find(&self.database, upload.id, None).await?.unwrap_or(upload);
         let ended = self.go_on(&upload, (bucket, key), deadline).await;
         uploads::release(&self.database, upload.id).await?;
-        match ended {
-            Ok(Ended::Finished) => Ok(()),
-            Ok(Ended::Paused) => {
-                Err(Obstacle::Verdict(Verdict::Wait(format!("{} goes on in the next invocation", upload.id))))
-            }
-            Err(obstacle) => Err(obstacle),
-        }
+        ended
     }
 
     /// Copies the file and hands on what is left of it.
@@ -142,8 +144,12 @@ impl Importer {
     }
 }
 
-/// A paused import goes on after so many seconds: not at once, so that one that fails does not spin.
-const PAUSE_SECONDS: i32 = 5;
+/// An import that had no time left goes on after so many seconds.
+const PAUSE_SECONDS: i32 = 1;
+
+/// What failed, or is being read by another invocation, is tried again after so many seconds: a message that fails three
+/// times is parked, and S3 may be away for minutes.
+const RETRY_SECONDS: i32 = 300;
 
 /// Whoever has a lease may end a little after its deadline, by another clock.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);

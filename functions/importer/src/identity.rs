@@ -5,7 +5,7 @@
 //! one identity are counted within a file: two real equal payments on one day are the first and the second in every file
 //! that has both. A file that overlaps another so adds only what the other has not.
 
-use quittance_formats::{Direction, Movement};
+use quittance_formats::{Amount, Direction, Movement};
 use sha2::{Digest, Sha256};
 
 /// So many bytes of the digest are kept: by chance, no two of all movements that ever were have the same.
@@ -13,37 +13,53 @@ const LENGTH: usize = 16;
 
 /// Digest of account, day, amount, direction and references, and of names and text where the bank gives no reference.
 pub(crate) fn identity(movement: &Movement) -> String {
-    let mut digest = Sha256::new();
-    let mut add = |part: &str| {
-        digest.update(part.len().to_be_bytes());
-        digest.update(part);
-    };
-    let day = movement.booked_on.or(movement.value_on).map(|day| day.to_string());
-    let direction = match movement.direction {
-        Direction::Credit => "credit",
-        Direction::Debit => "debit",
-    };
-    add(&plain(movement.statement.account.as_deref()));
-    add(&day.unwrap_or_default());
-    add(&movement.amount.value().normalize().to_string());
-    add(movement.amount.currency());
-    add(direction);
+    let mut parts = vec![plain(movement.statement.account.as_deref()), day_of(movement)];
+    parts.extend(of_amount(&movement.amount, movement.direction));
     match &movement.bank_reference {
-        Some(reference) => add(&format!("reference {}", plain(Some(reference)))),
+        Some(reference) => parts.push(format!("reference {}", plain(Some(reference)))),
         None => {
-            for part in [
+            let said = [
                 &movement.end_to_end_id,
                 &movement.transaction_id,
                 &movement.customer_reference,
                 &movement.uetr,
                 &movement.counterparty.account,
                 &movement.counterparty.name,
-            ] {
-                add(&plain(part.as_deref()));
-            }
-            add(&plain(Some(&movement.remittance)));
-            add(&plain(Some(&movement.creditor_references.join(" "))));
+            ];
+            parts.extend(said.map(|part| plain(part.as_deref())));
+            parts.push(plain(Some(&movement.remittance)));
+            parts.push(plain(Some(&movement.creditor_references.join(" "))));
         }
+    }
+    digest(&parts)
+}
+
+/// What tells the whole entry apart that a movement is, or is a detail of; and whether it is the whole. One file may have
+/// a batch as one entry, another the details of it. None where the bank has no name for the entry.
+pub(crate) fn entry(movement: &Movement) -> Option<(String, bool)> {
+    let reference = movement.entry_reference.as_deref()?;
+    let mut parts = vec![plain(movement.statement.account.as_deref()), day_of(movement), plain(Some(reference))];
+    parts.extend(of_amount(&movement.entry_amount, movement.entry_direction));
+    Some((format!("entry-{}", digest(&parts)), movement.amount == movement.entry_amount))
+}
+
+fn day_of(movement: &Movement) -> String {
+    movement.booked_on.or(movement.value_on).map(|day| day.to_string()).unwrap_or_default()
+}
+
+fn of_amount(amount: &Amount, direction: Direction) -> [String; 3] {
+    let direction = match direction {
+        Direction::Credit => "credit",
+        Direction::Debit => "debit",
+    };
+    [amount.value().normalize().to_string(), amount.currency().to_owned(), direction.to_owned()]
+}
+
+fn digest(parts: &[String]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
     }
     hex::encode(digest.finalize().get(..LENGTH).unwrap_or_default())
 }

@@ -12,7 +12,7 @@ use quittance_lambda::envelope::CloudEvent;
 use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::upload_lines::{self, LineDecision, LineFilter};
 use quittance_store::uploads::{self, Progress, Upload};
-use quittance_store::{Database, StoreError};
+use quittance_store::{Database, StoreError, Transaction};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -192,10 +192,11 @@ async fn decided_before(
 
 /// Notes decisions, but for lines whose movement another line told of first: those are left out.
 async fn commit(database: &Database, upload: &Upload, mut decided: Vec<&mut Decided>) -> Result<(), StoreError> {
+    let mut transaction = database.begin().await?;
+    leave_out_other_grain(&mut transaction, upload, &mut decided).await?;
     let is_taken = |decided: &&mut Decided| decided.line.decision.transaction_id.is_some();
     let movement = |decided: &&mut Decided| Some((decided.movement.clone()?, decided.line.line));
     let movements: Vec<(String, u64)> = decided.iter().filter(|one| is_taken(one)).filter_map(movement).collect();
-    let mut transaction = database.begin().await?;
     let taken = upload_lines::take_movements(&mut transaction, upload.id, &movements).await?;
     let told_before: Vec<String> =
         movements.iter().filter(|(_, line)| !taken.contains(line)).map(|(movement, _)| movement.clone()).collect();
@@ -212,6 +213,29 @@ async fn commit(database: &Database, upload: &Upload, mut decided: Vec<&mut Deci
     let lines: Vec<_> = decided.iter().map(|decided| decided.line.clone()).collect();
     upload_lines::insert(&mut transaction, upload.id, &lines).await?;
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Leaves lines out whose entry was told as a whole when they are its details, or in details when they are the whole.
+async fn leave_out_other_grain(
+    transaction: &mut Transaction,
+    upload: &Upload,
+    decided: &mut [&mut Decided],
+) -> Result<(), StoreError> {
+    let entry = |decided: &&mut Decided| Some((decided.entry.clone()?, decided.line.line));
+    let entries: Vec<((String, bool), u64)> = decided.iter().filter_map(entry).collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let known = upload_lines::take_entries(transaction, upload.id, &entries).await?;
+    for decided in decided {
+        let Some((entry, is_whole)) = &decided.entry else { continue };
+        if known.get(entry).is_some_and(|was_whole| was_whole != is_whole) {
+            let told = if *is_whole { "in its details" } else { "as a whole" };
+            let reason = format!("the entry was told before {told}");
+            decided.line.decision = left_out(LineOutcome::Duplicate, reason);
+        }
+    }
     Ok(())
 }
 

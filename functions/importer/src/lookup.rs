@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use quittance_domain::creditor_reference::number_key;
+use quittance_domain::creditor_reference::number_keys;
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::matching::{BankLine, Claim, Debt, Keys, name_key};
 use quittance_domain::money::Money;
@@ -48,7 +48,9 @@ impl Lookup {
         let claimed: Vec<InvoiceId> = claims.iter().map(|claim| claim.invoice_id).collect();
         let mut lookup = Self::default();
         for debt in debts::named(database, &list(numbers), &claimed).await? {
-            lookup.by_number.entry(number_key(&debt.number)).or_default().push(debt.invoice_id);
+            for key in number_keys(&debt.number) {
+                lookup.by_number.entry(key).or_default().push(debt.invoice_id);
+            }
             lookup.debts.insert(debt.invoice_id, debt);
         }
         for debt in debts::of_payers(database, &paid).await? {

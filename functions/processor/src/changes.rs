@@ -13,7 +13,7 @@ use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentState;
 use quittance_domain::question;
 use quittance_domain::refund::{self, RefundStatus};
-use quittance_domain::settlement::{self, Movement, Outcome};
+use quittance_domain::settlement::{self, Entitlement, Holdings, Invoices, Movement, Outcome, SettlementError};
 use quittance_store::allocations::{self, NewAllocation};
 use quittance_store::audit::{self, AuditRecord};
 use quittance_store::cases::{self, ClosedCase, NewCase};
@@ -52,6 +52,31 @@ pub struct Told {
     pub events: Vec<EventMessage>,
     /// To the gateways.
     pub commands: Vec<EventMessage>,
+}
+
+/// What staff decided to happen before a payment is settled.
+#[derive(Debug, Clone, Copy)]
+enum First {
+    Nothing,
+    /// Loose surplus pays that invoice.
+    Apply(InvoiceId),
+    /// All money leaves that invoice.
+    Unmatch(InvoiceId),
+}
+
+impl First {
+    fn then_settle(
+        self,
+        entitled: &Entitlement,
+        holdings: &mut Holdings,
+        invoices: &mut Invoices,
+    ) -> Result<Vec<Movement>, SettlementError> {
+        match self {
+            Self::Nothing => settlement::settle(entitled, holdings, invoices),
+            Self::Apply(to) => settlement::apply(entitled, holdings, invoices, to),
+            Self::Unmatch(from) => settlement::unmatch(entitled, holdings, invoices, from),
+        }
+    }
 }
 
 /// The changes of one batch.
@@ -103,6 +128,27 @@ impl Changes {
         cause: &Cause<'_>,
         to: Option<InvoiceId>,
     ) -> Result<Outcome, StoreError> {
+        self.settle_first(ground, id, cause, to.map_or(First::Nothing, First::Apply))
+    }
+
+    /// The same, after all its money left an invoice that it does not pay.
+    pub(crate) fn unmatch(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        cause: &Cause<'_>,
+        from: InvoiceId,
+    ) -> Result<Outcome, StoreError> {
+        self.settle_first(ground, id, cause, First::Unmatch(from))
+    }
+
+    fn settle_first(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        cause: &Cause<'_>,
+        first: First,
+    ) -> Result<Outcome, StoreError> {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Outcome::Recorded) };
         let state = dossier.state()?;
         let before = records::before(dossier, &ground.invoices);
@@ -116,10 +162,7 @@ impl Changes {
         let entitled = dossier.entitlement(&state)?;
         let movements = match &entitled {
             None => Ok(Vec::new()),
-            Some(entitled) => match to {
-                Some(to) => settlement::apply(entitled, &mut dossier.holdings, &mut ground.invoices, to),
-                None => settlement::settle(entitled, &mut dossier.holdings, &mut ground.invoices),
-            },
+            Some(entitled) => first.then_settle(entitled, &mut dossier.holdings, &mut ground.invoices),
         };
         let movements = movements.map_err(|error| dossier.corrupt(error))?;
         dossier.payment.invoices.clone_from(&state.invoices);
@@ -131,6 +174,7 @@ impl Changes {
             self.reconcile_cases(dossier, entitled, &movements)?;
         }
         self.close_undecided(dossier, state.status);
+        self.close_claimed(dossier, state.status);
         if is_contradiction {
             self.open_case(dossier, CaseKind::Contradiction, state.captured, records::contradiction(&state));
         }

@@ -19,7 +19,7 @@ use crate::ground::{Dossier, Ground};
 use crate::telling::{FUNCTION, written};
 
 /// The longest reason of a fact, in characters.
-const REASON_LENGTH_MAX: usize = 200;
+pub(crate) const REASON_LENGTH_MAX: usize = 200;
 
 /// An order that waited longer is not carried out: nobody expects the payment any more.
 const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);

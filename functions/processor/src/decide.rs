@@ -1,10 +1,8 @@
 //! What staff decide, each decision in one transaction: refunds, cases, twins.
 
-use std::fmt::{Display, Formatter};
-
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
-use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder};
+use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
 use quittance_domain::event::ReleaseReason;
 use quittance_domain::fact::Fact;
 use quittance_domain::id::{AuditId, InvoiceId, PaymentId, RefundId, TransactionId};
@@ -25,64 +23,7 @@ use uuid::Uuid;
 use crate::changes::{Cause, Changes, Told};
 use crate::ground::{Dossier, Ground};
 use crate::identify::{lock_unmerged, take};
-
-/// What staff want done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
-    /// Give money back.
-    Refund(RefundOrder),
-    /// Close a case.
-    Case(CaseOrder),
-    /// Make one payment of two.
-    Merge(MergeOrder),
-    /// Have a gateway collect a payment.
-    Charge(ChargeOrder),
-    /// Have staff look at what a gateway does not decide.
-    Escalation(Escalation),
-}
-
-/// A decision and what ties it to the request that brought it.
-#[derive(Debug, Clone)]
-pub struct Decision {
-    /// What is to be done.
-    pub order: Order,
-    /// The request that it came with.
-    pub correlation_id: String,
-}
-
-impl Display for Order {
-    /// The request and what it is about.
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Refund(order) => write!(formatter, "refund {} of {}", order.refund_id, order.transaction_id),
-            Self::Case(order) => write!(formatter, "decision {} of case {}", order.request, order.case_id),
-            Self::Merge(order) => write!(formatter, "merge {} of {}", order.request, order.transaction_id),
-            Self::Charge(order) => write!(formatter, "charge {} of {}", order.request, order.transaction_id),
-            Self::Escalation(order) => write!(formatter, "question {} about {}", order.request, order.transaction_id),
-        }
-    }
-}
-
-impl Order {
-    /// The request that asks for it, what it is about, and its content.
-    fn request(&self) -> Result<(String, String, Vec<u8>), serde_json::Error> {
-        Ok(match self {
-            Self::Refund(order) => {
-                (order.refund_id.to_string(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
-            }
-            Self::Case(order) => (order.request.clone(), order.case_id.to_string(), serde_json::to_vec(order)?),
-            Self::Merge(order) => (order.request.clone(), order.twin.to_string(), serde_json::to_vec(order)?),
-            Self::Charge(order) => {
-                // A request that is repeated at the door says another time and means the same.
-                let content = ChargeOrder { ordered_at: DateTime::UNIX_EPOCH, ..order.clone() };
-                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(&content)?)
-            }
-            Self::Escalation(order) => {
-                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
-            }
-        })
-    }
-}
+pub use crate::order::{Decision, Order};
 
 /// What became of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +64,7 @@ async fn attempt(database: &Database, decision: &Decision, now: DateTime<Utc>) -
         Order::Refund(order) => deciding.refund(order).await?,
         Order::Case(order) => deciding.case(order).await?,
         Order::Merge(order) => deciding.merge(order).await?,
+        Order::Unmatch(order) => deciding.unmatch(order).await?,
         Order::Charge(order) => deciding.charge(order).await?,
         Order::Escalation(order) => deciding.escalate(order).await?,
     }
@@ -161,7 +103,7 @@ impl<'a> Deciding<'a> {
         let mut ground = self.ground(&[id]).await?;
         let further: Vec<InvoiceId> = match order.decision {
             CaseDecision::Apply { invoice_id } => vec![invoice_id],
-            CaseDecision::Refund | CaseDecision::Dismiss => vec![],
+            CaseDecision::Refund | CaseDecision::Dismiss | CaseDecision::Approve => vec![],
         };
         ground.lock_invoices(&mut self.transaction, &further).await?;
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
@@ -172,6 +114,13 @@ impl<'a> Deciding<'a> {
         let is_given_up = case.kind == CaseKind::Undecided && order.decision == CaseDecision::Dismiss;
         if is_given_up && case.resolution.is_none() {
             self.give_up(&mut ground, id, order).await?;
+        }
+        let is_approved = case.kind == CaseKind::Claimed && order.decision == CaseDecision::Approve;
+        if is_approved
+            && case.resolution.is_none()
+            && let Err(refusal) = self.approve(&mut ground, id, order).await?
+        {
+            return self.refuse_case(order, &refusal).await;
         }
         match self.decide_case(&mut ground, id, &case, order)? {
             Ok(()) => self.changes.write(&mut self.transaction, &ground).await,
@@ -217,6 +166,7 @@ impl<'a> Deciding<'a> {
                 };
                 self.ask_for(dossier, request, &order.reason, &order.actor);
             }
+            CaseDecision::Approve => {}
             CaseDecision::Dismiss => {
                 if let Some(dismissed) = dossier.cases.iter_mut().find(|dismissed| dismissed.id == case.id) {
                     dismissed.dismiss();
@@ -302,7 +252,7 @@ impl<'a> Deciding<'a> {
         self.audit_refusal("payment.merge_refused", subject, &order.actor, refusal, after).await
     }
 
-    async fn audit_refusal(
+    pub(crate) async fn audit_refusal(
         &mut self,
         action: &'static str,
         subject: String,

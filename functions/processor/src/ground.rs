@@ -13,7 +13,7 @@ use quittance_domain::settlement::{self, Entitlement, Holdings, Invoices};
 use quittance_store::cases::{self, KnownCase};
 use quittance_store::invoices::{self, InvoiceRecord};
 use quittance_store::payments::{self, KnownPayment};
-use quittance_store::{StoreError, Transaction, allocations, clients, credits, facts, refunds};
+use quittance_store::{StoreError, Transaction, allocations, clients, credits, exclusions, facts, refunds};
 
 /// All that is known of one payment.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Dossier {
     /// Its sources disagreed before anything new was told.
     pub(crate) was_contradictory: bool,
     pub(crate) facts: Vec<Fact>,
+    /// Invoices that it does not pay, whatever its evidence says.
+    pub(crate) excluded: BTreeSet<InvoiceId>,
     pub(crate) holdings: Holdings,
     pub(crate) refunds: Vec<RefundRequest>,
     pub(crate) cases: Vec<KnownCase>,
@@ -33,13 +35,15 @@ impl Dossier {
     fn of(payment: KnownPayment, new: &BTreeSet<PaymentId>) -> Self {
         let is_new = new.contains(&payment.id);
         let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
-        let holdings = Holdings::default();
-        Self { payment, is_new, was_contradictory: false, facts, holdings, refunds, cases }
+        let (excluded, holdings) = (BTreeSet::new(), Holdings::default());
+        Self { payment, is_new, was_contradictory: false, facts, excluded, holdings, refunds, cases }
     }
 
-    /// What the facts add up to.
+    /// What the facts add up to, and which invoices staff left it.
     pub(crate) fn state(&self) -> Result<PaymentState, StoreError> {
-        PaymentState::of(&self.facts).map_err(|error| self.corrupt(error))
+        let mut state = PaymentState::of(&self.facts).map_err(|error| self.corrupt(error))?;
+        state.invoices.retain(|id| !self.excluded.contains(id));
+        Ok(state)
     }
 
     /// What the evidence entitles the payment to; none while nothing is proven.
@@ -114,6 +118,9 @@ impl Ground {
     async fn read_evidence(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
         for (id, fact) in facts::of_payments(transaction, ids).await? {
             self.with(id, |dossier| dossier.facts.push(fact));
+        }
+        for (id, invoice) in exclusions::of_payments(transaction, ids).await? {
+            self.with(id, |dossier| dossier.excluded.extend([invoice]));
         }
         for (id, request) in refunds::of_payments(transaction, ids).await? {
             self.with(id, |dossier| dossier.refunds.push(request));

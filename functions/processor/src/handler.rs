@@ -125,6 +125,7 @@ fn work(record: &Record) -> Result<Work, Refusal> {
         PaymentCommand::RequestRefund(order) => Order::Refund(order),
         PaymentCommand::DecideCase(order) => Order::Case(order),
         PaymentCommand::MergePayments(order) => Order::Merge(order),
+        PaymentCommand::UnmatchPayment(order) => Order::Unmatch(order),
         PaymentCommand::ChargePayment(order) => Order::Charge(order),
         PaymentCommand::EscalatePayment(order) => Order::Escalation(order),
     };

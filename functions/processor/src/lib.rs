@@ -16,6 +16,8 @@ pub mod decide;
 mod ground;
 pub mod handler;
 mod identify;
+mod match_by_hand;
+mod order;
 mod records;
 pub mod settle;
 mod telling;

@@ -205,6 +205,9 @@ fn settle_step(
     };
     changes.settle(ground, id, &cause, None)?;
     if let Some(dossier) = ground.dossiers.get(&id) {
+        if news.iter().any(|told| told.evidence.attachment.is_some()) {
+            changes.show_picture(dossier, &dossier.state()?);
+        }
         changes.audit.extend(earlier.iter().map(|instruction| records::evidence(dossier, instruction)));
     }
     Ok(())

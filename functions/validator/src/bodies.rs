@@ -79,6 +79,13 @@ described! {
         .closed_like(json!({"twin": examples::TWIN, "reason": "the bank line of the same transfer"}))
 }
 
+described! {
+    /// The body of `POST /v1/payments/{transaction_id}/unmatch`.
+    pub(crate) Unmatch => reason()
+        .with("invoice_id", refer_as("InvoiceId", "The invoice that the payment does not pay."))
+        .closed_like(json!({"invoice_id": examples::INVOICE_ID, "reason": "it is another client's money"}))
+}
+
 /// The amount that the case showed to whoever decides.
 fn grounds() -> Members {
     reason()

@@ -136,6 +136,7 @@ impl ClaimRequest {
             client_id,
             actor: caller.to_owned(),
             reason: None,
+            attachment: None,
             occurred_at: now,
         }
     }
@@ -228,6 +229,7 @@ impl ConfirmRequest {
             client_id: None,
             actor: caller.to_owned(),
             reason: None,
+            attachment: None,
             occurred_at: self.occurred_at.unwrap_or(now),
         }
     }

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
 use quittance_domain::case::CaseDecision;
-use quittance_domain::command::{CaseOrder, MergeOrder, PaymentCommand, RefundOrder};
+use quittance_domain::command::{CaseOrder, MergeOrder, PaymentCommand, RefundOrder, UnmatchOrder};
 use quittance_domain::id::{CaseId, InvoiceId, RefundId, TransactionId};
 use quittance_domain::money::PositiveMoney;
 use quittance_lambda::caller::{Caller, Permission};
@@ -23,7 +23,7 @@ use quittance_store::{StoreError, cases, references};
 use uuid::Uuid;
 
 use crate::Validator;
-use crate::bodies::{AcceptedOnce, Application, Decision, Merge, NewRefund};
+use crate::bodies::{AcceptedOnce, Application, Decision, Merge, NewRefund, Unmatch};
 use crate::once::send_once;
 
 /// The longest reason, in characters.
@@ -127,6 +127,63 @@ pub(crate) async fn merge(
         request: request.name(),
     });
     request.send(&validator, command).await
+}
+
+/// Says that a payment does not pay an invoice, whatever its evidence says. Its money waits in a case; no other payment is
+/// touched.
+#[utoipa::path(
+    post,
+    path = "/v1/payments/{transaction_id}/unmatch",
+    operation_id = "unmatchPayment",
+    tag = "payments",
+    params(PaymentPath, ChangeHeaders),
+    request_body = Unmatch,
+    responses(AcceptedOnce)
+)]
+pub(crate) async fn unmatch(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(transaction_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST unmatch", transaction_id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let mut fields = Fields::parse(&body)?;
+    let invoice_id = fields.required::<InvoiceId>("invoice_id");
+    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
+    fields.finish()?;
+    let (Some(invoice_id), Some(reason)) = (invoice_id, reason) else { return Err(Problem::invalid(Vec::new())) };
+    let command = PaymentCommand::UnmatchPayment(UnmatchOrder {
+        transaction_id: known_payment(&validator, &transaction_id).await?,
+        invoice_id,
+        reason,
+        actor: request.caller.name.clone(),
+        request: request.name(),
+    });
+    request.send(&validator, command).await
+}
+
+/// Takes what a client says as proven; above an amount, a second person has to say so too.
+#[utoipa::path(
+    post,
+    path = "/v1/cases/{id}/approve",
+    operation_id = "approveCase",
+    tag = "cases",
+    params(CasePath, ChangeHeaders),
+    request_body = Decision,
+    responses(AcceptedOnce)
+)]
+pub(crate) async fn approve(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST approve", id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    decide(&validator, &request, &id, CaseDecision::Approve, Grounds::read(Fields::parse(&body)?)?).await
 }
 
 /// Pays another invoice of the client with the surplus that a case is about.

@@ -1,10 +1,11 @@
 //! The door for payments: who may say what, made durable before it is answered.
 //!
 //! In: `POST /v1/payments` (claims), `POST /v1/payments/{transaction_id}/confirmation` (evidence of a trusted machine),
-//! `POST /webhooks/{provider}` (gateways), and what finance decides: refunds, cases, merging. Out: commands in
-//! `PaymentsQueue`, in groups of one transaction; questions in the gateways' queues; a small record of each refusal. May fail: SQS, DynamoDB, and for claims and decisions the database; the caller gets a 5xx and tries
-//! again with the same key. A webhook needs no database, and is answered 2xx only after SQS has it; an authentic one
-//! that cannot be understood is kept in the validator's own dead-letter queue.
+//! `POST /webhooks/{provider}` (gateways), and what finance decides: refunds, cases, merging, unmatching. Out: commands in
+//! `PaymentsQueue`, in groups of one transaction; questions in the gateways' queues; a small record of each refusal. May
+//! fail: SQS, DynamoDB, and for claims and decisions the database; the caller gets a 5xx and tries again with the same
+//! key. A webhook needs no database, and is answered 2xx only after SQS has it; an authentic one that cannot be
+//! understood is kept in the validator's own dead-letter queue.
 
 pub mod api;
 mod bodies;
@@ -80,6 +81,8 @@ fn routes() -> OpenApiRouter<Arc<Validator>> {
         .routes(asks(&[ConfirmPayments], routes!(api::confirm)))
         .routes(asks(&[RefundPayments], routes!(decisions::refund)))
         .routes(asks(&[DecideCases], routes!(decisions::merge)))
+        .routes(asks(&[DecideCases], routes!(decisions::unmatch)))
+        .routes(asks(&[DecideCases], routes!(decisions::approve)))
         .routes(asks(&[DecideCases], routes!(decisions::apply)))
         .routes(asks(&[DecideCases], routes!(decisions::refund_case)))
         .routes(asks(&[DecideCases], routes!(decisions::dismiss)))

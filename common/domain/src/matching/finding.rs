@@ -112,7 +112,7 @@ fn mark_others(weighed: &mut [Weighed<'_>], named: &[InvoiceId]) {
             }
         } else if !named.is_empty() {
             one.signs.push((weights::OTHER_NUMBER, "its text names another invoice".to_owned()));
-        } else if one.amount.fits() && one.payer.is_client() {
+        } else if one.amount.fits() && one.payer == Payer::Name {
             let is_alone = fitting.iter().filter(|client| **client == one.debt.client_id).count() == 1;
             one.signs.extend(is_alone.then(|| (weights::ONLY_ONE, "no other open invoice has that amount".to_owned())));
         }

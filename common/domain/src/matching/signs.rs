@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::text::{self, Strength};
 use super::{BankLine, Claim, Debt, Likeness, likeness, weights};
-use crate::creditor_reference::{CreditorReference, number_key};
+use crate::creditor_reference::{CreditorReference, number_key, number_keys};
 use crate::id::PaymentId;
 use crate::money::{Money, MoneyError};
 
@@ -75,7 +75,7 @@ impl Naming {
     /// How the line names the debt, by the surest sign.
     pub(super) fn of_debt(&self, line: &BankLine, debt: &Debt, claims: &[Claim]) -> Option<Named> {
         let sure = |sign: Sign| Named { sign, is_sure: true, payment_id: None };
-        let (key, reference) = (number_key(&debt.number), CreditorReference::of_number(&debt.number));
+        let (keys, reference) = (number_keys(&debt.number), CreditorReference::of_number(&debt.number));
         if let Some(reference) = reference.filter(|reference| self.references.contains(reference)) {
             return Some(sure((
                 weights::REFERENCE,
@@ -86,10 +86,11 @@ impl Naming {
             let reason = format!("it names {}, which was claimed to pay {}", claim.name, debt.number);
             return Some(Named { payment_id: Some(claim.payment_id), ..sure((weights::NUMBER, reason)) });
         }
-        if self.documents.contains(&key) {
+        if self.documents.iter().any(|document| keys.contains(document)) {
             return Some(sure((weights::DOCUMENT, format!("it names the document {}", debt.number))));
         }
-        let strength = self.numbers.iter().filter(|(number, _)| *number == key).map(|(_, strength)| *strength).max()?;
+        let strength =
+            self.numbers.iter().filter(|(number, _)| keys.contains(number)).map(|(_, strength)| *strength).max()?;
         Some(match strength {
             Strength::Sure => sure((weights::NUMBER, format!("its text names {}", debt.number))),
             Strength::Weak => Named {
@@ -111,11 +112,9 @@ impl Naming {
 impl Payer {
     pub(super) fn of(line: &BankLine, debt: &Debt) -> Self {
         let by_name = line.payer.as_deref().map(|payer| likeness(payer, &debt.client));
-        if line.clients_by_account.contains(&debt.client_id) {
-            return Self::Account;
-        }
         match by_name {
             Some(Likeness::Same) => return Self::Name,
+            _ if line.clients_by_account.contains(&debt.client_id) => return Self::Account,
             Some(Likeness::Similar) => return Self::SimilarName,
             _ => {}
         }
@@ -125,7 +124,7 @@ impl Payer {
         by_name.map_or(Self::Unknown, |_| Self::OtherName)
     }
 
-    /// Whether the payer is the client.
+    /// Whether the payer is the client, or paid for them before.
     pub(super) const fn is_client(self) -> bool {
         matches!(self, Self::Account | Self::Name)
     }

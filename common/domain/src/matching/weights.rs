@@ -13,6 +13,7 @@
 //! | number in pieces, amount and payer | 80 | a match |
 //! | amount and payer, nothing else like it | 70 | a match |
 //! | amount and payer, two invoices alike | 55 | a case |
+//! | amount and account, another name | 60 | a case: one company pays for several |
 //! | amount | 30 | a case |
 
 /// A creditor reference with the right check digits.

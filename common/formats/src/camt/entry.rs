@@ -74,6 +74,7 @@ impl Entry {
             value_on: self.value_on,
             details: 0,
             bank_reference: self.bank_reference.clone(),
+            entry_reference: self.bank_reference.clone(),
             end_to_end_id: None,
             transaction_id: None,
             instruction_id: None,

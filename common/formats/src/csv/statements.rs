@@ -112,6 +112,7 @@ impl<R: Read> CsvStatement<R> {
             value_on: self.table.day(record, Column::ValueOn)?,
             details: 0,
             bank_reference: referred(Column::BankReference),
+            entry_reference: None,
             end_to_end_id: referred(Column::EndToEndId),
             transaction_id: referred(Column::TransactionId),
             instruction_id: None,

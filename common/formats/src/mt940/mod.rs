@@ -223,6 +223,7 @@ fn movement(
         booked_on: Some(line.booked_on),
         value_on: Some(line.value_on),
         details: 0,
+        entry_reference: line.bank_reference.clone(),
         bank_reference: line.bank_reference,
         end_to_end_id: information.end_to_end_id,
         transaction_id: None,

@@ -3,7 +3,7 @@
 use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::id::{CaseId, PaymentId};
 use quittance_domain::money::Money;
-use quittance_domain::payment::PaymentStatus;
+use quittance_domain::payment::{PaymentState, PaymentStatus};
 use quittance_domain::settlement::{self, Entitlement, Movement};
 use quittance_store::StoreError;
 use quittance_store::cases::{ClosedCase, KnownCase, NewCase};
@@ -91,6 +91,22 @@ impl Changes {
         let open = dossier.open_case(CaseKind::Undecided).filter(|_| !status.is_undecided());
         if let Some(case) = open {
             self.close_case(case.id, Resolution::Settled);
+        }
+    }
+
+    /// What is proven needs nobody to look at the picture.
+    pub(super) fn close_claimed(&mut self, dossier: &Dossier, status: PaymentStatus) {
+        if let Some(case) = dossier.open_case(CaseKind::Claimed).filter(|_| status.is_proven()) {
+            self.close_case(case.id, Resolution::Settled);
+        }
+    }
+
+    /// Has staff look at a picture, unless they have, or the payment is proven.
+    pub(crate) fn show_picture(&mut self, dossier: &Dossier, state: &PaymentState) {
+        let was_shown = dossier.cases.iter().any(|case| case.kind == CaseKind::Claimed);
+        if !was_shown && !state.status.is_proven() {
+            let reason = "a client says so and shows a picture".to_owned();
+            self.open_case(dossier, CaseKind::Claimed, state.claimed, reason);
         }
     }
 }

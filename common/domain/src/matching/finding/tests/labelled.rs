@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::creditor_reference::number_keys;
 
 const LINES: usize = 500;
 
@@ -40,7 +41,7 @@ fn debts(dice: &mut Dice) -> Vec<Debt> {
             let client = dice.below(clients.len());
             let odd = format!("{}.{:02}", 20 + dice.below(5_000), dice.below(100));
             let amount = if dice.below(2) == 0 { dice.one_of(&USUAL_AMOUNTS).to_owned().to_owned() } else { odd };
-            debt(&format!("2026-{number:04}"), (client as u128 + 1, &clients[client]), &amount)
+            debt(&format!("INV-2026-{number:06}"), (client as u128 + 1, &clients[client]), &amount)
         })
         .collect()
 }
@@ -58,7 +59,7 @@ fn as_sent(dice: &mut Dice, name: &str) -> String {
 
 fn mistyped(dice: &mut Dice, number: &str) -> String {
     let mut letters: Vec<char> = number.chars().collect();
-    let place = 5 + dice.below(letters.len() - 5);
+    let place = letters.len() - 6 + dice.below(6);
     match dice.below(3) {
         0 => letters.swap(place, place - 1),
         1 => drop(letters.remove(place)),
@@ -68,16 +69,18 @@ fn mistyped(dice: &mut Dice, number: &str) -> String {
 }
 
 fn written(dice: &mut Dice, number: &str) -> String {
+    let whole = number;
+    let number = number.trim_start_matches("INV-");
     let plain = number.replace('-', "");
     match dice.below(8) {
         0 => format!("Rechnung {number} vom 01.10.2026"),
         1 => format!("RE{number}"),
         2 => format!("invoice {plain} customer 100245"),
-        3 => format!("INV-{number}"),
+        3 => whole.to_owned(),
         4 => number.replace('-', " / "),
         5 => format!("Kd.-Nr. 4711 Rg. {number} DANKE"),
         6 => format!("{}-{} {}", &plain[..4], &plain[4..6], &plain[6..]),
-        _ => CreditorReference::of_number(number).unwrap().to_string(),
+        _ => CreditorReference::of_number(whole).unwrap().to_string(),
     }
 }
 
@@ -137,7 +140,8 @@ fn looked_up(line: &mut BankLine, debts: &[(String, Debt)]) -> Vec<Debt> {
     line.clients_by_name = debts.iter().filter(|(name, _)| bears_name(name)).map(|(_, debt)| debt.client_id).collect();
     let amount = Money::from(line.amount);
     let is_found = |(name, debt): &&(String, Debt)| {
-        keys.numbers.contains(&number_key(&debt.number)) || (bears_name(name) && debt.outstanding == amount)
+        number_keys(&debt.number).iter().any(|key| keys.numbers.contains(key))
+            || (bears_name(name) && debt.outstanding == amount)
     };
     debts.iter().filter(is_found).map(|(_, debt)| debt.clone()).collect()
 }
@@ -161,5 +165,5 @@ fn not_one_of_five_hundred_noisy_lines_goes_to_a_wrong_invoice_and_most_find_the
     }
     assert_eq!(matched, right, "precision is 1.00");
     // The rest become cases: mistyped or missing numbers, sums that do not fit, payers that nobody names.
-    assert_eq!((right, payable), (330, 475), "the recall is another: tell it in ARCHITECTURE.md");
+    assert_eq!((right, payable), (327, 475), "the recall is another: tell it in ARCHITECTURE.md");
 }

@@ -1,0 +1,82 @@
+//! What staff say about matches: that a payment does not pay an invoice, and that a client's word is good.
+
+use quittance_domain::case::{CaseRefusal, may_approve_alone};
+use quittance_domain::command::{CaseOrder, UnmatchOrder};
+use quittance_domain::fact::{Door, Fact, FactKind};
+use quittance_domain::id::PaymentId;
+use quittance_store::facts::{self, NewFact};
+use quittance_store::{StoreError, approvals, exclusions};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::charge::REASON_LENGTH_MAX;
+use crate::decide::Deciding;
+use crate::ground::Ground;
+
+impl<'a> Deciding<'a> {
+    /// Takes a payment away from an invoice for good. No other payment of the invoice is touched; its surplus may fill the
+    /// gap.
+    pub(crate) async fn unmatch(&mut self, order: &'a UnmatchOrder) -> Result<(), StoreError> {
+        let Some(id) = self.find(&order.transaction_id).await? else {
+            return self.refuse_unmatch(order, "the payment is unknown").await;
+        };
+        let mut ground = self.ground(&[id]).await?;
+        ground.lock_invoices(&mut self.transaction, &[]).await?;
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let is_named = dossier.state()?.invoices.contains(&order.invoice_id);
+        let has_money = dossier.holdings.allocations.iter().any(|held| held.invoice_id == order.invoice_id);
+        if !is_named && !has_money {
+            return self.refuse_unmatch(order, "the payment does not pay that invoice").await;
+        }
+        dossier.excluded.insert(order.invoice_id);
+        exclusions::insert(&mut self.transaction, (id, order.invoice_id), &order.actor, &order.reason).await?;
+        let what = format!("it does not pay {}", order.invoice_id);
+        let cause = self.cause(&order.actor, "payment.unmatched", what, &order.reason);
+        self.changes.unmatch(&mut ground, id, &cause, order.invoice_id)?;
+        self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
+        self.changes.write(&mut self.transaction, &ground).await
+    }
+
+    async fn refuse_unmatch(&mut self, order: &UnmatchOrder, refusal: &str) -> Result<(), StoreError> {
+        let after = json!({"invoice": order.invoice_id, "refusal": refusal});
+        let subject = order.transaction_id.to_string();
+        self.audit_refusal("payment.unmatch_refused", subject, &order.actor, refusal, after).await
+    }
+
+    /// Takes what a client says as proven, if enough people agree. What the bank says later is better evidence of the
+    /// same money.
+    pub(crate) async fn approve(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        order: &'a CaseOrder,
+    ) -> Result<Result<(), CaseRefusal>, StoreError> {
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
+        let claimed = dossier.state()?.claimed.and_then(|amount| amount.positive().ok());
+        let Some(amount) = claimed else { return Ok(Ok(())) };
+        let people = approvals::note(&mut self.transaction, order.case_id, &order.actor).await?;
+        if people < 2 && !may_approve_alone(amount.into()) {
+            return Ok(Err(CaseRefusal::SecondPerson));
+        }
+        let approval = NewFact {
+            id: Uuid::now_v7(),
+            payment_id: id,
+            fact: Fact {
+                kind: FactKind::Capture,
+                amount,
+                door: Door::Staff,
+                transaction_id: Some(dossier.payment.transaction_id.clone()),
+                origin: None,
+                event_id: format!("{}:approval", order.case_id),
+                movement: dossier.payment.transaction_id.to_string(),
+                invoices: dossier.payment.invoices.clone(),
+                occurred_at: self.changes.now,
+            },
+            actor: order.actor.clone(),
+            reason: Some(order.reason.chars().take(REASON_LENGTH_MAX).collect()),
+        };
+        facts::insert(&mut self.transaction, std::slice::from_ref(&approval)).await?;
+        dossier.facts.push(approval.fact);
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,70 @@
+//! What staff and the relay want done, as it travels.
+
+use std::fmt::{Display, Formatter};
+
+use chrono::DateTime;
+use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder, UnmatchOrder};
+
+/// What staff want done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Give money back.
+    Refund(RefundOrder),
+    /// Close a case.
+    Case(CaseOrder),
+    /// Make one payment of two.
+    Merge(MergeOrder),
+    /// Take a payment away from an invoice.
+    Unmatch(UnmatchOrder),
+    /// Have a gateway collect a payment.
+    Charge(ChargeOrder),
+    /// Have staff look at what a gateway does not decide.
+    Escalation(Escalation),
+}
+
+/// A decision and what ties it to the request that brought it.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// What is to be done.
+    pub order: Order,
+    /// The request that it came with.
+    pub correlation_id: String,
+}
+
+impl Display for Order {
+    /// The request and what it is about.
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refund(order) => write!(formatter, "refund {} of {}", order.refund_id, order.transaction_id),
+            Self::Case(order) => write!(formatter, "decision {} of case {}", order.request, order.case_id),
+            Self::Merge(order) => write!(formatter, "merge {} of {}", order.request, order.transaction_id),
+            Self::Unmatch(order) => write!(formatter, "unmatch {} of {}", order.request, order.transaction_id),
+            Self::Charge(order) => write!(formatter, "charge {} of {}", order.request, order.transaction_id),
+            Self::Escalation(order) => write!(formatter, "question {} about {}", order.request, order.transaction_id),
+        }
+    }
+}
+
+impl Order {
+    /// The request that asks for it, what it is about, and its content.
+    pub(crate) fn request(&self) -> Result<(String, String, Vec<u8>), serde_json::Error> {
+        Ok(match self {
+            Self::Refund(order) => {
+                (order.refund_id.to_string(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            }
+            Self::Case(order) => (order.request.clone(), order.case_id.to_string(), serde_json::to_vec(order)?),
+            Self::Merge(order) => (order.request.clone(), order.twin.to_string(), serde_json::to_vec(order)?),
+            Self::Unmatch(order) => {
+                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            }
+            Self::Charge(order) => {
+                // A request that is repeated at the door says another time and means the same.
+                let content = ChargeOrder { ordered_at: DateTime::UNIX_EPOCH, ..order.clone() };
+                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(&content)?)
+            }
+            Self::Escalation(order) => {
+                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            }
+        })
+    }
+}

@@ -1,0 +1,133 @@
+//! What staff do where matching is not sure, or wrong.
+
+use quittance_domain::case::CaseDecision;
+use quittance_domain::command::UnmatchOrder;
+use quittance_domain::id::{ClientId, InvoiceId, TransactionId};
+use quittance_domain::upload::UploadKind;
+use quittance_processor::decide::{Decision, Order};
+use serde_json::json;
+
+use super::statement::{Entry, camt};
+use super::{Desk, MINUTES, pair};
+use crate::database::staff::close;
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
+
+fn unmatch(payment: &TransactionId, invoice_id: InvoiceId, request: &str) -> Decision {
+    let order = UnmatchOrder {
+        transaction_id: payment.clone(),
+        invoice_id,
+        reason: "it is another's money".to_owned(),
+        actor: "user:finance".to_owned(),
+        request: request.to_owned(),
+    };
+    Decision { order: Order::Unmatch(order), correlation_id: "test".to_owned() }
+}
+
+impl Desk {
+    /// A client shows a picture of a payment.
+    async fn show_picture(&self, client: ClientId, number: &str, value: &str) {
+        let typed = json!({"payments": [{
+            "transaction_id": "WIRE-2026.1", "invoice_number": number, "amount": {"value": value, "currency": "EUR"},
+            "paid_on": "2026-11-02",
+        }]});
+        let upload = self.announce(UploadKind::PaymentConfirmation, Some(client), Some(typed)).await;
+        self.step(&upload, PNG, MINUTES).await.unwrap();
+        self.settle().await;
+    }
+
+    async fn approve(&self, actor: &str, request: &str) {
+        let case = self.test.case("claimed").await;
+        let mut decision = close("manual:WIRE-2026.1", case, CaseDecision::Approve, request);
+        if let Order::Case(order) = &mut decision.order {
+            actor.clone_into(&mut order.actor);
+        }
+        self.decide(&decision).await;
+    }
+}
+
+#[tokio::test]
+async fn taking_a_line_away_from_an_invoice_touches_no_other_line() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let invoice = desk.invoice(nord, "2026-0001", "100.00").await;
+    let entries = [Entry::credit("60.00", "Nord", "2026-0001"), Entry::credit("40.00", "Nord", "2026-0001")];
+    let upload = desk.statement(&camt(&entries)).await;
+    assert_eq!(desk.paid(invoice).await, pair("paid", "100"));
+    let names: Vec<TransactionId> =
+        desk.lines(&upload).await.iter().map(|view| view.line.decision.transaction_id.clone().unwrap()).collect();
+    for _ in 0..2 {
+        desk.decide(&unmatch(&names[0], invoice, "r-1")).await;
+    }
+    assert_eq!(desk.paid(invoice).await, pair("partially_paid", "40"));
+    assert_eq!(desk.test.payment(names[0].as_str()).await.2, "60", "its money waits for staff");
+    assert_eq!(desk.test.payment(names[1].as_str()).await.1, "40");
+    assert_eq!(desk.test.open_cases().await.len(), 1);
+    desk.statement(&camt(&entries)).await;
+    assert_eq!(desk.paid(invoice).await, pair("partially_paid", "40"), "no file brings it back");
+    desk.test.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn what_staff_put_at_an_invoice_can_be_taken_away_and_what_is_not_there_cannot() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let invoice = desk.invoice(nord, "2026-0001", "100.00").await;
+    let upload = desk.statement(&camt(&[Entry::credit("100.00", "Somebody", "thanks")])).await;
+    let name = desk.lines(&upload).await[0].line.decision.transaction_id.clone().unwrap();
+    desk.decide(&unmatch(&name, invoice, "r-0")).await;
+    let refused = "select count(*) from audit.records where action = 'payment.unmatch_refused'";
+    assert_eq!(desk.test.count(refused).await, 1);
+    let case = desk.test.case("surplus").await;
+    desk.decide(&close(name.as_str(), case, CaseDecision::Apply { invoice_id: invoice }, "r-1")).await;
+    assert_eq!(desk.paid(invoice).await, pair("paid", "100"));
+    desk.decide(&unmatch(&name, invoice, "r-2")).await;
+    assert_eq!(desk.paid(invoice).await, pair("open", "0"));
+    desk.test.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn an_approved_picture_pays_and_the_bank_line_that_comes_later_is_the_same_money() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let invoice = desk.invoice(nord, "2026-0001", "100.00").await;
+    desk.show_picture(nord, "2026-0001", "100.00").await;
+    assert_eq!(desk.paid(invoice).await, pair("open", "0"));
+    desk.approve("user:anna", "r-1").await;
+    assert_eq!(desk.paid(invoice).await, pair("paid", "100"));
+    assert_eq!(desk.test.open_cases().await, []);
+    desk.statement(&camt(&[Entry::credit("100.00", "Nord", "2026-0001")])).await;
+    assert_eq!(desk.test.payment("manual:WIRE-2026.1").await.2, "0");
+    assert_eq!(desk.test.count("select count(*) from payments.payments").await, 1);
+    desk.test.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn a_bank_line_closes_the_case_of_a_picture() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    desk.invoice(nord, "2026-0001", "100.00").await;
+    desk.show_picture(nord, "2026-0001", "100.00").await;
+    let case = desk.test.case("claimed").await;
+    desk.statement(&camt(&[Entry::credit("100.00", "Somebody", "").end_to_end("WIRE-2026.1")])).await;
+    assert_eq!(desk.test.outcome(case).await, (Some("settled".to_owned()), None));
+}
+
+#[tokio::test]
+async fn above_a_limit_a_second_person_has_to_approve() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let invoice = desk.invoice(nord, "2026-0001", "10000.01").await;
+    desk.show_picture(nord, "2026-0001", "10000.01").await;
+    let case = desk.test.case("claimed").await;
+    for request in ["r-1", "r-2"] {
+        desk.approve("user:anna", request).await;
+    }
+    let refusal = "above 10000 a second person has to approve".to_owned();
+    assert_eq!(desk.test.outcome(case).await, (None, Some(refusal)));
+    assert_eq!(desk.paid(invoice).await, pair("open", "0"));
+    desk.approve("user:bert", "r-3").await;
+    assert_eq!(desk.test.outcome(case).await, (Some("approved".to_owned()), None));
+    assert_eq!(desk.paid(invoice).await, pair("paid", "10000.01"));
+    desk.test.assert_books_hold().await;
+}

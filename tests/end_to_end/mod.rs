@@ -13,6 +13,7 @@ mod files;
 mod gateways;
 mod idempotency;
 mod once;
+mod pictures;
 mod poison;
 mod walls;
 mod webhooks;

@@ -24,6 +24,7 @@ impl Payload for PaymentCommand {
         "RequestRefund",
         "DecideCase",
         "MergePayments",
+        "UnmatchPayment",
         "ChargePayment",
         "EscalatePayment",
     ];
@@ -257,6 +258,21 @@ mod tests {
             "r-1".to_owned(),
             command,
         )
+    }
+
+    /// The types that the enumeration itself knows, as serde tells them of one that it does not.
+    fn variants<T: Payload>() -> Vec<String> {
+        let error =
+            serde_json::from_value::<T>(serde_json::json!({"type": "?", "data": {}})).err().unwrap().to_string();
+        let (_, expected) = error.split_once("expected").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_variant_is_a_known_type() {
+        assert_eq!(variants::<PaymentCommand>(), PaymentCommand::TYPES);
+        assert_eq!(variants::<GatewayCommand>(), GatewayCommand::TYPES);
+        assert_eq!(variants::<InvoiceEvent>(), InvoiceEvent::TYPES);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::statement::{Entry, camt};
 use super::{Desk, MINUTES, pair};
-use crate::database::staff::close;
+use crate::database::staff::{close, merge};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
 
@@ -129,5 +129,20 @@ async fn above_a_limit_a_second_person_has_to_approve() {
     desk.approve("user:bert", "r-3").await;
     assert_eq!(desk.test.outcome(case).await, (Some("approved".to_owned()), None));
     assert_eq!(desk.paid(invoice).await, pair("paid", "10000.01"));
+    desk.test.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_was_taken_away_stays_so_when_it_is_merged_into_its_twin() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let invoice = desk.invoice(nord, "2026-0001", "100.00").await;
+    let first = desk.statement(&camt(&[Entry::credit("60.00", "Nord", "2026-0001")])).await;
+    let second = desk.statement(&camt(&[Entry::credit("60.00", "Somebody", "")])).await;
+    let twin = desk.lines(&first).await[0].line.decision.transaction_id.clone().unwrap();
+    let kept = desk.lines(&second).await[0].line.decision.transaction_id.clone().unwrap();
+    desk.decide(&unmatch(&twin, invoice, "r-1")).await;
+    desk.decide(&merge(kept.as_str(), twin.as_str(), "r-2")).await;
+    assert_eq!(desk.paid(invoice).await, pair("open", "0"));
     desk.test.assert_books_hold().await;
 }

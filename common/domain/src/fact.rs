@@ -39,6 +39,15 @@ pub enum Door {
 
 stored_name!(Door { Api => "api", Gateway => "gateway", Confirmation => "confirmation", Bank => "bank", Staff => "staff" });
 
+/// The longest reason that is kept with a fact, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
+/// A reason, cut off where it is too long to be kept.
+#[must_use]
+pub fn kept_reason(reason: &str) -> String {
+    reason.chars().take(REASON_LENGTH_MAX).collect()
+}
+
 /// What a fact tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -29,6 +29,23 @@ pub async fn insert(
     Ok(())
 }
 
+/// Gives a payment the exclusions of the twin that is merged into it.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn inherit(transaction: &mut Transaction, kept: PaymentId, twin: PaymentId) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into payments.exclusions (payment_id, invoice_id, decided_by, reason)
+         select $1, invoice_id, decided_by, reason from payments.exclusions where payment_id = $2
+         on conflict do nothing",
+        kept.as_uuid(),
+        twin.as_uuid(),
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
 /// Reads what payments do not pay.
 ///
 /// # Errors

@@ -4,12 +4,9 @@ use chrono::{DateTime, Utc};
 use quittance_domain::command::{
     Escalation, Evidence, InitiateCharge, InitiateRefund, InvoiceHint, PaymentCommand, QueryPayment,
 };
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::fact::{Door, FactKind, kept_reason};
 use quittance_domain::id::{InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::PositiveMoney;
-
-/// The longest reason that is kept, in characters.
-const REASON_LENGTH_MAX: usize = 200;
 
 /// An attempt to move money, by the key that the gateway knows it by.
 pub(crate) struct Subject<'a> {
@@ -68,7 +65,7 @@ pub(crate) fn evidence(
         references: Vec::new(),
         client_id: None,
         actor: format!("gateway:{}", subject.provider),
-        reason: reason.map(shorten),
+        reason: reason.map(kept_reason),
         attachment: None,
         occurred_at,
     })
@@ -78,12 +75,8 @@ pub(crate) fn evidence(
 pub(crate) fn escalation(question: &QueryPayment, reason: &str) -> PaymentCommand {
     PaymentCommand::EscalatePayment(Escalation {
         transaction_id: question.transaction_id.clone(),
-        reason: shorten(reason),
+        reason: kept_reason(reason),
         actor: format!("gateway:{}", question.provider),
         request: question.name(),
     })
-}
-
-fn shorten(reason: &str) -> String {
-    reason.chars().take(REASON_LENGTH_MAX).collect()
 }

@@ -2,7 +2,7 @@
 
 use chrono::{NaiveTime, Utc};
 use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::fact::{Door, FactKind, kept_reason};
 use quittance_domain::id::TransactionId;
 use quittance_domain::upload::LineOutcome;
 use quittance_lambda::envelope::CloudEvent;
@@ -51,7 +51,7 @@ pub(crate) fn command(
         references: Vec::new(),
         client_id: upload.client_id,
         actor: format!("upload:{}#{}", upload.id, line.line),
-        reason: decision.reason.clone(),
+        reason: decision.reason.as_deref().map(kept_reason),
         attachment: upload.typed.is_some().then_some(upload.id),
         occurred_at: line.booked_on?.and_time(NaiveTime::MIN).and_utc(),
         transaction_id: transaction_id.clone(),

@@ -5,7 +5,7 @@ use quittance_domain::case::CaseKind;
 use quittance_domain::charge::{ChargeRefusal, refuse};
 use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, GatewayCommand, InitiateCharge};
 use quittance_domain::event::EventMessage;
-use quittance_domain::fact::{Door, Fact, FactKind};
+use quittance_domain::fact::{Door, Fact, FactKind, kept_reason};
 use quittance_domain::id::{InvoiceId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_lambda::envelope::CloudEvent;
@@ -17,9 +17,6 @@ use uuid::Uuid;
 use crate::decide::Deciding;
 use crate::ground::{Dossier, Ground};
 use crate::telling::{FUNCTION, written};
-
-/// The longest reason of a fact, in characters.
-pub(crate) const REASON_LENGTH_MAX: usize = 200;
 
 /// An order that waited longer is not carried out: nobody expects the payment any more.
 const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
@@ -128,7 +125,7 @@ impl<'a> Deciding<'a> {
                 occurred_at: self.changes.now,
             },
             actor: order.actor.clone(),
-            reason: Some(order.reason.chars().take(REASON_LENGTH_MAX).collect()),
+            reason: Some(kept_reason(&order.reason)),
         };
         facts::insert(&mut self.transaction, std::slice::from_ref(&failure)).await?;
         dossier.facts.push(failure.fact);

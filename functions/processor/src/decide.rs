@@ -16,7 +16,7 @@ use quittance_store::decisions::{self, Noted};
 use quittance_store::payments::{self, KnownPayment, PaymentUpdate};
 use quittance_store::refunds::NewRefund;
 use quittance_store::retry::Attempts;
-use quittance_store::{Database, StoreError, Transaction, audit, references};
+use quittance_store::{Database, StoreError, Transaction, audit, exclusions, references};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -211,6 +211,7 @@ impl<'a> Deciding<'a> {
         cause.release = ReleaseReason::Merged;
         self.changes.withdraw(&mut ground, twin, &cause)?;
         self.join(&mut ground, kept, twin);
+        exclusions::inherit(&mut self.transaction, kept, twin).await?;
         payments::merge(&mut self.transaction, kept, twin).await?;
         self.changes.settle(&mut ground, kept, &cause, None)?;
         self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
@@ -224,6 +225,7 @@ impl<'a> Deciding<'a> {
         if let Some(dossier) = ground.dossiers.get_mut(&kept) {
             let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
             dossier.facts.extend(other.facts.into_iter().map(told_of));
+            dossier.excluded.extend(other.excluded);
             let is_about_twin = |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(twin);
             for case in dossier.cases.iter().filter(is_about_twin) {
                 self.changes.decide_case(ClosedCase {

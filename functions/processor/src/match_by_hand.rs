@@ -2,14 +2,13 @@
 
 use quittance_domain::case::{CaseRefusal, may_approve_alone};
 use quittance_domain::command::{CaseOrder, UnmatchOrder};
-use quittance_domain::fact::{Door, Fact, FactKind};
+use quittance_domain::fact::{Door, Fact, FactKind, kept_reason};
 use quittance_domain::id::PaymentId;
 use quittance_store::facts::{self, NewFact};
 use quittance_store::{StoreError, approvals, exclusions};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::charge::REASON_LENGTH_MAX;
 use crate::decide::Deciding;
 use crate::ground::Ground;
 
@@ -73,7 +72,7 @@ impl<'a> Deciding<'a> {
                 occurred_at: self.changes.now,
             },
             actor: order.actor.clone(),
-            reason: Some(order.reason.chars().take(REASON_LENGTH_MAX).collect()),
+            reason: Some(kept_reason(&order.reason)),
         };
         facts::insert(&mut self.transaction, std::slice::from_ref(&approval)).await?;
         dossier.facts.push(approval.fact);

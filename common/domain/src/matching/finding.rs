@@ -2,11 +2,9 @@
 
 use super::signs::{Amount, Named, Naming, Payer, Sign, too_early};
 use super::{BankLine, CANDIDATES_MAX, Candidate, Claim, Debt, Finding, Match, THRESHOLD, weights};
+use crate::fact::kept_reason;
 use crate::id::{ClientId, InvoiceId};
 use crate::money::{Money, MoneyError};
-
-/// The longest reason that is kept, in characters.
-const REASON_LENGTH_MAX: usize = 200;
 
 /// A debt with what speaks for it and against it.
 #[derive(Debug)]
@@ -163,7 +161,7 @@ fn candidates<'a>(weighed: impl Iterator<Item = &'a Weighed<'a>>) -> Vec<Candida
 
 fn shortened<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
     let reasons: Vec<&str> = reasons.collect();
-    reasons.join("; ").chars().take(REASON_LENGTH_MAX).collect()
+    kept_reason(&reasons.join("; "))
 }
 
 #[cfg(test)]

@@ -9,20 +9,35 @@ const STATEMENT: &str = "bank_reference,transaction_id,invoice_number,amount,cur
 const CONFIRMATION: &str = "transaction_id,invoice_number,amount,currency,paid_on\n";
 
 impl Scene {
-    /// Uploads a file as the owner of a token and waits for what becomes of it.
-    fn upload(&self, token: &str, kind: &str, file: &str) -> Value {
-        let request = json!({"kind": kind, "size_bytes": file.len()});
+    /// Announces a file; the answer says where it goes.
+    pub(super) fn announce(&self, token: &str, kind: &str, content_type: &str, size_bytes: usize) -> Value {
+        let request = json!({"kind": kind, "content_type": content_type, "size_bytes": size_bytes});
         let started = self.post(token, "/v1/uploads", &request);
         assert_eq!(started.status, 201, "{}", started.body);
-        let started = started.json();
-        let put = local_agent(LIMIT).put(started["put"]["url"].as_str().unwrap()).header("content-type", "text/csv");
-        assert_eq!(put.send(file).unwrap().status().as_u16(), 200);
+        started.json()
+    }
+
+    /// Uploads a file as the owner of a token and waits until it is taken or refused.
+    pub(super) fn upload(&self, token: &str, kind: &str, content_type: &str, file: &[u8]) -> Value {
+        let started = self.announce(token, kind, content_type, file.len());
+        assert_eq!(put(&started, content_type, file), 200);
+        self.wait_for_upload(token, &started)
+    }
+
+    /// Waits until an announced file is taken or refused, and answers what became of it.
+    pub(super) fn wait_for_upload(&self, token: &str, started: &Value) -> Value {
         let path = format!("/v1/uploads/{}", started["id"].as_str().unwrap());
         until("the file to be taken or refused", || {
             let upload = self.get(token, &path).json();
-            (upload["status"] != "awaiting_file").then_some(upload)
+            (upload["status"] == "accepted" || upload["status"] == "refused").then_some(upload)
         })
     }
+}
+
+/// Brings a file to where its announcement says, and answers S3's status.
+pub(super) fn put(started: &Value, content_type: &str, file: &[u8]) -> u16 {
+    let request = local_agent(LIMIT).put(started["put"]["url"].as_str().unwrap()).header("content-type", content_type);
+    request.send(file).unwrap().status().as_u16()
 }
 
 #[test]
@@ -32,7 +47,7 @@ fn a_file_with_a_broken_line_is_refused_whole_with_the_line_and_the_reason() {
     let file = format!(
         "{STATEMENT}{run}-1,manual:{run}-1,INV-1,100.00,EUR,2026-11-02\n{run}-2,manual:{run}-2,INV-2,100.001,EUR,2026-11-02\n"
     );
-    let upload = scene.upload(&scene.finance, "bank_statement", &file);
+    let upload = scene.upload(&scene.finance, "bank_statement", "text/csv", file.as_bytes());
     assert_eq!(upload["status"], "refused", "{upload}");
     let refusal = upload["refusal"].as_str().unwrap();
     assert!(refusal.starts_with("line 3: amount:"), "{refusal}");
@@ -46,7 +61,7 @@ fn a_statements_line_that_names_no_invoice_of_ours_becomes_money_in_suspense() {
     let scene = scene();
     let run = fresh("suspense");
     let file = format!("{STATEMENT}{run}-1,manual:{run},no such invoice,12.34,EUR,2026-11-02\n");
-    let upload = scene.upload(&scene.finance, "bank_statement", &file);
+    let upload = scene.upload(&scene.finance, "bank_statement", "text/csv", file.as_bytes());
     assert_eq!((&upload["status"], upload["lines"].as_array().unwrap().len()), (&json!("accepted"), 1), "{upload}");
     let payment = scene.wait_for_payment(&format!("manual:{run}"), "confirmed");
     assert_eq!((&payment["surplus"]["value"], &payment["invoice_id"]), (&json!("12.34"), &Value::Null));
@@ -59,7 +74,7 @@ fn a_clients_file_cannot_attach_a_payment_to_anothers_invoice() {
     let invoice = issue(&scene.stack, &scene.finance, &scene.other.id);
     let number = invoice["number"].as_str().unwrap();
     let file = format!("{CONFIRMATION}manual:{run},{number},100.00,EUR,2026-11-02\n");
-    let upload = scene.upload(&scene.own.token, "payment_confirmation", &file);
+    let upload = scene.upload(&scene.own.token, "payment_confirmation", "text/csv", file.as_bytes());
     assert_eq!(upload["status"], "accepted", "{upload}");
     let payment = scene.wait_for_payment(&format!("manual:{run}"), "pending");
     assert_eq!(payment["invoice_id"], Value::Null);

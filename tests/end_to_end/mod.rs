@@ -15,6 +15,7 @@ mod idempotency;
 mod once;
 mod pictures;
 mod poison;
+mod statements;
 mod walls;
 mod webhooks;
 

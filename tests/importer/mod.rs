@@ -3,7 +3,7 @@
 mod by_hand;
 mod confirmations;
 mod overlaps;
-mod statement;
+pub(crate) mod statement;
 mod statements;
 
 use std::io::{Seek, SeekFrom, Write};

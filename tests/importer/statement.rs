@@ -2,11 +2,15 @@
 
 use quittance_domain::money::Money;
 
-use super::euros;
+use crate::database::scene::money;
+
+fn euros(value: &str) -> Money {
+    money(value, "EUR")
+}
 
 /// An entry of a statement.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     amount: Money,
     indicator: &'static str,
     status: &'static str,
@@ -20,7 +24,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn credit(value: &str, payer: &str, text: &str) -> Self {
+    pub(crate) fn credit(value: &str, payer: &str, text: &str) -> Self {
         Self {
             amount: euros(value),
             indicator: "CRDT",
@@ -35,36 +39,36 @@ impl Entry {
         }
     }
 
-    pub(super) fn debit(value: &str, payee: &str) -> Self {
+    pub(crate) fn debit(value: &str, payee: &str) -> Self {
         Self { indicator: "DBIT", ..Self::credit(value, payee, "") }
     }
 
-    pub(super) fn pending(mut self) -> Self {
+    pub(crate) fn pending(mut self) -> Self {
         self.status = "PDNG";
         self
     }
 
-    pub(super) fn on(mut self, day: &'static str) -> Self {
+    pub(crate) fn on(mut self, day: &'static str) -> Self {
         self.day = day;
         self
     }
 
-    pub(super) fn known_as(mut self, reference: &str) -> Self {
+    pub(crate) fn known_as(mut self, reference: &str) -> Self {
         self.reference = Some(reference.to_owned());
         self
     }
 
-    pub(super) fn end_to_end(mut self, id: &str) -> Self {
+    pub(crate) fn end_to_end(mut self, id: &str) -> Self {
         id.clone_into(&mut self.end_to_end_id);
         self
     }
 
-    pub(super) fn sent_as(mut self, value: &str) -> Self {
+    pub(crate) fn sent_as(mut self, value: &str) -> Self {
         self.sent = Some(euros(value));
         self
     }
 
-    pub(super) fn returned(mut self) -> Self {
+    pub(crate) fn returned(mut self) -> Self {
         self.return_reason = Some("AC04");
         self
     }
@@ -94,12 +98,12 @@ impl Entry {
 }
 
 /// A statement of these entries, whose balances add up.
-pub(super) fn camt(entries: &[Entry]) -> String {
+pub(crate) fn camt(entries: &[Entry]) -> String {
     camt_closing(entries, |closing| closing)
 }
 
 /// A statement with another closing balance than its entries lead to.
-pub(super) fn camt_closing(entries: &[Entry], closing: impl Fn(Money) -> Money) -> String {
+pub(crate) fn camt_closing(entries: &[Entry], closing: impl Fn(Money) -> Money) -> String {
     let booked = entries.iter().filter(|entry| entry.status == "BOOK");
     let sum = booked.fold(euros("1000000.00"), |sum, entry| {
         let amount = if entry.indicator == "CRDT" { entry.amount } else { entry.amount.negated() };

@@ -1,5 +1,7 @@
 //! What bank lines may pay: invoices, claims, and who the payers are. Read without locks: the processor decides again.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId};
 use quittance_domain::invoice::InvoiceStatus;
@@ -70,25 +72,26 @@ pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -
     debts(rows)
 }
 
-/// Open invoices of clients who bear a payer's name, about exactly what the payer paid.
+/// Open invoices of clients who bear one of these payers' names, about exactly what one of the payers paid: whoever looks
+/// for a payer's own passes over what another paid.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
 pub async fn of_payers(database: &Database, payers: &[(String, Money)]) -> Result<Vec<Debt>, StoreError> {
-    let names: Vec<String> = payers.iter().map(|(name, _)| name.clone()).collect();
-    let amounts: Vec<Decimal> = payers.iter().map(|(_, amount)| amount.amount()).collect();
-    let currencies: Vec<String> = payers.iter().map(|(_, amount)| amount.currency().to_string()).collect();
+    let names: BTreeSet<&str> = payers.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let amounts: BTreeSet<Decimal> = payers.iter().map(|(_, amount)| amount.amount()).collect();
+    let amounts: Vec<Decimal> = amounts.into_iter().collect();
+    // Each client's open invoices are read once, and `is true` has the amounts hashed: joined with what each payer paid,
+    // whose number PostgreSQL does not know beforehand, they may be compared with all of it.
     let rows = sqlx::query_as!(
         Row,
-        "select distinct invoices.id, client_id, clients.name as client, number, invoices.currency, total, paid_amount,
-             status, issued_on
-         from unnest($1::text[], $2::numeric[], $3::text[]) as payer (name_key, amount, currency)
-             join billing.clients using (name_key)
-             join billing.invoices on client_id = clients.id and status in ('open', 'partially_paid')
-                 and invoices.currency = payer.currency and total - paid_amount = payer.amount",
-        &names,
+        r#"with payers as materialized (select id, name from billing.clients where name_key = any($1))
+         select invoices.id, client_id, payers.name as "client!", number, currency, total, paid_amount, status, issued_on
+         from payers join billing.invoices on client_id = payers.id and status in ('open', 'partially_paid')
+         where (total - paid_amount in (select unnest($2::numeric[]))) is true"#,
+        &names as &[&str],
         &amounts,
-        &currencies,
     )
     .fetch_all(database.pool().await?)
     .await?;

@@ -116,7 +116,7 @@ pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[Up
     Ok(())
 }
 
-/// How many lines of an upload before one tell of each of these identities.
+/// How many lines of an upload before one tell of each of these identities; none of those that no line tells of.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -126,9 +126,14 @@ pub async fn count_before(
     line: u64,
     identities: &[String],
 ) -> Result<BTreeMap<String, u64>, StoreError> {
+    // One by one: for all of them at once, PostgreSQL reads all lines before, again for each chunk of a large file.
     let rows = sqlx::query!(
-        r#"select identity as "identity!", count(*) as "count!" from billing.upload_lines
-         where upload_id = $1 and line < $2 and identity = any($3) group by identity"#,
+        r#"select given.identity as "identity!", lines.count as "count!"
+         from unnest($3::text[]) as given (identity) cross join lateral (
+             select count(*) from billing.upload_lines
+             where upload_id = $1 and line < $2 and upload_lines.identity = given.identity
+         ) as lines
+         where lines.count > 0"#,
         upload.as_uuid(),
         number(line),
         identities,

@@ -1,6 +1,6 @@
 //! What becomes of the movements of a chunk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use quittance_domain::id::{Provider, TransactionId};
 use quittance_domain::matching::{self, Candidate, Finding, THRESHOLD};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::identity::{entry, identity};
 use crate::lines::{Meaning, left_out, meaning, upload_line};
-use crate::lookup::{Lookup, Wanted};
+use crate::lookup::{Accounts, Lookup, Wanted};
 
 /// A movement whose amount is money that we can keep, and what it means.
 struct Told<'a> {
@@ -47,6 +47,7 @@ pub(crate) async fn decide(
     upload: &Upload,
     movements: &[Movement],
     is_csv: bool,
+    accounts: &mut Accounts,
     mut before: BTreeMap<u64, LineDecision>,
 ) -> Result<Vec<Decided>, StoreError> {
     let mut told = Vec::with_capacity(movements.len());
@@ -57,7 +58,7 @@ pub(crate) async fn decide(
     let is_new = |told: &&Told<'_>| !before.contains_key(&told.movement.number);
     let wanted: Vec<Wanted> = told.iter().filter(is_new).filter_map(Told::wanted).collect();
     let returned: Vec<String> = told.iter().filter(is_new).filter_map(Told::taken_back).collect();
-    let lookup = Lookup::of(database, &wanted).await?;
+    let lookup = Lookup::of(database, &wanted, accounts).await?;
     let mut originals = upload_lines::originals(database, &returned).await?;
     let (mut decided, mut wanted) = (Vec::with_capacity(told.len()), wanted.iter());
     for told in told {
@@ -66,7 +67,7 @@ pub(crate) async fn decide(
             (None, Meaning::Left(outcome, reason)) => left_out(*outcome, (*reason).to_owned()),
             (None, Meaning::TakenBack) => told.take_back(&originals),
             (None, Meaning::Received(_)) => match wanted.next() {
-                Some(wanted) => told.receive(&lookup, wanted)?,
+                Some(wanted) => told.receive(&lookup, accounts, wanted)?,
                 None => return Err(corrupt("a line was not looked up")),
             },
         };
@@ -86,7 +87,8 @@ fn movement_name(identity: &str, ordinal: u64) -> String {
 
 /// Counts movements of one identity within the file.
 async fn count(database: &Database, upload: &Upload, told: &mut [Told<'_>]) -> Result<(), StoreError> {
-    let identities: Vec<String> = told.iter().filter_map(|told| Some(told.name.as_ref()?.0.clone())).collect();
+    let identities: BTreeSet<&str> = told.iter().filter_map(|told| Some(told.name.as_ref()?.0.as_str())).collect();
+    let identities: Vec<String> = identities.into_iter().map(str::to_owned).collect();
     let Some(first) = told.first().map(|told| told.movement.number).filter(|_| !identities.is_empty()) else {
         return Ok(());
     };
@@ -128,8 +130,8 @@ impl<'a> Told<'a> {
         TransactionId::namespaced(&Provider::manual(), &name).map_err(corrupt)
     }
 
-    fn receive(&self, lookup: &Lookup, wanted: &Wanted) -> Result<LineDecision, StoreError> {
-        let (line, debts, claims) = lookup.candidates(wanted);
+    fn receive(&self, lookup: &Lookup, accounts: &Accounts, wanted: &Wanted) -> Result<LineDecision, StoreError> {
+        let (line, debts, claims) = lookup.candidates(wanted, accounts);
         let found = matching::find(&line, &debts, &claims).map_err(corrupt)?;
         let transaction_id = Some(self.payment()?);
         Ok(match found {

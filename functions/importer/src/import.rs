@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use quittance_domain::command::{InvoiceHint, PaymentCommand};
 use quittance_domain::id::AuditId;
 use quittance_domain::upload::LineOutcome;
-use quittance_formats::{Movement, ReadError};
+use quittance_formats::{Confirmation, Movement, ReadError};
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_store::audit::{self, AuditRecord, Json};
@@ -22,10 +22,12 @@ use crate::decide::{Decided, decide};
 use crate::evidence::{self, Names};
 use crate::file::Copy;
 use crate::lines::left_out;
+use crate::lookup::Accounts;
 use crate::reading::{Chunk, Reading};
+use crate::sending::send;
 
-/// So many lines are decided about with one set of queries, and handed on before the next.
-pub const CHUNK: usize = 500;
+/// So many lines are decided about with one set of queries, while those before are sent.
+pub const CHUNK: usize = 2_000;
 
 /// A chunk is not begun with less time left.
 const TIME_RESERVE: Duration = Duration::from_secs(30);
@@ -94,20 +96,31 @@ pub async fn import(
             }
         },
     };
-    let mut done = progress.lines_done;
-    loop {
+    let mut work = Work {
+        database,
+        queue,
+        upload,
+        digest: progress.digest,
+        is_csv: reading.is_csv(),
+        accounts: Accounts::default(),
+        done: progress.lines_done,
+    };
+    let mut ready = None;
+    let ended = loop {
         if SystemTime::now() + TIME_RESERVE > deadline {
-            return Ok(Ended::Paused);
+            break Ended::Paused;
         }
         let chunk = reading.chunk(CHUNK)?;
-        let Some(last) = chunk.last() else { break };
-        let commands = hand_over(database, upload, &progress.digest, &chunk, reading.is_csv()).await?;
-        queue.send(&commands).await.map_err(ImportError::Service)?;
-        done = last;
-        uploads::advance(database, upload.id, done, &reading.checkpoint()).await?;
+        let Some(last) = chunk.last() else { break Ended::Finished };
+        let checkpoint = reading.checkpoint();
+        let commands = work.decide(&chunk, ready.take()).await?;
+        ready = Some(Ready { commands, last, checkpoint });
+    };
+    work.send(ready).await?;
+    if ended == Ended::Finished {
+        accept(database, upload, work.done).await?;
     }
-    accept(database, upload, done).await?;
-    Ok(Ended::Finished)
+    Ok(ended)
 }
 
 /// Notes that a file can be read whole; the next step hands it on.
@@ -130,40 +143,89 @@ async fn accept(database: &Database, upload: &Upload, lines: u64) -> Result<(), 
     Ok(())
 }
 
-/// Decides about a chunk, notes it, and gives what is to be sent.
-async fn hand_over(
-    database: &Database,
-    upload: &Upload,
-    digest: &str,
-    chunk: &Chunk,
+/// An import that is under way.
+struct Work<'a> {
+    database: &'a Database,
+    queue: &'a CommandQueue,
+    upload: &'a Upload,
+    digest: String,
     is_csv: bool,
-) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
-    match chunk {
-        Chunk::Movements(movements) => hand_over_movements(database, upload, movements, is_csv).await,
-        Chunk::Confirmations(confirmations) => {
-            let claims = claims::claims(upload, digest, confirmations);
-            let lines: Vec<_> = claims.iter().map(|claim| claim.line.clone()).collect();
-            let mut transaction = database.begin().await?;
-            upload_lines::insert(&mut transaction, upload.id, &lines).await?;
-            transaction.commit().await?;
-            let command = |claim: claims::Claim| {
-                evidence::command(upload, &claim.line, claim.names, claim.invoice.into_iter().collect())
-            };
-            Ok(claims.into_iter().filter_map(command).collect())
-        }
+    accounts: Accounts,
+    /// The last line that is handed on.
+    done: u64,
+}
+
+/// A chunk that is decided about and is to be sent.
+struct Ready {
+    commands: Vec<CloudEvent<PaymentCommand>>,
+    last: u64,
+    checkpoint: Value,
+}
+
+impl Work<'_> {
+    /// Decides about a chunk, notes it, and gives what is to be sent, while the chunk before is sent.
+    async fn decide(
+        &mut self,
+        chunk: &Chunk,
+        before: Option<Ready>,
+    ) -> Result<Vec<CloudEvent<PaymentCommand>>, ImportError> {
+        let Work { database, queue, upload, digest, is_csv, accounts, .. } = self;
+        let (sent, decided) = futures::join!(send_on(database, queue, upload, before), async {
+            match chunk {
+                Chunk::Movements(movements) => decide_movements(database, upload, movements, *is_csv, accounts).await,
+                Chunk::Confirmations(confirmations) => note_claims(database, upload, digest, confirmations).await,
+            }
+        });
+        self.done = sent?.unwrap_or(self.done);
+        Ok(decided?)
+    }
+
+    async fn send(&mut self, ready: Option<Ready>) -> Result<(), ImportError> {
+        self.done = send_on(self.database, self.queue, self.upload, ready).await?.unwrap_or(self.done);
+        Ok(())
     }
 }
 
-async fn hand_over_movements(
+/// Sends a chunk and moves the checkpoint behind it. Answers its last line.
+async fn send_on(
+    database: &Database,
+    queue: &CommandQueue,
+    upload: &Upload,
+    ready: Option<Ready>,
+) -> Result<Option<u64>, ImportError> {
+    let Some(Ready { commands, last, checkpoint }) = ready else { return Ok(None) };
+    send(queue, commands).await.map_err(ImportError::Service)?;
+    uploads::advance(database, upload.id, last, &checkpoint).await?;
+    Ok(Some(last))
+}
+
+async fn note_claims(
+    database: &Database,
+    upload: &Upload,
+    digest: &str,
+    confirmations: &[Confirmation],
+) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
+    let claims = claims::claims(upload, digest, confirmations);
+    let lines: Vec<_> = claims.iter().map(|claim| claim.line.clone()).collect();
+    let mut transaction = database.begin().await?;
+    upload_lines::insert(&mut transaction, upload.id, &lines).await?;
+    transaction.commit().await?;
+    let command =
+        |claim: claims::Claim| evidence::command(upload, &claim.line, claim.names, claim.invoice.into_iter().collect());
+    Ok(claims.into_iter().filter_map(command).collect())
+}
+
+async fn decide_movements(
     database: &Database,
     upload: &Upload,
     movements: &[Movement],
     is_csv: bool,
+    accounts: &mut Accounts,
 ) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
     let before = decided_before(database, upload, movements).await?;
     let known: Vec<u64> = before.keys().copied().collect();
-    let mut decided = decide(database, upload, movements, is_csv, before).await?;
-    let is_new = |decided: &&mut Decided| !known.contains(&decided.line.line);
+    let mut decided = decide(database, upload, movements, is_csv, accounts, before).await?;
+    let is_new = |decided: &&mut Decided| known.binary_search(&decided.line.line).is_err();
     if known.len() < decided.len() {
         commit(database, upload, decided.iter_mut().filter(is_new).collect()).await?;
     }

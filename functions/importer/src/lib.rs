@@ -19,6 +19,7 @@ pub mod import;
 mod lines;
 mod lookup;
 mod reading;
+mod sending;
 
 /// The name in the envelopes' `source`.
 pub(crate) const FUNCTION: &str = "importer";

@@ -16,6 +16,39 @@ pub(crate) struct Wanted {
     pub(crate) account: Option<String>,
 }
 
+/// So many accounts are remembered at once.
+const ACCOUNTS_MAX: usize = 50_000;
+
+/// Whose accounts the payers have, remembered from chunk to chunk: an account may have paid thousands of lines, and all of
+/// them are looked through to know for whom.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    known: HashMap<String, BTreeSet<ClientId>>,
+}
+
+impl Accounts {
+    /// Looks up the accounts that are not known yet.
+    async fn learn(&mut self, database: &Database, accounts: BTreeSet<String>) -> Result<(), StoreError> {
+        if self.known.len() > ACCOUNTS_MAX {
+            self.known.clear();
+        }
+        let new: Vec<String> = accounts.into_iter().filter(|account| !self.known.contains_key(account)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let found = debts::clients_by_account(database, &new).await?;
+        self.known.extend(new.into_iter().map(|account| (account, BTreeSet::new())));
+        for (account, client) in found {
+            self.known.entry(account).or_default().insert(client);
+        }
+        Ok(())
+    }
+
+    fn clients(&self, account: &str) -> BTreeSet<ClientId> {
+        self.known.get(account).cloned().unwrap_or_default()
+    }
+}
+
 /// The answers, by what they were looked up by.
 #[derive(Debug, Default)]
 pub(crate) struct Lookup {
@@ -24,15 +57,18 @@ pub(crate) struct Lookup {
     by_payer: HashMap<String, Vec<InvoiceId>>,
     claims: HashMap<String, Vec<Claim>>,
     names: HashMap<String, BTreeSet<ClientId>>,
-    accounts: HashMap<String, BTreeSet<ClientId>>,
 }
 
 impl Lookup {
-    /// Looks up what the lines may pay.
+    /// Looks up what the lines may pay, and the accounts that they were paid from.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub(crate) async fn of(database: &Database, wanted: &[Wanted]) -> Result<Self, StoreError> {
+    pub(crate) async fn of(
+        database: &Database,
+        wanted: &[Wanted],
+        accounts: &mut Accounts,
+    ) -> Result<Self, StoreError> {
         if wanted.is_empty() {
             return Ok(Self::default());
         }
@@ -40,7 +76,6 @@ impl Lookup {
         let numbers: BTreeSet<String> = keys().flat_map(|keys| &keys.numbers).cloned().collect();
         let payments: BTreeSet<String> = keys().flat_map(|keys| &keys.payments).cloned().collect();
         let payers: BTreeSet<String> = keys().filter_map(|keys| keys.payer.clone()).collect();
-        let accounts: BTreeSet<String> = wanted.iter().filter_map(|wanted| wanted.account.clone()).collect();
         let paid = |wanted: &Wanted| Some((wanted.keys.payer.clone()?, Money::from(wanted.line.amount)));
         let paid: Vec<(String, Money)> = wanted.iter().filter_map(paid).collect();
         let list = |texts: BTreeSet<String>| texts.into_iter().collect::<Vec<_>>();
@@ -63,19 +98,16 @@ impl Lookup {
         for (name, client) in debts::clients_by_name(database, &list(payers)).await? {
             lookup.names.entry(name).or_default().insert(client);
         }
-        for (account, client) in debts::clients_by_account(database, &list(accounts)).await? {
-            lookup.accounts.entry(account).or_default().insert(client);
-        }
+        accounts.learn(database, wanted.iter().filter_map(|wanted| wanted.account.clone()).collect()).await?;
         Ok(lookup)
     }
 
     /// The line with its likely payers, and what it may pay.
-    pub(crate) fn candidates(&self, wanted: &Wanted) -> (BankLine, Vec<Debt>, Vec<Claim>) {
+    pub(crate) fn candidates(&self, wanted: &Wanted, accounts: &Accounts) -> (BankLine, Vec<Debt>, Vec<Claim>) {
         let mut line = wanted.line.clone();
         let payer = wanted.keys.payer.as_ref();
         line.clients_by_name = payer.and_then(|payer| self.names.get(payer)).cloned().unwrap_or_default();
-        line.clients_by_account =
-            wanted.account.as_ref().and_then(|account| self.accounts.get(account)).cloned().unwrap_or_default();
+        line.clients_by_account = wanted.account.as_ref().map(|account| accounts.clients(account)).unwrap_or_default();
         let claims = wanted.keys.payments.iter().filter_map(|name| self.claims.get(name)).flatten();
         let claims: Vec<Claim> = claims.cloned().collect();
         let numbered = wanted.keys.numbers.iter().filter_map(|number| self.by_number.get(number)).flatten();

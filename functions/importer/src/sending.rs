@@ -1,0 +1,53 @@
+//! Hands commands on: many at once, but in their order where they are about one payment.
+
+use std::collections::HashMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use quittance_domain::command::PaymentCommand;
+use quittance_lambda::command_queue::{Command, CommandQueue};
+use quittance_lambda::envelope::CloudEvent;
+
+/// What the queue takes with one call.
+const BATCH: usize = 10;
+
+/// So many calls are under way at once: one takes milliseconds of waiting, and a large file has a hundred thousand.
+const CALLS_MAX: usize = 16;
+
+/// Sends commands. All are durable when this returns.
+///
+/// # Errors
+/// A sentence, if one was not taken. Any of the others may have been: sending all of them again is safe.
+pub(crate) async fn send(queue: &CommandQueue, commands: Vec<CloudEvent<PaymentCommand>>) -> Result<(), String> {
+    for round in rounds(commands, |command| command.payload.group().to_owned()) {
+        let calls = stream::iter(round.chunks(BATCH)).map(Ok);
+        calls.try_for_each_concurrent(CALLS_MAX, |batch| queue.send(batch)).await?;
+    }
+    Ok(())
+}
+
+/// Splits things so that no two of one group are in one round, and each round comes after what it has to follow.
+fn rounds<T>(things: Vec<T>, group: impl Fn(&T) -> String) -> Vec<Vec<T>> {
+    let mut rounds: Vec<Vec<T>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for thing in things {
+        let place = places.entry(group(&thing)).or_default();
+        match rounds.get_mut(*place) {
+            Some(round) => round.push(thing),
+            None => rounds.push(vec![thing]),
+        }
+        *place += 1;
+    }
+    rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_one_payment_goes_one_after_the_other() {
+        let commands = vec![("a", 1), ("b", 1), ("a", 2), ("c", 1), ("a", 3), ("b", 2)];
+        let rounds = rounds(commands, |(group, _)| (*group).to_owned());
+        assert_eq!(rounds, [vec![("a", 1), ("b", 1), ("c", 1)], vec![("a", 2), ("b", 2)], vec![("a", 3)]]);
+    }
+}

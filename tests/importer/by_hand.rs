@@ -1,14 +1,17 @@
 //! What staff do where matching is not sure, or wrong.
 
+use chrono::TimeDelta;
 use quittance_domain::case::CaseDecision;
 use quittance_domain::command::UnmatchOrder;
 use quittance_domain::id::{ClientId, InvoiceId, TransactionId};
 use quittance_domain::upload::UploadKind;
 use quittance_processor::decide::{Decision, Order};
+use quittance_processor::settle::settle;
 use serde_json::json;
 
 use super::statement::{Entry, camt};
-use super::{Desk, MINUTES, pair};
+use super::{Desk, MINUTES, euros, pair};
+use crate::database::scene::{Said, noon};
 use crate::database::staff::{close, merge};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
@@ -145,4 +148,24 @@ async fn a_payment_that_was_taken_away_stays_so_when_it_is_merged_into_its_twin(
     desk.decide(&merge(kept.as_str(), twin.as_str(), "r-2")).await;
     assert_eq!(desk.paid(invoice).await, pair("open", "0"));
     desk.test.assert_books_hold().await;
+}
+
+#[tokio::test]
+async fn what_was_approved_is_what_staff_saw_and_nobody_approves_an_upload_of_their_own() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let invoice = desk.invoice(nord, "2026-0001", "9000.00").await;
+    desk.show_picture(nord, "2026-0001", "50.00").await;
+    let case = desk.test.case("claimed").await;
+    desk.approve("user:finance", "r-0").await;
+    let refusal = "whoever uploaded the picture cannot approve it; somebody else has to".to_owned();
+    assert_eq!(desk.test.outcome(case).await, (None, Some(refusal)));
+    // An earlier day makes it what the client says first.
+    let claim = Said::claim("manual:WIRE-2026.1", Some(invoice), euros("9000.00")).again("later", -TimeDelta::days(9));
+    settle(&desk.processor, &[claim.instruction()], noon()).await.unwrap();
+    desk.approve("user:anna", "r-1").await;
+    let refusal = "the case is not about 50.00 EUR any more; look at it again".to_owned();
+    assert_eq!(desk.test.outcome(case).await, (None, Some(refusal)));
+    assert_eq!(desk.test.count("select count(*) from payments.facts where kind = 'capture'").await, 0);
+    assert_eq!(desk.paid(invoice).await, pair("open", "0"));
 }

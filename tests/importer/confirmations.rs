@@ -56,3 +56,26 @@ async fn nobody_claims_a_bank_statements_line() {
     assert_eq!(desk.outcomes(&upload).await, ["rejected"]);
     assert_eq!(desk.settle().await, 0);
 }
+
+#[tokio::test]
+async fn each_of_several_payments_in_one_file_is_a_claim_and_a_corrected_form_is_another() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let payment = |name: &str, value: &str| {
+        json!({
+            "transaction_id": name, "invoice_number": "2026-0001", "amount": {"value": value, "currency": "EUR"},
+            "paid_on": "2026-11-02",
+        })
+    };
+    let file = json!({"payments": [payment("WIRE-1", "1.00"), payment("WIRE-2", "2.00")]});
+    let upload = desk.announce(UploadKind::PaymentConfirmation, Some(nord), None).await;
+    desk.step(&upload, file.to_string().as_bytes(), MINUTES).await.unwrap();
+    assert_eq!(desk.settle().await, 2);
+    for value in ["3.00", "4.00"] {
+        let typed = json!({"payments": [payment("WIRE-3", value), payment("WIRE-4", value)]});
+        let upload = desk.announce(UploadKind::PaymentConfirmation, Some(nord), Some(typed)).await;
+        desk.step(&upload, PNG, MINUTES).await.unwrap();
+        assert_eq!(desk.settle().await, 2);
+    }
+    assert_eq!(desk.test.count("select count(*) from payments.facts").await, 6);
+}

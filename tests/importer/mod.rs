@@ -22,6 +22,7 @@ use quittance_store::Database;
 use quittance_store::upload_lines::{self, LineFilter, LineView};
 use quittance_store::uploads::{self, Upload};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
@@ -94,7 +95,7 @@ impl Desk {
         let mut copied = tempfile::tempfile().unwrap();
         copied.write_all(file).unwrap();
         copied.seek(SeekFrom::Start(0)).unwrap();
-        let copied = Copy { file: copied, etag: "etag".to_owned(), digest: "digest".to_owned() };
+        let copied = Copy { file: copied, etag: "etag".to_owned(), digest: hex::encode(Sha256::digest(file)) };
         let deadline = SystemTime::now() + time;
         import(&self.importer, &self.services.payments_queue(), &known, copied, deadline).await
     }

@@ -92,3 +92,12 @@ async fn a_batch_that_one_file_has_whole_and_another_in_details_counts_once() {
         desk.test.assert_books_hold().await;
     }
 }
+
+#[tokio::test]
+async fn one_reference_for_two_payers_is_not_taken_for_one_payment() {
+    let desk = Desk::begin().await;
+    let line = |id: &str| Entry::credit("119.00", "Nord", "").known_as("X").end_to_end(id);
+    desk.statement(&camt(&[line("E2E-1")])).await;
+    let other = desk.statement(&camt(&[line("E2E-2")])).await;
+    assert_eq!(desk.outcomes(&other).await, ["rejected"], "somebody has to look");
+}

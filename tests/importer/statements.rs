@@ -50,7 +50,7 @@ async fn staff_see_the_best_candidates_of_an_unmatched_line() {
     let lines = desk.lines(&upload).await;
     let candidates = lines[0].line.decision.candidates.clone().unwrap();
     assert_eq!(candidates[0]["invoice_id"], invoice.to_string());
-    assert_eq!(candidates[0]["score"], 40);
+    assert_eq!(candidates[0]["score"], 35);
     assert_eq!(desk.paid(invoice).await, pair("open", "0"));
 }
 

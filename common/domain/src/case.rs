@@ -98,6 +98,9 @@ pub enum CaseRefusal {
     /// Only what a client says can be approved.
     #[error("a case of kind {0} cannot be approved")]
     NothingToApprove(CaseKind),
+    /// Who brought a picture does not approve it.
+    #[error("whoever uploaded the picture cannot approve it; somebody else has to")]
+    OwnUpload,
     /// One person is not enough for so much.
     #[error("above {APPROVED_ALONE_MAX} a second person has to approve")]
     SecondPerson,

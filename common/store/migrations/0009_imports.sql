@@ -6,7 +6,8 @@ create index clients_name_key_idx on billing.clients (name_key);
 
 -- What a number is looked up by, whole and without the letters in front: quittance_domain::creditor_reference::number_keys.
 create index invoices_number_key_idx on billing.invoices (upper(regexp_replace(number, '[^A-Za-z0-9]', '', 'g')));
-create index invoices_number_bare_key_idx on billing.invoices (regexp_replace(number, '^[^0-9]+|[^A-Za-z0-9]', '', 'g'));
+create index invoices_number_bare_key_idx
+    on billing.invoices (upper(regexp_replace(number, '^[^0-9]+|[^A-Za-z0-9]', '', 'g')));
 
 alter table billing.uploads
     add column content_type text not null default 'text/csv',
@@ -104,9 +105,11 @@ create table payments.exclusions (
 -- Who approved what a client says; above an amount it takes two.
 create table payments.approvals (
     case_id uuid not null references payments.cases,
+    -- In the case's currency: who approved another amount has not approved this one.
+    amount numeric(20, 4) not null,
     approved_by text not null,
     approved_at timestamptz not null default now(),
-    primary key (case_id, approved_by)
+    primary key (case_id, amount, approved_by)
 );
 
 alter table payments.facts
@@ -126,3 +129,6 @@ alter table payments.cases
 grant select, insert on payments.exclusions, payments.approvals to quittance_processor;
 grant select on payments.exclusions, payments.approvals to quittance_billing;
 grant select (payment_id, kind, door) on payments.facts to quittance_importer;
+-- Who brought a picture does not approve it.
+grant select (id, kind, uploaded_by) on billing.uploads to quittance_processor;
+grant select (upload_id, transaction_id) on billing.upload_lines to quittance_processor;

@@ -327,6 +327,7 @@ pub async fn list(database: &Database, filter: &CaseFilter, limit: i64) -> Resul
              (
                  select uploads.id from billing.upload_lines join billing.uploads on uploads.id = upload_id
                  where upload_lines.transaction_id = payments.transaction_id and typed is not null
+                     and coalesce(uploads.client_id = payments.client_id, true)
                  order by uploads.id desc limit 1
              ) as attachment
          from payments.cases join payments.payments on payments.id = payment_id

@@ -63,7 +63,7 @@ pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -
         "select invoices.id, client_id, name as client, number, currency, total, paid_amount, status, issued_on
          from billing.invoices join billing.clients on clients.id = client_id
          where upper(regexp_replace(number, '[^A-Za-z0-9]', '', 'g')) = any($1)
-             or regexp_replace(number, '^[^0-9]+|[^A-Za-z0-9]', '', 'g') = any($1) or invoices.id = any($2)",
+             or upper(regexp_replace(number, '^[^0-9]+|[^A-Za-z0-9]', '', 'g')) = any($1) or invoices.id = any($2)",
         numbers,
         &ids,
     )

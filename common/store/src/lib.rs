@@ -7,6 +7,7 @@
 pub mod allocations;
 pub mod approvals;
 pub mod audit;
+pub mod bank_movements;
 pub mod cases;
 pub mod charges;
 pub mod clients;

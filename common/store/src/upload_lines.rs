@@ -1,9 +1,9 @@
-//! `billing.upload_lines`: what became of each line of a file; `billing.bank_movements`: each movement of money once.
+//! `billing.upload_lines`: what became of each line of a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use quittance_domain::id::{InvoiceId, PaymentId, TransactionId, UploadId};
+use quittance_domain::id::{ClientId, InvoiceId, PaymentId, TransactionId, UploadId};
 use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::upload::LineOutcome;
@@ -145,36 +145,8 @@ pub async fn count_before(
 }
 
 /// PostgreSQL counts lines with a sign.
-fn number(line: u64) -> i64 {
+pub(crate) fn number(line: u64) -> i64 {
     i64::try_from(line).unwrap_or(i64::MAX)
-}
-
-/// Takes movements of money for lines of an upload, and waits for whoever takes one of them at the same moment. Returns
-/// the numbers of those lines that have theirs; the others tell what was told before.
-///
-/// # Errors
-/// [`StoreError`] if the database refuses or fails.
-pub async fn take_movements(
-    transaction: &mut Transaction,
-    upload: UploadId,
-    movements: &[(String, u64)],
-) -> Result<BTreeSet<u64>, StoreError> {
-    let mut sorted: Vec<&(String, u64)> = movements.iter().collect();
-    // Two files that tell of the same movements wait for each other in one order.
-    sorted.sort();
-    let identities: Vec<&str> = sorted.iter().map(|(identity, _)| identity.as_str()).collect();
-    let numbers: Vec<i64> = sorted.iter().map(|(_, line)| number(*line)).collect();
-    let taken = sqlx::query_scalar!(
-        "insert into billing.bank_movements (identity, upload_id, line)
-         select identity, $1, line from unnest($2::text[], $3::bigint[]) as given (identity, line)
-         on conflict (identity) do nothing returning line",
-        upload.as_uuid(),
-        &identities as &[&str],
-        &numbers,
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    taken.into_iter().map(|line| u64::try_from(line).map_err(|error| StoreError::corrupt(TABLE, error))).collect()
 }
 
 /// A line as readers see it.
@@ -193,6 +165,8 @@ pub struct LineFilter {
     pub outcome: Option<LineOutcome>,
     /// Only those after this one.
     pub after: Option<u64>,
+    /// Whose payments may be told of; everybody's, if none. What a client calls a payment may be another's.
+    pub client_id: Option<ClientId>,
 }
 
 /// Lists lines of an upload in their order.
@@ -208,7 +182,7 @@ pub async fn list(
     let rows = sqlx::query!(
         r#"select line, place, identity, lines.amount, lines.currency, booked_on, account, payer, payer_account, end_to_end_id,
              remittance, outcome, lines.transaction_id, invoices, lines.payment_id, score, reason, candidates,
-             payments.status as "payment_status?"
+             case when $5::uuid is null or payments.client_id = $5 then payments.status end as "payment_status?"
          from billing.upload_lines as lines
              left join payments.payment_references on reference = lines.transaction_id
              left join payments.payments on payments.id = payment_references.payment_id
@@ -217,6 +191,7 @@ pub async fn list(
         number(filter.after.unwrap_or_default()),
         filter.outcome.map(LineOutcome::as_str),
         limit,
+        filter.client_id.map(ClientId::as_uuid),
     )
     .fetch_all(database.pool().await?)
     .await?;
@@ -271,62 +246,6 @@ pub async fn counts(database: &Database, upload: UploadId) -> Result<Vec<(LineOu
         .collect()
 }
 
-/// Notes entries with whether they are told as a whole or in details, and waits for whoever notes one of them at the same
-/// moment. Returns how each was told first.
-///
-/// # Errors
-/// [`StoreError`] if the database refuses or fails.
-pub async fn take_entries(
-    transaction: &mut Transaction,
-    upload: UploadId,
-    entries: &[((String, bool), u64)],
-) -> Result<BTreeMap<String, bool>, StoreError> {
-    let mut sorted: Vec<&((String, bool), u64)> = entries.iter().collect();
-    sorted.sort();
-    let identities: Vec<&str> = sorted.iter().map(|((identity, _), _)| identity.as_str()).collect();
-    sqlx::query!(
-        "insert into billing.bank_movements (identity, upload_id, line, is_whole)
-         select identity, $1, line, is_whole from unnest($2::text[], $3::bigint[], $4::boolean[])
-             as given (identity, line, is_whole)
-         on conflict (identity) do nothing",
-        upload.as_uuid(),
-        &identities as &[&str],
-        &sorted.iter().map(|(_, line)| number(*line)).collect::<Vec<_>>(),
-        &sorted.iter().map(|((_, is_whole), _)| *is_whole).collect::<Vec<_>>(),
-    )
-    .execute(&mut **transaction)
-    .await?;
-    let rows = sqlx::query!(
-        "select identity, is_whole from billing.bank_movements where identity = any($1)",
-        &identities as &[&str],
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.identity, row.is_whole)).collect())
-}
-
-/// Which line told of each of these movements first.
-///
-/// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn first_told(
-    transaction: &mut Transaction,
-    movements: &[String],
-) -> Result<BTreeMap<String, (UploadId, u64)>, StoreError> {
-    let rows = sqlx::query!(
-        "select identity, upload_id, line from billing.bank_movements where identity = any($1)",
-        movements,
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let line = u64::try_from(row.line).map_err(|error| StoreError::corrupt(TABLE, error))?;
-            Ok((row.identity, (UploadId::from_uuid(row.upload_id), line)))
-        })
-        .collect()
-}
-
 fn parsed(name: Option<String>) -> Result<Option<TransactionId>, StoreError> {
     name.map(|name| name.parse().map_err(|error| StoreError::corrupt(TABLE, error))).transpose()
 }
@@ -340,6 +259,12 @@ pub struct Original {
     pub amount: Money,
     /// The payment.
     pub transaction_id: TransactionId,
+    /// Our account.
+    pub account: Option<String>,
+    /// From which account it came.
+    pub payer_account: Option<String>,
+    /// When.
+    pub booked_on: Option<NaiveDate>,
 }
 
 /// Finds what came in on bank lines under the payers' own names.
@@ -351,7 +276,8 @@ pub async fn originals(database: &Database, end_to_end_ids: &[String]) -> Result
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
-        r#"select end_to_end_id as "end_to_end_id!", amount, currency, transaction_id as "transaction_id!"
+        r#"select end_to_end_id as "end_to_end_id!", amount, currency, transaction_id as "transaction_id!", account,
+             payer_account, booked_on
          from billing.upload_lines where end_to_end_id = any($1) and outcome in ('matched', 'unmatched')"#,
         end_to_end_ids,
     )
@@ -363,6 +289,9 @@ pub async fn originals(database: &Database, end_to_end_ids: &[String]) -> Result
                 end_to_end_id: row.end_to_end_id,
                 amount: money(TABLE, row.amount, &row.currency)?,
                 transaction_id: row.transaction_id.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                account: row.account,
+                payer_account: row.payer_account,
+                booked_on: row.booked_on,
             })
         })
         .collect()

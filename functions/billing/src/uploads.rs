@@ -176,7 +176,11 @@ pub(crate) async fn read(
     let reach = caller.may(Permission::Read)?;
     let id: UploadId = path_id("upload", &id)?;
     let page = query.page.page::<u64>()?;
-    let filter = LineFilter { outcome: query_value("outcome", query.outcome.as_deref())?, after: page.after };
+    let filter = LineFilter {
+        outcome: query_value("outcome", query.outcome.as_deref())?,
+        after: page.after,
+        client_id: reach.client_id(),
+    };
     let found = uploads::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
     let upload = found.ok_or_else(|| Problem::not_found("upload", id))?;
     let lines = upload_lines::list(&billing.database, id, filter, page.to_read()).await.map_err(unavailable)?;

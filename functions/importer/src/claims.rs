@@ -5,6 +5,7 @@ use quittance_domain::upload::LineOutcome;
 use quittance_formats::Confirmation;
 use quittance_store::upload_lines::{LineDecision, UploadLine};
 use quittance_store::uploads::Upload;
+use sha2::{Digest, Sha256};
 
 use crate::evidence::Names;
 use crate::lines::left_out;
@@ -19,6 +20,9 @@ pub(crate) struct Claim {
 
 /// Turns confirmed payments into claims. A name that a bank line has is none that a client can claim.
 pub(crate) fn claims(upload: &Upload, digest: &str, confirmations: &[Confirmation]) -> Vec<Claim> {
+    // What was typed in beside a picture belongs to what was said with it.
+    let typed = upload.typed.as_ref().map(|typed| hex::encode(Sha256::digest(format!("{digest}{typed}"))));
+    let digest = typed.as_deref().unwrap_or(digest);
     confirmations.iter().map(|confirmation| claim(upload, digest, confirmation)).collect()
 }
 
@@ -33,8 +37,8 @@ fn claim(upload: &Upload, digest: &str, confirmation: &Confirmation) -> Claim {
     };
     let speaker = upload.client_id.map(|client_id| client_id.to_string()).unwrap_or_default();
     Claim {
-        // The file's digest is in the name: the same file counts once.
-        names: Names { event_id: format!("{speaker}:{digest}:{}", confirmation.line), movement: name.to_string() },
+        // The digest is in the name: the same file counts once.
+        names: Names { event_id: format!("{speaker}:{digest}:{}", confirmation.number), movement: name.to_string() },
         invoice: confirmation.invoice_number.clone().map(InvoiceHint::Number),
         line: UploadLine {
             line: confirmation.number,

@@ -13,7 +13,7 @@ use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 
 use crate::identity::{entry, identity};
-use crate::lines::{Meaning, left_out, meaning, upload_line};
+use crate::lines::{Meaning, day, left_out, meaning, upload_line};
 use crate::lookup::{Accounts, Lookup, Wanted};
 
 /// A movement whose amount is money that we can keep, and what it means.
@@ -46,13 +46,13 @@ pub(crate) async fn decide(
     database: &Database,
     upload: &Upload,
     movements: &[Movement],
-    is_csv: bool,
+    names_payments: bool,
     accounts: &mut Accounts,
     mut before: BTreeMap<u64, LineDecision>,
 ) -> Result<Vec<Decided>, StoreError> {
     let mut told = Vec::with_capacity(movements.len());
     for movement in movements {
-        told.push(Told::of(movement, is_csv).map_err(corrupt)?);
+        told.push(Told::of(movement, names_payments).map_err(corrupt)?);
     }
     count(database, upload, &mut told).await?;
     let is_new = |told: &&Told<'_>| !before.contains_key(&told.movement.number);
@@ -103,11 +103,12 @@ async fn count(database: &Database, upload: &Upload, told: &mut [Told<'_>]) -> R
 }
 
 impl<'a> Told<'a> {
-    fn of(movement: &'a Movement, is_csv: bool) -> Result<Self, MoneyError> {
+    fn of(movement: &'a Movement, names_payments: bool) -> Result<Self, MoneyError> {
         let meaning = meaning(movement)?;
         let name = (!matches!(meaning, Meaning::Left(..))).then(|| (identity(movement), 0));
-        let called = movement.transaction_id.as_deref().filter(|_| is_csv);
+        let called = movement.transaction_id.as_deref().filter(|_| names_payments);
         let called = called.and_then(|called| TransactionId::with_provider(called).ok()).map(|(_, name)| name);
+        let called = called.filter(|name| !name.is_bank_line());
         Ok(Self { movement, amount: movement.amount.money()?, meaning, name, called })
     }
 
@@ -161,7 +162,7 @@ impl<'a> Told<'a> {
         let end_to_end_id = self.movement.end_to_end_id.as_ref();
         let mut found: Vec<&TransactionId> = originals
             .iter()
-            .filter(|original| Some(&original.end_to_end_id) == end_to_end_id && original.amount == self.amount)
+            .filter(|original| Some(&original.end_to_end_id) == end_to_end_id && self.may_take_back(original))
             .map(|original| &original.transaction_id)
             .collect();
         found.sort();
@@ -184,6 +185,17 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// Whether both speak of one transfer: so much money at our account, from or to one account, not before it came.
+    fn may_take_back(&self, original: &Original) -> bool {
+        let theirs = self.movement.counterparty.account.as_ref();
+        let is_same_payer = theirs.zip(original.payer_account.as_ref()).is_none_or(|(left, right)| left == right);
+        let is_later = original.booked_on.zip(day(self.movement)).is_none_or(|(came, went)| came <= went);
+        original.amount == self.amount
+            && original.account == self.movement.statement.account
+            && is_same_payer
+            && is_later
+    }
+
     /// What a later line may take back.
     fn original(&self, decision: &LineDecision) -> Option<Original> {
         let came = matches!(decision.outcome, LineOutcome::Matched | LineOutcome::Unmatched);
@@ -191,6 +203,9 @@ impl<'a> Told<'a> {
             end_to_end_id: self.movement.end_to_end_id.clone().filter(|_| came)?,
             amount: self.amount,
             transaction_id: decision.transaction_id.clone()?,
+            account: self.movement.statement.account.clone(),
+            payer_account: self.movement.counterparty.account.clone(),
+            booked_on: day(self.movement),
         })
     }
 }

@@ -132,13 +132,14 @@ impl Importer {
                 let reason = format!("the file of {} is not the one that was checked", upload.id);
                 return Err(Obstacle::Verdict(Verdict::Park(Refusal { code: "replaced_file", reason })));
             }
-            Err(NoCopy::Away(reason)) => return Err(Obstacle::Error(BatchError::Spoiled(reason))),
+            // Waited for, however often: a pause counts as a receive, and what failed at the third would be parked.
+            Err(NoCopy::Away(reason)) => return Err(Obstacle::Error(BatchError::Busy(reason))),
         };
         let imported = import(&self.database, &self.payments_queue, upload, copied, deadline).await;
         imported.map_err(|error| match error {
             ImportError::Store(error) => Obstacle::from(error),
             ImportError::Service(reason) => {
-                Obstacle::Error(BatchError::Spoiled(format!("upload {}: {reason}", upload.id)))
+                Obstacle::Error(BatchError::Busy(format!("upload {}: {reason}", upload.id)))
             }
         })
     }
@@ -147,8 +148,7 @@ impl Importer {
 /// An import that had no time left goes on after so many seconds.
 const PAUSE_SECONDS: i32 = 1;
 
-/// What failed, or is being read by another invocation, is tried again after so many seconds: a message that fails three
-/// times is parked, and S3 may be away for minutes.
+/// What failed, or is being read by another invocation, is tried again after so many seconds.
 const RETRY_SECONDS: i32 = 300;
 
 /// Whoever has a lease may end a little after its deadline, by another clock.

@@ -15,7 +15,9 @@ const LENGTH: usize = 16;
 pub(crate) fn identity(movement: &Movement) -> String {
     let mut parts = vec![plain(movement.statement.account.as_deref()), day_of(movement)];
     parts.extend(of_amount(&movement.amount, movement.direction));
-    match &movement.bank_reference {
+    // One file gives the entry's reference, another that of its only detail beside it.
+    let of_whole = movement.entry_reference.as_ref().filter(|_| is_whole(movement));
+    match of_whole.or(movement.bank_reference.as_ref()) {
         Some(reference) => parts.push(format!("reference {}", plain(Some(reference)))),
         None => {
             let said = [
@@ -40,7 +42,12 @@ pub(crate) fn entry(movement: &Movement) -> Option<(String, bool)> {
     let reference = movement.entry_reference.as_deref()?;
     let mut parts = vec![plain(movement.statement.account.as_deref()), day_of(movement), plain(Some(reference))];
     parts.extend(of_amount(&movement.entry_amount, movement.entry_direction));
-    Some((format!("entry-{}", digest(&parts)), movement.amount == movement.entry_amount))
+    Some((format!("entry-{}", digest(&parts)), is_whole(movement)))
+}
+
+/// Whether the movement is all of its entry, not one of several details.
+const fn is_whole(movement: &Movement) -> bool {
+    movement.place.detail.is_none()
 }
 
 fn day_of(movement: &Movement) -> String {

@@ -10,6 +10,7 @@ use quittance_formats::{Confirmation, Movement, ReadError};
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_store::audit::{self, AuditRecord, Json};
+use quittance_store::bank_movements;
 use quittance_store::upload_lines::{self, LineDecision, LineFilter};
 use quittance_store::uploads::{self, Progress, Upload};
 use quittance_store::{Database, StoreError, Transaction};
@@ -101,7 +102,7 @@ pub async fn import(
         queue,
         upload,
         digest: progress.digest,
-        is_csv: reading.is_csv(),
+        names_payments: reading.names_payments(),
         accounts: Accounts::default(),
         done: progress.lines_done,
     };
@@ -149,7 +150,7 @@ struct Work<'a> {
     queue: &'a CommandQueue,
     upload: &'a Upload,
     digest: String,
-    is_csv: bool,
+    names_payments: bool,
     accounts: Accounts,
     /// The last line that is handed on.
     done: u64,
@@ -169,10 +170,12 @@ impl Work<'_> {
         chunk: &Chunk,
         before: Option<Ready>,
     ) -> Result<Vec<CloudEvent<PaymentCommand>>, ImportError> {
-        let Work { database, queue, upload, digest, is_csv, accounts, .. } = self;
+        let Work { database, queue, upload, digest, names_payments, accounts, .. } = self;
         let (sent, decided) = futures::join!(send_on(database, queue, upload, before), async {
             match chunk {
-                Chunk::Movements(movements) => decide_movements(database, upload, movements, *is_csv, accounts).await,
+                Chunk::Movements(movements) => {
+                    decide_movements(database, upload, movements, *names_payments, accounts).await
+                }
                 Chunk::Confirmations(confirmations) => note_claims(database, upload, digest, confirmations).await,
             }
         });
@@ -219,12 +222,12 @@ async fn decide_movements(
     database: &Database,
     upload: &Upload,
     movements: &[Movement],
-    is_csv: bool,
+    names_payments: bool,
     accounts: &mut Accounts,
 ) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
     let before = decided_before(database, upload, movements).await?;
     let known: Vec<u64> = before.keys().copied().collect();
-    let mut decided = decide(database, upload, movements, is_csv, accounts, before).await?;
+    let mut decided = decide(database, upload, movements, names_payments, accounts, before).await?;
     let is_new = |decided: &&mut Decided| known.binary_search(&decided.line.line).is_err();
     if known.len() < decided.len() {
         commit(database, upload, decided.iter_mut().filter(is_new).collect()).await?;
@@ -245,7 +248,7 @@ async fn decided_before(
     movements: &[Movement],
 ) -> Result<BTreeMap<u64, LineDecision>, StoreError> {
     let (Some(first), Some(last)) = (movements.first(), movements.last()) else { return Ok(BTreeMap::new()) };
-    let filter = LineFilter { outcome: None, after: Some(first.number.saturating_sub(1)) };
+    let filter = LineFilter { after: Some(first.number.saturating_sub(1)), ..LineFilter::default() };
     let limit = i64::try_from(movements.len()).unwrap_or(i64::MAX);
     let lines = upload_lines::list(database, upload.id, filter, limit).await?;
     let lines = lines.into_iter().map(|view| view.line).filter(|line| line.line <= last.number);
@@ -259,16 +262,21 @@ async fn commit(database: &Database, upload: &Upload, mut decided: Vec<&mut Deci
     let is_taken = |decided: &&mut Decided| decided.line.decision.transaction_id.is_some();
     let movement = |decided: &&mut Decided| Some((decided.movement.clone()?, decided.line.line));
     let movements: Vec<(String, u64)> = decided.iter().filter(|one| is_taken(one)).filter_map(movement).collect();
-    let taken = upload_lines::take_movements(&mut transaction, upload.id, &movements).await?;
+    let taken = bank_movements::take_movements(&mut transaction, upload.id, &movements).await?;
     let told_before: Vec<String> =
         movements.iter().filter(|(_, line)| !taken.contains(line)).map(|(movement, _)| movement.clone()).collect();
     if !told_before.is_empty() {
-        let first = upload_lines::first_told(&mut transaction, &told_before).await?;
+        let first = bank_movements::first_told(&mut transaction, &told_before).await?;
         for decided in &mut decided {
             let told = decided.movement.as_ref().filter(|_| !taken.contains(&decided.line.line));
-            if let Some((other, line)) = told.and_then(|movement| first.get(movement)) {
-                let reason = format!("told before, by line {line} of {other}");
-                decided.line.decision = left_out(LineOutcome::Duplicate, reason);
+            if let Some(first) = told.and_then(|movement| first.get(movement)) {
+                let (outcome, also) = if first.is_other(&decided.line) {
+                    (LineOutcome::Rejected, ", but of another payer: find out whether it is other money")
+                } else {
+                    (LineOutcome::Duplicate, "")
+                };
+                let reason = format!("told before, by line {} of {}{also}", first.line, first.upload_id);
+                decided.line.decision = left_out(outcome, reason);
             }
         }
     }
@@ -284,19 +292,24 @@ async fn leave_out_other_grain(
     upload: &Upload,
     decided: &mut [&mut Decided],
 ) -> Result<(), StoreError> {
-    let entry = |decided: &&mut Decided| Some((decided.entry.clone()?, decided.line.line));
+    let is_taken = |decided: &Decided| decided.line.decision.transaction_id.is_some();
+    let entry =
+        |decided: &&mut Decided| Some((decided.entry.clone().filter(|_| is_taken(decided))?, decided.line.line));
     let entries: Vec<((String, bool), u64)> = decided.iter().filter_map(entry).collect();
     if entries.is_empty() {
         return Ok(());
     }
-    let known = upload_lines::take_entries(transaction, upload.id, &entries).await?;
+    let known = bank_movements::take_entries(transaction, upload.id, &entries).await?;
     for decided in decided {
-        let Some((entry, is_whole)) = &decided.entry else { continue };
-        if known.get(entry).is_some_and(|was_whole| was_whole != is_whole) {
-            let told = if *is_whole { "in its details" } else { "as a whole" };
-            let reason = format!("the entry was told before {told}");
-            decided.line.decision = left_out(LineOutcome::Duplicate, reason);
-        }
+        let Some((entry, is_whole)) = decided.entry.as_ref().filter(|_| is_taken(decided)) else { continue };
+        let Some((was_whole, first)) = known.get(entry).filter(|(was_whole, _)| was_whole != is_whole) else {
+            continue;
+        };
+        let told = if *was_whole { "as a whole" } else { "in its details" };
+        let reason = format!("the entry was told before {told}, by {first}");
+        // Within one file, both may be true: somebody has to look.
+        let outcome = if *first == upload.id { LineOutcome::Rejected } else { LineOutcome::Duplicate };
+        decided.line.decision = left_out(outcome, reason);
     }
     Ok(())
 }

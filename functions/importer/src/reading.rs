@@ -108,9 +108,11 @@ impl Reading {
         }
     }
 
-    /// Whether people chose a statement's columns: theirs may hold names that we give to payments.
-    pub(crate) fn is_csv(&self) -> bool {
-        matches!(&self.engine, Engine::Statement(reader) if matches!(reader.format(), Format::Csv(_)))
+    /// Whether finance names the payments of a statement: in a column that is called as ours is. A bank has a name of its
+    /// own for each line, too, which may come again next year.
+    pub(crate) fn names_payments(&self) -> bool {
+        let Engine::Statement(reader) = &self.engine else { return false };
+        matches!(reader.format(), Format::Csv(dialect) if dialect.header.iter().any(|name| name == "transaction_id"))
     }
 
     /// The next piece; none at the end.

@@ -118,7 +118,7 @@ impl<'a> Deciding<'a> {
         let is_approved = case.kind == CaseKind::Claimed && order.decision == CaseDecision::Approve;
         if is_approved
             && case.resolution.is_none()
-            && let Err(refusal) = self.approve(&mut ground, id, order).await?
+            && let Err(refusal) = self.approve(&mut ground, id, &case, order).await?
         {
             return self.refuse_case(order, &refusal).await;
         }

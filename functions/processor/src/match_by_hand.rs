@@ -4,6 +4,7 @@ use quittance_domain::case::{CaseRefusal, may_approve_alone};
 use quittance_domain::command::{CaseOrder, UnmatchOrder};
 use quittance_domain::fact::{Door, Fact, FactKind, kept_reason};
 use quittance_domain::id::PaymentId;
+use quittance_store::cases::KnownCase;
 use quittance_store::facts::{self, NewFact};
 use quittance_store::{StoreError, approvals, exclusions};
 use serde_json::json;
@@ -48,12 +49,20 @@ impl<'a> Deciding<'a> {
         &mut self,
         ground: &mut Ground,
         id: PaymentId,
+        case: &KnownCase,
         order: &'a CaseOrder,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
-        let claimed = dossier.state()?.claimed.and_then(|amount| amount.positive().ok());
-        let Some(amount) = claimed else { return Ok(Ok(())) };
-        let people = approvals::note(&mut self.transaction, order.case_id, &order.actor).await?;
+        let Some(amount) = case.amount.and_then(|amount| amount.positive().ok()) else { return Ok(Ok(())) };
+        // What staff saw is what the client says now.
+        let is_said = dossier.state()?.claimed == Some(amount.into());
+        if !is_said || order.amount.is_some_and(|seen| seen != amount) {
+            return Ok(Err(CaseRefusal::Changed(order.amount.unwrap_or(amount))));
+        }
+        if approvals::has_uploaded(&mut self.transaction, id, &order.actor).await? {
+            return Ok(Err(CaseRefusal::OwnUpload));
+        }
+        let people = approvals::note(&mut self.transaction, order.case_id, amount.into(), &order.actor).await?;
         if people < 2 && !may_approve_alone(amount.into()) {
             return Ok(Err(CaseRefusal::SecondPerson));
         }

@@ -84,7 +84,7 @@ impl Naming {
         }
         if let Some(claim) = claims.iter().find(|claim| self.proves(line, debt, claim)) {
             let reason = format!("it names {}, which was claimed to pay {}", claim.name, debt.number);
-            return Some(Named { payment_id: Some(claim.payment_id), ..sure((weights::NUMBER, reason)) });
+            return Some(Named { payment_id: Some(claim.payment_id), ..sure((weights::CLAIM, reason)) });
         }
         if self.documents.iter().any(|document| keys.contains(document)) {
             return Some(sure((weights::DOCUMENT, format!("it names the document {}", debt.number))));
@@ -101,11 +101,15 @@ impl Naming {
         })
     }
 
-    /// Whether the line is the transfer that somebody claims: its name and its amount.
+    /// Whether the line is the transfer that somebody claims: its name and its amount. Anybody may claim a name that is a
+    /// common word or a date, so within a text it counts only if the claimant paid.
     fn proves(&self, line: &BankLine, debt: &Debt, claim: &Claim) -> bool {
+        let is_all = line.texts.iter().any(|text| text.trim() == claim.name);
+        let is_theirs = || matches!(Payer::of(line, debt), Payer::Name | Payer::Account | Payer::SimilarName);
         claim.invoice_id == debt.invoice_id
             && claim.amount == Money::from(line.amount)
             && self.payments.contains(&claim.name)
+            && (is_all || is_theirs())
     }
 }
 

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | creditor reference | 80 | a match, in part too |
 //! | creditor reference and payer, too much | 95 | a match; what is over becomes the client's credit |
-//! | number and amount, another payer | 70 | a match, unless the payer is another client |
+//! | number and amount, another payer | 65 | a case: a slip of the pen names a neighbour |
+//! | a claim's name as the whole end-to-end id, and its amount | 70 | a match, whoever pays |
 //! | number and payer, less than what is left | 70 | a match: a part, one of several transfers |
 //! | number and payer, too much | 60 | a case: it may pay another invoice too |
 //! | number | 45 | a case |
@@ -18,6 +19,8 @@
 
 /// A creditor reference with the right check digits.
 pub const REFERENCE: i16 = 80;
+/// The name of a claim, and nothing else, where the payer names the transfer.
+pub const CLAIM: i16 = 50;
 /// The number in a field for numbers of documents.
 pub const DOCUMENT: i16 = 50;
 /// The number in the text, in one piece.
@@ -39,7 +42,7 @@ pub const NAME: i16 = 25;
 /// The payer bears nearly the client's name.
 pub const SIMILAR_NAME: i16 = 15;
 /// The payer bears another name: somebody may pay for them.
-pub const OTHER_NAME: i16 = -5;
+pub const OTHER_NAME: i16 = -10;
 /// The bank does not say who paid.
 pub const NO_PAYER: i16 = -10;
 /// The payer is another client.

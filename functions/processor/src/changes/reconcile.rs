@@ -103,8 +103,8 @@ impl Changes {
 
     /// Has staff look at a picture, unless they have, or the payment is proven.
     pub(crate) fn show_picture(&mut self, dossier: &Dossier, state: &PaymentState) {
-        let was_shown = dossier.cases.iter().any(|case| case.kind == CaseKind::Claimed);
-        if !was_shown && !state.status.is_proven() {
+        let was_decided = dossier.cases.iter().any(|case| case.kind == CaseKind::Claimed && case.resolution.is_some());
+        if !was_decided && !state.status.is_proven() {
             let reason = "a client says so and shows a picture".to_owned();
             self.open_case(dossier, CaseKind::Claimed, state.claimed, reason);
         }

@@ -74,7 +74,7 @@ fn a_number_needs_the_amount_or_the_payer_beside_it() {
     for (amount, payer, is_matched) in [
         ("100.00", "Schrauben Nord", true),
         ("60.00", "Schrauben Nord", true),
-        ("100.00", "Somebody else", true),
+        ("100.00", "Somebody else", false),
         ("60.00", "Somebody else", false),
         ("160.00", "Schrauben Nord", false),
         ("100.00", "", false),
@@ -164,15 +164,20 @@ fn a_claims_name_leads_to_its_payment() {
         amount: euros("60.00"),
         invoice_id: debts[0].invoice_id,
     };
-    let find = |amount: &str| {
-        let found = super::find(&line(amount, "Somebody", "SVWZ WIRE-2026.77"), &debts, std::slice::from_ref(&claim));
-        match found.unwrap() {
-            Finding::Match(found) => found.payment_id,
-            Finding::Unsure(_) => None,
-        }
+    let find = |amount: &str, payer: &str, text: &str| match super::find(
+        &line(amount, payer, text),
+        &debts,
+        std::slice::from_ref(&claim),
+    )
+    .unwrap()
+    {
+        Finding::Match(found) => found.payment_id,
+        Finding::Unsure(_) => None,
     };
-    assert_eq!(find("60.00"), Some(claim.payment_id));
-    assert_eq!(find("100.00"), None, "another amount is another transfer");
+    assert_eq!(find("60.00", "Somebody", "WIRE-2026.77"), Some(claim.payment_id));
+    assert_eq!(find("60.00", "Schrauben Nord", "SVWZ WIRE-2026.77"), Some(claim.payment_id));
+    assert_eq!(find("100.00", "Somebody", "WIRE-2026.77"), None, "another amount is another transfer");
+    assert_eq!(find("60.00", "Somebody", "rent WIRE-2026.77"), None, "anybody may claim a word");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! AWS on loopback, as far as functions in tests speak with it: a topic and queues that keep what comes, tables that are
 //! always empty, and one secret.
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -8,11 +9,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use http::StatusCode;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use serde_json::{Value, json};
-use tiny_http::{Request, Response, Server};
 use uuid::Uuid;
 
 /// The secret of every gateway.
@@ -59,8 +60,8 @@ pub(crate) struct Loopback {
 
 impl Loopback {
     pub(crate) fn serve() -> Self {
-        let server = Server::http("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", server.server_addr());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let empty = Seen {
             topic: Topic::Takes,
             published: Vec::new(),
@@ -73,7 +74,7 @@ impl Loopback {
         };
         let seen = Arc::new(Mutex::new(empty));
         let served = Arc::clone(&seen);
-        thread::spawn(move || server.incoming_requests().for_each(|request| answer(request, &served)));
+        thread::spawn(move || serve(listener, &served));
         Self { seen, url }
     }
 
@@ -153,11 +154,21 @@ impl Loopback {
     }
 }
 
-fn answer(mut request: Request, seen: &Mutex<Seen>) {
-    let mut body = String::new();
-    request.as_reader().read_to_string(&mut body).unwrap();
+/// Answers until the process ends, on a thread of its own: a test's runtime may be waiting.
+fn serve(listener: TcpListener, seen: &Arc<Mutex<Seen>>) {
+    listener.set_nonblocking(true).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let seen = Arc::clone(seen);
+        let answering = axum::Router::new().fallback(async move |body: String| answer(&body, &seen));
+        axum::serve(listener, answering).await.unwrap();
+    });
+}
+
+fn answer(body: &str, seen: &Mutex<Seen>) -> (StatusCode, String) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let (status, text) = match serde_json::from_str::<Value>(&body) {
+    let (status, text) = match serde_json::from_str::<Value>(body) {
         Ok(message) if message.get("Entries").is_some() => (200, send(&message, &mut seen)),
         // Secrets Manager `GetSecretValue`.
         Ok(message) if message.get("SecretId").is_some() => (200, json!({"SecretString": SECRET}).to_string()),
@@ -168,10 +179,9 @@ fn answer(mut request: Request, seen: &Mutex<Seen>) {
             (200, "{}".to_owned())
         }
         Ok(message) => (200, park(&message, &mut seen)),
-        Err(_) => publish(&body, &mut seen),
+        Err(_) => publish(body, &mut seen),
     };
-    // A client that has gone away needs no answer.
-    let _ = request.respond(Response::from_string(text).with_status_code(status));
+    (StatusCode::from_u16(status).unwrap(), text)
 }
 
 /// SQS `SendMessage`, in JSON.

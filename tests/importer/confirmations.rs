@@ -1,7 +1,7 @@
 //! What clients say that they paid.
 
 use quittance_domain::upload::{UploadKind, UploadStatus};
-use quittance_importer::import::Ended;
+use quittance_importer::import::{CHUNK, Ended};
 use serde_json::json;
 
 use super::{Desk, MINUTES, pair};
@@ -78,4 +78,21 @@ async fn each_of_several_payments_in_one_file_is_a_claim_and_a_corrected_form_is
         assert_eq!(desk.settle().await, 2);
     }
     assert_eq!(desk.test.count("select count(*) from payments.facts").await, 6);
+}
+
+#[tokio::test]
+async fn confirmations_go_on_where_an_invocation_was_stopped() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let mut csv = "transaction_id,invoice_number,amount,currency,paid_on\n".to_owned();
+    for number in 0..CHUNK + 5 {
+        csv += &format!("WIRE-{number},2026-0001,1.00,EUR,2026-11-02\n");
+    }
+    let upload = desk.announce(UploadKind::PaymentConfirmation, Some(nord), None).await;
+    desk.services.take_only(CHUNK + 2);
+    desk.step(&upload, csv.as_bytes(), MINUTES).await.unwrap_err();
+    desk.services.take_only(usize::MAX);
+    assert_eq!(desk.step(&upload, csv.as_bytes(), MINUTES).await.unwrap(), Ended::Finished);
+    assert_eq!(desk.services.take_sent().len(), CHUNK + 2 + 5, "two lines were handed on twice");
+    assert_eq!(desk.outcome(&upload).await.status, UploadStatus::Accepted);
 }

@@ -1,7 +1,5 @@
 //! `billing.upload_lines`: what became of each line of a file.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDate;
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, TransactionId, UploadId};
 use quittance_domain::money::Money;
@@ -116,32 +114,26 @@ pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[Up
     Ok(())
 }
 
-/// How many lines of an upload before one tell of each of these identities; none of those that no line tells of.
+/// The identities of the lines of an upload behind one and up to another.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn count_before(
+pub async fn identities(
     database: &Database,
     upload: UploadId,
-    line: u64,
-    identities: &[String],
-) -> Result<BTreeMap<String, u64>, StoreError> {
-    // One by one: for all of them at once, PostgreSQL reads all lines before, again for each chunk of a large file.
-    let rows = sqlx::query!(
-        r#"select given.identity as "identity!", lines.count as "count!"
-         from unnest($3::text[]) as given (identity) cross join lateral (
-             select count(*) from billing.upload_lines
-             where upload_id = $1 and line < $2 and upload_lines.identity = given.identity
-         ) as lines
-         where lines.count > 0"#,
+    after: u64,
+    up_to: u64,
+) -> Result<Vec<String>, StoreError> {
+    let identities = sqlx::query_scalar!(
+        r#"select identity as "identity!" from billing.upload_lines
+         where upload_id = $1 and line > $2 and line <= $3 and identity is not null"#,
         upload.as_uuid(),
-        number(line),
-        identities,
+        number(after),
+        number(up_to),
     )
     .fetch_all(database.pool().await?)
     .await?;
-    let count = |count: i64| u64::try_from(count).map_err(|error| StoreError::corrupt(TABLE, error));
-    rows.into_iter().map(|row| Ok((row.identity, count(row.count)?))).collect()
+    Ok(identities)
 }
 
 /// PostgreSQL counts lines with a sign.

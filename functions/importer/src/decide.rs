@@ -1,6 +1,6 @@
 //! What becomes of the movements of a chunk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use quittance_domain::id::{Provider, TransactionId};
 use quittance_domain::matching::{self, Candidate, Finding, THRESHOLD};
@@ -8,11 +8,10 @@ use quittance_domain::money::{Money, MoneyError};
 use quittance_domain::upload::LineOutcome;
 use quittance_formats::Movement;
 use quittance_store::upload_lines::{self, LineDecision, Original, UploadLine};
-use quittance_store::uploads::Upload;
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 
-use crate::identity::{entry, identity};
+use crate::identity::{Ordinals, entry, identity};
 use crate::lines::{Meaning, day, left_out, meaning, upload_line};
 use crate::lookup::{Accounts, Lookup, Wanted};
 
@@ -37,6 +36,13 @@ pub(crate) struct Decided {
     pub(crate) entry: Option<(String, bool)>,
 }
 
+/// What is remembered from chunk to chunk.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) accounts: Accounts,
+    pub(crate) ordinals: Ordinals,
+}
+
 /// Decides about movements that follow each other in a file; what was decided before stays. In a CSV file, finance may
 /// name payments as it likes.
 ///
@@ -44,21 +50,22 @@ pub(crate) struct Decided {
 /// [`StoreError`] if the database fails, or holds what does not fit together.
 pub(crate) async fn decide(
     database: &Database,
-    upload: &Upload,
     movements: &[Movement],
     names_payments: bool,
-    accounts: &mut Accounts,
+    memory: &mut Memory,
     mut before: BTreeMap<u64, LineDecision>,
 ) -> Result<Vec<Decided>, StoreError> {
     let mut told = Vec::with_capacity(movements.len());
     for movement in movements {
         told.push(Told::of(movement, names_payments).map_err(corrupt)?);
     }
-    count(database, upload, &mut told).await?;
+    for (identity, ordinal) in told.iter_mut().filter_map(|told| told.name.as_mut()) {
+        *ordinal = memory.ordinals.next(identity);
+    }
     let is_new = |told: &&Told<'_>| !before.contains_key(&told.movement.number);
     let wanted: Vec<Wanted> = told.iter().filter(is_new).filter_map(Told::wanted).collect();
     let returned: Vec<String> = told.iter().filter(is_new).filter_map(Told::taken_back).collect();
-    let lookup = Lookup::of(database, &wanted, accounts).await?;
+    let lookup = Lookup::of(database, &wanted, &mut memory.accounts).await?;
     let mut originals = upload_lines::originals(database, &returned).await?;
     let (mut decided, mut wanted) = (Vec::with_capacity(told.len()), wanted.iter());
     for told in told {
@@ -67,7 +74,7 @@ pub(crate) async fn decide(
             (None, Meaning::Left(outcome, reason)) => left_out(*outcome, (*reason).to_owned()),
             (None, Meaning::TakenBack) => told.take_back(&originals),
             (None, Meaning::Received(_)) => match wanted.next() {
-                Some(wanted) => told.receive(&lookup, accounts, wanted)?,
+                Some(wanted) => told.receive(&lookup, &memory.accounts, wanted)?,
                 None => return Err(corrupt("a line was not looked up")),
             },
         };
@@ -83,23 +90,6 @@ pub(crate) async fn decide(
 /// The name of a bank line's movement: its identity and which of equal ones it is.
 fn movement_name(identity: &str, ordinal: u64) -> String {
     format!("{identity}-{ordinal}")
-}
-
-/// Counts movements of one identity within the file.
-async fn count(database: &Database, upload: &Upload, told: &mut [Told<'_>]) -> Result<(), StoreError> {
-    let identities: BTreeSet<&str> = told.iter().filter_map(|told| Some(told.name.as_ref()?.0.as_str())).collect();
-    let identities: Vec<String> = identities.into_iter().map(str::to_owned).collect();
-    let Some(first) = told.first().map(|told| told.movement.number).filter(|_| !identities.is_empty()) else {
-        return Ok(());
-    };
-    let mut counts: HashMap<String, u64> =
-        upload_lines::count_before(database, upload.id, first, &identities).await?.into_iter().collect();
-    for (identity, ordinal) in told.iter_mut().filter_map(|told| told.name.as_mut()) {
-        let count = counts.entry(identity.clone()).or_default();
-        *count = count.saturating_add(1);
-        *ordinal = *count;
-    }
-    Ok(())
 }
 
 impl<'a> Told<'a> {

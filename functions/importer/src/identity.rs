@@ -5,11 +5,52 @@
 //! one identity are counted within a file: two real equal payments on one day are the first and the second in every file
 //! that has both. A file that overlaps another so adds only what the other has not.
 
+use std::collections::HashMap;
+
+use quittance_domain::id::UploadId;
 use quittance_formats::{Amount, Direction, Movement};
+use quittance_store::{Database, StoreError, upload_lines};
 use sha2::{Digest, Sha256};
 
 /// So many bytes of the digest are kept: by chance, no two of all movements that ever were have the same.
 const LENGTH: usize = 16;
+
+/// So many lines are asked for at once.
+const PAGE: u64 = 50_000;
+
+/// How many lines of a file told of each identity so far, in memory: the database would have to be asked again for each
+/// chunk, of a table that grows so fast that PostgreSQL knows nothing of it.
+#[derive(Debug, Default)]
+pub(crate) struct Ordinals {
+    /// By the digest as a number.
+    counts: HashMap<u128, u32>,
+}
+
+impl Ordinals {
+    /// Those of the lines that are done.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub(crate) async fn of(database: &Database, upload: UploadId, lines_done: u64) -> Result<Self, StoreError> {
+        let (mut ordinals, mut after) = (Self::default(), 0);
+        while after < lines_done {
+            let up_to = lines_done.min(after.saturating_add(PAGE));
+            for identity in upload_lines::identities(database, upload, after, up_to).await? {
+                ordinals.next(&identity);
+            }
+            after = up_to;
+        }
+        Ok(ordinals)
+    }
+
+    /// Which line of this identity the next one is, from 1.
+    pub(crate) fn next(&mut self, identity: &str) -> u64 {
+        // Identities are ours: digits of a hexadecimal number.
+        let count = self.counts.entry(u128::from_str_radix(identity, 16).unwrap_or_default()).or_default();
+        *count = count.saturating_add(1);
+        u64::from(*count)
+    }
+}
 
 /// Digest of account, day, amount, direction and references, and of names and text where the bank gives no reference.
 pub(crate) fn identity(movement: &Movement) -> String {

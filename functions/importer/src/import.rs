@@ -19,9 +19,10 @@ use uuid::Uuid;
 
 use crate::check::{Checked, check};
 use crate::claims;
-use crate::decide::{Decided, decide};
+use crate::decide::{Decided, Memory, decide};
 use crate::evidence::{self, Names};
 use crate::file::Copy;
+use crate::identity::Ordinals;
 use crate::lines::left_out;
 use crate::lookup::Accounts;
 use crate::reading::{Chunk, Reading};
@@ -97,13 +98,14 @@ pub async fn import(
             }
         },
     };
+    let ordinals = Ordinals::of(database, upload.id, progress.lines_done).await?;
     let mut work = Work {
         database,
         queue,
         upload,
         digest: progress.digest,
         names_payments: reading.names_payments(),
-        accounts: Accounts::default(),
+        memory: Memory { accounts: Accounts::default(), ordinals },
         done: progress.lines_done,
     };
     let mut ready = None;
@@ -151,7 +153,7 @@ struct Work<'a> {
     upload: &'a Upload,
     digest: String,
     names_payments: bool,
-    accounts: Accounts,
+    memory: Memory,
     /// The last line that is handed on.
     done: u64,
 }
@@ -170,11 +172,11 @@ impl Work<'_> {
         chunk: &Chunk,
         before: Option<Ready>,
     ) -> Result<Vec<CloudEvent<PaymentCommand>>, ImportError> {
-        let Work { database, queue, upload, digest, names_payments, accounts, .. } = self;
+        let Work { database, queue, upload, digest, names_payments, memory, .. } = self;
         let (sent, decided) = futures::join!(send_on(database, queue, upload, before), async {
             match chunk {
                 Chunk::Movements(movements) => {
-                    decide_movements(database, upload, movements, *names_payments, accounts).await
+                    decide_movements(database, upload, movements, *names_payments, memory).await
                 }
                 Chunk::Confirmations(confirmations) => note_claims(database, upload, digest, confirmations).await,
             }
@@ -223,11 +225,11 @@ async fn decide_movements(
     upload: &Upload,
     movements: &[Movement],
     names_payments: bool,
-    accounts: &mut Accounts,
+    memory: &mut Memory,
 ) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
     let before = decided_before(database, upload, movements).await?;
     let known: Vec<u64> = before.keys().copied().collect();
-    let mut decided = decide(database, upload, movements, names_payments, accounts, before).await?;
+    let mut decided = decide(database, movements, names_payments, memory, before).await?;
     let is_new = |decided: &&mut Decided| known.binary_search(&decided.line.line).is_err();
     if known.len() < decided.len() {
         commit(database, upload, decided.iter_mut().filter(is_new).collect()).await?;

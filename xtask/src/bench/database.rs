@@ -17,20 +17,26 @@ pub(super) const PAST: u64 = 50_000;
 const TEMPLATE: &str = "bench_template";
 const RUN: &str = "bench";
 const SEED: &str = include_str!("seed.sql");
-/// Neither a checkpoint nor a vacuum falls into one run and not into another; commits wait for the disk.
-const SETTINGS: [(&str, &str); 5] = [
-    ("max_wal_size", "16GB"),
-    ("min_wal_size", "4GB"),
-    ("checkpoint_timeout", "1h"),
-    ("autovacuum", "off"),
-    ("log_min_messages", "warning"),
-];
+/// No checkpoint falls into one run and not into another; commits wait for the disk.
+const SETTINGS: [(&str, &str); 4] =
+    [("max_wal_size", "16GB"), ("min_wal_size", "4GB"), ("checkpoint_timeout", "1h"), ("log_min_messages", "warning")];
+
+/// Whether PostgreSQL vacuums and analyzes by itself during a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upkeep {
+    /// Not in short runs that are compared: it would fall into one and not into another.
+    Off,
+    /// In long runs that fill tables, as it does in use.
+    On,
+}
 
 /// A cluster with a template that each run gets a copy of.
 #[derive(Debug)]
 pub(super) struct Database {
     cluster: ThrowAwayCluster,
-    /// The password of [`ROLE`].
+    /// Who logs in.
+    pub(super) role: &'static str,
+    /// The role's password.
     pub(super) password: String,
     /// PostgreSQL's first process, the parent of the others.
     pub(super) postmaster: u32,
@@ -39,6 +45,18 @@ pub(super) struct Database {
 impl Database {
     /// Starts a cluster whose runs can pay `supply` invoices.
     pub(super) fn start(supply: u64) -> Result<Self> {
+        let seed = format!("set bench.supply = '{supply}'; set bench.past = '{PAST}'; {SEED}");
+        let what = format!("making {supply} open invoices, and {PAST} payments of the past");
+        Self::start_with(ROLE, Upkeep::Off, &what, |client| Ok(client.batch_execute(&seed)?))
+    }
+
+    /// Starts a cluster where `role` works, whose runs begin with what `seed` makes.
+    pub(super) fn start_with(
+        role: &'static str,
+        upkeep: Upkeep,
+        what: &str,
+        seed: impl FnOnce(&mut Client) -> Result<()>,
+    ) -> Result<Self> {
         say::step("starting a PostgreSQL with fsync");
         let cluster = ThrowAwayCluster::start_as(Durability::Durable)?;
         if let Some(kind) = memory_filesystem(cluster.data_dir()) {
@@ -49,10 +67,10 @@ impl Database {
         }
         let password = random_password()?;
         let postmaster = postmaster(cluster.data_dir())?;
-        let database = Self { cluster, password, postmaster };
-        database.configure()?;
-        say::step(&format!("making {supply} open invoices, and {PAST} payments of the past"));
-        database.make_template(supply)?;
+        let database = Self { cluster, role, password, postmaster };
+        database.configure(upkeep)?;
+        say::step(what);
+        database.make_template(seed)?;
         Ok(database)
     }
 
@@ -77,25 +95,24 @@ impl Database {
         self.access().connect(RUN)
     }
 
-    fn configure(&self) -> Result<()> {
+    fn configure(&self, upkeep: Upkeep) -> Result<()> {
         let mut client = self.access().connect("postgres")?;
-        for (name, value) in SETTINGS {
+        let autovacuum = if upkeep == Upkeep::On { "on" } else { "off" };
+        for (name, value) in SETTINGS.into_iter().chain([("autovacuum", autovacuum)]) {
             client.batch_execute(&format!("alter system set {name} = '{value}'"))?;
         }
         client.batch_execute("select pg_reload_conf()").context("could not configure PostgreSQL")
     }
 
-    fn make_template(&self, supply: u64) -> Result<()> {
+    fn make_template(&self, seed: impl FnOnce(&mut Client) -> Result<()>) -> Result<()> {
         self.access().recreate_database(TEMPLATE, "template0")?;
         let mut client = self.access().connect(TEMPLATE)?;
         for (name, text) in migrations(&paths::workspace_root())? {
             client.batch_execute(&text).with_context(|| format!("the migration {name} failed"))?;
         }
-        let settings = format!("set bench.supply = '{supply}'; set bench.past = '{PAST}';");
-        client.batch_execute(&settings)?;
-        client.batch_execute(SEED).context("the first state could not be made")?;
+        seed(&mut client).context("the first state could not be made")?;
         // A random password of hexadecimal digits: nothing to quote.
-        client.batch_execute(&format!("alter role {ROLE} password '{}'", self.password))?;
+        client.batch_execute(&format!("alter role {} password '{}'", self.role, self.password))?;
         client.batch_execute("vacuum (analyze)").context("could not vacuum the first state")
     }
 }

@@ -3,7 +3,8 @@
 //! Written by hand because it shares two cores with what is measured: a thread per connection, one read and one write
 //! per call, nothing else.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +53,11 @@ impl Response {
 pub(super) trait Answer: Send + Sync + 'static {
     /// Answers one request.
     fn answer(&self, request: &Request) -> Option<Response>;
+
+    /// The file that follows an answer without a text.
+    fn file(&self, _request: &Request) -> Option<File> {
+        None
+    }
 }
 
 /// A server on a port that the kernel chose; it stops listening when it is dropped.
@@ -101,7 +107,13 @@ fn converse(stream: TcpStream, answerer: &impl Answer) -> Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader)? {
         let Some(response) = answerer.answer(&request) else { break };
-        writer.write_all(&written(&response))?;
+        match answerer.file(&request) {
+            Some(mut file) => {
+                writer.write_all(&written(&response, file.metadata()?.len()))?;
+                io::copy(&mut file, &mut writer)?;
+            }
+            None => writer.write_all(&written(&response, u64::try_from(response.body.len())?))?,
+        }
     }
     Ok(())
 }
@@ -135,9 +147,9 @@ fn line(reader: &mut impl BufRead) -> Result<String> {
     Ok(line)
 }
 
-/// The whole answer as one piece, so that it leaves in one write.
-fn written(response: &Response) -> Vec<u8> {
-    let mut text = format!("HTTP/1.1 {} -\r\ncontent-length: {}\r\n", response.status, response.body.len());
+/// The whole answer, but for a file, as one piece, so that it leaves in one write.
+fn written(response: &Response, length: u64) -> Vec<u8> {
+    let mut text = format!("HTTP/1.1 {} -\r\ncontent-length: {length}\r\n", response.status);
     for (name, value) in &response.headers {
         text.extend([name, ": ", value.as_str(), "\r\n"]);
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::bench::database::{Database, ROLE};
+use crate::bench::database::Database;
 use crate::bench::figures::Sample;
 use crate::bench::http::Server;
 use crate::bench::runtime_api::{Run, RuntimeApi};
@@ -72,7 +72,7 @@ impl Fleet {
             let output = File::create(&log).with_context(|| format!("could not write {}", log.display()))?;
             let child = clean_command(binary)
                 .envs(environment("processor", number, server.address, aws))
-                .envs(database_settings(database))
+                .envs(settings(database))
                 .stdin(Stdio::null())
                 .stdout(output.try_clone()?)
                 .stderr(output)
@@ -157,16 +157,24 @@ pub(super) fn environment(
 }
 
 /// The settings that the template gives the processor.
-fn database_settings(database: &Database) -> Vec<(&'static str, String)> {
+fn settings(database: &Database) -> Vec<(&'static str, String)> {
+    let mut settings = connection(database);
+    settings.extend([
+        ("INVOICE_EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:quittance-invoice-events.fifo".to_owned()),
+        ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/123456789012/quittance-payments-dead-letter.fifo".to_owned()),
+    ]);
+    settings
+}
+
+/// How a function reaches a run's database.
+pub(super) fn connection(database: &Database) -> Vec<(&'static str, String)> {
     let access = database.access();
     vec![
         ("DATABASE_HOST", access.host.clone()),
         ("DATABASE_PORT", access.port.to_string()),
         ("DATABASE_NAME", Database::name().to_owned()),
-        ("DATABASE_ROLE", ROLE.to_owned()),
+        ("DATABASE_ROLE", database.role.to_owned()),
         ("DATABASE_TLS", "disable".to_owned()),
         ("DATABASE_LOGIN", "bench".to_owned()),
-        ("INVOICE_EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:quittance-invoice-events.fifo".to_owned()),
-        ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/123456789012/quittance-payments-dead-letter.fifo".to_owned()),
     ]
 }

@@ -3,8 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::bench::http::{Answer, Request, Response, Server};
+use crate::bench::invocations::Invocations;
 use crate::bench::processor::{build, environment};
 use crate::process::clean_command;
 use crate::{paths, say, wait};
@@ -101,77 +101,10 @@ impl Answer for Neighbours {
     }
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// The process asked for work.
-    is_waiting: bool,
-    event: Option<String>,
-    answer: Option<Vec<u8>>,
-}
-
-/// The Runtime API of one process, which gets one request after the other.
-#[derive(Debug, Default)]
-struct Runtime {
-    state: Mutex<State>,
-    changed: Condvar,
-    is_over: AtomicBool,
-}
-
-impl Runtime {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until `look` finds something.
-    fn wait<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
-        let begin = Instant::now();
-        let mut state = self.state();
-        loop {
-            if let Some(found) = look(&mut state) {
-                return Some(found);
-            }
-            if begin.elapsed() > LIMIT || self.is_over.load(Ordering::SeqCst) {
-                return None;
-            }
-            let waited = self.changed.wait_timeout(state, Duration::from_secs(1));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Hands out a request and waits for what is answered.
-    fn ask(&self, event: String) -> Option<Vec<u8>> {
-        self.state().event = Some(event);
-        self.changed.notify_all();
-        self.wait(|state| state.answer.take())
-    }
-}
-
-impl Answer for Runtime {
-    fn answer(&self, request: &Request) -> Option<Response> {
-        if request.path.ends_with("/invocation/next") {
-            self.state().is_waiting = true;
-            self.changed.notify_all();
-            let event = self.wait(|state| state.event.take())?;
-            let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + LIMIT;
-            let headers = vec![
-                ("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000001".to_owned()),
-                ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
-                ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:1:function:validator".to_owned()),
-                ("content-type", "application/json".to_owned()),
-            ];
-            return Some(Response { status: 200, headers, body: event });
-        }
-        let mut state = self.state();
-        state.answer = Some(request.body.clone());
-        self.changed.notify_all();
-        Some(Response::new(202, r#"{"status":"OK"}"#))
-    }
-}
-
 /// One process of the validator; it ends with this value.
 struct Door {
     child: Child,
-    runtime: Arc<Runtime>,
+    runtime: Arc<Invocations>,
     started_in: Duration,
     _servers: (Server, Server),
 }
@@ -179,7 +112,7 @@ struct Door {
 impl Door {
     /// Starts a process and waits until it asks for its first request.
     fn open(binary: &Path, folder: &Path) -> Result<Self> {
-        let runtime = Arc::new(Runtime::default());
+        let runtime = Arc::new(Invocations::of("validator", LIMIT));
         let servers = (Server::start(Arc::clone(&runtime))?, Server::start(Arc::new(Neighbours))?);
         fs::create_dir_all(folder)?;
         let log = folder.join("validator.log");
@@ -194,7 +127,7 @@ impl Door {
             .spawn()
             .with_context(|| format!("could not start {}", binary.display()))?;
         let mut door = Self { child, runtime, started_in: Duration::ZERO, _servers: servers };
-        if door.runtime.wait(|state| state.is_waiting.then_some(())).is_none() {
+        if !door.runtime.is_asked() {
             bail!("the validator asked for no request{}", wait::log_tail(&log));
         }
         door.started_in = begin.elapsed();
@@ -222,8 +155,7 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        self.runtime.is_over.store(true, Ordering::SeqCst);
-        self.runtime.changed.notify_all();
+        self.runtime.end();
         // Both fail only when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();

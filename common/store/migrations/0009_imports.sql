@@ -67,7 +67,6 @@ alter table billing.upload_lines
 create index upload_lines_payer_account_idx on billing.upload_lines (payer_account) where outcome = 'matched';
 create index upload_lines_end_to_end_id_idx on billing.upload_lines (end_to_end_id)
     where outcome in ('matched', 'unmatched');
-create index upload_lines_identity_idx on billing.upload_lines (upload_id, identity) where identity is not null;
 create index upload_lines_transaction_id_idx on billing.upload_lines (transaction_id);
 
 -- Each movement of money on an account once, however many files tell of it.

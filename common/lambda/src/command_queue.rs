@@ -13,7 +13,7 @@ use crate::envelope::{CloudEvent, Payload};
 use crate::publisher::Published;
 
 /// SendMessageBatch takes ten entries.
-const BATCH_SIZE_MAX: usize = 10;
+pub const BATCH_SIZE_MAX: usize = 10;
 
 /// A command that travels through a FIFO queue.
 pub trait Command: Payload {

@@ -43,8 +43,8 @@ pub(crate) struct Memory {
     pub(crate) ordinals: Ordinals,
 }
 
-/// Decides about movements that follow each other in a file; what was decided before stays. In a CSV file, finance may
-/// name payments as it likes.
+/// Decides about movements that follow each other in a file; what was decided before stays. With
+/// `names_payments`, the file has a name of finance's own for each.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails, or holds what does not fit together.
@@ -116,8 +116,8 @@ impl<'a> Told<'a> {
         if let Some(called) = &self.called {
             return Ok(called.clone());
         }
-        let (identity, ordinal) = self.name.clone().unwrap_or_default();
-        let name = format!("{}{}", TransactionId::BANK_LINE_PREFIX, movement_name(&identity, ordinal));
+        let Some((identity, ordinal)) = &self.name else { return Err(corrupt("money that came has no identity")) };
+        let name = format!("{}{}", TransactionId::BANK_LINE_PREFIX, movement_name(identity, *ordinal));
         TransactionId::namespaced(&Provider::manual(), &name).map_err(corrupt)
     }
 

@@ -115,7 +115,7 @@ pub async fn import(
         }
         let chunk = reading.chunk(CHUNK)?;
         let Some(last) = chunk.last() else { break Ended::Finished };
-        let checkpoint = reading.checkpoint();
+        let checkpoint = reading.checkpoint()?;
         let commands = work.decide(&chunk, ready.take()).await?;
         ready = Some(Ready { commands, last, checkpoint });
     };

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use quittance_domain::upload::UploadKind;
 use quittance_formats::{
-    Confirmation, ConfirmationUpload, CsvOptions, Format, Item, Movement, ReadError, StatementUpload,
+    Broken, Confirmation, ConfirmationUpload, CsvOptions, Format, Item, Movement, Place, ReadError, StatementUpload,
 };
 use quittance_store::StoreError;
 use quittance_store::uploads::{Progress, Upload};
@@ -64,7 +64,7 @@ impl Reading {
     /// # Errors
     /// [`ReadError`] if it is none that can be read.
     pub(crate) fn open(upload: &Upload, file: File) -> Result<Self, ReadError> {
-        let options = options(upload);
+        let options = options(upload)?;
         let engine = match (upload.kind, &upload.typed) {
             (UploadKind::BankStatement, _) => Engine::Statement(Box::new(StatementUpload::open(file, &options)?)),
             (UploadKind::PaymentConfirmation, typed) => {
@@ -85,7 +85,6 @@ impl Reading {
     pub(crate) fn resume(upload: &Upload, file: File, progress: &Progress) -> Result<Self, ImportError> {
         match (&progress.checkpoint, upload.kind) {
             (Some(checkpoint), UploadKind::BankStatement) => {
-                let corrupt = |error| StoreError::corrupt("billing.uploads", error);
                 let checkpoint = serde_json::from_value(checkpoint.clone()).map_err(corrupt)?;
                 let reader = StatementUpload::resume(file, checkpoint)?;
                 Ok(Self { engine: Engine::Statement(Box::new(reader)) })
@@ -145,17 +144,27 @@ impl Reading {
     }
 
     /// Where to go on behind what was read.
-    pub(crate) fn checkpoint(&self) -> Value {
+    ///
+    /// # Errors
+    /// [`ImportError`] if it cannot be written down.
+    pub(crate) fn checkpoint(&self) -> Result<Value, ImportError> {
         match &self.engine {
-            Engine::Statement(reader) => serde_json::to_value(reader.checkpoint()).unwrap_or_default(),
-            Engine::Confirmations(_, done) => Value::from(*done),
+            Engine::Statement(reader) => Ok(serde_json::to_value(reader.checkpoint()).map_err(corrupt)?),
+            Engine::Confirmations(_, done) => Ok(Value::from(*done)),
         }
     }
 }
 
 /// How to read a CSV file, as whoever announced it said; the door has checked it.
-fn options(upload: &Upload) -> CsvOptions {
-    serde_json::from_value(upload.options.clone()).unwrap_or_default()
+fn options(upload: &Upload) -> Result<CsvOptions, ReadError> {
+    let broken =
+        |error| Broken { place: Place::default(), reason: format!("the options of its announcement: {error}") };
+    Ok(serde_json::from_value(upload.options.clone()).map_err(broken)?)
+}
+
+/// What is kept of an upload is none of ours.
+fn corrupt(error: serde_json::Error) -> StoreError {
+    StoreError::corrupt("billing.uploads", error)
 }
 
 /// How files of a media type begin.

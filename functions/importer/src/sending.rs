@@ -4,11 +4,8 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use quittance_domain::command::PaymentCommand;
-use quittance_lambda::command_queue::{Command, CommandQueue};
+use quittance_lambda::command_queue::{BATCH_SIZE_MAX, Command, CommandQueue};
 use quittance_lambda::envelope::CloudEvent;
-
-/// What the queue takes with one call.
-const BATCH: usize = 10;
 
 /// So many calls are under way at once: one takes milliseconds of waiting, and a large file has a hundred thousand.
 const CALLS_MAX: usize = 16;
@@ -19,7 +16,7 @@ const CALLS_MAX: usize = 16;
 /// A sentence, if one was not taken. Any of the others may have been: sending all of them again is safe.
 pub(crate) async fn send(queue: &CommandQueue, commands: Vec<CloudEvent<PaymentCommand>>) -> Result<(), String> {
     for round in rounds(commands, |command| command.payload.group().to_owned()) {
-        let calls = stream::iter(round.chunks(BATCH)).map(Ok);
+        let calls = stream::iter(round.chunks(BATCH_SIZE_MAX)).map(Ok);
         calls.try_for_each_concurrent(CALLS_MAX, |batch| queue.send(batch)).await?;
     }
     Ok(())

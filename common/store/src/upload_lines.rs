@@ -63,16 +63,15 @@ pub struct LineDecision {
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[UploadLine]) -> Result<(), StoreError> {
-    let text = |value: fn(&UploadLine) -> Option<&String>| -> Vec<Option<String>> {
-        lines.iter().map(|line| value(line).cloned()).collect()
-    };
+pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[&UploadLine]) -> Result<(), StoreError> {
+    fn text<'a>(lines: &[&'a UploadLine], value: fn(&UploadLine) -> Option<&str>) -> Vec<Option<&'a str>> {
+        lines.iter().map(|line| value(line)).collect()
+    }
     // Arrays in arrays do not go through `unnest`: the invoices of a line are one text.
-    let invoices = |line: &UploadLine| {
+    let invoices = |line: &&UploadLine| {
         let ids: Vec<String> = line.decision.invoices.iter().map(|id| id.as_uuid().to_string()).collect();
         format!("{{{}}}", ids.join(","))
     };
-    let name = |line: &UploadLine| line.decision.transaction_id.as_ref().map(ToString::to_string);
     sqlx::query!(
         "insert into billing.upload_lines (
              upload_id, line, place, amount, currency, booked_on, account, payer, payer_account, end_to_end_id, remittance,
@@ -91,23 +90,23 @@ pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[Up
          on conflict (upload_id, line) do nothing",
         upload.as_uuid(),
         &lines.iter().map(|line| number(line.line)).collect::<Vec<_>>(),
-        &lines.iter().map(|line| line.place.clone()).collect::<Vec<_>>(),
+        &lines.iter().map(|line| line.place.as_str()).collect::<Vec<_>>() as &[&str],
         &lines.iter().map(|line| line.amount.amount()).collect::<Vec<_>>(),
         &lines.iter().map(|line| line.amount.currency().to_string()).collect::<Vec<_>>(),
         &lines.iter().map(|line| line.booked_on).collect::<Vec<_>>() as &[Option<NaiveDate>],
-        &text(|line| line.account.as_ref()) as &[Option<String>],
-        &text(|line| line.payer.as_ref()) as &[Option<String>],
-        &text(|line| line.payer_account.as_ref()) as &[Option<String>],
-        &text(|line| line.end_to_end_id.as_ref()) as &[Option<String>],
-        &text(|line| line.remittance.as_ref()) as &[Option<String>],
-        &lines.iter().map(|line| line.decision.outcome.to_string()).collect::<Vec<_>>(),
-        &lines.iter().map(name).collect::<Vec<_>>() as &[Option<String>],
+        &text(lines, |line| line.account.as_deref()) as &[Option<&str>],
+        &text(lines, |line| line.payer.as_deref()) as &[Option<&str>],
+        &text(lines, |line| line.payer_account.as_deref()) as &[Option<&str>],
+        &text(lines, |line| line.end_to_end_id.as_deref()) as &[Option<&str>],
+        &text(lines, |line| line.remittance.as_deref()) as &[Option<&str>],
+        &lines.iter().map(|line| line.decision.outcome.as_str()).collect::<Vec<_>>() as &[&str],
+        &text(lines, |line| line.decision.transaction_id.as_ref().map(TransactionId::as_str)) as &[Option<&str>],
         &lines.iter().map(invoices).collect::<Vec<_>>(),
         &lines.iter().map(|line| line.decision.payment_id.map(PaymentId::as_uuid)).collect::<Vec<_>>() as &[Option<Uuid>],
         &lines.iter().map(|line| line.decision.score.map(i16::from)).collect::<Vec<_>>() as &[Option<i16>],
-        &text(|line| line.decision.reason.as_ref()) as &[Option<String>],
+        &text(lines, |line| line.decision.reason.as_deref()) as &[Option<&str>],
         &lines.iter().map(|line| line.decision.candidates.clone()).collect::<Vec<_>>() as &[Option<Value>],
-        &text(|line| line.identity.as_ref()) as &[Option<String>],
+        &text(lines, |line| line.identity.as_deref()) as &[Option<&str>],
     )
     .execute(&mut **transaction)
     .await?;

@@ -130,21 +130,15 @@ pub async fn insert(transaction: &mut Transaction, upload: &Upload) -> Result<()
     Ok(())
 }
 
-/// Reads an upload by the key of its file.
+/// Whose file lies under a key.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn find_by_key(database: &Database, object_key: &str) -> Result<Option<Upload>, StoreError> {
-    let row = sqlx::query_as!(
-        Row,
-        "select id, kind, uploaded_by, client_id, object_key, content_type, options, typed, status, refusal, created_at,
-             format, etag, digest, lines_total, lines_done, checkpoint
-         from billing.uploads where object_key = $1",
-        object_key,
-    )
-    .fetch_optional(database.pool().await?)
-    .await?;
-    row.map(Upload::try_from).transpose()
+pub async fn id_by_key(database: &Database, object_key: &str) -> Result<Option<UploadId>, StoreError> {
+    let id = sqlx::query_scalar!("select id from billing.uploads where object_key = $1", object_key)
+        .fetch_optional(database.pool().await?)
+        .await?;
+    Ok(id.map(UploadId::from_uuid))
 }
 
 /// Reads an upload; with `client_id`, only if it speaks for that client.

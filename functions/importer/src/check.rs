@@ -93,16 +93,14 @@ fn check_movement(movement: &Movement) -> Result<(), Unfit> {
 
 /// A statement whose entries do not lead from its first balance to its last is cut off or spoiled.
 fn check_sums(summary: &StatementSummary) -> Result<(), Unfit> {
-    if summary.is_sound() {
-        return Ok(());
-    }
     let reason = match (&summary.check, summary.contradictions.first()) {
         (Check::Contradicts { expected, found }, _) => format!(
             "the opening balance and the entries make {expected}, the closing balance is {found}; ask the bank for the \
              whole statement"
         ),
         (Check::Incomplete(what), _) => what.clone(),
-        (_, contradiction) => contradiction.cloned().unwrap_or_default(),
+        (_, Some(contradiction)) => contradiction.clone(),
+        (_, None) => return Ok(()),
     };
     Err(Unfit::Refused(format!("{}: {reason}", summary.place)))
 }

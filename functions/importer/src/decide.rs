@@ -11,9 +11,10 @@ use quittance_store::upload_lines::{self, LineDecision, Original, UploadLine};
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 
-use crate::identity::{Ordinals, entry, identity};
-use crate::lines::{Meaning, day, left_out, meaning, upload_line};
+use crate::identity::{Identity, Ordinals, entry, identity};
+use crate::lines::{Meaning, bank_line, day, left_out, meaning, upload_line};
 use crate::lookup::{Accounts, Lookup, Wanted};
+use crate::reading::let_others_work;
 
 /// A movement whose amount is money that we can keep, and what it means.
 struct Told<'a> {
@@ -21,7 +22,7 @@ struct Told<'a> {
     amount: Money,
     meaning: Meaning,
     /// Its identity, and which of equal movements of the file it is; only of money that moved for us.
-    name: Option<(String, u64)>,
+    name: Option<(Identity, u64)>,
     /// What finance calls the payment.
     called: Option<TransactionId>,
 }
@@ -32,8 +33,8 @@ pub(crate) struct Decided {
     pub(crate) line: UploadLine,
     /// Which of all movements it tells of; none if it tells of none that concerns us.
     pub(crate) movement: Option<String>,
-    /// Which entry of the bank's that is or belongs to, and whether it is the whole.
-    pub(crate) entry: Option<(String, bool)>,
+    /// The movement as which another file may tell the entry that this is a detail of.
+    pub(crate) entry: Option<String>,
 }
 
 /// What is remembered from chunk to chunk.
@@ -57,18 +58,20 @@ pub(crate) async fn decide(
 ) -> Result<Vec<Decided>, StoreError> {
     let mut told = Vec::with_capacity(movements.len());
     for movement in movements {
+        let_others_work(told.len()).await;
         told.push(Told::of(movement, names_payments).map_err(corrupt)?);
     }
     for (identity, ordinal) in told.iter_mut().filter_map(|told| told.name.as_mut()) {
-        *ordinal = memory.ordinals.next(identity);
+        *ordinal = memory.ordinals.next(*identity);
     }
     let is_new = |told: &&Told<'_>| !before.contains_key(&told.movement.number);
     let wanted: Vec<Wanted> = told.iter().filter(is_new).filter_map(Told::wanted).collect();
     let returned: Vec<String> = told.iter().filter(is_new).filter_map(Told::taken_back).collect();
     let lookup = Lookup::of(database, &wanted, &mut memory.accounts).await?;
     let mut originals = upload_lines::originals(database, &returned).await?;
-    let (mut decided, mut wanted) = (Vec::with_capacity(told.len()), wanted.iter());
+    let (mut decided, mut wanted) = (Vec::with_capacity(told.len()), wanted.into_iter());
     for told in told {
+        let_others_work(decided.len()).await;
         let decision = match (before.remove(&told.movement.number), &told.meaning) {
             (Some(decision), _) => decision,
             (None, Meaning::Left(outcome, reason)) => left_out(*outcome, (*reason).to_owned()),
@@ -79,17 +82,14 @@ pub(crate) async fn decide(
             },
         };
         originals.extend(told.original(&decision));
-        let identity = told.name.as_ref().map(|(identity, _)| identity.clone());
-        let movement = told.name.as_ref().map(|(identity, ordinal)| movement_name(identity, *ordinal));
-        let entry = told.name.as_ref().and_then(|_| entry(told.movement));
-        decided.push(Decided { line: upload_line(told.movement, told.amount, identity, decision), movement, entry });
+        let identity = told.name.map(|(identity, _)| identity.to_string());
+        decided.push(Decided {
+            movement: told.name.map(|(identity, ordinal)| identity.movement(ordinal)),
+            entry: told.name.and_then(|_| entry(told.movement)).map(|entry| entry.movement(1)),
+            line: upload_line(told.movement, told.amount, identity, decision),
+        });
     }
     Ok(decided)
-}
-
-/// The name of a bank line's movement: its identity and which of equal ones it is.
-fn movement_name(identity: &str, ordinal: u64) -> String {
-    format!("{identity}-{ordinal}")
 }
 
 impl<'a> Told<'a> {
@@ -103,8 +103,9 @@ impl<'a> Told<'a> {
     }
 
     fn wanted(&self) -> Option<Wanted> {
-        let Meaning::Received(line) = &self.meaning else { return None };
-        Some(Wanted { line: line.clone(), keys: line.keys(), account: self.movement.counterparty.account.clone() })
+        let Meaning::Received(received) = &self.meaning else { return None };
+        let line = bank_line(self.movement, received);
+        Some(Wanted { keys: line.keys(), line, account: self.movement.counterparty.account.clone() })
     }
 
     fn taken_back(&self) -> Option<String> {
@@ -116,12 +117,12 @@ impl<'a> Told<'a> {
         if let Some(called) = &self.called {
             return Ok(called.clone());
         }
-        let Some((identity, ordinal)) = &self.name else { return Err(corrupt("money that came has no identity")) };
-        let name = format!("{}{}", TransactionId::BANK_LINE_PREFIX, movement_name(identity, *ordinal));
+        let Some((identity, ordinal)) = self.name else { return Err(corrupt("money that came has no identity")) };
+        let name = format!("{}{}", TransactionId::BANK_LINE_PREFIX, identity.movement(ordinal));
         TransactionId::namespaced(&Provider::manual(), &name).map_err(corrupt)
     }
 
-    fn receive(&self, lookup: &Lookup, accounts: &Accounts, wanted: &Wanted) -> Result<LineDecision, StoreError> {
+    fn receive(&self, lookup: &Lookup, accounts: &Accounts, wanted: Wanted) -> Result<LineDecision, StoreError> {
         let (line, debts, claims) = lookup.candidates(wanted, accounts);
         let found = matching::find(&line, &debts, &claims).map_err(corrupt)?;
         let transaction_id = Some(self.payment()?);

@@ -100,19 +100,21 @@ impl Importer {
         let (Some(bucket), Some(key)) = (&object.s3.bucket.name, &object.s3.object.key) else {
             return Err(Obstacle::Verdict(Verdict::Park(malformed("the notification names no object"))));
         };
-        let Some(upload) = uploads::find_by_key(&self.database, key).await? else {
+        let Some(id) = uploads::id_by_key(&self.database, key).await? else {
             let reason = format!("nobody announced the file {key}");
             return Err(Obstacle::Verdict(Verdict::Park(Refusal { code: "unknown_upload", reason })));
         };
+        let until = DateTime::<Utc>::from(deadline + LEASE_MARGIN);
+        let is_ours = uploads::lease(&self.database, id, until).await?;
+        // Read behind the lease: who had it before may have ended it.
+        let upload = uploads::find(&self.database, id, None).await?;
+        let upload = upload.ok_or_else(|| StoreError::corrupt("billing.uploads", format!("{id} is gone")))?;
         if matches!(upload.status, UploadStatus::Accepted | UploadStatus::Refused) {
             return Ok(Ended::Finished);
         }
-        let until = DateTime::<Utc>::from(deadline + LEASE_MARGIN);
-        if !uploads::lease(&self.database, upload.id, until).await? {
-            return Err(Obstacle::Verdict(Verdict::Wait(format!("{} is being read", upload.id))));
+        if !is_ours {
+            return Err(Obstacle::Verdict(Verdict::Wait(format!("{id} is being read"))));
         }
-        // Read again under the lease: who had it before may have ended it.
-        let upload = uploads::find(&self.database, upload.id, None).await?.unwrap_or(upload);
         let ended = self.go_on(&upload, (bucket, key), deadline).await;
         uploads::release(&self.database, upload.id).await?;
         ended

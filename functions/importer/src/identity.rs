@@ -6,11 +6,15 @@
 //! that has both. A file that overlaps another so adds only what the other has not.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
 
 use quittance_domain::id::UploadId;
 use quittance_formats::{Amount, Direction, Movement};
 use quittance_store::{Database, StoreError, upload_lines};
 use sha2::{Digest, Sha256};
+
+use crate::lines::day;
 
 /// So many bytes of the digest are kept: by chance, no two of all movements that ever were have the same.
 const LENGTH: usize = 16;
@@ -18,25 +22,52 @@ const LENGTH: usize = 16;
 /// So many lines are asked for at once.
 const PAGE: u64 = 50_000;
 
+/// What a bank says of a movement, as one number, written in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Identity([u8; LENGTH]);
+
+impl Identity {
+    /// The name of one of the movements that bear this identity, counted from 1.
+    pub(crate) fn movement(self, ordinal: u64) -> String {
+        format!("{self}-{ordinal}")
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.0))
+    }
+}
+
+impl FromStr for Identity {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; LENGTH];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
 /// How many lines of a file told of each identity so far, in memory: the database would have to be asked again for each
 /// chunk, of a table that grows so fast that PostgreSQL knows nothing of it.
 #[derive(Debug, Default)]
 pub(crate) struct Ordinals {
-    /// By the digest as a number.
-    counts: HashMap<u128, u32>,
+    counts: HashMap<Identity, u32>,
 }
 
 impl Ordinals {
     /// Those of the lines that are done.
     ///
     /// # Errors
-    /// [`StoreError`] if the database fails.
+    /// [`StoreError`] if the database fails, or has an identity that is none of ours.
     pub(crate) async fn of(database: &Database, upload: UploadId, lines_done: u64) -> Result<Self, StoreError> {
         let (mut ordinals, mut after) = (Self::default(), 0);
         while after < lines_done {
             let up_to = lines_done.min(after.saturating_add(PAGE));
             for identity in upload_lines::identities(database, upload, after, up_to).await? {
-                ordinals.next(&identity);
+                let identity = identity.parse().map_err(|error| StoreError::corrupt("billing.upload_lines", error))?;
+                ordinals.next(identity);
             }
             after = up_to;
         }
@@ -44,22 +75,20 @@ impl Ordinals {
     }
 
     /// Which line of this identity the next one is, from 1.
-    pub(crate) fn next(&mut self, identity: &str) -> u64 {
-        // Identities are ours: digits of a hexadecimal number.
-        let count = self.counts.entry(u128::from_str_radix(identity, 16).unwrap_or_default()).or_default();
+    pub(crate) fn next(&mut self, identity: Identity) -> u64 {
+        let count = self.counts.entry(identity).or_default();
         *count = count.saturating_add(1);
         u64::from(*count)
     }
 }
 
 /// Digest of account, day, amount, direction and references, and of names and text where the bank gives no reference.
-pub(crate) fn identity(movement: &Movement) -> String {
-    let mut parts = vec![plain(movement.statement.account.as_deref()), day_of(movement)];
-    parts.extend(of_amount(&movement.amount, movement.direction));
+pub(crate) fn identity(movement: &Movement) -> Identity {
     // One file gives the entry's reference, another that of its only detail beside it.
     let of_whole = movement.entry_reference.as_ref().filter(|_| is_whole(movement));
+    let mut parts = said_of(movement, &movement.amount, movement.direction);
     match of_whole.or(movement.bank_reference.as_ref()) {
-        Some(reference) => parts.push(format!("reference {}", plain(Some(reference)))),
+        Some(reference) => parts.push(referred(reference)),
         None => {
             let said = [
                 &movement.end_to_end_id,
@@ -77,13 +106,13 @@ pub(crate) fn identity(movement: &Movement) -> String {
     digest(&parts)
 }
 
-/// What tells the whole entry apart that a movement is, or is a detail of; and whether it is the whole. One file may have
-/// a batch as one entry, another the details of it. None where the bank has no name for the entry.
-pub(crate) fn entry(movement: &Movement) -> Option<(String, bool)> {
-    let reference = movement.entry_reference.as_deref()?;
-    let mut parts = vec![plain(movement.statement.account.as_deref()), day_of(movement), plain(Some(reference))];
-    parts.extend(of_amount(&movement.entry_amount, movement.entry_direction));
-    Some((format!("entry-{}", digest(&parts)), is_whole(movement)))
+/// The entry that a movement is a detail of: the identity of the movement that another file may tell it as. None where
+/// the movement is the whole entry, or the bank has no name for it.
+pub(crate) fn entry(movement: &Movement) -> Option<Identity> {
+    let reference = movement.entry_reference.as_ref().filter(|_| !is_whole(movement))?;
+    let mut parts = said_of(movement, &movement.entry_amount, movement.entry_direction);
+    parts.push(referred(reference));
+    Some(digest(&parts))
 }
 
 /// Whether the movement is all of its entry, not one of several details.
@@ -91,25 +120,31 @@ const fn is_whole(movement: &Movement) -> bool {
     movement.place.detail.is_none()
 }
 
-fn day_of(movement: &Movement) -> String {
-    movement.booked_on.or(movement.value_on).map(|day| day.to_string()).unwrap_or_default()
-}
-
-fn of_amount(amount: &Amount, direction: Direction) -> [String; 3] {
+fn said_of(movement: &Movement, amount: &Amount, direction: Direction) -> Vec<String> {
+    let day = day(movement).map(|day| day.to_string()).unwrap_or_default();
     let direction = match direction {
         Direction::Credit => "credit",
         Direction::Debit => "debit",
     };
-    [amount.value().normalize().to_string(), amount.currency().to_owned(), direction.to_owned()]
+    let amount = [amount.value().normalize().to_string(), amount.currency().to_owned()];
+    let account = plain(movement.statement.account.as_deref());
+    [account, day].into_iter().chain(amount).chain([direction.to_owned()]).collect()
 }
 
-fn digest(parts: &[String]) -> String {
+fn referred(reference: &str) -> String {
+    format!("reference {}", plain(Some(reference)))
+}
+
+fn digest(parts: &[String]) -> Identity {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part.len().to_be_bytes());
         digest.update(part);
     }
-    hex::encode(digest.finalize().get(..LENGTH).unwrap_or_default())
+    let digest: [u8; 32] = digest.finalize().into();
+    let mut identity = [0; LENGTH];
+    identity.iter_mut().zip(digest).for_each(|(place, byte)| *place = byte);
+    Identity(identity)
 }
 
 /// Capitals without spaces: files of one bank differ in both.

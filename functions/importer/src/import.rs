@@ -3,28 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use quittance_domain::command::{InvoiceHint, PaymentCommand};
+use quittance_domain::command::PaymentCommand;
 use quittance_domain::id::AuditId;
-use quittance_domain::upload::LineOutcome;
-use quittance_formats::{Confirmation, Movement, ReadError};
+use quittance_formats::{Movement, ReadError};
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_store::audit::{self, AuditRecord, Json};
-use quittance_store::bank_movements;
 use quittance_store::upload_lines::{self, LineDecision, LineFilter};
 use quittance_store::uploads::{self, Progress, Upload};
-use quittance_store::{Database, StoreError, Transaction};
+use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::check::{Checked, check};
 use crate::claims;
-use crate::decide::{Decided, Memory, decide};
-use crate::evidence::{self, Names};
+use crate::decide::{Memory, decide};
 use crate::file::Copy;
 use crate::identity::Ordinals;
-use crate::lines::left_out;
 use crate::lookup::Accounts;
+use crate::noting::{Decisions, note};
 use crate::reading::{Chunk, Reading};
 use crate::sending::send;
 
@@ -99,27 +96,29 @@ pub async fn import(
         },
     };
     let ordinals = Ordinals::of(database, upload.id, progress.lines_done).await?;
+    let read = read(&mut reading).await?;
     let mut work = Work {
         database,
         queue,
         upload,
         digest: progress.digest,
         names_payments: reading.names_payments(),
+        reading,
         memory: Memory { accounts: Accounts::default(), ordinals },
+        read,
+        decided: None,
+        ready: None,
         done: progress.lines_done,
     };
-    let mut ready = None;
     let ended = loop {
         if SystemTime::now() + TIME_RESERVE > deadline {
             break Ended::Paused;
         }
-        let chunk = reading.chunk(CHUNK)?;
-        let Some(last) = chunk.last() else { break Ended::Finished };
-        let checkpoint = reading.checkpoint()?;
-        let commands = work.decide(&chunk, ready.take()).await?;
-        ready = Some(Ready { commands, last, checkpoint });
+        if !work.go_on().await? {
+            break Ended::Finished;
+        }
     };
-    work.send(ready).await?;
+    work.finish().await?;
     if ended == Ended::Finished {
         accept(database, upload, work.done).await?;
     }
@@ -146,49 +145,94 @@ async fn accept(database: &Database, upload: &Upload, lines: u64) -> Result<(), 
     Ok(())
 }
 
-/// An import that is under way.
+/// An import that is under way: while one chunk is decided about and the next is read, what was decided about the chunk
+/// before is noted, and the one before that is sent.
 struct Work<'a> {
     database: &'a Database,
     queue: &'a CommandQueue,
     upload: &'a Upload,
     digest: String,
     names_payments: bool,
+    reading: Reading,
     memory: Memory,
+    read: Option<Step<Chunk>>,
+    decided: Option<Step<Decisions>>,
+    ready: Option<Step<Vec<CloudEvent<PaymentCommand>>>>,
     /// The last line that is handed on.
     done: u64,
 }
 
-/// A chunk that is decided about and is to be sent.
-struct Ready {
-    commands: Vec<CloudEvent<PaymentCommand>>,
+/// What has become of a chunk so far.
+struct Step<T> {
+    work: T,
+    /// Its last line.
     last: u64,
+    /// Where to go on behind it.
     checkpoint: Value,
 }
 
 impl Work<'_> {
-    /// Decides about a chunk, notes it, and gives what is to be sent, while the chunk before is sent.
-    async fn decide(
-        &mut self,
-        chunk: &Chunk,
-        before: Option<Ready>,
-    ) -> Result<Vec<CloudEvent<PaymentCommand>>, ImportError> {
-        let Work { database, queue, upload, digest, names_payments, memory, .. } = self;
-        let (sent, decided) = futures::join!(send_on(database, queue, upload, before), async {
-            match chunk {
-                Chunk::Movements(movements) => {
-                    decide_movements(database, upload, movements, *names_payments, memory).await
-                }
-                Chunk::Confirmations(confirmations) => note_claims(database, upload, digest, confirmations).await,
-            }
-        });
-        self.done = sent?.unwrap_or(self.done);
-        Ok(decided?)
+    /// Goes on by one chunk. Answers false at the end of the file.
+    async fn go_on(&mut self) -> Result<bool, ImportError> {
+        let Some(chunk) = self.read.take() else { return Ok(false) };
+        if chunk.work.has_returns() {
+            // They may take back what came in the chunk before.
+            self.hand_on(None).await?;
+        }
+        self.hand_on(Some(chunk)).await?;
+        Ok(true)
     }
 
-    async fn send(&mut self, ready: Option<Ready>) -> Result<(), ImportError> {
-        self.done = send_on(self.database, self.queue, self.upload, ready).await?.unwrap_or(self.done);
+    /// Hands on what is decided.
+    async fn finish(&mut self) -> Result<(), ImportError> {
+        self.hand_on(None).await?;
+        self.hand_on(None).await
+    }
+
+    /// Takes every step that can be taken at once.
+    async fn hand_on(&mut self, chunk: Option<Step<Chunk>>) -> Result<(), ImportError> {
+        let (ready, decided) = (self.ready.take(), self.decided.take());
+        let (database, queue, upload) = (self.database, self.queue, self.upload);
+        let (sent, noted, read) = futures::join!(
+            send_on(database, queue, upload, ready),
+            async {
+                let Some(Step { work, last, checkpoint }) = decided else { return Ok(None) };
+                Ok::<_, StoreError>(Some(Step { work: note(database, upload, work).await?, last, checkpoint }))
+            },
+            self.decide(chunk)
+        );
+        self.done = sent?.unwrap_or(self.done);
+        self.ready = noted?;
+        read
+    }
+
+    /// Decides about a chunk and reads the next.
+    async fn decide(&mut self, chunk: Option<Step<Chunk>>) -> Result<(), ImportError> {
+        let Some(Step { work: chunk, last, checkpoint }) = chunk else { return Ok(()) };
+        let decisions = match chunk {
+            Chunk::Movements(movements) => self.decide_movements(&movements).await?,
+            Chunk::Confirmations(confirmations) => {
+                Decisions::Claims(claims::claims(self.upload, &self.digest, &confirmations))
+            }
+        };
+        self.decided = Some(Step { work: decisions, last, checkpoint });
+        self.read = read(&mut self.reading).await?;
         Ok(())
     }
+
+    async fn decide_movements(&mut self, movements: &[Movement]) -> Result<Decisions, StoreError> {
+        let before = decided_before(self.database, self.upload, movements).await?;
+        let noted: Vec<u64> = before.keys().copied().collect();
+        let decided = decide(self.database, movements, self.names_payments, &mut self.memory, before).await?;
+        Ok(Decisions::Movements { decided, noted })
+    }
+}
+
+/// Reads the next chunk; none at the end of the file.
+async fn read(reading: &mut Reading) -> Result<Option<Step<Chunk>>, ImportError> {
+    let work = reading.chunk(CHUNK).await?;
+    let Some(last) = work.last() else { return Ok(None) };
+    Ok(Some(Step { work, last, checkpoint: reading.checkpoint()? }))
 }
 
 /// Sends a chunk and moves the checkpoint behind it. Answers its last line.
@@ -196,51 +240,12 @@ async fn send_on(
     database: &Database,
     queue: &CommandQueue,
     upload: &Upload,
-    ready: Option<Ready>,
+    ready: Option<Step<Vec<CloudEvent<PaymentCommand>>>>,
 ) -> Result<Option<u64>, ImportError> {
-    let Some(Ready { commands, last, checkpoint }) = ready else { return Ok(None) };
+    let Some(Step { work: commands, last, checkpoint }) = ready else { return Ok(None) };
     send(queue, commands).await.map_err(ImportError::Service)?;
     uploads::advance(database, upload.id, last, &checkpoint).await?;
     Ok(Some(last))
-}
-
-async fn note_claims(
-    database: &Database,
-    upload: &Upload,
-    digest: &str,
-    confirmations: &[Confirmation],
-) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
-    let claims = claims::claims(upload, digest, confirmations);
-    let lines: Vec<_> = claims.iter().map(|claim| claim.line.clone()).collect();
-    let mut transaction = database.begin().await?;
-    upload_lines::insert(&mut transaction, upload.id, &lines).await?;
-    transaction.commit().await?;
-    let command =
-        |claim: claims::Claim| evidence::command(upload, &claim.line, claim.names, claim.invoice.into_iter().collect());
-    Ok(claims.into_iter().filter_map(command).collect())
-}
-
-async fn decide_movements(
-    database: &Database,
-    upload: &Upload,
-    movements: &[Movement],
-    names_payments: bool,
-    memory: &mut Memory,
-) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
-    let before = decided_before(database, upload, movements).await?;
-    let known: Vec<u64> = before.keys().copied().collect();
-    let mut decided = decide(database, movements, names_payments, memory, before).await?;
-    let is_new = |decided: &&mut Decided| known.binary_search(&decided.line.line).is_err();
-    if known.len() < decided.len() {
-        commit(database, upload, decided.iter_mut().filter(is_new).collect()).await?;
-    }
-    let command = |decided: Decided| {
-        let movement = decided.movement?;
-        let hints = decided.line.decision.invoices.iter().copied().map(InvoiceHint::Id).collect();
-        let names = Names { event_id: format!("bank:{movement}"), movement };
-        evidence::command(upload, &decided.line, names, hints)
-    };
-    Ok(decided.into_iter().filter_map(command).collect())
 }
 
 /// What an earlier invocation decided about a chunk before it ended.
@@ -255,65 +260,6 @@ async fn decided_before(
     let lines = upload_lines::list(database, upload.id, filter, limit).await?;
     let lines = lines.into_iter().map(|view| view.line).filter(|line| line.line <= last.number);
     Ok(lines.map(|line| (line.line, line.decision)).collect())
-}
-
-/// Notes decisions, but for lines whose movement another line told of first: those are left out.
-async fn commit(database: &Database, upload: &Upload, mut decided: Vec<&mut Decided>) -> Result<(), StoreError> {
-    let mut transaction = database.begin().await?;
-    leave_out_other_grain(&mut transaction, upload, &mut decided).await?;
-    let is_taken = |decided: &&mut Decided| decided.line.decision.transaction_id.is_some();
-    let movement = |decided: &&mut Decided| Some((decided.movement.clone()?, decided.line.line));
-    let movements: Vec<(String, u64)> = decided.iter().filter(|one| is_taken(one)).filter_map(movement).collect();
-    let taken = bank_movements::take_movements(&mut transaction, upload.id, &movements).await?;
-    let told_before: Vec<String> =
-        movements.iter().filter(|(_, line)| !taken.contains(line)).map(|(movement, _)| movement.clone()).collect();
-    if !told_before.is_empty() {
-        let first = bank_movements::first_told(&mut transaction, &told_before).await?;
-        for decided in &mut decided {
-            let told = decided.movement.as_ref().filter(|_| !taken.contains(&decided.line.line));
-            if let Some(first) = told.and_then(|movement| first.get(movement)) {
-                let (outcome, also) = if first.is_other(&decided.line) {
-                    (LineOutcome::Rejected, ", but of another payer: find out whether it is other money")
-                } else {
-                    (LineOutcome::Duplicate, "")
-                };
-                let reason = format!("told before, by line {} of {}{also}", first.line, first.upload_id);
-                decided.line.decision = left_out(outcome, reason);
-            }
-        }
-    }
-    let lines: Vec<_> = decided.iter().map(|decided| decided.line.clone()).collect();
-    upload_lines::insert(&mut transaction, upload.id, &lines).await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
-/// Leaves lines out whose entry was told as a whole when they are its details, or in details when they are the whole.
-async fn leave_out_other_grain(
-    transaction: &mut Transaction,
-    upload: &Upload,
-    decided: &mut [&mut Decided],
-) -> Result<(), StoreError> {
-    let is_taken = |decided: &Decided| decided.line.decision.transaction_id.is_some();
-    let entry =
-        |decided: &&mut Decided| Some((decided.entry.clone().filter(|_| is_taken(decided))?, decided.line.line));
-    let entries: Vec<((String, bool), u64)> = decided.iter().filter_map(entry).collect();
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let known = bank_movements::take_entries(transaction, upload.id, &entries).await?;
-    for decided in decided {
-        let Some((entry, is_whole)) = decided.entry.as_ref().filter(|_| is_taken(decided)) else { continue };
-        let Some((was_whole, first)) = known.get(entry).filter(|(was_whole, _)| was_whole != is_whole) else {
-            continue;
-        };
-        let told = if *was_whole { "as a whole" } else { "in its details" };
-        let reason = format!("the entry was told before {told}, by {first}");
-        // Within one file, both may be true: somebody has to look.
-        let outcome = if *first == upload.id { LineOutcome::Rejected } else { LineOutcome::Duplicate };
-        decided.line.decision = left_out(outcome, reason);
-    }
-    Ok(())
 }
 
 fn audit_record(upload: &Upload, action: &'static str, reason: &str, after: Value) -> AuditRecord {

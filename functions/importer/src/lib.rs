@@ -18,6 +18,7 @@ mod identity;
 pub mod import;
 mod lines;
 mod lookup;
+mod noting;
 mod reading;
 mod sending;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use quittance_domain::matching::BankLine;
-use quittance_domain::money::{Money, MoneyError};
+use quittance_domain::money::{Money, MoneyError, PositiveMoney};
 use quittance_domain::upload::LineOutcome;
 use quittance_formats::{BookingStatus, Direction, Movement};
 use quittance_store::upload_lines::{LineDecision, UploadLine};
@@ -13,14 +13,23 @@ use quittance_store::upload_lines::{LineDecision, UploadLine};
 const TEXT_LENGTH_MAX: usize = 500;
 
 /// What is to be done with a movement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// Money came in.
-    Received(BankLine),
+    Received(Received),
     /// Money that came in went back.
     TakenBack,
     /// Neither, for a reason.
     Left(LineOutcome, &'static str),
+}
+
+/// Money that came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    amount: PositiveMoney,
+    /// What the payer sent, before banks took their fees.
+    sent: Option<Money>,
+    booked_on: NaiveDate,
 }
 
 /// Says what a movement means for us.
@@ -39,14 +48,16 @@ pub(crate) fn meaning(movement: &Movement) -> Result<Meaning, MoneyError> {
         Direction::Debit if came_back => Ok(Meaning::TakenBack),
         Direction::Debit => left("money left the account"),
         Direction::Credit => Ok(match day(movement) {
-            Some(booked_on) => Meaning::Received(bank_line(movement, amount, booked_on)?),
+            Some(booked_on) => {
+                Meaning::Received(Received { amount: amount.positive()?, sent: sent(movement, amount)?, booked_on })
+            }
             None => Meaning::Left(LineOutcome::Rejected, "it has neither a day of booking nor of value"),
         }),
     }
 }
 
-fn bank_line(movement: &Movement, amount: Money, booked_on: NaiveDate) -> Result<BankLine, MoneyError> {
-    let sent = movement.instructed_amount.as_ref().map(quittance_formats::Amount::money).transpose()?;
+/// What matching needs of money that came in.
+pub(crate) fn bank_line(movement: &Movement, received: &Received) -> BankLine {
     let texts = [
         Some(&movement.remittance),
         movement.end_to_end_id.as_ref(),
@@ -54,16 +65,21 @@ fn bank_line(movement: &Movement, amount: Money, booked_on: NaiveDate) -> Result
         movement.additional.as_ref(),
     ];
     let further = movement.further_references.iter();
-    Ok(BankLine {
-        amount: amount.positive()?,
-        sent: sent.filter(|sent| sent.currency() == amount.currency()).or_else(|| before_charges(movement, amount)),
-        booked_on,
+    BankLine {
+        amount: received.amount,
+        sent: received.sent,
+        booked_on: received.booked_on,
         references: movement.creditor_references.iter().chain(&movement.documents).cloned().collect(),
         texts: texts.into_iter().flatten().chain(further).filter(|text| !text.is_empty()).cloned().collect(),
         payer: movement.counterparty.ultimate_name.clone().or_else(|| movement.counterparty.name.clone()),
         clients_by_account: BTreeSet::new(),
         clients_by_name: BTreeSet::new(),
-    })
+    }
+}
+
+fn sent(movement: &Movement, amount: Money) -> Result<Option<Money>, MoneyError> {
+    let sent = movement.instructed_amount.as_ref().map(quittance_formats::Amount::money).transpose()?;
+    Ok(sent.filter(|sent| sent.currency() == amount.currency()).or_else(|| before_charges(movement, amount)))
 }
 
 /// What the payer sent, if the bank tells only what it kept of it.

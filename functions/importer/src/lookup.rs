@@ -103,8 +103,8 @@ impl Lookup {
     }
 
     /// The line with its likely payers, and what it may pay.
-    pub(crate) fn candidates(&self, wanted: &Wanted, accounts: &Accounts) -> (BankLine, Vec<Debt>, Vec<Claim>) {
-        let mut line = wanted.line.clone();
+    pub(crate) fn candidates(&self, wanted: Wanted, accounts: &Accounts) -> (BankLine, Vec<Debt>, Vec<Claim>) {
+        let mut line = wanted.line;
         let payer = wanted.keys.payer.as_ref();
         line.clients_by_name = payer.and_then(|payer| self.names.get(payer)).cloned().unwrap_or_default();
         line.clients_by_account = wanted.account.as_ref().map(|account| accounts.clients(account)).unwrap_or_default();

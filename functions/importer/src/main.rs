@@ -14,7 +14,7 @@ use quittance_store::Database;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::start();
     let config = Config::read(Settings::from_environment())?;

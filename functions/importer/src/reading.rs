@@ -28,6 +28,12 @@ pub(crate) enum Chunk {
 }
 
 impl Chunk {
+    /// Whether money went back in one of the lines.
+    pub(crate) fn has_returns(&self) -> bool {
+        let Self::Movements(movements) = self else { return false };
+        movements.iter().any(|movement| movement.is_reversal || movement.return_reason.is_some())
+    }
+
     /// The number of the last line; none if there is no line left.
     pub(crate) fn last(&self) -> Option<u64> {
         match self {
@@ -127,9 +133,10 @@ impl Reading {
     }
 
     /// The next lines, at most so many; none at the end.
-    pub(crate) fn chunk(&mut self, lines_max: usize) -> Result<Chunk, ReadError> {
+    pub(crate) async fn chunk(&mut self, lines_max: usize) -> Result<Chunk, ReadError> {
         let (mut movements, mut confirmations) = (Vec::new(), Vec::new());
         while movements.len() + confirmations.len() < lines_max {
+            let_others_work(movements.len()).await;
             match self.next()? {
                 Some(Piece::Statement(Item::Movement(movement))) => movements.push(*movement),
                 Some(Piece::Statement(Item::StatementEnd(_))) => {}
@@ -152,6 +159,16 @@ impl Reading {
             Engine::Statement(reader) => Ok(serde_json::to_value(reader.checkpoint()).map_err(corrupt)?),
             Engine::Confirmations(_, done) => Ok(Value::from(*done)),
         }
+    }
+}
+
+/// After so many lines, what else is under way gets its turn.
+const TURN: usize = 100;
+
+/// Lets what waits for the database or the queue go on from time to time.
+pub(crate) async fn let_others_work(lines: usize) {
+    if lines.is_multiple_of(TURN) {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -6,18 +6,34 @@ use futures::{StreamExt, TryStreamExt, stream};
 use quittance_domain::command::PaymentCommand;
 use quittance_lambda::command_queue::{BATCH_SIZE_MAX, Command, CommandQueue};
 use quittance_lambda::envelope::CloudEvent;
+use tokio::task::JoinHandle;
 
 /// So many calls are under way at once: one takes milliseconds of waiting, and a large file has a hundred thousand.
 const CALLS_MAX: usize = 16;
 
 /// Sends commands. All are durable when this returns.
 ///
+/// Each call is a task of its own: to write and sign them is a third of the importer's work, and whatever processor is
+/// free does it.
+///
 /// # Errors
 /// A sentence, if one was not taken. Any of the others may have been: sending all of them again is safe.
 pub(crate) async fn send(queue: &CommandQueue, commands: Vec<CloudEvent<PaymentCommand>>) -> Result<(), String> {
     for round in rounds(commands, |command| command.payload.group().to_owned()) {
-        let calls = stream::iter(round.chunks(BATCH_SIZE_MAX)).map(Ok);
-        calls.try_for_each_concurrent(CALLS_MAX, |batch| queue.send(batch)).await?;
+        let mut commands = round.into_iter();
+        let batches = std::iter::from_fn(|| {
+            let batch: Vec<_> = commands.by_ref().take(BATCH_SIZE_MAX).collect();
+            (!batch.is_empty()).then_some(batch)
+        });
+        let call = |batch: Vec<CloudEvent<PaymentCommand>>| {
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.send(&batch).await })
+        };
+        let calls = stream::iter(batches).map(|batch| Ok(call(batch)));
+        let done = |call: JoinHandle<Result<(), String>>| async {
+            call.await.map_err(|error| format!("a call of SQS was given up: {error}"))?
+        };
+        calls.try_for_each_concurrent(CALLS_MAX, done).await?;
     }
     Ok(())
 }

@@ -115,6 +115,10 @@ impl Naming {
 
 impl Payer {
     pub(super) fn of(line: &BankLine, debt: &Debt) -> Self {
+        // They were looked up by what of names counts.
+        if line.clients_by_name.contains(&debt.client_id) {
+            return Self::Name;
+        }
         let by_name = line.payer.as_deref().map(|payer| likeness(payer, &debt.client));
         match by_name {
             Some(Likeness::Same) => return Self::Name,

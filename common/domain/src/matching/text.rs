@@ -71,8 +71,11 @@ fn pieces(text: &str) -> Vec<Piece> {
 /// Everything in a text that may be the number of an invoice, as [`number_key`](crate::creditor_reference::number_key)
 /// writes it, with how surely it was meant.
 pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Strength> {
-    let pieces = pieces(text);
     let mut mentions = BTreeMap::new();
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return mentions;
+    }
+    let pieces = pieces(text);
     for from in 0..pieces.len() {
         let mut key = String::new();
         let mut is_in_one = true;
@@ -114,6 +117,9 @@ fn is_only_word(pieces: &[Piece], from: usize) -> bool {
 
 /// The creditor references in a text whose check digits are right.
 pub(super) fn creditor_references(text: &str) -> Vec<CreditorReference> {
+    if !text.as_bytes().windows(2).any(|letters| letters.eq_ignore_ascii_case(b"RF")) {
+        return Vec::new();
+    }
     let short: String = text.chars().take(TEXT_LENGTH_MAX).collect::<String>().to_ascii_uppercase();
     let words: Vec<&str> = short.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();

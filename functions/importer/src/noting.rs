@@ -1,0 +1,137 @@
+//! Notes what was decided about a chunk's lines, each movement of money once, and makes commands of it.
+
+use std::collections::BTreeMap;
+
+use quittance_domain::command::{InvoiceHint, PaymentCommand};
+use quittance_domain::id::UploadId;
+use quittance_domain::upload::LineOutcome;
+use quittance_lambda::envelope::CloudEvent;
+use quittance_store::bank_movements::{self, FirstTold, Told};
+use quittance_store::upload_lines::{self, LineDecision, UploadLine};
+use quittance_store::uploads::Upload;
+use quittance_store::{Database, StoreError};
+
+use crate::claims::Claim;
+use crate::decide::Decided;
+use crate::evidence::{self, Names};
+use crate::lines::left_out;
+
+/// What was decided about the lines of a chunk.
+pub(crate) enum Decisions {
+    Movements {
+        decided: Vec<Decided>,
+        /// The numbers of the lines, in their order, that an earlier invocation noted before it ended.
+        noted: Vec<u64>,
+    },
+    Claims(Vec<Claim>),
+}
+
+/// Notes decisions; then what follows of them may be sent.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails; nothing is noted then.
+pub(crate) async fn note(
+    database: &Database,
+    upload: &Upload,
+    decisions: Decisions,
+) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
+    match decisions {
+        Decisions::Movements { decided, noted } => note_movements(database, upload, decided, &noted).await,
+        Decisions::Claims(claims) => note_claims(database, upload, claims).await,
+    }
+}
+
+async fn note_claims(
+    database: &Database,
+    upload: &Upload,
+    claims: Vec<Claim>,
+) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
+    let mut transaction = database.begin().await?;
+    let lines: Vec<&UploadLine> = claims.iter().map(|claim| &claim.line).collect();
+    upload_lines::insert(&mut transaction, upload.id, &lines).await?;
+    transaction.commit().await?;
+    let command =
+        |claim: Claim| evidence::command(upload, &claim.line, claim.names, claim.invoice.into_iter().collect());
+    Ok(claims.into_iter().filter_map(command).collect())
+}
+
+async fn note_movements(
+    database: &Database,
+    upload: &Upload,
+    mut decided: Vec<Decided>,
+    noted: &[u64],
+) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
+    let is_new = |decided: &Decided| noted.binary_search(&decided.line.line).is_err();
+    if noted.len() < decided.len() {
+        let mut transaction = database.begin().await?;
+        let told = told(decided.iter().filter(|decided| is_new(decided)));
+        let before = bank_movements::take(&mut transaction, upload.id, &told).await?;
+        for decided in decided.iter_mut().filter(|decided| is_new(decided)) {
+            if let Some(decision) = told_before(upload, decided, &told, &before) {
+                decided.line.decision = decision;
+            }
+        }
+        let lines: Vec<&UploadLine> = decided.iter().filter(|one| is_new(one)).map(|decided| &decided.line).collect();
+        upload_lines::insert(&mut transaction, upload.id, &lines).await?;
+        transaction.commit().await?;
+    }
+    let command = |decided: Decided| {
+        let movement = decided.movement?;
+        let hints = decided.line.decision.invoices.iter().copied().map(InvoiceHint::Id).collect();
+        let names = Names { event_id: format!("bank:{movement}"), movement };
+        evidence::command(upload, &decided.line, names, hints)
+    };
+    Ok(decided.into_iter().filter_map(command).collect())
+}
+
+/// The movements that lines tell of, and those that they tell details of, which nobody else may tell whole.
+fn told<'a>(decided: impl Iterator<Item = &'a Decided>) -> BTreeMap<String, Told> {
+    let (mut told, mut entries) = (BTreeMap::new(), BTreeMap::new());
+    for decided in decided.filter(|decided| decided.line.decision.transaction_id.is_some()) {
+        let line = decided.line.line;
+        if let Some(movement) = &decided.movement {
+            told.insert(movement.clone(), Told { line, is_whole: true });
+        }
+        if let Some(entry) = &decided.entry {
+            entries.entry(entry.clone()).or_insert(Told { line, is_whole: false });
+        }
+    }
+    for (entry, detail) in entries {
+        told.entry(entry).or_insert(detail);
+    }
+    told
+}
+
+/// Why a line is left out after all: its movement was told before, or the entry that it is a detail of, or details of it.
+fn told_before(
+    upload: &Upload,
+    decided: &Decided,
+    told: &BTreeMap<String, Told>,
+    before: &BTreeMap<String, FirstTold>,
+) -> Option<LineDecision> {
+    decided.line.decision.transaction_id.as_ref()?;
+    let movement = decided.movement.as_ref().and_then(|movement| before.get(movement));
+    if let Some(first) = movement.filter(|first| !first.told.is_whole) {
+        return Some(other_grain(upload, "in its details", first.upload_id));
+    }
+    if let Some(entry) = &decided.entry {
+        let earlier = before.get(entry).map(|first| (first.told, first.upload_id));
+        let whole = earlier.or_else(|| Some((*told.get(entry)?, upload.id))).filter(|(told, _)| told.is_whole);
+        if let Some((_, first)) = whole {
+            return Some(other_grain(upload, "as a whole", first));
+        }
+    }
+    let first = movement?;
+    let (outcome, also) = if first.is_other(&decided.line) {
+        (LineOutcome::Rejected, ", but of another payer: find out whether it is other money")
+    } else {
+        (LineOutcome::Duplicate, "")
+    };
+    Some(left_out(outcome, format!("told before, by line {} of {}{also}", first.told.line, first.upload_id)))
+}
+
+fn other_grain(upload: &Upload, told: &str, first: UploadId) -> LineDecision {
+    // Within one file, both may be true: somebody has to look.
+    let outcome = if first == upload.id { LineOutcome::Rejected } else { LineOutcome::Duplicate };
+    left_out(outcome, format!("the entry was told before {told}, by {first}"))
+}

@@ -36,7 +36,10 @@ impl Scene {
 
 /// Brings a file to where its announcement says, and answers S3's status.
 pub(super) fn put(started: &Value, content_type: &str, file: &[u8]) -> u16 {
-    let request = local_agent(LIMIT).put(started["put"]["url"].as_str().unwrap()).header("content-type", content_type);
+    let request = local_agent(LIMIT)
+        .put(started["put"]["url"].as_str().unwrap())
+        .header("content-type", content_type)
+        .header("if-none-match", "*");
     request.send(file).unwrap().status().as_u16()
 }
 

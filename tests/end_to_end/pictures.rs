@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use xtask::aws::local_agent;
 
+use super::files::put;
 use super::{LIMIT, euros, fresh, scene, until};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nnot much of a picture";
@@ -20,9 +21,10 @@ fn staff_look_at_a_clients_picture_approve_it_and_can_take_the_payment_away_agai
     });
     let started = scene.post(&scene.own.token, "/v1/uploads", &announced);
     assert_eq!(started.status, 201, "{}", started.body);
-    let url = started.json()["put"]["url"].as_str().unwrap().to_owned();
-    let put = local_agent(LIMIT).put(&url).header("content-type", "image/png").send(PNG);
-    assert_eq!(put.unwrap().status().as_u16(), 200);
+    assert_eq!(put(&started.json(), "image/png", PNG), 200);
+    let mut another = PNG.to_vec();
+    another.reverse();
+    assert_eq!(put(&started.json(), "image/png", &another), 412, "what staff look at cannot be exchanged");
     scene.wait_for_payment(&format!("manual:{name}"), "pending");
     let case = until("the picture's case", || {
         let cases = scene.get(&scene.finance, "/v1/cases?kind=claimed&limit=200").json();

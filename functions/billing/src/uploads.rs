@@ -128,7 +128,9 @@ async fn with_url(billing: &Billing, announced: &Announced, request: &Request) -
     let url = presigned(billing, &object_key(announced.id), request).await?;
     let put = json!({
         "method": "PUT", "url": url, "expires_in_seconds": URL_LIFETIME.as_secs(),
-        "headers": {"content-type": request.content_type, "content-length": request.size_bytes.to_string()},
+        "headers": {
+            "content-type": request.content_type, "content-length": request.size_bytes.to_string(), "if-none-match": "*",
+        },
     });
     Ok(json!({"id": announced.id, "status": announced.status, "put": put}))
 }
@@ -212,7 +214,7 @@ fn shown(view: &LineView) -> Value {
     })
 }
 
-/// A URL that takes exactly this many bytes of this type under this key.
+/// A URL that takes exactly this many bytes of this type under this key, once: what staff saw and approved stays.
 async fn presigned(billing: &Billing, key: &str, request: &Request) -> Result<String, Problem> {
     let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| unsigned(&error))?;
     let signed = billing
@@ -222,6 +224,7 @@ async fn presigned(billing: &Billing, key: &str, request: &Request) -> Result<St
         .key(key)
         .content_type(&request.content_type)
         .content_length(i64::from(request.size_bytes))
+        .if_none_match("*")
         .presigned(lifetime)
         .await
         .map_err(|error| unsigned(&error))?;

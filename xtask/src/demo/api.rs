@@ -76,7 +76,7 @@ impl Api {
 
     /// Puts a CSV file where a presigned URL takes it.
     pub(super) fn put_file(&self, url: &str, content: &str) -> Result<()> {
-        let answer = self.agent.put(url).header("content-type", "text/csv").send(content);
+        let answer = self.agent.put(url).header("content-type", "text/csv").header("if-none-match", "*").send(content);
         let mut answer = answer.context("the upload was not answered")?;
         if answer.status().as_u16() != 200 {
             bail!("the upload was answered {}: {}", answer.status(), answer.body_mut().read_to_string()?);

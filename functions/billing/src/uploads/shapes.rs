@@ -73,6 +73,7 @@ described! {
             .with("headers", object("Headers that it must have, as they are.")
                 .with("content-type", one_of(FILE_TYPES.into_iter().chain(PICTURE_TYPES), "The file's media type."))
                 .with("content-length", matching("^[1-9][0-9]*$", "The file's size."))
+                .with("if-none-match", one_of(["*"], "The URL takes one file, and no other in its place."))
                 .open())
             .open())
         .open()

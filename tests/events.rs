@@ -194,9 +194,12 @@ fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
     assert_read("receipt", &["invoice_paid", "invoice_partially_paid"]);
     assert_eq!(types("receipt", "invoice_paid"), ["invoice.paid"]);
     assert_eq!(types("receipt", "invoice_partially_paid"), ["invoice.partially_paid"]);
-    assert_read("ledger", &["issued_and_paid", "reopened_and_surplus_reduced", "surplus_of_an_unknown_payer"]);
+    assert_read(
+        "ledger",
+        &["issued_and_paid", "refunded_and_disputed", "reopened_and_surplus_reduced", "surplus_of_an_unknown_payer"],
+    );
     for name in names("ledger") {
-        let posts = |event: &CloudEvent<InvoiceEvent>| posting(&event.payload).is_some();
+        let posts = |event: &CloudEvent<InvoiceEvent>| posting(&event.payload).unwrap().is_some();
         assert!(envelopes("ledger", &name).iter().all(posts), "{name}");
     }
     assert_read("notification", &["receipt_issued"]);

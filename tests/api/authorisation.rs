@@ -40,6 +40,13 @@ const RULES: &str = "
     unmatchPayment        403  403   403     yes     403    yes   403  403     403       401
     startUpload           yes  404   403     yes     403    yes   403  403     403       401
     readUpload            yes  404   403     yes     yes    yes   yes  403     403       401
+    readStatement         yes  404   403     yes     yes    yes   yes  403     403       401
+    readTrialBalance      403  403   403     yes     yes    yes   403  403     403       401
+    listLedgerTransactions 403 403   403     yes     yes    yes   403  403     403       401
+    reverseLedgerTransaction 403 403 403     yes     403    yes   403  403     403       401
+    readAgeing            403  403   403     yes     yes    yes   403  403     403       401
+    reconcileLedger       403  403   403     yes     yes    yes   403  403     403       401
+    exportJournal         403  403   403     yes     yes    yes   403  403     403       401
     receiveWebhook        401  401   401     401     401    401   401  401     401       401
     describe              yes  yes   yes     yes     yes    yes   yes  yes     yes       yes
     showDescription       yes  yes   yes     yes     yes    yes   yes  yes     yes       yes

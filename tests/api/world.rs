@@ -1,6 +1,6 @@
 //! The small world that the examples of the description tell of, as rows; and everybody who may call.
 
-use quittance_domain::id::{CaseId, ClientId, InvoiceId, UploadId};
+use quittance_domain::id::{CaseId, ClientId, InvoiceId, LedgerTransactionId, UploadId};
 use quittance_lambda::caller::{CLIENT_ID_CLAIM, Permission};
 use quittance_lambda::openapi::examples;
 use quittance_processor::settle::settle;
@@ -141,6 +141,14 @@ pub(super) async fn world() -> TestDatabase {
         .await
         .unwrap();
     assert_eq!(case.rows_affected(), 1, "the payment has a surplus");
+    let posted = "with posted as (
+            insert into ledger.transactions (id, event_id, description, occurred_at)
+            values ($1, 'event', 'Payment', now()) returning id
+        ), accounts as (insert into ledger.accounts (code) values ('clearing:stripe'), ('suspense') returning code)
+        insert into ledger.entries (transaction_id, account, amount, currency, occurred_at)
+        select id, code, case code when 'suspense' then -1 else 1 end, 'EUR', now() from posted, accounts";
+    let id = uuid(examples::LEDGER_TRANSACTION_ID, LedgerTransactionId::as_uuid);
+    sqlx::query(posted).bind(id).execute(&test.admin).await.unwrap();
     test
 }
 

@@ -109,7 +109,8 @@ const BROKEN: [(&str, &str); 11] = [
              from billing.invoices
              union all select coalesce('credit:cli_' || replace(client_id::text, '-', ''), 'suspense'), currency, -amount
              from payments.credits
-             union all select account, currency, -amount from ledger.entries
+             union all select case when account ~ '^(refunds|disputes):' then 'clearing:' || split_part(account, ':', 2)
+                 else account end, currency, -amount from ledger.entries
          )
          select account, currency, sum(amount) from standing group by account, currency having sum(amount) <> 0",
     ),

@@ -2,6 +2,7 @@
 //! at from outside.
 
 mod bad_input;
+mod books;
 mod calls;
 mod chaos;
 mod charges;

@@ -69,7 +69,7 @@ async fn a_refund_that_is_done_reopens_the_invoice_by_its_amount() {
     let (scene, invoice) = paid_scene().await;
     scene.decide(&refund("stripe:pi_1", 1, "60.00")).await;
     let done = answered(FactKind::Refund, "pi_1", 1, "60.00");
-    assert_eq!(scene.hear(std::slice::from_ref(&done)).await, ["invoice.reopened"]);
+    assert_eq!(scene.hear(std::slice::from_ref(&done)).await, ["invoice.reopened", "payment.refunded"]);
     assert_eq!(scene.hear(&[done]).await, Vec::<String>::new());
     assert_eq!(scene.paid(invoice).await, ["partially_paid", "40"]);
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "40", "0"]);

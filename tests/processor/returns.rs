@@ -136,10 +136,10 @@ async fn a_dispute_moves_nothing_until_it_is_lost_and_nothing_when_it_is_won() {
         Said::told(kind, "pi_1", "dp_1", euro("100.00")).again(&format!("{kind} {days}"), TimeDelta::days(days))
     };
     scene.hear(&[Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
-    assert_eq!(scene.hear(&[dispute(FactKind::Dispute, 1)]).await, Vec::<String>::new());
+    assert_eq!(scene.hear(&[dispute(FactKind::Dispute, 1)]).await, ["payment.disputed"]);
     assert_eq!(scene.payment("pi_1").await, ["disputed", "100", "0"]);
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
-    scene.hear(&[dispute(FactKind::DisputeWon, 2)]).await;
+    assert_eq!(scene.hear(&[dispute(FactKind::DisputeWon, 2)]).await, ["payment.dispute_closed"]);
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
     assert_eq!(scene.hear(&[dispute(FactKind::DisputeLost, 3)]).await, ["invoice.reopened"]);
     assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);

@@ -23,6 +23,9 @@ pub struct InvoiceSummary {
     pub number: String,
     /// What is owed in all.
     pub total: Money,
+    /// The tax within it; none where none is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Money>,
     /// What has been paid of it.
     pub paid: Money,
     /// Where it stands after the change.
@@ -180,6 +183,20 @@ pub struct RefundRefused {
     pub audit_id: AuditId,
 }
 
+/// A provider moved or held back money that it had taken for us, or let go of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentAdjusted {
+    /// The payment.
+    pub payment: PaymentSummary,
+    /// How much more than was told before; above zero.
+    pub amount: Money,
+    /// The invoice that the payment names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<InvoiceSummary>,
+    /// The audit record of the change.
+    pub audit_id: AuditId,
+}
+
 /// A receipt lies in the documents bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptIssued {
@@ -238,6 +255,19 @@ pub enum InvoiceEvent {
     /// More was to be refunded than there is.
     #[serde(rename = "payment.refund_refused")]
     RefundRefused(RefundRefused),
+    /// Money went back to the payer because we wanted it to.
+    #[serde(rename = "payment.refunded")]
+    Refunded(PaymentAdjusted),
+    /// Money that was told to have gone back did not reach the payer.
+    #[serde(rename = "payment.refund_failed")]
+    RefundFailed(PaymentAdjusted),
+    /// The provider holds money back, because the payer disputes the payment.
+    #[serde(rename = "payment.disputed")]
+    Disputed(PaymentAdjusted),
+    /// A dispute ended, and nothing is held back for it any more. Whether it was lost, `invoice.reopened` and
+    /// `payment.surplus_reduced` say.
+    #[serde(rename = "payment.dispute_closed")]
+    DisputeClosed(PaymentAdjusted),
     /// A receipt was made.
     #[serde(rename = "receipt.issued")]
     ReceiptIssued(ReceiptIssued),
@@ -258,6 +288,10 @@ impl InvoiceEvent {
             Self::DuplicateRecorded(_) => "payment.duplicate_recorded",
             Self::ContradictionFound(_) => "payment.contradiction_found",
             Self::RefundRefused(_) => "payment.refund_refused",
+            Self::Refunded(_) => "payment.refunded",
+            Self::RefundFailed(_) => "payment.refund_failed",
+            Self::Disputed(_) => "payment.disputed",
+            Self::DisputeClosed(_) => "payment.dispute_closed",
             Self::ReceiptIssued(_) => "receipt.issued",
         }
     }
@@ -272,6 +306,10 @@ impl InvoiceEvent {
             Self::Reopened(reopened) => Some(&reopened.invoice),
             Self::DuplicateRecorded(noted) | Self::ContradictionFound(noted) => noted.invoice.as_ref(),
             Self::SurplusReduced(_) | Self::RefundRefused(_) => None,
+            Self::Refunded(adjusted)
+            | Self::RefundFailed(adjusted)
+            | Self::Disputed(adjusted)
+            | Self::DisputeClosed(adjusted) => adjusted.invoice.as_ref(),
             Self::ReceiptIssued(receipt) => Some(&receipt.settled.invoice),
         }
     }
@@ -287,6 +325,10 @@ impl InvoiceEvent {
             Self::SurplusReduced(reduced) => Some(&reduced.payment),
             Self::DuplicateRecorded(noted) | Self::ContradictionFound(noted) => Some(&noted.payment),
             Self::RefundRefused(refused) => Some(&refused.payment),
+            Self::Refunded(adjusted)
+            | Self::RefundFailed(adjusted)
+            | Self::Disputed(adjusted)
+            | Self::DisputeClosed(adjusted) => Some(&adjusted.payment),
             Self::ReceiptIssued(receipt) => Some(&receipt.settled.payment),
         }
     }

@@ -109,6 +109,11 @@ prefixed_id!(
     "cas"
 );
 prefixed_id!(
+    /// A transaction of the ledger.
+    LedgerTransactionId,
+    "ltx"
+);
+prefixed_id!(
     /// An audit record.
     AuditId,
     "aud"

@@ -4,144 +4,137 @@
 //!
 //! | event | debit | credit |
 //! |---|---|---|
-//! | invoice issued | receivable of the client | revenue |
-//! | invoice voided | revenue | receivable of the client |
-//! | payment allocated to an invoice | clearing of the provider | receivable of the client |
-//! | surplus of a known client | clearing of the provider | credit of the client |
-//! | surplus of an unknown payer | clearing of the provider | suspense |
-//! | money taken back from an invoice | receivable of the client | clearing of the provider |
-//! | surplus reduced | credit of the client, or suspense | clearing of the provider |
+//! | `invoice.issued` | receivable of the client | revenue; tax |
+//! | `invoice.voided` | revenue; tax | receivable of the client |
+//! | `invoice.paid`, `invoice.partially_paid` | clearing of the provider | receivable of the client |
+//! | `payment.surplus_recorded`, of a known client | clearing of the provider | credit of the client |
+//! | `payment.surplus_recorded`, of an unknown payer | clearing of the provider | suspense |
+//! | `invoice.reopened` | receivable of the client | clearing of the provider |
+//! | `payment.surplus_reduced` | credit of the client, or suspense | clearing of the provider |
+//! | `payment.refunded` | clearing of the provider | refunds of the provider |
+//! | `payment.refund_failed` | refunds of the provider | clearing of the provider |
+//! | `payment.disputed` | disputes of the provider | clearing of the provider |
+//! | `payment.dispute_closed` | clearing of the provider | disputes of the provider |
 //!
-//! Money that moves from surplus to an invoice passes through clearing: two events, two postings, nothing left there.
+//! Credit that is applied to an invoice passes through clearing: `payment.surplus_reduced` and `invoice.paid`, two postings
+//! that leave nothing there. A refund takes the money from its invoice or surplus (`invoice.reopened` or
+//! `payment.surplus_reduced`, out of clearing) and is told once more as what it is, so that clearing shows what came in and
+//! refunds what we sent back. A lost dispute is the end of what was held back (`payment.dispute_closed`) and the loss
+//! (`invoice.reopened` or `payment.surplus_reduced`); one that is won only the former. What a provider owes us is the sum
+//! of its three accounts.
 
-use std::fmt;
+mod account;
+pub mod journal;
+pub mod reconciliation;
 
-use crate::event::{InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled, SurplusRecorded, SurplusReduced};
-use crate::id::{ClientId, Provider};
-use crate::money::Money;
+use crate::event::{
+    InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled, PaymentAdjusted, SurplusRecorded, SurplusReduced,
+};
+use crate::id::{InvoiceId, PaymentId};
+use crate::money::{Money, MoneyError};
 use crate::party::ClientDetails;
 
-/// An account of the chart. Its text is its code in the database.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Account {
-    /// What a client owes us (asset).
-    Receivable(ClientId),
-    /// What we owe a client (liability).
-    Credit(ClientId),
-    /// Money on its way through a provider (asset).
-    Clearing(Provider),
-    /// What we earned.
-    Revenue,
-    /// Money of unknown payers (liability).
-    Suspense,
-}
+pub use account::{Account, AccountKind, UnknownAccount};
 
-impl fmt::Display for Account {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Receivable(client) => write!(formatter, "receivable:{client}"),
-            Self::Credit(client) => write!(formatter, "credit:{client}"),
-            Self::Clearing(provider) => write!(formatter, "clearing:{provider}"),
-            Self::Revenue => formatter.write_str("revenue"),
-            Self::Suspense => formatter.write_str("suspense"),
-        }
-    }
-}
-
-/// An amount debited to one account and credited to another.
+/// What one event adds to the books.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
-    /// The account debited.
-    pub debit: Account,
-    /// The account credited.
-    pub credit: Account,
-    /// The amount, above zero.
-    pub amount: Money,
+    /// The accounts with their signed amounts, each account once and none with zero; they sum to zero.
+    pub entries: Vec<(Account, Money)>,
     /// What happened, for people.
     pub description: String,
-}
-
-impl Posting {
-    /// The two signed entries.
-    #[must_use]
-    pub fn entries(&self) -> [(&Account, Money); 2] {
-        [(&self.debit, self.amount), (&self.credit, self.amount.negated())]
-    }
+    /// The invoice that it is about.
+    pub invoice_id: Option<InvoiceId>,
+    /// The payment that it is about.
+    pub payment_id: Option<PaymentId>,
 }
 
 /// What an event posts; nothing for events that move no money.
-#[must_use]
-pub fn posting(event: &InvoiceEvent) -> Option<Posting> {
-    match event {
-        InvoiceEvent::Issued(changed) => Some(issued(changed)),
-        InvoiceEvent::Voided(changed) => Some(voided(changed)),
-        InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => Some(allocated(settled)),
-        InvoiceEvent::SurplusRecorded(surplus) => Some(credited(surplus)),
-        InvoiceEvent::Reopened(reopened) => Some(released(reopened)),
-        InvoiceEvent::SurplusReduced(reduced) => Some(debited(reduced)),
+///
+/// # Errors
+/// [`MoneyError`] if an invoice's tax is in another currency than its total.
+pub fn posting(event: &InvoiceEvent) -> Result<Option<Posting>, MoneyError> {
+    let (entries, description) = match event {
+        InvoiceEvent::Issued(changed) => (issued(changed)?, format!("Invoice {} issued", changed.invoice.number)),
+        InvoiceEvent::Voided(changed) => (voided(changed)?, format!("Invoice {} voided", changed.invoice.number)),
+        InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => allocated(settled),
+        InvoiceEvent::SurplusRecorded(surplus) => credited(surplus),
+        InvoiceEvent::Reopened(reopened) => released(reopened),
+        InvoiceEvent::SurplusReduced(reduced) => debited(reduced),
+        InvoiceEvent::Refunded(adjusted) => adjustment(adjusted, Account::Clearing, Account::Refunds, "refunded"),
+        InvoiceEvent::RefundFailed(adjusted) => {
+            adjustment(adjusted, Account::Refunds, Account::Clearing, "was not refunded after all")
+        }
+        InvoiceEvent::Disputed(adjusted) => adjustment(adjusted, Account::Disputes, Account::Clearing, "disputed"),
+        InvoiceEvent::DisputeClosed(adjusted) => {
+            adjustment(adjusted, Account::Clearing, Account::Disputes, "disputed no more")
+        }
         InvoiceEvent::DuplicateRecorded(_)
         | InvoiceEvent::ContradictionFound(_)
         | InvoiceEvent::RefundRefused(_)
-        | InvoiceEvent::ReceiptIssued(_) => None,
-    }
+        | InvoiceEvent::ReceiptIssued(_) => return Ok(None),
+    };
+    let (invoice_id, payment_id) =
+        (event.invoice().map(|invoice| invoice.id), event.payment().map(|payment| payment.id));
+    Ok(Some(Posting { entries, description, invoice_id, payment_id }))
 }
 
-fn issued(changed: &InvoiceChanged) -> Posting {
-    Posting {
-        debit: Account::Receivable(changed.client.id),
-        credit: Account::Revenue,
-        amount: changed.invoice.total,
-        description: format!("Invoice {} issued", changed.invoice.number),
-    }
+type Entries = Vec<(Account, Money)>;
+
+fn moved(debit: Account, credit: Account, amount: Money) -> Entries {
+    vec![(debit, amount), (credit, amount.negated())]
 }
 
-fn voided(changed: &InvoiceChanged) -> Posting {
-    Posting {
-        debit: Account::Revenue,
-        credit: Account::Receivable(changed.client.id),
-        amount: changed.invoice.total,
-        description: format!("Invoice {} voided", changed.invoice.number),
-    }
+fn issued(changed: &InvoiceChanged) -> Result<Entries, MoneyError> {
+    let total = changed.invoice.total;
+    let tax = changed.invoice.tax.unwrap_or_else(|| Money::zero(total.currency()));
+    let revenue = total.checked_sub(tax)?;
+    let entries = [
+        (Account::Receivable(changed.client.id), total),
+        (Account::Revenue, revenue.negated()),
+        (Account::Tax, tax.negated()),
+    ];
+    Ok(entries.into_iter().filter(|(_, amount)| !amount.is_zero()).collect())
 }
 
-fn allocated(settled: &InvoiceSettled) -> Posting {
-    Posting {
-        debit: Account::Clearing(settled.payment.provider.clone()),
-        credit: Account::Receivable(settled.client.id),
-        amount: settled.allocated,
-        description: format!("Payment {} of invoice {}", settled.payment.transaction_id, settled.invoice.number),
-    }
+fn voided(changed: &InvoiceChanged) -> Result<Entries, MoneyError> {
+    Ok(issued(changed)?.into_iter().map(|(account, amount)| (account, amount.negated())).collect())
 }
 
-fn credited(surplus: &SurplusRecorded) -> Posting {
-    Posting {
-        debit: Account::Clearing(surplus.payment.provider.clone()),
-        credit: surplus_account(surplus.client.as_ref()),
-        amount: surplus.amount,
-        description: format!("Surplus of payment {}: {}", surplus.payment.transaction_id, surplus.reason),
-    }
+fn allocated(settled: &InvoiceSettled) -> (Entries, String) {
+    let clearing = Account::Clearing(settled.payment.provider.clone());
+    let entries = moved(clearing, Account::Receivable(settled.client.id), settled.allocated);
+    (entries, format!("Payment {} of invoice {}", settled.payment.transaction_id, settled.invoice.number))
 }
 
-fn released(reopened: &InvoiceReopened) -> Posting {
-    let (payment, reason) = (&reopened.payment, reopened.reason);
-    Posting {
-        debit: Account::Receivable(reopened.client.id),
-        credit: Account::Clearing(payment.provider.clone()),
-        amount: reopened.released,
-        description: format!(
-            "Payment {} taken back from invoice {}: {reason}",
-            payment.transaction_id, reopened.invoice.number
-        ),
-    }
+fn credited(surplus: &SurplusRecorded) -> (Entries, String) {
+    let clearing = Account::Clearing(surplus.payment.provider.clone());
+    let entries = moved(clearing, surplus_account(surplus.client.as_ref()), surplus.amount);
+    (entries, format!("Surplus of payment {}: {}", surplus.payment.transaction_id, surplus.reason))
 }
 
-fn debited(reduced: &SurplusReduced) -> Posting {
-    Posting {
-        debit: surplus_account(reduced.client.as_ref()),
-        credit: Account::Clearing(reduced.payment.provider.clone()),
-        amount: reduced.amount,
-        description: format!("Surplus of payment {} reduced: {}", reduced.payment.transaction_id, reduced.reason),
-    }
+fn released(reopened: &InvoiceReopened) -> (Entries, String) {
+    let InvoiceReopened { payment, invoice, reason, .. } = reopened;
+    let clearing = Account::Clearing(payment.provider.clone());
+    let entries = moved(Account::Receivable(reopened.client.id), clearing, reopened.released);
+    (entries, format!("Payment {} taken back from invoice {}: {reason}", payment.transaction_id, invoice.number))
+}
+
+fn debited(reduced: &SurplusReduced) -> (Entries, String) {
+    let clearing = Account::Clearing(reduced.payment.provider.clone());
+    let entries = moved(surplus_account(reduced.client.as_ref()), clearing, reduced.amount);
+    (entries, format!("Surplus of payment {} reduced: {}", reduced.payment.transaction_id, reduced.reason))
+}
+
+fn adjustment(
+    adjusted: &PaymentAdjusted,
+    debit: fn(crate::id::Provider) -> Account,
+    credit: fn(crate::id::Provider) -> Account,
+    what: &str,
+) -> (Entries, String) {
+    let provider = || adjusted.payment.provider.clone();
+    let entries = moved(debit(provider()), credit(provider()), adjusted.amount);
+    (entries, format!("{} of payment {} {what}", adjusted.amount, adjusted.payment.transaction_id))
 }
 
 fn surplus_account(client: Option<&ClientDetails>) -> Account {

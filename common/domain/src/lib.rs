@@ -28,4 +28,5 @@ pub mod question;
 pub mod refund;
 pub mod returned;
 pub mod settlement;
+pub mod tax;
 pub mod upload;

@@ -1,10 +1,13 @@
 //! Exact amounts of money: a decimal and its ISO 4217 currency.
 
+mod currency;
+
 use std::fmt;
-use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+pub use currency::Currency;
 
 /// The largest amount taken in one request or line, in major units of any currency: far above a B2B invoice, far
 /// below what `numeric(20, 4)` holds, so that sums of thousands of amounts stay exact.
@@ -46,59 +49,6 @@ pub enum MoneyError {
     Overflow,
 }
 
-/// A currency with a defined minor unit (ISO 4217, list one).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Currency(iso_currency::Currency);
-
-impl Currency {
-    /// Decimals of the minor unit: 0 for JPY, 2 for EUR, 3 for KWD.
-    #[must_use]
-    pub fn minor_digits(self) -> u32 {
-        self.0.exponent().map_or(0, u32::from)
-    }
-
-    /// The three-letter code.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        self.0.code()
-    }
-}
-
-impl FromStr for Currency {
-    type Err = MoneyError;
-
-    fn from_str(code: &str) -> Result<Self, Self::Err> {
-        iso_currency::Currency::from_code(code)
-            .filter(|currency| currency.exponent().is_some())
-            .map(Self)
-            .ok_or_else(|| MoneyError::UnknownCurrency(code.chars().take(10).collect()))
-    }
-}
-
-impl fmt::Display for Currency {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.code())
-    }
-}
-
-impl fmt::Debug for Currency {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.code())
-    }
-}
-
-impl PartialOrd for Currency {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Currency {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.code().cmp(other.code())
-    }
-}
-
 /// An amount in one currency, kept with exactly the currency's decimals. May be negative or zero.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "MoneyText", try_from = "MoneyText")]
@@ -121,12 +71,21 @@ impl Money {
     /// # Errors
     /// [`MoneyError::TooManyDecimals`] if digits would be lost, [`MoneyError::TooLarge`] beyond [`AMOUNT_MAX`].
     pub fn new(amount: Decimal, currency: Currency) -> Result<Self, MoneyError> {
+        let money = Self::sum(amount, currency)?;
+        if amount.abs() > AMOUNT_MAX {
+            return Err(MoneyError::TooLarge(amount.to_string()));
+        }
+        Ok(money)
+    }
+
+    /// A sum of amounts, which may be more than one amount may be.
+    ///
+    /// # Errors
+    /// [`MoneyError::TooManyDecimals`] if digits would be lost.
+    pub fn sum(amount: Decimal, currency: Currency) -> Result<Self, MoneyError> {
         let minor_digits = currency.minor_digits();
         if amount.normalize().scale() > minor_digits {
             return Err(MoneyError::TooManyDecimals { value: amount.to_string(), currency, minor_digits });
-        }
-        if amount.abs() > AMOUNT_MAX {
-            return Err(MoneyError::TooLarge(amount.to_string()));
         }
         Ok(Self::exact(amount, currency))
     }

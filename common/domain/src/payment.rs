@@ -71,6 +71,8 @@ pub struct PaymentState {
     pub proven_as: Option<TransactionId>,
     /// What went back by refunds, reversals and lost disputes, in the currency of what was captured.
     pub returned: Option<Money>,
+    /// What of it went back by refunds.
+    pub refunded: Option<Money>,
     /// The invoices that the money is for, in the order in which they are to be paid; empty unless the evidence agrees.
     pub invoices: Vec<InvoiceId>,
     /// Sources disagree: about the amount (of one rank the lower counts), the currency, or the invoices.
@@ -109,7 +111,8 @@ impl PaymentState {
         let amount = captured.map(|captured| captured.amount);
         let (refunds, disputes, reversals) = (refunds(&ordered), disputes(&ordered), reversals(&ordered));
         let currency = amount.map(Money::currency);
-        let returned = currency.map(|currency| returned(&ordered, &refunds, &disputes, currency)).transpose()?;
+        let gone = currency.map(|currency| Gone::of(&ordered, &refunds, &disputes, currency)).transpose()?;
+        let (returned, refunded) = (gone.map(|gone| gone.in_all), gone.map(|gone| gone.by_refunds));
         let is_foreign = |fact: &&Fact| {
             fact.kind.rank() != Some(Rank::Claimed) && currency.is_some_and(|known| fact.amount.currency() != known)
         };
@@ -129,7 +132,18 @@ impl PaymentState {
             disputes,
             reversals,
             returned,
+            refunded,
         })
+    }
+
+    /// What the provider holds back while disputes are open, in the currency of what was captured.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] if the sum cannot be kept.
+    pub fn withheld(&self) -> Result<Option<Money>, MoneyError> {
+        let Some(currency) = self.captured.map(Money::currency) else { return Ok(None) };
+        let open = self.disputes.iter().filter(|dispute| dispute.is_open() && dispute.amount.currency() == currency);
+        open.map(|dispute| dispute.amount).try_fold(Money::zero(currency), Money::checked_add).map(Some)
     }
 
     /// What is left of the money that came in; below zero when more went back than came. None while nothing is proven.
@@ -241,40 +255,47 @@ fn agreed_amount<'a>(facts: impl Iterator<Item = &'a Fact>) -> Result<Option<Cap
     Ok(agreed.map(|amount| Captured { amount, contradictory }))
 }
 
-/// What went back, in the currency of the payment. Refunds that we asked for are known by our own ids, whoever tells of
-/// them, and add up. Of everything else of one kind, the larger of the witnesses' sums counts, as money that is gone is
-/// not to be spent.
-fn returned(
-    ordered: &[&Fact],
-    refunds: &[Refund],
-    disputes: &[Dispute],
-    currency: Currency,
-) -> Result<Money, MoneyError> {
-    let is_gone = |fact: &&&Fact| match fact.kind {
-        _ if fact.amount.currency() != currency => false,
-        FactKind::Reversal => true,
-        FactKind::Refund => refunds.iter().any(|refund| refund.movement == fact.movement && !refund.failed),
-        FactKind::DisputeLost => disputes.iter().any(|of| of.movement == fact.movement && of.is_lost()),
-        _ => false,
-    };
-    let witness = |fact: &Fact| fact.movement.parse::<RefundId>().is_err().then(|| fact.witness());
-    let mut movements: BTreeMap<(FactKind, Option<Witness>, &str), Money> = BTreeMap::new();
-    for fact in ordered.iter().filter(is_gone) {
-        let known = movements.entry((fact.kind, witness(fact), &fact.movement)).or_insert(fact.amount.into());
-        *known = known.larger(fact.amount.into())?;
+/// What went back, in the currency of the payment.
+#[derive(Clone, Copy)]
+struct Gone {
+    in_all: Money,
+    by_refunds: Money,
+}
+
+impl Gone {
+    /// Refunds that we asked for are known by our own ids, whoever tells of them, and add up. Of everything else of one
+    /// kind, the larger of the witnesses' sums counts, as money that is gone is not to be spent.
+    fn of(ordered: &[&Fact], refunds: &[Refund], disputes: &[Dispute], currency: Currency) -> Result<Self, MoneyError> {
+        let is_gone = |fact: &&&Fact| match fact.kind {
+            _ if fact.amount.currency() != currency => false,
+            FactKind::Reversal => true,
+            FactKind::Refund => refunds.iter().any(|refund| refund.movement == fact.movement && !refund.failed),
+            FactKind::DisputeLost => disputes.iter().any(|of| of.movement == fact.movement && of.is_lost()),
+            _ => false,
+        };
+        let witness = |fact: &Fact| fact.movement.parse::<RefundId>().is_err().then(|| fact.witness());
+        let mut movements: BTreeMap<(FactKind, Option<Witness>, &str), Money> = BTreeMap::new();
+        for fact in ordered.iter().filter(is_gone) {
+            let known = movements.entry((fact.kind, witness(fact), &fact.movement)).or_insert(fact.amount.into());
+            *known = known.larger(fact.amount.into())?;
+        }
+        let mut witnesses: BTreeMap<(FactKind, Option<Witness>), Money> = BTreeMap::new();
+        for ((kind, witness, _), amount) in movements {
+            let sum = witnesses.get(&(kind, witness)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
+            witnesses.insert((kind, witness), sum);
+        }
+        let mut kinds: BTreeMap<(FactKind, bool), Money> = BTreeMap::new();
+        for ((kind, witness), sum) in witnesses {
+            let key = (kind, witness.is_some());
+            let larger = kinds.get(&key).map_or(Ok(sum), |known| known.larger(sum))?;
+            kinds.insert(key, larger);
+        }
+        let sum = |wanted: fn(FactKind) -> bool| {
+            let amounts = kinds.iter().filter(|((kind, _), _)| wanted(*kind)).map(|(_, amount)| *amount);
+            amounts.into_iter().try_fold(Money::zero(currency), Money::checked_add)
+        };
+        Ok(Self { in_all: sum(|_| true)?, by_refunds: sum(|kind| kind == FactKind::Refund)? })
     }
-    let mut witnesses: BTreeMap<(FactKind, Option<Witness>), Money> = BTreeMap::new();
-    for ((kind, witness, _), amount) in movements {
-        let sum = witnesses.get(&(kind, witness)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
-        witnesses.insert((kind, witness), sum);
-    }
-    let mut kinds: BTreeMap<(FactKind, bool), Money> = BTreeMap::new();
-    for ((kind, witness), sum) in witnesses {
-        let key = (kind, witness.is_some());
-        let larger = kinds.get(&key).map_or(Ok(sum), |known| known.larger(sum))?;
-        kinds.insert(key, larger);
-    }
-    kinds.into_values().try_fold(Money::zero(currency), Money::checked_add)
 }
 
 /// Whether proofs of the highest rank name different invoices: two payments may bear one name.

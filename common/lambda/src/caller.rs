@@ -46,6 +46,10 @@ pub enum Permission {
     ReadCases,
     /// Decide it, and merge payments.
     DecideCases,
+    /// Read the books.
+    ReadBooks,
+    /// Take back what is booked.
+    CorrectBooks,
 }
 
 /// How far a permission reaches.
@@ -70,7 +74,7 @@ impl Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::WriteInvoices,
         Self::Read,
         Self::ClaimPayments,
@@ -80,6 +84,8 @@ impl Permission {
         Self::RefundPayments,
         Self::ReadCases,
         Self::DecideCases,
+        Self::ReadBooks,
+        Self::CorrectBooks,
     ];
 
     /// The scope of a machine client that has it, as tokens name it.
@@ -101,6 +107,8 @@ impl Permission {
             Self::RefundPayments => "Give money back",
             Self::ReadCases => "See what there is to decide about payments",
             Self::DecideCases => "Decide it, and merge payments",
+            Self::ReadBooks => "Read the books",
+            Self::CorrectBooks => "Take back what is booked",
         }
     }
 
@@ -132,16 +140,20 @@ impl Permission {
             Self::RefundPayments => "payments:refund",
             Self::ReadCases => "cases:read",
             Self::DecideCases => "cases:decide",
+            Self::ReadBooks => "ledger:read",
+            Self::CorrectBooks => "ledger:correct",
         }
     }
 
     /// The groups that give it to people, with everything in reach.
     const fn groups(self) -> &'static [&'static str] {
         match self {
-            Self::WriteInvoices | Self::UploadStatements | Self::RefundPayments | Self::DecideCases => {
-                &["finance", "admin"]
-            }
-            Self::Read | Self::ReadCases => &["finance", "admin", "oncall"],
+            Self::WriteInvoices
+            | Self::UploadStatements
+            | Self::RefundPayments
+            | Self::DecideCases
+            | Self::CorrectBooks => &["finance", "admin"],
+            Self::Read | Self::ReadCases | Self::ReadBooks => &["finance", "admin", "oncall"],
             Self::ClaimPayments | Self::UploadConfirmations => &["finance", "admin"],
             // Staff approval is a command of its own, with a second person; nobody confirms by hand here.
             Self::ConfirmPayments => &[],

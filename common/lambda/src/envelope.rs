@@ -57,6 +57,10 @@ impl Payload for InvoiceEvent {
         "payment.duplicate_recorded",
         "payment.contradiction_found",
         "payment.refund_refused",
+        "payment.refunded",
+        "payment.refund_failed",
+        "payment.disputed",
+        "payment.dispute_closed",
         "receipt.issued",
     ];
     const VERSION: u32 = EVENT_VERSION;

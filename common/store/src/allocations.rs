@@ -1,5 +1,6 @@
 //! `payments.allocations`: which money went to which invoice. Only ever added to: money taken back is a negative row.
 
+use chrono::{DateTime, Utc};
 use quittance_domain::id::{AllocationId, InvoiceId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_domain::settlement::Allocation;
@@ -26,11 +27,15 @@ pub struct NewAllocation {
     pub by_staff: bool,
 }
 
-/// Adds allocations.
+/// Adds allocations that were decided about at one time.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, allocations: &[NewAllocation]) -> Result<(), StoreError> {
+pub async fn insert(
+    transaction: &mut Transaction,
+    allocations: &[NewAllocation],
+    decided_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
     if allocations.is_empty() {
         return Ok(());
     }
@@ -42,14 +47,15 @@ pub async fn insert(transaction: &mut Transaction, allocations: &[NewAllocation]
         allocations.iter().map(|allocation| allocation.amount.currency().to_string()).collect();
     let by_staff: Vec<bool> = allocations.iter().map(|allocation| allocation.by_staff).collect();
     sqlx::query!(
-        "insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::boolean[])",
+        "insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff, decided_at)
+         select *, $7 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::boolean[])",
         &ids,
         &payments,
         &invoices,
         &amounts,
         &currencies,
         &by_staff,
+        decided_at,
     )
     .execute(&mut **transaction)
     .await?;

@@ -1,5 +1,6 @@
 //! `payments.credits`: money of payments that pays no invoice. Only ever added to: what leaves is a negative row.
 
+use chrono::{DateTime, Utc};
 use quittance_domain::id::{ClientId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_domain::settlement::Credit;
@@ -26,11 +27,15 @@ pub struct NewCredit {
     pub reason: &'static str,
 }
 
-/// Adds credits.
+/// Adds credits that were decided about at one time.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, credits: &[NewCredit]) -> Result<(), StoreError> {
+pub async fn insert(
+    transaction: &mut Transaction,
+    credits: &[NewCredit],
+    decided_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
     if credits.is_empty() {
         return Ok(());
     }
@@ -41,14 +46,15 @@ pub async fn insert(transaction: &mut Transaction, credits: &[NewCredit]) -> Res
     let currencies: Vec<String> = credits.iter().map(|credit| credit.amount.currency().to_string()).collect();
     let reasons: Vec<String> = credits.iter().map(|credit| credit.reason.to_owned()).collect();
     sqlx::query!(
-        "insert into payments.credits (id, payment_id, client_id, amount, currency, reason)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::text[])",
+        "insert into payments.credits (id, payment_id, client_id, amount, currency, reason, decided_at)
+         select *, $7 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::text[])",
         &ids,
         &payments,
         &clients as &[Option<Uuid>],
         &amounts,
         &currencies,
         &reasons,
+        decided_at,
     )
     .execute(&mut **transaction)
     .await?;

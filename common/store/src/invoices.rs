@@ -6,6 +6,7 @@ use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::Money;
 use quittance_domain::party::ClientDetails;
+use quittance_domain::tax::TaxPercent;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -21,8 +22,10 @@ pub struct InvoiceLine {
     pub description: String,
     /// How many.
     pub quantity: u32,
-    /// Price of one.
+    /// Price of one, without tax.
     pub unit_amount: Money,
+    /// The tax on it.
+    pub tax_percent: TaxPercent,
 }
 
 /// An invoice with what documents and events print of it.
@@ -30,6 +33,8 @@ pub struct InvoiceLine {
 pub struct InvoiceRecord {
     /// What settlement needs.
     pub invoice: Invoice,
+    /// The tax within its total.
+    pub tax: Money,
     /// The number, once issued.
     pub number: Option<String>,
     /// Date of issue, once issued.
@@ -48,6 +53,7 @@ impl InvoiceRecord {
             id: invoice.id(),
             number: self.number.clone()?,
             total: invoice.total(),
+            tax: (!self.tax.is_zero()).then_some(self.tax),
             paid: invoice.paid(),
             status: invoice.status(),
             version: invoice.version(),
@@ -63,6 +69,7 @@ struct Row {
     number: Option<String>,
     currency: String,
     total: Decimal,
+    tax: Decimal,
     paid_amount: Decimal,
     status: String,
     version: i64,
@@ -88,6 +95,7 @@ impl TryFrom<Row> for InvoiceRecord {
                 row.version,
             )
             .map_err(|error| StoreError::corrupt(TABLE, format!("{}: {error}", row.id)))?,
+            tax: money(TABLE, row.tax, &row.currency)?,
             number: row.number,
             issued_on: row.issued_on,
             due_on: row.due_on,
@@ -113,7 +121,7 @@ pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Ve
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
-        "select invoices.id, client_id, number, currency, total, paid_amount, status, version, issued_on, due_on,
+        "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
              name, email, address, tax_id
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = any($1) order by invoices.id for no key update of invoices",
@@ -134,7 +142,7 @@ pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Ve
 pub async fn lock_document(transaction: &mut Transaction, id: InvoiceId) -> Result<Option<InvoiceRecord>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select invoices.id, client_id, number, currency, total, paid_amount, status, version, issued_on, due_on,
+        "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
              name, email, address, tax_id
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = $1 for update of invoices",
@@ -156,7 +164,7 @@ pub async fn find(
 ) -> Result<Option<InvoiceRecord>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select invoices.id, client_id, number, currency, total, paid_amount, status, version, issued_on, due_on,
+        "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
              name, email, address, tax_id
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = $1 and ($2::uuid is null or client_id = $2)",
@@ -250,15 +258,17 @@ pub async fn update_paid(transaction: &mut Transaction, invoices: &[&Invoice]) -
 pub async fn insert_draft(
     transaction: &mut Transaction,
     invoice: &Invoice,
+    tax: Money,
     due_on: NaiveDate,
     lines: &[InvoiceLine],
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into billing.invoices (id, client_id, currency, total, due_on) values ($1, $2, $3, $4, $5)",
+        "insert into billing.invoices (id, client_id, currency, total, tax, due_on) values ($1, $2, $3, $4, $5, $6)",
         invoice.id().as_uuid(),
         invoice.client_id().as_uuid(),
         invoice.total().currency().code(),
         invoice.total().amount(),
+        tax.amount(),
         due_on,
     )
     .execute(&mut **transaction)
@@ -269,15 +279,17 @@ pub async fn insert_draft(
         .map(|line| i32::try_from(line.quantity).map_err(|error| StoreError::corrupt("billing.invoice_lines", error)))
         .collect::<Result<_, _>>()?;
     let amounts: Vec<Decimal> = lines.iter().map(|line| line.unit_amount.amount()).collect();
+    let percents: Vec<Decimal> = lines.iter().map(|line| line.tax_percent.value()).collect();
     sqlx::query!(
-        "insert into billing.invoice_lines (invoice_id, position, description, quantity, unit_amount)
-         select $1, position, description, quantity, unit_amount
-         from unnest($2::text[], $3::integer[], $4::numeric[]) with ordinality
-             as line (description, quantity, unit_amount, position)",
+        "insert into billing.invoice_lines (invoice_id, position, description, quantity, unit_amount, tax_percent)
+         select $1, position, description, quantity, unit_amount, tax_percent
+         from unnest($2::text[], $3::integer[], $4::numeric[], $5::numeric[]) with ordinality
+             as line (description, quantity, unit_amount, tax_percent, position)",
         invoice.id().as_uuid(),
         &descriptions,
         &quantities,
         &amounts,
+        &percents,
     )
     .execute(&mut **transaction)
     .await?;
@@ -324,14 +336,17 @@ pub async fn update_document(transaction: &mut Transaction, record: &InvoiceReco
 /// [`StoreError`] if the database fails or holds an amount that the currency cannot have.
 pub async fn lines(database: &Database, invoice: &Invoice) -> Result<Vec<InvoiceLine>, StoreError> {
     let rows = sqlx::query!(
-        "select description, quantity, unit_amount from billing.invoice_lines where invoice_id = $1 order by position",
+        "select description, quantity, unit_amount, tax_percent from billing.invoice_lines
+         where invoice_id = $1 order by position",
         invoice.id().as_uuid(),
     )
     .fetch_all(database.pool().await?)
     .await?;
     rows.into_iter()
         .map(|row| {
+            let percent = row.tax_percent.try_into();
             Ok(InvoiceLine {
+                tax_percent: percent.map_err(|error| StoreError::corrupt("billing.invoice_lines", error))?,
                 description: row.description,
                 quantity: u32::try_from(row.quantity)
                     .map_err(|error| StoreError::corrupt("billing.invoice_lines", error))?,

@@ -8,6 +8,7 @@ pub mod allocations;
 pub mod approvals;
 pub mod audit;
 pub mod bank_movements;
+pub mod books;
 pub mod cases;
 pub mod charges;
 pub mod clients;

@@ -12,7 +12,8 @@ use quittance_domain::creditor_reference::CreditorReference;
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
-use quittance_domain::money::{Currency, Money, PositiveMoney};
+use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
+use quittance_domain::tax::tax;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::examples;
@@ -20,7 +21,7 @@ use quittance_lambda::openapi::names::currency;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
 use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
 use quittance_lambda::openapi::schema::{
-    Members, Shape, count, day, flag, list_of, number, object, one_of, refer, refer_as, some_of, text, words,
+    Members, Shape, count, day, flag, list_of, matching, number, object, one_of, refer, refer_as, some_of, text, words,
 };
 use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_lambda::{described, parameters};
@@ -41,6 +42,9 @@ const QUANTITY_MAX: u32 = 1_000_000;
 /// The longest text of one line, in characters.
 const DESCRIPTION_LENGTH_MAX: usize = 200;
 
+/// A percentage from 0 to 100.
+const TAX_PERCENT: &str = r"^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?)$";
+
 parameters! {
     /// The invoice in a path.
     pub(crate) InvoicePath => [in_path("id", refer("InvoiceId"), "The invoice.")]
@@ -50,7 +54,8 @@ fn line_shape(members: Members, amount: &str) -> Members {
     members
         .with("description", text(1, DESCRIPTION_LENGTH_MAX, "What is sold."))
         .with("quantity", count(1, QUANTITY_MAX.into(), "How many."))
-        .with("unit_amount", refer_as(amount, "The price of one, in the invoice's currency."))
+        .with("unit_amount", refer_as(amount, "The price of one without tax, in the invoice's currency."))
+        .optional("tax_percent", matching(TAX_PERCENT, "The tax on it; none is 0.").examples(["19"]))
 }
 
 fn line_example() -> Value {
@@ -59,7 +64,10 @@ fn line_example() -> Value {
 
 described! {
     /// The body of `POST /v1/invoices`.
-    pub(crate) NewInvoice => object("A draft. Its total is the exact sum of its lines, at most 99999999999.")
+    pub(crate) NewInvoice => object(
+        "A draft. Its total is the exact sum of its lines and of the tax on them, at most 99999999999. Tax is added up and \
+         rounded half up for each rate (EN 16931-1).",
+    )
         .with("client_id", refer("ClientId"))
         .with("currency", currency())
         .with("due_on", day("Date by which it is to be paid, in the years from 1970 to 2199."))
@@ -80,6 +88,7 @@ fn shape(lines: Option<Shape>) -> Members {
         )
         .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Where it stands."))
         .with("total", refer_as("Money", "What is owed in all."))
+        .with("tax", refer_as("Money", "The tax within it."))
         .with("paid", refer_as("Money", "What has been paid of it."))
         .with("version", number("Grows with each change."))
         .with_or_null("issued_on", day("Date of issue; null for a draft."))
@@ -94,7 +103,7 @@ fn shape(lines: Option<Shape>) -> Members {
 fn example() -> Value {
     json!({
         "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "payment_reference": "RF15INV2026000042", "status": "open",
-        "total": examples::money(), "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
+        "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"}, "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
         "issued_on": "2026-11-01", "due_on": "2026-12-01", "overdue": false,
     })
 }
@@ -113,6 +122,7 @@ described! {
 struct Draft {
     client_id: ClientId,
     total: PositiveMoney,
+    tax: Money,
     due_on: NaiveDate,
     lines: Vec<InvoiceLine>,
 }
@@ -143,9 +153,11 @@ pub(crate) async fn create(
         return Err(Problem::not_found("client", draft.client_id));
     }
     let invoice = Invoice::draft(InvoiceId::from_uuid(Uuid::now_v7()), draft.client_id, draft.total);
-    invoices::insert_draft(&mut work.transaction, &invoice, draft.due_on, &draft.lines).await.map_err(unavailable)?;
+    invoices::insert_draft(&mut work.transaction, &invoice, draft.tax, draft.due_on, &draft.lines)
+        .await
+        .map_err(unavailable)?;
     work.audit("invoice.created", invoice.id().to_string(), Value::Null, state(&invoice)).await?;
-    let body = shown(&invoice, None, None, draft.due_on, &draft.lines);
+    let body = shown(&invoice, draft.tax, (None, None), draft.due_on, &draft.lines);
     work.commit(StatusCode::CREATED, &body).await?;
     Ok(answer(StatusCode::CREATED, body))
 }
@@ -226,7 +238,7 @@ pub(crate) async fn read(
     let found = invoices::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
     let record = found.ok_or_else(|| Problem::not_found("invoice", id))?;
     let lines = invoices::lines(&billing.database, &record.invoice).await.map_err(unavailable)?;
-    Ok(Json(shown(&record.invoice, record.number.as_deref(), record.issued_on, record.due_on, &lines)))
+    Ok(Json(shown_record(&record, &lines)))
 }
 
 async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Result<InvoiceRecord, Problem> {
@@ -247,7 +259,7 @@ async fn conclude(
     if let Some(invoice) = record.summary(&record.invoice) {
         work.tell(event(InvoiceChanged { invoice, client: record.client.clone() })).await?;
     }
-    let body = shown(&record.invoice, record.number.as_deref(), record.issued_on, record.due_on, &[]);
+    let body = shown_record(&record, &[]);
     work.commit(StatusCode::OK, &body).await?;
     Ok(answer(StatusCode::OK, body))
 }
@@ -258,10 +270,15 @@ fn state(invoice: &Invoice) -> Value {
     })
 }
 
+fn shown_record(record: &InvoiceRecord, lines: &[InvoiceLine]) -> Value {
+    let issue = (record.number.as_deref(), record.issued_on);
+    shown(&record.invoice, record.tax, issue, record.due_on, lines)
+}
+
 fn shown(
     invoice: &Invoice,
-    number: Option<&str>,
-    issued_on: Option<NaiveDate>,
+    tax: Money,
+    (number, issued_on): (Option<&str>, Option<NaiveDate>),
     due_on: NaiveDate,
     lines: &[InvoiceLine],
 ) -> Value {
@@ -269,15 +286,17 @@ fn shown(
         "id": invoice.id(), "client_id": invoice.client_id(), "number": number,
         "payment_reference": number.and_then(CreditorReference::of_number).map(|reference| reference.to_string()),
         "status": invoice.status(),
-        "total": invoice.total(), "paid": invoice.paid(), "version": invoice.version(),
+        "total": invoice.total(), "tax": tax, "paid": invoice.paid(), "version": invoice.version(),
         "issued_on": issued_on, "due_on": due_on, "overdue": invoice.is_overdue(due_on, Utc::now().date_naive()),
     });
     if let (false, Some(members)) = (lines.is_empty(), shown.as_object_mut()) {
-        let lines: Vec<Value> = lines
-            .iter()
-            .map(|line| json!({"description": line.description, "quantity": line.quantity, "unit_amount": line.unit_amount}))
-            .collect();
-        members.insert("lines".to_owned(), Value::Array(lines));
+        let line = |line: &InvoiceLine| {
+            json!({
+                "description": line.description, "quantity": line.quantity, "unit_amount": line.unit_amount,
+                "tax_percent": line.tax_percent.to_string(),
+            })
+        };
+        members.insert("lines".to_owned(), Value::Array(lines.iter().map(line).collect()));
     }
     shown
 }
@@ -293,25 +312,28 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
         // A member that is None has left a problem behind, and `finish` has refused.
         return Err(Problem::invalid(Vec::new()));
     };
-    let total = total(currency, &lines)
-        .map_err(|detail| Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail }]))?;
-    Ok(Draft { client_id, total, due_on, lines })
+    let (total, tax) = total_and_tax(currency, &lines).map_err(|error| {
+        Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail: error.to_string() }])
+    })?;
+    Ok(Draft { client_id, total, tax, due_on, lines })
 }
 
 fn line(fields: &mut Fields) -> Option<InvoiceLine> {
     let description = fields.text("description", 1, DESCRIPTION_LENGTH_MAX);
     let quantity = fields.count("quantity", QUANTITY_MAX);
     let unit_amount = fields.money("unit_amount");
-    Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount?.into() })
+    let tax_percent = fields.optional("tax_percent").unwrap_or_default();
+    Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount?.into(), tax_percent })
 }
 
-fn total(currency: Currency, lines: &[InvoiceLine]) -> Result<PositiveMoney, String> {
-    let mut total = Money::zero(currency);
+fn total_and_tax(currency: Currency, lines: &[InvoiceLine]) -> Result<(PositiveMoney, Money), MoneyError> {
+    let mut net = Vec::with_capacity(lines.len());
     for line in lines {
-        let amount = line.unit_amount.checked_mul(line.quantity);
-        total = amount.and_then(|amount| total.checked_add(amount)).map_err(|error| error.to_string())?;
+        net.push((line.unit_amount.checked_mul(line.quantity)?, line.tax_percent));
     }
-    Money::new(total.amount(), currency).and_then(Money::positive).map_err(|error| error.to_string())
+    let tax = tax(currency, net.iter().copied())?;
+    let total = net.into_iter().try_fold(tax, |sum, (amount, _)| sum.checked_add(amount))?;
+    Ok((Money::new(total.amount(), currency)?.positive()?, tax))
 }
 
 #[cfg(test)]
@@ -330,6 +352,20 @@ mod tests {
         let lines = r#"[{"description":"a","quantity":3,"unit_amount":{"value":"0.10","currency":"EUR"}},
                         {"description":"b","quantity":1,"unit_amount":{"value":"99.70","currency":"EUR"}}]"#;
         assert_eq!(*draft(lines).unwrap().total, Money::parse("100.00", "EUR").unwrap());
+    }
+
+    #[test]
+    fn tax_is_part_of_the_total_and_a_rate_that_is_none_is_refused() {
+        let line = |percent: &str| {
+            format!(
+                r#"[{{"description":"a","quantity":2,"unit_amount":{{"value":"50.00","currency":"EUR"}},"tax_percent":{percent}}}]"#
+            )
+        };
+        let taxed = draft(&line(r#""19""#)).unwrap();
+        assert_eq!((taxed.total.to_string(), taxed.tax.to_string()), ("119.00 EUR".to_owned(), "19.00 EUR".to_owned()));
+        for percent in [r#""101""#, r#""-1""#, "19", r#""1.234""#] {
+            assert!(draft(&line(percent)).is_err(), "{percent}");
+        }
     }
 
     #[test]

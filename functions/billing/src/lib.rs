@@ -4,6 +4,7 @@
 //! In: HTTP. Out: rows, audit records and outbox rows in one transaction, then events on `InvoiceEventsTopic`;
 //! presigned URLs for uploads. May fail: the database (503). Who retries: the caller.
 
+mod books;
 mod cases;
 pub mod clients;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod docs;
 pub mod invoices;
 mod page;
 pub mod payments;
+mod statement;
 mod timeline;
 mod unanswered;
 pub mod uploads;
@@ -66,7 +68,7 @@ pub fn description() -> OpenApi {
 }
 
 fn routes() -> OpenApiRouter<Arc<Billing>> {
-    use Permission::{Read, ReadCases, UploadConfirmations, UploadStatements, WriteInvoices};
+    use Permission::{CorrectBooks, Read, ReadBooks, ReadCases, UploadConfirmations, UploadStatements, WriteInvoices};
     OpenApiRouter::with_openapi(openapi::document())
         .routes(open(routes!(docs::describe)))
         .routes(open(routes!(docs::page)))
@@ -83,6 +85,13 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(asks(&[Read], routes!(payments::read)))
         .routes(asks(&[UploadConfirmations, UploadStatements], routes!(uploads::start)))
         .routes(asks(&[Read], routes!(uploads::read)))
+        .routes(asks(&[Read], routes!(statement::read)))
+        .routes(asks(&[ReadBooks], routes!(books::trial_balance)))
+        .routes(asks(&[ReadBooks], routes!(books::transactions)))
+        .routes(asks(&[CorrectBooks], routes!(books::reverse)))
+        .routes(asks(&[ReadBooks], routes!(books::ageing)))
+        .routes(asks(&[ReadBooks], routes!(books::reconciliation)))
+        .routes(asks(&[ReadBooks], routes!(books::journal)))
 }
 
 /// The database failed: logged here, told to the caller without details.

@@ -11,7 +11,7 @@ use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_store::{Database, StoreError};
 
-use crate::post::post;
+use crate::post::{post, roll_up};
 
 /// What the ledger works with.
 #[derive(Debug, Clone)]
@@ -30,7 +30,12 @@ impl Ledger {
     /// # Errors
     /// [`Outage`] while the database is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
-        consume_events(event, &self.dead_letters, async |_: &Record, event| self.process(event).await).await
+        let answer =
+            consume_events(event, &self.dead_letters, async |_: &Record, event| self.process(event).await).await;
+        if answer.is_ok() {
+            roll_up(&self.database, Utc::now()).await;
+        }
+        answer
     }
 
     async fn process(&self, event: CloudEvent<InvoiceEvent>) -> Result<Verdict, BatchError> {

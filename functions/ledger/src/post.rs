@@ -1,20 +1,41 @@
 //! One event, one ledger transaction.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::ledger::posting;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_store::{Database, StoreError, ledger};
 use uuid::Uuid;
 
+/// So long after the last sums, new ones are made.
+const ROLLUP_INTERVAL: TimeDelta = TimeDelta::hours(1);
+
 /// Posts what the event says, unless it has been posted. Says whether entries were added.
 ///
 /// # Errors
 /// [`StoreError`]; nothing has changed then.
 pub async fn post(database: &Database, event: &CloudEvent<InvoiceEvent>) -> Result<bool, StoreError> {
-    let Some(posting) = posting(&event.payload) else { return Ok(false) };
+    let posting = posting(&event.payload).map_err(|error| StoreError::corrupt("ledger.entries", error))?;
+    let Some(posting) = posting else { return Ok(false) };
     let mut transaction = database.begin().await?;
     let id = Uuid::now_v7();
     let is_new = ledger::post(&mut transaction, id, &event.id.to_string(), event.time, &posting).await?;
     transaction.commit().await?;
     Ok(is_new)
+}
+
+/// Sums up what was recorded since the last time, once in so long, so that balances need not read every entry. Never
+/// fails a posting: what is not summed up now is with the next.
+pub async fn roll_up(database: &Database, now: DateTime<Utc>) {
+    let rolled_up = async {
+        let mut transaction = database.begin().await?;
+        let is_new = ledger::roll_up(&mut transaction, now - ROLLUP_INTERVAL, now).await?;
+        transaction.commit().await?;
+        Ok::<_, StoreError>(is_new)
+    };
+    match rolled_up.await {
+        Ok(true) => tracing::info!("entries summed up"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(error = %error, "entries not summed up; the next batch tries again"),
+    }
 }

@@ -166,7 +166,8 @@ impl Changes {
         };
         let movements = movements.map_err(|error| dossier.corrupt(error))?;
         dossier.payment.invoices.clone_from(&state.invoices);
-        let is_contradiction = state.contradictory && (cause.is_proof || !dossier.was_contradictory);
+        let is_contradiction = state.contradictory
+            && (cause.is_proof || !dossier.before.as_ref().is_some_and(|before| before.contradictory));
         let outcome = settlement::outcome(&movements, cause.is_proof, is_contradiction);
         let Some(dossier) = ground.dossiers.get(&id) else { return Ok(outcome) };
         self.note(ground, dossier, &movements, &telling)?;
@@ -178,6 +179,7 @@ impl Changes {
         if is_contradiction {
             self.open_case(dossier, CaseKind::Contradiction, state.captured, records::contradiction(&state));
         }
+        self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), Some(&state))?);
         self.told.events.extend(telling.outcome(ground, outcome)?);
         let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
         self.update(PaymentUpdate {
@@ -192,7 +194,7 @@ impl Changes {
         self.audit.push(records::settled(dossier, &state, &telling, outcome, before, &movements));
         if let Some(dossier) = ground.dossiers.get_mut(&id) {
             dossier.payment.status = state.status;
-            dossier.was_contradictory = state.contradictory;
+            dossier.before = Some(state);
         }
         Ok(outcome)
     }
@@ -254,6 +256,7 @@ impl Changes {
         let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
         let telling = Telling::new(dossier, &state, cause, self.now);
         self.note(ground, dossier, &movements, &telling)?;
+        self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), None)?);
         for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
         }
@@ -347,8 +350,8 @@ impl Changes {
         payments::update(transaction, &known).await?;
         let touched: Vec<&Invoice> = self.touched.iter().filter_map(|id| ground.invoices.get(id)).collect();
         invoices::update_paid(transaction, &touched).await?;
-        allocations::insert(transaction, &self.allocations).await?;
-        credits::insert(transaction, &self.credits).await?;
+        allocations::insert(transaction, &self.allocations, self.now).await?;
+        credits::insert(transaction, &self.credits, self.now).await?;
         for (id, status, refusal) in &self.refunds {
             refunds::update(transaction, *id, *status, refusal.as_deref()).await?;
         }

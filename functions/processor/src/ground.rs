@@ -21,8 +21,8 @@ pub(crate) struct Dossier {
     pub(crate) payment: KnownPayment,
     /// It has no row yet.
     pub(crate) is_new: bool,
-    /// Its sources disagreed before anything new was told.
-    pub(crate) was_contradictory: bool,
+    /// What its facts added up to before anything new was told; none of a new payment.
+    pub(crate) before: Option<PaymentState>,
     pub(crate) facts: Vec<Fact>,
     /// Invoices that it does not pay, whatever its evidence says.
     pub(crate) excluded: BTreeSet<InvoiceId>,
@@ -36,7 +36,7 @@ impl Dossier {
         let is_new = new.contains(&payment.id);
         let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
         let (excluded, holdings) = (BTreeSet::new(), Holdings::default());
-        Self { payment, is_new, was_contradictory: false, facts, excluded, holdings, refunds, cases }
+        Self { payment, is_new, before: None, facts, excluded, holdings, refunds, cases }
     }
 
     /// What the facts add up to, and which invoices staff left it.
@@ -127,7 +127,7 @@ impl Ground {
         }
         for id in ids {
             if let Some(dossier) = self.dossiers.get_mut(id) {
-                dossier.was_contradictory = dossier.state()?.contradictory;
+                dossier.before = Some(dossier.state()?);
             }
         }
         Ok(())

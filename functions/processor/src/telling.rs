@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{GatewayCommand, InitiateRefund};
 use quittance_domain::event::{
-    EventMessage, InvoiceEvent, InvoiceReopened, InvoiceSettled, InvoiceSummary, PaymentNoted, PaymentSummary,
-    RefundRefused, ReleaseReason, SurplusRecorded, SurplusReduced,
+    EventMessage, InvoiceEvent, InvoiceReopened, InvoiceSettled, InvoiceSummary, PaymentAdjusted, PaymentNoted,
+    PaymentSummary, RefundRefused, ReleaseReason, SurplusRecorded, SurplusReduced,
 };
 use quittance_domain::id::{AuditId, ClientId, InvoiceId, TransactionId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
-use quittance_domain::money::Money;
+use quittance_domain::money::{Money, MoneyError};
 use quittance_domain::party::ClientDetails;
 use quittance_domain::payment::PaymentState;
 use quittance_domain::refund::RefundRequest;
@@ -22,6 +22,9 @@ use crate::ground::{Dossier, Ground};
 
 /// The name in the envelopes' `source`.
 pub(crate) const FUNCTION: &str = "processor";
+
+/// Which event tells of an adjustment.
+type Adjustment = fn(PaymentAdjusted) -> InvoiceEvent;
 
 /// What is told of one payment, for one cause.
 pub(crate) struct Telling<'a> {
@@ -106,6 +109,42 @@ impl<'a> Telling<'a> {
             _ => return Ok(None),
         };
         self.message(event).map(Some)
+    }
+
+    /// Events for what the provider moved or holds back, beyond what was told before.
+    pub(crate) fn adjustments(
+        &self,
+        ground: &Ground,
+        before: Option<&PaymentState>,
+        after: Option<&PaymentState>,
+    ) -> Result<Vec<EventMessage>, StoreError> {
+        let Some(payment) = &self.payment else { return Ok(Vec::new()) };
+        let currency = payment.amount.currency();
+        let corrupt =
+            |error| StoreError::Corrupt { table: "payments.facts", reason: format!("{}: {error}", payment.id) };
+        let of = |state: Option<&PaymentState>| -> Result<[Money; 2], MoneyError> {
+            let Some(state) = state else { return Ok([Money::zero(currency); 2]) };
+            let sums = [state.refunded, state.withheld()?];
+            Ok(sums.map(|sum| sum.filter(|sum| sum.currency() == currency).unwrap_or(Money::zero(currency))))
+        };
+        let ([refunded_before, withheld_before], [refunded, withheld]) =
+            (of(before).map_err(corrupt)?, of(after).map_err(corrupt)?);
+        let kinds: [(Money, Money, Adjustment); 4] = [
+            (refunded_before, refunded, InvoiceEvent::Refunded),
+            (refunded, refunded_before, InvoiceEvent::RefundFailed),
+            (withheld_before, withheld, InvoiceEvent::Disputed),
+            (withheld, withheld_before, InvoiceEvent::DisputeClosed),
+        ];
+        let mut told = Vec::new();
+        for (from, to, event) in kinds {
+            let amount = to.checked_sub(from).map_err(corrupt)?;
+            if amount.is_positive() {
+                let (payment, invoice) = (payment.clone(), self.home_summary(ground));
+                let adjusted = PaymentAdjusted { payment, amount, invoice, audit_id: self.audit_id };
+                told.push(self.message(event(adjusted))?);
+            }
+        }
+        Ok(told)
     }
 
     /// The event of a refund that is more than there is.

@@ -15,7 +15,7 @@ use super::schema::{Members, day, list_of, matching, number, object, one_of, ref
 use quittance_domain::event::InvoiceEvent;
 
 /// What each type tells, and what it carries beside the envelope.
-fn all() -> [(&'static str, &'static str, ObjectBuilder); 11] {
+fn all() -> [(&'static str, &'static str, ObjectBuilder); 15] {
     let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("InvoiceSummary"));
     [
         ("invoice.issued", "The invoice got its number and is owed.", changed().open()),
@@ -28,6 +28,10 @@ fn all() -> [(&'static str, &'static str, ObjectBuilder); 11] {
         ("payment.duplicate_recorded", "One more source tells of money that was posted before.", noted().open()),
         ("payment.contradiction_found", "Sources disagree; the lower amount is posted.", noted().open()),
         ("payment.refund_refused", "More was to be refunded than there is.", refund_refused().open()),
+        ("payment.refunded", "Money went back to the payer because we wanted it to.", adjusted()),
+        ("payment.refund_failed", "Money that was told to have gone back did not reach the payer.", adjusted()),
+        ("payment.disputed", "The provider holds money back, because the payer disputes the payment.", adjusted()),
+        ("payment.dispute_closed", "A dispute ended; what was held back is ours, or went back.", adjusted()),
         ("receipt.issued", "A receipt was made.", receipt().open()),
     ]
 }
@@ -84,6 +88,13 @@ fn refund_refused() -> Members {
         .with("refund_id", refer("RefundId"))
         .with("amount", refer_as("Money", "What was asked for."))
         .with("reason", words("Why it is refused, for people."))
+}
+
+fn adjusted() -> ObjectBuilder {
+    told("The payment, and the invoice that it names.")
+        .with("amount", refer_as("Money", "How much more than was told before."))
+        .perhaps("invoice", refer("InvoiceSummary"))
+        .open()
 }
 
 fn receipt() -> Members {

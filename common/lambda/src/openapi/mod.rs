@@ -25,12 +25,13 @@ const ABOUT: &str = "Settles B2B invoices: clients claim that they have paid, ga
     Times are RFC 3339 in UTC; amounts are texts, so that no reader takes them for floats.";
 
 /// What the operations are about.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("clients", "The parties that owe."),
     ("invoices", "Drafts, issued and void invoices, and what happened to them."),
     ("payments", "Claims, confirmations, refunds, and what became of payments."),
     ("cases", "What there is to decide about payments."),
     ("uploads", "Files of payment confirmations and bank statements."),
+    ("ledger", "The books: balances, transactions, statements, and how they compare with invoices and payments."),
     ("webhooks", "What the gateways tell us."),
     ("events", "What we tell the platform."),
     ("description", "This document."),

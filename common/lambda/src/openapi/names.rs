@@ -1,7 +1,7 @@
 //! The shapes of what the domain names: ids, references and amounts, by the rules that the domain parses them by.
 
 use quittance_domain::id::{
-    AuditId, CaseId, ClientId, InvoiceId, PaymentId, Provider, RefundId, TransactionId, UploadId,
+    AuditId, CaseId, ClientId, InvoiceId, LedgerTransactionId, PaymentId, Provider, RefundId, TransactionId, UploadId,
 };
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
@@ -63,7 +63,7 @@ pub fn components() -> Components {
         format!("^[a-z0-9_]{{1,{}}}$", Provider::LENGTH_MAX),
         "Who moved the money: a payment gateway, or `manual` for bank transfers.",
     );
-    let shapes: [(&str, ObjectBuilder); 12] = [
+    let shapes: [(&str, ObjectBuilder); 13] = [
         ("ClientId", id(ClientId::PREFIX, "A client: the party that owes invoices.", examples::CLIENT_ID)),
         ("InvoiceId", id(InvoiceId::PREFIX, "An invoice.", examples::INVOICE_ID)),
         ("PaymentId", id(PaymentId::PREFIX, "A payment, however many names it has.", examples::PAYMENT_ID)),
@@ -71,6 +71,10 @@ pub fn components() -> Components {
         ("RefundId", id(RefundId::PREFIX, "A refund that staff asked for.", examples::REFUND_ID)),
         ("CaseId", id(CaseId::PREFIX, "A case that staff close.", examples::CASE_ID)),
         ("AuditId", id(AuditId::PREFIX, "An audit record.", examples::AUDIT_ID)),
+        (
+            "LedgerTransactionId",
+            id(LedgerTransactionId::PREFIX, "A transaction of the ledger.", examples::LEDGER_TRANSACTION_ID),
+        ),
         ("TransactionId", transaction_id()),
         ("Provider", provider.examples([examples::PROVIDER])),
         ("Money", money("An exact amount of money; may be zero or negative.", AMOUNT)),

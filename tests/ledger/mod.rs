@@ -1,14 +1,22 @@
 //! The ledger's posting on a real PostgreSQL, under its own login role.
 
-use quittance_domain::event::InvoiceEvent;
+mod balances;
+mod corrections;
+mod month;
+mod reconciliation;
+
+use chrono::NaiveTime;
+use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
+use quittance_domain::id::InvoiceId;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_ledger::post::post;
 use quittance_processor::settle::settle;
+use uuid::Uuid;
 
 use crate::database::TestDatabase;
 use crate::database::scene::{Said, money, noon};
 
-const ROLE: &str = "quittance_ledger";
+pub(crate) const ROLE: &str = "quittance_ledger";
 
 /// The events of a payment over so much of an invoice over 100.00.
 async fn events_of_payment(test: &TestDatabase, value: &str) -> Vec<CloudEvent<InvoiceEvent>> {
@@ -17,6 +25,18 @@ async fn events_of_payment(test: &TestDatabase, value: &str) -> Vec<CloudEvent<I
     let said = Said::capture("pi_1", Some(invoice), money(value, "EUR"));
     let messages = settle(&processor, &[said.instruction()], noon()).await.unwrap().told.events;
     messages.iter().map(|message| CloudEvent::parse(&message.body).unwrap()).collect()
+}
+
+/// Books that invoices were issued, as billing tells it, on the morning of their day of issue.
+async fn issue(test: &TestDatabase, invoices: &[InvoiceId]) {
+    let (billing, ledger) = (test.as_role("quittance_billing", 1).await, test.as_role(ROLE, 1).await);
+    for id in invoices {
+        let record = quittance_store::invoices::find(&billing, *id, None).await.unwrap().unwrap();
+        let issued = InvoiceChanged { invoice: record.summary(&record.invoice).unwrap(), client: record.client };
+        let time = issued.invoice.issued_on.and_time(NaiveTime::MIN).and_utc();
+        let event = CloudEvent::of_event(Uuid::now_v7(), "billing", time, String::new(), InvoiceEvent::Issued(issued));
+        assert!(post(&ledger, &event).await.unwrap());
+    }
 }
 
 /// Accounts without the ids in their names, and what stands on them.
@@ -66,8 +86,8 @@ async fn entries_that_do_not_balance_in_each_currency_are_refused_by_the_databas
              insert into ledger.accounts (code) values ('a'), ('b') on conflict do nothing;
              insert into ledger.transactions (id, event_id, description, occurred_at)
                  values ('00000000-0000-0000-0000-000000000001', 'e', '', now());
-             insert into ledger.entries (transaction_id, account, amount, currency)
-                 select '00000000-0000-0000-0000-000000000001', * from (values {entries}) as entry;
+             insert into ledger.entries (transaction_id, occurred_at, account, amount, currency)
+                 select '00000000-0000-0000-0000-000000000001', now(), * from (values {entries}) as entry;
              commit"
         );
         let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&ledger).await.unwrap_err();

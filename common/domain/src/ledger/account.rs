@@ -1,0 +1,130 @@
+//! The chart of accounts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::id::{ClientId, Provider};
+
+/// An account of the chart. Its text is its code in the database and the API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Account {
+    /// What a client owes us (asset).
+    Receivable(ClientId),
+    /// Money on its way through a provider (asset): what came in, less what went back otherwise than by refunds.
+    Clearing(Provider),
+    /// What a provider holds back while disputes are open (asset).
+    Disputes(Provider),
+    /// What went back through a provider because we wanted it to (asset, below zero).
+    Refunds(Provider),
+    /// What we owe a client (liability).
+    Credit(ClientId),
+    /// Money of unknown payers (liability).
+    Suspense,
+    /// Tax that we collect for the state (liability).
+    Tax,
+    /// What we earn (income).
+    Revenue,
+}
+
+/// Where an account stands in a balance sheet or an income statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AccountKind {
+    /// What we have or are owed; grows by debits.
+    Asset,
+    /// What we owe; grows by credits.
+    Liability,
+    /// What we earn; grows by credits.
+    Income,
+}
+
+impl AccountKind {
+    /// The name used in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asset => "asset",
+            Self::Liability => "liability",
+            Self::Income => "income",
+        }
+    }
+}
+
+impl Account {
+    /// What kind of account it is.
+    #[must_use]
+    pub const fn kind(&self) -> AccountKind {
+        match self {
+            Self::Receivable(_) | Self::Clearing(_) | Self::Disputes(_) | Self::Refunds(_) => AccountKind::Asset,
+            Self::Credit(_) | Self::Suspense | Self::Tax => AccountKind::Liability,
+            Self::Revenue => AccountKind::Income,
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Receivable(client) => write!(formatter, "receivable:{client}"),
+            Self::Clearing(provider) => write!(formatter, "clearing:{provider}"),
+            Self::Disputes(provider) => write!(formatter, "disputes:{provider}"),
+            Self::Refunds(provider) => write!(formatter, "refunds:{provider}"),
+            Self::Credit(client) => write!(formatter, "credit:{client}"),
+            Self::Suspense => formatter.write_str("suspense"),
+            Self::Tax => formatter.write_str("tax"),
+            Self::Revenue => formatter.write_str("revenue"),
+        }
+    }
+}
+
+/// The text is no account of the chart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an account of the chart")]
+pub struct UnknownAccount(String);
+
+impl FromStr for Account {
+    type Err = UnknownAccount;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownAccount(text.to_owned());
+        let (name, owner) = text.split_once(':').unwrap_or((text, ""));
+        let client = || owner.parse::<ClientId>().map_err(|_| unknown());
+        let provider = || owner.parse::<Provider>().map_err(|_| unknown());
+        match name {
+            "receivable" => client().map(Self::Receivable),
+            "credit" => client().map(Self::Credit),
+            "clearing" => provider().map(Self::Clearing),
+            "disputes" => provider().map(Self::Disputes),
+            "refunds" => provider().map(Self::Refunds),
+            _ => match text {
+                "suspense" => Ok(Self::Suspense),
+                "tax" => Ok(Self::Tax),
+                "revenue" => Ok(Self::Revenue),
+                _ => Err(unknown()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_read_as_it_was_written() {
+        for code in [
+            "receivable:cli_00000000000000000000000000000001",
+            "credit:cli_00000000000000000000000000000001",
+            "clearing:stripe",
+            "disputes:adyen",
+            "refunds:manual",
+            "suspense",
+            "tax",
+            "revenue",
+        ] {
+            assert_eq!(code.parse::<Account>().unwrap().to_string(), code);
+        }
+        for code in ["", "receivable", "receivable:inv_1", "clearing:", "revenue:x", "cash"] {
+            assert!(code.parse::<Account>().is_err(), "{code}");
+        }
+    }
+}

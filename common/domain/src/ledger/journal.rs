@@ -1,0 +1,134 @@
+//! The books as plain text accounting, for `bean-check` and other programs that are not ours.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use super::Account;
+use crate::id::LedgerTransactionId;
+use crate::money::Money;
+
+/// A transaction of the ledger as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerTransaction {
+    /// Its id.
+    pub id: LedgerTransactionId,
+    /// The event that it posts.
+    pub event_id: String,
+    /// What happened.
+    pub description: String,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// The transaction that this takes back; none for what an event posted.
+    pub reverses: Option<LedgerTransactionId>,
+    /// Signed amounts by account.
+    pub entries: Vec<(Account, Money)>,
+}
+
+/// The name of an account in Beancount's language: a root of its five, then components of capitals, digits and dashes.
+fn name(account: &Account) -> String {
+    let plain = |owner: &str| owner.to_ascii_uppercase().replace('_', "-");
+    let owned = |begin: &str, owner: &str| format!("{begin}:{}", plain(owner.trim_start_matches("cli_")));
+    match account {
+        Account::Receivable(client) => owned("Assets:Receivable", &client.to_string()),
+        Account::Clearing(provider) => owned("Assets:Clearing", provider.as_str()),
+        Account::Disputes(provider) => owned("Assets:Disputes", provider.as_str()),
+        Account::Refunds(provider) => owned("Assets:Refunds", provider.as_str()),
+        Account::Credit(client) => owned("Liabilities:Credit", &client.to_string()),
+        Account::Suspense => "Liabilities:Suspense".to_owned(),
+        Account::Tax => "Liabilities:Tax".to_owned(),
+        Account::Revenue => "Income:Revenue".to_owned(),
+    }
+}
+
+/// Writes that an account exists, from before anything was posted.
+///
+/// # Errors
+/// Those of the writer.
+pub fn open(account: &Account, output: &mut impl fmt::Write) -> fmt::Result {
+    writeln!(output, "1970-01-01 open {}", name(account))
+}
+
+/// Writes one transaction.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(transaction: &LedgerTransaction, output: &mut impl fmt::Write) -> fmt::Result {
+    let day = transaction.occurred_at.date_naive();
+    writeln!(output, "\n{day} * {}", quoted(&transaction.description))?;
+    writeln!(output, "  id: \"{}\"", transaction.id)?;
+    writeln!(output, "  event: {}", quoted(&transaction.event_id))?;
+    if let Some(reversed) = transaction.reverses {
+        writeln!(output, "  reverses: \"{reversed}\"")?;
+    }
+    for (account, amount) in &transaction.entries {
+        writeln!(output, "  {}  {} {}", name(account), amount.amount(), amount.currency())?;
+    }
+    Ok(())
+}
+
+/// Writes what stood on the accounts before the first day, so that a part of the books can be read by itself.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_opening(
+    first_day: chrono::NaiveDate,
+    balances: &[(Account, Money)],
+    output: &mut impl fmt::Write,
+) -> fmt::Result {
+    if balances.is_empty() {
+        return Ok(());
+    }
+    writeln!(output, "\n{first_day} * \"What stood before\"")?;
+    for (account, amount) in balances {
+        writeln!(output, "  {}  {} {}", name(account), amount.amount(), amount.currency())?;
+    }
+    Ok(())
+}
+
+/// Writes what an account is to hold at the end of a day, for the program to check.
+///
+/// # Errors
+/// Those of the writer.
+pub fn assert_balance(
+    day: chrono::NaiveDate,
+    account: &Account,
+    balance: Money,
+    output: &mut impl fmt::Write,
+) -> fmt::Result {
+    // Beancount checks at the begin of the day that is named.
+    let morning = day.succ_opt().unwrap_or(day);
+    writeln!(output, "{morning} balance {}  {} {}", name(account), balance.amount(), balance.currency())
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_is_written_with_its_names_and_amounts() {
+        let client = "receivable:cli_0000000000000000000000000000000a".parse().unwrap();
+        let transaction = LedgerTransaction {
+            id: "ltx_00000000000000000000000000000001".parse().unwrap(),
+            event_id: "e\"1".to_owned(),
+            description: "Payment \"a\\b\"\nof".to_owned(),
+            occurred_at: DateTime::parse_from_rfc3339("2026-11-02T23:59:59Z").unwrap().into(),
+            reverses: None,
+            entries: vec![
+                ("clearing:my_bank".parse().unwrap(), Money::parse("10.50", "EUR").unwrap()),
+                (client, Money::parse("-10.50", "EUR").unwrap()),
+            ],
+        };
+        let mut text = String::new();
+        write(&transaction, &mut text).unwrap();
+        assert_eq!(
+            text,
+            "\n2026-11-02 * \"Payment \\\"a\\\\b\\\" of\"\n  id: \"ltx_00000000000000000000000000000001\"\n  event: \"e\\\"1\"\n  \
+             Assets:Clearing:MY-BANK  10.50 EUR\n  Assets:Receivable:0000000000000000000000000000000A  -10.50 EUR\n"
+        );
+    }
+}

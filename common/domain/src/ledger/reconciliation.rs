@@ -1,0 +1,187 @@
+//! Compares the books with what they are about: invoices, and where the payments' money stands.
+//!
+//! Both sides come as sums by place: an account, the invoice, the payment. A place has what billing and the processor say
+//! (*expected*) and what the ledger says (*booked*); whatever is not alike is a [`Finding`].
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InvoiceId, PaymentId};
+use crate::money::Money;
+use crate::names::stored_name;
+
+/// What a sum is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The account's code; `provider:<name>` stands for the three accounts of a provider together.
+    pub account: String,
+    /// The invoice, on receivables.
+    pub invoice_id: Option<InvoiceId>,
+    /// The payment; none where an invoice was issued or voided.
+    pub payment_id: Option<PaymentId>,
+}
+
+/// What one side says of a place, in one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// Debits less credits.
+    pub amount: Money,
+    /// The day of the first movement.
+    pub first_on: NaiveDate,
+}
+
+/// How the two sides differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// Nothing is booked of it.
+    Missing,
+    /// It is booked, and nothing happened.
+    Extra,
+    /// It is booked in another currency.
+    WrongCurrency,
+    /// Debit and credit are swapped.
+    WrongSign,
+    /// Another amount is booked.
+    WrongAmount,
+    /// It is booked on another day.
+    WrongDate,
+}
+
+stored_name!(Difference {
+    Missing => "missing",
+    Extra => "extra",
+    WrongCurrency => "wrong_currency",
+    WrongSign => "wrong_sign",
+    WrongAmount => "wrong_amount",
+    WrongDate => "wrong_date",
+});
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How they differ.
+    pub difference: Difference,
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What billing and the processor say.
+    pub expected: Option<Sum>,
+    /// What the ledger says.
+    pub booked: Option<Sum>,
+}
+
+/// A place in one currency, as both sides say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// The place.
+    pub place: Place,
+    /// What billing and the processor say.
+    pub expected: Option<Sum>,
+    /// What the ledger says.
+    pub booked: Option<Sum>,
+}
+
+/// What is expected of a place, and what is booked.
+type Sides = (Option<Sum>, Option<Sum>);
+
+/// The clocks of those who decide and those who write may be at the two sides of midnight.
+const DAYS_APART_MAX: u64 = 1;
+
+/// Says how the two sides differ, place by place. Sums of zero are nothing.
+#[must_use]
+pub fn reconcile(sums: Vec<Compared>) -> Vec<Finding> {
+    let mut places: BTreeMap<Place, Vec<Sides>> = BTreeMap::new();
+    for Compared { place, expected, booked } in sums {
+        let told = |sum: Option<Sum>| sum.filter(|sum| !sum.amount.is_zero());
+        places.entry(place).or_default().push((told(expected), told(booked)));
+    }
+    let mut findings = Vec::new();
+    for (place, sums) in places {
+        let (mut missing, mut extra) = (Vec::new(), Vec::new());
+        let mut find = |difference, expected, booked| {
+            findings.push(Finding { difference, place: place.clone(), expected, booked });
+        };
+        for (expected, booked) in sums {
+            match (expected, booked) {
+                (Some(expected), Some(booked)) => {
+                    if let Some(difference) = difference(expected, booked) {
+                        find(difference, Some(expected), Some(booked));
+                    }
+                }
+                (Some(expected), None) => missing.push(expected),
+                (None, Some(booked)) => extra.push(booked),
+                (None, None) => {}
+            }
+        }
+        // What is missing in one currency and too much in another is one mistake.
+        let pairs = missing.len().min(extra.len());
+        for (expected, booked) in missing.drain(..pairs).zip(extra.drain(..pairs)) {
+            find(Difference::WrongCurrency, Some(expected), Some(booked));
+        }
+        missing.into_iter().for_each(|expected| find(Difference::Missing, Some(expected), None));
+        extra.into_iter().for_each(|booked| find(Difference::Extra, None, Some(booked)));
+    }
+    findings
+}
+
+fn difference(expected: Sum, booked: Sum) -> Option<Difference> {
+    if booked.amount == expected.amount.negated() {
+        return Some(Difference::WrongSign);
+    }
+    if booked.amount != expected.amount {
+        return Some(Difference::WrongAmount);
+    }
+    let days_apart = expected.first_on.signed_duration_since(booked.first_on).num_days().unsigned_abs();
+    (days_apart > DAYS_APART_MAX).then_some(Difference::WrongDate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(value: &str, currency: &str, day: u32) -> Option<Sum> {
+        let first_on = NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
+        Some(Sum { amount: Money::parse(value, currency).unwrap(), first_on })
+    }
+
+    fn compared(expected: Option<Sum>, booked: Option<Sum>) -> Compared {
+        let place = Place { account: "suspense".to_owned(), invoice_id: None, payment_id: None };
+        Compared { place, expected, booked }
+    }
+
+    fn differences(sums: Vec<Compared>) -> Vec<Difference> {
+        reconcile(sums).into_iter().map(|finding| finding.difference).collect()
+    }
+
+    #[test]
+    fn what_agrees_is_not_found() {
+        let sums = vec![
+            compared(sum("100", "EUR", 2), sum("100", "EUR", 3)),
+            compared(None, sum("0", "USD", 2)),
+            compared(sum("0", "GBP", 2), None),
+        ];
+        assert_eq!(reconcile(sums), []);
+    }
+
+    #[test]
+    fn each_kind_of_difference_is_told_apart() {
+        for (expected, booked, found) in [
+            (sum("100", "EUR", 2), None, Difference::Missing),
+            (None, sum("100", "EUR", 2), Difference::Extra),
+            (sum("100", "EUR", 2), sum("-100", "EUR", 2), Difference::WrongSign),
+            (sum("100", "EUR", 2), sum("99.99", "EUR", 2), Difference::WrongAmount),
+            (sum("100", "EUR", 2), sum("100", "EUR", 4), Difference::WrongDate),
+        ] {
+            assert_eq!(differences(vec![compared(expected, booked)]), [found]);
+        }
+    }
+
+    #[test]
+    fn money_in_another_currency_is_one_mistake_not_two() {
+        let sums = vec![compared(sum("100", "EUR", 2), None), compared(None, sum("100", "USD", 2))];
+        assert_eq!(differences(sums), [Difference::WrongCurrency]);
+    }
+}

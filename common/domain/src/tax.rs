@@ -1,0 +1,102 @@
+//! Tax on an invoice's lines, as EN 16931-1 adds it up: by rate, not by line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use crate::money::{Currency, Money, MoneyError};
+
+/// A rate in percent, from 0 to 100, with two decimals at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TaxPercent(Decimal);
+
+/// The text or number is no rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a percentage from 0 to 100 with at most two decimals, as in \"19\" or \"5.5\"")]
+pub struct NoTaxPercent;
+
+impl TaxPercent {
+    /// The percentage.
+    #[must_use]
+    pub const fn value(self) -> Decimal {
+        self.0
+    }
+}
+
+impl TryFrom<Decimal> for TaxPercent {
+    type Error = NoTaxPercent;
+
+    fn try_from(percent: Decimal) -> Result<Self, Self::Error> {
+        let percent = percent.normalize();
+        let is_rate = (Decimal::ZERO..=Decimal::ONE_HUNDRED).contains(&percent) && percent.scale() <= 2;
+        is_rate.then_some(Self(percent)).ok_or(NoTaxPercent)
+    }
+}
+
+impl FromStr for TaxPercent {
+    type Err = NoTaxPercent;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            return Err(NoTaxPercent);
+        }
+        Decimal::from_str_exact(text).map_err(|_| NoTaxPercent)?.try_into()
+    }
+}
+
+impl fmt::Display for TaxPercent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// The tax on net amounts: for each rate the sum of its amounts times the rate, rounded half up to the currency's decimals
+/// (EN 16931-1, BR-CO-17), and these together (BR-CO-14).
+///
+/// # Errors
+/// [`MoneyError`] if a sum is too large or the currencies differ.
+pub fn tax(currency: Currency, amounts: impl IntoIterator<Item = (Money, TaxPercent)>) -> Result<Money, MoneyError> {
+    let mut taxable: BTreeMap<TaxPercent, Money> = BTreeMap::new();
+    for (amount, percent) in amounts {
+        let sum = taxable.entry(percent).or_insert_with(|| Money::zero(currency));
+        *sum = sum.checked_add(amount)?;
+    }
+    taxable.into_iter().try_fold(Money::zero(currency), |sum, (percent, amount)| {
+        let exact = amount.amount().checked_mul(percent.value()).ok_or(MoneyError::Overflow)?;
+        let exact = exact.checked_div(Decimal::ONE_HUNDRED).ok_or(MoneyError::Overflow)?;
+        let rounded = exact.round_dp_with_strategy(currency.minor_digits(), RoundingStrategy::MidpointAwayFromZero);
+        sum.checked_add(Money::new(rounded, currency)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taxed(currency: &str, amounts: &[(&str, &str)]) -> String {
+        let money = |value: &str| Money::parse(value, currency).unwrap();
+        let amounts = amounts.iter().map(|(value, percent)| (money(value), percent.parse().unwrap()));
+        tax(currency.parse().unwrap(), amounts).unwrap().to_string()
+    }
+
+    #[test]
+    fn tax_is_rounded_once_for_each_rate() {
+        assert_eq!(taxed("EUR", &[("0.10", "19"), ("0.10", "19"), ("0.10", "19")]), "0.06 EUR", "not three times 0.02");
+        assert_eq!(taxed("EUR", &[("10.50", "19"), ("10.50", "7")]), "2.74 EUR", "2.00 and 0.74, half up");
+        assert_eq!(taxed("JPY", &[("105", "10")]), "11 JPY");
+        assert_eq!(taxed("KWD", &[("1.005", "5")]), "0.050 KWD");
+        assert_eq!(taxed("EUR", &[]), "0.00 EUR");
+    }
+
+    #[test]
+    fn a_rate_is_a_percentage() {
+        for text in ["0", "19", "5.5", "7.00", "100"] {
+            assert!(text.parse::<TaxPercent>().is_ok(), "{text}");
+        }
+        for text in ["", "-1", "100.01", "1.005", "19%", "1e1", "+5"] {
+            assert!(text.parse::<TaxPercent>().is_err(), "{text}");
+        }
+    }
+}

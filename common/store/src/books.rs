@@ -1,0 +1,235 @@
+//! What the books say: balances, transactions, statements, ageing, and how they compare with invoices and payments.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use quittance_domain::id::{ClientId, InvoiceId, LedgerTransactionId, PaymentId};
+use quittance_domain::ledger::Account;
+use quittance_domain::ledger::journal::LedgerTransaction;
+use quittance_domain::ledger::reconciliation::{Compared, Place, Sum};
+use quittance_domain::money::{Money, MoneyError};
+use rust_decimal::Decimal;
+
+use crate::database::Database;
+use crate::error::StoreError;
+
+const TABLE: &str = "ledger.entries";
+
+/// What was added up may be more than one amount may be.
+fn sum(amount: Decimal, currency: &str) -> Result<Money, StoreError> {
+    let read = |error: MoneyError| StoreError::corrupt(TABLE, error);
+    Money::sum(amount, currency.parse().map_err(read)?).map_err(read)
+}
+
+fn account(code: &str) -> Result<Account, StoreError> {
+    code.parse().map_err(|error| StoreError::corrupt("ledger.accounts", error))
+}
+
+/// What stood on every account at a time, but for those with nothing on them; in the order of their codes.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn balances(database: &Database, as_of: DateTime<Utc>) -> Result<Vec<(Account, Money)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select account as "account!", currency as "currency!", amount as "amount!" from ledger.balances($1)
+         where amount <> 0 order by account, currency"#,
+        as_of,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter().map(|row| Ok((account(&row.account)?, sum(row.amount, &row.currency)?))).collect()
+}
+
+/// What stood on one account at a time, by currency.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn balance(database: &Database, of: &Account, as_of: DateTime<Utc>) -> Result<Vec<Money>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select currency as "currency!", amount as "amount!" from ledger.balances($1, $2) order by currency"#,
+        as_of,
+        of.to_string(),
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter().map(|row| sum(row.amount, &row.currency)).collect()
+}
+
+/// Which transactions a reader wants.
+#[derive(Debug, Clone, Default)]
+pub struct TransactionFilter {
+    /// Only those that touch this account.
+    pub account: Option<Account>,
+    /// Only those about this invoice.
+    pub invoice_id: Option<InvoiceId>,
+    /// Only those about this payment.
+    pub payment_id: Option<PaymentId>,
+    /// Only what happened from then on.
+    pub from: Option<DateTime<Utc>>,
+    /// Only what happened before.
+    pub before: Option<DateTime<Utc>>,
+    /// Only those after this one, in the order of when they happened.
+    pub after: Option<LedgerTransactionId>,
+}
+
+/// Lists transactions in the order in which they happened, and of one moment by their ids.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn transactions(
+    database: &Database,
+    filter: &TransactionFilter,
+    limit: i64,
+) -> Result<Vec<LedgerTransaction>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select id, event_id, description, occurred_at, reverses,
+             array(select account from ledger.entries where transaction_id = id order by amount desc, account) as "accounts!: Vec<String>",
+             array(select amount from ledger.entries where transaction_id = id order by amount desc, account) as "amounts!: Vec<Decimal>",
+             array(select currency::text from ledger.entries where transaction_id = id order by amount desc, account)
+                 as "currencies!: Vec<String>"
+         from ledger.transactions
+         where ($1::text is null or exists (select from ledger.entries where transaction_id = id and account = $1))
+             and ($2::uuid is null or invoice_id = $2) and ($3::uuid is null or payment_id = $3)
+             and ($4::timestamptz is null or occurred_at >= $4) and ($5::timestamptz is null or occurred_at < $5)
+             and ($6::uuid is null
+                  or (occurred_at, id) > (select last.occurred_at, last.id from ledger.transactions as last where last.id = $6))
+         order by occurred_at, id limit $7"#,
+        filter.account.as_ref().map(ToString::to_string),
+        filter.invoice_id.map(InvoiceId::as_uuid),
+        filter.payment_id.map(PaymentId::as_uuid),
+        filter.from,
+        filter.before,
+        filter.after.map(LedgerTransactionId::as_uuid),
+        limit,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let amounts = row.amounts.into_iter().zip(row.currencies);
+            let entries = row.accounts.iter().zip(amounts);
+            let entries = entries.map(|(code, (amount, currency))| Ok((account(code)?, sum(amount, &currency)?)));
+            Ok(LedgerTransaction {
+                id: LedgerTransactionId::from_uuid(row.id),
+                event_id: row.event_id,
+                description: row.description,
+                occurred_at: row.occurred_at,
+                reverses: row.reverses.map(LedgerTransactionId::from_uuid),
+                entries: entries.collect::<Result<_, StoreError>>()?,
+            })
+        })
+        .collect()
+}
+
+/// One movement on a client's accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementLine {
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// What happened.
+    pub description: String,
+    /// How much more the client owes; below zero, how much less.
+    pub amount: Money,
+}
+
+/// The movements on a client's accounts from one time to before another, in their order. Credit that moved to an invoice
+/// of theirs changes nothing and is left out.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn statement(
+    database: &Database,
+    client: ClientId,
+    (from, before): (DateTime<Utc>, DateTime<Utc>),
+    limit: i64,
+) -> Result<Vec<StatementLine>, StoreError> {
+    let accounts = [Account::Receivable(client).to_string(), Account::Credit(client).to_string()];
+    let rows = sqlx::query!(
+        r#"select transactions.occurred_at, description, sum(amount) as "amount!", currency
+         from ledger.entries join ledger.transactions on transactions.id = transaction_id
+         where account = any($1) and entries.occurred_at >= $2 and entries.occurred_at < $3
+         group by transactions.id, currency having sum(amount) <> 0
+         order by transactions.occurred_at, transactions.id limit $4"#,
+        &accounts,
+        from,
+        before,
+        limit,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let amount = sum(row.amount, &row.currency)?;
+            Ok(StatementLine { occurred_at: row.occurred_at, description: row.description, amount })
+        })
+        .collect()
+}
+
+/// What a client owes, by how long it has been due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ageing {
+    /// The client.
+    pub client_id: ClientId,
+    /// Their name.
+    pub client: String,
+    /// Not due yet; then due for 1 to 30, 31 to 60, 61 to 90, and more days.
+    pub buckets: [Money; 5],
+}
+
+/// What clients owe on a day, by client and currency.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn ageing(database: &Database, on: NaiveDate) -> Result<Vec<Ageing>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select client_id, name, currency,
+             sum(open) filter (where days <= 0) as not_due, sum(open) filter (where days between 1 and 30) as month,
+             sum(open) filter (where days between 31 and 60) as two_months,
+             sum(open) filter (where days between 61 and 90) as three_months, sum(open) filter (where days > 90) as older
+         from (select client_id, currency, total - paid_amount as open, $1 - due_on as days from billing.invoices
+               where status in ('open', 'partially_paid')) as due
+             join billing.clients on clients.id = client_id
+         group by client_id, name, currency order by name, client_id, currency"#,
+        on,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let bucket = |amount: Option<Decimal>| sum(amount.unwrap_or_default(), &row.currency);
+            Ok(Ageing {
+                client_id: ClientId::from_uuid(row.client_id),
+                buckets: [
+                    bucket(row.not_due)?,
+                    bucket(row.month)?,
+                    bucket(row.two_months)?,
+                    bucket(row.three_months)?,
+                    bucket(row.older)?,
+                ],
+                client: row.name,
+            })
+        })
+        .collect()
+}
+
+/// Every place where billing and the processor on one side and the ledger on the other do not say the same of what
+/// happened until then, in one currency; at most so many.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn differences(database: &Database, as_of: DateTime<Utc>, limit: i64) -> Result<Vec<Compared>, StoreError> {
+    let rows = sqlx::query_file!("src/books/differences.sql", as_of, limit).fetch_all(database.pool().await?).await?;
+    rows.into_iter()
+        .map(|row| {
+            let told = |amount: Option<Decimal>, first_on: Option<NaiveDate>| -> Result<Option<Sum>, StoreError> {
+                let Some((amount, first_on)) = amount.zip(first_on) else { return Ok(None) };
+                Ok(Some(Sum { amount: sum(amount, &row.currency)?, first_on }))
+            };
+            let (expected, booked) = (told(row.expected, row.expected_on)?, told(row.booked, row.booked_on)?);
+            let place = Place {
+                account: row.account,
+                invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
+                payment_id: row.payment_id.map(PaymentId::from_uuid),
+            };
+            Ok(Compared { place, expected, booked })
+        })
+        .collect()
+}

@@ -1,0 +1,46 @@
+with happened as (
+    select 'receivable:cli_' || replace(client_id::text, '-', '') as account, id as invoice_id, null::uuid as payment_id,
+        currency::text, case when status = 'void' then 0 else total end as amount, issued_on as day
+    from billing.invoices where issued_on <= ($1 at time zone 'UTC')::date
+    union all
+    select 'receivable:cli_' || replace(client_id::text, '-', ''), invoice_id, payment_id, allocations.currency::text,
+        -amount, (allocations.decided_at at time zone 'UTC')::date
+    from payments.allocations join billing.invoices on invoices.id = invoice_id where allocations.decided_at <= $1
+    union all
+    select coalesce('credit:cli_' || replace(client_id::text, '-', ''), 'suspense'), null, payment_id, currency::text,
+        -amount, (decided_at at time zone 'UTC')::date
+    from payments.credits where decided_at <= $1
+    union all
+    -- What a provider took for us is what was allocated and what is surplus, together.
+    select 'provider:' || provider, null, payments.id, moved.currency::text, moved.amount,
+        (moved.decided_at at time zone 'UTC')::date
+    from (select payment_id, currency, amount, decided_at from payments.allocations
+          union all select payment_id, currency, amount, decided_at from payments.credits) as moved
+        join payments.payments on payments.id = moved.payment_id
+    where moved.decided_at <= $1
+),
+posted as (
+    select case split_part(account, ':', 1)
+               when 'clearing' then 'provider:' when 'disputes' then 'provider:' when 'refunds' then 'provider:' else ''
+           end || case when split_part(account, ':', 1) in ('clearing', 'disputes', 'refunds')
+               then split_part(account, ':', 2) else account end as account,
+        case when account like 'receivable:%' then invoice_id end as invoice_id, payment_id, currency::text, amount,
+        (entries.occurred_at at time zone 'UTC')::date as day
+    from ledger.entries join ledger.transactions on transactions.id = transaction_id
+    where entries.occurred_at <= $1 and account not in ('revenue', 'tax')
+)
+select account as "account!", invoice_id as "invoice_id?", payment_id as "payment_id?", currency as "currency!",
+    sum(amount) filter (where is_expected) as expected, min(day) filter (where is_expected) as expected_on,
+    sum(amount) filter (where not is_expected) as booked, min(day) filter (where not is_expected) as booked_on
+from (select *, true as is_expected from happened union all select *, false from posted) as told
+group by account, invoice_id, payment_id, currency
+having (
+        coalesce(sum(amount) filter (where is_expected), 0) <> coalesce(sum(amount) filter (where not is_expected), 0)
+        or (sum(amount) filter (where is_expected) <> 0
+            and abs(min(day) filter (where is_expected) - min(day) filter (where not is_expected)) > 1)
+    )
+    -- What was issued today may be on its way to the books.
+    and not (payment_id is null and count(*) filter (where not is_expected) = 0
+             and min(day) = ($1 at time zone 'UTC')::date)
+order by account, invoice_id, payment_id, currency
+limit $2

@@ -1,0 +1,344 @@
+//! `/v1/ledger`: the books, for finance.
+
+mod shapes;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use quittance_domain::id::LedgerTransactionId;
+use quittance_domain::ledger::journal::{self, LedgerTransaction};
+use quittance_domain::ledger::reconciliation::{Finding, reconcile};
+use quittance_domain::ledger::{Account, AccountKind};
+use quittance_domain::money::{Currency, Money, MoneyError};
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::fields::Fields;
+use quittance_lambda::openapi::parameters::ChangeHeaders;
+use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
+use quittance_lambda::problem::Problem;
+use quittance_store::StoreError;
+use quittance_store::books::{self, Ageing, TransactionFilter};
+use quittance_store::ledger::{self, Reversal};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use self::shapes::{
+    Ageings, AsOfParameters, Correction, JournalParameters, LedgerTransactions, NewCorrection, OnParameters,
+    Reconciliation, TransactionParameters, TransactionPath, TrialBalance,
+};
+use crate::page::{PageParameters, PageQuery, query_value, refused};
+use crate::work::{Request, Work, answer};
+use crate::{Billing, path_id, unavailable};
+
+/// The longest reason, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
+/// A report of differences names so many places; whoever has more has one cause.
+const FINDINGS_MAX: i64 = 1_000;
+
+/// A journal has at most so many transactions: Lambda answers with 6 MB.
+const JOURNAL_MAX: i64 = 10_000;
+
+/// What happened in the last minutes may be on its way to the books.
+const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(10);
+
+/// The query of a balance.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AsOfQuery {
+    as_of: Option<String>,
+}
+
+impl AsOfQuery {
+    fn time(&self) -> Result<Option<DateTime<Utc>>, Problem> {
+        query_value("as_of", self.as_of.as_deref())
+    }
+}
+
+/// Every account with what stood on it: debits and credits are equal in each currency.
+#[utoipa::path(
+    get,
+    path = "/v1/ledger/trial-balance",
+    operation_id = "readTrialBalance",
+    tag = "ledger",
+    params(AsOfParameters),
+    responses((status = 200, description = "The trial balance.", body = TrialBalance))
+)]
+pub(crate) async fn trial_balance(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Query(query): Query<AsOfQuery>,
+) -> Result<Json<Value>, Problem> {
+    caller.may(Permission::ReadBooks)?;
+    let as_of = query.time()?.unwrap_or_else(Utc::now);
+    let balances = books::balances(&billing.database, as_of).await.map_err(unavailable)?;
+    let totals = totals(&balances).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
+    let row = |(account, balance): &(Account, Money)| {
+        let (debit, credit) = sides(*balance);
+        json!({"account": account.to_string(), "kind": account.kind().as_str(), "debit": debit, "credit": credit})
+    };
+    Ok(Json(json!({"as_of": as_of, "accounts": balances.iter().map(row).collect::<Vec<_>>(), "totals": totals})))
+}
+
+/// A balance in the column where it belongs.
+fn sides(balance: Money) -> (Option<Money>, Option<Money>) {
+    if balance.is_negative() { (None, Some(balance.negated())) } else { (Some(balance), None) }
+}
+
+fn totals(balances: &[(Account, Money)]) -> Result<Vec<Value>, MoneyError> {
+    let mut currencies: Vec<Currency> = balances.iter().map(|(_, balance)| balance.currency()).collect();
+    currencies.sort();
+    currencies.dedup();
+    let total = |currency: Currency| {
+        let of = balances.iter().map(|(_, balance)| sides(*balance)).filter(|(debit, credit)| {
+            [debit, credit].into_iter().flatten().any(|amount| amount.currency() == currency)
+        });
+        let (mut debits, mut credits) = (Money::zero(currency), Money::zero(currency));
+        for (debit, credit) in of {
+            debits = debit.map_or(Ok(debits), |debit| debits.checked_add(debit))?;
+            credits = credit.map_or(Ok(credits), |credit| credits.checked_add(credit))?;
+        }
+        Ok(json!({"debit": debits, "credit": credits}))
+    };
+    currencies.into_iter().map(total).collect()
+}
+
+/// The query of transactions.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TransactionQuery {
+    account: Option<String>,
+    invoice_id: Option<String>,
+    payment_id: Option<String>,
+    #[serde(flatten)]
+    page: PageQuery,
+}
+
+/// Lists transactions in the order in which they happened.
+#[utoipa::path(
+    get,
+    path = "/v1/ledger/transactions",
+    operation_id = "listLedgerTransactions",
+    tag = "ledger",
+    params(TransactionParameters, PageParameters),
+    responses((status = 200, description = "A page of them.", body = LedgerTransactions))
+)]
+pub(crate) async fn transactions(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Query(query): Query<TransactionQuery>,
+) -> Result<Json<Value>, Problem> {
+    caller.may(Permission::ReadBooks)?;
+    let page = query.page.page::<LedgerTransactionId>()?;
+    let filter = TransactionFilter {
+        account: query_value("account", query.account.as_deref())?,
+        invoice_id: query_value("invoice_id", query.invoice_id.as_deref())?,
+        payment_id: query_value("payment_id", query.payment_id.as_deref())?,
+        after: page.after,
+        ..TransactionFilter::default()
+    };
+    let found = books::transactions(&billing.database, &filter, page.to_read()).await.map_err(unavailable)?;
+    let shown = found.iter().map(|transaction| (transaction.id.to_string(), shown(transaction))).collect();
+    Ok(Json(page.answer("transactions", shown)))
+}
+
+fn shown(transaction: &LedgerTransaction) -> Value {
+    let entry = |(account, amount): &(Account, Money)| {
+        let (debit, credit) = sides(*amount);
+        json!({"account": account.to_string(), "debit": debit, "credit": credit})
+    };
+    json!({
+        "id": transaction.id, "event_id": transaction.event_id, "description": transaction.description,
+        "occurred_at": transaction.occurred_at, "reverses": transaction.reverses,
+        "entries": transaction.entries.iter().map(entry).collect::<Vec<_>>(),
+    })
+}
+
+/// Takes a transaction back by one that mirrors it. What is booked is never changed.
+#[utoipa::path(
+    post,
+    path = "/v1/ledger/transactions/{id}/reverse",
+    operation_id = "reverseLedgerTransaction",
+    tag = "ledger",
+    params(TransactionPath, ChangeHeaders),
+    request_body = NewCorrection,
+    responses((status = 201, description = "The mirror.", body = Correction), Conflict, UnknownInBody)
+)]
+pub(crate) async fn reverse(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    caller.may(Permission::CorrectBooks)?;
+    let reversed: LedgerTransactionId = path_id("ledger transaction", &id)?;
+    let mut fields = Fields::parse(&body)?;
+    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
+    fields.finish()?;
+    let name = reversed.to_string();
+    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST reverse", name.as_bytes(), &body]).await? {
+        Request::New(work) => work,
+        Request::Answered(status, body) => return Ok(answer(status, body)),
+    };
+    // Without a reason, `finish` has refused.
+    let Some(reason) = reason else { return Err(Problem::invalid(Vec::new())) };
+    let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
+    let outcome = ledger::reverse(&mut work.transaction, mirror, reversed, &reason, Utc::now()).await;
+    match outcome.map_err(unavailable)? {
+        Reversal::Posted => {}
+        Reversal::AlreadyReversed => {
+            return Err(Problem::conflict(format!("ledger transaction {reversed} was taken back before")));
+        }
+        Reversal::Unknown => return Err(Problem::not_found("ledger transaction", reversed)),
+    }
+    let body = json!({"id": mirror, "reverses": reversed, "reason": reason});
+    work.audit("ledger.transaction_reversed", reversed.to_string(), Value::Null, body.clone()).await?;
+    work.commit(StatusCode::CREATED, &body).await?;
+    Ok(answer(StatusCode::CREATED, body))
+}
+
+/// The query of the ageing.
+#[derive(Debug, Deserialize)]
+pub(crate) struct OnQuery {
+    on: Option<String>,
+}
+
+/// What clients owe now, by how long it has been due on a day.
+#[utoipa::path(
+    get,
+    path = "/v1/ledger/ageing",
+    operation_id = "readAgeing",
+    tag = "ledger",
+    params(OnParameters),
+    responses((status = 200, description = "The ageing of what is owed.", body = Ageings))
+)]
+pub(crate) async fn ageing(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Query(query): Query<OnQuery>,
+) -> Result<Json<Value>, Problem> {
+    caller.may(Permission::ReadBooks)?;
+    let on = query_value::<NaiveDate>("on", query.on.as_deref())?.unwrap_or_else(|| Utc::now().date_naive());
+    let ageing = books::ageing(&billing.database, on).await.map_err(unavailable)?;
+    let row = |Ageing { client_id, client, buckets: [not_due, month, two_months, three_months, older] }: &Ageing| {
+        json!({
+            "client_id": client_id, "client": client, "not_due": not_due, "days_1_to_30": month,
+            "days_31_to_60": two_months, "days_61_to_90": three_months, "days_over_90": older,
+        })
+    };
+    Ok(Json(json!({"on": on, "clients": ageing.iter().map(row).collect::<Vec<_>>()})))
+}
+
+/// Compares the books with invoices and payments.
+#[utoipa::path(
+    get,
+    path = "/v1/ledger/reconciliation",
+    operation_id = "reconcileLedger",
+    tag = "ledger",
+    params(AsOfParameters),
+    responses((status = 200, description = "What differs; nothing, if all is well.", body = Reconciliation))
+)]
+pub(crate) async fn reconciliation(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Query(query): Query<AsOfQuery>,
+) -> Result<Json<Value>, Problem> {
+    caller.may(Permission::ReadBooks)?;
+    let as_of = query.time()?.unwrap_or_else(|| Utc::now() - ON_ITS_WAY);
+    let differences = books::differences(&billing.database, as_of, FINDINGS_MAX).await.map_err(unavailable)?;
+    let is_complete = i64::try_from(differences.len()).is_ok_and(|count| count < FINDINGS_MAX);
+    let findings: Vec<Finding> = reconcile(differences);
+    Ok(Json(json!({"as_of": as_of, "findings": findings, "is_complete": is_complete})))
+}
+
+/// The query of a journal.
+#[derive(Debug, Deserialize)]
+pub(crate) struct JournalQuery {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// The books of some days as Beancount reads them (`bean-check`), with what must stand on every account at the end.
+#[utoipa::path(
+    get,
+    path = "/v1/ledger/journal",
+    operation_id = "exportJournal",
+    tag = "ledger",
+    params(JournalParameters),
+    responses((status = 200, description = "A Beancount file.", content_type = "text/plain", body = String))
+)]
+pub(crate) async fn journal(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Query(query): Query<JournalQuery>,
+) -> Result<Response, Problem> {
+    caller.may(Permission::ReadBooks)?;
+    let (from, to) = days(query.from.as_deref(), query.to.as_deref())?;
+    let (from, before) = (start_of(from), start_of(to) + TimeDelta::days(1));
+    let filter = TransactionFilter { from: Some(from), before: Some(before), ..TransactionFilter::default() };
+    let found = books::transactions(&billing.database, &filter, JOURNAL_MAX + 1).await.map_err(unavailable)?;
+    if i64::try_from(found.len()).is_ok_and(|count| count > JOURNAL_MAX) {
+        return Err(refused("to", format!("there are more than {JOURNAL_MAX} transactions; ask for fewer days")));
+    }
+    let opening = books::balances(&billing.database, just_before(from)).await.map_err(unavailable)?;
+    let closing = books::balances(&billing.database, just_before(before)).await.map_err(unavailable)?;
+    let mut text = String::new();
+    written(&mut text, (from.date_naive(), &opening), &found, (to, &closing))
+        .map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+fn written(
+    text: &mut String,
+    (from, opening): (NaiveDate, &[(Account, Money)]),
+    transactions: &[LedgerTransaction],
+    (to, closing): (NaiveDate, &[(Account, Money)]),
+) -> fmt::Result {
+    let named = opening.iter().chain(closing).chain(transactions.iter().flat_map(|one| &one.entries));
+    let mut accounts: Vec<&Account> = named.map(|(account, _)| account).collect();
+    accounts.sort();
+    accounts.dedup();
+    for account in &accounts {
+        journal::open(account, text)?;
+    }
+    journal::write_opening(from, opening, text)?;
+    for transaction in transactions {
+        journal::write(transaction, text)?;
+    }
+    for (account, balance) in closing {
+        journal::assert_balance(to, account, *balance, text)?;
+    }
+    Ok(())
+}
+
+/// The first and the last day of a period; this month up to today where nothing is said.
+pub(crate) fn days(from: Option<&str>, to: Option<&str>) -> Result<(NaiveDate, NaiveDate), Problem> {
+    let to = query_value::<NaiveDate>("to", to)?.unwrap_or_else(|| Utc::now().date_naive());
+    let from = query_value::<NaiveDate>("from", from)?;
+    let from = from.or_else(|| chrono::Datelike::with_day(&to, 1)).unwrap_or(to);
+    if from > to {
+        return Err(refused("from", "must not be after `to`"));
+    }
+    Ok((from, to))
+}
+
+/// The first moment of a day, in UTC.
+pub(crate) fn start_of(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// The last moment before another, as PostgreSQL counts them.
+pub(crate) fn just_before(time: DateTime<Utc>) -> DateTime<Utc> {
+    time - TimeDelta::microseconds(1)
+}
+
+/// Every kind of account, for the description.
+fn kinds() -> [&'static str; 3] {
+    [AccountKind::Asset, AccountKind::Liability, AccountKind::Income].map(AccountKind::as_str)
+}

@@ -1,0 +1,217 @@
+//! `/v1/clients/{id}/statement`: what a client owed, what moved, and what it owes.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use chrono::{NaiveDate, TimeDelta};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use quittance_domain::id::ClientId;
+use quittance_domain::ledger::Account;
+use quittance_domain::money::{Currency, Money, MoneyError};
+use quittance_formats::neutralised;
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::openapi::parameters::{in_path, in_query};
+use quittance_lambda::openapi::schema::{day, list_of, object, one_of, refer, refer_as, time, words};
+use quittance_lambda::problem::Problem;
+use quittance_lambda::{described, parameters};
+use quittance_store::books::{self, StatementLine};
+use quittance_store::{StoreError, clients};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::books::{days, just_before, start_of};
+use crate::page::refused;
+use crate::{Billing, path_id, unavailable};
+
+/// A statement has at most so many lines: whoever needs more asks for fewer days.
+const LINES_MAX: i64 = 5_000;
+
+/// What a statement can be answered as.
+const FORMATS: [&str; 2] = ["json", "csv"];
+
+parameters! {
+    /// Whose statement it is.
+    pub(crate) ClientPath => [in_path("id", refer("ClientId"), "The client.")]
+}
+
+parameters! {
+    /// Which days, and how.
+    pub(crate) StatementParameters => [
+        in_query("from", day("A day."), "The first day, in UTC; else the first of the last day's month."),
+        in_query("to", day("A day."), "The last day; else today."),
+        in_query("format", one_of(FORMATS, "A format."), "JSON, or CSV (RFC 4180, UTF-8) for a spreadsheet."),
+    ]
+}
+
+described! {
+    /// A client's statement.
+    pub(crate) Statement => object("What a client owed, what moved, and what it owes. Below zero, we owe it.")
+        .with("client_id", refer("ClientId"))
+        .with("client", words("Their name."))
+        .with("from", day("The first day."))
+        .with("to", day("The last day."))
+        .with("currencies", list_of(
+            object("A currency.")
+                .with("opening", refer_as("Money", "What was owed before the first day."))
+                .with("lines", list_of(
+                    object("A movement.")
+                        .with("occurred_at", time("When."))
+                        .with("description", words("What happened."))
+                        .with("amount", refer_as("Money", "How much more is owed; below zero, how much less."))
+                        .with("balance", refer_as("Money", "What is owed then."))
+                        .open(),
+                    "In their order.",
+                ))
+                .with("closing", refer_as("Money", "What is owed at the end of the last day."))
+                .open(),
+            "One for each currency in which something is owed or moved.",
+        ))
+        .open()
+}
+
+/// The query of a statement.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StatementQuery {
+    from: Option<String>,
+    to: Option<String>,
+    format: Option<String>,
+}
+
+/// One currency of a statement.
+struct Part {
+    opening: Money,
+    lines: Vec<(StatementLine, Money)>,
+    closing: Money,
+}
+
+/// Shows what a client owed before some days, what moved on them, and what it owes; a client sees its own only.
+#[utoipa::path(
+    get,
+    path = "/v1/clients/{id}/statement",
+    operation_id = "readStatement",
+    tag = "ledger",
+    params(ClientPath, StatementParameters),
+    responses((status = 200, description = "The statement.", content((Statement = "application/json"), (String = "text/csv"))))
+)]
+pub(crate) async fn read(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<StatementQuery>,
+) -> Result<Response, Problem> {
+    let reach = caller.may(Permission::Read)?;
+    let id: ClientId = path_id("client", &id)?;
+    let (from, to) = days(query.from.as_deref(), query.to.as_deref())?;
+    let format = query.format.as_deref().unwrap_or("json");
+    if !FORMATS.contains(&format) {
+        return Err(refused("format", format!("must be one of {}", FORMATS.join(", "))));
+    }
+    let is_foreign = reach.client_id().is_some_and(|own| own != id);
+    let found = clients::find(&billing.database, id).await.map_err(unavailable)?;
+    let client = found.filter(|_| !is_foreign).ok_or_else(|| Problem::not_found("client", id))?;
+    let (begin, end) = (start_of(from), start_of(to) + TimeDelta::days(1));
+    let lines = books::statement(&billing.database, id, (begin, end), LINES_MAX + 1).await.map_err(unavailable)?;
+    if i64::try_from(lines.len()).is_ok_and(|count| count > LINES_MAX) {
+        return Err(refused("to", format!("there are more than {LINES_MAX} lines; ask for fewer days")));
+    }
+    let mut opening = Vec::new();
+    for account in [Account::Receivable(id), Account::Credit(id)] {
+        opening.extend(books::balance(&billing.database, &account, just_before(begin)).await.map_err(unavailable)?);
+    }
+    let parts = parts(&opening, lines).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
+    if format == "csv" {
+        let name = format!("attachment; filename=\"statement-{id}-{from}-{to}.csv\"");
+        let text =
+            csv(&parts, (from, to)).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
+        return Ok(
+            ([(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], text).into_response()
+        );
+    }
+    let currencies: Vec<Value> = parts.iter().map(shown).collect();
+    let body = json!({"client_id": id, "client": client.name, "from": from, "to": to, "currencies": currencies});
+    Ok(Json(body).into_response())
+}
+
+fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<Part>, MoneyError> {
+    let told = opening.iter().map(|money| money.currency()).chain(lines.iter().map(|line| line.amount.currency()));
+    let mut currencies: Vec<Currency> = told.collect();
+    currencies.sort();
+    currencies.dedup();
+    let mut parts = Vec::with_capacity(currencies.len());
+    for currency in currencies {
+        let of = opening.iter().filter(|money| money.currency() == currency);
+        let opening = of.copied().try_fold(Money::zero(currency), Money::checked_add)?;
+        let (mut balance, mut shown) = (opening, Vec::new());
+        for line in lines.iter().filter(|line| line.amount.currency() == currency) {
+            balance = balance.checked_add(line.amount)?;
+            shown.push((line.clone(), balance));
+        }
+        parts.push(Part { opening, lines: shown, closing: balance });
+    }
+    parts.retain(|part| !part.opening.is_zero() || !part.lines.is_empty());
+    Ok(parts)
+}
+
+fn shown(part: &Part) -> Value {
+    let line = |(line, balance): &(StatementLine, Money)| {
+        json!({
+            "occurred_at": line.occurred_at, "description": line.description, "amount": line.amount, "balance": balance,
+        })
+    };
+    let lines: Vec<Value> = part.lines.iter().map(line).collect();
+    json!({"opening": part.opening, "lines": lines, "closing": part.closing})
+}
+
+/// Texts that a spreadsheet would take for formulas are neutralised; amounts are numbers of ours.
+fn csv(parts: &[Part], (from, to): (NaiveDate, NaiveDate)) -> Result<String, String> {
+    let mut output = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    output.write_record(["Date", "Description", "Amount", "Balance", "Currency"]).map_err(|error| error.to_string())?;
+    let mut row = |date: &str, description: &str, amount: &str, balance: Money| {
+        let (balance, currency) = (balance.amount().to_string(), balance.currency().to_string());
+        output.write_record([date, &neutralised(description), amount, &balance, &currency])
+    };
+    let written = (|| {
+        for part in parts {
+            row(&from.to_string(), "Opening balance", "", part.opening)?;
+            for (line, balance) in &part.lines {
+                let day = line.occurred_at.date_naive().to_string();
+                row(&day, &line.description, &line.amount.amount().to_string(), *balance)?;
+            }
+            row(&to.to_string(), "Closing balance", "", part.closing)?;
+        }
+        Ok::<_, csv::Error>(())
+    })();
+    written.map_err(|error| error.to_string())?;
+    let bytes = output.into_inner().map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(description: &str, value: &str, currency: &str) -> StatementLine {
+        let occurred_at = "2026-11-02T12:00:00Z".parse().unwrap();
+        let amount = Money::parse(value, currency).unwrap();
+        StatementLine { occurred_at, description: description.to_owned(), amount }
+    }
+
+    #[test]
+    fn each_currency_runs_from_its_opening_to_its_closing_balance() {
+        let opening = [Money::parse("100", "EUR").unwrap(), Money::parse("-30", "EUR").unwrap()];
+        let lines = vec![line("Invoice", "50", "EUR"), line("Invoice", "7", "USD"), line("Payment", "-120", "EUR")];
+        let parts = parts(&opening, lines).unwrap();
+        let sums: Vec<String> = parts.iter().map(|part| format!("{} to {}", part.opening, part.closing)).collect();
+        assert_eq!(sums, ["70.00 EUR to 0.00 EUR", "0.00 USD to 7.00 USD"]);
+    }
+
+    #[test]
+    fn a_text_that_a_spreadsheet_would_run_is_neutralised_and_an_amount_is_not() {
+        let parts = parts(&[], vec![line("=HYPERLINK(\"x\"), and more", "-1.50", "EUR")]).unwrap();
+        let day = NaiveDate::from_ymd_opt(2026, 11, 2).unwrap();
+        let text = csv(&parts, (day, day)).unwrap();
+        assert!(text.contains("2026-11-02,\"'=HYPERLINK(\"\"x\"\"), and more\",-1.50,-1.50,EUR\r\n"), "{text}");
+    }
+}

@@ -1,0 +1,62 @@
+//! The books, as finance and clients read them.
+
+use serde_json::{Value, json};
+
+use super::{euros, fresh, scene, until};
+
+#[test]
+fn a_paid_invoice_is_in_the_books_the_clients_statement_and_the_journal() {
+    let scene = scene();
+    let (invoice, name) = (scene.new_invoice(), fresh("booked"));
+    let confirmation = json!({"invoice_id": invoice, "amount": euros("100.00")});
+    let confirmed = scene.post(&scene.gateway, &format!("/v1/payments/{name}/confirmation"), &confirmation);
+    assert_eq!(confirmed.status, 202, "{}", confirmed.body);
+    scene.wait_for_payment(&format!("manual:{name}"), "confirmed");
+    let path = format!("/v1/ledger/transactions?invoice_id={invoice}");
+    let booked = until("both events to be booked", || {
+        let found = scene.get(&scene.finance, &path).json()["transactions"].as_array().cloned().unwrap_or_default();
+        (found.len() == 2).then_some(found)
+    });
+    let number = scene.get(&scene.finance, &format!("/v1/invoices/{invoice}")).json()["number"].clone();
+    let number = number.as_str().unwrap();
+    assert_eq!(booked[0]["description"], json!(format!("Invoice {number} issued")));
+    let trial = scene.get(&scene.finance, "/v1/ledger/trial-balance").json();
+    for total in trial["totals"].as_array().unwrap() {
+        assert_eq!(total["debit"], total["credit"]);
+    }
+    let statement = format!("/v1/clients/{}/statement", scene.own.id);
+    let lines = scene.get(&scene.own.token, &statement).json()["currencies"][0]["lines"].clone();
+    let of_invoice = |line: &&Value| line["description"].as_str().is_some_and(|text| text.contains(number));
+    let amounts: Vec<&Value> =
+        lines.as_array().unwrap().iter().filter(of_invoice).map(|line| &line["amount"]["value"]).collect();
+    assert_eq!(amounts, ["100.00", "-100.00"]);
+    scene.get(&scene.other.token, &statement).assert_problem(404, "not-found");
+    let csv = scene.get(&scene.own.token, &format!("{statement}?format=csv")).body;
+    assert!(csv.starts_with("Date,Description,Amount,Balance,Currency\r\n") && csv.contains(number), "{csv}");
+    let journal = scene.get(&scene.finance, "/v1/ledger/journal").body;
+    assert!(journal.contains(&format!("Payment manual:{name} of invoice {number}")), "{journal}");
+    let findings = scene.get(&scene.finance, "/v1/ledger/reconciliation").json()["findings"].clone();
+    let about_ours = |finding: &&Value| finding["invoice_id"] == json!(invoice);
+    assert_eq!(findings.as_array().unwrap().iter().find(about_ours), None);
+}
+
+#[test]
+fn what_was_booked_is_taken_back_by_its_mirror_with_a_reason() {
+    let scene = scene();
+    let invoice = scene.new_invoice();
+    let path = format!("/v1/ledger/transactions?invoice_id={invoice}");
+    let booked = until("the invoice to be booked", || {
+        let found = scene.get(&scene.finance, &path).json()["transactions"][0].clone();
+        (!found.is_null()).then_some(found)
+    });
+    let reverse = format!("/v1/ledger/transactions/{}/reverse", booked["id"].as_str().unwrap());
+    scene.post(&scene.finance, &reverse, &json!({})).assert_problem(400, "invalid-request");
+    let reversed = scene.post(&scene.finance, &reverse, &json!({"reason": "issued twice"}));
+    assert_eq!(reversed.status, 201, "{}", reversed.body);
+    scene.post(&scene.finance, &reverse, &json!({"reason": "once more"})).assert_problem(409, "conflict");
+    let mirror = &scene.get(&scene.finance, &path).json()["transactions"][1];
+    assert_eq!(
+        (&mirror["reverses"], &mirror["entries"][0]["account"]),
+        (&booked["id"], &booked["entries"][1]["account"])
+    );
+}

@@ -28,6 +28,7 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
         accepted: IdempotencyTable::new(&aws, "accepted".to_owned(), TimeDelta::days(30)),
         s3: quittance_lambda::aws::s3(&aws),
         uploads_bucket: "uploads".to_owned(),
+        documents_bucket: "documents".to_owned(),
     }))
 }
 

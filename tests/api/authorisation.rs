@@ -33,6 +33,7 @@ const RULES: &str = "
     dismissCase           403  403   403     yes     403    yes   403  403     403       401
     listPayments          yes  none  403     yes     yes    yes   yes  403     403       401
     readPayment           yes  404   403     yes     yes    yes   yes  403     403       401
+    readReceipt           yes  404   403     yes     yes    yes   yes  403     403       401
     claimPayment          yes  404   403     yes     403    yes   yes  403     403       401
     confirmPayment        403  403   403     403     403    403   403  yes     403       401
     requestRefund         403  403   403     yes     403    yes   403  403     403       401

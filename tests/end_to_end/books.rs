@@ -1,11 +1,12 @@
 //! The books, as finance and clients read them.
 
 use serde_json::{Value, json};
+use xtask::aws::local_agent;
 
-use super::{euros, fresh, scene, until};
+use super::{LIMIT, euros, fresh, scene, until};
 
 #[test]
-fn a_paid_invoice_is_in_the_books_the_clients_statement_and_the_journal() {
+fn a_paid_invoice_has_a_receipt_and_is_in_the_books_the_clients_statement_and_the_journal() {
     let scene = scene();
     let (invoice, name) = (scene.new_invoice(), fresh("booked"));
     let confirmation = json!({"invoice_id": invoice, "amount": euros("100.00")});
@@ -20,6 +21,17 @@ fn a_paid_invoice_is_in_the_books_the_clients_statement_and_the_journal() {
     let number = scene.get(&scene.finance, &format!("/v1/invoices/{invoice}")).json()["number"].clone();
     let number = number.as_str().unwrap();
     assert_eq!(booked[0]["description"], json!(format!("Invoice {number} issued")));
+    let receipts = until("the receipt", || {
+        let found = scene.get(&scene.own.token, &format!("/v1/payments/{name}/receipt")).json();
+        (found["is_complete"] == true).then(|| found["receipts"].clone())
+    });
+    assert_eq!(
+        (&receipts[0]["number"], &receipts[0]["expires_in_seconds"]),
+        (&json!(format!("{number}-R3")), &json!(300))
+    );
+    let pdf = local_agent(LIMIT).get(receipts[0]["url"].as_str().unwrap()).call().unwrap();
+    assert!(pdf.into_body().read_to_vec().unwrap().starts_with(b"%PDF-"));
+    scene.get(&scene.other.token, &format!("/v1/payments/{name}/receipt")).assert_problem(404, "not-found");
     let trial = scene.get(&scene.finance, "/v1/ledger/trial-balance").json();
     for total in trial["totals"].as_array().unwrap() {
         assert_eq!(total["debit"], total["credit"]);

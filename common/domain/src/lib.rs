@@ -25,6 +25,7 @@ pub mod names;
 pub mod party;
 pub mod payment;
 pub mod question;
+pub mod receipt;
 pub mod refund;
 pub mod returned;
 pub mod settlement;

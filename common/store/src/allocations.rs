@@ -1,13 +1,13 @@
 //! `payments.allocations`: which money went to which invoice. Only ever added to: money taken back is a negative row.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::id::{AllocationId, InvoiceId, PaymentId};
+use quittance_domain::id::{AllocationId, ClientId, InvoiceId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_domain::settlement::Allocation;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use crate::database::Transaction;
+use crate::database::{Database, Transaction};
 use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.allocations";
@@ -21,6 +21,8 @@ pub struct NewAllocation {
     pub payment_id: PaymentId,
     /// Where it goes.
     pub invoice_id: InvoiceId,
+    /// The version of the invoice that it makes.
+    pub invoice_version: i64,
     /// How much.
     pub amount: Money,
     /// Staff decided so.
@@ -45,16 +47,19 @@ pub async fn insert(
     let amounts: Vec<Decimal> = allocations.iter().map(|allocation| allocation.amount.amount()).collect();
     let currencies: Vec<String> =
         allocations.iter().map(|allocation| allocation.amount.currency().to_string()).collect();
+    let versions: Vec<i64> = allocations.iter().map(|allocation| allocation.invoice_version).collect();
     let by_staff: Vec<bool> = allocations.iter().map(|allocation| allocation.by_staff).collect();
     sqlx::query!(
-        "insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff, decided_at)
-         select *, $7 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::boolean[])",
+        "insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff, invoice_version, decided_at)
+         select *, $8
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::boolean[], $7::bigint[])",
         &ids,
         &payments,
         &invoices,
         &amounts,
         &currencies,
         &by_staff,
+        &versions,
         decided_at,
     )
     .execute(&mut **transaction)
@@ -106,4 +111,49 @@ pub async fn invoices_of_payments(
             .fetch_all(&mut **transaction)
             .await?;
     Ok(invoices.into_iter().map(InvoiceId::from_uuid).collect())
+}
+
+/// An invoice that a payment paid, in whole or in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidInvoice {
+    /// The invoice.
+    pub invoice_id: InvoiceId,
+    /// The number printed on it.
+    pub number: String,
+    /// The version that it had then.
+    pub version: i64,
+    /// How much was paid.
+    pub amount: Money,
+}
+
+/// The invoices that a payment paid, in that order; with `client_id`, only that client's.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn paid_invoices(
+    database: &Database,
+    payment: PaymentId,
+    client_id: Option<ClientId>,
+) -> Result<Vec<PaidInvoice>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select invoice_id, number as "number!", invoice_version as "version!", amount, allocations.currency
+         from payments.allocations join billing.invoices on invoices.id = invoice_id
+         where payment_id = $1 and amount > 0 and invoice_version is not null and number is not null
+             and ($2::uuid is null or client_id = $2)
+         order by allocations.created_at, invoice_version, invoice_id"#,
+        payment.as_uuid(),
+        client_id.map(ClientId::as_uuid),
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(PaidInvoice {
+                invoice_id: InvoiceId::from_uuid(row.invoice_id),
+                number: row.number,
+                version: row.version,
+                amount: money(TABLE, row.amount, &row.currency)?,
+            })
+        })
+        .collect()
 }

@@ -14,6 +14,8 @@ pub struct Config {
     pub accepted_table: String,
     /// Where uploads go.
     pub uploads_bucket: String,
+    /// Where receipts lie.
+    pub documents_bucket: String,
     /// The table of the doors.
     pub door_table: String,
     /// How many requests a caller has in a minute.
@@ -30,6 +32,7 @@ impl Config {
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
         let accepted_table = settings.required("ACCEPTED_TABLE");
         let uploads_bucket = settings.required("UPLOADS_BUCKET");
+        let documents_bucket = settings.required("DOCUMENTS_BUCKET");
         let door_table = settings.required("DOOR_TABLE");
         let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
         settings.finish_with(database).map(|database| Self {
@@ -37,6 +40,7 @@ impl Config {
             topic_arn,
             accepted_table,
             uploads_bucket,
+            documents_bucket,
             door_table,
             caller_requests_per_minute_max,
         })

@@ -12,6 +12,7 @@ pub mod docs;
 pub mod invoices;
 mod page;
 pub mod payments;
+mod receipts;
 mod statement;
 mod timeline;
 mod unanswered;
@@ -49,6 +50,8 @@ pub struct Billing {
     pub s3: aws_sdk_s3::Client,
     /// Where uploads go.
     pub uploads_bucket: String,
+    /// Where receipts lie.
+    pub documents_bucket: String,
 }
 
 /// The routes.
@@ -83,6 +86,7 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(asks(&[ReadCases], routes!(cases::read)))
         .routes(asks(&[Read], routes!(payments::list)))
         .routes(asks(&[Read], routes!(payments::read)))
+        .routes(asks(&[Read], routes!(receipts::read)))
         .routes(asks(&[UploadConfirmations, UploadStatements], routes!(uploads::start)))
         .routes(asks(&[Read], routes!(uploads::read)))
         .routes(asks(&[Read], routes!(statement::read)))

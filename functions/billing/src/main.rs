@@ -26,6 +26,7 @@ async fn main() -> Result<(), Error> {
         door: Arc::new(Door::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         s3: aws::s3(&aws),
         uploads_bucket: config.uploads_bucket,
+        documents_bucket: config.documents_bucket,
     };
     lambda_http::run(router(Arc::new(billing))).await
 }

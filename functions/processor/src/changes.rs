@@ -328,7 +328,8 @@ impl Changes {
 
     fn allocate(&mut self, payment_id: PaymentId, invoice: &Invoice, amount: Money, by_staff: bool) {
         let id = AllocationId::from_uuid(Uuid::now_v7());
-        self.allocations.push(NewAllocation { id, payment_id, invoice_id: invoice.id(), amount, by_staff });
+        let (invoice_id, invoice_version) = (invoice.id(), invoice.version());
+        self.allocations.push(NewAllocation { id, payment_id, invoice_id, invoice_version, amount, by_staff });
         self.touched.insert(invoice.id());
     }
 

@@ -3,6 +3,7 @@
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::{DateTime, Utc};
 use quittance_domain::event::{InvoiceEvent, InvoiceSettled, ReceiptIssued};
+use quittance_domain::receipt::{document_key, receipt_number};
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::publisher::Publisher;
 use uuid::Uuid;
@@ -27,19 +28,6 @@ pub struct Issuer {
     pub publisher: Publisher,
 }
 
-/// The receipt's number: the invoice's number and the version that this payment gave it. Unique, never reused, and
-/// the same however often it is asked for.
-#[must_use]
-pub fn receipt_number(settled: &InvoiceSettled) -> String {
-    format!("{}-R{}", settled.invoice.number, settled.invoice.version)
-}
-
-/// Where the receipt lies in the documents bucket.
-#[must_use]
-pub fn document_key(settled: &InvoiceSettled) -> String {
-    format!("receipts/{}/{}.pdf", settled.invoice.id, receipt_number(settled))
-}
-
 /// The event that follows from `cause`: its id is derived from the cause's, so that repetition keeps it.
 fn receipt_issued(
     cause: Uuid,
@@ -48,7 +36,8 @@ fn receipt_issued(
     settled: InvoiceSettled,
 ) -> CloudEvent<InvoiceEvent> {
     let id = Uuid::new_v5(&cause, FUNCTION.as_bytes());
-    let receipt = ReceiptIssued { number: receipt_number(&settled), document_key: document_key(&settled), settled };
+    let number = receipt_number(&settled.invoice.number, settled.invoice.version);
+    let receipt = ReceiptIssued { document_key: document_key(settled.invoice.id, &number), number, settled };
     CloudEvent::of_event(id, FUNCTION, at, correlation_id, InvoiceEvent::ReceiptIssued(receipt))
 }
 
@@ -58,12 +47,12 @@ impl Issuer {
     /// # Errors
     /// A sentence; repeating is safe.
     pub async fn issue(&self, event: &CloudEvent<InvoiceEvent>, settled: &InvoiceSettled) -> Result<(), String> {
-        let number = receipt_number(settled);
+        let number = receipt_number(&settled.invoice.number, settled.invoice.version);
         let pdf = self.renderer.render(&number, &self.seller, settled).map_err(|error| error.to_string())?;
         self.s3
             .put_object()
             .bucket(&self.documents_bucket)
-            .key(document_key(settled))
+            .key(document_key(settled.invoice.id, &number))
             .content_type("application/pdf")
             .body(ByteStream::from(pdf))
             .send()

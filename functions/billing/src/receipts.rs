@@ -1,0 +1,98 @@
+//! `/v1/payments/{transaction_id}/receipt`: the receipts of a payment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
+use axum::Json;
+use axum::extract::{Path, State};
+use quittance_domain::id::TransactionId;
+use quittance_domain::receipt::{document_key, receipt_number};
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::described;
+use quittance_lambda::openapi::parameters::PaymentPath;
+use quittance_lambda::openapi::schema::{count, flag, list_of, object, refer, refer_as, words};
+use quittance_lambda::problem::Problem;
+use quittance_store::allocations::{self, PaidInvoice};
+use quittance_store::payments;
+use serde_json::{Value, json};
+
+use crate::{Billing, unavailable};
+
+/// How long a URL gives the receipt: long enough to follow it, too short to be passed on.
+const URL_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+described! {
+    /// The receipts of a payment.
+    pub(crate) Receipts => object("What a payment paid, with the receipt of each.")
+        .with("receipts", list_of(
+            object("A receipt.")
+                .with("number", words("Unique, never reused, with gaps."))
+                .with("invoice_id", refer_as("InvoiceId", "What was paid."))
+                .with("amount", refer_as("Money", "How much."))
+                .with("url", words("Gives the PDF; made anew each time. It holds a signature, so keep it out of logs."))
+                .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long it does."))
+                .open(),
+            "In the order in which the invoices were paid.",
+        ))
+        .with("is_complete", flag("Whether these are all; a receipt is made seconds after the payment."))
+        .with("transaction_id", refer("TransactionId"))
+        .open()
+}
+
+/// Gives the receipts of a payment; a client gets those of its own invoices only.
+#[utoipa::path(
+    get,
+    path = "/v1/payments/{transaction_id}/receipt",
+    operation_id = "readReceipt",
+    tag = "payments",
+    params(PaymentPath),
+    responses((status = 200, description = "Where the receipts are.", body = Receipts))
+)]
+pub(crate) async fn read(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(transaction_id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let reach = caller.may(Permission::Read)?;
+    let not_found = || Problem::not_found("payment", transaction_id.chars().take(100).collect::<String>());
+    let (_, name) = TransactionId::with_provider(&transaction_id).map_err(|_| not_found())?;
+    let found = payments::find(&billing.database, &name, reach.client_id()).await.map_err(unavailable)?;
+    let payment = found.ok_or_else(not_found)?;
+    let paid =
+        allocations::paid_invoices(&billing.database, payment.id, reach.client_id()).await.map_err(unavailable)?;
+    let mut receipts = Vec::with_capacity(paid.len());
+    for invoice in &paid {
+        receipts.extend(receipt(&billing, invoice).await?);
+    }
+    let is_complete = receipts.len() == paid.len();
+    Ok(Json(json!({"transaction_id": name, "receipts": receipts, "is_complete": is_complete})))
+}
+
+/// A receipt with its URL; none while it is being made.
+async fn receipt(billing: &Billing, paid: &PaidInvoice) -> Result<Option<Value>, Problem> {
+    let number = receipt_number(&paid.number, paid.version);
+    let key = document_key(paid.invoice_id, &number);
+    let bucket = &billing.documents_bucket;
+    if let Err(error) = billing.s3.head_object().bucket(bucket).key(&key).send().await {
+        let error = error.into_service_error();
+        if error.is_not_found() {
+            return Ok(None);
+        }
+        return Err(away(&number, &error));
+    }
+    let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| away(&number, &error))?;
+    let request = billing.s3.get_object().bucket(bucket).key(&key);
+    let name = format!("attachment; filename=\"{number}.pdf\"");
+    let signed = request.response_content_disposition(name).presigned(lifetime).await;
+    let url = signed.map_err(|error| away(&number, &error))?.uri().to_owned();
+    Ok(Some(json!({
+        "number": number, "invoice_id": paid.invoice_id, "amount": paid.amount, "url": url,
+        "expires_in_seconds": URL_LIFETIME.as_secs(),
+    })))
+}
+
+fn away(number: &str, error: &dyn std::error::Error) -> Problem {
+    tracing::error!(error = %error, receipt.number = number, "the receipt cannot be given");
+    Problem::unavailable(2)
+}

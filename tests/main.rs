@@ -11,6 +11,7 @@
 mod api;
 mod architecture;
 mod billing;
+mod contract;
 mod crowd;
 mod database;
 mod end_to_end;

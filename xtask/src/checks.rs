@@ -28,11 +28,14 @@ use crate::{
 /// The stack of `cargo xtask test`; it is not the one that people work with.
 pub const TEST_STACK: &str = "test";
 
-/// With this variable the test that compares the API's description with the code writes it instead.
+/// With this variable the tests that compare what is generated from the code with what is committed write it instead.
 pub const OPENAPI_RENEW_VARIABLE: &str = "QUITTANCE_OPENAPI_RENEW";
 
-/// That test.
-const OPENAPI_TEST: &str = "api::description::the_committed_description_is_what_the_code_generates";
+/// That test, and the one that does the same with the events' schema.
+const OPENAPI_TESTS: [&str; 2] = [
+    "api::description::the_committed_description_is_what_the_code_generates",
+    "contract::the_committed_schema_is_what_the_types_say",
+];
 
 const SQLX_CLI_VERSION: &str = "0.9.0";
 const POLL: Duration = Duration::from_millis(100);
@@ -131,20 +134,21 @@ pub fn sqlx(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Renews the API's description from the code of the functions that answer: the test that compares them writes it.
+/// Renews the API's description and the events' schema from the code: the tests that compare them write them.
 ///
 /// # Errors
 /// When the tests do not build.
 pub fn openapi() -> Result<()> {
     let status = cargo(&paths::workspace_root())
-        .args(["test", "--package", "quittance-tests", "--", "--exact", OPENAPI_TEST])
+        .args(["test", "--package", "quittance-tests", "--", "--exact"])
+        .args(OPENAPI_TESTS)
         .env(OPENAPI_RENEW_VARIABLE, "1")
         .status()
         .context("could not run cargo test")?;
     if !status.success() {
         bail!("the description was not renewed ({status})");
     }
-    say::step("functions/billing/openapi.json says what the code does");
+    say::step("functions/billing/openapi.json and events/contract/schema.json say what the code does");
     Ok(())
 }
 

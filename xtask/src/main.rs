@@ -72,7 +72,7 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Renew the API's description, functions/billing/openapi.json, from the code of the functions that answer.
+    /// Renew functions/billing/openapi.json, the API's description, and events/contract/schema.json from the code.
     Openapi,
     /// Measure how fast the system is. Not part of the tests: figures depend on the machine, and ratios are compared
     /// within one run only.

@@ -1,6 +1,7 @@
 //! What has happened, as told to everyone who must know, through `InvoiceEventsTopic`.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::settlement::SurplusReason;
 pub const EVENT_VERSION: u32 = 1;
 
 /// An invoice as events tell of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvoiceSummary {
     /// The invoice.
     pub id: InvoiceId,
@@ -39,7 +40,7 @@ pub struct InvoiceSummary {
 }
 
 /// A payment as events tell of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentSummary {
     /// Our id.
     pub id: PaymentId,
@@ -54,7 +55,7 @@ pub struct PaymentSummary {
 }
 
 /// An invoice was issued or voided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvoiceChanged {
     /// The invoice after the change.
     pub invoice: InvoiceSummary,
@@ -63,7 +64,7 @@ pub struct InvoiceChanged {
 }
 
 /// A payment, or a part of it, was allocated to an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvoiceSettled {
     /// The invoice after the allocation.
     pub invoice: InvoiceSummary,
@@ -78,7 +79,7 @@ pub struct InvoiceSettled {
 }
 
 /// Money came in that no invoice could take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SurplusRecorded {
     /// The payment.
     pub payment: PaymentSummary,
@@ -97,7 +98,7 @@ pub struct SurplusRecorded {
 }
 
 /// Why money of a payment left where it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseReason {
     /// It was refunded.
@@ -124,7 +125,7 @@ stored_name!(ReleaseReason {
 });
 
 /// Money was taken back from an invoice, which is owed again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvoiceReopened {
     /// The invoice afterwards.
     pub invoice: InvoiceSummary,
@@ -141,7 +142,7 @@ pub struct InvoiceReopened {
 }
 
 /// Surplus money left: it went back, or pays an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SurplusReduced {
     /// The payment.
     pub payment: PaymentSummary,
@@ -157,7 +158,7 @@ pub struct SurplusReduced {
 }
 
 /// Evidence that moved no money, and that somebody may want to know of all the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentNoted {
     /// The payment.
     pub payment: PaymentSummary,
@@ -169,7 +170,7 @@ pub struct PaymentNoted {
 }
 
 /// A refund was refused: there is less to refund than was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefundRefused {
     /// The refund.
     pub refund_id: RefundId,
@@ -184,7 +185,7 @@ pub struct RefundRefused {
 }
 
 /// A provider moved or held back money that it had taken for us, or let go of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentAdjusted {
     /// The payment.
     pub payment: PaymentSummary,
@@ -198,7 +199,7 @@ pub struct PaymentAdjusted {
 }
 
 /// A receipt lies in the documents bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptIssued {
     /// The receipt's number: unique, never reused, with gaps.
     pub number: String,
@@ -222,7 +223,7 @@ pub struct EventMessage {
 }
 
 /// Everything that is told on `InvoiceEventsTopic`. The variant names travel as the envelope's `type`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "data")]
 pub enum InvoiceEvent {
     /// The invoice got its number and is owed.

@@ -1,8 +1,10 @@
 //! Names of things: prefixed UUIDs for what we create, validated texts for what others name.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -41,6 +43,16 @@ macro_rules! prefixed_id {
             #[must_use]
             pub const fn as_uuid(self) -> Uuid {
                 self.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "pattern": concat!("^", $prefix, "_[0-9a-f]{32}$")})
             }
         }
 
@@ -125,12 +137,22 @@ prefixed_id!(
 );
 
 macro_rules! text_id {
-    ($name:ident) => {
+    ($name:ident, $pattern:literal) => {
         impl $name {
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "pattern": $pattern})
             }
         }
 
@@ -161,7 +183,7 @@ macro_rules! text_id {
 #[serde(into = "String", try_from = "String")]
 pub struct Provider(String);
 
-text_id!(Provider);
+text_id!(Provider, "^[a-z0-9_]{1,32}$");
 
 impl Provider {
     /// The provider of payments that no gateway carries.
@@ -200,7 +222,7 @@ impl FromStr for Provider {
 #[serde(into = "String", try_from = "String")]
 pub struct TransactionId(String);
 
-text_id!(TransactionId);
+text_id!(TransactionId, "^[a-z0-9_]{1,32}:[A-Za-z0-9._:-]+$");
 
 impl TransactionId {
     /// The longest transaction id, in bytes; also the longest group id we give to SQS (which allows 128).

@@ -5,6 +5,7 @@ mod currency;
 use std::fmt;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use currency::Currency;
@@ -50,18 +51,22 @@ pub enum MoneyError {
 }
 
 /// An amount in one currency, kept with exactly the currency's decimals. May be negative or zero.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "MoneyText", try_from = "MoneyText")]
+#[schemars(with = "MoneyText")]
 pub struct Money {
     amount: Decimal,
     currency: Currency,
 }
 
 /// How money is written in JSON: the value as a string, so that no reader takes it for a float.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Money")]
 struct MoneyText {
+    #[schemars(regex(pattern = r"^-?[0-9]+(\.[0-9]+)?$"))]
     value: String,
+    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
     currency: String,
 }
 

@@ -1,11 +1,12 @@
 //! The parties of an invoice as documents and messages name them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::ClientId;
 
 /// The party that owes: what a receipt and an e-mail need to know of a client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientDetails {
     /// The client.
     pub id: ClientId,

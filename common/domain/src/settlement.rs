@@ -13,6 +13,7 @@ mod settling;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, InvoiceId};
@@ -22,7 +23,7 @@ use crate::names::stored_name;
 use settling::Settling;
 
 /// Why money could not go to the invoice that its payment names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SurplusReason {
     /// Another payment paid the invoice in full.

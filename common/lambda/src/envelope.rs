@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{COMMAND_VERSION, GatewayCommand, PaymentCommand};
 use quittance_domain::event::{EVENT_VERSION, EventMessage, InvoiceEvent};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -71,7 +72,7 @@ impl Payload for InvoiceEvent {
 }
 
 /// A CloudEvent: who says what about what, and when. `invoiceversion` and `correlationid` are extension attributes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CloudEvent<T> {
     /// Always `1.0`.
     pub specversion: String,

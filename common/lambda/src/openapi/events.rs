@@ -112,6 +112,7 @@ pub fn components() -> [(String, RefOr<Schema>); 4] {
         .with("id", refer("InvoiceId"))
         .with("number", words("The number printed on it."))
         .with("total", refer_as("Money", "What is owed in all."))
+        .perhaps("tax", refer_as("Money", "The tax within it; absent where there is none."))
         .with("paid", refer_as("Money", "What has been paid of it."))
         .with("status", one_of(statuses, "Where it stands after the change."))
         .with("version", number("Grows with each change."))

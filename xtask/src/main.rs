@@ -78,8 +78,9 @@ enum Command {
     /// within one run only.
     #[command(subcommand)]
     Bench(Bench),
-    /// Try every sample below a folder that a reader here is for: gateways' messages, objects and signatures. Prints file,
-    /// format and verdict of each, and the counts in the last line. Exit code 1 when one is wrong.
+    /// Try every sample below a folder that a reader here is for: gateways' messages, objects and signatures, and bank
+    /// statements, with entries and sums. Prints file, format and verdict of each, and the counts in the last line. Exit
+    /// code 1 when one is wrong.
     Conformance {
         /// The folder.
         folder: PathBuf,
@@ -87,8 +88,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Give made-up input to what reads gateways' messages, signatures and answers first, from tests/fuzz/corpus on. Needs a
-    /// nightly compiler. The tests try that corpus with the usual one.
+    /// Give made-up input to what reads first what others send: gateways' messages and signatures, the API's bodies, uploaded
+    /// files. Begins with tests/fuzz/corpus. Needs a nightly compiler; the tests try that corpus with the usual one.
     Fuzz {
         /// The targets; all, if none is named.
         targets: Vec<String>,

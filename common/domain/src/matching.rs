@@ -17,12 +17,13 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use crate::creditor_reference::{CreditorReference, number_key};
+use crate::creditor_reference::CreditorReference;
 use crate::id::{ClientId, InvoiceId, PaymentId};
 use crate::money::{Money, PositiveMoney};
 
 pub use finding::find;
 pub use names::{Likeness, likeness, name_key};
+use signs::Naming;
 
 /// A line whose best match has less is left to staff.
 pub const THRESHOLD: u8 = 70;
@@ -55,12 +56,12 @@ impl BankLine {
     /// What is to be looked up before [`find`] can say anything.
     #[must_use]
     pub fn keys(&self) -> Keys {
-        let references = self.references.iter().map(|reference| number_key(reference));
-        let of_references = self.creditor_references().into_iter().map(|reference| reference.body().to_owned());
-        let mentioned = self.texts.iter().flat_map(|text| text::number_mentions(text).into_keys());
+        let naming = Naming::of(self);
+        let of_references = naming.references.iter().map(|reference| reference.body().to_owned());
+        let mentioned = naming.numbers.iter().map(|(number, _)| number.clone());
+        let numbers = naming.documents.iter().cloned().chain(of_references).chain(mentioned).collect();
         let payer = self.payer.as_deref().map(name_key).filter(|key| !key.is_empty());
-        let names = self.texts.iter().flat_map(|text| text::payment_names(text)).map(str::to_owned);
-        Keys { numbers: references.chain(of_references).chain(mentioned).collect(), payments: names.collect(), payer }
+        Keys { numbers, payments: naming.payments.iter().cloned().collect(), payer, naming }
     }
 
     /// The creditor references that it carries, in their field or in the text.
@@ -101,7 +102,7 @@ pub struct Claim {
     pub invoice_id: InvoiceId,
 }
 
-/// What is to be looked up to match a line.
+/// What is to be looked up to match a line, and what was read to say so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
     /// Numbers of invoices, as [`number_key`] writes them.
@@ -110,6 +111,7 @@ pub struct Keys {
     pub payments: BTreeSet<String>,
     /// The payer, as [`name_key`] writes it.
     pub payer: Option<String>,
+    naming: Naming,
 }
 
 /// What was found out about a line.

@@ -123,8 +123,9 @@ impl<'a> Told<'a> {
     }
 
     fn receive(&self, lookup: &Lookup, accounts: &Accounts, wanted: Wanted) -> Result<LineDecision, StoreError> {
-        let (line, debts, claims) = lookup.candidates(wanted, accounts);
-        let found = matching::find(&line, &debts, &claims).map_err(corrupt)?;
+        let (debts, claims) = lookup.candidates(&wanted);
+        let line = lookup.with_payers(wanted.line, &wanted.keys, wanted.account.as_deref(), accounts);
+        let found = matching::find(&line, &wanted.keys, &debts, &claims).map_err(corrupt)?;
         let transaction_id = Some(self.payment()?);
         Ok(match found {
             Finding::Match(found) => LineDecision {

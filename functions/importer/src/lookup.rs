@@ -102,21 +102,30 @@ impl Lookup {
         Ok(lookup)
     }
 
-    /// The line with its likely payers, and what it may pay.
-    pub(crate) fn candidates(&self, wanted: Wanted, accounts: &Accounts) -> (BankLine, Vec<Debt>, Vec<Claim>) {
-        let mut line = wanted.line;
-        let payer = wanted.keys.payer.as_ref();
+    /// The line with its likely payers.
+    pub(crate) fn with_payers(
+        &self,
+        mut line: BankLine,
+        keys: &Keys,
+        account: Option<&str>,
+        accounts: &Accounts,
+    ) -> BankLine {
+        let payer = keys.payer.as_ref();
         line.clients_by_name = payer.and_then(|payer| self.names.get(payer)).cloned().unwrap_or_default();
-        line.clients_by_account = wanted.account.as_ref().map(|account| accounts.clients(account)).unwrap_or_default();
+        line.clients_by_account = account.map(|account| accounts.clients(account)).unwrap_or_default();
+        line
+    }
+
+    /// What the line may pay.
+    pub(crate) fn candidates(&self, wanted: &Wanted) -> (Vec<Debt>, Vec<Claim>) {
         let claims = wanted.keys.payments.iter().filter_map(|name| self.claims.get(name)).flatten();
         let claims: Vec<Claim> = claims.cloned().collect();
         let numbered = wanted.keys.numbers.iter().filter_map(|number| self.by_number.get(number)).flatten();
-        let amount = Money::from(line.amount);
-        let of_payer = payer.and_then(|payer| self.by_payer.get(payer)).into_iter().flatten();
+        let amount = Money::from(wanted.line.amount);
+        let of_payer = wanted.keys.payer.as_ref().and_then(|payer| self.by_payer.get(payer)).into_iter().flatten();
         let of_payer = of_payer.filter(|id| self.debts.get(id).is_some_and(|debt| debt.outstanding == amount));
         let ids: BTreeSet<InvoiceId> =
             numbered.chain(of_payer).copied().chain(claims.iter().map(|claim| claim.invoice_id)).collect();
-        let debts = ids.iter().filter_map(|id| self.debts.get(id)).cloned().collect();
-        (line, debts, claims)
+        (ids.iter().filter_map(|id| self.debts.get(id)).cloned().collect(), claims)
     }
 }

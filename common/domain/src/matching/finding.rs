@@ -1,7 +1,7 @@
 //! From signs to a match or a case.
 
-use super::signs::{Amount, Named, Naming, Payer, Sign, too_early};
-use super::{BankLine, CANDIDATES_MAX, Candidate, Claim, Debt, Finding, Match, THRESHOLD, weights};
+use super::signs::{Amount, Named, Payer, Sign, too_early};
+use super::{BankLine, CANDIDATES_MAX, Candidate, Claim, Debt, Finding, Keys, Match, THRESHOLD, weights};
 use crate::fact::kept_reason;
 use crate::id::{ClientId, InvoiceId};
 use crate::money::{Money, MoneyError};
@@ -16,16 +16,15 @@ struct Weighed<'a> {
     signs: Vec<Sign>,
 }
 
-/// Finds what a line pays among the debts and claims that its [`keys`](BankLine::keys) led to. All open invoices of
+/// Finds what a line pays among the debts and claims that its own [`keys`](BankLine::keys) led to. All open invoices of
 /// clients with the payer's name that are about the line's amount are among them.
 ///
 /// # Errors
 /// [`MoneyError::Overflow`] if a sum cannot be kept.
-pub fn find(line: &BankLine, debts: &[Debt], claims: &[Claim]) -> Result<Finding, MoneyError> {
-    let naming = Naming::of(line);
+pub fn find(line: &BankLine, keys: &Keys, debts: &[Debt], claims: &[Claim]) -> Result<Finding, MoneyError> {
     let mut weighed = Vec::with_capacity(debts.len());
     for debt in debts {
-        weighed.push(Weighed::of(line, debt, naming.of_debt(line, debt, claims))?);
+        weighed.push(Weighed::of(line, debt, keys.naming.of_debt(line, debt, claims))?);
     }
     let named = surely_named(&weighed);
     mark_others(&mut weighed, &named);

@@ -15,12 +15,13 @@ const AHEAD_MAX: TimeDelta = TimeDelta::days(31);
 pub(super) type Sign = (i16, String);
 
 /// What a line names, read once.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Naming {
-    references: Vec<CreditorReference>,
-    documents: Vec<String>,
-    numbers: Vec<(String, Strength)>,
-    payments: Vec<String>,
+    pub(super) references: Vec<CreditorReference>,
+    /// Of fields of their own, as numbers are looked up.
+    pub(super) documents: Vec<String>,
+    pub(super) numbers: Vec<(String, Strength)>,
+    pub(super) payments: Vec<String>,
 }
 
 /// How a line names an invoice.

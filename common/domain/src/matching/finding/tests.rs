@@ -4,8 +4,14 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::super::*;
+use crate::money::MoneyError;
 
 mod labelled;
+
+/// Finds with the line's own keys.
+pub(super) fn find(line: &BankLine, debts: &[Debt], claims: &[Claim]) -> Result<Finding, MoneyError> {
+    super::find(line, &line.keys(), debts, claims)
+}
 
 pub(super) fn euros(value: &str) -> Money {
     Money::parse(value, "EUR").unwrap()
@@ -164,7 +170,7 @@ fn a_claims_name_leads_to_its_payment() {
         amount: euros("60.00"),
         invoice_id: debts[0].invoice_id,
     };
-    let find = |amount: &str, payer: &str, text: &str| match super::find(
+    let find = |amount: &str, payer: &str, text: &str| match self::find(
         &line(amount, payer, text),
         &debts,
         std::slice::from_ref(&claim),

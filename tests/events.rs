@@ -206,6 +206,12 @@ fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
     }
     assert_read("notification", &["receipt_issued"]);
     assert_eq!(types("notification", "receipt_issued"), ["receipt.issued"]);
+    assert_read("delivery", &["two_endpoints"]);
+    for (group, body) in bodies("delivery", "two_endpoints") {
+        assert_eq!(group, None, "the queue is no FIFO queue");
+        let due: quittance_deliveries::queue::Due = serde_json::from_str(&body).unwrap();
+        assert_eq!(serde_json::to_string(&due).unwrap(), body);
+    }
     assert_read("webhook", &["invoice_paid_and_surplus"]);
     assert_eq!(types("webhook", "invoice_paid_and_surplus"), ["invoice.paid", "payment.surplus_recorded"]);
 }

@@ -7,9 +7,14 @@ use axum::body::Body;
 use chrono::TimeDelta;
 use http::{Request, StatusCode};
 use quittance_billing::Billing;
+use quittance_billing::webhook_endpoints::Webhooks;
+use quittance_deliveries::DeliveriesTable;
+use quittance_deliveries::queue::DeliveryQueue;
+use quittance_deliveries::secrets::SigningSecrets;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::door::Door;
 use quittance_lambda::publisher::Publisher;
+use quittance_outgoing::Targets;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -29,6 +34,12 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
         s3: quittance_lambda::aws::s3(&aws),
         uploads_bucket: "uploads".to_owned(),
         documents_bucket: "documents".to_owned(),
+        webhooks: Webhooks {
+            table: DeliveriesTable::new(&aws, "deliveries".to_owned()),
+            queue: DeliveryQueue::new(&aws, "http://unused/000000000000/delivery".to_owned()),
+            secrets: SigningSecrets::new(&aws, "test/webhook-endpoints".to_owned()),
+            targets: Targets::Public,
+        },
     }))
 }
 

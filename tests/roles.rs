@@ -5,13 +5,15 @@ use sqlx::PgPool;
 
 use crate::database::TestDatabase;
 
-const ROLES: [&str; 6] = [
+const ROLES: [&str; 8] = [
     "quittance_billing",
     "quittance_validator",
     "quittance_importer",
     "quittance_processor",
     "quittance_relay",
     "quittance_ledger",
+    "quittance_webhook",
+    "quittance_delivery",
 ];
 
 /// Tables whose rows are facts of the past.
@@ -158,6 +160,30 @@ async fn each_login_role_is_kept_to_its_own_work() {
 }
 
 #[tokio::test]
+async fn who_tells_webhooks_reads_what_it_needs_and_changes_a_status_at_most() {
+    let test = TestDatabase::migrated().await;
+    for (role, statement) in [
+        ("quittance_billing", "update billing.webhook_endpoints set url = 'x'"),
+        ("quittance_billing", "delete from billing.webhook_endpoints"),
+        ("quittance_webhook", "select url from billing.webhook_endpoints"),
+        ("quittance_webhook", "select secret_id from billing.webhook_endpoints"),
+        ("quittance_webhook", "update billing.webhook_endpoints set status = 'enabled'"),
+        ("quittance_webhook", "select total from billing.invoices"),
+        ("quittance_webhook", "select * from billing.clients"),
+        ("quittance_webhook", "select * from payments.payments"),
+        ("quittance_delivery", "update billing.webhook_endpoints set url = 'x'"),
+        ("quittance_delivery", "update billing.webhook_endpoints set secret_id = id"),
+        ("quittance_delivery", "insert into billing.webhook_endpoints (id) values (gen_random_uuid())"),
+        ("quittance_delivery", "delete from billing.webhook_endpoints"),
+        ("quittance_delivery", "select * from billing.invoices"),
+        ("quittance_delivery", "select * from audit.records"),
+    ] {
+        let pool = test.pool_of(role, 1).await;
+        assert_eq!(refusal(&pool, statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");
+    }
+}
+
+#[tokio::test]
 async fn an_invoice_takes_no_more_than_its_total_whoever_says_so() {
     let test = TestDatabase::migrated().await;
     test.open_invoice(test.client().await, "100.00", "EUR").await;
@@ -190,7 +216,7 @@ async fn each_login_role_gives_up_in_time() {
     let settings = "select count(*) from pg_roles where rolname like 'quittance\\_%' and rolcanlogin and not rolsuper
         and (select count(*) from unnest(rolconfig) as setting
              where setting ~ '^(statement_timeout|lock_timeout|idle_in_transaction_session_timeout)=[1-9]') = 3";
-    assert_eq!(test.count(settings).await, 6);
+    assert_eq!(test.count(settings).await, i64::try_from(ROLES.len()).unwrap());
 }
 
 #[tokio::test]

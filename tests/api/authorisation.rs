@@ -48,6 +48,13 @@ const RULES: &str = "
     readAgeing            403  403   403     yes     yes    yes   403  403     403       401
     reconcileLedger       403  403   403     yes     yes    yes   403  403     403       401
     exportJournal         403  403   403     yes     yes    yes   403  403     403       401
+    createWebhookEndpoint 403  403   403     403     403    yes   yes  403     403       401
+    listWebhookEndpoints  403  403   403     403     yes    yes   yes  403     403       401
+    deleteWebhookEndpoint 403  403   403     403     403    yes   yes  403     403       401
+    enableWebhookEndpoint 403  403   403     403     yes    yes   yes  403     403       401
+    rotateWebhookSecret   403  403   403     403     403    yes   yes  403     403       401
+    listWebhookDeliveries 403  403   403     403     yes    yes   yes  403     403       401
+    replayWebhooks        403  403   403     403     yes    yes   yes  403     403       401
     receiveWebhook        401  401   401     401     401    401   401  401     401       401
     describe              yes  yes   yes     yes     yes    yes   yes  yes     yes       yes
     showDescription       yes  yes   yes     yes     yes    yes   yes  yes     yes       yes

@@ -6,13 +6,15 @@ use std::fs;
 use aws_lambda_events::event::sqs::SqsEvent;
 use quittance_domain::event::InvoiceEvent;
 use quittance_lambda::envelope::{CloudEvent, Payload};
+use quittance_lambda::openapi::examples;
+use quittance_webhook::compose;
 use serde_json::Value;
 use xtask::paths::workspace_root;
 
 use super::description::misfits;
 use super::{committed, tightened};
 
-/// The bodies of all samples that carry an event.
+/// What a webhook endpoint is told of all samples that carry an event.
 fn samples() -> Vec<String> {
     let mut bodies = Vec::new();
     for folder in fs::read_dir(workspace_root().join("events")).unwrap() {
@@ -25,8 +27,12 @@ fn samples() -> Vec<String> {
     }
     let contract = fs::read_dir(workspace_root().join("events/contract/1")).unwrap();
     bodies.extend(contract.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()));
-    bodies.retain(|body| CloudEvent::<InvoiceEvent>::parse(body).is_ok());
-    bodies
+    let told = |body: String| {
+        let event = CloudEvent::<InvoiceEvent>::parse(&body).ok()?;
+        let owner = examples::CLIENT_ID.parse().unwrap();
+        Some(compose::body(&event, Some(owner), 1, event.time.date_naive()).unwrap())
+    };
+    bodies.into_iter().filter_map(told).collect()
 }
 
 fn place(event_type: &str) -> String {

@@ -6,6 +6,7 @@ mod description;
 mod events;
 mod gateway;
 mod routes;
+mod webhook_endpoints;
 mod world;
 
 use std::fs;

@@ -1,6 +1,6 @@
 //! The small world that the examples of the description tell of, as rows; and everybody who may call.
 
-use quittance_domain::id::{CaseId, ClientId, InvoiceId, LedgerTransactionId, UploadId};
+use quittance_domain::id::{CaseId, ClientId, InvoiceId, LedgerTransactionId, UploadId, WebhookEndpointId};
 use quittance_lambda::caller::{CLIENT_ID_CLAIM, Permission};
 use quittance_lambda::openapi::examples;
 use quittance_processor::settle::settle;
@@ -88,7 +88,13 @@ impl Role {
     /// The scopes of the token.
     pub(super) fn scopes(self) -> Option<Vec<String>> {
         let permissions: Vec<Permission> = match self {
-            Self::Bff => vec![Permission::Read, Permission::WriteInvoices, Permission::ClaimPayments],
+            Self::Bff => vec![
+                Permission::Read,
+                Permission::WriteInvoices,
+                Permission::ClaimPayments,
+                Permission::ManageWebhooks,
+                Permission::OperateWebhooks,
+            ],
             Self::Gateway => vec![Permission::ConfirmPayments],
             Self::Single(permission) => vec![permission],
             Self::Everything => Permission::ALL.to_vec(),
@@ -107,7 +113,7 @@ where
 }
 
 /// A database in which the examples are true: a draft, a payment of another invoice with a surplus, the case about it, a
-/// second payment, and an upload.
+/// second payment, an upload, and a webhook endpoint.
 pub(super) async fn world() -> TestDatabase {
     let test = TestDatabase::migrated().await;
     let client = uuid(examples::CLIENT_ID, ClientId::as_uuid);
@@ -127,6 +133,10 @@ pub(super) async fn world() -> TestDatabase {
         values ($1, 'payment_confirmation', 'user:1', $2, 'uploads/1')";
     let id = uuid(examples::UPLOAD_ID, UploadId::as_uuid);
     sqlx::query(upload).bind(id).bind(client).execute(&test.admin).await.unwrap();
+    let endpoint = "insert into billing.webhook_endpoints (id, url, secret_id, created_by)
+        values ($1, 'https://bff.example/', gen_random_uuid(), 'machine:bff')";
+    let id = uuid(examples::WEBHOOK_ENDPOINT_ID, WebhookEndpointId::as_uuid);
+    sqlx::query(endpoint).bind(id).execute(&test.admin).await.unwrap();
 
     let paid = test.open_invoice(ClientId::from_uuid(client), "1190.00", "EUR").await;
     let processor = test.as_role(crate::processor::ROLE, 2).await;

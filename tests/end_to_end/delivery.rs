@@ -1,108 +1,62 @@
-//! Outgoing webhooks while their receiver fails. The function's handler is driven by hand, because its queue would hand
-//! a message out again only after minutes; table and dead-letter queue are the stack's own.
+//! Outgoing webhooks while their receivers misbehave and workers are killed. The functions' handlers are driven by hand, so
+//! that time can be moved; tables, queues and secrets are the emulator's, the database is a test's own.
 
-use std::path::PathBuf;
+mod kills;
+mod receiver;
+mod schedule;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::{env, fs, thread};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_lambda_events::event::sqs::SqsEvent;
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use lambda_runtime::{Context, LambdaEvent};
-use quittance_idempotency::IdempotencyTable;
+use quittance_deliveries::queue::{DeliveryQueue, Due};
+use quittance_deliveries::secrets::SigningSecrets;
+use quittance_deliveries::{DeliveriesTable, Delivery, EventKey, Range};
+use quittance_delivery::Keys;
+use quittance_delivery::attempt::Receivers;
+use quittance_delivery::handler::Deliveries;
+use quittance_domain::id::{ClientId, InvoiceId, WebhookEndpointId};
 use quittance_lambda::parking::DeadLetterQueue;
-use quittance_webhook::deliver::Receiver;
+use quittance_outgoing::Targets;
 use quittance_webhook::handler::Webhooks;
-use quittance_webhook::signature::Signer;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use xtask::aws::ROOT_KEY;
-use xtask::bff::{self, Delivery, Refusal};
 use xtask::paths::workspace_root;
 use xtask::stack::{REGION, Stack};
-use xtask::{ports, wait};
 
-use super::demonstration::assert_is_signed;
+use self::receiver::Receiver;
 use super::scene;
+use crate::database::TestDatabase;
 
-/// 24 bytes in base64, as Standard Webhooks wants secrets.
-const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u";
+/// A function has a minute.
+const TIME: Duration = Duration::from_secs(60);
 
-/// A receiver of this test alone, and the function that delivers to it.
-struct Delivering {
-    receiver: Stack,
-    webhooks: Webhooks,
-    store: PathBuf,
-    event_id: String,
-}
-
-impl Drop for Delivering {
-    fn drop(&mut self) {
-        // The test has ended either way.
-        let _ = fs::remove_file(&self.store);
-    }
-}
-
-impl Delivering {
-    fn begin() -> Self {
-        let stack = &scene().stack;
-        let store = env::temp_dir().join(format!("quittance-delivery-{}.jsonl", Uuid::now_v7()));
-        let port = ports::any_free().unwrap();
-        let served = store.clone();
-        thread::spawn(move || bff::serve(port, &served));
-        let mut receiver = Stack::new("receiver", &env::temp_dir(), String::new());
-        receiver.ports.insert("bff".to_owned(), port);
-        wait::until("the receiver", Duration::from_secs(10), &[], || Ok(receiver.deliveries().ok())).unwrap();
-        let aws = root(stack);
-        let webhooks = Webhooks {
-            receiver: Receiver::new(receiver.webhook_url().unwrap(), Signer::new(SECRET).unwrap()).unwrap(),
-            idempotency: IdempotencyTable::new(&aws, table(stack, "Webhook"), TimeDelta::days(1)),
-            dead_letters: DeadLetterQueue::new(&aws, stack.output("WebhookDeadLetterQueueUrl").unwrap().to_owned()),
-        };
-        Self { receiver, webhooks, store, event_id: Uuid::now_v7().to_string() }
-    }
-
-    fn refuse(&self, times: u32) {
-        self.receiver.refuse_deliveries(Refusal { status: 503, times }).unwrap();
-    }
-
-    fn deliveries(&self) -> Vec<Delivery> {
-        self.receiver.deliveries().unwrap()
-    }
-
-    /// The sample event under an id of its own.
-    fn body(&self) -> String {
-        let sample = fs::read_to_string(workspace_root().join("events/webhook/invoice_paid_and_surplus.json")).unwrap();
-        let sample: Value = serde_json::from_str(&sample).unwrap();
-        let mut event: Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
-        event["id"] = json!(self.event_id);
-        event.to_string()
-    }
-
-    /// Hands the message to the function at that receive; answers whether it is to come back.
-    async fn receive(&self, receive_count: u32) -> bool {
-        let event: SqsEvent = serde_json::from_value(json!({"Records": [{
-            "messageId": self.event_id, "body": self.body(),
-            "attributes": {"MessageGroupId": "inv", "ApproximateReceiveCount": receive_count.to_string()},
-        }]}))
-        .unwrap();
-        let deadline = SystemTime::now() + Duration::from_secs(60);
-        let mut context = Context::default();
-        context.deadline = u64::try_from(deadline.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-        let response = self.webhooks.handle(LambdaEvent::new(event, context)).await.unwrap();
-        !response.batch_item_failures.is_empty()
-    }
+/// Both functions, with services of a test's own.
+struct Telling {
+    test: TestDatabase,
+    table_name: String,
+    folder: String,
+    invoice: InvoiceId,
+    /// What becomes of deliveries, seen directly.
+    table: DeliveriesTable,
 }
 
 /// The stack's AWS as its root.
 pub(super) fn root(stack: &Stack) -> SdkConfig {
+    aws_at(&stack.emulator_url().unwrap())
+}
+
+fn aws_at(url: &str) -> SdkConfig {
     let credentials = Credentials::new(ROOT_KEY, ROOT_KEY, None, None, "local stack");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
-        .endpoint_url(stack.emulator_url().unwrap())
+        .endpoint_url(url)
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build()
 }
@@ -116,34 +70,162 @@ pub(super) fn table(stack: &Stack, function: &str) -> String {
     (*table).to_owned()
 }
 
-#[tokio::test]
-async fn a_receiver_that_fails_twice_gets_the_same_webhook_the_third_time_and_then_no_more() {
-    let delivering = Delivering::begin();
-    delivering.refuse(2);
-    assert!(delivering.receive(1).await, "it comes back");
-    assert!(delivering.receive(2).await, "it comes back");
-    assert!(!delivering.receive(3).await);
-    let deliveries = delivering.deliveries();
-    assert_eq!(deliveries.iter().map(|delivery| delivery.status).collect::<Vec<_>>(), [503, 503, 204]);
-    for delivery in &deliveries {
-        assert_eq!((&delivery.webhook_id, &delivery.body), (&delivering.event_id, &delivering.body()));
-        assert_is_signed(delivery, SECRET);
-    }
-    assert!(!delivering.receive(1).await, "a replayed message is acknowledged");
-    assert_eq!(delivering.deliveries().len(), 3, "and not delivered again");
+/// A call of the emulator's, as root.
+fn emulate(service: &str, action: &str, request: &Value) -> Value {
+    scene().stack.aws().unwrap().json_call(service, action, request).unwrap()
 }
 
-#[tokio::test]
-async fn a_webhook_that_nobody_takes_is_parked_at_the_third_attempt_with_its_reason() {
-    let delivering = Delivering::begin();
-    delivering.refuse(3);
-    assert!(delivering.receive(1).await);
-    assert!(delivering.receive(2).await);
-    assert!(!delivering.receive(3).await, "parked, so it does not come back");
-    let stack = &scene().stack;
-    let parked = stack.aws().unwrap().sqs_peek(stack.output("WebhookDeadLetterQueueUrl").unwrap()).unwrap();
-    let message = parked.iter().find(|message| message["Body"] == delivering.body()).expect("it is parked");
-    assert_eq!(message["MessageAttributes"]["code"]["StringValue"], "retries_exhausted");
-    let reason = message["MessageAttributes"]["reason"]["StringValue"].as_str().unwrap();
-    assert!(reason.contains("503"), "{reason}");
+/// An invocation with these messages, whose time is up in [`TIME`].
+fn invocation(bodies: &[String]) -> LambdaEvent<SqsEvent> {
+    let records: Vec<Value> = bodies
+        .iter()
+        .enumerate()
+        .map(|(place, body)| {
+            let attributes = json!({"MessageGroupId": format!("g{place}"), "ApproximateReceiveCount": "1"});
+            json!({"messageId": format!("m{place}"), "body": body, "attributes": attributes})
+        })
+        .collect();
+    let deadline = SystemTime::now() + TIME;
+    let mut context = Context::default();
+    context.deadline = u64::try_from(deadline.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    LambdaEvent::new(serde_json::from_value(json!({"Records": records})).unwrap(), context)
+}
+
+impl Telling {
+    async fn begin() -> Self {
+        let test = TestDatabase::migrated().await;
+        let client: ClientId = test.client().await;
+        let invoice = test.open_invoice(client, "100.00", "EUR").await;
+        let table_name = format!("test-deliveries-{}", Uuid::now_v7().simple());
+        let attribute = |name: &str, kind: &str| json!({"AttributeName": name, "AttributeType": kind});
+        let key = |hash: &str, range: &str| json!([{"AttributeName": hash, "KeyType": "HASH"}, {"AttributeName": range, "KeyType": "RANGE"}]);
+        let request = json!({
+            "TableName": table_name, "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                attribute("endpoint_id", "S"), attribute("event_key", "S"), attribute("due_shard", "S"),
+                attribute("due_ms", "N"),
+            ],
+            "KeySchema": key("endpoint_id", "event_key"),
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "due", "KeySchema": key("due_shard", "due_ms"),
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }],
+        });
+        emulate("dynamodb", "CreateTable", &request);
+        let table = DeliveriesTable::new(&root(&scene().stack), table_name.clone());
+        Self { test, folder: table_name.clone(), table_name, invoice, table }
+    }
+
+    /// The queue of a test's own, which nobody reads.
+    fn queue(aws: &SdkConfig) -> DeliveryQueue {
+        let made = emulate("sqs", "CreateQueue", &json!({"QueueName": "test-delivery"}));
+        DeliveryQueue::new(aws, made["QueueUrl"].as_str().unwrap().to_owned())
+    }
+
+    fn dead_letters(aws: &SdkConfig) -> DeadLetterQueue {
+        DeadLetterQueue::new(aws, scene().stack.output("DeliveryDeadLetterQueueUrl").unwrap().to_owned())
+    }
+
+    async fn recording(&self, aws: &SdkConfig) -> Webhooks {
+        Webhooks {
+            database: self.test.as_role("quittance_webhook", 2).await,
+            deliveries: DeliveriesTable::new(aws, self.table_name.clone()),
+            queue: Self::queue(aws),
+            dead_letters: Self::dead_letters(aws),
+        }
+    }
+
+    async fn delivering(&self, aws: &SdkConfig) -> Deliveries {
+        Deliveries {
+            database: self.test.as_role("quittance_delivery", 4).await,
+            table: DeliveriesTable::new(aws, self.table_name.clone()),
+            queue: Self::queue(aws),
+            dead_letters: Self::dead_letters(aws),
+            keys: Keys::new(SigningSecrets::new(aws, self.folder.clone())),
+            receivers: Receivers::new(Targets::PublicAndLoopback).unwrap(),
+        }
+    }
+
+    /// Registers a receiver; answers its endpoint and the secret that signs.
+    async fn register(&self, receiver: &Receiver) -> (WebhookEndpointId, String) {
+        let (id, secret_id) = (WebhookEndpointId::from_uuid(Uuid::now_v7()), Uuid::now_v7());
+        let secrets = SigningSecrets::new(&root(&scene().stack), self.folder.clone());
+        let secret = secrets.make(id, secret_id).await.unwrap();
+        let insert =
+            "insert into billing.webhook_endpoints (id, url, secret_id, created_by) values ($1, $2, $3, 'test')";
+        let insert = sqlx::query(insert).bind(id.as_uuid()).bind(receiver.url()).bind(secret_id);
+        insert.execute(&self.test.admin).await.unwrap();
+        (id, secret)
+    }
+
+    /// The sample event about the test's invoice, under an id of its own.
+    fn event(&self) -> (Uuid, String) {
+        let sample = std::fs::read_to_string(workspace_root().join("events/webhook/invoice_paid_and_surplus.json"));
+        let sample: Value = serde_json::from_str(&sample.unwrap()).unwrap();
+        let mut event: Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
+        let id = Uuid::now_v7();
+        event["id"] = json!(id);
+        event["subject"] = json!(self.invoice);
+        event["data"]["invoice"]["id"] = json!(self.invoice);
+        (id, event.to_string())
+    }
+
+    /// Records an event; answers what is due then at an endpoint.
+    async fn record(&self, endpoint_id: WebhookEndpointId) -> Due {
+        let (id, body) = self.event();
+        let recording = self.recording(&root(&scene().stack)).await;
+        assert_eq!(recording.handle(invocation(&[body])).await.unwrap().batch_item_failures.len(), 0);
+        let found = self.deliveries(endpoint_id).await;
+        let found = found.into_iter().find(|delivery| delivery.event_key.id() == id).expect("it is recorded");
+        Due { endpoint_id, event_key: found.event_key }
+    }
+
+    /// Everything that an endpoint was told or is to be told.
+    async fn deliveries(&self, endpoint_id: WebhookEndpointId) -> Vec<Delivery> {
+        self.table.list(endpoint_id, Range::default(), &[], None, 1_000).await.unwrap().deliveries
+    }
+
+    async fn delivery(&self, due: &Due) -> Delivery {
+        let all = self.deliveries(due.endpoint_id).await;
+        all.into_iter().find(|delivery| delivery.event_key == due.event_key).expect("it is recorded")
+    }
+
+    /// Hands what is due to the function; answers how many messages come back.
+    async fn deliver(&self, delivering: &Deliveries, due: &[Due]) -> usize {
+        let bodies: Vec<String> = due.iter().map(|due| serde_json::to_string(due).unwrap()).collect();
+        delivering.handle(invocation(&bodies)).await.unwrap().batch_item_failures.len()
+    }
+
+    /// Lets time pass for a delivery: it is due now, and whoever had a lease has lost it.
+    fn let_time_pass(&self, due: &Due) {
+        let past = json!({":past": {"N": "0"}});
+        let update = |endpoint: String, key: String, expression: &str| {
+            let request = json!({
+                "TableName": self.table_name, "Key": {"endpoint_id": {"S": endpoint}, "event_key": {"S": key}},
+                "UpdateExpression": expression, "ExpressionAttributeValues": past,
+            });
+            emulate("dynamodb", "UpdateItem", &request);
+        };
+        let leases = "SET lease_until_ms = :past";
+        for place in 0..quittance_deliveries::SLOTS {
+            update(format!("slots#{}", due.endpoint_id), place.to_string(), leases);
+        }
+        let all = "SET lease_until_ms = :past, next_attempt_ms = :past, due_ms = :past";
+        update(due.endpoint_id.to_string(), due.event_key.to_string(), all);
+    }
+
+    async fn status_of(&self, endpoint: WebhookEndpointId) -> (String, Option<String>) {
+        let query = "select status, disabled_reason from billing.webhook_endpoints where id = $1";
+        sqlx::query_as(query).bind(endpoint.as_uuid()).fetch_one(&self.test.admin).await.unwrap()
+    }
+}
+
+/// Seconds from now until the next attempt.
+fn pause(delivery: &Delivery) -> i64 {
+    (delivery.next_attempt_at - Utc::now()).num_seconds()
+}
+
+/// A key whose event happened at a time.
+fn key_at(text: &str) -> EventKey {
+    EventKey::new(text.parse::<DateTime<Utc>>().unwrap(), Uuid::now_v7())
 }

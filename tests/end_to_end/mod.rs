@@ -10,6 +10,7 @@ mod decisions;
 mod delivery;
 mod demonstration;
 mod door;
+mod endpoints;
 mod files;
 mod gateways;
 mod idempotency;

@@ -58,7 +58,7 @@ impl Scene {
     }
 
     /// All that the functions and the API have logged.
-    fn all_logs(&self) -> Vec<String> {
+    pub(super) fn all_logs(&self) -> Vec<String> {
         let aws = self.stack.aws().unwrap();
         let groups = aws.log_groups().unwrap();
         groups.iter().flat_map(|group| aws.log_events(group).unwrap()).map(|event| event.message).collect()

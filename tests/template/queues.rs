@@ -87,16 +87,27 @@ fn fifo_queues_and_the_topic_order_by_group_and_not_as_a_whole() {
 }
 
 #[test]
-fn an_event_that_is_parked_in_the_outbox_raises_an_alarm() {
+fn what_somebody_has_to_look_at_raises_an_alarm() {
     let template = Template::read();
-    let (metric, alarm) = (template.resource("OutboxParkedMetric"), template.resource("OutboxParkedAlarm"));
-    let source = fs::read_to_string(workspace_root().join("functions/relay/src/relay.rs")).unwrap();
-    assert!(source.contains(r#"alarm = "outbox_parked""#), "what the filter looks for is logged");
-    assert_eq!(metric.property("/FilterPattern"), r#"{ $.alarm = "outbox_parked" }"#);
-    assert_eq!(metric.property("/LogGroupName/Ref"), "RelayLogGroup");
-    let counted = metric.property("/MetricTransformations/0/MetricName");
-    assert_eq!(alarm.property("/MetricName"), counted);
-    assert_eq!(alarm.property("/AlarmActions/0/Ref"), "AlarmsTopic");
+    for (name, code, group, file) in [
+        ("OutboxParked", "outbox_parked", "RelayLogGroup", "functions/relay/src/relay.rs"),
+        (
+            "WebhookEndpointDisabled",
+            "webhook_endpoint_disabled",
+            "DeliveryLogGroup",
+            "functions/delivery/src/handler.rs",
+        ),
+    ] {
+        let metric = template.resource(&format!("{name}Metric"));
+        let alarm = template.resource(&format!("{name}Alarm"));
+        let source = fs::read_to_string(workspace_root().join(file)).unwrap();
+        assert!(source.contains(&format!(r#"alarm = "{code}""#)), "what the filter of {name} looks for is logged");
+        assert_eq!(metric.property("/FilterPattern"), &json!(format!(r#"{{ $.alarm = "{code}" }}"#)));
+        assert_eq!(metric.property("/LogGroupName/Ref"), group);
+        let counted = metric.property("/MetricTransformations/0/MetricName");
+        assert_eq!(alarm.property("/MetricName"), counted);
+        assert_eq!(alarm.property("/AlarmActions/0/Ref"), "AlarmsTopic");
+    }
 }
 
 #[test]

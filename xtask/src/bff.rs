@@ -14,16 +14,29 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::{
     aws::local_agent,
     sandbox::{self, Asked, Sandbox},
     stack::Stack,
+    users::Role,
 };
 
 /// The largest webhook that is taken; events are far smaller.
 const BODY_MAX_BYTES: u64 = 1024 * 1024;
+
+/// The events that the BFF is told of.
+const TOLD: [&str; 7] = [
+    "invoice.paid",
+    "invoice.partially_paid",
+    "invoice.reopened",
+    "payment.surplus_recorded",
+    "payment.surplus_reduced",
+    "payment.contradiction_found",
+    "payment.refund_refused",
+];
 
 /// A webhook that came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +184,25 @@ impl Stack {
         let url = format!("{}/deliveries", self.bff_url()?);
         let mut answer = agent().get(&url).call().with_context(|| format!("could not reach {url}"))?;
         answer.body_mut().read_json().with_context(|| format!("{url} answered no list of deliveries"))
+    }
+
+    /// Has the API tell the BFF of what becomes of money, once for each stack, and answers the secret that signs.
+    ///
+    /// # Errors
+    /// When the API refuses or does not answer.
+    pub fn register_bff(&self) -> Result<String> {
+        let authorization = format!("Bearer {}", self.token(&Role::Bff)?);
+        let mut answer = agent()
+            .post(format!("{}/v1/webhook-endpoints", self.api_url()?))
+            .header("authorization", authorization)
+            // The same key gets the same answer.
+            .header("idempotency-key", "the-stacks-bff")
+            .send_json(json!({"url": self.webhook_url()?, "event_types": TOLD}))
+            .context("the API did not answer")?;
+        let status = answer.status();
+        let shown: Value = answer.body_mut().read_json().context("the API answered no JSON")?;
+        let secret = shown.get("secret").and_then(Value::as_str);
+        secret.map(ToOwned::to_owned).ok_or_else(|| anyhow!("the endpoint was not registered ({status}): {shown}"))
     }
 
     /// Makes the BFF refuse the next webhooks.

@@ -110,7 +110,6 @@ fn parameters(stack: &Stack) -> Result<Vec<String>> {
         ("DatabaseName", name),
         ("DatabaseTls", "disable"),
         ("DatabaseAdminSecretArn", &secret_arn),
-        ("WebhookUrl", &stack.webhook_url()?),
         ("StripeApiUrl", &stack.localstripe_url()?),
         ("AdyenApiUrl", &stack.sandbox_url("adyen")?),
         ("GoCardlessApiUrl", &stack.sandbox_url("gocardless")?),

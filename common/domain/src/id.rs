@@ -131,6 +131,11 @@ prefixed_id!(
     "aud"
 );
 prefixed_id!(
+    /// A receiver of webhooks.
+    WebhookEndpointId,
+    "whe"
+);
+prefixed_id!(
     /// A change of an invoice's paid amount by one payment.
     AllocationId,
     "alo"

@@ -41,6 +41,12 @@ impl InvoiceStatus {
 
     /// Every status.
     pub const ALL: [Self; 5] = [Self::Draft, Self::Open, Self::PartiallyPaid, Self::Paid, Self::Void];
+
+    /// Whether something is owed after the day on which it was due.
+    #[must_use]
+    pub fn is_overdue(self, due_on: NaiveDate, today: NaiveDate) -> bool {
+        matches!(self, Self::Open | Self::PartiallyPaid) && today > due_on
+    }
 }
 
 impl fmt::Display for InvoiceStatus {
@@ -240,7 +246,7 @@ impl Invoice {
     /// Whether something is owed after the day on which it was due.
     #[must_use]
     pub fn is_overdue(&self, due_on: NaiveDate, today: NaiveDate) -> bool {
-        matches!(self.status, InvoiceStatus::Open | InvoiceStatus::PartiallyPaid) && today > due_on
+        self.status.is_overdue(due_on, today)
     }
 
     fn changed(&self, status: InvoiceStatus, paid: Money) -> Self {

@@ -50,6 +50,10 @@ pub enum Permission {
     ReadBooks,
     /// Take back what is booked.
     CorrectBooks,
+    /// Say where webhooks go, and get the secrets that sign them.
+    ManageWebhooks,
+    /// See what became of webhooks, and have them sent again.
+    OperateWebhooks,
 }
 
 /// How far a permission reaches.
@@ -74,7 +78,7 @@ impl Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::WriteInvoices,
         Self::Read,
         Self::ClaimPayments,
@@ -86,6 +90,8 @@ impl Permission {
         Self::DecideCases,
         Self::ReadBooks,
         Self::CorrectBooks,
+        Self::ManageWebhooks,
+        Self::OperateWebhooks,
     ];
 
     /// The scope of a machine client that has it, as tokens name it.
@@ -109,6 +115,8 @@ impl Permission {
             Self::DecideCases => "Decide it, and merge payments",
             Self::ReadBooks => "Read the books",
             Self::CorrectBooks => "Take back what is booked",
+            Self::ManageWebhooks => "Say where webhooks go, and get the secrets that sign them",
+            Self::OperateWebhooks => "See what became of webhooks, and have them sent again",
         }
     }
 
@@ -142,6 +150,8 @@ impl Permission {
             Self::DecideCases => "cases:decide",
             Self::ReadBooks => "ledger:read",
             Self::CorrectBooks => "ledger:correct",
+            Self::ManageWebhooks => "webhooks:manage",
+            Self::OperateWebhooks => "webhooks:operate",
         }
     }
 
@@ -155,6 +165,8 @@ impl Permission {
             | Self::CorrectBooks => &["finance", "admin"],
             Self::Read | Self::ReadCases | Self::ReadBooks => &["finance", "admin", "oncall"],
             Self::ClaimPayments | Self::UploadConfirmations => &["finance", "admin"],
+            Self::ManageWebhooks => &["admin"],
+            Self::OperateWebhooks => &["admin", "oncall"],
             // Staff approval is a command of its own, with a second person; nobody confirms by hand here.
             Self::ConfirmPayments => &[],
         }

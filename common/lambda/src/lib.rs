@@ -12,6 +12,7 @@ pub mod door;
 pub mod envelope;
 pub mod fields;
 pub mod idempotency_key;
+pub mod invoice_view;
 pub mod openapi;
 pub mod parking;
 pub mod problem;

@@ -31,6 +31,7 @@ pub mod requests;
 pub mod retry;
 pub mod upload_lines;
 pub mod uploads;
+pub mod webhook_endpoints;
 
 pub use database::{Database, DatabaseSettings, Transaction};
 pub use error::StoreError;

@@ -1,6 +1,7 @@
 //! Settings of billing.
 
 use quittance_lambda::settings::{Settings, SettingsError};
+use quittance_outgoing::Targets;
 use quittance_store::DatabaseSettings;
 
 /// What billing needs to know.
@@ -20,6 +21,14 @@ pub struct Config {
     pub door_table: String,
     /// How many requests a caller has in a minute.
     pub caller_requests_per_minute_max: u32,
+    /// The webhooks' table of deliveries.
+    pub deliveries_table: String,
+    /// Where messages that speak of deliveries go.
+    pub delivery_queue_url: String,
+    /// What the names of signing secrets begin with.
+    pub signing_secrets_folder: String,
+    /// Where webhooks may go.
+    pub targets: Targets,
 }
 
 impl Config {
@@ -35,7 +44,11 @@ impl Config {
         let documents_bucket = settings.required("DOCUMENTS_BUCKET");
         let door_table = settings.required("DOOR_TABLE");
         let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
-        settings.finish_with(database).map(|database| Self {
+        let deliveries_table = settings.required("DELIVERIES_TABLE");
+        let delivery_queue_url = settings.required("DELIVERY_QUEUE_URL");
+        let signing_secrets_folder = settings.required("SIGNING_SECRETS_FOLDER");
+        let targets = settings.group(|settings| settings.required("WEBHOOK_TARGETS").parse::<Targets>());
+        settings.finish_with(database.zip(targets)).map(|(database, targets)| Self {
             database,
             topic_arn,
             accepted_table,
@@ -43,6 +56,10 @@ impl Config {
             documents_bucket,
             door_table,
             caller_requests_per_minute_max,
+            deliveries_table,
+            delivery_queue_url,
+            signing_secrets_folder,
+            targets,
         })
     }
 }

@@ -8,20 +8,20 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::{Datelike, NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
-use quittance_domain::creditor_reference::CreditorReference;
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
-use quittance_domain::invoice::{Invoice, InvoiceStatus};
+use quittance_domain::invoice::Invoice;
 use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
 use quittance_domain::tax::tax;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
+use quittance_lambda::invoice_view::{self, InvoiceView};
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::names::currency;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
 use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
 use quittance_lambda::openapi::schema::{
-    Members, Shape, count, day, flag, list_of, matching, number, object, one_of, refer, refer_as, some_of, text, words,
+    Members, count, day, list_of, matching, object, refer, refer_as, some_of, text,
 };
 use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_lambda::{described, parameters};
@@ -77,46 +77,17 @@ described! {
         }))
 }
 
-fn shape(lines: Option<Shape>) -> Members {
-    let members = object("An invoice.")
-        .with("id", refer("InvoiceId"))
-        .with("client_id", refer("ClientId"))
-        .with_or_null("number", text(1, 50, "The number printed on it; null for a draft."))
-        .with_or_null(
-            "payment_reference",
-            words("What the payer is to send along (ISO 11649): money that bears it finds the invoice by itself."),
-        )
-        .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Where it stands."))
-        .with("total", refer_as("Money", "What is owed in all."))
-        .with("tax", refer_as("Money", "The tax within it."))
-        .with("paid", refer_as("Money", "What has been paid of it."))
-        .with("version", number("Grows with each change."))
-        .with_or_null("issued_on", day("Date of issue; null for a draft."))
-        .with("due_on", day("Date by which it is to be paid."))
-        .with("overdue", flag("Whether it is owed, and that date has passed."));
-    match lines {
-        Some(lines) => members.with("lines", lines),
-        None => members,
-    }
-}
-
-fn example() -> Value {
-    json!({
-        "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "payment_reference": "RF15INV2026000042", "status": "open",
-        "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"}, "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
-        "issued_on": "2026-11-01", "due_on": "2026-12-01", "overdue": false,
-    })
-}
-
 described! {
     /// An invoice with its lines.
     pub(crate) InvoiceWithLines =>
-        shape(Some(list_of(line_shape(object("A line."), "Money").open(), "What is owed for.").into())).open()
+        invoice_view::shape()
+            .with("lines", list_of(line_shape(object("A line."), "Money").open(), "What is owed for."))
+            .open()
 }
 
 described! {
     /// An invoice after a change.
-    pub(crate) Invoiced => shape(None).open_like(example())
+    pub(crate) Invoiced => invoice_view::shape().open_like(invoice_view::example())
 }
 
 struct Draft {
@@ -282,13 +253,19 @@ fn shown(
     due_on: NaiveDate,
     lines: &[InvoiceLine],
 ) -> Value {
-    let mut shown = json!({
-        "id": invoice.id(), "client_id": invoice.client_id(), "number": number,
-        "payment_reference": number.and_then(CreditorReference::of_number).map(|reference| reference.to_string()),
-        "status": invoice.status(),
-        "total": invoice.total(), "tax": tax, "paid": invoice.paid(), "version": invoice.version(),
-        "issued_on": issued_on, "due_on": due_on, "overdue": invoice.is_overdue(due_on, Utc::now().date_naive()),
-    });
+    let view = InvoiceView {
+        id: invoice.id(),
+        client_id: invoice.client_id(),
+        number,
+        status: invoice.status(),
+        total: invoice.total(),
+        tax,
+        paid: invoice.paid(),
+        version: invoice.version(),
+        issued_on,
+        due_on,
+    };
+    let mut shown = view.shown(Utc::now().date_naive());
     if let (false, Some(members)) = (lines.is_empty(), shown.as_object_mut()) {
         let line = |line: &InvoiceLine| {
             json!({

@@ -1,8 +1,8 @@
-//! The door for documents: clients, invoices, uploads; for reading what became of payments and cases; and for the whole
-//! API's description.
+//! The door for documents: clients, invoices, uploads; for reading what became of payments and cases; for saying who is
+//! told of events; and for the whole API's description.
 //!
 //! In: HTTP. Out: rows, audit records and outbox rows in one transaction, then events on `InvoiceEventsTopic`;
-//! presigned URLs for uploads. May fail: the database (503). Who retries: the caller.
+//! presigned URLs for uploads; signing secrets in Secrets Manager. May fail: the database, AWS (503). Who retries: the caller.
 
 mod books;
 mod cases;
@@ -17,6 +17,7 @@ mod statement;
 mod timeline;
 mod unanswered;
 pub mod uploads;
+pub mod webhook_endpoints;
 pub mod work;
 
 use std::sync::Arc;
@@ -35,6 +36,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::webhook_endpoints::Webhooks;
+
 /// What billing works with.
 #[derive(Debug)]
 pub struct Billing {
@@ -52,6 +55,8 @@ pub struct Billing {
     pub uploads_bucket: String,
     /// Where receipts lie.
     pub documents_bucket: String,
+    /// Who is told of events.
+    pub webhooks: Webhooks,
 }
 
 /// The routes.
@@ -71,7 +76,10 @@ pub fn description() -> OpenApi {
 }
 
 fn routes() -> OpenApiRouter<Arc<Billing>> {
-    use Permission::{CorrectBooks, Read, ReadBooks, ReadCases, UploadConfirmations, UploadStatements, WriteInvoices};
+    use Permission::{
+        CorrectBooks, ManageWebhooks, OperateWebhooks, Read, ReadBooks, ReadCases, UploadConfirmations, UploadStatements,
+        WriteInvoices,
+    };
     OpenApiRouter::with_openapi(openapi::document())
         .routes(open(routes!(docs::describe)))
         .routes(open(routes!(docs::page)))
@@ -96,6 +104,13 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(asks(&[ReadBooks], routes!(books::ageing)))
         .routes(asks(&[ReadBooks], routes!(books::reconciliation)))
         .routes(asks(&[ReadBooks], routes!(books::journal)))
+        .routes(asks(&[ManageWebhooks], routes!(webhook_endpoints::create)))
+        .routes(asks(&[OperateWebhooks], routes!(webhook_endpoints::list)))
+        .routes(asks(&[ManageWebhooks], routes!(webhook_endpoints::delete)))
+        .routes(asks(&[OperateWebhooks], routes!(webhook_endpoints::enable)))
+        .routes(asks(&[ManageWebhooks], routes!(webhook_endpoints::rotate)))
+        .routes(asks(&[OperateWebhooks], routes!(webhook_endpoints::deliveries::list)))
+        .routes(asks(&[OperateWebhooks], routes!(webhook_endpoints::deliveries::replay)))
 }
 
 /// The database failed: logged here, told to the caller without details.

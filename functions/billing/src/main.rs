@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use lambda_http::Error;
 use quittance_billing::config::Config;
+use quittance_billing::webhook_endpoints::Webhooks;
 use quittance_billing::work::KEYS_KEPT_FOR;
 use quittance_billing::{Billing, router};
+use quittance_deliveries::DeliveriesTable;
+use quittance_deliveries::queue::DeliveryQueue;
+use quittance_deliveries::secrets::SigningSecrets;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::door::Door;
@@ -27,6 +31,12 @@ async fn main() -> Result<(), Error> {
         s3: aws::s3(&aws),
         uploads_bucket: config.uploads_bucket,
         documents_bucket: config.documents_bucket,
+        webhooks: Webhooks {
+            table: DeliveriesTable::new(&aws, config.deliveries_table),
+            queue: DeliveryQueue::new(&aws, config.delivery_queue_url),
+            secrets: SigningSecrets::new(&aws, config.signing_secrets_folder),
+            targets: config.targets,
+        },
     };
     lambda_http::run(router(Arc::new(billing))).await
 }

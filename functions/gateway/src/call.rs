@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use quittance_lambda::secret;
+use quittance_outgoing::Timeouts;
 use quittance_providers::api::{Access, Answer, Call};
-use reqwest::redirect::Policy;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -46,14 +46,8 @@ impl Gateways {
         secrets: HashMap<&'static str, String>,
         urls: HashMap<&'static str, String>,
     ) -> Result<Self, String> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            // A redirect would carry our key to wherever it points.
-            .redirect(Policy::none())
-            .user_agent("Quittance/1")
-            .build()
-            .map_err(|error| format!("no HTTP client: {error}"))?;
+        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, total: TOTAL_TIMEOUT };
+        let client = quittance_outgoing::client("Quittance/1", timeouts)?;
         Ok(Self { aws: aws.clone(), client, secrets, urls, known: Mutex::default() })
     }
 
@@ -112,7 +106,5 @@ impl std::fmt::Debug for Gateways {
 }
 
 fn without_url(provider: &str, error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-    format!("{provider} did not answer: {error}{cause}")
+    format!("{provider} did not answer: {}", quittance_outgoing::reason(error))
 }

@@ -14,6 +14,10 @@ pub struct Config {
     pub topic_arn: String,
     /// Where commands to each payment gateway go, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
     pub gateway_queue_urls: HashMap<&'static str, String>,
+    /// The webhooks' table of deliveries.
+    pub deliveries_table: String,
+    /// Where messages that speak of deliveries go.
+    pub delivery_queue_url: String,
 }
 
 impl Config {
@@ -25,6 +29,14 @@ impl Config {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
         let gateway_queue_urls = settings.of_providers(quittance_providers::names(), "GATEWAY_QUEUE_URL");
-        settings.finish_with(database).map(|database| Self { database, topic_arn, gateway_queue_urls })
+        let deliveries_table = settings.required("DELIVERIES_TABLE");
+        let delivery_queue_url = settings.required("DELIVERY_QUEUE_URL");
+        settings.finish_with(database).map(|database| Self {
+            database,
+            topic_arn,
+            gateway_queue_urls,
+            deliveries_table,
+            delivery_queue_url,
+        })
     }
 }

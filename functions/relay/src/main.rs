@@ -5,6 +5,8 @@
 
 use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use quittance_deliveries::DeliveriesTable;
+use quittance_deliveries::queue::DeliveryQueue;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::publisher::Publisher;
@@ -12,6 +14,7 @@ use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
 use quittance_relay::ask::{Askable, ask};
 use quittance_relay::config::Config;
+use quittance_relay::deliver::deliver;
 use quittance_relay::relay::{Destinations, relay};
 use quittance_store::Database;
 
@@ -26,8 +29,12 @@ async fn main() -> Result<(), Error> {
         events: Publisher::new(&aws, config.topic_arn),
         gateways: GatewayQueues::new(&aws, config.gateway_queue_urls),
     };
+    let deliveries = DeliveriesTable::new(&aws, config.deliveries_table);
+    let delivery_queue = DeliveryQueue::new(&aws, config.delivery_queue_url);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
         let deadline = event.context.deadline();
+        // Webhooks need no database and go on without it.
+        let delivering = deliver(&deliveries, &delivery_queue, Utc::now(), deadline).await;
         let asked = ask(&database, (&askable, &destinations.gateways), Utc::now(), deadline).await?;
         let relayed = relay(&database, &destinations, Utc::now(), deadline).await?;
         tracing::info!(
@@ -35,9 +42,10 @@ async fn main() -> Result<(), Error> {
             published = relayed.published,
             parked = relayed.parked,
             purged = relayed.purged,
+            delivering = delivering.as_ref().copied().unwrap_or_default(),
             "relayed"
         );
-        Ok::<_, Error>(())
+        Ok::<_, Error>(delivering.map(drop)?)
     }))
     .await
 }

@@ -1,16 +1,17 @@
 //! Settings of the webhook function.
 
 use quittance_lambda::settings::{Settings, SettingsError};
+use quittance_store::DatabaseSettings;
 
 /// What the webhook function needs to know.
 #[derive(Debug)]
 pub struct Config {
-    /// Where events are posted.
-    pub endpoint_url: String,
-    /// The signing secret in Secrets Manager.
-    pub signing_secret_arn: String,
-    /// The idempotency table.
-    pub idempotency_table: String,
+    /// Where the database is.
+    pub database: DatabaseSettings,
+    /// The deliveries' table.
+    pub deliveries_table: String,
+    /// Where messages that speak of deliveries go.
+    pub delivery_queue_url: String,
     /// Where messages that cannot succeed are parked.
     pub dead_letter_queue_url: String,
 }
@@ -19,14 +20,17 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing.
+    /// [`SettingsError`] naming all that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
-        let config = Self {
-            endpoint_url: settings.required("WEBHOOK_URL"),
-            signing_secret_arn: settings.required("SIGNING_SECRET_ARN"),
-            idempotency_table: settings.required("IDEMPOTENCY_TABLE"),
-            dead_letter_queue_url: settings.required("DEAD_LETTER_QUEUE_URL"),
-        };
-        settings.finish().map(|()| config)
+        let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
+        let deliveries_table = settings.required("DELIVERIES_TABLE");
+        let delivery_queue_url = settings.required("DELIVERY_QUEUE_URL");
+        let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
+        settings.finish_with(database).map(|database| Self {
+            database,
+            deliveries_table,
+            delivery_queue_url,
+            dead_letter_queue_url,
+        })
     }
 }

@@ -1,27 +1,32 @@
 //! From SQS records to verdicts.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use lambda_runtime::LambdaEvent;
+use quittance_deliveries::queue::{DeliveryQueue, Due};
+use quittance_deliveries::{DeliveriesTable, EventKey, NewDelivery, Recorded, TableError};
 use quittance_domain::event::InvoiceEvent;
-use quittance_idempotency::{CLOCK_SKEW_MARGIN, Claim, IdempotencyError, IdempotencyTable};
+use quittance_domain::id::{ClientId, WebhookEndpointId};
 use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
 use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
+use quittance_store::{Database, StoreError, invoices, webhook_endpoints};
 use sha2::{Digest, Sha256};
 
-use crate::deliver::Receiver;
+use crate::compose;
 
 /// What the webhook function works with.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Webhooks {
-    /// Who is told.
-    pub receiver: Receiver,
-    /// Which events have been told.
-    pub idempotency: IdempotencyTable,
+    /// The database, as the webhook function's own role: endpoints, and whose an invoice is.
+    pub database: Database,
+    /// What is to be told.
+    pub deliveries: DeliveriesTable,
+    /// Where messages that speak of deliveries go.
+    pub queue: DeliveryQueue,
     /// Where messages that cannot succeed go.
     pub dead_letters: DeadLetterQueue,
 }
@@ -30,47 +35,83 @@ impl Webhooks {
     /// Handles a batch of the webhook queue.
     ///
     /// # Errors
-    /// None: each record has its own verdict.
+    /// [`Outage`] if the database is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
-        let deadline = event.context.deadline();
-        consume_events(event, &self.dead_letters, async |record: &Record, event| {
-            self.process(record, event, deadline).await
-        })
-        .await
+        consume_events(event, &self.dead_letters, async |record: &Record, event| self.process(record, event).await)
+            .await
     }
 
-    async fn process(
-        &self,
-        record: &Record,
-        event: CloudEvent<InvoiceEvent>,
-        deadline: SystemTime,
-    ) -> Result<Verdict, BatchError> {
-        let id = event.id.to_string();
-        let fingerprint = hex::encode(Sha256::digest(&record.body));
-        let lease_until = DateTime::<Utc>::from(deadline) + CLOCK_SKEW_MARGIN;
-        let retry = |error: IdempotencyError| BatchError::Spoiled(error.to_string());
-        let lease = match self.idempotency.claim(&id, &fingerprint, Utc::now(), lease_until).await.map_err(retry)? {
-            Claim::Won(lease) => lease,
-            Claim::Completed(_) => return Ok(Verdict::Done),
-            Claim::InProgress | Claim::Unknown => {
-                return Ok(Verdict::Retry(format!("webhook {id} is being delivered")));
-            }
-            Claim::FailedForGood(reason) => return Ok(Verdict::Park(Refusal { code: "failed_before", reason })),
-            Claim::OtherPayload => {
-                let reason = format!("event {id} came with two bodies; the first was told");
-                return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
-            }
+    async fn process(&self, record: &Record, event: CloudEvent<InvoiceEvent>) -> Result<Verdict, BatchError> {
+        let store = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
+        let endpoints = webhook_endpoints::told_of(&self.database, event.payload.type_name()).await.map_err(store)?;
+        if endpoints.is_empty() {
+            return Ok(Verdict::Done);
+        }
+        let owner = match event.payload.invoice() {
+            None => None,
+            Some(invoice) => match invoices::owner(&self.database, invoice.id).await.map_err(store)? {
+                Some((owner, _)) => Some(owner),
+                None => {
+                    let reason = format!("event {} tells of invoice {}, which there is not", event.id, invoice.id);
+                    return Ok(Verdict::Park(Refusal { code: "unknown_invoice", reason }));
+                }
+            },
         };
-        match self.receiver.deliver(&id, &record.body, Utc::now()).await {
-            Ok(()) => {
-                self.idempotency.complete(&lease, None).await.map_err(retry)?;
-                Ok(Verdict::Done)
-            }
-            Err(reason) => {
-                // The receiver may have it all the same: it tells a repetition by the webhook-id.
-                self.idempotency.release(&lease).await.map_err(retry)?;
-                Ok(Verdict::Retry(reason))
+        let told = Told { key: EventKey::new(event.time, event.id), fingerprint: fingerprint(record), event, owner };
+        let mut due = Vec::new();
+        for endpoint_id in endpoints {
+            match self.record(endpoint_id, &told).await? {
+                Ok(Recorded::New) => due.push(Due { endpoint_id, event_key: told.key.clone() }),
+                Ok(Recorded::Known) => {}
+                Ok(Recorded::OtherEvent) => {
+                    let reason = format!("event {} came with two bodies; the first is told", told.event.id);
+                    return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
+                }
+                Err(reason) => return Ok(Verdict::Park(Refusal { code: "too_large", reason })),
             }
         }
+        if let Err(error) = self.queue.send(&due, Duration::ZERO).await {
+            // The records are durable, and due: the relay finds them.
+            tracing::warn!(event.id = %told.event.id, error, "deliveries wait for the relay");
+        }
+        Ok(Verdict::Done)
     }
+
+    /// Records the event for one endpoint; a sentence if it can't be told at all.
+    async fn record(
+        &self,
+        endpoint_id: WebhookEndpointId,
+        told: &Told,
+    ) -> Result<Result<Recorded, String>, BatchError> {
+        let retry = |error: TableError| BatchError::Spoiled(error.to_string());
+        let (now, event) = (Utc::now(), &told.event);
+        let number = self.deliveries.number(endpoint_id, &event.subject, event.id, now).await;
+        let sequence = number.map_err(retry)?;
+        let body = match compose::body(event, told.owner, sequence, now.date_naive()) {
+            Ok(body) => body,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let new = NewDelivery {
+            endpoint_id,
+            event_key: &told.key,
+            event_type: event.payload.type_name(),
+            subject: &event.subject,
+            sequence,
+            body: &body,
+            fingerprint: &told.fingerprint,
+        };
+        self.deliveries.record(&new, now).await.map(Ok).map_err(retry)
+    }
+}
+
+/// An event that is to be told.
+struct Told {
+    key: EventKey,
+    fingerprint: String,
+    event: CloudEvent<InvoiceEvent>,
+    owner: Option<ClientId>,
+}
+
+fn fingerprint(record: &Record) -> String {
+    hex::encode(Sha256::digest(&record.body))
 }

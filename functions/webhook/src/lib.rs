@@ -1,11 +1,10 @@
-//! Tells the platform's BFF, by signed HTTP.
+//! Records what the platform's own servers are to be told.
 //!
-//! In: events from `WebhookQueue`, in groups of one invoice. Out: one POST per event, signed as Standard Webhooks 1.0;
-//! its `webhook-id` is the event's id, so that the receiver can tell a repetition. May fail: the receiver (the
-//! message comes back, and is parked at the third receive), a message that cannot be read (parked at once). Who
-//! retries: the queue.
+//! In: events from `WebhookQueue`, in groups of one invoice. Out: for each webhook endpoint that is told such events, one
+//! record in the deliveries' table with the body as it will be sent, and a message in `DeliveryQueue`. No endpoint is
+//! called here, so none holds up the queue. May fail: the database or the table (the message comes back), a message that
+//! cannot be read (parked at once). Who retries: the queue.
 
+pub mod compose;
 pub mod config;
-pub mod deliver;
 pub mod handler;
-pub mod signature;

@@ -32,6 +32,7 @@ const REST_LIMIT: Duration = Duration::from_secs(180);
 pub fn play(stack: &Stack) -> Result<Report> {
     let begin = Instant::now();
     let api = Api::new(stack)?;
+    stack.register_bff()?;
     say::step("making 3 clients and 12 invoices");
     let scene = Scene::make(&api)?;
     let doors = Doors { api: &api, stack, scene: &scene };

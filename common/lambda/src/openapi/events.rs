@@ -1,7 +1,6 @@
 //! The events that go out as signed webhooks: each type of [`InvoiceEvent`] in its CloudEvents envelope.
 
 use quittance_domain::event::{EVENT_VERSION, ReleaseReason};
-use quittance_domain::invoice::InvoiceStatus;
 use quittance_domain::settlement::SurplusReason;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -9,14 +8,14 @@ use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{ContentBuilder, Paths, RefOr, Required, ResponseBuilder};
 
 use super::parameters::in_header;
-use super::schema::{Members, day, list_of, matching, number, object, one_of, refer, refer_as, time, words};
+use super::schema::{Members, count, list_of, matching, number, object, one_of, refer, refer_as, time, words};
 
 #[cfg(doc)]
 use quittance_domain::event::InvoiceEvent;
 
 /// What each type tells, and what it carries beside the envelope.
 fn all() -> [(&'static str, &'static str, ObjectBuilder); 15] {
-    let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("InvoiceSummary"));
+    let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("Invoiced"));
     [
         ("invoice.issued", "The invoice got its number and is owed.", changed().open()),
         ("invoice.voided", "The invoice is owed no more.", changed().open()),
@@ -37,9 +36,7 @@ fn all() -> [(&'static str, &'static str, ObjectBuilder); 15] {
 }
 
 fn changed() -> Members {
-    object("The invoice after the change.")
-        .with("invoice", refer("InvoiceSummary"))
-        .with("client", refer("ClientDetails"))
+    object("The invoice after the change.").with("invoice", refer("Invoiced")).with("client", refer("ClientDetails"))
 }
 
 /// What every event about a payment carries.
@@ -51,7 +48,7 @@ fn told(description: &str) -> Members {
 
 fn settled() -> Members {
     told("The invoice after the allocation.")
-        .with("invoice", refer("InvoiceSummary"))
+        .with("invoice", refer("Invoiced"))
         .with("client", refer("ClientDetails"))
         .with("allocated", refer_as("Money", "What went to this invoice."))
 }
@@ -61,7 +58,7 @@ fn surplus_recorded() -> Members {
         .with("amount", refer_as("Money", "How much is surplus."))
         .with("reason", one_of(SurplusReason::ALL.iter().map(|reason| reason.as_str()), "Why."))
         .perhaps("client", refer("ClientDetails"))
-        .perhaps("invoice", refer("InvoiceSummary"))
+        .perhaps("invoice", refer("Invoiced"))
 }
 
 fn why() -> ObjectBuilder {
@@ -70,7 +67,7 @@ fn why() -> ObjectBuilder {
 
 fn reopened() -> Members {
     told("The invoice afterwards.")
-        .with("invoice", refer("InvoiceSummary"))
+        .with("invoice", refer("Invoiced"))
         .with("client", refer("ClientDetails"))
         .with("released", refer_as("Money", "How much was taken back."))
         .with("reason", why())
@@ -106,18 +103,7 @@ fn receipt() -> Members {
 
 /// The shapes that the events share, for the document's `components`.
 #[must_use]
-pub fn components() -> [(String, RefOr<Schema>); 4] {
-    let statuses = InvoiceStatus::ALL.map(InvoiceStatus::as_str);
-    let invoice = object("An invoice as events tell of it.")
-        .with("id", refer("InvoiceId"))
-        .with("number", words("The number printed on it."))
-        .with("total", refer_as("Money", "What is owed in all."))
-        .perhaps("tax", refer_as("Money", "The tax within it; absent where there is none."))
-        .with("paid", refer_as("Money", "What has been paid of it."))
-        .with("status", one_of(statuses, "Where it stands after the change."))
-        .with("version", number("Grows with each change."))
-        .with("issued_on", day("Date of issue."))
-        .with("due_on", day("Date by which it is to be paid."));
+pub fn components() -> [(String, RefOr<Schema>); 3] {
     let payment = object("A payment as events tell of it.")
         .with("id", refer("PaymentId"))
         .with("transaction_id", refer("TransactionId"))
@@ -131,7 +117,6 @@ pub fn components() -> [(String, RefOr<Schema>); 4] {
         .with("address", list_of(words("A line."), "Postal address, one line per element."))
         .perhaps("tax_id", words("VAT or other tax number."));
     [
-        ("InvoiceSummary".to_owned(), invoice.open().into()),
         ("PaymentSummary".to_owned(), payment.open().into()),
         ("ClientDetails".to_owned(), client.open().into()),
         ("CloudEvent".to_owned(), envelope().open().into()),
@@ -139,12 +124,19 @@ pub fn components() -> [(String, RefOr<Schema>); 4] {
 }
 
 fn envelope() -> Members {
-    object("A CloudEvent 1.0 (JSON). Consumers that keep an invoice's state compare `invoiceversion`: order is best effort.")
+    object(
+        "A CloudEvent 1.0 (JSON), which has the members of Standard Webhooks 1.0 too. Order is best effort: of two events \
+         of an invoice the one with the greater `invoiceversion` tells how it stands, and what has a smaller one than was \
+         seen before is old news. `subjectsequence` counts what an endpoint is told of a subject, from 1 and without \
+         gaps: a number that is missing is still on its way, or can be sent again with `replay`.",
+    )
         .with("specversion", one_of(["1.0"], "The version of CloudEvents."))
         .with("id", words("Unique per source; a redelivery keeps it. Also the header `webhook-id`."))
         .with("source", matching("^/quittance/[a-z]+$", "The function that says it."))
         .with("subject", words("The invoice, or else the payment."))
         .with("time", time("When it happened."))
+        .with("timestamp", time("The same as `time`, as Standard Webhooks names it."))
+        .with("subjectsequence", count(1, u64::MAX, "Counts what this endpoint is told of the subject."))
         .with("datacontenttype", one_of(["application/json"], "The media type of `data`."))
         .with("correlationid", words("Ties together all that one request or message caused."))
         .perhaps("invoiceversion", number("The invoice's version after the change."))
@@ -175,11 +167,18 @@ fn webhook(name: &str, description: &str, data: ObjectBuilder) -> Operation {
         in_header("webhook-timestamp", matching("^[0-9]+$", "Seconds since 1970."), "When it was sent."),
         in_header(
             "webhook-signature",
-            matching("^v1,[A-Za-z0-9+/]+={0,2}$", "`v1,` and base64 of HMAC-SHA256."),
+            matching(
+                "^v1,[A-Za-z0-9+/]+={0,2}( v1,[A-Za-z0-9+/]+={0,2})*$",
+                "`v1,` and base64 of HMAC-SHA256; while the secret is changed two of them, with a space between.",
+            ),
             "Signs `<webhook-id>.<webhook-timestamp>.<body>` with the receiver's secret (Standard Webhooks 1.0).",
         ),
     ];
-    let taken = ResponseBuilder::new().description("Any 2xx within 10 seconds: taken. Anything else: it comes again.");
+    let taken = ResponseBuilder::new().description(
+        "Any 2xx within 15 seconds: taken. 410: the endpoint is disabled. Anything else, redirects among it: it comes again \
+         after 5 s, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours, or later if 429 or 503 asks for it by `Retry-After`; \
+         then the endpoint is disabled.",
+    );
     OperationBuilder::new()
         .tag("events")
         .summary(Some(description))

@@ -26,6 +26,8 @@ pub const AUDIT_ID: &str = "aud_019a3f6012357f5e8899aabbccddee01";
 pub const LEDGER_TRANSACTION_ID: &str = "ltx_019a3f6056787f5e8899aabbccddee05";
 /// What a caller names an intent.
 pub const IDEMPOTENCY_KEY: &str = "8e03978e-40d5-43dd-bc93-6894a57f9324";
+/// A receiver of webhooks.
+pub const WEBHOOK_ENDPOINT_ID: &str = "whe_019a3f6056787f5e8899aabbccddee05";
 /// When it all happened.
 pub const TIME: &str = "2026-11-02T12:00:01.250Z";
 

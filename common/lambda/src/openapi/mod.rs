@@ -25,7 +25,7 @@ const ABOUT: &str = "Settles B2B invoices: clients claim that they have paid, ga
     Times are RFC 3339 in UTC; amounts are texts, so that no reader takes them for floats.";
 
 /// What the operations are about.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("clients", "The parties that owe."),
     ("invoices", "Drafts, issued and void invoices, and what happened to them."),
     ("payments", "Claims, confirmations, refunds, and what became of payments."),
@@ -33,6 +33,7 @@ const TAGS: [(&str, &str); 9] = [
     ("uploads", "Files of payment confirmations and bank statements."),
     ("ledger", "The books: balances, transactions, statements, and how they compare with invoices and payments."),
     ("webhooks", "What the gateways tell us."),
+    ("webhook endpoints", "Who is told of events, and what became of it."),
     ("events", "What we tell the platform."),
     ("description", "This document."),
 ];

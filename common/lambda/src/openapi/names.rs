@@ -1,7 +1,7 @@
 //! The shapes of what the domain names: ids, references and amounts, by the rules that the domain parses them by.
 
 use quittance_domain::id::{
-    AuditId, CaseId, ClientId, InvoiceId, LedgerTransactionId, PaymentId, Provider, RefundId, TransactionId, UploadId,
+    AuditId, CaseId, ClientId, InvoiceId, LedgerTransactionId, PaymentId, Provider, RefundId, TransactionId, UploadId, WebhookEndpointId,
 };
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
@@ -63,7 +63,7 @@ pub fn components() -> Components {
         format!("^[a-z0-9_]{{1,{}}}$", Provider::LENGTH_MAX),
         "Who moved the money: a payment gateway, or `manual` for bank transfers.",
     );
-    let shapes: [(&str, ObjectBuilder); 13] = [
+    let shapes: [(&str, ObjectBuilder); 14] = [
         ("ClientId", id(ClientId::PREFIX, "A client: the party that owes invoices.", examples::CLIENT_ID)),
         ("InvoiceId", id(InvoiceId::PREFIX, "An invoice.", examples::INVOICE_ID)),
         ("PaymentId", id(PaymentId::PREFIX, "A payment, however many names it has.", examples::PAYMENT_ID)),
@@ -75,6 +75,7 @@ pub fn components() -> Components {
             "LedgerTransactionId",
             id(LedgerTransactionId::PREFIX, "A transaction of the ledger.", examples::LEDGER_TRANSACTION_ID),
         ),
+        ("WebhookEndpointId", id(WebhookEndpointId::PREFIX, "A receiver of webhooks.", examples::WEBHOOK_ENDPOINT_ID)),
         ("TransactionId", transaction_id()),
         ("Provider", provider.examples([examples::PROVIDER])),
         ("Money", money("An exact amount of money; may be zero or negative.", AMOUNT)),

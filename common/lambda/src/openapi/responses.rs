@@ -112,13 +112,23 @@ const CONFLICT: Refusal = refusal(
     "The invoice is in a state that does not allow it.",
 );
 
-const ALL: [Refusal; 11] = [
+const ENDPOINT_CONFLICT: Refusal = refusal(
+    "409",
+    "EndpointConflict",
+    Speaker::Function(|| {
+        Problem::conflict(format!("webhook endpoint {} is disabled; enable it first", examples::WEBHOOK_ENDPOINT_ID))
+    }),
+    "The endpoint is in a state that does not allow it, or there are as many as there may be.",
+);
+
+const ALL: [Refusal; 12] = [
     INVALID,
     UNAUTHENTICATED,
     UNAUTHENTIC,
     FORBIDDEN,
     NOT_FOUND,
     CONFLICT,
+    ENDPOINT_CONFLICT,
     KEY_IN_USE,
     TOO_LARGE,
     KEY_REUSED,
@@ -176,6 +186,11 @@ macro_rules! refuses {
 refuses! {
     /// 409: an invoice's state does not allow it.
     Conflict => [CONFLICT]
+}
+
+refuses! {
+    /// 409: a webhook endpoint's state does not allow it.
+    EndpointConflict => [ENDPOINT_CONFLICT]
 }
 
 refuses! {

@@ -1,0 +1,172 @@
+//! Looking for deliveries: those that are due, and those of an endpoint.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use quittance_domain::id::WebhookEndpointId;
+use uuid::Uuid;
+
+use crate::item::{Delivery, EventKey, Item, State, number, text, text_of, time};
+use crate::queue::Due;
+use crate::table::{DeliveriesTable, GRACE, TableError, done, expires_at};
+
+/// The index of what is due: its shard, then when to look.
+const DUE_INDEX: &str = "due";
+
+/// Queries for one page at most: each reads 1 MB of records, of which a filter may leave none.
+const QUERIES_MAX: usize = 8;
+
+/// A record whose message was sent is looked for again after this, should the message be lost or wait.
+const SENT_GRACE: TimeDelta = TimeDelta::minutes(10);
+
+/// Below and above every key.
+const BEFORE_ALL: &str = "0";
+const AFTER_ALL: &str = "9";
+
+/// Events from one time on and before another; without a time, without that bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Not before this.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Deliveries in the order of their events' times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// After which to go on; none if there are no more.
+    pub next: Option<EventKey>,
+}
+
+impl DeliveriesTable {
+    /// Deliveries of one shard that are due and for which no message may be under way, the oldest first.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn due(&self, shard: u32, now: DateTime<Utc>, count_max: i32) -> Result<Vec<Due>, TableError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(DUE_INDEX)
+            .key_condition_expression("due_shard = :shard AND due_ms <= :now")
+            .expression_attribute_values(":shard", text(&shard.to_string()))
+            .expression_attribute_values(":now", time(now))
+            .limit(count_max);
+        let answer = request.send().await.map_err(|error| TableError::of(&error.into_service_error()))?;
+        let read = |item: &Item| {
+            let endpoint_id = text_of(item, "endpoint_id")?.parse().ok()?;
+            Some(Due { endpoint_id, event_key: text_of(item, "event_key")?.parse().ok()? })
+        };
+        Ok(answer.items().iter().filter_map(read).collect())
+    }
+
+    /// Notes that a message that speaks of the delivery was sent: until it has had its time, it is not due.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn note_sent(&self, due: &Due, now: DateTime<Utc>) -> Result<(), TableError> {
+        let request = self
+            .of(due.endpoint_id, &due.event_key)
+            .update_expression("SET due_ms = :later")
+            .condition_expression("due_ms <= :now")
+            .expression_attribute_values(":later", time(now + SENT_GRACE))
+            .expression_attribute_values(":now", time(now));
+        done(request).await.map(drop)
+    }
+
+    /// Deliveries of an endpoint, by the times of their events.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn list(
+        &self,
+        endpoint_id: WebhookEndpointId,
+        range: Range,
+        states: &[State],
+        after: Option<&EventKey>,
+        count_max: usize,
+    ) -> Result<Page, TableError> {
+        // What is longer by a character comes right behind a key.
+        let behind = after.map(|key| format!("{key} "));
+        let from = bound(range.from, BEFORE_ALL).max(behind.unwrap_or_default());
+        let until = bound(range.until, AFTER_ALL);
+        if from > until {
+            return Ok(Page { deliveries: Vec::new(), next: None });
+        }
+        let (mut deliveries, mut last) = (Vec::new(), None);
+        for _ in 0..QUERIES_MAX {
+            let mut request = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .key_condition_expression("endpoint_id = :endpoint AND event_key BETWEEN :from AND :until")
+                .expression_attribute_values(":endpoint", text(&endpoint_id.to_string()))
+                .expression_attribute_values(":from", text(&from))
+                .expression_attribute_values(":until", text(&until))
+                .set_exclusive_start_key(last.take())
+                .limit(i32::try_from(count_max).unwrap_or(i32::MAX));
+            if !states.is_empty() {
+                let names: Vec<String> = (0..states.len()).map(|place| format!(":state{place}")).collect();
+                request = request.filter_expression(format!("#state IN ({})", names.join(", ")));
+                request = request.expression_attribute_names("#state", "state");
+                for (name, state) in names.iter().zip(states) {
+                    request = request.expression_attribute_values(name, text(state.as_str()));
+                }
+            }
+            let answer = request.send().await.map_err(|error| TableError::of(&error.into_service_error()))?;
+            deliveries.extend(answer.items().iter().filter_map(Delivery::read));
+            last = answer.last_evaluated_key;
+            if last.is_none() || deliveries.len() >= count_max {
+                break;
+            }
+        }
+        let cut = deliveries.len() > count_max;
+        deliveries.truncate(count_max);
+        let next = match &last {
+            _ if cut => deliveries.last().map(|delivery| delivery.event_key.clone()),
+            Some(key) => text_of(key, "event_key").and_then(|key| key.parse().ok()),
+            None => None,
+        };
+        Ok(Page { deliveries, next })
+    }
+
+    /// Has a delivery sent again from the first attempt on, under its id; answers false if it is being attempted now.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn send_again(
+        &self,
+        endpoint_id: WebhookEndpointId,
+        event_key: &EventKey,
+        now: DateTime<Utc>,
+    ) -> Result<bool, TableError> {
+        let request = self
+            .of(endpoint_id, event_key)
+            .update_expression(
+                "SET #state = :pending, attempts = :none, next_attempt_ms = :now, due_shard = :shard, due_ms = :due, \
+                 expires_at = :expires_at REMOVE lease_owner, lease_until_ms",
+            )
+            .condition_expression(
+                "attribute_exists(endpoint_id) AND (attribute_not_exists(lease_until_ms) OR lease_until_ms < :now)",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":pending", text(State::Pending.as_str()))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":shard", text(&shard(event_key.id()).to_string()))
+            .expression_attribute_values(":due", time(now + GRACE))
+            .expression_attribute_values(":expires_at", number(expires_at(now)));
+        Ok(done(request).await?.is_some())
+    }
+}
+
+/// The partition of the index that an event's deliveries are in.
+pub(crate) fn shard(event_id: Uuid) -> u128 {
+    event_id.as_u128() % u128::from(crate::table::SHARDS)
+}
+
+fn bound(at: Option<DateTime<Utc>>, otherwise: &str) -> String {
+    at.map_or_else(|| otherwise.to_owned(), EventKey::begin_of)
+}

@@ -1,0 +1,98 @@
+//! An invoice as the API shows it, in answers and in webhooks alike: one writer and one description for both.
+
+use chrono::NaiveDate;
+use quittance_domain::creditor_reference::CreditorReference;
+use quittance_domain::event::InvoiceSummary;
+use quittance_domain::id::{ClientId, InvoiceId};
+use quittance_domain::invoice::InvoiceStatus;
+use quittance_domain::money::Money;
+use serde_json::{Value, json};
+
+use crate::openapi::examples;
+use crate::openapi::schema::{Members, day, flag, number, object, one_of, refer, refer_as, text, words};
+
+/// What is shown of an invoice.
+#[derive(Debug, Clone)]
+pub struct InvoiceView<'a> {
+    /// The invoice.
+    pub id: InvoiceId,
+    /// Who owes it.
+    pub client_id: ClientId,
+    /// The number printed on it; none for a draft.
+    pub number: Option<&'a str>,
+    /// Where it stands.
+    pub status: InvoiceStatus,
+    /// What is owed in all.
+    pub total: Money,
+    /// The tax within it.
+    pub tax: Money,
+    /// What has been paid of it.
+    pub paid: Money,
+    /// Grows with each change.
+    pub version: i64,
+    /// Date of issue; none for a draft.
+    pub issued_on: Option<NaiveDate>,
+    /// Date by which it is to be paid.
+    pub due_on: NaiveDate,
+}
+
+impl<'a> InvoiceView<'a> {
+    /// The invoice that an event tells of, as it was after the change.
+    #[must_use]
+    pub fn of(summary: &'a InvoiceSummary, client_id: ClientId) -> Self {
+        Self {
+            id: summary.id,
+            client_id,
+            number: Some(&summary.number),
+            status: summary.status,
+            total: summary.total,
+            tax: summary.tax.unwrap_or_else(|| Money::zero(summary.total.currency())),
+            paid: summary.paid,
+            version: summary.version,
+            issued_on: Some(summary.issued_on),
+            due_on: summary.due_on,
+        }
+    }
+
+    /// As JSON; whether it is overdue is told as of `today`.
+    #[must_use]
+    pub fn shown(&self, today: NaiveDate) -> Value {
+        json!({
+            "id": self.id, "client_id": self.client_id, "number": self.number,
+            "payment_reference": self.number.and_then(CreditorReference::of_number).map(|reference| reference.to_string()),
+            "status": self.status, "total": self.total, "tax": self.tax, "paid": self.paid, "version": self.version,
+            "issued_on": self.issued_on, "due_on": self.due_on, "overdue": self.status.is_overdue(self.due_on, today),
+        })
+    }
+}
+
+/// What [`InvoiceView::shown`] writes.
+#[must_use]
+pub fn shape() -> Members {
+    object("An invoice.")
+        .with("id", refer("InvoiceId"))
+        .with("client_id", refer("ClientId"))
+        .with_or_null("number", text(1, 50, "The number printed on it; null for a draft."))
+        .with_or_null(
+            "payment_reference",
+            words("What the payer is to send along (ISO 11649): money that bears it finds the invoice by itself."),
+        )
+        .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Where it stands."))
+        .with("total", refer_as("Money", "What is owed in all."))
+        .with("tax", refer_as("Money", "The tax within it."))
+        .with("paid", refer_as("Money", "What has been paid of it."))
+        .with("version", number("Grows with each change."))
+        .with_or_null("issued_on", day("Date of issue; null for a draft."))
+        .with("due_on", day("Date by which it is to be paid."))
+        .with("overdue", flag("Whether it is owed, and that date has passed."))
+}
+
+/// An example of it.
+#[must_use]
+pub fn example() -> Value {
+    json!({
+        "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "payment_reference": "RF15INV2026000042", "status": "open",
+        "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"}, "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
+        "issued_on": "2026-11-01", "due_on": "2026-12-01", "overdue": false,
+    })
+}

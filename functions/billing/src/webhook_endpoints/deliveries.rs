@@ -1,0 +1,192 @@
+//! `/v1/webhook-endpoints/{id}/deliveries` and `…/replay`: what became of webhooks, and sending them again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State as Shared};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use http::{HeaderMap, StatusCode};
+use quittance_deliveries::queue::Due;
+use quittance_deliveries::{Delivery, EventKey, Range, State};
+use quittance_domain::id::WebhookEndpointId;
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::fields::Fields;
+use quittance_lambda::openapi::parameters::ChangeHeaders;
+use quittance_lambda::openapi::responses::EndpointConflict;
+use quittance_lambda::problem::Problem;
+use quittance_store::webhook_endpoints;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::page::{PageParameters, PageQuery, query_value, refused};
+use crate::webhook_endpoints::shapes::{DeliveryParameters, EndpointPath, Replay, Replayed, WebhookDeliveries};
+use crate::webhook_endpoints::{away, living};
+use crate::work::{Request, Work, answer};
+use crate::{Billing, path_id, unavailable};
+
+/// What `which` may be, and what is meant without it.
+pub(crate) const UNDELIVERED: &str = "undelivered";
+pub(crate) const ALL: &str = "all";
+
+/// Deliveries that one request has sent again: a request stays short.
+pub(crate) const REPLAYED_MAX: usize = 200;
+
+/// Writes at once.
+const WRITES_AT_ONCE: usize = 10;
+
+/// Longer than a point in time, and than a cursor.
+const TIME_LENGTH_MAX: usize = 100;
+
+/// The query of a list of deliveries, as it came.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeliveryQuery {
+    from: Option<String>,
+    until: Option<String>,
+    state: Option<String>,
+    #[serde(flatten)]
+    page: PageQuery,
+}
+
+/// Lists what an endpoint was told or is to be told, by the times of the events, and what became of it; of the last 30
+/// days.
+#[utoipa::path(
+    get,
+    path = "/v1/webhook-endpoints/{id}/deliveries",
+    operation_id = "listWebhookDeliveries",
+    tag = "webhook endpoints",
+    params(EndpointPath, DeliveryParameters, PageParameters),
+    responses((status = 200, description = "A page of deliveries.", body = WebhookDeliveries))
+)]
+pub(crate) async fn list(
+    Shared(billing): Shared<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<DeliveryQuery>,
+) -> Result<Json<Value>, Problem> {
+    caller.may(Permission::OperateWebhooks)?;
+    let id: WebhookEndpointId = path_id("webhook endpoint", &id)?;
+    let page = query.page.page::<EventKey>()?;
+    let time = |name: &str, text: &Option<String>| match text.as_deref() {
+        None => Ok(None),
+        Some(text) => point_in_time(text).map(Some).map_err(|detail| refused(name, detail)),
+    };
+    let range = Range { from: time("from", &query.from)?, until: time("until", &query.until)? };
+    let state = query_value::<State>("state", query.state.as_deref())?;
+    let found = webhook_endpoints::find(&billing.database, id).await.map_err(unavailable)?;
+    if found.is_none() {
+        return Err(Problem::not_found("webhook endpoint", id));
+    }
+    let count = usize::try_from(page.to_read()).unwrap_or(usize::MAX).saturating_sub(1);
+    let states: Vec<State> = state.into_iter().collect();
+    let found = billing.webhooks.table.list(id, range, &states, page.after.as_ref(), count).await.map_err(away)?;
+    let shown: Vec<Value> = found.deliveries.iter().map(shown).collect();
+    Ok(Json(json!({"deliveries": shown, "next_cursor": found.next})))
+}
+
+/// Sends deliveries of a range of events' times again, under the same ids and from the first attempt on.
+#[utoipa::path(
+    post,
+    path = "/v1/webhook-endpoints/{id}/replay",
+    operation_id = "replayWebhooks",
+    tag = "webhook endpoints",
+    params(EndpointPath, ChangeHeaders),
+    request_body = Replay,
+    responses((status = 200, description = "How many are sent again.", body = Replayed), EndpointConflict)
+)]
+pub(crate) async fn replay(
+    Shared(billing): Shared<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    caller.may(Permission::OperateWebhooks)?;
+    let id: WebhookEndpointId = path_id("webhook endpoint", &id)?;
+    let wanted = parse(&body)?;
+    let name = id.to_string();
+    let content: [&[u8]; 3] = [b"POST replay", name.as_bytes(), &body];
+    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
+        Request::New(work) => work,
+        Request::Answered(status, body) => return Ok(answer(status, body)),
+    };
+    if !living(&mut work, id).await?.is_enabled() {
+        return Err(Problem::conflict(format!("webhook endpoint {id} is disabled; enable it first")));
+    }
+    let table = &billing.webhooks.table;
+    let found = table.list(id, wanted.range, wanted.states, wanted.after.as_ref(), REPLAYED_MAX).await.map_err(away)?;
+    let mut due = Vec::new();
+    for chunk in found.deliveries.chunks(WRITES_AT_ONCE) {
+        let now = Utc::now();
+        let writing = chunk.iter().map(|delivery| table.send_again(id, &delivery.event_key, now));
+        for (delivery, done) in chunk.iter().zip(join_all(writing).await) {
+            if done.map_err(away)? {
+                due.push(Due { endpoint_id: id, event_key: delivery.event_key.clone() });
+            }
+        }
+    }
+    let shown = json!({"replayed": due.len(), "next_cursor": found.next});
+    let after = json!({"from": wanted.range.from, "until": wanted.range.until, "replayed": due.len()});
+    work.audit("webhook_endpoint.replayed", id.to_string(), Value::Null, after).await?;
+    work.commit(StatusCode::OK, &shown).await?;
+    if let Err(error) = billing.webhooks.queue.send(&due, Duration::ZERO).await {
+        // The records are durable, and due: the relay finds them.
+        tracing::warn!(endpoint.id = %id, error, "deliveries wait for the relay");
+    }
+    Ok(answer(StatusCode::OK, shown))
+}
+
+fn shown(delivery: &Delivery) -> Value {
+    let last_attempt = delivery
+        .last_attempt
+        .as_ref()
+        .map(|attempt| json!({"at": attempt.at, "status": attempt.status, "failure": attempt.failure}));
+    let is_pending = delivery.state == State::Pending;
+    json!({
+        "webhook_id": delivery.event_key.id(), "type": delivery.event_type, "subject": delivery.subject,
+        "subjectsequence": delivery.sequence, "time": delivery.event_key.at(), "state": delivery.state.as_str(),
+        "attempts": delivery.attempts, "next_attempt_at": is_pending.then_some(delivery.next_attempt_at),
+        "last_attempt": last_attempt,
+    })
+}
+
+/// What is to be sent again.
+struct Wanted {
+    range: Range,
+    states: &'static [State],
+    after: Option<EventKey>,
+}
+
+fn parse(body: &[u8]) -> Result<Wanted, Problem> {
+    let mut fields = Fields::parse(body)?;
+    let from = fields.text("from", 1, TIME_LENGTH_MAX);
+    let until = fields.optional_text("until", TIME_LENGTH_MAX);
+    let mut time = |name: &str, text: Option<String>| match text.as_deref().map(point_in_time) {
+        None => None,
+        Some(Ok(at)) => Some(at),
+        Some(Err(detail)) => {
+            fields.problem(name, detail);
+            None
+        }
+    };
+    let range = Range { from: time("from", from), until: time("until", until) };
+    let states: &[State] = match fields.optional_text("which", TIME_LENGTH_MAX).as_deref() {
+        None | Some(UNDELIVERED) => &[State::Pending, State::Failed, State::Held],
+        Some(ALL) => &[],
+        Some(_) => {
+            fields.problem("which", format!("must be {UNDELIVERED} or {ALL}"));
+            &[]
+        }
+    };
+    let after = fields.optional::<EventKey>("cursor");
+    fields.finish()?;
+    Ok(Wanted { range, states, after })
+}
+
+fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    let read = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
+    read.map_err(|_| "must be a point in time, as in 2026-11-02T12:00:00Z")
+}

@@ -1,0 +1,138 @@
+//! The shapes of webhook endpoints and deliveries, by the limits that the door parses by.
+
+use quittance_deliveries::State;
+use quittance_domain::event::InvoiceEvent;
+use quittance_lambda::envelope::Payload;
+use quittance_lambda::openapi::examples;
+use quittance_lambda::openapi::parameters::{in_path, in_query};
+use quittance_lambda::openapi::schema::{
+    Members, count, flag, list_of, matching, number, object, one_of, or_null, refer, some_of, text, time, words,
+};
+use quittance_lambda::{described, parameters};
+use serde_json::{Value, json};
+
+use super::deliveries::{ALL, REPLAYED_MAX, UNDELIVERED};
+use super::{DESCRIPTION_LENGTH_MAX, URL_LENGTH_MAX};
+use crate::page;
+
+parameters! {
+    /// The endpoint in a path.
+    pub(crate) EndpointPath => [in_path("id", refer("WebhookEndpointId"), "The endpoint.")]
+}
+
+parameters! {
+    /// Which deliveries are wanted.
+    pub(crate) DeliveryParameters => [
+        in_query("from", time("A point in time."), "Events from this time on."),
+        in_query("until", time("A point in time."), "Events before this time."),
+        in_query("state", one_of(State::ALL.map(State::as_str), "Where they stand."), "One state only."),
+    ]
+}
+
+fn types() -> impl Iterator<Item = &'static str> {
+    InvoiceEvent::TYPES.iter().copied()
+}
+
+described! {
+    /// The body of `POST /v1/webhook-endpoints`.
+    pub(crate) NewEndpoint => object("Where events are to be posted.")
+        .with("url", text(1, URL_LENGTH_MAX, "An https URL on port 443 or 8443 that leads to public addresses only, without user name, password and fragment."))
+        .optional("description", text(1, DESCRIPTION_LENGTH_MAX, "What it is for."))
+        .optional("event_types", some_of(one_of(types(), "A type."), InvoiceEvent::TYPES.len(), "Types of the events that are told; all, if left out."))
+        .closed_like(json!({
+            "url": "https://bff.example/webhooks/quittance", "description": "The platform's BFF",
+            "event_types": ["invoice.paid", "invoice.partially_paid", "invoice.reopened"],
+        }))
+}
+
+fn shape(members: Members) -> Members {
+    members
+        .with("id", refer("WebhookEndpointId"))
+        .with("url", words("Where events are posted."))
+        .with_or_null("description", words("What it is for."))
+        .with("event_types", list_of(one_of(types(), "A type."), "Types of the events that are told; none means all."))
+        .with("status", one_of(["enabled", "disabled", "deleted"], "Whether events are told."))
+        .with_or_null("disabled_reason", words("Why it was disabled."))
+        .with_or_null("disabled_at", time("When it was disabled."))
+        .with_or_null("previous_secret_until", time("While a secret is changed: when the older one stops signing."))
+        .with("created_by", words("Who registered it."))
+        .with("created_at", time("When it was registered."))
+}
+
+fn example() -> Value {
+    json!({
+        "id": examples::WEBHOOK_ENDPOINT_ID, "url": "https://bff.example/webhooks/quittance",
+        "description": "The platform's BFF", "event_types": ["invoice.paid"], "status": "enabled",
+        "disabled_reason": null, "disabled_at": null, "previous_secret_until": null, "created_by": "machine:bff",
+        "created_at": examples::TIME,
+    })
+}
+
+described! {
+    /// A webhook endpoint.
+    pub(crate) Endpoint => shape(object("Somebody who is told of events.")).open_like(example())
+}
+
+described! {
+    /// A webhook endpoint with the secret that signs.
+    pub(crate) EndpointWithSecret => shape(object("Somebody who is told of events, with the secret that signs."))
+        .with_or_null(
+            "secret",
+            matching("^whsec_[A-Za-z0-9+/]+={0,2}$", "Signs what is told (Standard Webhooks); null if it is not in use any more."),
+        )
+        .open()
+}
+
+described! {
+    /// A page of webhook endpoints.
+    pub(crate) Endpoints => page::shape("webhook_endpoints", "Endpoint").open(), holding [Endpoint]
+}
+
+described! {
+    /// The body of `POST …/rotate-secret`.
+    pub(crate) SecretRotation => object("How the secret is changed.")
+        .optional("revoke", flag("Whether the older secrets sign no more from now on, as after a leak.").default(Some(json!(false))))
+        .closed_like(json!({"revoke": true}))
+}
+
+described! {
+    /// An event for an endpoint, and what became of it.
+    pub(crate) WebhookDelivery => object("An event for an endpoint, and what became of it.")
+        .with("webhook_id", words("The event's `id`, the same at every attempt."))
+        .with("type", one_of(types(), "What happened."))
+        .with("subject", words("The invoice, or else the payment."))
+        .with("subjectsequence", count(1, u64::MAX, "Its number among all that this endpoint is told of the subject."))
+        .with("time", time("When it happened."))
+        .with("state", one_of(State::ALL.map(State::as_str), "Where it stands: `failed` after the last attempt, `held` if the endpoint was disabled before."))
+        .with("attempts", number("Attempts since it was recorded or last sent again."))
+        .with_or_null("next_attempt_at", time("Before this there is no other attempt; null if there is none at all."))
+        .with("last_attempt", or_null(object("What the last attempt came to.")
+            .with("at", time("When it ended."))
+            .with_or_null("status", count(100, 999, "The HTTP status; null without an answer."))
+            .with_or_null("failure", words("Why it failed."))
+            .open()))
+        .open()
+}
+
+described! {
+    /// A page of deliveries.
+    pub(crate) WebhookDeliveries => page::shape("deliveries", "WebhookDelivery").open(), holding [WebhookDelivery]
+}
+
+described! {
+    /// The body of `POST …/replay`.
+    pub(crate) Replay => object("What is to be sent again, under the same ids.")
+        .with("from", time("Events from this time on."))
+        .optional("until", time("Events before this time; all that follow, if left out."))
+        .optional("which", one_of([UNDELIVERED, ALL], "Those that were not taken, or all.").default(Some(json!(UNDELIVERED))))
+        .optional("cursor", words("The `next_cursor` of an earlier answer, to go on."))
+        .closed_like(json!({"from": examples::TIME, "which": UNDELIVERED}))
+}
+
+described! {
+    /// What is sent again.
+    pub(crate) Replayed => object("How many are sent again.")
+        .with("replayed", count(0, REPLAYED_MAX as u64, "How many are sent again; those being attempted at the moment are not."))
+        .with_or_null("next_cursor", words("There are more: ask again with this cursor; null if there are none."))
+        .open()
+}

@@ -1,0 +1,138 @@
+//! One POST to a receiver, and what its answer means.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use quittance_deliveries::Delivery;
+use quittance_outgoing::{Sender, Target, Targets, Timeouts};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+use crate::signature::{Signer, signatures};
+
+/// Time to reach the receiver, and time for the whole exchange: Standard Webhooks asks for 15 to 30 s.
+const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
+
+/// The longest time that an attempt takes.
+pub const ATTEMPT_MAX: Duration = TIMEOUTS.total;
+
+/// What an attempt came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// 2xx: the receiver has it. The answer's body is of no interest and not read.
+    Taken(u16),
+    /// 410: the receiver wants nothing any more.
+    Gone,
+    /// Anything else, redirects among it.
+    Refused {
+        /// The status, if there was an answer.
+        status: Option<u16>,
+        /// Why, without the URL and the answer's body.
+        reason: String,
+        /// The pause that the receiver asks for.
+        pause: Option<TimeDelta>,
+    },
+}
+
+/// Posts webhooks.
+#[derive(Debug, Clone)]
+pub struct Receivers {
+    sender: Sender,
+    targets: Targets,
+}
+
+impl Receivers {
+    /// Receivers at addresses that calls may go to.
+    ///
+    /// # Errors
+    /// A sentence, if the TLS set-up fails.
+    pub fn new(targets: Targets) -> Result<Self, String> {
+        Ok(Self { sender: Sender::new("Quittance-Webhooks/1", TIMEOUTS, targets)?, targets })
+    }
+
+    /// Posts a delivery, signed for this attempt.
+    pub async fn tell(&self, url: &str, delivery: &Delivery, signers: &[Signer], now: DateTime<Utc>) -> Outcome {
+        let refused = |status: Option<u16>, reason: String| Outcome::Refused { status, reason, pause: None };
+        // What may be called can change after an endpoint was registered.
+        let target = match Target::parse(url, self.targets) {
+            Ok(target) => target,
+            Err(error) => return refused(None, format!("the URL {error}")),
+        };
+        let (id, timestamp) = (delivery.event_key.id().to_string(), now.timestamp());
+        let request = self
+            .sender
+            .post(&target)
+            .header("content-type", "application/json")
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", timestamp.to_string())
+            .header("webhook-signature", signatures(signers, &id, timestamp, &delivery.body))
+            .body(delivery.body.clone());
+        match request.send().await {
+            Ok(answer) => read(answer.status(), answer.headers(), now),
+            Err(error) => refused(None, quittance_outgoing::reason(error)),
+        }
+    }
+}
+
+/// What an answer means.
+fn read(status: StatusCode, headers: &HeaderMap, now: DateTime<Utc>) -> Outcome {
+    if status.is_success() {
+        return Outcome::Taken(status.as_u16());
+    }
+    if status == StatusCode::GONE {
+        return Outcome::Gone;
+    }
+    let asks = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let header = headers.get(RETRY_AFTER).filter(|_| asks).and_then(|value| value.to_str().ok());
+    let reason = format!("answered {}", status.as_u16());
+    Outcome::Refused { status: Some(status.as_u16()), reason, pause: header.and_then(|text| retry_after(text, now)) }
+}
+
+/// Seconds, or a date (RFC 9110, 10.2.3).
+fn retry_after(text: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
+    let text = text.trim();
+    match text.parse::<u32>() {
+        Ok(seconds) => Some(TimeDelta::seconds(seconds.into())),
+        Err(_) => DateTime::parse_from_rfc2822(text).ok().map(|at| at.with_timezone(&Utc) - now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, retry_after: &str) -> Outcome {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, retry_after.parse().unwrap());
+        read(StatusCode::from_u16(status).unwrap(), &headers, "2026-11-02T12:00:00Z".parse().unwrap())
+    }
+
+    fn pause(status: u16, retry_after: &str) -> Option<i64> {
+        match answer(status, retry_after) {
+            Outcome::Refused { pause, .. } => pause.map(|pause| pause.num_seconds()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_2xx_is_taken_and_only_410_is_gone() {
+        for status in [200, 201, 202, 204, 299] {
+            assert_eq!(answer(status, "1"), Outcome::Taken(status));
+        }
+        assert_eq!(answer(410, "1"), Outcome::Gone);
+        for status in [301, 302, 304, 307, 308, 400, 401, 404, 408, 413, 429, 500, 503] {
+            assert!(matches!(answer(status, "1"), Outcome::Refused { status: Some(told), .. } if told == status));
+        }
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_until_a_date() {
+        assert_eq!(pause(429, "120"), Some(120));
+        assert_eq!(pause(503, "Mon, 02 Nov 2026 13:00:00 GMT"), Some(3_600));
+        assert_eq!(pause(429, "Mon, 02 Nov 2026 11:00:00 GMT"), Some(-3_600), "a pause that is over");
+        for odd in ["", "soon", "-1", "99999999999999", "1.5"] {
+            assert_eq!(pause(429, odd), None, "{odd}");
+        }
+        assert_eq!(pause(500, "120"), None, "it is not asked for");
+    }
+}

@@ -28,7 +28,7 @@ use crate::{
 const BODY_MAX_BYTES: u64 = 1024 * 1024;
 
 /// The events that the BFF is told of.
-const TOLD: [&str; 7] = [
+const TOLD: [&str; 11] = [
     "invoice.paid",
     "invoice.partially_paid",
     "invoice.reopened",
@@ -36,6 +36,10 @@ const TOLD: [&str; 7] = [
     "payment.surplus_reduced",
     "payment.contradiction_found",
     "payment.refund_refused",
+    "payment.refunded",
+    "payment.refund_failed",
+    "payment.disputed",
+    "payment.dispute_closed",
 ];
 
 /// A webhook that came.

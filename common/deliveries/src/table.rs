@@ -68,6 +68,8 @@ pub struct NewDelivery<'a> {
     pub body: &'a str,
     /// A digest of the event as it came, to tell another one under its id.
     pub fingerprint: &'a str,
+    /// Whether the endpoint is disabled: it is kept for when it is sent again.
+    pub is_held: bool,
 }
 
 /// What became of a record that was to be made.
@@ -153,7 +155,7 @@ impl DeliveriesTable {
         number.ok_or_else(|| TableError(format!("event {event_id} has no number at {endpoint_id}")))
     }
 
-    /// Makes a record that is due at once, unless there is one.
+    /// Makes a record that is due at once, or held, unless there is one.
     ///
     /// # Errors
     /// [`TableError`]
@@ -340,14 +342,16 @@ fn new_item(new: &NewDelivery<'_>, now: DateTime<Utc>) -> Item {
         ("sequence", number(sequence)),
         ("body", text(new.body)),
         ("fingerprint", text(new.fingerprint)),
-        ("state", text(State::Pending.as_str())),
+        ("state", text(if new.is_held { State::Held } else { State::Pending }.as_str())),
         ("attempts", number(0)),
         ("next_attempt_ms", time(now)),
         ("due_shard", text(&shard.to_string())),
         ("due_ms", time(now + GRACE)),
         ("expires_at", number(expires_at(now))),
     ];
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let left_out: &[&str] = if new.is_held { &["due_shard", "due_ms"] } else { &[] };
+    let members = members.into_iter().filter(|(name, _)| !left_out.contains(name));
+    members.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 pub(crate) fn expires_at(now: DateTime<Utc>) -> i64 {

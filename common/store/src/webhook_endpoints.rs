@@ -196,19 +196,19 @@ pub async fn update(transaction: &mut Transaction, endpoint: &WebhookEndpoint) -
     Ok(())
 }
 
-/// The enabled endpoints that are told events of a type.
+/// The endpoints that are told events of a type, and whether each is enabled.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn told_of(database: &Database, event_type: &str) -> Result<Vec<WebhookEndpointId>, StoreError> {
-    let ids = sqlx::query_scalar!(
-        "select id from billing.webhook_endpoints
-         where status = 'enabled' and (event_types = '{}' or $1 = any(event_types)) order by id",
+pub async fn told_of(database: &Database, event_type: &str) -> Result<Vec<(WebhookEndpointId, bool)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select id, status = 'enabled' as "is_enabled!" from billing.webhook_endpoints
+           where status <> 'deleted' and (event_types = '{}' or $1 = any(event_types)) order by id"#,
         event_type,
     )
     .fetch_all(database.pool().await?)
     .await?;
-    Ok(ids.into_iter().map(WebhookEndpointId::from_uuid).collect())
+    Ok(rows.into_iter().map(|row| (WebhookEndpointId::from_uuid(row.id), row.is_enabled)).collect())
 }
 
 /// Disables an endpoint that is enabled; answers whether it was.

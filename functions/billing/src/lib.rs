@@ -77,8 +77,8 @@ pub fn description() -> OpenApi {
 
 fn routes() -> OpenApiRouter<Arc<Billing>> {
     use Permission::{
-        CorrectBooks, ManageWebhooks, OperateWebhooks, Read, ReadBooks, ReadCases, UploadConfirmations, UploadStatements,
-        WriteInvoices,
+        CorrectBooks, ManageWebhooks, OperateWebhooks, Read, ReadBooks, ReadCases, UploadConfirmations,
+        UploadStatements, WriteInvoices,
     };
     OpenApiRouter::with_openapi(openapi::document())
         .routes(open(routes!(docs::describe)))

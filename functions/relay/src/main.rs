@@ -33,19 +33,23 @@ async fn main() -> Result<(), Error> {
     let delivery_queue = DeliveryQueue::new(&aws, config.delivery_queue_url);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
         let deadline = event.context.deadline();
-        // Webhooks need no database and go on without it.
-        let delivering = deliver(&deliveries, &delivery_queue, Utc::now(), deadline).await;
-        let asked = ask(&database, (&askable, &destinations.gateways), Utc::now(), deadline).await?;
-        let relayed = relay(&database, &destinations, Utc::now(), deadline).await?;
+        let told = async {
+            let asked = ask(&database, (&askable, &destinations.gateways), Utc::now(), deadline).await?;
+            Ok::<_, Error>((asked, relay(&database, &destinations, Utc::now(), deadline).await?))
+        };
+        let told = told.await;
+        // Webhooks that are due need no database, and go on without it.
+        let delivering = deliver(&deliveries, &delivery_queue, Utc::now(), deadline).await?;
+        let (asked, relayed) = told?;
         tracing::info!(
             asked,
             published = relayed.published,
             parked = relayed.parked,
             purged = relayed.purged,
-            delivering = delivering.as_ref().copied().unwrap_or_default(),
+            delivering,
             "relayed"
         );
-        Ok::<_, Error>(delivering.map(drop)?)
+        Ok::<_, Error>(())
     }))
     .await
 }

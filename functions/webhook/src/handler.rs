@@ -59,10 +59,11 @@ impl Webhooks {
         };
         let told = Told { key: EventKey::new(event.time, event.id), fingerprint: fingerprint(record), event, owner };
         let mut due = Vec::new();
-        for endpoint_id in endpoints {
-            match self.record(endpoint_id, &told).await? {
-                Ok(Recorded::New) => due.push(Due { endpoint_id, event_key: told.key.clone() }),
-                Ok(Recorded::Known) => {}
+        for (endpoint_id, is_enabled) in endpoints {
+            match self.record((endpoint_id, !is_enabled), &told).await? {
+                Ok(Recorded::New) if is_enabled => due.push(Due { endpoint_id, event_key: told.key.clone() }),
+                // What is held waits until somebody enables the endpoint and has it sent.
+                Ok(Recorded::New | Recorded::Known) => {}
                 Ok(Recorded::OtherEvent) => {
                     let reason = format!("event {} came with two bodies; the first is told", told.event.id);
                     return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
@@ -80,7 +81,7 @@ impl Webhooks {
     /// Records the event for one endpoint; a sentence if it can't be told at all.
     async fn record(
         &self,
-        endpoint_id: WebhookEndpointId,
+        (endpoint_id, is_held): (WebhookEndpointId, bool),
         told: &Told,
     ) -> Result<Result<Recorded, String>, BatchError> {
         let retry = |error: TableError| BatchError::Spoiled(error.to_string());
@@ -99,6 +100,7 @@ impl Webhooks {
             sequence,
             body: &body,
             fingerprint: &told.fingerprint,
+            is_held,
         };
         self.deliveries.record(&new, now).await.map(Ok).map_err(retry)
     }

@@ -8,7 +8,7 @@ use quittance_delivery::handler::Deliveries;
 use quittance_relay::deliver::deliver;
 
 use super::receiver::{Manner, Receiver};
-use super::{Telling, key_at, pause, root};
+use super::{Telling, invocation, key_at, pause, root};
 use crate::end_to_end::scene;
 
 async fn attempt(telling: &Telling, delivering: &Deliveries, due: &Due) -> Delivery {
@@ -51,6 +51,8 @@ async fn what_is_not_taken_comes_again_after_longer_and_longer_pauses_and_then_t
     assert!(telling.table.send_again(endpoint, &due.event_key, chrono::Utc::now()).await.unwrap());
     let held = attempt(&telling, &delivering, &due).await;
     assert_eq!((held.state, receiver.told().len()), (State::Held, 10), "a disabled endpoint is told nothing");
+    let meanwhile = telling.record(endpoint).await;
+    assert_eq!(telling.delivery(&meanwhile).await.state, State::Held, "what happens meanwhile is kept for it");
     sqlx::query("update billing.webhook_endpoints set status = 'enabled', disabled_reason = null, disabled_at = null")
         .execute(&telling.test.admin)
         .await
@@ -58,6 +60,7 @@ async fn what_is_not_taken_comes_again_after_longer_and_longer_pauses_and_then_t
     assert!(telling.table.send_again(endpoint, &due.event_key, chrono::Utc::now()).await.unwrap());
     assert_eq!(attempt(&telling, &delivering, &due).await.state, State::Delivered);
     assert_eq!(receiver.told().last().unwrap().webhook_id(), due.event_key.id().to_string());
+    assert_eq!(attempt(&telling, &delivering, &meanwhile).await.state, State::Held, "nobody had it sent again");
 }
 
 #[tokio::test]
@@ -173,6 +176,7 @@ async fn deliveries_are_listed_by_the_times_of_their_events() {
             sequence: 1,
             body: "{}",
             fingerprint: "f",
+            is_held: false,
         };
         telling.table.record(&new, chrono::Utc::now()).await.unwrap();
     }
@@ -187,4 +191,46 @@ async fn deliveries_are_listed_by_the_times_of_their_events() {
     assert_eq!((seconds(&rest), rest.next), (vec![3], None));
     let none = telling.table.list(endpoint, range, &[State::Delivered], None, 2).await.unwrap();
     assert_eq!(none.deliveries.len(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_whose_lease_has_lapsed_cannot_conclude_what_another_has_taken_over() {
+    let telling = Telling::begin().await;
+    let receiver = Receiver::that(&[]);
+    let (endpoint, _) = telling.register(&receiver).await;
+    let (due, now) = (telling.record(endpoint).await, chrono::Utc::now());
+    let lease = async |at: chrono::DateTime<chrono::Utc>| {
+        let until = at + chrono::TimeDelta::seconds(30);
+        telling.table.lease(endpoint, &due.event_key, at, until).await.unwrap()
+    };
+    let first = lease(now).await.expect("nobody has it");
+    assert!(lease(now).await.is_none(), "somebody has it");
+    let again = telling.table.send_again(endpoint, &due.event_key, now).await.unwrap();
+    assert!(!again, "what is being attempted is not sent again");
+    let second = lease(now + chrono::TimeDelta::seconds(31)).await.expect("the lease has lapsed");
+    assert!(!telling.table.conclude(&first, State::Failed, None, None).await.unwrap(), "overtaken");
+    assert!(telling.table.conclude(&second, State::Delivered, None, None).await.unwrap());
+    assert_eq!(telling.delivery(&due).await.state, State::Delivered);
+}
+
+#[tokio::test]
+async fn an_event_that_comes_with_another_body_is_parked_and_the_first_is_told() {
+    let telling = Telling::begin().await;
+    let receiver = Receiver::that(&[]);
+    let (endpoint, _) = telling.register(&receiver).await;
+    let recording = telling.recording(&root(&scene().stack)).await;
+    let (id, first) = telling.event();
+    let second = first.replace("INV-2026-000042", "INV-2026-000043");
+    assert_ne!(first, second);
+    for body in [&first, &second] {
+        let answer = recording.handle(invocation(std::slice::from_ref(body))).await.unwrap();
+        assert_eq!(answer.batch_item_failures.len(), 0);
+    }
+    let kept = telling.deliveries(endpoint).await;
+    assert!(kept.len() == 1 && kept[0].body.contains("INV-2026-000042"), "{kept:?}");
+    let stack = &scene().stack;
+    let parked = stack.aws().unwrap().sqs_peek(stack.output("DeliveryDeadLetterQueueUrl").unwrap()).unwrap();
+    let message = parked.iter().find(|message| message["Body"] == second).expect("it is parked");
+    assert_eq!(message["MessageAttributes"]["code"]["StringValue"], "other_payload");
+    assert!(message["MessageAttributes"]["reason"]["StringValue"].as_str().unwrap().contains(&id.to_string()));
 }

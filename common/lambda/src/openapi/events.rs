@@ -90,7 +90,7 @@ fn refund_refused() -> Members {
 fn adjusted() -> ObjectBuilder {
     told("The payment, and the invoice that it names.")
         .with("amount", refer_as("Money", "How much more than was told before."))
-        .perhaps("invoice", refer("InvoiceSummary"))
+        .perhaps("invoice", refer("Invoiced"))
         .open()
 }
 

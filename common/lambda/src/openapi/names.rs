@@ -1,7 +1,8 @@
 //! The shapes of what the domain names: ids, references and amounts, by the rules that the domain parses them by.
 
 use quittance_domain::id::{
-    AuditId, CaseId, ClientId, InvoiceId, LedgerTransactionId, PaymentId, Provider, RefundId, TransactionId, UploadId, WebhookEndpointId,
+    AuditId, CaseId, ClientId, InvoiceId, LedgerTransactionId, PaymentId, Provider, RefundId, TransactionId, UploadId,
+    WebhookEndpointId,
 };
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};

@@ -25,5 +25,6 @@ mod questions;
 mod relay;
 mod requests;
 mod roles;
+mod signatures;
 mod strangers;
 mod template;

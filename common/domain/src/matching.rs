@@ -105,7 +105,7 @@ pub struct Claim {
 /// What is to be looked up to match a line, and what was read to say so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// Numbers of invoices, as [`number_key`] writes them.
+    /// Numbers of invoices, as [`number_key`](crate::creditor_reference::number_key) writes them.
     pub numbers: BTreeSet<String>,
     /// Names of payments, without their provider.
     pub payments: BTreeSet<String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quittance_domain::upload::{UploadKind, UploadStatus};
 use quittance_importer::import::{CHUNK, Ended};
 
-use super::statement::{Entry, batch, camt};
+use super::statement::{Entry, batch, batches, camt};
 use super::{Desk, MINUTES};
 
 fn lines(count: usize) -> Vec<Entry> {
@@ -97,6 +97,29 @@ async fn a_batch_that_one_file_has_whole_and_another_in_details_counts_once() {
         let reason = desk.lines(&second).await[0].line.decision.reason.clone().unwrap();
         assert!(reason.starts_with("the entry was told before"), "{reason}");
         desk.test.assert_books_hold().await;
+    }
+}
+
+#[tokio::test]
+async fn a_detail_of_the_entrys_own_amount_is_not_taken_for_the_entry() {
+    let desk = Desk::begin().await;
+    let mixed = batch("BATCH-1", &["100.00", "50.00", "-50.00"]);
+    let first = desk.statement(&mixed).await;
+    assert_eq!(desk.outcomes(&first).await, ["unmatched", "unmatched", "ignored"]);
+    let whole = desk.statement(&camt(&[Entry::credit("100.00", "Sammler", "").known_as("BATCH-1")])).await;
+    assert_eq!(desk.outcomes(&whole).await, ["duplicate"], "it was told in its details");
+}
+
+#[tokio::test]
+async fn two_equal_batches_count_once_each_whichever_file_tells_them_whole() {
+    for is_whole_first in [true, false] {
+        let desk = Desk::begin().await;
+        let entry = Entry::credit("100.00", "Sammler", "").known_as("BATCH-1");
+        let (whole, details) = (camt(&[entry.clone(), entry]), batches("BATCH-1", &["60.00", "40.00"], 2));
+        let (first, second) = if is_whole_first { (&whole, &details) } else { (&details, &whole) };
+        assert!(desk.outcomes(&desk.statement(first).await).await.iter().all(|outcome| outcome == "unmatched"));
+        let second = desk.outcomes(&desk.statement(second).await).await;
+        assert!(second.iter().all(|outcome| outcome == "duplicate"), "{is_whole_first}: {second:?}");
     }
 }
 

@@ -125,11 +125,23 @@ pub(crate) fn camt_closing(entries: &[Entry], closing: impl Fn(Money) -> Money) 
 
 /// A statement of one entry with several details.
 pub(super) fn batch(reference: &str, amounts: &[&str]) -> String {
+    batches(reference, amounts, 1)
+}
+
+/// The same so many times: entries that are equal.
+pub(super) fn batches(reference: &str, amounts: &[&str], times: usize) -> String {
     let sum = amounts.iter().map(|value| euros(value)).try_fold(euros("0.00"), Money::checked_add).unwrap();
-    let whole = camt(&[Entry::credit(&sum.amount().to_string(), "Sammler", "").known_as(reference)]);
-    let detail = |value: &&str| format!(r#"<TxDtls><Amt Ccy="EUR">{value}</Amt><CdtDbtInd>CRDT</CdtDbtInd></TxDtls>"#);
+    let whole = camt(&vec![Entry::credit(&sum.amount().to_string(), "Sammler", "").known_as(reference); times]);
+    let detail = |value: &&str| {
+        let (value, indicator) = value.strip_prefix('-').map_or((*value, "CRDT"), |value| (value, "DBIT"));
+        format!(r#"<TxDtls><Amt Ccy="EUR">{value}</Amt><CdtDbtInd>{indicator}</CdtDbtInd></TxDtls>"#)
+    };
     let details: String = amounts.iter().map(detail).collect();
-    let (before, rest) = whole.split_once("<TxDtls>").unwrap();
-    let (_, after) = rest.split_once("</TxDtls>").unwrap();
-    format!("{before}{details}{after}")
+    let mut entries = whole.split("<TxDtls>");
+    let mut file = entries.next().unwrap().to_owned();
+    for rest in entries {
+        file.push_str(&details);
+        file.push_str(rest.split_once("</TxDtls>").unwrap().1);
+    }
+    file
 }

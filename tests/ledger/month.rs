@@ -116,7 +116,8 @@ async fn book(ledger: &Database, bodies: &[String]) {
 
 /// The books from the first to the last day, with what stands on each account at the end.
 async fn exported(billing: &Database, end: DateTime<Utc>) -> String {
-    let closing = books::balances(billing, end).await.unwrap();
+    let mut snapshot = billing.snapshot().await.unwrap();
+    let closing = books::balances(&mut snapshot, end).await.unwrap();
     let mut text = String::new();
     for (account, _) in &closing {
         journal::open(account, &mut text).unwrap();
@@ -126,7 +127,7 @@ async fn exported(billing: &Database, end: DateTime<Utc>) -> String {
     let mut after = None;
     loop {
         let filter = TransactionFilter { after, ..TransactionFilter::default() };
-        let page = books::transactions(billing, &filter, 5_000).await.unwrap();
+        let page = books::transactions(&mut snapshot, &filter, 5_000).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         for transaction in &page {

@@ -51,6 +51,20 @@ async fn books_that_say_what_happened_have_no_differences() {
     }
 }
 
+#[tokio::test]
+async fn a_void_invoice_counts_until_it_was_voided_and_not_afterwards() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    issue(&scene.test, &[invoice]).await;
+    let voided =
+        "update billing.invoices set status = 'void', version = version + 1, voided_at = '2026-11-10T12:00:00Z'";
+    sqlx::query(voided).execute(&scene.test.admin).await.unwrap();
+    let billing = scene.test.as_role("quittance_billing", 1).await;
+    let before = "2026-11-09T12:00:00Z".parse().unwrap();
+    assert_eq!(reconcile(books::differences(&billing, before, LIMIT).await.unwrap()), []);
+    assert_eq!(found(&scene.test).await, [(Difference::Extra, "receivable".to_owned())], "the void is not booked");
+}
+
 /// A mistake in the books as it might be made, and what is found of it.
 const MISTAKES: [(&str, &[(Difference, &str)]); 6] = [
     (

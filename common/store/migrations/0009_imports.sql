@@ -75,8 +75,7 @@ create table billing.bank_movements (
     identity text primary key,
     -- Of an entry: whether a line told it as a whole; else lines told its details.
     is_whole boolean not null default true,
-    -- The line that told it first; a foreign key would be checked once more for each of a million lines.
-    upload_id uuid not null,
+    upload_id uuid not null references billing.uploads,
     line bigint not null,
     first_seen_at timestamptz not null default now()
 );

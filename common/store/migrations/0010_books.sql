@@ -8,6 +8,13 @@ alter table ledger.transactions
     add column reason text,
     add constraint transactions_reverses_key unique (reverses),
     add constraint transactions_reversal_has_reason check ((reverses is null) = (reason is null));
+-- What the events say that were posted before, as far as the outbox has them.
+alter table ledger.transactions disable trigger transactions_append_only;
+update ledger.transactions set
+    invoice_id = substr(body::jsonb #>> '{data,invoice,id}', 5)::uuid,
+    payment_id = substr(body::jsonb #>> '{data,payment,id}', 5)::uuid
+from payments.outbox where outbox.id::text = event_id;
+alter table ledger.transactions enable trigger transactions_append_only;
 create index transactions_invoice_id_idx on ledger.transactions (invoice_id);
 create index transactions_payment_id_idx on ledger.transactions (payment_id);
 

@@ -74,10 +74,17 @@ impl FirstTold {
     }
 }
 
-async fn first_told(
+/// Which line told of each of these movements first; of none, if nobody did.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn first_told(
     transaction: &mut Transaction,
     movements: &[&str],
 ) -> Result<BTreeMap<String, FirstTold>, StoreError> {
+    if movements.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let rows = sqlx::query!(
         r#"select movements.identity as "identity!", movements.upload_id as "upload_id!", movements.line as "line!",
              is_whole as "is_whole!", end_to_end_id as "end_to_end_id?", payer_account as "payer_account?"

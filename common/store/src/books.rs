@@ -1,4 +1,5 @@
-//! What the books say: balances, transactions, statements, ageing, and how they compare with invoices and payments.
+//! What the books say: balances, transactions, statements, ageing, and how they compare with invoices and payments. What
+//! belongs together is read from one [`snapshot`](crate::Database::snapshot).
 
 use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::id::{ClientId, InvoiceId, LedgerTransactionId, PaymentId};
@@ -8,7 +9,7 @@ use quittance_domain::ledger::reconciliation::{Compared, Place, Sum};
 use quittance_domain::money::{Money, MoneyError};
 use rust_decimal::Decimal;
 
-use crate::database::Database;
+use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
 const TABLE: &str = "ledger.entries";
@@ -27,13 +28,13 @@ fn account(code: &str) -> Result<Account, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn balances(database: &Database, as_of: DateTime<Utc>) -> Result<Vec<(Account, Money)>, StoreError> {
+pub async fn balances(snapshot: &mut Transaction, as_of: DateTime<Utc>) -> Result<Vec<(Account, Money)>, StoreError> {
     let rows = sqlx::query!(
         r#"select account as "account!", currency as "currency!", amount as "amount!" from ledger.balances($1)
          where amount <> 0 order by account, currency"#,
         as_of,
     )
-    .fetch_all(database.pool().await?)
+    .fetch_all(&mut **snapshot)
     .await?;
     rows.into_iter().map(|row| Ok((account(&row.account)?, sum(row.amount, &row.currency)?))).collect()
 }
@@ -42,13 +43,13 @@ pub async fn balances(database: &Database, as_of: DateTime<Utc>) -> Result<Vec<(
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn balance(database: &Database, of: &Account, as_of: DateTime<Utc>) -> Result<Vec<Money>, StoreError> {
+pub async fn balance(snapshot: &mut Transaction, of: &Account, as_of: DateTime<Utc>) -> Result<Vec<Money>, StoreError> {
     let rows = sqlx::query!(
         r#"select currency as "currency!", amount as "amount!" from ledger.balances($1, $2) order by currency"#,
         as_of,
         of.to_string(),
     )
-    .fetch_all(database.pool().await?)
+    .fetch_all(&mut **snapshot)
     .await?;
     rows.into_iter().map(|row| sum(row.amount, &row.currency)).collect()
 }
@@ -75,7 +76,7 @@ pub struct TransactionFilter {
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
 pub async fn transactions(
-    database: &Database,
+    snapshot: &mut Transaction,
     filter: &TransactionFilter,
     limit: i64,
 ) -> Result<Vec<LedgerTransaction>, StoreError> {
@@ -100,7 +101,7 @@ pub async fn transactions(
         filter.after.map(LedgerTransactionId::as_uuid),
         limit,
     )
-    .fetch_all(database.pool().await?)
+    .fetch_all(&mut **snapshot)
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -136,7 +137,7 @@ pub struct StatementLine {
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
 pub async fn statement(
-    database: &Database,
+    snapshot: &mut Transaction,
     client: ClientId,
     (from, before): (DateTime<Utc>, DateTime<Utc>),
     limit: i64,
@@ -153,7 +154,7 @@ pub async fn statement(
         before,
         limit,
     )
-    .fetch_all(database.pool().await?)
+    .fetch_all(&mut **snapshot)
     .await?;
     rows.into_iter()
         .map(|row| {

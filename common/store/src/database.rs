@@ -164,6 +164,14 @@ impl Database {
         Ok(self.pool().await?.begin().await?)
     }
 
+    /// Starts a transaction whose queries all see the same moment, and that changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be reached.
+    pub async fn snapshot(&self) -> Result<Transaction, StoreError> {
+        Ok(self.pool().await?.begin_with("begin isolation level repeatable read, read only").await?)
+    }
+
     /// Opens one connection, so that the first message does not wait for it.
     ///
     /// # Errors

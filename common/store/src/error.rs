@@ -45,10 +45,10 @@ impl StoreError {
             Self::Database(error) => match error {
                 sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
                 // 08: connection exceptions; 28: authorisation; 53: out of resources; 57P: shutting down; 3D: no such
-                // database; 57014, 25P03: timeouts of statements and idle transactions; 25006: a standby. None says
+                // database; 57014, 25P03, 25P04: timeouts of statements, idle transactions and transactions; 25006: a standby. None says
                 // anything about the message. (PostgreSQL, Appendix A.)
                 sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-                    ["08", "28", "53", "57P", "3D", "57014", "25P03", "25006"]
+                    ["08", "28", "53", "57P", "3D", "57014", "25P03", "25P04", "25006"]
                         .iter()
                         .any(|class| code.starts_with(class))
                 }),

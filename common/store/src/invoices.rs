@@ -318,7 +318,9 @@ pub async fn next_number(transaction: &mut Transaction, year: i32) -> Result<Str
 /// [`StoreError`] if the database refuses or fails.
 pub async fn update_document(transaction: &mut Transaction, record: &InvoiceRecord) -> Result<(), StoreError> {
     sqlx::query!(
-        "update billing.invoices set number = $2, issued_on = $3, status = $4, version = $5 where id = $1",
+        "update billing.invoices set number = $2, issued_on = $3, status = $4, version = $5,
+             voided_at = case when $4 = 'void' then now() end
+         where id = $1",
         record.invoice.id().as_uuid(),
         record.number,
         record.issued_on,

@@ -102,7 +102,8 @@ pub async fn reverse(
     }
 }
 
-/// Sums up what was recorded since the last time, if that was before `due`. Answers whether it did.
+/// Sums up what was recorded since the last time, if that was before `due`; a day at most, so that what has piled up is
+/// summed up bit by bit. Answers whether it did.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -111,27 +112,26 @@ pub async fn roll_up(
     due: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let up_to = now - SETTLING_TIME;
     // Who comes second meets the first one's row by its beginning.
     let begun = sqlx::query!(
         r#"insert into ledger.rollups (since, up_to)
-           select last, $2 from (select coalesce(max(up_to), '-infinity') as last from ledger.rollups) as rollup
-           where last < least($1::timestamptz, $2) on conflict do nothing returning up_to"#,
+           select coalesce(last, '-infinity'),
+               least($2, coalesce(last, (select min(recorded_at) from ledger.entries)) + interval '1 day')
+           from (select max(up_to) as last from ledger.rollups) as rollup
+           where last is null or last < least($1::timestamptz, $2) on conflict do nothing returning up_to"#,
         due,
-        up_to,
+        now - SETTLING_TIME,
     )
     .fetch_optional(&mut **transaction)
     .await?;
-    if begun.is_none() {
-        return Ok(false);
-    }
+    let Some(begun) = begun else { return Ok(false) };
     sqlx::query!(
         "insert into ledger.daily_sums (up_to, account, currency, day, amount)
          select rollups.up_to, account, currency, (occurred_at at time zone 'UTC')::date, sum(amount)
          from ledger.rollups join ledger.entries on recorded_at >= since and recorded_at < rollups.up_to
          where rollups.up_to = $1
          group by rollups.up_to, account, currency, (occurred_at at time zone 'UTC')::date",
-        up_to,
+        begun.up_to,
     )
     .execute(&mut **transaction)
     .await?;

@@ -31,9 +31,9 @@ use uuid::Uuid;
 
 use self::shapes::{
     Ageings, AsOfParameters, Correction, JournalParameters, LedgerTransactions, NewCorrection, OnParameters,
-    Reconciliation, TransactionParameters, TransactionPath, TrialBalance,
+    Reconciliation, ReconciliationParameters, TransactionParameters, TransactionPath, TrialBalance,
 };
-use crate::page::{PageParameters, PageQuery, query_value, refused};
+use crate::page::{PageParameters, PageQuery, query_day, query_time, query_value, refused};
 use crate::work::{Request, Work, answer};
 use crate::{Billing, path_id, unavailable};
 
@@ -57,7 +57,7 @@ pub(crate) struct AsOfQuery {
 
 impl AsOfQuery {
     fn time(&self) -> Result<Option<DateTime<Utc>>, Problem> {
-        query_value("as_of", self.as_of.as_deref())
+        query_time("as_of", self.as_of.as_deref())
     }
 }
 
@@ -77,7 +77,8 @@ pub(crate) async fn trial_balance(
 ) -> Result<Json<Value>, Problem> {
     caller.may(Permission::ReadBooks)?;
     let as_of = query.time()?.unwrap_or_else(Utc::now);
-    let balances = books::balances(&billing.database, as_of).await.map_err(unavailable)?;
+    let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
+    let balances = books::balances(&mut snapshot, as_of).await.map_err(unavailable)?;
     let totals = totals(&balances).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
     let row = |(account, balance): &(Account, Money)| {
         let (debit, credit) = sides(*balance);
@@ -142,7 +143,8 @@ pub(crate) async fn transactions(
         after: page.after,
         ..TransactionFilter::default()
     };
-    let found = books::transactions(&billing.database, &filter, page.to_read()).await.map_err(unavailable)?;
+    let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
+    let found = books::transactions(&mut snapshot, &filter, page.to_read()).await.map_err(unavailable)?;
     let shown = found.iter().map(|transaction| (transaction.id.to_string(), shown(transaction))).collect();
     Ok(Json(page.answer("transactions", shown)))
 }
@@ -224,7 +226,7 @@ pub(crate) async fn ageing(
     Query(query): Query<OnQuery>,
 ) -> Result<Json<Value>, Problem> {
     caller.may(Permission::ReadBooks)?;
-    let on = query_value::<NaiveDate>("on", query.on.as_deref())?.unwrap_or_else(|| Utc::now().date_naive());
+    let on = query_day("on", query.on.as_deref())?.unwrap_or_else(|| Utc::now().date_naive());
     let ageing = books::ageing(&billing.database, on).await.map_err(unavailable)?;
     let row = |Ageing { client_id, client, buckets: [not_due, month, two_months, three_months, older] }: &Ageing| {
         json!({
@@ -241,7 +243,7 @@ pub(crate) async fn ageing(
     path = "/v1/ledger/reconciliation",
     operation_id = "reconcileLedger",
     tag = "ledger",
-    params(AsOfParameters),
+    params(ReconciliationParameters),
     responses((status = 200, description = "What differs; nothing, if all is well.", body = Reconciliation))
 )]
 pub(crate) async fn reconciliation(
@@ -282,12 +284,13 @@ pub(crate) async fn journal(
     let (from, to) = days(query.from.as_deref(), query.to.as_deref())?;
     let (from, before) = (start_of(from), start_of(to) + TimeDelta::days(1));
     let filter = TransactionFilter { from: Some(from), before: Some(before), ..TransactionFilter::default() };
-    let found = books::transactions(&billing.database, &filter, JOURNAL_MAX + 1).await.map_err(unavailable)?;
+    let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
+    let found = books::transactions(&mut snapshot, &filter, JOURNAL_MAX + 1).await.map_err(unavailable)?;
     if i64::try_from(found.len()).is_ok_and(|count| count > JOURNAL_MAX) {
         return Err(refused("to", format!("there are more than {JOURNAL_MAX} transactions; ask for fewer days")));
     }
-    let opening = books::balances(&billing.database, just_before(from)).await.map_err(unavailable)?;
-    let closing = books::balances(&billing.database, just_before(before)).await.map_err(unavailable)?;
+    let opening = books::balances(&mut snapshot, just_before(from)).await.map_err(unavailable)?;
+    let closing = books::balances(&mut snapshot, just_before(before)).await.map_err(unavailable)?;
     let mut text = String::new();
     written(&mut text, (from.date_naive(), &opening), &found, (to, &closing))
         .map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
@@ -319,8 +322,8 @@ fn written(
 
 /// The first and the last day of a period; this month up to today where nothing is said.
 pub(crate) fn days(from: Option<&str>, to: Option<&str>) -> Result<(NaiveDate, NaiveDate), Problem> {
-    let to = query_value::<NaiveDate>("to", to)?.unwrap_or_else(|| Utc::now().date_naive());
-    let from = query_value::<NaiveDate>("from", from)?;
+    let to = query_day("to", to)?.unwrap_or_else(|| Utc::now().date_naive());
+    let from = query_day("from", from)?;
     let from = from.or_else(|| chrono::Datelike::with_day(&to, 1)).unwrap_or(to);
     if from > to {
         return Err(refused("from", "must not be after `to`"));

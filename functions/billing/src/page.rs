@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use chrono::{DateTime, NaiveDate, Utc};
+use quittance_domain::calendar::{plausible_day, plausible_time};
 use quittance_lambda::openapi::parameters::in_query;
 use quittance_lambda::openapi::schema::{Members, count, list_of, object, refer, words};
 use quittance_lambda::parameters;
@@ -84,6 +86,24 @@ pub(crate) fn query_value<T: FromStr<Err: Display>>(name: &str, text: Option<&st
     text.map(str::parse).transpose().map_err(|error: T::Err| refused(name, error))
 }
 
+/// Reads a day from a query, if it is there, in the years that PostgreSQL and we can reckon with.
+///
+/// # Errors
+/// 400 if it does not parse or nobody can mean it.
+pub(crate) fn query_day(name: &str, text: Option<&str>) -> Result<Option<NaiveDate>, Problem> {
+    let day = query_value::<NaiveDate>(name, text)?;
+    day.map(plausible_day).transpose().map_err(|error| refused(name, error))
+}
+
+/// Reads a time from a query, if it is there, in the same years.
+///
+/// # Errors
+/// 400 if it does not parse or nobody can mean it.
+pub(crate) fn query_time(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Problem> {
+    let time = query_value::<DateTime<Utc>>(name, text)?;
+    time.map(plausible_time).transpose().map_err(|error| refused(name, error))
+}
+
 /// 400: a parameter of a query is not what it should be.
 pub(crate) fn refused(name: &str, detail: impl Display) -> Problem {
     Problem::invalid(vec![FieldProblem { pointer: name.to_owned(), detail: detail.to_string() }])
@@ -103,5 +123,19 @@ impl<T> Page<T> {
         let next_cursor = entries.last().filter(|_| has_more).map(|(id, _)| id.clone());
         let shown: Vec<Value> = entries.into_iter().map(|(_, entry)| entry).collect();
         json!({name: shown, "next_cursor": next_cursor})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_nobody_can_reckon_with_are_refused() {
+        assert!(query_day("to", Some("2026-11-02")).unwrap().is_some());
+        for text in ["+262142-12-31", "-5000-01-01", "2200-01-01", "2026-02-30", ""] {
+            assert!(query_day("to", Some(text)).is_err(), "{text}");
+        }
+        assert!(query_time("as_of", Some("9999-12-31T23:59:59Z")).is_err());
     }
 }

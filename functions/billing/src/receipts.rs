@@ -7,6 +7,7 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use axum::Json;
 use axum::extract::{Path, State};
 use quittance_domain::id::TransactionId;
+use quittance_domain::payment::PaymentStatus;
 use quittance_domain::receipt::{document_key, receipt_number};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::described;
@@ -14,7 +15,7 @@ use quittance_lambda::openapi::parameters::PaymentPath;
 use quittance_lambda::openapi::schema::{count, flag, list_of, object, refer, refer_as, words};
 use quittance_lambda::problem::Problem;
 use quittance_store::allocations::{self, PaidInvoice};
-use quittance_store::payments;
+use quittance_store::{StoreError, payments};
 use serde_json::{Value, json};
 
 use crate::{Billing, unavailable};
@@ -65,7 +66,9 @@ pub(crate) async fn read(
     for invoice in &paid {
         receipts.extend(receipt(&billing, invoice).await?);
     }
-    let is_complete = receipts.len() == paid.len();
+    let status: PaymentStatus =
+        payment.status.parse().map_err(|error| unavailable(StoreError::corrupt("payments.payments", error)))?;
+    let is_complete = status.is_proven() && receipts.len() == paid.len();
     Ok(Json(json!({"transaction_id": name, "receipts": receipts, "is_complete": is_complete})))
 }
 

@@ -112,13 +112,14 @@ pub(crate) async fn read(
     let found = clients::find(&billing.database, id).await.map_err(unavailable)?;
     let client = found.filter(|_| !is_foreign).ok_or_else(|| Problem::not_found("client", id))?;
     let (begin, end) = (start_of(from), start_of(to) + TimeDelta::days(1));
-    let lines = books::statement(&billing.database, id, (begin, end), LINES_MAX + 1).await.map_err(unavailable)?;
+    let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
+    let lines = books::statement(&mut snapshot, id, (begin, end), LINES_MAX + 1).await.map_err(unavailable)?;
     if i64::try_from(lines.len()).is_ok_and(|count| count > LINES_MAX) {
         return Err(refused("to", format!("there are more than {LINES_MAX} lines; ask for fewer days")));
     }
     let mut opening = Vec::new();
     for account in [Account::Receivable(id), Account::Credit(id)] {
-        opening.extend(books::balance(&billing.database, &account, just_before(begin)).await.map_err(unavailable)?);
+        opening.extend(books::balance(&mut snapshot, &account, just_before(begin)).await.map_err(unavailable)?);
     }
     let parts = parts(&opening, lines).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
     if format == "csv" {

@@ -35,6 +35,9 @@ pub(crate) struct Decided {
     pub(crate) movement: Option<String>,
     /// The movement as which another file may tell the entry that this is a detail of.
     pub(crate) entry: Option<String>,
+    /// Of the second and further equal movements: the first, of which another file may have told details. Details of
+    /// equal entries are all noted under it.
+    pub(crate) first: Option<String>,
 }
 
 /// What is remembered from chunk to chunk.
@@ -85,6 +88,7 @@ pub(crate) async fn decide(
         let identity = told.name.map(|(identity, _)| identity.to_string());
         decided.push(Decided {
             movement: told.name.map(|(identity, ordinal)| identity.movement(ordinal)),
+            first: told.name.filter(|(_, ordinal)| *ordinal > 1).map(|(identity, _)| identity.movement(1)),
             entry: told.name.and_then(|_| entry(told.movement)).map(|entry| entry.movement(1)),
             line: upload_line(told.movement, told.amount, identity, decision),
         });

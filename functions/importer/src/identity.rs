@@ -88,7 +88,13 @@ pub(crate) fn identity(movement: &Movement) -> Identity {
     let of_whole = movement.entry_reference.as_ref().filter(|_| is_whole(movement));
     let mut parts = said_of(movement, &movement.amount, movement.direction);
     match of_whole.or(movement.bank_reference.as_ref()) {
-        Some(reference) => parts.push(referred(reference)),
+        Some(reference) => {
+            parts.push(referred(reference));
+            // A detail without a reference of its own bears its entry's, and may be of its entry's amount.
+            if !is_whole(movement) && movement.entry_reference.as_ref() == Some(reference) {
+                parts.push("detail".to_owned());
+            }
+        }
         None => {
             let said = [
                 &movement.end_to_end_id,

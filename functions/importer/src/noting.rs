@@ -66,8 +66,10 @@ async fn note_movements(
         let mut transaction = database.begin().await?;
         let told = told(decided.iter().filter(|decided| is_new(decided)));
         let before = bank_movements::take(&mut transaction, upload.id, &told).await?;
+        let firsts: Vec<&str> = decided.iter().filter_map(|decided| decided.first.as_deref()).collect();
+        let firsts = bank_movements::first_told(&mut transaction, &firsts).await?;
         for decided in decided.iter_mut().filter(|decided| is_new(decided)) {
-            if let Some(decision) = told_before(upload, decided, &told, &before) {
+            if let Some(decision) = told_before(upload, decided, &told, (&before, &firsts)) {
                 decided.line.decision = decision;
             }
         }
@@ -107,11 +109,12 @@ fn told_before(
     upload: &Upload,
     decided: &Decided,
     told: &BTreeMap<String, Told>,
-    before: &BTreeMap<String, FirstTold>,
+    (before, firsts): (&BTreeMap<String, FirstTold>, &BTreeMap<String, FirstTold>),
 ) -> Option<LineDecision> {
     decided.line.decision.transaction_id.as_ref()?;
     let movement = decided.movement.as_ref().and_then(|movement| before.get(movement));
-    if let Some(first) = movement.filter(|first| !first.told.is_whole) {
+    let of_equals = decided.first.as_ref().and_then(|first| firsts.get(first));
+    if let Some(first) = [movement, of_equals].into_iter().flatten().find(|first| !first.told.is_whole) {
         return Some(other_grain(upload, "in its details", first.upload_id));
     }
     if let Some(entry) = &decided.entry {

@@ -67,8 +67,8 @@ from (
 where invoices.id = new.id;
 
 -- allocations::insert
-insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff)
-select uuidv7(), bench.payment(n), bench.invoice(:spread::bigint * (n + 1)), 1190.00, 'EUR', false
+insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff, invoice_version, decided_at)
+select uuidv7(), bench.payment(n), bench.invoice(:spread::bigint * (n + 1)), 1190.00, 'EUR', false, 3, now()
 from unnest(array(select generate_series(:first::bigint, :last::bigint))) as n;
 
 -- audit::append

@@ -174,7 +174,10 @@ mod tests {
         ("facts", "on conflict on constraint facts_door_event_id_key do nothing returning id"),
         ("invoices", "from billing.invoices join billing.clients on clients.id = client_id where invoices.id = any("),
         ("invoices", "order by invoices.id for no key update of invoices"),
-        ("allocations", "insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff)"),
+        (
+            "allocations",
+            "insert into payments.allocations (id, payment_id, invoice_id, amount, currency, by_staff, invoice_version, decided_at)",
+        ),
         ("audit", "insert into audit.records (id, actor, action, subject, reason, before, after, correlation_id)"),
         ("outbox", "insert into payments.outbox (id, destination, group_id, type, body)"),
         ("outbox", "update payments.outbox set published_at = now() where id = any("),

@@ -1,7 +1,11 @@
 with happened as (
     select 'receivable:cli_' || replace(client_id::text, '-', '') as account, id as invoice_id, null::uuid as payment_id,
-        currency::text, case when status = 'void' then 0 else total end as amount, issued_on as day
+        currency::text, total as amount, issued_on as day
     from billing.invoices where issued_on <= ($1 at time zone 'UTC')::date
+    union all
+    select 'receivable:cli_' || replace(client_id::text, '-', ''), id, null, currency::text, -total,
+        coalesce((voided_at at time zone 'UTC')::date, issued_on)
+    from billing.invoices where status = 'void' and coalesce(voided_at, issued_on::timestamp at time zone 'UTC') <= $1
     union all
     select 'receivable:cli_' || replace(client_id::text, '-', ''), invoice_id, payment_id, allocations.currency::text,
         -amount, (allocations.decided_at at time zone 'UTC')::date

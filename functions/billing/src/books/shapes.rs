@@ -18,6 +18,13 @@ parameters! {
 }
 
 parameters! {
+    /// The moment of a comparison.
+    pub(crate) ReconciliationParameters => [
+        in_query("as_of", time("A moment."), "Until when what happened counts; else until ten minutes ago."),
+    ]
+}
+
+parameters! {
     /// The day of an ageing.
     pub(crate) OnParameters => [in_query("on", day("A day."), "The day on which it is looked at; else today.")]
 }

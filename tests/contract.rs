@@ -96,3 +96,18 @@ fn what_the_schema_does_not_know_it_refuses() {
         assert!(!validator.is_valid(&spoiled), "{pointer}");
     }
 }
+
+#[test]
+fn an_event_of_a_time_without_languages_is_read_as_english_and_one_that_names_a_language_keeps_it() {
+    let text = fs::read_to_string(workspace_root().join(FOLDER).join("1/invoice.paid.json")).unwrap();
+    let mut sample: Value = serde_json::from_str(&text).unwrap();
+    for (named, spoken) in [(None, "en"), (Some("de"), "de")] {
+        if let Some(language) = named {
+            sample["data"]["client"]["language"] = Value::from(language);
+        }
+        let event = CloudEvent::<InvoiceEvent>::parse(&sample.to_string()).unwrap();
+        let InvoiceEvent::Paid(settled) = &event.payload else { panic!("{}", event.payload.type_name()) };
+        assert_eq!(settled.client.language.as_str(), spoken);
+        assert_eq!(serde_json::from_str::<Value>(&event.to_json().unwrap()).unwrap(), sample);
+    }
+}

@@ -6,8 +6,8 @@
 //! Where to look: [`money`] for amounts, [`id`] for names of things, [`fact`] for what sources say, [`payment`] for what
 //! that adds up to, [`settlement`] for where the money goes, [`charge`] for what may be collected, [`refund`] and [`case`]
 //! for what staff decide, [`question`] for when a gateway is asked again, [`matching`] for which invoices
-//! a bank line pays, [`upload`] for what becomes of files, [`command`] and [`event`] for what travels
-//! between functions.
+//! a bank line pays, [`language`] for what clients are written to in, [`upload`] for what becomes of files,
+//! [`command`] and [`event`] for what travels between functions.
 
 pub mod calendar;
 pub mod case;
@@ -18,6 +18,7 @@ pub mod event;
 pub mod fact;
 pub mod id;
 pub mod invoice;
+pub mod language;
 pub mod ledger;
 pub mod matching;
 pub mod money;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::ClientId;
+use crate::language::Language;
 
 /// The party that owes: what a receipt and an e-mail need to know of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,4 +20,7 @@ pub struct ClientDetails {
     /// VAT or other tax number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tax_id: Option<String>,
+    /// The language of documents and messages; English where an event names none.
+    #[serde(default, skip_serializing_if = "Language::is_default")]
+    pub language: Language,
 }

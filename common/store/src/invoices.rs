@@ -10,6 +10,7 @@ use quittance_domain::tax::TaxPercent;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use crate::clients::language;
 use crate::database::{Database, Transaction};
 use crate::error::{StoreError, money};
 
@@ -79,6 +80,7 @@ struct Row {
     email: String,
     address: Vec<String>,
     tax_id: Option<String>,
+    language: String,
 }
 
 impl TryFrom<Row> for InvoiceRecord {
@@ -105,6 +107,7 @@ impl TryFrom<Row> for InvoiceRecord {
                 email: row.email,
                 address: row.address,
                 tax_id: row.tax_id,
+                language: language(TABLE, &row.language)?,
             },
         })
     }
@@ -122,7 +125,7 @@ pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Ve
     let rows = sqlx::query_as!(
         Row,
         "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
-             name, email, address, tax_id
+             name, email, address, tax_id, language
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = any($1) order by invoices.id for no key update of invoices",
         &ids,
@@ -143,7 +146,7 @@ pub async fn lock_document(transaction: &mut Transaction, id: InvoiceId) -> Resu
     let row = sqlx::query_as!(
         Row,
         "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
-             name, email, address, tax_id
+             name, email, address, tax_id, language
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = $1 for update of invoices",
         id.as_uuid(),
@@ -165,7 +168,7 @@ pub async fn find(
     let row = sqlx::query_as!(
         Row,
         "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
-             name, email, address, tax_id
+             name, email, address, tax_id, language
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = $1 and ($2::uuid is null or client_id = $2)",
         id.as_uuid(),

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use quittance_domain::id::ClientId;
+use quittance_domain::language::Language;
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::described;
@@ -39,6 +40,10 @@ const TAX_ID_LENGTH_MAX: usize = 30;
 /// What [`is_address`] takes: one at sign, a point after it, and nothing by which a header names two addresses.
 const EMAIL: &str = r"^[!\x23-\x2b\x2d-\x3a=?A-~]+@[!\x23-\x2b\x2d-\x3a=?A-~]*\.[!\x23-\x2b\x2d-\x3a=?A-~]*$";
 
+/// Not a list of the languages, which would change the contract with every file of words.
+const SPOKEN: &str = "The language of documents and messages (ISO 639-1): `en`, unless another is asked for. One that there \
+                      are no words in is refused, and the refusal names those that there are.";
+
 fn shape(members: Members) -> Members {
     let email = matching(EMAIL, "Where documents are sent.").min_length(Some(3)).max_length(Some(EMAIL_LENGTH_MAX));
     members
@@ -51,9 +56,11 @@ described! {
     /// The body of `POST /v1/clients`.
     pub(crate) NewClient => shape(object("A client to create."))
         .optional("tax_id", text(1, TAX_ID_LENGTH_MAX, "VAT or other tax number."))
+        .optional("language", matching(Language::PATTERN, SPOKEN))
         .closed_like(json!({
             "name": "Nordlicht Handels GmbH", "email": "accounts@nordlicht.example",
             "address": ["Speicherstraße 12", "20457 Hamburg", "Germany"], "tax_id": "DE123456789",
+            "language": "de",
         }))
 }
 
@@ -61,9 +68,11 @@ described! {
     /// A client.
     pub(crate) Client => shape(object("A client: the party that owes invoices.").with("id", refer("ClientId")))
         .with_or_null("tax_id", text(1, TAX_ID_LENGTH_MAX, "VAT or other tax number."))
+        .with("language", matching(Language::PATTERN, SPOKEN))
         .open_like(json!({
             "id": examples::CLIENT_ID, "name": "Nordlicht Handels GmbH", "email": "accounts@nordlicht.example",
             "address": ["Speicherstraße 12", "20457 Hamburg", "Germany"], "tax_id": "DE123456789",
+            "language": "de",
         }))
 }
 
@@ -94,6 +103,7 @@ pub(crate) async fn create(
     work.audit("client.created", client.id.to_string(), Value::Null, json!({"id": client.id})).await?;
     let shown = json!({
         "id": client.id, "name": client.name, "email": client.email, "address": client.address, "tax_id": client.tax_id,
+        "language": client.language,
     });
     work.commit(StatusCode::CREATED, &shown).await?;
     Ok(answer(StatusCode::CREATED, shown))
@@ -108,14 +118,25 @@ fn parse(body: &[u8]) -> Result<ClientDetails, Problem> {
     }
     let address = fields.texts("address", ADDRESS_LINES_MAX, ADDRESS_LINE_LENGTH_MAX);
     let tax_id = fields.optional_text("tax_id", TAX_ID_LENGTH_MAX);
+    let language = spoken(&mut fields);
     fields.finish()?;
     match (name, email, address) {
         (Some(name), Some(email), Some(address)) => {
-            Ok(ClientDetails { id: ClientId::from_uuid(Uuid::now_v7()), name, email, address, tax_id })
+            Ok(ClientDetails { id: ClientId::from_uuid(Uuid::now_v7()), name, email, address, tax_id, language })
         }
         // A member that is None has left a problem behind, and `finish` has refused.
         _ => Err(Problem::invalid(Vec::new())),
     }
+}
+
+/// The language that was asked for, if there are words in it.
+fn spoken(fields: &mut Fields) -> Language {
+    let asked_for = fields.optional::<Language>("language").unwrap_or_default();
+    if !quittance_wording::languages().any(|language| language == asked_for) {
+        let there_are: Vec<String> = quittance_wording::languages().map(String::from).collect();
+        fields.problem("language", format!("must be one of {}", there_are.join(", ")));
+    }
+    asked_for
 }
 
 /// Whether a text can be an address: the mail system has the last word.
@@ -130,6 +151,23 @@ fn is_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_is_written_to_in_a_language_that_there_are_words_in() {
+        let body = |language: Value| {
+            let address = ["Speicherstraße 12"];
+            json!({"name": "A", "email": "a@b.example", "address": address, "language": language}).to_string()
+        };
+        for (asked_for, spoken) in [(json!("de"), "de"), (json!("en"), "en"), (Value::Null, "en")] {
+            assert_eq!(parse(body(asked_for).as_bytes()).unwrap().language.as_str(), spoken);
+        }
+        for unknown in ["xx", "DE", "deu", ""] {
+            let refused = format!("{:?}", parse(body(json!(unknown)).as_bytes()).unwrap_err());
+            assert!(refused.contains("/language"), "{refused}");
+        }
+        let refused = format!("{:?}", parse(body(json!("xx")).as_bytes()).unwrap_err());
+        assert!(refused.contains("must be one of de, en"), "{refused}");
+    }
 
     #[test]
     fn an_address_has_one_at_sign_and_no_way_to_name_two() {

@@ -1,6 +1,7 @@
 //! The events that go out as signed webhooks: each type of [`InvoiceEvent`] in its CloudEvents envelope.
 
 use quittance_domain::event::{EVENT_VERSION, ReleaseReason};
+use quittance_domain::language::Language;
 use quittance_domain::settlement::SurplusReason;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -115,7 +116,11 @@ pub fn components() -> [(String, RefOr<Schema>); 3] {
         .with("name", words("Legal name."))
         .with("email", words("Where documents are sent."))
         .with("address", list_of(words("A line."), "Postal address, one line per element."))
-        .perhaps("tax_id", words("VAT or other tax number."));
+        .perhaps("tax_id", words("VAT or other tax number."))
+        .perhaps(
+            "language",
+            matching(Language::PATTERN, "The language of documents and messages (ISO 639-1); without it `en`."),
+        );
     [
         ("PaymentSummary".to_owned(), payment.open().into()),
         ("ClientDetails".to_owned(), client.open().into()),

@@ -1,0 +1,55 @@
+//! Amounts of money as the readers of a language write them.
+
+use fixed_decimal::Decimal;
+use icu_decimal::DecimalFormatter;
+use quittance_domain::language::Language;
+use quittance_domain::money::Money;
+
+use crate::words;
+
+/// `EUR 1,234.50` or `1.234,50 EUR`: the currency's code, since signs are shared by several currencies, and digits in
+/// groups. Every digit is the amount's own: none passes through a float.
+#[must_use]
+pub fn amount(language: Language, money: Money) -> String {
+    let words = words(language);
+    let plain = money.amount().to_string();
+    let formatter = DecimalFormatter::try_new(words.locale().into(), Default::default()).ok();
+    let number = formatter.zip(plain.parse::<Decimal>().ok());
+    let number = number.map(|(formatter, number)| formatter.format(&number).to_string());
+    // Only what is no number has no such form, and an amount is one.
+    let number = number.unwrap_or(plain);
+    words.filled("format.amount", &[("currency", money.currency().code()), ("number", &number)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(language: &str, value: &str, currency: &str) -> String {
+        let text = amount(language.parse().unwrap(), Money::parse(value, currency).unwrap());
+        // The space holds number and currency together on one line.
+        assert!(text.contains('\u{a0}') && !text.contains(' '), "{text:?}");
+        text.replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn amounts_have_groups_and_the_currencys_own_decimals() {
+        for (value, currency, english, german) in [
+            ("1234.5", "EUR", "EUR 1,234.50", "1.234,50 EUR"),
+            ("0.05", "EUR", "EUR 0.05", "0,05 EUR"),
+            ("999", "JPY", "JPY 999", "999 JPY"),
+            ("-1000", "KWD", "KWD -1,000.000", "-1.000,000 KWD"),
+            ("99999999999", "EUR", "EUR 99,999,999,999.00", "99.999.999.999,00 EUR"),
+        ] {
+            assert_eq!(written("en", value, currency), english);
+            assert_eq!(written("de", value, currency), german);
+        }
+    }
+
+    #[test]
+    fn no_digit_of_a_sum_is_lost() {
+        let sum = Money::sum("1234567890123456789012.34".parse().unwrap(), "EUR".parse().unwrap()).unwrap();
+        let text = amount(Language::ENGLISH, sum);
+        assert_eq!(text, "EUR\u{a0}1,234,567,890,123,456,789,012.34");
+    }
+}

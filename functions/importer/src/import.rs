@@ -82,7 +82,7 @@ pub async fn import(
     copied: Copy,
     deadline: SystemTime,
 ) -> Result<Ended, ImportError> {
-    let (progress, mut reading) = match &upload.progress {
+    let (progress, reading) = match &upload.progress {
         Some(progress) => (progress.clone(), Reading::resume(upload, copied.file, progress)?),
         None => match check(upload, copied)? {
             Checked::Sound(progress, reading) => {
@@ -96,14 +96,14 @@ pub async fn import(
         },
     };
     let ordinals = Ordinals::of(database, upload.id, progress.lines_done).await?;
-    let read = read(&mut reading).await?;
+    let (reading, read) = read_on(reading).await?;
     let mut work = Work {
         database,
         queue,
         upload,
         digest: progress.digest,
         names_payments: reading.names_payments(),
-        reading,
+        reading: Some(reading),
         memory: Memory { accounts: Accounts::default(), ordinals },
         read,
         decided: None,
@@ -153,7 +153,8 @@ struct Work<'a> {
     upload: &'a Upload,
     digest: String,
     names_payments: bool,
-    reading: Reading,
+    /// None while the next chunk is read.
+    reading: Option<Reading>,
     memory: Memory,
     read: Option<Step<Chunk>>,
     decided: Option<Step<Decisions>>,
@@ -206,9 +207,10 @@ impl Work<'_> {
         read
     }
 
-    /// Decides about a chunk and reads the next.
+    /// Decides about a chunk, while the next is read.
     async fn decide(&mut self, chunk: Option<Step<Chunk>>) -> Result<(), ImportError> {
         let Some(Step { work: chunk, last, checkpoint }) = chunk else { return Ok(()) };
+        let reading = self.reading.take().map(read_on);
         let decisions = match chunk {
             Chunk::Movements(movements) => self.decide_movements(&movements).await?,
             Chunk::Confirmations(confirmations) => {
@@ -216,7 +218,10 @@ impl Work<'_> {
             }
         };
         self.decided = Some(Step { work: decisions, last, checkpoint });
-        self.read = read(&mut self.reading).await?;
+        if let Some(reading) = reading {
+            let (reading, read) = reading.await?;
+            (self.reading, self.read) = (Some(reading), read);
+        }
         Ok(())
     }
 
@@ -228,11 +233,15 @@ impl Work<'_> {
     }
 }
 
-/// Reads the next chunk; none at the end of the file.
-async fn read(reading: &mut Reading) -> Result<Option<Step<Chunk>>, ImportError> {
-    let work = reading.chunk(CHUNK).await?;
-    let Some(last) = work.last() else { return Ok(None) };
-    Ok(Some(Step { work, last, checkpoint: reading.checkpoint()? }))
+/// Begins to read the next chunk, on a thread of its own; none at the end of the file.
+fn read_on(mut reading: Reading) -> impl Future<Output = Result<(Reading, Option<Step<Chunk>>), ImportError>> {
+    let task = tokio::task::spawn_blocking(move || {
+        let work = reading.chunk(CHUNK)?;
+        let Some(last) = work.last() else { return Ok((reading, None)) };
+        let checkpoint = reading.checkpoint()?;
+        Ok((reading, Some(Step { work, last, checkpoint })))
+    });
+    async { task.await.map_err(|error| ImportError::Service(format!("the file was not read on: {error}")))? }
 }
 
 /// Sends a chunk and moves the checkpoint behind it. Answers its last line.

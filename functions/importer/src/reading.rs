@@ -49,9 +49,9 @@ pub(crate) struct Reading {
 }
 
 /// Where confirmations come from: the file, or what was typed in.
-trait Source: Read + Seek {}
+trait Source: Read + Seek + Send {}
 
-impl<T: Read + Seek> Source for T {}
+impl<T: Read + Seek + Send> Source for T {}
 
 enum Engine {
     Statement(Box<StatementUpload<File>>),
@@ -133,10 +133,9 @@ impl Reading {
     }
 
     /// The next lines, at most so many; none at the end.
-    pub(crate) async fn chunk(&mut self, lines_max: usize) -> Result<Chunk, ReadError> {
+    pub(crate) fn chunk(&mut self, lines_max: usize) -> Result<Chunk, ReadError> {
         let (mut movements, mut confirmations) = (Vec::new(), Vec::new());
         while movements.len() + confirmations.len() < lines_max {
-            let_others_work(movements.len()).await;
             match self.next()? {
                 Some(Piece::Statement(Item::Movement(movement))) => movements.push(*movement),
                 Some(Piece::Statement(Item::StatementEnd(_))) => {}

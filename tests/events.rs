@@ -9,11 +9,14 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use axum::extract::FromRequestParts;
 use http::StatusCode;
 use quittance_claims::handler::add_claims;
+use quittance_deliveries::tags;
 use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::ClientId;
 use quittance_domain::ledger::posting;
+use quittance_domain::notification::Addressee;
+use quittance_feedback::told::Told;
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_lambda::fields::Fields;
@@ -204,8 +207,9 @@ fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
         let posts = |event: &CloudEvent<InvoiceEvent>| posting(&event.payload).unwrap().is_some();
         assert!(envelopes("ledger", &name).iter().all(posts), "{name}");
     }
-    assert_read("notification", &["receipt_issued"]);
+    assert_read("notification", &["every_minute", "receipt_issued"]);
     assert_eq!(types("notification", "receipt_issued"), ["receipt.issued"]);
+    assert!(!sample("notification", "every_minute").contains("Records"), "the schedule brings no records");
     assert_read("delivery", &["two_endpoints"]);
     for (group, body) in bodies("delivery", "two_endpoints") {
         assert_eq!(group, None, "the queue is no FIFO queue");
@@ -214,6 +218,23 @@ fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
     }
     assert_read("webhook", &["invoice_paid_and_surplus"]);
     assert_eq!(types("webhook", "invoice_paid_and_surplus"), ["invoice.paid", "payment.surplus_recorded"]);
+}
+
+#[test]
+fn the_feedbacks_sample_tells_of_an_email_that_was_sent_and_came_back() {
+    assert_read("feedback", &["sent_and_bounced"]);
+    let told: Vec<Told> =
+        bodies("feedback", "sent_and_bounced").iter().map(|(_, body)| serde_json::from_str(body).unwrap()).collect();
+    let failures: Vec<bool> = told.iter().map(|told| told.word().unwrap().failure.is_some()).collect();
+    assert_eq!(failures, [false, true]);
+    assert_eq!(told[1].suppressed(), Some(("bounce", vec!["accounts@nordlicht.example"])));
+    for told in told {
+        let (recipient, key) = tags::read::<Addressee>(&told.mail.tags).expect("the tags are ours");
+        assert_eq!(
+            (recipient.client_id, key.at().to_rfc3339()),
+            (client(), "2026-11-02T12:00:01.250+00:00".to_owned())
+        );
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ const LINES_MAX: usize = 400;
 const OURS: &str = "quittance-";
 
 /// Rooms whose effect needs no database of ours.
-const WITHOUT_DATABASE: [&str; 4] = ["claims", "gateway", "notification", "receipt"];
+const WITHOUT_DATABASE: [&str; 3] = ["claims", "gateway", "receipt"];
 
 /// All packages that end up in `package` when it is built, without those for tests.
 fn dependencies(package: &str) -> BTreeSet<String> {

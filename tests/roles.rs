@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use crate::database::TestDatabase;
 
-const ROLES: [&str; 8] = [
+const ROLES: [&str; 10] = [
     "quittance_billing",
     "quittance_validator",
     "quittance_importer",
@@ -14,6 +14,8 @@ const ROLES: [&str; 8] = [
     "quittance_ledger",
     "quittance_webhook",
     "quittance_delivery",
+    "quittance_notification",
+    "quittance_feedback",
 ];
 
 /// Tables whose rows are facts of the past.
@@ -177,6 +179,29 @@ async fn who_tells_webhooks_reads_what_it_needs_and_changes_a_status_at_most() {
         ("quittance_delivery", "delete from billing.webhook_endpoints"),
         ("quittance_delivery", "select * from billing.invoices"),
         ("quittance_delivery", "select * from audit.records"),
+    ] {
+        let pool = test.pool_of(role, 1).await;
+        assert_eq!(refusal(&pool, statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");
+    }
+}
+
+#[tokio::test]
+async fn who_writes_to_clients_reads_what_they_want_and_who_hears_of_bounces_adds_to_one_list() {
+    let test = TestDatabase::migrated().await;
+    for (role, statement) in [
+        ("quittance_billing", "insert into billing.suppressed_addresses values ('a@b.example', 'bounce', now())"),
+        ("quittance_billing", "delete from billing.notification_preferences"),
+        ("quittance_notification", "update billing.notification_preferences set is_enabled = true"),
+        ("quittance_notification", "insert into billing.suppressed_addresses values ('a@b.example', 'bounce', now())"),
+        ("quittance_notification", "select * from billing.clients"),
+        ("quittance_notification", "select * from billing.invoices"),
+        ("quittance_notification", "select * from payments.payments"),
+        ("quittance_notification", "insert into audit.records (id) values (gen_random_uuid())"),
+        ("quittance_feedback", "select * from billing.notification_preferences"),
+        ("quittance_feedback", "update billing.suppressed_addresses set reason = 'complaint'"),
+        ("quittance_feedback", "delete from billing.suppressed_addresses"),
+        ("quittance_feedback", "select * from billing.clients"),
+        ("quittance_feedback", "select * from audit.records"),
     ] {
         let pool = test.pool_of(role, 1).await;
         assert_eq!(refusal(&pool, statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");

@@ -42,6 +42,9 @@ const RULES: &str = "
     startUpload           yes  404   403     yes     403    yes   403  403     403       401
     readUpload            yes  404   403     yes     yes    yes   yes  403     403       401
     readStatement         yes  404   403     yes     yes    yes   yes  403     403       401
+    readNotificationPreferences yes 404 403  yes     yes    yes   yes  403     403       401
+    setNotificationPreferences yes 404 403   yes     403    yes   yes  403     403       401
+    liftEmailSuppression  yes  404   403     yes     403    yes   yes  403     403       401
     readTrialBalance      403  403   403     yes     yes    yes   403  403     403       401
     listLedgerTransactions 403 403   403     yes     yes    yes   403  403     403       401
     reverseLedgerTransaction 403 403 403     yes     403    yes   403  403     403       401

@@ -94,6 +94,7 @@ impl Role {
                 Permission::ClaimPayments,
                 Permission::ManageWebhooks,
                 Permission::OperateWebhooks,
+                Permission::WritePreferences,
             ],
             Self::Gateway => vec![Permission::ConfirmPayments],
             Self::Single(permission) => vec![permission],

@@ -1,7 +1,7 @@
 //! Outgoing webhooks while their receivers misbehave and workers are killed. The functions' handlers are driven by hand, so
 //! that time can be moved; tables, queues and secrets are the emulator's, the database is a test's own.
 
-mod kills;
+pub(super) mod kills;
 mod receiver;
 mod schedule;
 
@@ -51,7 +51,7 @@ pub(super) fn root(stack: &Stack) -> SdkConfig {
     aws_at(&stack.emulator_url().unwrap())
 }
 
-fn aws_at(url: &str) -> SdkConfig {
+pub(super) fn aws_at(url: &str) -> SdkConfig {
     let credentials = Credentials::new(ROOT_KEY, ROOT_KEY, None, None, "local stack");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -71,12 +71,12 @@ pub(super) fn table(stack: &Stack, function: &str) -> String {
 }
 
 /// A call of the emulator's, as root.
-fn emulate(service: &str, action: &str, request: &Value) -> Value {
+pub(super) fn emulate(service: &str, action: &str, request: &Value) -> Value {
     scene().stack.aws().unwrap().json_call(service, action, request).unwrap()
 }
 
 /// An invocation with these messages, whose time is up in [`TIME`].
-fn invocation(bodies: &[String]) -> LambdaEvent<SqsEvent> {
+pub(super) fn invocation(bodies: &[String]) -> LambdaEvent<SqsEvent> {
     let records: Vec<Value> = bodies
         .iter()
         .enumerate()
@@ -102,10 +102,10 @@ impl Telling {
         let request = json!({
             "TableName": table_name, "BillingMode": "PAY_PER_REQUEST",
             "AttributeDefinitions": [
-                attribute("endpoint_id", "S"), attribute("event_key", "S"), attribute("due_shard", "S"),
+                attribute("recipient", "S"), attribute("event_key", "S"), attribute("due_shard", "S"),
                 attribute("due_ms", "N"),
             ],
-            "KeySchema": key("endpoint_id", "event_key"),
+            "KeySchema": key("recipient", "event_key"),
             "GlobalSecondaryIndexes": [{
                 "IndexName": "due", "KeySchema": key("due_shard", "due_ms"),
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
@@ -177,7 +177,7 @@ impl Telling {
         assert_eq!(recording.handle(invocation(&[body])).await.unwrap().batch_item_failures.len(), 0);
         let found = self.deliveries(endpoint_id).await;
         let found = found.into_iter().find(|delivery| delivery.event_key.id() == id).expect("it is recorded");
-        Due { endpoint_id, event_key: found.event_key }
+        Due { recipient: endpoint_id, event_key: found.event_key }
     }
 
     /// Everything that an endpoint was told or is to be told.
@@ -186,7 +186,7 @@ impl Telling {
     }
 
     async fn delivery(&self, due: &Due) -> Delivery {
-        let all = self.deliveries(due.endpoint_id).await;
+        let all = self.deliveries(due.recipient).await;
         all.into_iter().find(|delivery| delivery.event_key == due.event_key).expect("it is recorded")
     }
 
@@ -201,17 +201,17 @@ impl Telling {
         let past = json!({":past": {"N": "0"}});
         let update = |endpoint: String, key: String, expression: &str| {
             let request = json!({
-                "TableName": self.table_name, "Key": {"endpoint_id": {"S": endpoint}, "event_key": {"S": key}},
+                "TableName": self.table_name, "Key": {"recipient": {"S": endpoint}, "event_key": {"S": key}},
                 "UpdateExpression": expression, "ExpressionAttributeValues": past,
             });
             emulate("dynamodb", "UpdateItem", &request);
         };
         let leases = "SET lease_until_ms = :past";
         for place in 0..quittance_deliveries::SLOTS {
-            update(format!("slots#{}", due.endpoint_id), place.to_string(), leases);
+            update(format!("slots#{}", due.recipient), place.to_string(), leases);
         }
         let all = "SET lease_until_ms = :past, next_attempt_ms = :past, due_ms = :past";
-        update(due.endpoint_id.to_string(), due.event_key.to_string(), all);
+        update(due.recipient.to_string(), due.event_key.to_string(), all);
     }
 
     async fn status_of(&self, endpoint: WebhookEndpointId) -> (String, Option<String>) {

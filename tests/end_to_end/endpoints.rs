@@ -30,7 +30,7 @@ impl Registered {
         receiver.ports.insert("bff".to_owned(), port);
         wait::until("the receiver", LIMIT, &[], || Ok(receiver.deliveries().ok())).unwrap();
         let (key, url) = (fresh("key"), receiver.webhook_url().unwrap());
-        let body = json!({"url": url, "event_types": ["invoice.issued"]}).to_string();
+        let body = json!({"url": url, "event_types": ["invoice.voided"]}).to_string();
         let first = scene.post_keyed(&scene.bff, "/v1/webhook-endpoints", &key, &body);
         assert_eq!(first.status, 201, "{}", first.body);
         let again = scene.post_keyed(&scene.bff, "/v1/webhook-endpoints", &key, &body);
@@ -43,10 +43,12 @@ impl Registered {
         self.scene.post(&self.scene.bff, &format!("/v1/webhook-endpoints/{}/{action}", self.id), body)
     }
 
-    /// Issues an invoice, and waits until the receiver was told so.
+    /// Voids an invoice, as no other test does, and waits until the receiver was told so.
     fn tell(&self) -> Delivery {
         let invoice = issue(&self.scene.stack, &self.scene.finance, &self.scene.own.id);
         let id = invoice["id"].as_str().unwrap();
+        let voided = self.scene.post(&self.scene.finance, &format!("/v1/invoices/{id}/void"), &json!({}));
+        assert_eq!(voided.status, 200, "{}", voided.body);
         until("the webhook", || self.told_of(id).pop())
     }
 
@@ -81,7 +83,7 @@ fn an_endpoint_is_told_signed_what_it_asked_for_with_the_invoice_as_the_api_show
     let delivery = registered.tell();
     assert_is_signed(&delivery, &registered.secret);
     let body: Value = serde_json::from_str(&delivery.body).unwrap();
-    assert_eq!((&body["type"], &body["id"]), (&json!("invoice.issued"), &json!(delivery.webhook_id)));
+    assert_eq!((&body["type"], &body["id"]), (&json!("invoice.voided"), &json!(delivery.webhook_id)));
     assert_eq!((&body["timestamp"], &body["subjectsequence"]), (&body["time"], &json!(1)));
     let path = format!("/v1/invoices/{}", body["subject"].as_str().unwrap());
     let mut shown = registered.scene.get(&registered.scene.bff, &path).json();

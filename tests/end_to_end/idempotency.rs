@@ -10,7 +10,7 @@ const PRINT: &str = "a digest of the message";
 
 fn records() -> IdempotencyTable {
     let stack = &scene().stack;
-    IdempotencyTable::new(&root(stack), table(stack, "Notification"), TimeDelta::days(1))
+    IdempotencyTable::new(&root(stack), table(stack, "Receipt"), TimeDelta::days(1))
 }
 
 /// A moment that is whole in the clocks of both sides.

@@ -14,6 +14,7 @@ mod endpoints;
 mod files;
 mod gateways;
 mod idempotency;
+mod notifications;
 mod once;
 mod pictures;
 mod poison;

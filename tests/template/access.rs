@@ -47,7 +47,18 @@ fn no_function_may_do_everything_with_a_service_or_anything_with_everything() {
             let is_local_email = actions == ["ses:SendEmail"]
                 && statement["Resource"]["Fn::If"][0] == "IsInAws"
                 && !is_everything(&statement["Resource"]["Fn::If"][1]);
-            assert!(is_local_email || !is_everything(&statement["Resource"]), "{name} may {actions:?} on everything");
+            // A telephone number is no resource: whoever may publish to everything must be denied every topic.
+            let is_topics_denial = |other: &&Map<String, Value>| {
+                other["Effect"] == "Deny"
+                    && texts(&other["Action"]) == ["sns:Publish"]
+                    && other["Resource"]["Fn::Sub"] == "arn:${AWS::Partition}:sns:*:*:*"
+            };
+            let is_text_message =
+                actions == ["sns:Publish"] && statements(policies).into_iter().filter(is_topics_denial).count() == 1;
+            assert!(
+                is_local_email || is_text_message || !is_everything(&statement["Resource"]),
+                "{name} may {actions:?} on everything"
+            );
         }
         assert!(texts(policies).is_empty(), "{name} has a managed policy: {policies}");
         // SAM gives the reader of a queue a managed policy for every queue of the account.

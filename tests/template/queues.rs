@@ -97,6 +97,12 @@ fn what_somebody_has_to_look_at_raises_an_alarm() {
             "DeliveryLogGroup",
             "functions/delivery/src/handler.rs",
         ),
+        (
+            "NotificationExpired",
+            "notification_expired",
+            "NotificationLogGroup",
+            "functions/notification/src/attempt.rs",
+        ),
     ] {
         let metric = template.resource(&format!("{name}Metric"));
         let alarm = template.resource(&format!("{name}Alarm"));
@@ -121,8 +127,9 @@ fn messages_are_encrypted_and_kept_as_long_as_sqs_can() {
 #[test]
 fn each_subscription_passes_events_raw_and_has_a_dead_letter_queue_of_its_own() {
     let template = Template::read();
-    let policy = template.resource("EventQueuesPolicy").property("/Queues");
-    let admitted: BTreeSet<String> = policy.as_array().into_iter().flatten().filter_map(target).collect();
+    let policies = template.all("AWS::SQS::QueuePolicy");
+    let queues = policies.iter().filter_map(|(_, policy)| policy.property("/Queues").as_array());
+    let admitted: BTreeSet<String> = queues.flatten().filter_map(target).collect();
     let mut used = BTreeSet::new();
     for (name, subscription) in template.all("AWS::SNS::Subscription") {
         assert_eq!(subscription.property("/RawMessageDelivery"), &json!(true), "{name}");

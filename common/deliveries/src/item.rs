@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// An item's attributes.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// An event's place among those of an endpoint: its time, then its id. An event is told with the same time however often
+/// An event's place among those of a recipient: its time, then its id. An event is told with the same time however often
 /// it comes, so the key is the same too, and keys are in the order of time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -88,13 +88,15 @@ pub enum State {
     Delivered,
     /// No attempt succeeded; it is not attempted any more, unless somebody has it sent again.
     Failed,
-    /// The endpoint was disabled or deleted before it was taken; it can be sent again too.
+    /// The recipient must not be told now: it can be sent again too.
     Held,
+    /// It was handed over, and nobody knows whether it was taken.
+    Unknown,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Failed, Self::Held];
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Failed, Self::Held, Self::Unknown];
 
     /// Its name.
     #[must_use]
@@ -104,6 +106,7 @@ impl State {
             Self::Delivered => "delivered",
             Self::Failed => "failed",
             Self::Held => "held",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -126,9 +129,11 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Why it failed; never holds the URL or the answer's body.
     pub failure: Option<String>,
+    /// What the receiver calls what it took, if it says so.
+    pub message_id: Option<String>,
 }
 
-/// An event for an endpoint.
+/// An event for a recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// What.
@@ -137,18 +142,22 @@ pub struct Delivery {
     pub event_type: String,
     /// Its subject: the invoice, or else the payment.
     pub subject: String,
-    /// Its number among all that this endpoint is told of the subject, from 1.
-    pub sequence: u64,
-    /// The body, as it is signed and sent.
+    /// Its number among all that this recipient is told of the subject, from 1; none where nobody counts.
+    pub sequence: Option<u64>,
+    /// What is sent, or what it is made from; empty once it is forgotten.
     pub body: String,
     /// Where it stands.
     pub state: State,
     /// Attempts since it was recorded or last sent again.
     pub attempts: u32,
+    /// When that was.
+    pub recorded_at: DateTime<Utc>,
     /// Before this it is not attempted.
     pub next_attempt_at: DateTime<Utc>,
     /// The last attempt.
     pub last_attempt: Option<Attempt>,
+    /// Whether the receiver has said that it took it, if it says so at all.
+    pub was_taken: bool,
 }
 
 pub(crate) fn text(value: &str) -> AttributeValue {
@@ -182,17 +191,20 @@ impl Delivery {
             at,
             status: number_of(item, "last_status").and_then(|status| u16::try_from(status).ok()),
             failure: text_of(item, "last_failure"),
+            message_id: text_of(item, "message_id"),
         });
         Some(Self {
             event_key: text_of(item, "event_key")?.parse().ok()?,
             event_type: text_of(item, "event_type")?,
             subject: text_of(item, "subject")?,
-            sequence: u64::try_from(number_of(item, "sequence")?).ok()?,
-            body: text_of(item, "body")?,
+            sequence: number_of(item, "sequence").and_then(|sequence| u64::try_from(sequence).ok()),
+            body: text_of(item, "body").unwrap_or_default(),
             state: text_of(item, "state")?.parse().ok()?,
             attempts: u32::try_from(number_of(item, "attempts")?).ok()?,
+            recorded_at: time_of(item, "recorded_ms")?,
             next_attempt_at: time_of(item, "next_attempt_ms")?,
             last_attempt,
+            was_taken: item.contains_key("message_id"),
         })
     }
 }

@@ -1,12 +1,11 @@
-//! Looking for deliveries: those that are due, and those of an endpoint.
+//! Looking for deliveries: those that are due, and those of a recipient.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use quittance_domain::id::WebhookEndpointId;
 use uuid::Uuid;
 
 use crate::item::{Delivery, EventKey, Item, State, number, text, text_of, time};
 use crate::queue::Due;
-use crate::table::{DeliveriesTable, GRACE, TableError, done, expires_at};
+use crate::table::{DeliveriesTable, GRACE, Recipient, TableError, done};
 
 /// The index of what is due: its shard, then when to look.
 const DUE_INDEX: &str = "due";
@@ -39,12 +38,12 @@ pub struct Page {
     pub next: Option<EventKey>,
 }
 
-impl DeliveriesTable {
+impl<R: Recipient> DeliveriesTable<R> {
     /// Deliveries of one shard that are due and for which no message may be under way, the oldest first.
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn due(&self, shard: u32, now: DateTime<Utc>, count_max: i32) -> Result<Vec<Due>, TableError> {
+    pub async fn due(&self, shard: u32, now: DateTime<Utc>, count_max: i32) -> Result<Vec<Due<R>>, TableError> {
         let request = self
             .client
             .query()
@@ -56,8 +55,8 @@ impl DeliveriesTable {
             .limit(count_max);
         let answer = request.send().await.map_err(|error| TableError::of(&error.into_service_error()))?;
         let read = |item: &Item| {
-            let endpoint_id = text_of(item, "endpoint_id")?.parse().ok()?;
-            Some(Due { endpoint_id, event_key: text_of(item, "event_key")?.parse().ok()? })
+            let recipient = text_of(item, "recipient")?.parse().ok()?;
+            Some(Due { recipient, event_key: text_of(item, "event_key")?.parse().ok()? })
         };
         Ok(answer.items().iter().filter_map(read).collect())
     }
@@ -66,9 +65,9 @@ impl DeliveriesTable {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn note_sent(&self, due: &Due, now: DateTime<Utc>) -> Result<(), TableError> {
+    pub async fn note_sent(&self, due: &Due<R>, now: DateTime<Utc>) -> Result<(), TableError> {
         let request = self
-            .of(due.endpoint_id, &due.event_key)
+            .of(due.recipient, &due.event_key)
             .update_expression("SET due_ms = :later")
             .condition_expression("due_ms <= :now")
             .expression_attribute_values(":later", time(now + SENT_GRACE))
@@ -76,13 +75,13 @@ impl DeliveriesTable {
         done(request).await.map(drop)
     }
 
-    /// Deliveries of an endpoint, by the times of their events.
+    /// Deliveries of a recipient, by the times of their events.
     ///
     /// # Errors
     /// [`TableError`]
     pub async fn list(
         &self,
-        endpoint_id: WebhookEndpointId,
+        recipient: R,
         range: Range,
         states: &[State],
         after: Option<&EventKey>,
@@ -101,8 +100,8 @@ impl DeliveriesTable {
                 .client
                 .query()
                 .table_name(&self.name)
-                .key_condition_expression("endpoint_id = :endpoint AND event_key BETWEEN :from AND :until")
-                .expression_attribute_values(":endpoint", text(&endpoint_id.to_string()))
+                .key_condition_expression("recipient = :recipient AND event_key BETWEEN :from AND :until")
+                .expression_attribute_values(":recipient", text(&recipient.to_string()))
                 .expression_attribute_values(":from", text(&from))
                 .expression_attribute_values(":until", text(&until))
                 .set_exclusive_start_key(last.take())
@@ -136,20 +135,15 @@ impl DeliveriesTable {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn send_again(
-        &self,
-        endpoint_id: WebhookEndpointId,
-        event_key: &EventKey,
-        now: DateTime<Utc>,
-    ) -> Result<bool, TableError> {
+    pub async fn send_again(&self, recipient: R, event_key: &EventKey, now: DateTime<Utc>) -> Result<bool, TableError> {
         let request = self
-            .of(endpoint_id, event_key)
+            .of(recipient, event_key)
             .update_expression(
-                "SET #state = :pending, attempts = :none, next_attempt_ms = :now, due_shard = :shard, due_ms = :due, \
+                "SET #state = :pending, attempts = :none, recorded_ms = :now, next_attempt_ms = :now, due_shard = :shard, due_ms = :due, \
                  expires_at = :expires_at REMOVE lease_owner, lease_until_ms",
             )
             .condition_expression(
-                "attribute_exists(endpoint_id) AND (attribute_not_exists(lease_until_ms) OR lease_until_ms < :now)",
+                "attribute_exists(recipient) AND (attribute_not_exists(lease_until_ms) OR lease_until_ms < :now)",
             )
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":pending", text(State::Pending.as_str()))
@@ -157,7 +151,7 @@ impl DeliveriesTable {
             .expression_attribute_values(":now", time(now))
             .expression_attribute_values(":shard", text(&shard(event_key.id()).to_string()))
             .expression_attribute_values(":due", time(now + GRACE))
-            .expression_attribute_values(":expires_at", number(expires_at(now)));
+            .expression_attribute_values(":expires_at", number(self.expires_at(now)));
         Ok(done(request).await?.is_some())
     }
 }

@@ -17,9 +17,9 @@ pub const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// A delivery that is due, or will be after the message's delay.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Due {
+pub struct Due<R = WebhookEndpointId> {
     /// To whom.
-    pub endpoint_id: WebhookEndpointId,
+    pub recipient: R,
     /// What.
     pub event_key: EventKey,
 }

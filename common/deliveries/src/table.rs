@@ -1,6 +1,9 @@
 //! The table: recording, leasing and concluding deliveries.
 
 use std::error::Error;
+use std::fmt::Display;
+use std::marker::PhantomData;
+use std::str::FromStr;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -20,15 +23,15 @@ pub const SLOTS: u32 = 4;
 /// Partitions of the index of what is due.
 pub const SHARDS: u32 = 4;
 
-/// A record is kept so long, for questions and for sending it again; longer than a message waits in a queue and its
-/// dead-letter queue.
+/// A record is kept so long, if nothing else is asked for: for questions and for sending it again, and longer than a
+/// message waits in a queue and its dead-letter queue.
 const KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
 /// Numbers of a subject go on while it is told of at least once in this time.
 const NUMBERS_KEPT_FOR: TimeDelta = TimeDelta::days(400);
 
 /// A message may be a little early by the clock of another machine.
-const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(1);
+pub(crate) const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(1);
 
 /// When a record is looked for if the message that speaks of it is lost.
 pub(crate) const GRACE: TimeDelta = TimeDelta::minutes(1);
@@ -42,33 +45,45 @@ impl TableError {
     pub(crate) fn of(error: &dyn Error) -> Self {
         Self(error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}")))
     }
+
+    /// The record under a key is none of ours.
+    pub(crate) fn none(event_key: &EventKey) -> Self {
+        Self(format!("the record {event_key} cannot be read"))
+    }
 }
+
+/// Who is told: a webhook endpoint, or a client on a channel.
+pub trait Recipient: Display + FromStr + Copy {}
+
+impl<R: Display + FromStr + Copy> Recipient for R {}
 
 /// All that is to be told.
 #[derive(Debug, Clone)]
-pub struct DeliveriesTable {
+pub struct DeliveriesTable<R = WebhookEndpointId> {
     pub(crate) client: Client,
     pub(crate) name: String,
+    kept_for: TimeDelta,
+    recipients: PhantomData<fn() -> R>,
 }
 
-/// Something to tell an endpoint.
+/// Something to tell.
 #[derive(Debug, Clone)]
-pub struct NewDelivery<'a> {
+pub struct NewDelivery<'a, R = WebhookEndpointId> {
     /// To whom.
-    pub endpoint_id: WebhookEndpointId,
+    pub recipient: R,
     /// What.
     pub event_key: &'a EventKey,
     /// Its `type`.
     pub event_type: &'a str,
     /// Its subject.
     pub subject: &'a str,
-    /// Its number, from [`DeliveriesTable::number`].
-    pub sequence: u64,
-    /// The body, as it is signed and sent.
+    /// Its number, from [`DeliveriesTable::number`]; none where nobody counts.
+    pub sequence: Option<u64>,
+    /// What is sent, or what it is made from.
     pub body: &'a str,
     /// A digest of the event as it came, to tell another one under its id.
     pub fingerprint: &'a str,
-    /// Whether the endpoint is disabled: it is kept for when it is sent again.
+    /// Whether it is only kept for when somebody has it sent again.
     pub is_held: bool,
 }
 
@@ -85,45 +100,53 @@ pub enum Recorded {
 
 /// The right to make one attempt, until it lapses.
 #[derive(Debug, Clone)]
-pub struct Lease {
+pub struct Lease<R = WebhookEndpointId> {
     /// To whom.
-    pub endpoint_id: WebhookEndpointId,
-    /// What.
+    pub recipient: R,
+    /// What, as it was before.
     pub delivery: Delivery,
-    owner: String,
+    /// What it counts as until the attempt is concluded.
+    pub(crate) meanwhile: State,
+    pub(crate) owner: String,
 }
 
-/// The right to be at an endpoint, until it lapses.
+/// The right to be at a recipient, until it lapses.
 #[derive(Debug, Clone)]
-pub struct Slot {
-    endpoint_id: WebhookEndpointId,
+pub struct Slot<R = WebhookEndpointId> {
+    recipient: R,
     place: u32,
     owner: String,
 }
 
-impl DeliveriesTable {
+impl<R: Recipient> DeliveriesTable<R> {
     /// The table `name`.
     #[must_use]
     pub fn new(aws: &SdkConfig, name: String) -> Self {
-        Self { client: Client::new(aws), name }
+        Self { client: Client::new(aws), name, kept_for: KEPT_FOR, recipients: PhantomData }
+    }
+
+    /// The same, whose records are kept for another time after they were last due.
+    #[must_use]
+    pub fn keeping_for(self, kept_for: TimeDelta) -> Self {
+        Self { kept_for, ..self }
     }
 
     /// Opens the connection to DynamoDB, so that the first message does not wait for it.
     pub async fn warm_up(&self) {
         // Any answer will do, "no such item" included.
-        let key = |request: UpdateItemFluentBuilder| request.key("endpoint_id", text("-")).key("event_key", text("-"));
+        let key = |request: UpdateItemFluentBuilder| request.key("recipient", text("-")).key("event_key", text("-"));
         let request = key(self.client.update_item().table_name(&self.name));
-        let _answer = request.condition_expression("attribute_exists(endpoint_id)").send().await;
+        let _answer = request.condition_expression("attribute_exists(recipient)").send().await;
     }
 
-    /// The number of an event among all that an endpoint is told of a subject: dense, from 1, and the same each time it
+    /// The number of an event among all that a recipient is told of a subject: dense, from 1, and the same each time it
     /// is asked for.
     ///
     /// # Errors
     /// [`TableError`]
     pub async fn number(
         &self,
-        endpoint_id: WebhookEndpointId,
+        recipient: R,
         subject: &str,
         event_id: Uuid,
         now: DateTime<Utc>,
@@ -133,7 +156,7 @@ impl DeliveriesTable {
             .client
             .update_item()
             .table_name(&self.name)
-            .key("endpoint_id", text(&format!("numbers#{endpoint_id}")))
+            .key("recipient", text(&format!("numbers#{recipient}")))
             .key("event_key", text(subject))
             // The event's own number is noted beside the counter, in one write with it.
             .update_expression("SET #own = if_not_exists(told, :none) + :one, told = if_not_exists(told, :none) + :one, expires_at = :expires_at")
@@ -152,20 +175,20 @@ impl DeliveriesTable {
             },
         };
         let number = item.as_ref().and_then(|item| number_of(item, &own)).and_then(|number| u64::try_from(number).ok());
-        number.ok_or_else(|| TableError(format!("event {event_id} has no number at {endpoint_id}")))
+        number.ok_or_else(|| TableError(format!("event {event_id} has no number at {recipient}")))
     }
 
     /// Makes a record that is due at once, or held, unless there is one.
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn record(&self, new: &NewDelivery<'_>, now: DateTime<Utc>) -> Result<Recorded, TableError> {
+    pub async fn record(&self, new: &NewDelivery<'_, R>, now: DateTime<Utc>) -> Result<Recorded, TableError> {
         let request = self
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(new_item(new, now)))
-            .condition_expression("attribute_not_exists(endpoint_id) OR expires_at < :now_s")
+            .set_item(Some(self.new_item(new, now)))
+            .condition_expression("attribute_not_exists(recipient) OR expires_at < :now_s")
             .expression_attribute_values(":now_s", number(now.timestamp()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let error = match request.send().await {
@@ -184,14 +207,14 @@ impl DeliveriesTable {
     /// [`TableError`]
     pub async fn lease(
         &self,
-        endpoint_id: WebhookEndpointId,
+        recipient: R,
         event_key: &EventKey,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<Option<Lease>, TableError> {
+    ) -> Result<Option<Lease<R>>, TableError> {
         let owner = Uuid::new_v4().to_string();
         let request = self
-            .of(endpoint_id, event_key)
+            .of(recipient, event_key)
             .update_expression("SET lease_owner = :owner, lease_until_ms = :until, due_ms = :until")
             .condition_expression(
                 "#state = :pending AND next_attempt_ms <= :soon \
@@ -206,9 +229,8 @@ impl DeliveriesTable {
             .return_values(ReturnValue::AllNew);
         let Some(item) = done(request).await? else { return Ok(None) };
         let delivery = Delivery::read(&item);
-        let delivery =
-            delivery.ok_or_else(|| TableError(format!("the record {event_key} of {endpoint_id} is none")))?;
-        Ok(Some(Lease { endpoint_id, delivery, owner }))
+        let delivery = delivery.ok_or_else(|| TableError::none(event_key))?;
+        Ok(Some(Lease { recipient, delivery, meanwhile: State::Pending, owner }))
     }
 
     /// Notes what an attempt came to: it was taken, it is tried again at `next`, or it is given up. Without an attempt
@@ -218,7 +240,7 @@ impl DeliveriesTable {
     /// [`TableError`]
     pub async fn conclude(
         &self,
-        lease: &Lease,
+        lease: &Lease<R>,
         state: State,
         attempt: Option<&Attempt>,
         next: Option<DateTime<Utc>>,
@@ -226,11 +248,11 @@ impl DeliveriesTable {
         let mut set = vec!["#state = :state", "attempts = :attempts"];
         let mut remove = vec!["lease_owner", "lease_until_ms"];
         let mut request = self
-            .of(lease.endpoint_id, &lease.delivery.event_key)
-            .condition_expression("lease_owner = :owner AND #state = :pending")
+            .of(lease.recipient, &lease.delivery.event_key)
+            .condition_expression("lease_owner = :owner AND #state = :meanwhile")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":owner", text(&lease.owner))
-            .expression_attribute_values(":pending", text(State::Pending.as_str()))
+            .expression_attribute_values(":meanwhile", text(lease.meanwhile.as_str()))
             .expression_attribute_values(":state", text(state.as_str()));
         let attempts = i64::from(lease.delivery.attempts) + i64::from(attempt.is_some());
         request = request.expression_attribute_values(":attempts", number(attempts));
@@ -241,6 +263,10 @@ impl DeliveriesTable {
                 request = request.expression_attribute_values(":due", time(next + GRACE));
             }
             None => remove.extend(["due_shard", "due_ms"]),
+        }
+        if lease.meanwhile == State::Unknown && state == State::Delivered {
+            // It is never sent again.
+            remove.push("body");
         }
         if let Some(attempt) = attempt {
             set.push("last_attempt_ms = :at");
@@ -259,6 +285,10 @@ impl DeliveriesTable {
                 }
                 None => remove.push("last_failure"),
             }
+            if let Some(message_id) = &attempt.message_id {
+                set.push("message_id = :message");
+                request = request.expression_attribute_values(":message", text(message_id));
+            }
         }
         let expression = format!("SET {} REMOVE {}", set.join(", "), remove.join(", "));
         Ok(done(request.update_expression(expression)).await?.is_some())
@@ -270,15 +300,15 @@ impl DeliveriesTable {
     /// [`TableError`]
     pub async fn take_slot(
         &self,
-        endpoint_id: WebhookEndpointId,
+        recipient: R,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<Option<Slot>, TableError> {
+    ) -> Result<Option<Slot<R>>, TableError> {
         let owner = Uuid::new_v4();
         // Everybody begins elsewhere, so that few meet.
         let first = u32::from(owner.as_bytes().first().copied().unwrap_or_default());
         for step in 0..SLOTS {
-            let slot = Slot { endpoint_id, place: (first + step) % SLOTS, owner: owner.to_string() };
+            let slot = Slot { recipient, place: (first + step) % SLOTS, owner: owner.to_string() };
             let request = slot
                 .of(self.client.update_item().table_name(&self.name))
                 .update_expression("SET lease_owner = :owner, lease_until_ms = :until, expires_at = :expires_at")
@@ -298,7 +328,7 @@ impl DeliveriesTable {
     ///
     /// # Errors
     /// [`TableError`]; the place then lapses.
-    pub async fn free_slot(&self, slot: &Slot) -> Result<(), TableError> {
+    pub async fn free_slot(&self, slot: &Slot<R>) -> Result<(), TableError> {
         let request = slot
             .of(self.client.update_item().table_name(&self.name))
             .update_expression("REMOVE lease_owner, lease_until_ms")
@@ -307,15 +337,43 @@ impl DeliveriesTable {
         done(request).await.map(drop)
     }
 
-    pub(crate) fn of(&self, endpoint_id: WebhookEndpointId, event_key: &EventKey) -> UpdateItemFluentBuilder {
+    fn new_item(&self, new: &NewDelivery<'_, R>, now: DateTime<Utc>) -> Item {
+        let shard = crate::listing::shard(new.event_key.id());
+        let members = [
+            ("recipient", text(&new.recipient.to_string())),
+            ("event_key", text(&new.event_key.to_string())),
+            ("event_type", text(new.event_type)),
+            ("subject", text(new.subject)),
+            ("body", text(new.body)),
+            ("fingerprint", text(new.fingerprint)),
+            ("state", text(if new.is_held { State::Held } else { State::Pending }.as_str())),
+            ("attempts", number(0)),
+            ("recorded_ms", time(now)),
+            ("next_attempt_ms", time(now)),
+            ("due_shard", text(&shard.to_string())),
+            ("due_ms", time(now + GRACE)),
+            ("expires_at", number(self.expires_at(now))),
+        ];
+        let left_out: &[&str] = if new.is_held { &["due_shard", "due_ms"] } else { &[] };
+        let sequence = new.sequence.and_then(|sequence| i64::try_from(sequence).ok());
+        let members = members.into_iter().filter(|(name, _)| !left_out.contains(name));
+        let members = members.chain(sequence.map(|sequence| ("sequence", number(sequence))));
+        members.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    pub(crate) fn expires_at(&self, now: DateTime<Utc>) -> i64 {
+        (now + self.kept_for).timestamp()
+    }
+
+    pub(crate) fn of(&self, recipient: R, event_key: &EventKey) -> UpdateItemFluentBuilder {
         let request = self.client.update_item().table_name(&self.name);
-        request.key("endpoint_id", text(&endpoint_id.to_string())).key("event_key", text(&event_key.to_string()))
+        request.key("recipient", text(&recipient.to_string())).key("event_key", text(&event_key.to_string()))
     }
 }
 
-impl Slot {
+impl<R: Recipient> Slot<R> {
     fn of(&self, request: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
-        let request = request.key("endpoint_id", text(&format!("slots#{}", self.endpoint_id)));
+        let request = request.key("recipient", text(&format!("slots#{}", self.recipient)));
         request.key("event_key", text(&self.place.to_string()))
     }
 }
@@ -329,31 +387,4 @@ pub(crate) async fn done(request: UpdateItemFluentBuilder) -> Result<Option<Item
             error => Err(TableError::of(&error)),
         },
     }
-}
-
-fn new_item(new: &NewDelivery<'_>, now: DateTime<Utc>) -> Item {
-    let shard = crate::listing::shard(new.event_key.id());
-    let sequence = i64::try_from(new.sequence).unwrap_or(i64::MAX);
-    let members = [
-        ("endpoint_id", text(&new.endpoint_id.to_string())),
-        ("event_key", text(&new.event_key.to_string())),
-        ("event_type", text(new.event_type)),
-        ("subject", text(new.subject)),
-        ("sequence", number(sequence)),
-        ("body", text(new.body)),
-        ("fingerprint", text(new.fingerprint)),
-        ("state", text(if new.is_held { State::Held } else { State::Pending }.as_str())),
-        ("attempts", number(0)),
-        ("next_attempt_ms", time(now)),
-        ("due_shard", text(&shard.to_string())),
-        ("due_ms", time(now + GRACE)),
-        ("expires_at", number(expires_at(now))),
-    ];
-    let left_out: &[&str] = if new.is_held { &["due_shard", "due_ms"] } else { &[] };
-    let members = members.into_iter().filter(|(name, _)| !left_out.contains(name));
-    members.map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-pub(crate) fn expires_at(now: DateTime<Utc>) -> i64 {
-    (now + KEPT_FOR).timestamp()
 }

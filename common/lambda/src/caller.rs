@@ -54,6 +54,8 @@ pub enum Permission {
     ManageWebhooks,
     /// See what became of webhooks, and have them sent again.
     OperateWebhooks,
+    /// Say what a client is told, and how.
+    WritePreferences,
 }
 
 /// How far a permission reaches.
@@ -78,7 +80,7 @@ impl Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::WriteInvoices,
         Self::Read,
         Self::ClaimPayments,
@@ -92,6 +94,7 @@ impl Permission {
         Self::CorrectBooks,
         Self::ManageWebhooks,
         Self::OperateWebhooks,
+        Self::WritePreferences,
     ];
 
     /// The scope of a machine client that has it, as tokens name it.
@@ -117,6 +120,7 @@ impl Permission {
             Self::CorrectBooks => "Take back what is booked",
             Self::ManageWebhooks => "Say where webhooks go, and get the secrets that sign them",
             Self::OperateWebhooks => "See what became of webhooks, and have them sent again",
+            Self::WritePreferences => "Say what a client is told, and how",
         }
     }
 
@@ -152,6 +156,7 @@ impl Permission {
             Self::CorrectBooks => "ledger:correct",
             Self::ManageWebhooks => "webhooks:manage",
             Self::OperateWebhooks => "webhooks:operate",
+            Self::WritePreferences => "preferences:write",
         }
     }
 
@@ -164,7 +169,7 @@ impl Permission {
             | Self::DecideCases
             | Self::CorrectBooks => &["finance", "admin"],
             Self::Read | Self::ReadCases | Self::ReadBooks => &["finance", "admin", "oncall"],
-            Self::ClaimPayments | Self::UploadConfirmations => &["finance", "admin"],
+            Self::ClaimPayments | Self::UploadConfirmations | Self::WritePreferences => &["finance", "admin"],
             Self::ManageWebhooks => &["admin"],
             Self::OperateWebhooks => &["admin", "oncall"],
             // Staff approval is a command of its own, with a second person; nobody confirms by hand here.
@@ -174,7 +179,7 @@ impl Permission {
 
     /// Whether a client's own users have it, for their own things.
     const fn is_clients_own(self) -> bool {
-        matches!(self, Self::Read | Self::ClaimPayments | Self::UploadConfirmations)
+        matches!(self, Self::Read | Self::ClaimPayments | Self::UploadConfirmations | Self::WritePreferences)
     }
 }
 

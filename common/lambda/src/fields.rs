@@ -106,6 +106,25 @@ impl Fields {
         }
     }
 
+    /// Yes or no.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.members.remove(name) {
+            Some(Value::Bool(flag)) => Some(flag),
+            _ => {
+                self.problem(name, "must be true or false");
+                None
+            }
+        }
+    }
+
+    /// An object that must be there, read by `read`.
+    pub fn nested<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let mut fields = self.object(name)?;
+        let value = read(&mut fields);
+        self.absorb(fields);
+        value
+    }
+
     /// A plausible day, as RFC 3339 writes it.
     pub fn day(&mut self, name: &str) -> Option<NaiveDate> {
         let text = self.text(name, 1, TEXT_LENGTH_MAX)?;

@@ -61,6 +61,17 @@ pub async fn insert(transaction: &mut Transaction, client: &ClientDetails) -> Re
     Ok(())
 }
 
+/// Says what language a client is written to in.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn set_language(transaction: &mut Transaction, id: ClientId, language: Language) -> Result<(), StoreError> {
+    sqlx::query!("update billing.clients set language = $2 where id = $1", id.as_uuid(), language.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
 /// Reads a client.
 ///
 /// # Errors

@@ -22,6 +22,7 @@ pub mod facts;
 pub mod invoices;
 pub mod ledger;
 pub mod listings;
+pub mod notifications;
 pub mod outbox;
 pub mod payments;
 pub mod questions;

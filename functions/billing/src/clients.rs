@@ -41,7 +41,7 @@ const TAX_ID_LENGTH_MAX: usize = 30;
 const EMAIL: &str = r"^[!\x23-\x2b\x2d-\x3a=?A-~]+@[!\x23-\x2b\x2d-\x3a=?A-~]*\.[!\x23-\x2b\x2d-\x3a=?A-~]*$";
 
 /// Not a list of the languages, which would change the contract with every file of words.
-const SPOKEN: &str = "The language of documents and messages (ISO 639-1): `en`, unless another is asked for. One that there \
+pub(crate) const SPOKEN: &str = "The language of documents and messages (ISO 639-1): `en`, unless another is asked for. One that there \
                       are no words in is refused, and the refusal names those that there are.";
 
 fn shape(members: Members) -> Members {
@@ -130,7 +130,7 @@ fn parse(body: &[u8]) -> Result<ClientDetails, Problem> {
 }
 
 /// The language that was asked for, if there are words in it.
-fn spoken(fields: &mut Fields) -> Language {
+pub(crate) fn spoken(fields: &mut Fields) -> Language {
     let asked_for = fields.optional::<Language>("language").unwrap_or_default();
     if !quittance_wording::languages().any(|language| language == asked_for) {
         let there_are: Vec<String> = quittance_wording::languages().map(String::from).collect();

@@ -12,6 +12,7 @@ pub mod docs;
 pub mod invoices;
 mod page;
 pub mod payments;
+mod preferences;
 mod receipts;
 mod statement;
 mod timeline;
@@ -78,7 +79,7 @@ pub fn description() -> OpenApi {
 fn routes() -> OpenApiRouter<Arc<Billing>> {
     use Permission::{
         CorrectBooks, ManageWebhooks, OperateWebhooks, Read, ReadBooks, ReadCases, UploadConfirmations,
-        UploadStatements, WriteInvoices,
+        UploadStatements, WriteInvoices, WritePreferences,
     };
     OpenApiRouter::with_openapi(openapi::document())
         .routes(open(routes!(docs::describe)))
@@ -98,6 +99,9 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(asks(&[UploadConfirmations, UploadStatements], routes!(uploads::start)))
         .routes(asks(&[Read], routes!(uploads::read)))
         .routes(asks(&[Read], routes!(statement::read)))
+        .routes(asks(&[Read], routes!(preferences::read)))
+        .routes(asks(&[WritePreferences], routes!(preferences::set)))
+        .routes(asks(&[WritePreferences], routes!(preferences::lift)))
         .routes(asks(&[ReadBooks], routes!(books::trial_balance)))
         .routes(asks(&[ReadBooks], routes!(books::transactions)))
         .routes(asks(&[CorrectBooks], routes!(books::reverse)))

@@ -70,8 +70,8 @@ impl Deliveries {
         for (record, verdict) in records.iter().zip(&mut verdicts) {
             match serde_json::from_str::<Due>(&record.body) {
                 Ok(due) => {
-                    place_of.push(Some(due.endpoint_id));
-                    by_endpoint.entry(due.endpoint_id).or_default().push(due);
+                    place_of.push(Some(due.recipient));
+                    by_endpoint.entry(due.recipient).or_default().push(due);
                 }
                 Err(_) => {
                     let reason = "the body names no delivery".to_owned();
@@ -152,7 +152,7 @@ impl Deliveries {
         let attempts = lease.delivery.attempts + 1;
         let (status, reason, pause) = match outcome {
             Outcome::Taken(status) => {
-                let attempt = Attempt { at: now, status: Some(status), failure: None };
+                let attempt = Attempt { at: now, status: Some(status), failure: None, message_id: None };
                 return self.conclude(lease, State::Delivered, Some(&attempt), None).await;
             }
             Outcome::Gone => (Some(410), "answered 410: it wants nothing any more".to_owned(), None),
@@ -161,7 +161,7 @@ impl Deliveries {
                 (status, reason, pause_after(attempts, pause, jitter))
             }
         };
-        let attempt = Attempt { at: now, status, failure: Some(reason.clone()) };
+        let attempt = Attempt { at: now, status, failure: Some(reason.clone()), message_id: None };
         let Some(pause) = pause else {
             self.disable(endpoint, &reason, attempts, lease).await.map_err(|error| error.to_string())?;
             return self.conclude(lease, State::Failed, Some(&attempt), None).await;

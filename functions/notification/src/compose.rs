@@ -1,42 +1,278 @@
-//! What an e-mail says.
+//! What messages say: `templates/<language>/<event>.{txt,html,sms}`, the first line of `.txt` being the subject.
+//!
+//! Templates are Jinja; amounts and days come written in the client's language. A language without a template gets the
+//! English one.
 
-use quittance_domain::event::ReceiptIssued;
-use quittance_domain::invoice::InvoiceStatus;
+use std::sync::Arc;
 
-/// A plain text e-mail.
+use include_dir::{Dir, include_dir};
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use quittance_domain::event::{InvoiceEvent, InvoiceSummary, PaymentSummary};
+use quittance_domain::language::Language;
+use quittance_domain::money::Money;
+use quittance_domain::party::ClientDetails;
+use quittance_wording::{amount, long_date};
+use serde::Serialize;
+
+static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+
+/// What stands before the subject in the first line.
+const SUBJECT: &str = "Subject: ";
+
+/// The longest text message that is paid for as a few: 4 parts of 153 letters.
+const SMS_LENGTH_MAX: usize = 612;
+
+/// An e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email {
-    /// Where it goes.
-    pub to: String,
-    /// Its subject.
+    /// Its subject: one line.
     pub subject: String,
-    /// Its text.
+    /// Its text, for those who read no HTML.
     pub text: String,
+    /// Its text with looks.
+    pub html: String,
 }
 
-/// The e-mail that goes with a receipt.
-#[must_use]
-pub fn receipt_email(receipt: &ReceiptIssued) -> Email {
-    let settled = &receipt.settled;
-    let invoice = &settled.invoice;
-    let standing = match (invoice.status, invoice.total.checked_sub(invoice.paid)) {
-        (InvoiceStatus::Paid, _) | (_, Err(_)) => "It is paid in full. Thank you.".to_owned(),
-        (_, Ok(remaining)) => format!("{remaining} remains to be paid by {}.", invoice.due_on),
-    };
-    Email {
-        to: settled.client.email.clone(),
-        subject: format!("Receipt {} for invoice {}", receipt.number, invoice.number),
-        text: format!(
-            "Dear {name},\n\n\
-             we have received {allocated} for invoice {number} on {paid_on}.\n{standing}\n\n\
-             Receipt:     {receipt}\nTransaction: {transaction}\n\n\
-             You find the receipt as a PDF with your invoices.\n",
-            name = settled.client.name,
-            allocated = settled.allocated,
-            number = invoice.number,
-            paid_on = settled.payment.paid_at.date_naive(),
-            receipt = receipt.number,
-            transaction = settled.payment.transaction_id,
-        ),
+/// All templates.
+#[derive(Debug, Clone)]
+pub struct Templates {
+    environment: Arc<Environment<'static>>,
+    seller: String,
+}
+
+/// What a template can say. A member that an event does not tell of is undefined, and a template that names it fails: tests
+/// try every template.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Facts {
+    seller: String,
+    language: String,
+    client: String,
+    /// What the message is about, written large; none where it is no sum.
+    amount: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoice: Option<Invoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<Payment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Invoice {
+    number: String,
+    total: String,
+    paid: String,
+    remaining: String,
+    is_paid: bool,
+    issued_on: String,
+    due_on: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Payment {
+    amount: String,
+    paid_on: String,
+    transaction_id: String,
+}
+
+impl Templates {
+    /// Reads the templates, which the build has put in.
+    ///
+    /// # Errors
+    /// A sentence, if one cannot be read.
+    pub fn new(seller: &str) -> Result<Self, String> {
+        let mut environment = Environment::new();
+        let languages = TEMPLATES.dirs().flat_map(|language| language.files());
+        for file in TEMPLATES.files().chain(languages) {
+            let name = file.path().to_str().ok_or("a template has a name that is no text")?;
+            let text = file.contents_utf8().ok_or_else(|| format!("the template {name} is no text"))?;
+            environment.add_template(name, text).map_err(|error| format!("the template {name}: {error}"))?;
+        }
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        Ok(Self { environment: Arc::new(environment), seller: seller.to_owned() })
+    }
+
+    /// The e-mail that tells a client of an event.
+    ///
+    /// # Errors
+    /// A sentence, if there is no template for it, or it fails.
+    pub fn email(&self, event: &InvoiceEvent, client: &ClientDetails) -> Result<Email, String> {
+        let mut facts = self.facts(event, client);
+        let text = self.render(event, client.language, "txt", &facts)?;
+        let (first, text) = text.split_once('\n').unwrap_or((&text, ""));
+        let subject = first.strip_prefix(SUBJECT).ok_or_else(|| format!("the first line is no `{SUBJECT}`"))?;
+        // A line break would begin another header.
+        let subject: String = subject.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+        facts.subject = Some(subject.clone());
+        let html = self.render(event, client.language, "html", &facts)?;
+        Ok(Email { subject, text: text.trim_start().to_owned(), html })
+    }
+
+    /// The text message that tells a client of an event.
+    ///
+    /// # Errors
+    /// A sentence, if there is no template for it, it fails, or the text is too long.
+    pub fn sms(&self, event: &InvoiceEvent, client: &ClientDetails) -> Result<String, String> {
+        let text = self.render(event, client.language, "sms", &self.facts(event, client))?;
+        let text = text.trim();
+        if text.chars().count() > SMS_LENGTH_MAX {
+            return Err(format!("a text message has at most {SMS_LENGTH_MAX} letters"));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn render(&self, event: &InvoiceEvent, language: Language, kind: &str, facts: &Facts) -> Result<String, String> {
+        let name = |language: &str| format!("{language}/{}.{kind}", event.type_name());
+        let found = self.environment.get_template(&name(language.as_str()));
+        let template = found.or_else(|_| self.environment.get_template(&name(Language::ENGLISH.as_str())));
+        template.and_then(|template| template.render(Serde(facts))).map_err(|error| error.to_string())
+    }
+
+    fn facts(&self, event: &InvoiceEvent, client: &ClientDetails) -> Facts {
+        let language = client.language;
+        let sum = |money: Money| Some(amount(language, money));
+        let facts = Facts {
+            seller: self.seller.clone(),
+            language: language.to_string(),
+            client: client.name.clone(),
+            invoice: event.invoice().map(|summary| invoice(language, summary)),
+            payment: event.payment().map(|summary| payment(language, summary)),
+            ..Facts::default()
+        };
+        match event {
+            InvoiceEvent::Issued(changed) | InvoiceEvent::Voided(changed) => {
+                Facts { amount: sum(changed.invoice.total), ..facts }
+            }
+            InvoiceEvent::ReceiptIssued(receipt) => {
+                Facts { amount: sum(receipt.settled.allocated), receipt: Some(receipt.number.clone()), ..facts }
+            }
+            InvoiceEvent::Reopened(reopened) => {
+                Facts { amount: sum(reopened.released), reason: Some(reopened.reason.as_str()), ..facts }
+            }
+            InvoiceEvent::SurplusRecorded(surplus) => {
+                Facts { amount: sum(surplus.amount), reason: Some(surplus.reason.as_str()), ..facts }
+            }
+            _ => facts,
+        }
+    }
+}
+
+fn invoice(language: Language, summary: &InvoiceSummary) -> Invoice {
+    let remaining = summary.total.checked_sub(summary.paid).unwrap_or_else(|_| Money::zero(summary.total.currency()));
+    Invoice {
+        number: summary.number.clone(),
+        total: amount(language, summary.total),
+        paid: amount(language, summary.paid),
+        remaining: amount(language, remaining),
+        is_paid: remaining.is_zero(),
+        issued_on: long_date(language, summary.issued_on),
+        due_on: long_date(language, summary.due_on),
+    }
+}
+
+fn payment(language: Language, summary: &PaymentSummary) -> Payment {
+    Payment {
+        amount: amount(language, summary.amount),
+        paid_on: long_date(language, summary.paid_at.date_naive()),
+        transaction_id: summary.transaction_id.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use quittance_domain::notification::Notice;
+    use quittance_lambda::envelope::CloudEvent;
+
+    use super::*;
+    use crate::handler::addressed_client;
+
+    /// The sample of an event.
+    fn sample(notice: Notice, change: &[(&str, &str)]) -> InvoiceEvent {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/contract/1");
+        let mut text = std::fs::read_to_string(folder.join(format!("{notice}.json"))).unwrap();
+        for (from, to) in change {
+            assert!(text.contains(from), "{notice} has no {from}");
+            text = text.replace(from, to);
+        }
+        CloudEvent::parse(&text).unwrap().payload
+    }
+
+    fn composed(event: &InvoiceEvent, language: Language) -> (Email, String) {
+        let templates = Templates::new("Quittance Ltd").unwrap();
+        // The sample of a surplus is of an unknown payer.
+        let receipt = sample(Notice::ReceiptIssued, &[]);
+        let client = addressed_client(event).or_else(|| addressed_client(&receipt)).unwrap();
+        let client = ClientDetails { language, ..client.clone() };
+        let what = format!("{} in {language}", event.type_name());
+        let email = templates.email(event, &client).unwrap_or_else(|error| panic!("{what}: {error}"));
+        (email, templates.sms(event, &client).unwrap_or_else(|error| panic!("{what}: {error}")))
+    }
+
+    #[test]
+    fn every_language_that_documents_speak_has_a_message_of_its_own_for_every_notice() {
+        for notice in Notice::ALL {
+            let event = sample(*notice, &[]);
+            let mut subjects = BTreeSet::new();
+            for language in quittance_wording::languages() {
+                let (email, sms) = composed(&event, language);
+                for text in [&email.subject, &email.text, &email.html, &sms] {
+                    assert!(!text.contains("{{") && !text.contains("{%") && !text.trim().is_empty(), "{text}");
+                }
+                assert!(email.html.contains(&format!("<html lang=\"{language}\">")));
+                assert!(subjects.insert(email.subject), "{notice} has no template in {language}: add it");
+            }
+        }
+    }
+
+    #[test]
+    fn a_language_without_templates_gets_the_english_ones() {
+        let event = sample(Notice::ReceiptIssued, &[]);
+        let (email, sms) = composed(&event, "xx".parse().unwrap());
+        assert_eq!(email.subject, "Receipt INV-2026-000042-R3 for invoice INV-2026-000042");
+        assert!(sms.starts_with("Quittance Ltd: EUR\u{a0}1,190.00 received"), "{sms}");
+    }
+
+    #[test]
+    fn what_is_left_to_pay_is_told() {
+        let part = sample(Notice::ReceiptIssued, &[("\"value\": \"1190.00\"", "\"value\": \"2000.00\"")]);
+        let InvoiceEvent::ReceiptIssued(mut receipt) = part else { panic!("a receipt") };
+        receipt.settled.invoice.paid = Money::parse("500", "EUR").unwrap();
+        let (email, sms) = composed(&InvoiceEvent::ReceiptIssued(receipt), Language::ENGLISH);
+        for text in [&email.text, &email.html, &sms] {
+            assert!(text.contains("EUR\u{a0}1,500.00 remains"), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_reason_why_money_left_has_words_of_its_own() {
+        let mut texts = BTreeSet::new();
+        for reason in ["refunded", "reversed", "charged_back", "corrected"] {
+            let event =
+                sample(Notice::InvoiceReopened, &[("\"reason\": \"reversed\"", &format!("\"reason\": \"{reason}\""))]);
+            for language in quittance_wording::languages() {
+                let (email, _) = composed(&event, language);
+                assert!(texts.insert(email.text) && texts.insert(email.html), "{reason} in {language}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_never_markup_and_a_subject_is_one_line() {
+        let hostile = [
+            ("Nordlicht Handels GmbH", "<script>x</script>{{ seller }}"),
+            ("INV-2026-000042\"", "INV\\r\\nBcc: a@b.example\""),
+        ];
+        let (email, _) = composed(&sample(Notice::InvoiceIssued, &hostile), Language::ENGLISH);
+        assert!(!email.html.contains("<script>") && email.html.contains("&lt;script&gt;"), "{}", email.html);
+        assert!(email.text.contains("<script>x</script>{{ seller }}"), "a text is a text");
+        assert!(!email.subject.contains(['\r', '\n']), "{:?}", email.subject);
     }
 }

@@ -1,14 +1,23 @@
 //! Settings of the notification function.
 
 use quittance_lambda::settings::{Settings, SettingsError};
+use quittance_store::DatabaseSettings;
 
 /// What the notification function needs to know.
 #[derive(Debug)]
 pub struct Config {
+    /// Where the database is.
+    pub database: DatabaseSettings,
     /// The verified address that e-mails come from.
     pub sender: String,
-    /// The idempotency table.
-    pub idempotency_table: String,
+    /// Who writes, as messages name them.
+    pub seller_name: String,
+    /// The configuration set through which Amazon SES tells what became of e-mails.
+    pub configuration_set: String,
+    /// Where the receipts lie.
+    pub documents_bucket: String,
+    /// The table of deliveries.
+    pub deliveries_table: String,
     /// Where messages that cannot succeed are parked.
     pub dead_letter_queue_url: String,
 }
@@ -17,13 +26,23 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing.
+    /// [`SettingsError`] naming all that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
-        let config = Self {
-            sender: settings.required("EMAIL_SENDER"),
-            idempotency_table: settings.required("IDEMPOTENCY_TABLE"),
-            dead_letter_queue_url: settings.required("DEAD_LETTER_QUEUE_URL"),
-        };
-        settings.finish().map(|()| config)
+        let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
+        let sender = settings.required("EMAIL_SENDER");
+        let seller_name = settings.required("SELLER_NAME");
+        let configuration_set = settings.required("EMAIL_CONFIGURATION_SET");
+        let documents_bucket = settings.required("DOCUMENTS_BUCKET");
+        let deliveries_table = settings.required("DELIVERIES_TABLE");
+        let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
+        settings.finish_with(database).map(|database| Self {
+            database,
+            sender,
+            seller_name,
+            configuration_set,
+            documents_bucket,
+            deliveries_table,
+            dead_letter_queue_url,
+        })
     }
 }

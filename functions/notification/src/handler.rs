@@ -1,44 +1,81 @@
-//! From SQS records to verdicts.
+//! From SQS records and the schedule to deliveries.
 
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use aws_sdk_sesv2::error::BuildError;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
-use chrono::{DateTime, Utc};
+use chrono::{TimeDelta, Utc};
+use futures::StreamExt;
 use lambda_runtime::LambdaEvent;
+use quittance_deliveries::{DeliveriesTable, Delivery, EventKey, NewDelivery, Recorded, SHARDS, State, TableError};
 use quittance_domain::event::InvoiceEvent;
-use quittance_idempotency::{CLOCK_SKEW_MARGIN, Claim, IdempotencyError, IdempotencyTable};
+use quittance_domain::notification::{Addressee, Notice};
+use quittance_domain::party::ClientDetails;
 use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
 use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
+use quittance_store::{Database, StoreError, notifications};
 use sha2::{Digest, Sha256};
 
-use crate::compose::{Email, receipt_email};
+use crate::attempt::Standing;
+use crate::compose::Templates;
+use crate::providers::{Documents, Mail, TextMessages};
+
+/// What was told is remembered so long, and what is older is not told: once means once.
+pub const REMEMBERED_FOR: TimeDelta = TimeDelta::days(400);
+
+/// An event is not told any more when its record may soon be gone.
+const TOLD_UNTIL: TimeDelta = TimeDelta::days(365);
+
+/// What is due is tried so many at a time.
+const DUE_AT_ONCE: usize = 4;
+const DUE_BATCH_SIZE_MAX: i32 = 50;
+
+/// Beside an attempt, for noting what it came to.
+const TIME_RESERVE: Duration = Duration::from_secs(15);
 
 /// What the notification function works with.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Notifications {
-    /// SES.
-    pub ses: aws_sdk_sesv2::Client,
-    /// The verified address that e-mails come from.
-    pub sender: String,
-    /// Which events have been written of.
-    pub idempotency: IdempotencyTable,
+    /// The database, as the notification function's own role.
+    pub database: Database,
+    /// What is to be told.
+    pub table: DeliveriesTable<Addressee>,
+    /// What messages say.
+    pub templates: Templates,
+    /// Sends e-mails.
+    pub mail: Mail,
+    /// Sends text messages.
+    pub text_messages: TextMessages,
+    /// What goes with e-mails.
+    pub documents: Documents,
     /// Where messages that cannot succeed go.
     pub dead_letters: DeadLetterQueue,
+}
+
+/// The client that an event is told to; none if nobody knows whose money it is.
+#[must_use]
+pub fn addressed_client(event: &InvoiceEvent) -> Option<&ClientDetails> {
+    match event {
+        InvoiceEvent::Issued(changed) | InvoiceEvent::Voided(changed) => Some(&changed.client),
+        InvoiceEvent::Reopened(reopened) => Some(&reopened.client),
+        InvoiceEvent::ReceiptIssued(receipt) => Some(&receipt.settled.client),
+        InvoiceEvent::SurplusRecorded(surplus) => surplus.client.as_ref(),
+        _ => None,
+    }
 }
 
 impl Notifications {
     /// Handles a batch of the notification queue.
     ///
     /// # Errors
-    /// None: each record has its own verdict.
+    /// [`Outage`] if the database is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
-        let deadline = event.context.deadline();
+        // While a provider is away, the rest is recorded and left to the schedule: the queue goes on.
+        let is_away = AtomicBool::new(false);
         consume_events(event, &self.dead_letters, async |record: &Record, event| {
-            self.process(record, event, deadline).await
+            self.process(record, event, &is_away).await
         })
         .await
     }
@@ -47,65 +84,114 @@ impl Notifications {
         &self,
         record: &Record,
         event: CloudEvent<InvoiceEvent>,
-        deadline: SystemTime,
+        is_away: &AtomicBool,
     ) -> Result<Verdict, BatchError> {
-        let InvoiceEvent::ReceiptIssued(receipt) = &event.payload else {
+        let Some(notice) = Notice::of(&event.payload) else {
             let reason =
-                format!("nobody is written to of {}; mend the subscription's filter", event.payload.type_name());
+                format!("clients are not told of {}; mend the subscription's filter", event.payload.type_name());
             return Ok(Verdict::Park(Refusal { code: "unexpected_type", reason }));
         };
-        // One notification per channel: each has a record of its own.
-        let key = format!("{}:email", event.id);
-        let fingerprint = hex::encode(Sha256::digest(&record.body));
-        let lease_until = DateTime::<Utc>::from(deadline) + CLOCK_SKEW_MARGIN;
-        let retry = |error: IdempotencyError| BatchError::Spoiled(error.to_string());
-        let lease = match self.idempotency.claim(&key, &fingerprint, Utc::now(), lease_until).await.map_err(retry)? {
-            Claim::Won(lease) => lease,
-            Claim::Completed(_) => return Ok(Verdict::Done),
-            Claim::InProgress | Claim::Unknown => return Ok(Verdict::Retry(format!("e-mail {key} is being sent"))),
-            Claim::FailedForGood(reason) => return Ok(Verdict::Park(Refusal { code: "failed_before", reason })),
-            Claim::OtherPayload => {
-                let reason = format!("event {} came with two bodies; the first was sent", event.id);
-                return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
-            }
+        let Some(client) = addressed_client(&event.payload) else {
+            tracing::info!(event.id = %event.id, "nobody is told: whose money it is, is unknown");
+            return Ok(Verdict::Done);
         };
-        match self.send(&receipt_email(receipt)).await {
-            Ok(()) => {
-                self.idempotency.complete(&lease, None).await.map_err(retry)?;
-                Ok(Verdict::Done)
-            }
-            Err(reason) => {
-                self.idempotency.release(&lease).await.map_err(retry)?;
-                Ok(Verdict::Retry(format!("receipt {}: {reason}", receipt.number)))
+        if event.time < Utc::now() - TOLD_UNTIL {
+            let reason = format!("event {} is of {}, too old to be sure that it was not told", event.id, event.time);
+            return Ok(Verdict::Park(Refusal { code: "too_old", reason }));
+        }
+        let preferences = notifications::preferences(&self.database, client.id).await;
+        let preferences =
+            preferences.map_err(|error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict()))?;
+        for channel in preferences.channels(notice) {
+            let recipient = Addressee { channel, client_id: client.id };
+            match self.tell(record, &event, recipient, is_away).await {
+                Ok(Ok(())) => {}
+                Ok(Err(refusal)) => return Ok(Verdict::Park(refusal)),
+                Err(error) => return Ok(Verdict::Retry(error.to_string())),
             }
         }
+        Ok(Verdict::Done)
     }
 
-    /// Hands an e-mail to SES. The error holds no address.
-    async fn send(&self, email: &Email) -> Result<(), String> {
-        let content = content(email).map_err(|error| format!("the e-mail cannot be built: {error}"))?;
-        self.ses
-            .send_email()
-            .from_email_address(&self.sender)
-            .destination(Destination::builder().to_addresses(&email.to).build())
-            .content(content)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| format!("SES did not take the e-mail: {}", kind(&error.into_service_error())))
+    /// Records the event for a channel, and makes the first attempt.
+    async fn tell(
+        &self,
+        record: &Record,
+        event: &CloudEvent<InvoiceEvent>,
+        recipient: Addressee,
+        is_away: &AtomicBool,
+    ) -> Result<Result<(), Refusal>, TableError> {
+        let (now, event_key) = (Utc::now(), EventKey::new(event.time, event.id));
+        let new = NewDelivery {
+            recipient,
+            event_key: &event_key,
+            event_type: event.payload.type_name(),
+            subject: &event.subject,
+            sequence: None,
+            body: &record.body,
+            fingerprint: &hex::encode(Sha256::digest(&record.body)),
+            is_held: false,
+        };
+        let is_wanted = match self.table.record(&new, now).await? {
+            Recorded::New => true,
+            // It was given up or held, and comes again because somebody wants it to.
+            Recorded::Known => {
+                let known = self.table.find(recipient, &event_key).await?;
+                let is_untold =
+                    |known: Delivery| matches!(known.state, State::Failed | State::Held) && !known.was_taken;
+                known.is_some_and(is_untold) && self.table.send_again(recipient, &event_key, now).await?
+            }
+            Recorded::OtherEvent => {
+                let reason = format!("event {} came with two bodies; the first is told", event.id);
+                return Ok(Err(Refusal { code: "other_payload", reason }));
+            }
+        };
+        if is_wanted && !is_away.load(Ordering::Relaxed) {
+            match self.attempt(recipient, &event_key).await {
+                Ok(Standing::Away) => is_away.store(true, Ordering::Relaxed),
+                Ok(Standing::There) => {}
+                // The record is durable and due: the schedule goes on.
+                Err(error) => tracing::warn!(event.id = %event.id, error, "an attempt is left to the schedule"),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Tries what is due, and decides what became of attempts without an answer. Answers how many there were.
+    ///
+    /// # Errors
+    /// A sentence, if the table or the dead-letter queue fails; nothing is lost, the next minute goes on.
+    pub async fn send_due(&self, deadline: SystemTime) -> Result<usize, String> {
+        let (mut count, mut ended) = (0, Ok(()));
+        for shard in 0..SHARDS {
+            // What one partition fails at holds up no other.
+            ended = self.send_due_of(shard, deadline, &mut count).await.and(ended);
+        }
+        ended.map(|()| count)
+    }
+
+    async fn send_due_of(&self, shard: u32, deadline: SystemTime, count: &mut usize) -> Result<(), String> {
+        while is_time_left(deadline) {
+            let due = self.table.due(shard, Utc::now(), DUE_BATCH_SIZE_MAX).await.map_err(|error| error.to_string())?;
+            if due.is_empty() {
+                break;
+            }
+            *count += due.len();
+            let trying = due.into_iter().map(async |due| {
+                if is_time_left(deadline) {
+                    self.attempt(due.recipient, &due.event_key).await.map(drop)
+                } else {
+                    Ok(())
+                }
+            });
+            let tried: Vec<Result<(), String>> =
+                futures::stream::iter(trying).buffer_unordered(DUE_AT_ONCE).collect().await;
+            tried.into_iter().collect::<Result<(), String>>()?;
+        }
+        Ok(())
     }
 }
 
-fn content(email: &Email) -> Result<EmailContent, BuildError> {
-    let text = |data: &str| Content::builder().data(data).charset("UTF-8").build();
-    let message = Message::builder()
-        .subject(text(&email.subject)?)
-        .body(Body::builder().text(text(&email.text)?).build())
-        .build();
-    Ok(EmailContent::builder().simple(message).build())
-}
-
-/// SES's messages name the addressee; its codes do not.
-fn kind(error: &aws_sdk_sesv2::operation::send_email::SendEmailError) -> String {
-    error.meta().code().unwrap_or("no answer").to_owned()
+fn is_time_left(deadline: SystemTime) -> bool {
+    deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > TIME_RESERVE)
 }

@@ -1,13 +1,21 @@
 //! Wires the notification function to its settings and clients.
 
+// The futures of two AWS clients within one another are deeper than the default.
+#![recursion_limit = "256"]
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
+use quittance_deliveries::DeliveriesTable;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
+use quittance_notification::compose::Templates;
 use quittance_notification::config::Config;
-use quittance_notification::handler::Notifications;
+use quittance_notification::handler::{Notifications, REMEMBERED_FOR};
+use quittance_notification::providers::{Documents, Mail, TextMessages};
+use quittance_store::Database;
+use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,12 +23,25 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(Settings::from_environment())?;
     let aws = aws::config(Retries::Queue).await;
     let notifications = Notifications {
-        ses: aws_sdk_sesv2::Client::new(&aws),
-        sender: config.sender,
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
+        database: Database::new(config.database, &aws),
+        table: DeliveriesTable::new(&aws, config.deliveries_table).keeping_for(REMEMBERED_FOR),
+        templates: Templates::new(&config.seller_name)?,
+        mail: Mail::new(&aws, config.sender, config.configuration_set),
+        text_messages: TextMessages::new(&aws),
+        documents: Documents::new(&aws, config.documents_bucket),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
-    notifications.idempotency.warm_up().await;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(notifications.handle(event).await?)))
-        .await
+    notifications.table.warm_up().await;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| invoke(&notifications, event).await)).await
+}
+
+/// The queue's records, or else the schedule.
+async fn invoke(notifications: &Notifications, event: LambdaEvent<Value>) -> Result<SqsBatchResponse, Error> {
+    if event.payload.get("Records").is_some() {
+        let records: SqsEvent = serde_json::from_value(event.payload)?;
+        return Ok(notifications.handle(LambdaEvent::new(records, event.context)).await?);
+    }
+    let tried = notifications.send_due(event.context.deadline()).await?;
+    tracing::info!(tried, "due notifications");
+    Ok(SqsBatchResponse::default())
 }

@@ -61,7 +61,9 @@ impl Webhooks {
         let mut due = Vec::new();
         for (endpoint_id, is_enabled) in endpoints {
             match self.record((endpoint_id, !is_enabled), &told).await? {
-                Ok(Recorded::New) if is_enabled => due.push(Due { endpoint_id, event_key: told.key.clone() }),
+                Ok(Recorded::New) if is_enabled => {
+                    due.push(Due { recipient: endpoint_id, event_key: told.key.clone() })
+                }
                 // What is held waits until somebody enables the endpoint and has it sent.
                 Ok(Recorded::New | Recorded::Known) => {}
                 Ok(Recorded::OtherEvent) => {
@@ -93,11 +95,11 @@ impl Webhooks {
             Err(reason) => return Ok(Err(reason)),
         };
         let new = NewDelivery {
-            endpoint_id,
+            recipient: endpoint_id,
             event_key: &told.key,
             event_type: event.payload.type_name(),
             subject: &event.subject,
-            sequence,
+            sequence: Some(sequence),
             body: &body,
             fingerprint: &told.fingerprint,
             is_held,

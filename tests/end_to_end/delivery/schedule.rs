@@ -103,7 +103,7 @@ async fn a_receiver_that_hangs_drips_or_floods_is_bounded_and_delays_no_other() 
     let mut due = Vec::new();
     for endpoint_id in &endpoints {
         let event_key = telling.deliveries(*endpoint_id).await.remove(0).event_key;
-        due.push(Due { endpoint_id: *endpoint_id, event_key });
+        due.push(Due { recipient: *endpoint_id, event_key });
     }
     let begin = std::time::Instant::now();
     assert_eq!(telling.deliver(&delivering, &due).await, 0);
@@ -169,11 +169,11 @@ async fn deliveries_are_listed_by_the_times_of_their_events() {
     for second in 0..5 {
         let key = key_at(&format!("2026-11-02T12:00:0{second}Z"));
         let new = quittance_deliveries::NewDelivery {
-            endpoint_id: endpoint,
+            recipient: endpoint,
             event_key: &key,
             event_type: "invoice.paid",
             subject: "inv_1",
-            sequence: 1,
+            sequence: Some(1),
             body: "{}",
             fingerprint: "f",
             is_held: false,

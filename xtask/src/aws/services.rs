@@ -163,6 +163,17 @@ impl Aws {
             .collect()
     }
 
+    /// The text messages sent to a telephone number so far, in order.
+    ///
+    /// # Errors
+    /// When the emulator does not answer.
+    pub fn sms_messages(&self, number: &str) -> Result<Vec<String>> {
+        let number = percent_encoded(number, false);
+        let answer = self.inspect(&format!("/_ministack/sns/sms-messages?phoneNumber={number}"))?;
+        let texts = messages_within(&answer).into_iter();
+        Ok(texts.filter_map(|message| Some(message.get("Message")?.as_str()?.to_owned())).collect())
+    }
+
     /// Lets an address send e-mail.
     ///
     /// # Errors

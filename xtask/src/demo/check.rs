@@ -157,8 +157,11 @@ impl Evidence {
 
     pub(super) fn emails_of(&self, scene: &Scene, invoice: &Invoice) -> Vec<&Email> {
         let address = scene.clients.get(invoice.client).map(|client| client.email.as_str()).unwrap_or_default();
-        let is_of =
-            |email: &&Email| email.subject.ends_with(&invoice.number) && email.to.iter().any(|to| to == address);
+        let is_of = |email: &&Email| {
+            email.subject.starts_with("Receipt ")
+                && email.subject.ends_with(&invoice.number)
+                && email.to.iter().any(|to| to == address)
+        };
         self.emails.iter().filter(is_of).collect()
     }
 
@@ -179,7 +182,7 @@ impl Evidence {
         scene.messages().saturating_sub(recorded)
     }
 
-    /// Effects beyond the first: allocations, surpluses, receipts, e-mails, webhooks, ledger transactions.
+    /// Effects beyond the first: allocations, surpluses, receipts, e-mails with receipts, webhooks, ledger transactions.
     pub(super) fn twice(&self, scene: &Scene) -> usize {
         let beyond = |count: usize| count.saturating_sub(1);
         scene
@@ -263,7 +266,7 @@ fn is_exact(scene: &Scene, evidence: &Evidence, invoice: &Invoice, row: &Invoice
     let told = |body: &Value, member: &str| {
         body.pointer(&format!("/data/allocated/{member}")).and_then(Value::as_str).map(ToOwned::to_owned)
     };
-    let shown = format!("{} {}", invoice.amount, invoice.currency);
+    let shown = format!("{}\u{a0}{}", invoice.currency, invoice.amount);
     row.paid == plain
         && row.posted == [plain]
         && row.events.values().all(|amount| amount == invoice.amount)
@@ -274,7 +277,7 @@ fn is_exact(scene: &Scene, evidence: &Evidence, invoice: &Invoice, row: &Invoice
         && evidence
             .emails_of(scene, invoice)
             .iter()
-            .all(|email| email.body_text.as_ref().is_some_and(|text| text.contains(&shown)))
+            .all(|email| email.body_text.as_ref().is_some_and(|text| text.replace(',', "").contains(&shown)))
 }
 
 fn listed(broken: &BTreeSet<&str>) -> String {

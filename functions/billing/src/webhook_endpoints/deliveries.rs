@@ -32,6 +32,9 @@ use crate::{Billing, path_id, unavailable};
 pub(crate) const UNDELIVERED: &str = "undelivered";
 pub(crate) const ALL: &str = "all";
 
+/// Where a webhook can stand.
+pub(crate) const STATES: [State; 4] = [State::Pending, State::Delivered, State::Failed, State::Held];
+
 /// Deliveries that one request has sent again: a request stays short.
 pub(crate) const REPLAYED_MAX: usize = 200;
 
@@ -76,6 +79,9 @@ pub(crate) async fn list(
     };
     let range = Range { from: time("from", &query.from)?, until: time("until", &query.until)? };
     let state = query_value::<State>("state", query.state.as_deref())?;
+    if state.is_some_and(|state| !STATES.contains(&state)) {
+        return Err(refused("state", format!("must be one of {}", STATES.map(State::as_str).join(", "))));
+    }
     let found = webhook_endpoints::find(&billing.database, id).await.map_err(unavailable)?;
     if found.is_none() {
         return Err(Problem::not_found("webhook endpoint", id));
@@ -124,7 +130,7 @@ pub(crate) async fn replay(
         let writing = chunk.iter().map(|delivery| table.send_again(id, &delivery.event_key, now));
         for (delivery, done) in chunk.iter().zip(join_all(writing).await) {
             if done.map_err(away)? {
-                due.push(Due { endpoint_id: id, event_key: delivery.event_key.clone() });
+                due.push(Due { recipient: id, event_key: delivery.event_key.clone() });
             }
         }
     }

@@ -1,0 +1,59 @@
+//! The names under which a provider is told what it is given, and by which its later word is recognised.
+//!
+//! Amazon SES takes letters, digits, underscores, hyphens, at signs and points in the values of message tags.
+
+use std::collections::HashMap;
+
+use chrono::DateTime;
+use uuid::Uuid;
+
+use crate::item::EventKey;
+use crate::table::Recipient;
+
+const RECIPIENT: &str = "quittance-recipient";
+const EVENT_ID: &str = "quittance-event";
+const EVENT_TIME: &str = "quittance-event-time";
+
+/// The tags of a delivery.
+#[must_use]
+pub fn of<R: Recipient>(recipient: R, event_key: &EventKey) -> [(&'static str, String); 3] {
+    [
+        (RECIPIENT, recipient.to_string()),
+        (EVENT_ID, event_key.id().to_string()),
+        (EVENT_TIME, event_key.at().timestamp_micros().to_string()),
+    ]
+}
+
+/// The delivery that tags name; none if they are not ours.
+#[must_use]
+pub fn read<R: Recipient>(tags: &HashMap<String, Vec<String>>) -> Option<(R, EventKey)> {
+    let value = |name: &str| tags.get(name).and_then(|values| values.first());
+    let recipient = value(RECIPIENT)?.parse().ok()?;
+    let id: Uuid = value(EVENT_ID)?.parse().ok()?;
+    let at = DateTime::from_timestamp_micros(value(EVENT_TIME)?.parse().ok()?)?;
+    Some((recipient, EventKey::new(at, id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use quittance_domain::id::ClientId;
+    use quittance_domain::notification::{Addressee, Channel};
+
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_recognised_by_tags_that_the_provider_takes() {
+        let recipient = Addressee { channel: Channel::Email, client_id: ClientId::from_uuid(Uuid::max()) };
+        let key = EventKey::new(DateTime::from_timestamp_nanos(1_793_000_000_123_456_789), Uuid::max());
+        let tags = of(recipient, &key);
+        for (name, value) in &tags {
+            assert!(value.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-@.".contains(letter)), "{value}");
+            assert!(name.len() <= 256 && value.len() <= 256);
+        }
+        let mut told: HashMap<String, Vec<String>> =
+            tags.into_iter().map(|(name, value)| (name.to_owned(), vec![value])).collect();
+        assert_eq!(read(&told), Some((recipient, key)));
+        told.remove(EVENT_ID);
+        assert_eq!(read::<Addressee>(&told), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! What clients are told by e-mail and text message, and what they want to be told.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::InvoiceEvent;
+use crate::id::{ClientId, IdError};
+use crate::names::stored_name;
+
+/// How a client is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// E-mail.
+    Email,
+    /// Text message to a mobile telephone.
+    Sms,
+}
+
+stored_name!(Channel { Email => "email", Sms => "sms" });
+
+/// What clients are told of. Each is the type of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Notice {
+    /// An invoice is owed.
+    InvoiceIssued,
+    /// An invoice is owed no more.
+    InvoiceVoided,
+    /// Money was taken back from an invoice, which is owed again.
+    InvoiceReopened,
+    /// A payment, with its receipt.
+    ReceiptIssued,
+    /// Money came in that no invoice could take: it is the client's credit.
+    SurplusRecorded,
+}
+
+stored_name!(Notice {
+    InvoiceIssued => "invoice.issued",
+    InvoiceVoided => "invoice.voided",
+    InvoiceReopened => "invoice.reopened",
+    ReceiptIssued => "receipt.issued",
+    SurplusRecorded => "payment.surplus_recorded",
+});
+
+impl Notice {
+    /// What an event has to be told as; none if clients are not told of it.
+    #[must_use]
+    pub fn of(event: &InvoiceEvent) -> Option<Self> {
+        event.type_name().parse().ok()
+    }
+}
+
+/// A telephone number as E.164 writes it: a plus sign, the country, the number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct PhoneNumber(String);
+
+/// E.164 allows 15 digits; fewer than 7 reach nobody.
+const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+
+/// The text is no telephone number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a telephone number as E.164 writes it: a plus sign and 7 to 15 digits, the first no zero")]
+pub struct PhoneNumberError;
+
+impl FromStr for PhoneNumber {
+    type Err = PhoneNumberError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('+').ok_or(PhoneNumberError)?;
+        let is_number = PHONE_DIGITS.contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { Ok(Self(text.to_owned())) } else { Err(PhoneNumberError) }
+    }
+}
+
+impl TryFrom<String> for PhoneNumber {
+    type Error = PhoneNumberError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<PhoneNumber> for String {
+    fn from(number: PhoneNumber) -> Self {
+        number.0
+    }
+}
+
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What a client wants to be told through one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelPreference {
+    /// Whether the channel is used at all.
+    pub is_enabled: bool,
+    /// What is told; none means all.
+    pub notices: Vec<Notice>,
+}
+
+impl ChannelPreference {
+    fn wants(&self, notice: Notice) -> bool {
+        self.is_enabled && (self.notices.is_empty() || self.notices.contains(&notice))
+    }
+}
+
+/// What a client wants to be told, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preferences {
+    /// E-mail, to the client's address.
+    pub email: ChannelPreference,
+    /// Text messages.
+    pub sms: ChannelPreference,
+    /// Where text messages go. Without it there are none.
+    pub sms_number: Option<PhoneNumber>,
+}
+
+impl Default for Preferences {
+    /// Who has said nothing gets every e-mail and no text message.
+    fn default() -> Self {
+        Self {
+            email: ChannelPreference { is_enabled: true, notices: Vec::new() },
+            sms: ChannelPreference { is_enabled: false, notices: Vec::new() },
+            sms_number: None,
+        }
+    }
+}
+
+impl Preferences {
+    /// The channels through which a client wants to be told of something.
+    #[must_use]
+    pub fn channels(&self, notice: Notice) -> Vec<Channel> {
+        let email = self.email.wants(notice).then_some(Channel::Email);
+        let sms = (self.sms.wants(notice) && self.sms_number.is_some()).then_some(Channel::Sms);
+        email.into_iter().chain(sms).collect()
+    }
+}
+
+/// A client on a channel: what notifications are recorded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Addressee {
+    /// How.
+    pub channel: Channel,
+    /// Who.
+    pub client_id: ClientId,
+}
+
+impl fmt::Display for Addressee {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.channel, self.client_id)
+    }
+}
+
+impl FromStr for Addressee {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (channel, client_id) = text.split_once('.').unwrap_or((text, ""));
+        let channel = channel.parse().map_err(|_| IdError::Malformed(ClientId::PREFIX))?;
+        Ok(Self { channel, client_id: client_id.parse()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telephone_number_has_its_country_and_digits_only() {
+        for text in ["+4915112345678", "+1234567", "+123456789012345"] {
+            assert_eq!(text.parse::<PhoneNumber>().unwrap().to_string(), text);
+        }
+        for text in
+            ["", "+", "015112345678", "+0123456789", "+123456", "+1234567890123456", "+49 151 123", "+49151１２３"]
+        {
+            assert!(text.parse::<PhoneNumber>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_channel_is_used_for_what_its_client_wants_to_be_told_through_it() {
+        let mut preferences = Preferences::default();
+        assert_eq!(preferences.channels(Notice::ReceiptIssued), [Channel::Email]);
+        preferences.sms = ChannelPreference { is_enabled: true, notices: vec![Notice::InvoiceReopened] };
+        assert_eq!(preferences.channels(Notice::InvoiceReopened), [Channel::Email], "there is no number");
+        preferences.sms_number = Some("+4915112345678".parse().unwrap());
+        assert_eq!(preferences.channels(Notice::InvoiceReopened), [Channel::Email, Channel::Sms]);
+        assert_eq!(preferences.channels(Notice::ReceiptIssued), [Channel::Email]);
+        preferences.email.is_enabled = false;
+        assert_eq!(preferences.channels(Notice::ReceiptIssued), []);
+    }
+
+    #[test]
+    fn an_addressee_is_read_back() {
+        let addressee = Addressee { channel: Channel::Sms, client_id: ClientId::from_uuid(uuid::Uuid::max()) };
+        assert_eq!(addressee.to_string().parse(), Ok(addressee));
+        for text in ["", "sms", "sms.", "fax.cli_ffffffffffffffffffffffffffffffff", "sms.inv_1"] {
+            assert!(text.parse::<Addressee>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `/v1/clients/{id}/notification-preferences`: what a client is told, and how.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use quittance_domain::id::ClientId;
+use quittance_domain::language::Language;
+use quittance_domain::notification::{ChannelPreference, Notice, PhoneNumber, Preferences};
+use quittance_domain::party::ClientDetails;
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::described;
+use quittance_lambda::fields::Fields;
+use quittance_lambda::openapi::parameters::ChangeHeaders;
+use quittance_lambda::openapi::schema::{
+    Members, flag, list_of, matching, object, one_of, refer, some_of, time, words,
+};
+use quittance_lambda::problem::Problem;
+use quittance_store::clients;
+use quittance_store::notifications::{self, Suppression};
+use serde_json::{Value, json};
+use utoipa::openapi::ObjectBuilder;
+
+use crate::clients::{SPOKEN, spoken};
+use crate::statement::ClientPath;
+use crate::work::{Request, Work, answer};
+use crate::{Billing, path_id, unavailable};
+
+/// What a telephone number looks like, for who reads patterns.
+const PHONE_NUMBER: &str = r"^\+[1-9][0-9]{6,14}$";
+
+/// Longer than any notice's name.
+const NOTICE_LENGTH_MAX: usize = 60;
+
+fn notice() -> ObjectBuilder {
+    one_of(Notice::ALL.iter().map(|notice| notice.as_str()), "The type of an event.")
+}
+
+fn wanted(description: &str) -> Members {
+    object(description)
+        .with("is_enabled", flag("Whether it is used at all."))
+        .optional("notices", some_of(notice(), Notice::ALL.len(), "What is told through it; everything, if left out."))
+}
+
+fn phone_number() -> ObjectBuilder {
+    matching(PHONE_NUMBER, "Where text messages go, as E.164 writes it; wanted if they are enabled.")
+}
+
+fn example() -> Value {
+    json!({
+        "language": "de",
+        "email": {"is_enabled": true},
+        "sms": {"is_enabled": true, "number": "+4915112345678", "notices": ["invoice.reopened"]},
+    })
+}
+
+described! {
+    /// The body of `PUT /v1/clients/{id}/notification-preferences`.
+    pub(crate) NewPreferences => object("What a client wants to be told.")
+        .optional("language", matching(Language::PATTERN, SPOKEN))
+        .with("email", wanted("E-mail, to the client's address.").closed())
+        .with("sms", wanted("Text messages.").optional("number", phone_number()).closed())
+        .closed_like(example())
+}
+
+described! {
+    /// What a client is told, and how.
+    pub(crate) NotificationPreferences => object("What a client is told, and how.")
+        .with("client_id", refer("ClientId"))
+        .with("language", matching(Language::PATTERN, SPOKEN))
+        .with("email", object("E-mail.")
+            .with("is_enabled", flag("Whether it is used at all."))
+            .with("notices", list_of(notice(), "What is told through it; none means everything."))
+            .with("address", words("Where it goes."))
+            .with_or_null("suppressed", object("Why nothing goes there all the same.")
+                .with("reason", one_of(["bounce", "complaint"], "What happened: it came back for good, or its owner complained."))
+                .with("since", time("Since when."))
+                .open())
+            .open())
+        .with("sms", object("Text messages.")
+            .with("is_enabled", flag("Whether they are used at all."))
+            .with("notices", list_of(notice(), "What is told through them; none means everything."))
+            .with_or_null("number", phone_number())
+            .open())
+        .open()
+}
+
+/// Shows what a client is told, and how; a client sees its own only.
+#[utoipa::path(
+    get,
+    path = "/v1/clients/{id}/notification-preferences",
+    operation_id = "readNotificationPreferences",
+    tag = "clients",
+    params(ClientPath),
+    responses((status = 200, description = "The preferences.", body = NotificationPreferences))
+)]
+pub(crate) async fn read(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let client = reachable(&billing, &caller, Permission::Read, &id).await?;
+    let preferences = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
+    let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
+    Ok(Json(shown(&client, &preferences, suppression.as_ref())))
+}
+
+/// Says what a client is told, and how; a client says so for itself.
+#[utoipa::path(
+    put,
+    path = "/v1/clients/{id}/notification-preferences",
+    operation_id = "setNotificationPreferences",
+    tag = "clients",
+    params(ClientPath, ChangeHeaders),
+    request_body = NewPreferences,
+    responses((status = 200, description = "The preferences.", body = NotificationPreferences))
+)]
+pub(crate) async fn set(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let client = reachable(&billing, &caller, Permission::WritePreferences, &id).await?;
+    let (language, preferences) = parse(&body)?;
+    let name = client.id.to_string();
+    let content: [&[u8]; 3] = [b"PUT preferences", name.as_bytes(), &body];
+    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
+        Request::New(work) => work,
+        Request::Answered(status, body) => return Ok(answer(status, body)),
+    };
+    clients::set_language(&mut work.transaction, client.id, language).await.map_err(unavailable)?;
+    notifications::set_preferences(&mut work.transaction, client.id, &preferences).await.map_err(unavailable)?;
+    let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
+    let after = shown(&ClientDetails { language, ..client }, &preferences, suppression.as_ref());
+    // Numbers and addresses are personal data: the audit record has what is told, not where.
+    let audited = json!({"email": told(&preferences.email), "sms": told(&preferences.sms), "language": language});
+    work.audit("client.preferences_set", name, Value::Null, audited).await?;
+    work.commit(StatusCode::OK, &after).await?;
+    Ok(answer(StatusCode::OK, after))
+}
+
+/// Lets a client's address be written to again, although something came back or somebody complained.
+#[utoipa::path(
+    delete,
+    path = "/v1/clients/{id}/email-suppression",
+    operation_id = "liftEmailSuppression",
+    tag = "clients",
+    params(ClientPath, ChangeHeaders),
+    responses((status = 200, description = "The preferences.", body = NotificationPreferences))
+)]
+pub(crate) async fn lift(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let client = reachable(&billing, &caller, Permission::WritePreferences, &id).await?;
+    let name = client.id.to_string();
+    let content: [&[u8]; 2] = [b"DELETE email suppression", name.as_bytes()];
+    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
+        Request::New(work) => work,
+        Request::Answered(status, body) => return Ok(answer(status, body)),
+    };
+    let preferences = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
+    if notifications::lift_suppression(&mut work.transaction, &client.email).await.map_err(unavailable)? {
+        let (before, after) = (json!({"suppressed": true}), json!({"suppressed": false}));
+        work.audit("client.email_suppression_lifted", name, before, after).await?;
+    }
+    let shown = shown(&client, &preferences, None);
+    work.commit(StatusCode::OK, &shown).await?;
+    Ok(answer(StatusCode::OK, shown))
+}
+
+/// The client, if the caller may do this to it; another's is not found.
+async fn reachable(
+    billing: &Billing,
+    caller: &Caller,
+    permission: Permission,
+    id: &str,
+) -> Result<ClientDetails, Problem> {
+    let reach = caller.may(permission)?;
+    let id: ClientId = path_id("client", id)?;
+    let is_foreign = reach.client_id().is_some_and(|own| own != id);
+    let found = clients::find(&billing.database, id).await.map_err(unavailable)?;
+    found.filter(|_| !is_foreign).ok_or_else(|| Problem::not_found("client", id))
+}
+
+fn parse(body: &[u8]) -> Result<(Language, Preferences), Problem> {
+    let mut fields = Fields::parse(body)?;
+    let language = spoken(&mut fields);
+    let email = fields.nested("email", preference);
+    let sms = fields.nested("sms", |fields| {
+        let (preference, number) = (preference(fields), fields.optional::<PhoneNumber>("number"));
+        if number.is_none() && preference.as_ref().is_some_and(|preference| preference.is_enabled) {
+            fields.problem("number", "is wanted while text messages are enabled");
+        }
+        preference.map(|preference| (preference, number))
+    });
+    fields.finish()?;
+    match (email, sms) {
+        (Some(email), Some((sms, sms_number))) => Ok((language, Preferences { email, sms, sms_number })),
+        // A member that is None has left a problem behind, and `finish` has refused.
+        _ => Err(Problem::invalid(Vec::new())),
+    }
+}
+
+fn preference(fields: &mut Fields) -> Option<ChannelPreference> {
+    let is_enabled = fields.flag("is_enabled");
+    let names = fields.optional_texts("notices", Notice::ALL.len(), NOTICE_LENGTH_MAX).unwrap_or_default();
+    let mut notices: Vec<Notice> = Vec::new();
+    for name in names {
+        match name.parse::<Notice>() {
+            Ok(notice) if !notices.contains(&notice) => notices.push(notice),
+            Ok(_) => {}
+            Err(error) => fields.problem("notices", error),
+        }
+    }
+    Some(ChannelPreference { is_enabled: is_enabled?, notices })
+}
+
+fn names(preference: &ChannelPreference) -> Vec<&'static str> {
+    preference.notices.iter().map(|notice| notice.as_str()).collect()
+}
+
+fn told(preference: &ChannelPreference) -> Value {
+    json!({"is_enabled": preference.is_enabled, "notices": names(preference)})
+}
+
+fn shown(client: &ClientDetails, preferences: &Preferences, suppression: Option<&Suppression>) -> Value {
+    let (email, sms) = (&preferences.email, &preferences.sms);
+    json!({
+        "client_id": client.id,
+        "language": client.language,
+        "email": {
+            "is_enabled": email.is_enabled,
+            "notices": names(email),
+            "address": client.email,
+            "suppressed": suppression.map(|known| json!({"reason": known.reason, "since": known.since})),
+        },
+        "sms": {"is_enabled": sms.is_enabled, "notices": names(sms), "number": preferences.sms_number},
+    })
+}

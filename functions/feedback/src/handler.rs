@@ -1,0 +1,84 @@
+//! From SQS records to verdicts.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use lambda_runtime::LambdaEvent;
+use quittance_deliveries::{DeliveriesTable, TableError, tags};
+use quittance_domain::id::AuditId;
+use quittance_domain::notification::Addressee;
+use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::consumer::consume_records;
+use quittance_lambda::parking::DeadLetterQueue;
+use quittance_store::audit::{self, AuditRecord, Json};
+use quittance_store::{Database, StoreError, notifications};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::FUNCTION;
+use crate::told::Told;
+
+/// What the feedback function works with.
+#[derive(Debug, Clone)]
+pub struct Feedback {
+    /// The database, as the feedback function's own role.
+    pub database: Database,
+    /// What was told to whom.
+    pub table: DeliveriesTable<Addressee>,
+    /// Where messages that cannot succeed go.
+    pub dead_letters: DeadLetterQueue,
+}
+
+impl Feedback {
+    /// Handles a batch of the feedback queue.
+    ///
+    /// # Errors
+    /// [`Outage`] if the database is away: everything comes back.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
+        consume_records(event, &self.dead_letters, async |record: &Record| self.process(record).await).await
+    }
+
+    async fn process(&self, record: &Record) -> Result<Verdict, BatchError> {
+        let Ok(told) = serde_json::from_str::<Told>(&record.body) else {
+            let reason = "the body tells of no e-mail".to_owned();
+            return Ok(Verdict::Park(Refusal { code: "malformed", reason }));
+        };
+        let Some((recipient, event_key)) = tags::read::<Addressee>(&told.mail.tags) else {
+            tracing::warn!("an e-mail that notification did not send went through its configuration set");
+            return Ok(Verdict::Done);
+        };
+        let store = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
+        let table = |error: TableError| BatchError::Spoiled(error.to_string());
+        self.suppress(recipient, &told).await.map_err(store)?;
+        if let Some(word) = told.word() {
+            let is_known = self.table.hear(recipient, &event_key, &word).await.map_err(table)?;
+            tracing::info!(recipient = %recipient, event.id = %event_key.id(), message.id = word.message_id, failure = word.failure, is_known, "heard");
+        }
+        // Last: who decides by the silence about an e-mail must be able to rely on what was said before.
+        self.table.note_words_come(told.mail.timestamp).await.map_err(table)?;
+        Ok(Verdict::Done)
+    }
+
+    /// Notes addresses that are not written to any more. The audit record names the client, never the address.
+    async fn suppress(&self, recipient: Addressee, told: &Told) -> Result<(), StoreError> {
+        let Some((reason, addresses)) = told.suppressed() else { return Ok(()) };
+        let mut transaction = self.database.begin().await?;
+        let mut is_new = false;
+        for address in addresses {
+            is_new |= notifications::suppress(&mut transaction, address, reason, told.mail.timestamp).await?;
+        }
+        if !is_new {
+            return Ok(());
+        }
+        let record = AuditRecord {
+            id: AuditId::from_uuid(Uuid::now_v7()),
+            actor: FUNCTION.to_owned(),
+            action: "client.email_suppressed",
+            subject: recipient.client_id.to_string(),
+            reason: reason.to_owned(),
+            before: Json::of(&json!({"suppressed": false})),
+            after: Json::of(&json!({"suppressed": true})),
+            correlation_id: recipient.to_string(),
+        };
+        audit::append(&mut transaction, &[record]).await?;
+        Ok(transaction.commit().await?)
+    }
+}

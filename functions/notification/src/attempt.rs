@@ -1,0 +1,224 @@
+//! One attempt to tell a client, and what is noted of it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use quittance_deliveries::{Attempt, EventKey, Lease, State, tags};
+use quittance_domain::event::InvoiceEvent;
+use quittance_domain::notification::{Addressee, Channel};
+use quittance_lambda::batch::{Record, Refusal};
+use quittance_lambda::envelope::CloudEvent;
+use quittance_store::notifications;
+use uuid::Uuid;
+
+use crate::handler::{Notifications, addressed_client};
+use crate::outcome::Outcome;
+use crate::schedule::{DECIDE_AFTER, JITTER_PERMILLE_MAX, PATIENCE, WORDS_IN_ORDER_WITHIN, pause_after};
+
+/// Reading a receipt and calling a provider take no longer.
+const ATTEMPT_MAX: Duration = Duration::from_secs(25);
+
+/// A lease outlives its attempt by this: the clocks of two workers differ by less.
+const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
+
+/// A failure on our own side is no attempt; it is tried again after this.
+const OWN_FAILURE_PAUSE: TimeDelta = TimeDelta::minutes(1);
+
+/// Whether a provider could be talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It answered, or was not asked.
+    There,
+    /// It did not take what it was given.
+    Away,
+}
+
+/// What is done instead of, or after, an attempt.
+enum Conclusion {
+    /// The provider's answer.
+    Outcome(Outcome),
+    /// The address must not be written to.
+    Suppressed(String),
+    /// It could not be tried.
+    NotTried(String),
+}
+
+impl Notifications {
+    /// Tells a client, if it is due and nobody else does.
+    ///
+    /// # Errors
+    /// A sentence, if the table or the dead-letter queue fails. What is due then stays so.
+    pub(crate) async fn attempt(&self, recipient: Addressee, event_key: &EventKey) -> Result<Standing, String> {
+        let now = Utc::now();
+        let until = now + TimeDelta::from_std(ATTEMPT_MAX).unwrap_or_default() + LEASE_MARGIN;
+        let lease = self.table.lease_once(recipient, event_key, now, (until, now + DECIDE_AFTER)).await;
+        let Some(lease) = lease.map_err(|error| error.to_string())? else { return Ok(Standing::There) };
+        if lease.delivery.state == State::Unknown && !self.was_never_taken(&lease, now).await? {
+            return Ok(Standing::There);
+        }
+        let conclusion = match CloudEvent::<InvoiceEvent>::parse(&lease.delivery.body) {
+            Ok(event) => self.send(&lease, &event).await,
+            Err(error) => Conclusion::Outcome(Outcome::Refused(error.to_string())),
+        };
+        self.note(&lease, conclusion).await
+    }
+
+    /// Whether an attempt without an answer is known not to have been taken; if not, that is noted.
+    async fn was_never_taken(&self, lease: &Lease<Addressee>, now: DateTime<Utc>) -> Result<bool, String> {
+        let given_at = lease.delivery.next_attempt_at - DECIDE_AFTER;
+        let error = |error: quittance_deliveries::TableError| error.to_string();
+        let tells = lease.recipient.channel == Channel::Email;
+        if tells && self.table.have_words_come_since(given_at, WORDS_IN_ORDER_WITHIN).await.map_err(error)? {
+            tracing::info!(notification = %Named(lease), "the provider never took it: it is tried again");
+            return Ok(true);
+        }
+        if tells && now < lease.delivery.recorded_at + PATIENCE {
+            self.conclude(lease, State::Unknown, None, Some(now + DECIDE_AFTER)).await?;
+            return Ok(false);
+        }
+        let reason =
+            "nobody knows whether it was sent; send it again only if its addressee does not have it".to_owned();
+        self.park(lease, "outcome_unknown", &reason).await?;
+        // Without a time it is not looked at again.
+        self.conclude(lease, State::Unknown, None, None).await?;
+        Ok(false)
+    }
+
+    /// Hands the message over.
+    async fn send(&self, lease: &Lease<Addressee>, event: &CloudEvent<InvoiceEvent>) -> Conclusion {
+        let composed = |error: String| Conclusion::Outcome(Outcome::Refused(format!("it cannot be composed: {error}")));
+        let Some(client) = addressed_client(&event.payload) else {
+            return composed("the event names no client".to_owned());
+        };
+        match lease.recipient.channel {
+            Channel::Email => {
+                match notifications::suppression(&self.database, &client.email).await {
+                    Ok(None) => {}
+                    Ok(Some(known)) => {
+                        return Conclusion::Suppressed(format!("{} since {}", known.reason, known.since));
+                    }
+                    Err(error) => return Conclusion::NotTried(error.to_string()),
+                }
+                let email = match self.templates.email(&event.payload, client) {
+                    Ok(email) => email,
+                    Err(error) => return composed(error),
+                };
+                let file = match &event.payload {
+                    InvoiceEvent::ReceiptIssued(receipt) => {
+                        match self.documents.read(&receipt.document_key, &receipt.number).await {
+                            Ok(file) => Some(file),
+                            Err(error) => return Conclusion::Outcome(Outcome::NotTaken(error)),
+                        }
+                    }
+                    _ => None,
+                };
+                let tags = tags::of(lease.recipient, &lease.delivery.event_key);
+                Conclusion::Outcome(self.mail.send(&client.email, &email, file, &tags).await)
+            }
+            Channel::Sms => {
+                let number = match notifications::preferences(&self.database, client.id).await {
+                    Ok(preferences) => preferences.sms_number,
+                    Err(error) => return Conclusion::NotTried(error.to_string()),
+                };
+                let Some(number) = number else {
+                    return Conclusion::Suppressed("the client has taken its telephone number away".to_owned());
+                };
+                match self.templates.sms(&event.payload, client) {
+                    Ok(text) => Conclusion::Outcome(self.text_messages.send(&number, &text).await),
+                    Err(error) => composed(error),
+                }
+            }
+        }
+    }
+
+    /// Notes what the attempt came to, and when the next one is.
+    async fn note(&self, lease: &Lease<Addressee>, conclusion: Conclusion) -> Result<Standing, String> {
+        let now = Utc::now();
+        let failed =
+            |reason: &str| Attempt { at: now, status: None, failure: Some(reason.to_owned()), message_id: None };
+        let outcome = match conclusion {
+            Conclusion::Outcome(outcome) => outcome,
+            Conclusion::Suppressed(reason) => {
+                tracing::info!(notification = %Named(lease), reason, "it is not sent: its address is suppressed");
+                self.conclude(lease, State::Held, Some(&failed(&reason)), None).await?;
+                return Ok(Standing::There);
+            }
+            Conclusion::NotTried(reason) => {
+                tracing::warn!(notification = %Named(lease), reason, "it is tried later");
+                self.conclude(lease, State::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await?;
+                return Ok(Standing::There);
+            }
+        };
+        match outcome {
+            Outcome::Taken(message_id) => {
+                tracing::info!(notification = %Named(lease), message_id, "sent");
+                let attempt = Attempt { at: now, status: None, failure: None, message_id: Some(message_id) };
+                self.conclude(lease, State::Delivered, Some(&attempt), None).await?;
+                Ok(Standing::There)
+            }
+            Outcome::NotTaken(reason) => {
+                let attempts = lease.delivery.attempts + 1;
+                match pause_after(attempts, fastrand::i32(0..=JITTER_PERMILLE_MAX)) {
+                    Some(pause) => {
+                        tracing::warn!(notification = %Named(lease), attempts, reason, pause_s = pause.num_seconds(), "it was not taken");
+                        self.conclude(lease, State::Pending, Some(&failed(&reason)), Some(now + pause)).await?;
+                    }
+                    None => {
+                        // `NotificationExpiredMetric` in the template counts this line.
+                        tracing::error!(alarm = "notification_expired", notification = %Named(lease), attempts, reason, "it was never taken and is given up");
+                        self.park(lease, "expired", &format!("{attempts} attempts; the last: {reason}")).await?;
+                        self.conclude(lease, State::Failed, Some(&failed(&reason)), None).await?;
+                    }
+                }
+                Ok(Standing::Away)
+            }
+            Outcome::Refused(reason) => {
+                self.park(lease, "refused", &reason).await?;
+                self.conclude(lease, State::Failed, Some(&failed(&reason)), None).await?;
+                Ok(Standing::There)
+            }
+            Outcome::Unknown(reason) => {
+                tracing::warn!(notification = %Named(lease), reason, "nobody knows whether it was sent");
+                self.conclude(lease, State::Unknown, Some(&failed(&reason)), Some(now + DECIDE_AFTER)).await?;
+                Ok(Standing::Away)
+            }
+        }
+    }
+
+    async fn conclude(
+        &self,
+        lease: &Lease<Addressee>,
+        state: State,
+        attempt: Option<&Attempt>,
+        next: Option<DateTime<Utc>>,
+    ) -> Result<(), String> {
+        let concluded = self.table.conclude(lease, state, attempt, next).await.map_err(|error| error.to_string())?;
+        if !concluded {
+            tracing::info!(notification = %Named(lease), "the provider's word, or another worker, was quicker");
+        }
+        Ok(())
+    }
+
+    /// Puts the event into the dead-letter queue, for this channel.
+    async fn park(&self, lease: &Lease<Addressee>, code: &'static str, reason: &str) -> Result<(), String> {
+        let reason = format!("{} {}: {reason}", lease.recipient.channel, lease.delivery.event_key.id());
+        tracing::error!(notification = %Named(lease), code, reason, "a message is parked");
+        let record = Record {
+            // Parked again within five minutes, it is another message.
+            message_id: Uuid::now_v7().to_string(),
+            group_id: lease.delivery.subject.clone(),
+            body: lease.delivery.body.clone(),
+            receive_count: lease.delivery.attempts + 1,
+        };
+        self.dead_letters.park(&record, &Refusal { code, reason }).await
+    }
+}
+
+/// Which notification is meant, in logs: no address.
+struct Named<'a>(&'a Lease<Addressee>);
+
+impl std::fmt::Display for Named<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} of event {}", self.0.recipient, self.0.delivery.event_key.id())
+    }
+}

@@ -1,0 +1,65 @@
+//! What a provider's answer means.
+
+use std::error::Error;
+
+use aws_sdk_sesv2::config::http::HttpResponse;
+use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
+use hyper_util::client::legacy::Error as ClientError;
+
+/// What an attempt came to. Reasons hold codes and ids, never an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The provider has it, and calls it so.
+    Taken(String),
+    /// The provider does not have it; it may take it another time.
+    NotTaken(String),
+    /// The provider will never take it.
+    Refused(String),
+    /// Nobody knows whether the provider has it.
+    Unknown(String),
+}
+
+/// An error's meaning. `final_codes` are those of messages that will never be taken. A provider's texts name the addressee;
+/// its codes do not.
+#[must_use]
+pub fn of_error<E>(error: &SdkError<E, HttpResponse>, final_codes: &[&str]) -> Outcome
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ConstructionFailure(_) => Outcome::Refused("the request cannot be built".to_owned()),
+        SdkError::TimeoutError(_) => Outcome::Unknown("no answer in time".to_owned()),
+        SdkError::DispatchFailure(failure) => {
+            let cause = failure.as_connector_error().and_then(Error::source);
+            if cause.is_some_and(was_never_connected) {
+                Outcome::NotTaken("it cannot be reached".to_owned())
+            } else {
+                Outcome::Unknown("the connection broke before the answer".to_owned())
+            }
+        }
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code = answer.err().code().unwrap_or("no code");
+            let reason = format!("answered {status} {code}");
+            match status {
+                _ if final_codes.contains(&code) => Outcome::Refused(reason),
+                // It says nothing about what had been done by then.
+                500 | 502 | 504 => Outcome::Unknown(reason),
+                _ => Outcome::NotTaken(reason),
+            }
+        }
+        _ => Outcome::Unknown("an answer that cannot be read".to_owned()),
+    }
+}
+
+/// Whether a request failed before a byte of it was sent.
+fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<ClientError>() {
+            return error.is_connect();
+        }
+        cause = error.source();
+    }
+    false
+}

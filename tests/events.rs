@@ -196,7 +196,8 @@ fn the_processors_samples_are_commands_and_one_message_that_nobody_can_read() {
 
 #[test]
 fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
-    assert_read("receipt", &["invoice_paid", "invoice_partially_paid"]);
+    assert_read("receipt", &["invoice_paid", "invoice_partially_paid", "payment_refunded"]);
+    assert_eq!(types("receipt", "payment_refunded"), ["payment.refunded"]);
     assert_eq!(types("receipt", "invoice_paid"), ["invoice.paid"]);
     assert_eq!(types("receipt", "invoice_partially_paid"), ["invoice.partially_paid"]);
     assert_read(

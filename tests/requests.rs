@@ -11,6 +11,7 @@ use quittance_billing::webhook_endpoints::Webhooks;
 use quittance_deliveries::DeliveriesTable;
 use quittance_deliveries::queue::DeliveryQueue;
 use quittance_deliveries::secrets::SigningSecrets;
+use quittance_documents::{Press, Seller};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::door::Door;
 use quittance_lambda::publisher::Publisher;
@@ -40,6 +41,8 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
             secrets: SigningSecrets::new(&aws, "test/webhook-endpoints".to_owned()),
             targets: Targets::Public,
         },
+        press: Press::new().unwrap(),
+        seller: Seller::of_settings("Quittance Ltd".to_owned(), "1 Main Street; Dublin 2", "IE1234567FA".to_owned()),
     }))
 }
 

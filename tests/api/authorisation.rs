@@ -22,6 +22,7 @@ const RULES: &str = "
     createClient          403  403   403     yes     403    yes   yes  403     403       401
     createInvoice         403  403   403     yes     403    yes   yes  403     403       401
     readInvoice           yes  404   403     yes     yes    yes   yes  403     403       401
+    printInvoice          yes  404   403     yes     yes    yes   yes  403     403       401
     sendInvoice           403  403   403     yes     403    yes   yes  403     403       401
     voidInvoice           403  403   403     yes     403    yes   yes  403     403       401
     readTimeline          yes  404   403     yes     yes    yes   yes  403     403       401
@@ -65,7 +66,7 @@ const RULES: &str = "
 ";
 
 /// What must have happened before an operation can be done at all.
-const BEFORE: [(&str, &str); 1] = [("voidInvoice", "sendInvoice")];
+const BEFORE: [(&str, &str); 2] = [("voidInvoice", "sendInvoice"), ("printInvoice", "sendInvoice")];
 
 /// Operations that nobody here can do: a gateway signs what it sends.
 const SIGNED: [&str; 1] = ["receiveWebhook"];

@@ -45,6 +45,17 @@ fn a_paid_invoice_has_a_receipt_and_is_in_the_books_the_clients_statement_and_th
     scene.get(&scene.other.token, &statement).assert_problem(404, "not-found");
     let csv = scene.get(&scene.own.token, &format!("{statement}?format=csv")).body;
     assert!(csv.starts_with("Date,Description,Amount,Balance,Currency\r\n") && csv.contains(number), "{csv}");
+    for path in [format!("{statement}?format=pdf"), format!("/v1/invoices/{invoice}/pdf")] {
+        let pdf = local_agent(LIMIT)
+            .get(format!("{}{path}", scene.stack.api_url().unwrap()))
+            .header("authorization", &format!("Bearer {}", scene.own.token))
+            .call()
+            .unwrap();
+        assert_eq!(pdf.headers()["content-type"], "application/pdf", "{path}");
+        let bytes = pdf.into_body().read_to_vec().unwrap();
+        assert!(bytes.starts_with(b"%PDF-") && bytes.trim_ascii_end().ends_with(b"%%EOF"), "{path}");
+        scene.get(&scene.other.token, &path).assert_problem(404, "not-found");
+    }
     let journal = scene.get(&scene.finance, "/v1/ledger/journal").body;
     assert!(journal.contains(&format!("Payment manual:{name} of invoice {number}")), "{journal}");
     let findings = scene.get(&scene.finance, "/v1/ledger/reconciliation").json()["findings"].clone();

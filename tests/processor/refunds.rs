@@ -75,6 +75,9 @@ async fn a_refund_that_is_done_reopens_the_invoice_by_its_amount() {
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "40", "0"]);
     let reason = "select body::jsonb #>> '{data,reason}' from payments.outbox where type = 'invoice.reopened'";
     assert_eq!(scene.test.text(reason).await, "refunded");
+    let payer = "select body::jsonb #>> '{data,client,id}' from payments.outbox where type = 'payment.refunded'";
+    let owner = "select 'cli_' || replace(client_id::text, '-', '') from billing.invoices";
+    assert_eq!(scene.test.text(payer).await, scene.test.text(owner).await, "the refund's receipt names the client");
     scene.decide(&refund("stripe:pi_1", 2, "40.00")).await;
     scene.hear(&[answered(FactKind::Refund, "pi_1", 2, "40.00")]).await;
     assert_eq!(scene.paid(invoice).await, ["open", "0"]);

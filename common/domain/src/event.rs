@@ -194,6 +194,9 @@ pub struct PaymentAdjusted {
     /// The invoice that the payment names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invoice: Option<InvoiceSummary>,
+    /// Whose invoice or credit it is; none while the payer is unknown, and in events of an earlier time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientDetails>,
     /// The audit record of the change.
     pub audit_id: AuditId,
 }
@@ -207,6 +210,17 @@ pub struct ReceiptIssued {
     pub document_key: String,
     /// What it is a receipt for.
     pub settled: InvoiceSettled,
+}
+
+/// A receipt for money that went back lies in the documents bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefundReceiptIssued {
+    /// The receipt's number: unique, never reused, with gaps.
+    pub number: String,
+    /// Key of the PDF in the documents bucket.
+    pub document_key: String,
+    /// What it is a receipt for.
+    pub refund: PaymentAdjusted,
 }
 
 /// An event in its envelope, ready to be published.
@@ -272,6 +286,9 @@ pub enum InvoiceEvent {
     /// A receipt was made.
     #[serde(rename = "receipt.issued")]
     ReceiptIssued(ReceiptIssued),
+    /// A receipt for a refund was made.
+    #[serde(rename = "refund_receipt.issued")]
+    RefundReceiptIssued(RefundReceiptIssued),
 }
 
 impl InvoiceEvent {
@@ -294,6 +311,7 @@ impl InvoiceEvent {
             Self::Disputed(_) => "payment.disputed",
             Self::DisputeClosed(_) => "payment.dispute_closed",
             Self::ReceiptIssued(_) => "receipt.issued",
+            Self::RefundReceiptIssued(_) => "refund_receipt.issued",
         }
     }
 
@@ -312,6 +330,7 @@ impl InvoiceEvent {
             | Self::Disputed(adjusted)
             | Self::DisputeClosed(adjusted) => adjusted.invoice.as_ref(),
             Self::ReceiptIssued(receipt) => Some(&receipt.settled.invoice),
+            Self::RefundReceiptIssued(receipt) => receipt.refund.invoice.as_ref(),
         }
     }
 
@@ -331,6 +350,7 @@ impl InvoiceEvent {
             | Self::Disputed(adjusted)
             | Self::DisputeClosed(adjusted) => Some(&adjusted.payment),
             Self::ReceiptIssued(receipt) => Some(&receipt.settled.payment),
+            Self::RefundReceiptIssued(receipt) => Some(&receipt.refund.payment),
         }
     }
 

@@ -72,7 +72,8 @@ pub fn posting(event: &InvoiceEvent) -> Result<Option<Posting>, MoneyError> {
         InvoiceEvent::DuplicateRecorded(_)
         | InvoiceEvent::ContradictionFound(_)
         | InvoiceEvent::RefundRefused(_)
-        | InvoiceEvent::ReceiptIssued(_) => return Ok(None),
+        | InvoiceEvent::ReceiptIssued(_)
+        | InvoiceEvent::RefundReceiptIssued(_) => return Ok(None),
     };
     let (invoice_id, payment_id) =
         (event.invoice().map(|invoice| invoice.id), event.payment().map(|payment| payment.id));

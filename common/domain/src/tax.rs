@@ -52,23 +52,47 @@ impl fmt::Display for TaxPercent {
     }
 }
 
-/// The tax on net amounts: for each rate the sum of its amounts times the rate, rounded half up to the currency's decimals
-/// (EN 16931-1, BR-CO-17), and these together (BR-CO-14).
+/// What is owed of one rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateTax {
+    /// The rate.
+    pub percent: TaxPercent,
+    /// The sum of its net amounts.
+    pub net: Money,
+    /// The tax on them.
+    pub tax: Money,
+}
+
+/// The tax on net amounts, all rates together (EN 16931-1, BR-CO-14).
 ///
 /// # Errors
 /// [`MoneyError`] if a sum is too large or the currencies differ.
 pub fn tax(currency: Currency, amounts: impl IntoIterator<Item = (Money, TaxPercent)>) -> Result<Money, MoneyError> {
+    let rates = taxes(currency, amounts)?;
+    rates.into_iter().try_fold(Money::zero(currency), |sum, rate| sum.checked_add(rate.tax))
+}
+
+/// The tax on net amounts: for each rate the sum of its amounts times the rate, rounded half up to the currency's decimals
+/// (EN 16931-1, BR-CO-17). Rates are in their order.
+///
+/// # Errors
+/// [`MoneyError`] if a sum is too large or the currencies differ.
+pub fn taxes(
+    currency: Currency,
+    amounts: impl IntoIterator<Item = (Money, TaxPercent)>,
+) -> Result<Vec<RateTax>, MoneyError> {
     let mut taxable: BTreeMap<TaxPercent, Money> = BTreeMap::new();
     for (amount, percent) in amounts {
         let sum = taxable.entry(percent).or_insert_with(|| Money::zero(currency));
         *sum = sum.checked_add(amount)?;
     }
-    taxable.into_iter().try_fold(Money::zero(currency), |sum, (percent, amount)| {
-        let exact = amount.amount().checked_mul(percent.value()).ok_or(MoneyError::Overflow)?;
+    let of_rate = |(percent, net): (TaxPercent, Money)| {
+        let exact = net.amount().checked_mul(percent.value()).ok_or(MoneyError::Overflow)?;
         let exact = exact.checked_div(Decimal::ONE_HUNDRED).ok_or(MoneyError::Overflow)?;
         let rounded = exact.round_dp_with_strategy(currency.minor_digits(), RoundingStrategy::MidpointAwayFromZero);
-        sum.checked_add(Money::new(rounded, currency)?)
-    })
+        Ok(RateTax { percent, net, tax: Money::new(rounded, currency)? })
+    };
+    taxable.into_iter().map(of_rate).collect()
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ impl Payload for InvoiceEvent {
         "payment.disputed",
         "payment.dispute_closed",
         "receipt.issued",
+        "refund_receipt.issued",
     ];
     const VERSION: u32 = EVENT_VERSION;
 

@@ -91,7 +91,7 @@ pub fn shape() -> Members {
 #[must_use]
 pub fn example() -> Value {
     json!({
-        "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "payment_reference": "RF15INV2026000042", "status": "open",
+        "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "payment_reference": "RF54INV2026000042", "status": "open",
         "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"}, "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
         "issued_on": "2026-11-01", "due_on": "2026-12-01", "overdue": false,
     })

@@ -1,9 +1,10 @@
 //! Amounts of money as the readers of a language write them.
 
-use fixed_decimal::Decimal;
+use fixed_decimal::Decimal as Digits;
 use icu_decimal::DecimalFormatter;
 use quittance_domain::language::Language;
 use quittance_domain::money::Money;
+use rust_decimal::Decimal;
 
 use crate::words;
 
@@ -11,14 +12,25 @@ use crate::words;
 /// groups. Every digit is the amount's own: none passes through a float.
 #[must_use]
 pub fn amount(language: Language, money: Money) -> String {
-    let words = words(language);
-    let plain = money.amount().to_string();
-    let formatter = DecimalFormatter::try_new(words.locale().into(), Default::default()).ok();
-    let number = formatter.zip(plain.parse::<Decimal>().ok());
+    let number = number(language, money.amount());
+    words(language).filled("format.amount", &[("currency", money.currency().code()), ("number", &number)])
+}
+
+/// `1,234.50` or `1.234,50`, with the decimals that the number has.
+#[must_use]
+pub fn number(language: Language, number: Decimal) -> String {
+    let plain = number.to_string();
+    let formatter = DecimalFormatter::try_new(words(language).locale().into(), Default::default()).ok();
+    let number = formatter.zip(plain.parse::<Digits>().ok());
     let number = number.map(|(formatter, number)| formatter.format(&number).to_string());
     // Only what is no number has no such form, and an amount is one.
-    let number = number.unwrap_or(plain);
-    words.filled("format.amount", &[("currency", money.currency().code()), ("number", &number)])
+    number.unwrap_or(plain)
+}
+
+/// `19%` or `5,5 %`.
+#[must_use]
+pub fn percent(language: Language, percent: Decimal) -> String {
+    words(language).filled("format.percent", &[("number", &number(language, percent.normalize()))])
 }
 
 #[cfg(test)]
@@ -44,6 +56,13 @@ mod tests {
             assert_eq!(written("en", value, currency), english);
             assert_eq!(written("de", value, currency), german);
         }
+    }
+
+    #[test]
+    fn a_percentage_has_the_decimals_that_it_has() {
+        let [whole, part] = ["19.00", "5.50"].map(|text| text.parse().unwrap());
+        let german = "de".parse().unwrap();
+        assert_eq!([percent(Language::ENGLISH, whole), percent(german, part)], ["19%", "5,5\u{a0}%"]);
     }
 
     #[test]

@@ -5,8 +5,10 @@
 
 mod amounts;
 mod dates;
+mod retelling;
 mod words;
 
-pub use amounts::amount;
+pub use amounts::{amount, number, percent};
 pub use dates::long_date;
+pub use retelling::retold;
 pub use words::{Words, languages, words};

@@ -55,6 +55,11 @@ impl Words {
         fill(self.text(key), values)
     }
 
+    /// The same by a key that is made, if there is such a text.
+    pub(crate) fn filled_by(self, key: &str, values: &[(&str, &str)]) -> Option<String> {
+        self.find(key).map(|text| fill(text, values))
+    }
+
     /// The texts of one section, by their names, for templates.
     pub fn section(self, section: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
         let within = move |key: &'static str| key.strip_prefix(section)?.strip_prefix('.');

@@ -1,5 +1,6 @@
 //! Settings of billing.
 
+use quittance_documents::Seller;
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_outgoing::Targets;
 use quittance_store::DatabaseSettings;
@@ -29,6 +30,8 @@ pub struct Config {
     pub signing_secrets_folder: String,
     /// Where webhooks may go.
     pub targets: Targets,
+    /// Who sells, at the head of documents.
+    pub seller: Seller,
 }
 
 impl Config {
@@ -47,6 +50,11 @@ impl Config {
         let deliveries_table = settings.required("DELIVERIES_TABLE");
         let delivery_queue_url = settings.required("DELIVERY_QUEUE_URL");
         let signing_secrets_folder = settings.required("SIGNING_SECRETS_FOLDER");
+        let seller = Seller::of_settings(
+            settings.required("SELLER_NAME"),
+            &settings.required("SELLER_ADDRESS"),
+            settings.required("SELLER_TAX_ID"),
+        );
         let targets = settings.group(|settings| settings.required("WEBHOOK_TARGETS").parse::<Targets>());
         settings.finish_with(database.zip(targets)).map(|(database, targets)| Self {
             database,
@@ -60,6 +68,7 @@ impl Config {
             delivery_queue_url,
             signing_secrets_folder,
             targets,
+            seller,
         })
     }
 }

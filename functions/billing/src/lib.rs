@@ -9,6 +9,7 @@ mod cases;
 pub mod clients;
 pub mod config;
 pub mod docs;
+mod documents;
 pub mod invoices;
 mod page;
 pub mod payments;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
+use quittance_documents::{Press, Seller};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::door::{self, Door};
@@ -58,6 +60,10 @@ pub struct Billing {
     pub documents_bucket: String,
     /// Who is told of events.
     pub webhooks: Webhooks,
+    /// Sets documents.
+    pub press: Press,
+    /// Who sells, at the head of documents.
+    pub seller: Seller,
 }
 
 /// The routes.
@@ -88,6 +94,7 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(asks(&[WriteInvoices], routes!(clients::create)))
         .routes(asks(&[WriteInvoices], routes!(invoices::create)))
         .routes(asks(&[Read], routes!(invoices::read)))
+        .routes(asks(&[Read], routes!(documents::invoice)))
         .routes(asks(&[WriteInvoices], routes!(invoices::send)))
         .routes(asks(&[WriteInvoices], routes!(invoices::void)))
         .routes(asks(&[Read], routes!(timeline::read)))

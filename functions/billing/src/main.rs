@@ -10,6 +10,7 @@ use quittance_billing::{Billing, router};
 use quittance_deliveries::DeliveriesTable;
 use quittance_deliveries::queue::DeliveryQueue;
 use quittance_deliveries::secrets::SigningSecrets;
+use quittance_documents::Press;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::door::Door;
@@ -37,6 +38,8 @@ async fn main() -> Result<(), Error> {
             secrets: SigningSecrets::new(&aws, config.signing_secrets_folder),
             targets: config.targets,
         },
+        press: Press::new()?,
+        seller: config.seller,
     };
     lambda_http::run(router(Arc::new(billing))).await
 }

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use quittance_domain::id::TransactionId;
 use quittance_domain::payment::PaymentStatus;
-use quittance_domain::receipt::{document_key, receipt_number};
+use quittance_domain::receipt::{document_key, receipt_number, refund_folder};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::described;
 use quittance_lambda::openapi::parameters::PaymentPath;
@@ -36,7 +36,15 @@ described! {
                 .open(),
             "In the order in which the invoices were paid.",
         ))
-        .with("is_complete", flag("Whether these are all; a receipt is made seconds after the payment."))
+        .with("refund_receipts", list_of(
+            object("A receipt for a refund.")
+                .with("number", words("Unique, never reused, with gaps."))
+                .with("url", words("Gives the PDF; made anew each time. It holds a signature, so keep it out of logs."))
+                .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long it does."))
+                .open(),
+            "In the order of their numbers, which begin with the day; at most 1,000.",
+        ))
+        .with("is_complete", flag("Whether the receipts of payments are all there; a receipt is made seconds after the payment."))
         .with("transaction_id", refer("TransactionId"))
         .open()
 }
@@ -69,7 +77,26 @@ pub(crate) async fn read(
     let status: PaymentStatus =
         payment.status.parse().map_err(|error| unavailable(StoreError::corrupt("payments.payments", error)))?;
     let is_complete = status.is_proven() && receipts.len() == paid.len();
-    Ok(Json(json!({"transaction_id": name, "receipts": receipts, "is_complete": is_complete})))
+    let refund_receipts = refund_receipts(&billing, &refund_folder(payment.id, reach.client_id())).await?;
+    Ok(Json(json!({
+        "transaction_id": name, "receipts": receipts, "refund_receipts": refund_receipts, "is_complete": is_complete,
+    })))
+}
+
+/// The receipts for refunds in a folder, each with its URL.
+async fn refund_receipts(billing: &Billing, folder: &str) -> Result<Vec<Value>, Problem> {
+    let listing = billing.s3.list_objects_v2().bucket(&billing.documents_bucket).prefix(folder).send().await;
+    let listing = listing.map_err(|error| away(folder, &error.into_service_error()))?;
+    let mut receipts = Vec::new();
+    let number = |key: &'_ str| Some(key.strip_suffix(".pdf")?.rsplit_once('/')?.1.to_owned());
+    let mut keys: Vec<(String, &str)> =
+        listing.contents().iter().filter_map(|object| Some((number(object.key()?)?, object.key()?))).collect();
+    keys.sort();
+    for (number, key) in keys {
+        let url = signed_url(billing, key, &number).await?;
+        receipts.push(json!({"number": number, "url": url, "expires_in_seconds": URL_LIFETIME.as_secs()}));
+    }
+    Ok(receipts)
 }
 
 /// A receipt with its URL; none while it is being made.
@@ -84,15 +111,20 @@ async fn receipt(billing: &Billing, paid: &PaidInvoice) -> Result<Option<Value>,
         }
         return Err(away(&number, &error));
     }
-    let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| away(&number, &error))?;
-    let request = billing.s3.get_object().bucket(bucket).key(&key);
-    let name = format!("attachment; filename=\"{number}.pdf\"");
-    let signed = request.response_content_disposition(name).presigned(lifetime).await;
-    let url = signed.map_err(|error| away(&number, &error))?.uri().to_owned();
+    let url = signed_url(billing, &key, &number).await?;
     Ok(Some(json!({
         "number": number, "invoice_id": paid.invoice_id, "amount": paid.amount, "url": url,
         "expires_in_seconds": URL_LIFETIME.as_secs(),
     })))
+}
+
+/// A URL that gives a receipt for a while.
+async fn signed_url(billing: &Billing, key: &str, number: &str) -> Result<String, Problem> {
+    let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| away(number, &error))?;
+    let request = billing.s3.get_object().bucket(&billing.documents_bucket).key(key);
+    let name = format!("attachment; filename=\"{number}.pdf\"");
+    let signed = request.response_content_disposition(name).presigned(lifetime).await;
+    Ok(signed.map_err(|error| away(number, &error))?.uri().to_owned())
 }
 
 fn away(number: &str, error: &dyn std::error::Error) -> Problem {

@@ -22,14 +22,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::books::{days, just_before, start_of};
+use crate::documents::{self, Pdf};
 use crate::page::refused;
 use crate::{Billing, path_id, unavailable};
 
 /// A statement has at most so many lines: whoever needs more asks for fewer days.
 const LINES_MAX: i64 = 5_000;
 
+/// One as PDF has at most so many: a function has 6 MB for its answer, and a line takes more than 1 kB of them.
+const PRINTED_LINES_MAX: i64 = 1_000;
+
 /// What a statement can be answered as.
-const FORMATS: [&str; 2] = ["json", "csv"];
+const FORMATS: [&str; 3] = ["json", "csv", "pdf"];
 
 parameters! {
     /// Whose statement it is.
@@ -41,7 +45,7 @@ parameters! {
     pub(crate) StatementParameters => [
         in_query("from", day("A day."), "The first day, in UTC; else the first of the last day's month."),
         in_query("to", day("A day."), "The last day; else today."),
-        in_query("format", one_of(FORMATS, "A format."), "JSON, or CSV (RFC 4180, UTF-8) for a spreadsheet."),
+        in_query("format", one_of(FORMATS, "A format."), "JSON, CSV (RFC 4180, UTF-8) for a spreadsheet, or PDF in the client's language."),
     ]
 }
 
@@ -80,10 +84,11 @@ pub(crate) struct StatementQuery {
 }
 
 /// One currency of a statement.
-struct Part {
-    opening: Money,
-    lines: Vec<(StatementLine, Money)>,
-    closing: Money,
+pub(crate) struct Part {
+    pub(crate) opening: Money,
+    /// The lines, each with what is owed then.
+    pub(crate) lines: Vec<(StatementLine, Money)>,
+    pub(crate) closing: Money,
 }
 
 /// Shows what a client owed before some days, what moved on them, and what it owes; a client sees its own only.
@@ -93,7 +98,7 @@ struct Part {
     operation_id = "readStatement",
     tag = "ledger",
     params(ClientPath, StatementParameters),
-    responses((status = 200, description = "The statement.", content((Statement = "application/json"), (String = "text/csv"))))
+    responses((status = 200, description = "The statement.", content((Statement = "application/json"), (String = "text/csv"), (Pdf = "application/pdf"))))
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
@@ -114,8 +119,9 @@ pub(crate) async fn read(
     let (begin, end) = (start_of(from), start_of(to) + TimeDelta::days(1));
     let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
     let lines = books::statement(&mut snapshot, id, (begin, end), LINES_MAX + 1).await.map_err(unavailable)?;
-    if i64::try_from(lines.len()).is_ok_and(|count| count > LINES_MAX) {
-        return Err(refused("to", format!("there are more than {LINES_MAX} lines; ask for fewer days")));
+    let lines_max = if format == "pdf" { PRINTED_LINES_MAX } else { LINES_MAX };
+    if i64::try_from(lines.len()).is_ok_and(|count| count > lines_max) {
+        return Err(refused("to", format!("there are more than {lines_max} lines; ask for fewer days")));
     }
     let mut opening = Vec::new();
     for account in [Account::Receivable(id), Account::Credit(id)] {
@@ -129,6 +135,9 @@ pub(crate) async fn read(
         return Ok(
             ([(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], text).into_response()
         );
+    }
+    if format == "pdf" {
+        return documents::statement(&billing, &client, (from, to), &parts);
     }
     let currencies: Vec<Value> = parts.iter().map(shown).collect();
     let body = json!({"client_id": id, "client": client.name, "from": from, "to": to, "currencies": currencies});

@@ -33,6 +33,8 @@ pub(crate) struct Telling<'a> {
     pub(crate) audit_id: AuditId,
     payment: Option<PaymentSummary>,
     home: Option<InvoiceId>,
+    /// Whose credit some of the money is, or was.
+    creditor: Option<ClientId>,
     /// The name that a gateway knows the money by.
     proven_as: Option<TransactionId>,
     now: DateTime<Utc>,
@@ -49,7 +51,8 @@ impl<'a> Telling<'a> {
         });
         let audit_id = AuditId::from_uuid(Uuid::now_v7());
         let (home, proven_as) = (state.invoices.first().copied(), state.proven_as.clone());
-        Self { cause, audit_id, payment, home, proven_as, now }
+        let creditor = dossier.holdings.credits.iter().find_map(|credit| credit.client_id);
+        Self { cause, audit_id, payment, home, creditor, proven_as, now }
     }
 
     /// Why money left, given all that moved: what only changed its place was not taken by the cause.
@@ -139,8 +142,8 @@ impl<'a> Telling<'a> {
         for (from, to, event) in kinds {
             let amount = to.checked_sub(from).map_err(corrupt)?;
             if amount.is_positive() {
-                let (payment, invoice) = (payment.clone(), self.home_summary(ground));
-                let adjusted = PaymentAdjusted { payment, amount, invoice, audit_id: self.audit_id };
+                let (payment, invoice, client) = (payment.clone(), self.home_summary(ground), self.payer(ground)?);
+                let adjusted = PaymentAdjusted { payment, amount, invoice, client, audit_id: self.audit_id };
                 told.push(self.message(event(adjusted))?);
             }
         }
@@ -181,6 +184,14 @@ impl<'a> Telling<'a> {
     fn message(&self, event: InvoiceEvent) -> Result<EventMessage, StoreError> {
         let correlation_id = self.cause.correlation_id.to_owned();
         written(&CloudEvent::of_event(Uuid::now_v7(), FUNCTION, self.now, correlation_id, event))
+    }
+
+    /// Whose invoice the payment names, or whose credit it is.
+    fn payer(&self, ground: &Ground) -> Result<Option<ClientDetails>, StoreError> {
+        match self.home.and_then(|home| ground.records.get(&home)) {
+            Some(record) => Ok(Some(record.client.clone())),
+            None => client(ground, self.creditor),
+        }
     }
 
     fn home_summary(&self, ground: &Ground) -> Option<InvoiceSummary> {

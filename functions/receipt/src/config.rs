@@ -1,8 +1,7 @@
 //! Settings of the receipt function.
 
+use quittance_documents::Seller;
 use quittance_lambda::settings::{Settings, SettingsError};
-
-use crate::render::Seller;
 
 /// What the receipt function needs to know.
 #[derive(Debug)]
@@ -30,11 +29,11 @@ impl Config {
             topic_arn: settings.required("INVOICE_EVENTS_TOPIC_ARN"),
             idempotency_table: settings.required("IDEMPOTENCY_TABLE"),
             dead_letter_queue_url: settings.required("DEAD_LETTER_QUEUE_URL"),
-            seller: Seller {
-                name: settings.required("SELLER_NAME"),
-                address: settings.required("SELLER_ADDRESS").split(';').map(|line| line.trim().to_owned()).collect(),
-                tax_id: settings.required("SELLER_TAX_ID"),
-            },
+            seller: Seller::of_settings(
+                settings.required("SELLER_NAME"),
+                &settings.required("SELLER_ADDRESS"),
+                settings.required("SELLER_TAX_ID"),
+            ),
         };
         settings.finish().map(|()| config)
     }

@@ -10,7 +10,7 @@ use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 
-use crate::issue::Issuer;
+use crate::issue::{Issuer, Occasion};
 
 /// What the receipt function works with.
 #[derive(Clone)]
@@ -33,17 +33,24 @@ impl Receipts {
     }
 
     async fn process(&self, event: CloudEvent<InvoiceEvent>) -> Result<Verdict, BatchError> {
-        let (InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled)) = &event.payload else {
-            let reason =
-                format!("no receipt follows from {}; mend the subscription's filter", event.payload.type_name());
-            return Ok(Verdict::Park(Refusal { code: "unexpected_type", reason }));
+        let occasion = match &event.payload {
+            InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => Occasion::Settled(settled),
+            InvoiceEvent::Refunded(refund) => match &refund.client {
+                Some(client) => Occasion::Refunded(refund, client),
+                // The money went back to somebody unknown: there is nobody to give a receipt to.
+                None => return Ok(Verdict::Done),
+            },
+            other => {
+                let reason = format!("no receipt follows from {}; mend the subscription's filter", other.type_name());
+                return Ok(Verdict::Park(Refusal { code: "unexpected_type", reason }));
+            }
         };
         let key = event.id.to_string();
         let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(error.to_string());
         if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
             return Ok(Verdict::Done);
         }
-        self.issuer.issue(&event, settled).await.map_err(BatchError::Spoiled)?;
+        self.issuer.issue(&event, occasion).await.map_err(BatchError::Spoiled)?;
         self.idempotency.record_completed(&key, Utc::now()).await.map_err(retry)?;
         Ok(Verdict::Done)
     }

@@ -1,6 +1,7 @@
 //! Wires the receipt function to its settings and clients.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use quittance_documents::Press;
 use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
@@ -10,7 +11,6 @@ use quittance_lambda::telemetry;
 use quittance_receipt::config::Config;
 use quittance_receipt::handler::Receipts;
 use quittance_receipt::issue::Issuer;
-use quittance_receipt::render::Renderer;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     let aws = aws::config(Retries::Queue).await;
     let receipts = Receipts {
         issuer: Issuer {
-            renderer: Renderer::new()?,
+            press: Press::new()?,
             seller: config.seller,
             s3: aws::s3(&aws),
             documents_bucket: config.documents_bucket,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub const BODY_BYTES_MAX: usize = 20 * 1024;
 
 /// Where events carry the invoice.
-const INVOICE_PLACES: [&str; 2] = ["/data/invoice", "/data/settled/invoice"];
+const INVOICE_PLACES: [&str; 3] = ["/data/invoice", "/data/settled/invoice", "/data/refund/invoice"];
 
 /// The body for an endpoint. `owner` is the client whose invoice it is, `sequence` the event's number among all that the
 /// endpoint is told of its subject.

@@ -15,7 +15,7 @@ use super::schema::{Members, count, list_of, matching, number, object, one_of, r
 use quittance_domain::event::InvoiceEvent;
 
 /// What each type tells, and what it carries beside the envelope.
-fn all() -> [(&'static str, &'static str, ObjectBuilder); 15] {
+fn all() -> [(&'static str, &'static str, ObjectBuilder); 16] {
     let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("Invoiced"));
     [
         ("invoice.issued", "The invoice got its number and is owed.", changed().open()),
@@ -33,6 +33,7 @@ fn all() -> [(&'static str, &'static str, ObjectBuilder); 15] {
         ("payment.disputed", "The provider holds money back, because the payer disputes the payment.", adjusted()),
         ("payment.dispute_closed", "A dispute ended; what was held back is ours, or went back.", adjusted()),
         ("receipt.issued", "A receipt was made.", receipt().open()),
+        ("refund_receipt.issued", "A receipt for a refund was made.", refund_receipt().open()),
     ]
 }
 
@@ -92,6 +93,7 @@ fn adjusted() -> ObjectBuilder {
     told("The payment, and the invoice that it names.")
         .with("amount", refer_as("Money", "How much more than was told before."))
         .perhaps("invoice", refer("Invoiced"))
+        .perhaps("client", refer("ClientDetails"))
         .open()
 }
 
@@ -100,6 +102,13 @@ fn receipt() -> Members {
         .with("number", words("Unique, never reused, with gaps."))
         .with("document_key", words("Key of the PDF in the documents bucket."))
         .with("settled", settled().open())
+}
+
+fn refund_receipt() -> Members {
+    object("The receipt.")
+        .with("number", words("Unique, never reused, with gaps."))
+        .with("document_key", words("Key of the PDF in the documents bucket."))
+        .with("refund", adjusted())
 }
 
 /// The shapes that the events share, for the document's `components`.

@@ -1,0 +1,126 @@
+//! An issued invoice.
+
+use chrono::{NaiveDate, NaiveTime};
+use quittance_domain::creditor_reference::CreditorReference;
+use quittance_domain::invoice::InvoiceStatus;
+use quittance_domain::money::{Money, MoneyError};
+use quittance_domain::party::ClientDetails;
+use quittance_domain::tax::{RateTax, TaxPercent, taxes};
+use quittance_wording::{amount, long_date, number, percent, words};
+use serde_json::{Value, json};
+
+use crate::press::{Imprint, Template};
+use crate::receipt::difference;
+use crate::{Press, PressError, Seller};
+
+const TEMPLATE: Template =
+    Template { path: "/invoice.typ", text: include_str!("../templates/invoice.typ"), section: "invoice" };
+
+/// An invoice as it is printed.
+#[derive(Debug, Clone)]
+pub struct InvoiceSheet<'a> {
+    /// Its number.
+    pub number: &'a str,
+    /// Who owes it.
+    pub client: &'a ClientDetails,
+    /// Date of issue.
+    pub issued_on: NaiveDate,
+    /// Date by which it is to be paid.
+    pub due_on: NaiveDate,
+    /// What is owed in all.
+    pub total: Money,
+    /// What has been paid of it.
+    pub paid: Money,
+    /// Where it stands.
+    pub status: InvoiceStatus,
+    /// What is owed for.
+    pub lines: Vec<InvoiceLine<'a>>,
+}
+
+/// One line of an invoice.
+#[derive(Debug, Clone)]
+pub struct InvoiceLine<'a> {
+    /// What is sold.
+    pub description: &'a str,
+    /// How many.
+    pub quantity: u32,
+    /// Price of one, without tax.
+    pub unit_amount: Money,
+    /// The tax on it.
+    pub tax_percent: TaxPercent,
+}
+
+impl InvoiceLine<'_> {
+    fn net(&self) -> Result<Money, MoneyError> {
+        self.unit_amount.checked_mul(self.quantity)
+    }
+}
+
+impl Press {
+    /// Sets an invoice in the client's language.
+    ///
+    /// # Errors
+    /// [`PressError`].
+    pub fn invoice(&self, seller: &Seller, invoice: &InvoiceSheet<'_>) -> Result<Vec<u8>, PressError> {
+        let data = data(invoice).map_err(|error| PressError::new(invoice.number, error))?;
+        let at = invoice.issued_on.and_time(NaiveTime::MIN).and_utc();
+        self.set(TEMPLATE, &Imprint { seller, language: invoice.client.language, number: invoice.number, at }, data)
+    }
+}
+
+fn data(invoice: &InvoiceSheet<'_>) -> Result<Value, MoneyError> {
+    let InvoiceSheet { client, total, paid, .. } = invoice;
+    let language = client.language;
+    let shown = |money: Money| amount(language, money);
+    let mut net = Vec::with_capacity(invoice.lines.len());
+    let mut lines = Vec::with_capacity(invoice.lines.len());
+    for line in &invoice.lines {
+        net.push((line.net()?, line.tax_percent));
+        lines.push([
+            line.description.to_owned(),
+            number(language, line.quantity.into()),
+            number(language, line.unit_amount.amount()),
+            percent(language, line.tax_percent.value()),
+            number(language, line.net()?.amount()),
+        ]);
+    }
+    let subtotal = net.iter().try_fold(Money::zero(total.currency()), |sum, (line, _)| sum.checked_add(*line))?;
+    let rates = taxes(total.currency(), net)?;
+    let is_part = paid.is_positive();
+    Ok(json!({
+        "client": client,
+        "issued_on": long_date(language, invoice.issued_on),
+        "due_on": long_date(language, invoice.due_on),
+        "reference": CreditorReference::of_number(invoice.number).map(|reference| reference.to_string()),
+        "headline": headline(invoice),
+        "lines": lines,
+        "subtotal": (subtotal != *total).then(|| shown(subtotal)),
+        "taxes": rates.iter().filter(|rate| !rate.tax.is_zero()).map(|rate| tax(client, rate)).collect::<Vec<_>>(),
+        "total": shown(*total),
+        "paid": is_part.then(|| shown(*paid)),
+        "remaining": is_part.then(|| shown(difference(*total, *paid))),
+    }))
+}
+
+/// Name and amount of the tax of one rate.
+fn tax(client: &ClientDetails, rate: &RateTax) -> [String; 2] {
+    let language = client.language;
+    let values = [("percent", percent(language, rate.percent.value())), ("net", amount(language, rate.net))];
+    let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+    [words(language).filled("invoice.tax_at", &values), amount(language, rate.tax)]
+}
+
+fn headline(invoice: &InvoiceSheet<'_>) -> String {
+    let language = invoice.client.language;
+    let key = match invoice.status {
+        InvoiceStatus::Void => "invoice.void",
+        InvoiceStatus::Paid => "invoice.paid",
+        _ => "invoice.open",
+    };
+    let values = [
+        ("total", amount(language, invoice.total)),
+        ("remaining", amount(language, difference(invoice.total, invoice.paid))),
+        ("due", long_date(language, invoice.due_on)),
+    ];
+    words(language).filled(key, &values.each_ref().map(|(name, value)| (*name, value.as_str())))
+}

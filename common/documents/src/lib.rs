@@ -1,0 +1,19 @@
+//! The documents that clients get, as PDF/A-2 in their language.
+//!
+//! Templates are the files in `templates/`, set by Typst: `layout.typ` has what they share, `mark.svg` is the mark on each
+//! of them (replace it by your own), and every other one is a document. A template sees the data that its module here gives
+//! it, and nothing else: no clock, no file, no network. So the same data gives the same bytes.
+
+mod invoice;
+mod press;
+mod receipt;
+mod refund_receipt;
+mod seller;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub use invoice::{InvoiceLine, InvoiceSheet};
+pub use press::{Press, PressError};
+pub use seller::Seller;
+pub use statement::{Statement, StatementLine, StatementPart};

@@ -1,0 +1,102 @@
+//! What clients read on paper: `/v1/invoices/{id}/pdf`, and statements.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use chrono::{NaiveDate, TimeDelta};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use quittance_documents::{InvoiceLine, InvoiceSheet, PressError, Statement, StatementLine, StatementPart};
+use quittance_domain::id::InvoiceId;
+use quittance_domain::party::ClientDetails;
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::described;
+use quittance_lambda::openapi::responses::Conflict;
+use quittance_lambda::openapi::schema::words;
+use quittance_lambda::problem::Problem;
+use quittance_store::invoices;
+
+use crate::books::start_of;
+use crate::invoices::InvoicePath;
+use crate::statement::Part;
+use crate::{Billing, path_id, unavailable};
+
+described! {
+    /// A document, PDF/A-2.
+    pub(crate) Pdf => words("The bytes of a PDF/A-2.")
+}
+
+/// Gives an issued invoice as PDF in the client's language; a client gets its own only.
+#[utoipa::path(
+    get,
+    path = "/v1/invoices/{id}/pdf",
+    operation_id = "printInvoice",
+    tag = "invoices",
+    params(InvoicePath),
+    responses((status = 200, description = "The invoice.", content((Pdf = "application/pdf"))), Conflict)
+)]
+pub(crate) async fn invoice(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let reach = caller.may(Permission::Read)?;
+    let id: InvoiceId = path_id("invoice", &id)?;
+    let found = invoices::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
+    let record = found.ok_or_else(|| Problem::not_found("invoice", id))?;
+    let (Some(number), Some(issued_on)) = (&record.number, record.issued_on) else {
+        return Err(Problem::conflict(format!("invoice {id} is a draft: it has no number to print; send it first")));
+    };
+    let lines = invoices::lines(&billing.database, &record.invoice).await.map_err(unavailable)?;
+    let sheet = InvoiceSheet {
+        number,
+        client: &record.client,
+        issued_on,
+        due_on: record.due_on,
+        total: record.invoice.total(),
+        paid: record.invoice.paid(),
+        status: record.invoice.status(),
+        lines: lines
+            .iter()
+            .map(|line| InvoiceLine {
+                description: &line.description,
+                quantity: line.quantity,
+                unit_amount: line.unit_amount,
+                tax_percent: line.tax_percent,
+            })
+            .collect(),
+    };
+    answer(number, billing.press.invoice(&billing.seller, &sheet))
+}
+
+/// A statement as PDF in the client's language.
+pub(crate) fn statement(
+    billing: &Billing,
+    client: &ClientDetails,
+    (from, to): (NaiveDate, NaiveDate),
+    parts: &[Part],
+) -> Result<Response, Problem> {
+    let mut printed = Vec::with_capacity(parts.len());
+    for part in parts {
+        let lines = part.lines.iter().map(|(line, balance)| StatementLine {
+            on: line.occurred_at.date_naive(),
+            description: &line.description,
+            amount: line.amount,
+            balance: *balance,
+        });
+        printed.push(StatementPart { opening: part.opening, lines: lines.collect(), closing: part.closing });
+    }
+    let at = start_of(to) + TimeDelta::days(1);
+    let statement = Statement { client, from, to, at, parts: printed };
+    let name = format!("statement-{}-{from}-{to}", client.id);
+    answer(&name, billing.press.statement(&billing.seller, &statement))
+}
+
+fn answer(name: &str, pdf: Result<Vec<u8>, PressError>) -> Result<Response, Problem> {
+    let pdf = pdf.map_err(|error| {
+        tracing::error!(error = %error, "a document cannot be set");
+        Problem::unavailable(60)
+    })?;
+    let disposition = format!("attachment; filename=\"{name}.pdf\"");
+    Ok(([(CONTENT_TYPE, "application/pdf".to_owned()), (CONTENT_DISPOSITION, disposition)], pdf).into_response())
+}

@@ -18,6 +18,7 @@ mod notifications;
 mod once;
 mod pictures;
 mod poison;
+mod receipts;
 mod statements;
 mod walls;
 mod webhooks;

@@ -37,6 +37,7 @@ pub mod lifecycle;
 pub mod paths;
 pub mod ports;
 pub mod postgres;
+pub mod preview;
 pub mod process;
 pub mod python;
 pub mod sandbox;

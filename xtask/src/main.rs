@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use xtask::{
-    bench, bff, checks, conformance, demo, fuzz, lifecycle, say,
+    bench, bff, checks, conformance, demo, fuzz, lifecycle, preview, say,
     servers::ForcedPorts,
     stack::{SERVERS, Stack},
     users::Role,
@@ -74,6 +74,12 @@ enum Command {
     },
     /// Renew functions/billing/openapi.json, the API's description, and events/contract/schema.json from the code.
     Openapi,
+    /// Write every document in every language, with made-up data, to target/preview, and print the paths of the files.
+    Preview {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Measure how fast the system is. Not part of the tests: figures depend on the machine, and ratios are compared
     /// within one run only.
     #[command(subcommand)]
@@ -237,6 +243,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { arguments } => checks::test(&arguments)?,
         Command::Sqlx { check } => checks::sqlx(check)?,
         Command::Openapi => checks::openapi()?,
+        Command::Preview { json } => preview::preview(json)?,
         Command::Bench(which) => return measure(which),
         Command::Fuzz { targets, seconds } => fuzz::fuzz(&targets, seconds)?,
         Command::Sam { arguments } => checks::sam(&arguments)?,

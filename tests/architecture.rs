@@ -73,13 +73,14 @@ fn follow_invoice(invoice: &Invoice, seen: &mut BTreeSet<String>, edges: &mut Ed
     for amount in ["40", "60", "100"] {
         changes.push(("allocation", invoice.with_allocation(euro(amount))));
         changes.push(("money taken back", invoice.with_allocation(euro(amount).negated())));
+        changes.push(("credit note", invoice.with_credit(euro(amount).positive().unwrap())));
     }
     for (name, changed) in changes.into_iter().filter_map(|(name, changed)| Some((name, changed.ok()?))) {
         if changed.status() != invoice.status() {
             let edge = (invoice.status().to_string(), changed.status().to_string());
             edges.entry(edge).or_default().insert(name.to_owned());
         }
-        if seen.insert(format!("{} {}", changed.status(), changed.paid())) {
+        if seen.insert(format!("{} {} {}", changed.status(), changed.paid(), changed.credited())) {
             follow_invoice(&changed, seen, edges);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quittance_domain::invoice::Invoice;
+use quittance_domain::invoice::{Amounts, Invoice};
 use quittance_processor::settle::settle;
 use quittance_store::invoices;
 use tokio::task::JoinSet;
@@ -82,7 +82,8 @@ async fn an_invoice_is_not_issued_in_the_middle_of_a_payment_that_names_it() {
         let mut record = invoices::lock_document(&mut transaction, invoice).await.unwrap().unwrap();
         record.number = Some("INV-2026-000001".to_owned());
         let issued = &record.invoice;
-        let (amounts, version) = ((issued.total(), issued.paid()), issued.version() + 1);
+        let amounts = Amounts { total: issued.total(), credited: issued.credited(), paid: issued.paid() };
+        let version = issued.version() + 1;
         record.invoice = Invoice::restore(invoice, issued.client_id(), amounts, issued.status(), version).unwrap();
         invoices::update_document(&mut transaction, &record).await.unwrap();
         transaction.commit().await.unwrap();

@@ -25,6 +25,9 @@ const RULES: &str = "
     printInvoice          yes  404   403     yes     yes    yes   yes  403     403       401
     sendInvoice           403  403   403     yes     403    yes   yes  403     403       401
     voidInvoice           403  403   403     yes     403    yes   yes  403     403       401
+    createCreditNote      403  403   403     yes     403    yes   yes  403     403       401
+    listCreditNotes       yes  404   403     yes     yes    yes   yes  403     403       401
+    printCreditNote       yes  404   403     yes     yes    yes   yes  403     403       401
     readTimeline          yes  404   403     yes     yes    yes   yes  403     403       401
     listCases             403  403   403     yes     yes    yes   403  403     403       401
     readCase              403  403   403     yes     yes    yes   403  403     403       401
@@ -66,7 +69,8 @@ const RULES: &str = "
 ";
 
 /// What must have happened before an operation can be done at all.
-const BEFORE: [(&str, &str); 2] = [("voidInvoice", "sendInvoice"), ("printInvoice", "sendInvoice")];
+const BEFORE: [(&str, &str); 3] =
+    [("voidInvoice", "sendInvoice"), ("createCreditNote", "sendInvoice"), ("printInvoice", "sendInvoice")];
 
 /// Operations that nobody here can do: a gateway signs what it sends.
 const SIGNED: [&str; 1] = ["receiveWebhook"];

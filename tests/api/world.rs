@@ -1,6 +1,8 @@
 //! The small world that the examples of the description tell of, as rows; and everybody who may call.
 
-use quittance_domain::id::{CaseId, ClientId, InvoiceId, LedgerTransactionId, UploadId, WebhookEndpointId};
+use quittance_domain::id::{
+    CaseId, ClientId, CreditNoteId, InvoiceId, LedgerTransactionId, UploadId, WebhookEndpointId,
+};
 use quittance_lambda::caller::{CLIENT_ID_CLAIM, Permission};
 use quittance_lambda::openapi::examples;
 use quittance_processor::settle::settle;
@@ -140,6 +142,10 @@ pub(super) async fn world() -> TestDatabase {
     sqlx::query(endpoint).bind(id).execute(&test.admin).await.unwrap();
 
     let paid = test.open_invoice(ClientId::from_uuid(client), "1190.00", "EUR").await;
+    let note = "insert into billing.credit_notes (id, invoice_id, number, currency, total, tax, reason, issued_on)
+        values ($1, $2, 'CN-2026-000007', 'EUR', 1, 0, 'Rebate', '2026-11-12')";
+    let id = uuid(examples::CREDIT_NOTE_ID, CreditNoteId::as_uuid);
+    sqlx::query(note).bind(id).bind(paid.as_uuid()).execute(&test.admin).await.unwrap();
     let processor = test.as_role(crate::processor::ROLE, 2).await;
     let said = [
         Said::capture(examples::TRANSACTION_ID, Some(paid), money("2380.00", "EUR")),

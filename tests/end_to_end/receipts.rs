@@ -133,7 +133,7 @@ async fn an_event_that_comes_five_times_with_a_kill_at_every_step_has_one_receip
                     let folder = key.strip_suffix(&format!("{number}.pdf")).unwrap();
                     let stored: Vec<String> =
                         aws.s3_list(bucket, folder).unwrap().into_iter().map(|object| object.key).collect();
-                    assert_eq!(stored, [key.clone()], "{sample}, killed {moment:?} call {call}");
+                    assert_eq!(stored, [key.as_str()], "{sample}, killed {moment:?} call {call}");
                     assert!(aws.s3_get(bucket, key).unwrap().starts_with(b"%PDF-"));
                 }
                 if lived {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use serde_json::json;
+use quittance_domain::notification::Notice;
+use serde_json::{Value, json};
 use xtask::paths::workspace_root;
 
 use super::document::{Resource, Template, target};
@@ -114,6 +115,14 @@ fn what_somebody_has_to_look_at_raises_an_alarm() {
         assert_eq!(alarm.property("/MetricName"), counted);
         assert_eq!(alarm.property("/AlarmActions/0/Ref"), "AlarmsTopic");
     }
+}
+
+#[test]
+fn the_filter_of_notifications_lets_through_what_clients_are_told_of_and_nothing_else() {
+    let template = Template::read();
+    let filter = template.resource("NotificationSubscription").property("/FilterPolicy/type");
+    let types: BTreeSet<&str> = filter.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    assert_eq!(types, Notice::ALL.iter().map(|notice| notice.as_str()).collect());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{functions::cargo, paths, say};
 
 /// Who has something to show: each has an example `preview` that writes files to a folder, and prints their paths.
-const SHOWN_BY: &[&str] = &["quittance-documents"];
+const SHOWN_BY: &[&str] = &["quittance-documents", "quittance-notification"];
 
 /// Where the files go, below the workspace.
 const FOLDER: &str = "target/preview";

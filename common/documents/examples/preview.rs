@@ -4,8 +4,10 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use quittance_documents::{InvoiceLine, InvoiceSheet, Press, Seller, Statement, StatementLine, StatementPart};
-use quittance_domain::event::{InvoiceSettled, PaymentAdjusted};
+use quittance_documents::{
+    CreditNoteSheet, InvoiceLine, InvoiceSheet, Press, Seller, Statement, StatementLine, StatementPart,
+};
+use quittance_domain::event::{CreditNoteSummary, InvoiceSettled, PaymentAdjusted};
 use quittance_domain::language::Language;
 use quittance_domain::money::Money;
 use quittance_domain::party::ClientDetails;
@@ -31,6 +33,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (name, sample) in ["invoice", "invoice_in_part"].into_iter().zip(&settled) {
             documents.push((name, press.invoice(&seller, &sheet(sample)?)?));
         }
+        let summary = credit_note()?;
+        let mut lines = settled.first().map(sheet).ok_or("there is a sample")??.lines;
+        lines.truncate(1);
+        let note = CreditNoteSheet { summary: &summary, invoice_number: "INV-2026-000042", client: &client, lines };
+        documents.push(("credit_note", press.credit_note(&seller, &note)?));
         for (name, pdf) in documents {
             let path = folder.join(format!("{name}.{language}.pdf"));
             fs::write(&path, pdf)?;
@@ -95,6 +102,13 @@ fn refund(language: Language) -> Result<PaymentAdjusted, serde_json::Error> {
     }))
 }
 
+fn credit_note() -> Result<CreditNoteSummary, serde_json::Error> {
+    serde_json::from_value(json!({
+        "id": "crn_019a3f6000017a3cb4c5d6e7f8091a2b", "number": "CN-2026-000007", "total": euro("952"), "tax": euro("152"),
+        "reason": "Delivered in part", "issued_on": "2026-11-12",
+    }))
+}
+
 /// Two currencies, over several pages.
 fn statement(client: &ClientDetails) -> Result<Statement<'_>, Box<dyn Error>> {
     let descriptions = [
@@ -127,6 +141,7 @@ fn sheet(settled: &InvoiceSettled) -> Result<InvoiceSheet<'_>, Box<dyn Error>> {
         issued_on: invoice.issued_on,
         due_on: invoice.due_on,
         total: invoice.total,
+        credited: invoice.credited.unwrap_or_else(|| Money::zero(invoice.total.currency())),
         paid: invoice.paid,
         status: invoice.status,
         lines: vec![

@@ -27,8 +27,10 @@ pub struct InvoiceSheet<'a> {
     pub issued_on: NaiveDate,
     /// Date by which it is to be paid.
     pub due_on: NaiveDate,
-    /// What is owed in all.
+    /// What was charged in all.
     pub total: Money,
+    /// What credit notes took off it.
+    pub credited: Money,
     /// What has been paid of it.
     pub paid: Money,
     /// Where it stands.
@@ -69,12 +71,46 @@ impl Press {
 }
 
 fn data(invoice: &InvoiceSheet<'_>) -> Result<Value, MoneyError> {
-    let InvoiceSheet { client, total, paid, .. } = invoice;
+    let InvoiceSheet { client, total, credited, paid, .. } = invoice;
     let language = client.language;
     let shown = |money: Money| amount(language, money);
-    let mut net = Vec::with_capacity(invoice.lines.len());
-    let mut lines = Vec::with_capacity(invoice.lines.len());
-    for line in &invoice.lines {
+    let Listed { lines, subtotal, taxes } = listed(client, *total, &invoice.lines)?;
+    let is_part = paid.is_positive() || credited.is_positive();
+    Ok(json!({
+        "client": client,
+        "issued_on": long_date(language, invoice.issued_on),
+        "due_on": long_date(language, invoice.due_on),
+        "reference": CreditorReference::of_number(invoice.number).map(|reference| reference.to_string()),
+        "headline": headline(invoice),
+        "lines": lines,
+        "subtotal": subtotal,
+        "taxes": taxes,
+        "total": shown(*total),
+        "credited": credited.is_positive().then(|| shown(*credited)),
+        "paid": paid.is_positive().then(|| shown(*paid)),
+        "remaining": is_part.then(|| shown(remaining(invoice))),
+    }))
+}
+
+/// What is still owed.
+fn remaining(invoice: &InvoiceSheet<'_>) -> Money {
+    difference(difference(invoice.total, invoice.credited), invoice.paid)
+}
+
+/// Lines as the template prints them, and what they add up to.
+pub(crate) struct Listed {
+    pub(crate) lines: Vec<[String; 5]>,
+    /// None if there is no tax.
+    pub(crate) subtotal: Option<String>,
+    pub(crate) taxes: Vec<[String; 2]>,
+}
+
+pub(crate) fn listed(client: &ClientDetails, total: Money, told: &[InvoiceLine<'_>]) -> Result<Listed, MoneyError> {
+    let language = client.language;
+    let shown = |money: Money| amount(language, money);
+    let mut net = Vec::with_capacity(told.len());
+    let mut lines = Vec::with_capacity(told.len());
+    for line in told {
         net.push((line.net()?, line.tax_percent));
         lines.push([
             line.description.to_owned(),
@@ -86,20 +122,8 @@ fn data(invoice: &InvoiceSheet<'_>) -> Result<Value, MoneyError> {
     }
     let subtotal = net.iter().try_fold(Money::zero(total.currency()), |sum, (line, _)| sum.checked_add(*line))?;
     let rates = taxes(total.currency(), net)?;
-    let is_part = paid.is_positive();
-    Ok(json!({
-        "client": client,
-        "issued_on": long_date(language, invoice.issued_on),
-        "due_on": long_date(language, invoice.due_on),
-        "reference": CreditorReference::of_number(invoice.number).map(|reference| reference.to_string()),
-        "headline": headline(invoice),
-        "lines": lines,
-        "subtotal": (subtotal != *total).then(|| shown(subtotal)),
-        "taxes": rates.iter().filter(|rate| !rate.tax.is_zero()).map(|rate| tax(client, rate)).collect::<Vec<_>>(),
-        "total": shown(*total),
-        "paid": is_part.then(|| shown(*paid)),
-        "remaining": is_part.then(|| shown(difference(*total, *paid))),
-    }))
+    let taxes = rates.iter().filter(|rate| !rate.tax.is_zero()).map(|rate| tax(client, rate)).collect();
+    Ok(Listed { lines, subtotal: (subtotal != total).then(|| shown(subtotal)), taxes })
 }
 
 /// Name and amount of the tax of one rate.
@@ -119,7 +143,7 @@ fn headline(invoice: &InvoiceSheet<'_>) -> String {
     };
     let values = [
         ("total", amount(language, invoice.total)),
-        ("remaining", amount(language, difference(invoice.total, invoice.paid))),
+        ("remaining", amount(language, remaining(invoice))),
         ("due", long_date(language, invoice.due_on)),
     ];
     words(language).filled(key, &values.each_ref().map(|(name, value)| (*name, value.as_str())))

@@ -4,6 +4,7 @@
 //! of them (replace it by your own), and every other one is a document. A template sees the data that its module here gives
 //! it, and nothing else: no clock, no file, no network. So the same data gives the same bytes.
 
+mod credit_note;
 mod invoice;
 mod press;
 mod receipt;
@@ -13,6 +14,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+pub use credit_note::CreditNoteSheet;
 pub use invoice::{InvoiceLine, InvoiceSheet};
 pub use press::{Press, PressError};
 pub use seller::Seller;

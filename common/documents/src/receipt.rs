@@ -28,7 +28,7 @@ fn data(settled: &InvoiceSettled) -> Value {
     let InvoiceSettled { invoice, client, payment, allocated, audit_id } = settled;
     let (language, spoken) = (client.language, words(client.language));
     let shown = |money: Money| amount(language, money);
-    let remaining = difference(invoice.total, invoice.paid);
+    let remaining = invoice.remaining();
     let paid_on = long_date(language, payment.paid_at.date_naive());
     let values = [
         ("invoice", invoice.number.as_str()),

@@ -9,7 +9,7 @@ use quittance_wording::{amount, long_date, words};
 use serde_json::{Value, json};
 
 use crate::press::{Imprint, Template};
-use crate::receipt::{difference, paid_through};
+use crate::receipt::paid_through;
 use crate::{Press, PressError, Seller};
 
 const TEMPLATE: Template = Template {
@@ -64,7 +64,7 @@ fn still_owed(client: &ClientDetails, invoice: &InvoiceSummary) -> Option<String
     let is_owed = matches!(invoice.status, InvoiceStatus::Open | InvoiceStatus::PartiallyPaid);
     let values = [
         ("invoice", invoice.number.as_str()),
-        ("remaining", &amount(language, difference(invoice.total, invoice.paid))),
+        ("remaining", &amount(language, invoice.remaining())),
         ("due", &long_date(language, invoice.due_on)),
     ];
     is_owed.then(|| words(language).filled("refund_receipt.open", &values))

@@ -5,7 +5,7 @@ use quittance_domain::ledger::posting;
 use quittance_domain::money::Money;
 use serde_json::{Value, json};
 
-use crate::{InvoiceLine, InvoiceSheet, Press, Seller, Statement, StatementLine, StatementPart};
+use crate::{CreditNoteSheet, InvoiceLine, InvoiceSheet, Press, Seller, Statement, StatementLine, StatementPart};
 
 fn settled(language: &str, name: &str, [total, paid, payment, allocated]: [&str; 4]) -> InvoiceSettled {
     let euro = |value: &str| json!({"value": value, "currency": "EUR"});
@@ -164,6 +164,7 @@ fn an_invoice_adds_up_its_lines_and_the_tax_of_each_rate() {
         issued_on: "2026-11-01".parse().unwrap(),
         due_on: "2026-12-01".parse().unwrap(),
         total: euro("1295.00"),
+        credited: euro("100.00"),
         paid: euro("95.00"),
         status: quittance_domain::invoice::InvoiceStatus::PartiallyPaid,
         lines: vec![line("Beratung", 1000, "1.00", "19"), line("Bücher", 1, "98.13", "7")],
@@ -173,15 +174,35 @@ fn an_invoice_adds_up_its_lines_and_the_tax_of_each_rate() {
         &pdf,
         &[
             "RF54INV2026000042",
-            "1.200,00 EUR zahlbar bis 1. Dezember 2026",
+            "1.100,00 EUR zahlbar bis 1. Dezember 2026",
             "Beratung 1.000 1,00 19 % 1.000,00",
             "7 % Steuer auf 98,13 EUR 6,87 EUR",
             "19 % Steuer auf 1.000,00 EUR 190,00 EUR",
             "Zwischensumme 1.098,13 EUR",
             "Gesamtbetrag 1.295,00 EUR",
+            "Gutgeschrieben 100,00 EUR",
             "Bereits bezahlt 95,00 EUR",
-            "Zu zahlen 1.200,00 EUR",
+            "Zu zahlen 1.100,00 EUR",
         ],
+    );
+}
+
+#[test]
+fn a_credit_note_says_what_it_takes_off_which_invoice_and_why() {
+    let client = paid_in_full("de").client;
+    let summary = serde_json::from_value(json!({
+        "id": "crn_019a3f6000017a3cb4c5d6e7f8091a2b", "number": "CN-2026-000007", "reason": "Delivered in #part",
+        "total": {"value": "119", "currency": "EUR"}, "tax": {"value": "19", "currency": "EUR"}, "issued_on": "2026-11-12",
+    }));
+    let summary = summary.unwrap();
+    let unit_amount = Money::parse("100", "EUR").unwrap();
+    let line = InvoiceLine { description: "Beratung", quantity: 1, unit_amount, tax_percent: "19".parse().unwrap() };
+    let note = CreditNoteSheet { summary: &summary, invoice_number: "INV-1", client: &client, lines: vec![line] };
+    let pdf = Press::new().unwrap().credit_note(&seller(), &note).unwrap();
+    assert_says(&pdf, &["Rechnungskorrektur", "CN-2026-000007", "12. November 2026", "INV-1", "Delivered in #part"]);
+    assert_says(
+        &pdf,
+        &["119,00 EUR gutgeschrieben zur Rechnung INV-1", "19 % Steuer auf 100,00 EUR 19,00 EUR", "Summe 119,00 EUR"],
     );
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{AuditId, InvoiceId, PaymentId, Provider, RefundId, TransactionId};
+use crate::id::{AuditId, CreditNoteId, InvoiceId, PaymentId, Provider, RefundId, TransactionId};
 use crate::invoice::InvoiceStatus;
 use crate::money::Money;
 use crate::names::stored_name;
@@ -27,6 +27,9 @@ pub struct InvoiceSummary {
     /// The tax within it; none where none is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<Money>,
+    /// What credit notes took off it; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credited: Option<Money>,
     /// What has been paid of it.
     pub paid: Money,
     /// Where it stands after the change.
@@ -37,6 +40,16 @@ pub struct InvoiceSummary {
     pub issued_on: NaiveDate,
     /// Date by which it is to be paid.
     pub due_on: NaiveDate,
+}
+
+impl InvoiceSummary {
+    /// What is still owed; nothing where the amounts are in two currencies, which no invoice has.
+    #[must_use]
+    pub fn remaining(&self) -> Money {
+        let credited = self.credited.unwrap_or_else(|| Money::zero(self.total.currency()));
+        let remaining = self.total.checked_sub(credited).and_then(|owed| owed.checked_sub(self.paid));
+        remaining.unwrap_or_else(|_| Money::zero(self.total.currency()))
+    }
 }
 
 /// A payment as events tell of it.
@@ -60,6 +73,34 @@ pub struct InvoiceChanged {
     /// The invoice after the change.
     pub invoice: InvoiceSummary,
     /// Who owes it.
+    pub client: ClientDetails,
+}
+
+/// A credit note as events tell of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditNoteSummary {
+    /// The credit note.
+    pub id: CreditNoteId,
+    /// The number printed on it: gapless within a year.
+    pub number: String,
+    /// What it takes off the invoice, tax included.
+    pub total: Money,
+    /// The tax within it.
+    pub tax: Money,
+    /// Why.
+    pub reason: String,
+    /// Date of issue.
+    pub issued_on: NaiveDate,
+}
+
+/// A credit note took something off an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditNoteIssued {
+    /// The credit note.
+    pub credit_note: CreditNoteSummary,
+    /// The invoice afterwards.
+    pub invoice: InvoiceSummary,
+    /// Who owed it.
     pub client: ClientDetails,
 }
 
@@ -246,6 +287,9 @@ pub enum InvoiceEvent {
     /// The invoice is owed no more.
     #[serde(rename = "invoice.voided")]
     Voided(InvoiceChanged),
+    /// A credit note took something off what was charged.
+    #[serde(rename = "credit_note.issued")]
+    CreditNoteIssued(CreditNoteIssued),
     /// The invoice is paid in full.
     #[serde(rename = "invoice.paid")]
     Paid(InvoiceSettled),
@@ -298,6 +342,7 @@ impl InvoiceEvent {
         match self {
             Self::Issued(_) => "invoice.issued",
             Self::Voided(_) => "invoice.voided",
+            Self::CreditNoteIssued(_) => "credit_note.issued",
             Self::Paid(_) => "invoice.paid",
             Self::PartiallyPaid(_) => "invoice.partially_paid",
             Self::SurplusRecorded(_) => "payment.surplus_recorded",
@@ -320,6 +365,7 @@ impl InvoiceEvent {
     pub const fn invoice(&self) -> Option<&InvoiceSummary> {
         match self {
             Self::Issued(changed) | Self::Voided(changed) => Some(&changed.invoice),
+            Self::CreditNoteIssued(credited) => Some(&credited.invoice),
             Self::Paid(settled) | Self::PartiallyPaid(settled) => Some(&settled.invoice),
             Self::SurplusRecorded(surplus) => surplus.invoice.as_ref(),
             Self::Reopened(reopened) => Some(&reopened.invoice),
@@ -338,7 +384,7 @@ impl InvoiceEvent {
     #[must_use]
     pub const fn payment(&self) -> Option<&PaymentSummary> {
         match self {
-            Self::Issued(_) | Self::Voided(_) => None,
+            Self::Issued(_) | Self::Voided(_) | Self::CreditNoteIssued(_) => None,
             Self::Paid(settled) | Self::PartiallyPaid(settled) => Some(&settled.payment),
             Self::SurplusRecorded(surplus) => Some(&surplus.payment),
             Self::Reopened(reopened) => Some(&reopened.payment),

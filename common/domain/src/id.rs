@@ -101,6 +101,11 @@ prefixed_id!(
     "inv"
 );
 prefixed_id!(
+    /// A credit note.
+    CreditNoteId,
+    "crn"
+);
+prefixed_id!(
     /// A payment, however many references it is known by.
     PaymentId,
     "pay"

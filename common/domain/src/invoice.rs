@@ -1,4 +1,4 @@
-//! What an invoice is: a total, what has been paid of it, and the status that follows.
+//! What an invoice is: a total, what credit notes took off it, what has been paid of it, and the status that follows.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ pub enum InvoiceStatus {
     Open,
     /// Issued, some of it paid.
     PartiallyPaid,
-    /// Paid in full.
+    /// Nothing is owed any more: it is paid, as far as no credit note took it off.
     Paid,
     /// Cancelled; its number stays used.
     Void,
@@ -88,8 +88,20 @@ pub enum InvoiceError {
     #[error("the invoice is {0}; only a draft can be sent")]
     NotADraft(InvoiceStatus),
     /// Only what is owed in full can be voided.
-    #[error("the invoice is {0}; only an open invoice of which nothing is paid can be voided")]
+    #[error("the invoice is {0}; only an open invoice of which nothing is paid or credited can be voided")]
     NotVoidable(InvoiceStatus),
+    /// Only what is owed of an issued invoice can be credited.
+    #[error(
+        "the invoice is {status} and {outstanding} of it is owed; {amount} cannot be credited: refund what is paid first"
+    )]
+    NotCreditable {
+        /// What it is.
+        status: InvoiceStatus,
+        /// What is owed.
+        outstanding: Money,
+        /// What was to be credited.
+        amount: Money,
+    },
     /// Only an issued invoice takes or gives back money, and never more than it asks for.
     #[error("an invoice that is {status}, over {total} of which {paid} is paid, cannot take {amount}")]
     NotPayable {
@@ -113,17 +125,30 @@ pub struct Invoice {
     id: InvoiceId,
     client_id: ClientId,
     total: Money,
+    credited: Money,
     paid: Money,
     status: InvoiceStatus,
     version: i64,
+}
+
+/// The amounts of an invoice, in one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amounts {
+    /// What was charged.
+    pub total: Money,
+    /// What credit notes took off it.
+    pub credited: Money,
+    /// What has been paid.
+    pub paid: Money,
 }
 
 impl Invoice {
     /// A new draft.
     #[must_use]
     pub fn draft(id: InvoiceId, client_id: ClientId, total: PositiveMoney) -> Self {
-        let paid = Money::zero(total.currency());
-        Self { id, client_id, total: total.into(), paid, status: InvoiceStatus::Draft, version: 1 }
+        let zero = Money::zero(total.currency());
+        let status = InvoiceStatus::Draft;
+        Self { id, client_id, total: total.into(), credited: zero, paid: zero, status, version: 1 }
     }
 
     /// An invoice as it was kept.
@@ -133,18 +158,22 @@ impl Invoice {
     pub fn restore(
         id: InvoiceId,
         client_id: ClientId,
-        (total, paid): (Money, Money),
+        Amounts { total, credited, paid }: Amounts,
         status: InvoiceStatus,
         version: i64,
     ) -> Result<Self, InvoiceError> {
+        let owed = total.checked_sub(credited)?;
+        let outstanding = owed.checked_sub(paid)?;
         let is_consistent = total.is_positive()
+            && !credited.is_negative()
             && match status {
-                InvoiceStatus::Draft | InvoiceStatus::Void | InvoiceStatus::Open => paid.is_zero(),
-                InvoiceStatus::PartiallyPaid => paid.is_positive() && total.checked_sub(paid)?.is_positive(),
-                InvoiceStatus::Paid => paid == total,
+                InvoiceStatus::Draft | InvoiceStatus::Void => paid.is_zero() && credited.is_zero(),
+                InvoiceStatus::Open => paid.is_zero() && outstanding.is_positive(),
+                InvoiceStatus::PartiallyPaid => paid.is_positive() && outstanding.is_positive(),
+                InvoiceStatus::Paid => !paid.is_negative() && outstanding.is_zero(),
             };
         if is_consistent {
-            Ok(Self { id, client_id, total, paid, status, version })
+            Ok(Self { id, client_id, total, credited, paid, status, version })
         } else {
             Err(InvoiceError::Inconsistent { total, paid, status })
         }
@@ -162,10 +191,16 @@ impl Invoice {
         self.client_id
     }
 
-    /// What is owed in all.
+    /// What was charged in all.
     #[must_use]
     pub const fn total(&self) -> Money {
         self.total
+    }
+
+    /// What credit notes took off it.
+    #[must_use]
+    pub const fn credited(&self) -> Money {
+        self.credited
     }
 
     /// What has been allocated to it so far.
@@ -191,7 +226,7 @@ impl Invoice {
     /// # Errors
     /// [`MoneyError`] if total and paid amount were kept in two currencies.
     pub fn outstanding(&self) -> Result<Money, MoneyError> {
-        self.total.checked_sub(self.paid)
+        self.total.checked_sub(self.credited)?.checked_sub(self.paid)
     }
 
     /// Whether money can be allocated to it: it has been issued and not voided.
@@ -217,9 +252,24 @@ impl Invoice {
     /// [`InvoiceError::NotVoidable`].
     pub fn voided(&self) -> Result<Self, InvoiceError> {
         match self.status {
-            InvoiceStatus::Open => Ok(self.changed(InvoiceStatus::Void, self.paid)),
+            InvoiceStatus::Open if self.credited.is_zero() => Ok(self.changed(InvoiceStatus::Void, self.paid)),
             other => Err(InvoiceError::NotVoidable(other)),
         }
+    }
+
+    /// The invoice after a credit note took `amount` off what is owed of it.
+    ///
+    /// # Errors
+    /// [`InvoiceError::NotCreditable`] if less is owed, or it is a draft or void. What is paid has to be refunded first: the
+    /// refund makes it owed again.
+    pub fn with_credit(&self, amount: PositiveMoney) -> Result<Self, InvoiceError> {
+        let (status, outstanding, amount) = (self.status, self.outstanding()?, Money::from(amount));
+        let left = outstanding.checked_sub(amount)?;
+        if !matches!(status, InvoiceStatus::Open | InvoiceStatus::PartiallyPaid) || left.is_negative() {
+            return Err(InvoiceError::NotCreditable { status, outstanding, amount });
+        }
+        let status = if left.is_zero() { InvoiceStatus::Paid } else { status };
+        Ok(Self { credited: self.credited.checked_add(amount)?, ..self.changed(status, self.paid) })
     }
 
     /// The invoice after `amount` more has been allocated to it; a negative amount takes money back.
@@ -228,7 +278,7 @@ impl Invoice {
     /// [`InvoiceError::NotPayable`] if it is a draft, void, or would be paid less than nothing or more than its total.
     pub fn with_allocation(&self, amount: Money) -> Result<Self, InvoiceError> {
         let paid = self.paid.checked_add(amount)?;
-        let outstanding = self.total.checked_sub(paid)?;
+        let outstanding = self.total.checked_sub(self.credited)?.checked_sub(paid)?;
         if !self.is_payable() || paid.is_negative() || outstanding.is_negative() {
             let Self { status, total, paid, .. } = *self;
             return Err(InvoiceError::NotPayable { status, total, paid, amount });
@@ -297,10 +347,39 @@ mod tests {
     }
 
     #[test]
+    fn a_credit_note_takes_off_what_is_owed_and_the_status_follows() {
+        let credit = |invoice: &Invoice, amount: &str| invoice.with_credit(euro(amount).positive().unwrap());
+        let open = draft().issued().unwrap();
+        let credited = credit(&open, "30").unwrap();
+        assert_eq!((credited.status(), credited.outstanding().unwrap()), (InvoiceStatus::Open, euro("70")));
+        assert!(credited.voided().is_err(), "its credit note would be about nothing");
+        assert!(credited.with_allocation(euro("70.01")).is_err(), "no more than is owed");
+        let paid = credited.with_allocation(euro("70")).unwrap();
+        assert_eq!(paid.status(), InvoiceStatus::Paid);
+        assert!(
+            matches!(credit(&paid, "0.01"), Err(InvoiceError::NotCreditable { .. })),
+            "what is paid is refunded first"
+        );
+        let refunded = paid.with_allocation(euro("-20")).unwrap();
+        assert_eq!(refunded.status(), InvoiceStatus::PartiallyPaid);
+        let covered = credit(&refunded, "20").unwrap();
+        assert_eq!(
+            (covered.status(), covered.credited(), covered.paid()),
+            (InvoiceStatus::Paid, euro("50"), euro("50"))
+        );
+        assert_eq!(credit(&open, "100").unwrap().status(), InvoiceStatus::Paid, "nothing is owed");
+        for unissued in [draft(), open.voided().unwrap()] {
+            assert!(credit(&unissued, "1").is_err());
+        }
+        assert!(credit(&open, "100.01").is_err());
+    }
+
+    #[test]
     fn what_is_kept_in_two_minds_is_no_invoice() {
         let restore = |paid: &str, status| {
             let draft = draft();
-            Invoice::restore(draft.id(), draft.client_id(), (draft.total(), euro(paid)), status, 1).is_ok()
+            let amounts = Amounts { total: draft.total(), credited: euro("0"), paid: euro(paid) };
+            Invoice::restore(draft.id(), draft.client_id(), amounts, status, 1).is_ok()
         };
         assert!(restore("100", InvoiceStatus::Paid));
         for (paid, status) in [

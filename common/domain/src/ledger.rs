@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `invoice.issued` | receivable of the client | revenue; tax |
 //! | `invoice.voided` | revenue; tax | receivable of the client |
+//! | `credit_note.issued` | revenue; tax | receivable of the client |
 //! | `invoice.paid`, `invoice.partially_paid` | clearing of the provider | receivable of the client |
 //! | `payment.surplus_recorded`, of a known client | clearing of the provider | credit of the client |
 //! | `payment.surplus_recorded`, of an unknown payer | clearing of the provider | suspense |
@@ -28,9 +29,10 @@ pub mod journal;
 pub mod reconciliation;
 
 use crate::event::{
-    InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled, PaymentAdjusted, SurplusRecorded, SurplusReduced,
+    CreditNoteIssued, InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled, PaymentAdjusted, SurplusRecorded,
+    SurplusReduced,
 };
-use crate::id::{InvoiceId, PaymentId};
+use crate::id::{ClientId, InvoiceId, PaymentId};
 use crate::money::{Money, MoneyError};
 use crate::party::ClientDetails;
 
@@ -57,6 +59,10 @@ pub fn posting(event: &InvoiceEvent) -> Result<Option<Posting>, MoneyError> {
     let (entries, description) = match event {
         InvoiceEvent::Issued(changed) => (issued(changed)?, format!("Invoice {} issued", changed.invoice.number)),
         InvoiceEvent::Voided(changed) => (voided(changed)?, format!("Invoice {} voided", changed.invoice.number)),
+        InvoiceEvent::CreditNoteIssued(issued) => {
+            let what = format!("Credit note {} for invoice {}", issued.credit_note.number, issued.invoice.number);
+            (taken_off(issued)?, what)
+        }
         InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => allocated(settled),
         InvoiceEvent::SurplusRecorded(surplus) => credited(surplus),
         InvoiceEvent::Reopened(reopened) => released(reopened),
@@ -86,20 +92,28 @@ fn moved(debit: Account, credit: Account, amount: Money) -> Entries {
     vec![(debit, amount), (credit, amount.negated())]
 }
 
-fn issued(changed: &InvoiceChanged) -> Result<Entries, MoneyError> {
-    let total = changed.invoice.total;
-    let tax = changed.invoice.tax.unwrap_or_else(|| Money::zero(total.currency()));
+fn charged(client: ClientId, total: Money, tax: Money) -> Result<Entries, MoneyError> {
     let revenue = total.checked_sub(tax)?;
-    let entries = [
-        (Account::Receivable(changed.client.id), total),
-        (Account::Revenue, revenue.negated()),
-        (Account::Tax, tax.negated()),
-    ];
+    let entries =
+        [(Account::Receivable(client), total), (Account::Revenue, revenue.negated()), (Account::Tax, tax.negated())];
     Ok(entries.into_iter().filter(|(_, amount)| !amount.is_zero()).collect())
 }
 
+fn opposite(entries: Entries) -> Entries {
+    entries.into_iter().map(|(account, amount)| (account, amount.negated())).collect()
+}
+
+fn issued(changed: &InvoiceChanged) -> Result<Entries, MoneyError> {
+    let total = changed.invoice.total;
+    charged(changed.client.id, total, changed.invoice.tax.unwrap_or_else(|| Money::zero(total.currency())))
+}
+
 fn voided(changed: &InvoiceChanged) -> Result<Entries, MoneyError> {
-    Ok(issued(changed)?.into_iter().map(|(account, amount)| (account, amount.negated())).collect())
+    issued(changed).map(opposite)
+}
+
+fn taken_off(issued: &CreditNoteIssued) -> Result<Entries, MoneyError> {
+    charged(issued.client.id, issued.credit_note.total, issued.credit_note.tax).map(opposite)
 }
 
 fn allocated(settled: &InvoiceSettled) -> (Entries, String) {

@@ -27,10 +27,14 @@ pub enum Notice {
     InvoiceIssued,
     /// An invoice is owed no more.
     InvoiceVoided,
+    /// A credit note took something off an invoice.
+    CreditNoteIssued,
     /// Money was taken back from an invoice, which is owed again.
     InvoiceReopened,
     /// A payment, with its receipt.
     ReceiptIssued,
+    /// A refund, with its receipt.
+    RefundReceiptIssued,
     /// Money came in that no invoice could take: it is the client's credit.
     SurplusRecorded,
 }
@@ -38,8 +42,10 @@ pub enum Notice {
 stored_name!(Notice {
     InvoiceIssued => "invoice.issued",
     InvoiceVoided => "invoice.voided",
+    CreditNoteIssued => "credit_note.issued",
     InvoiceReopened => "invoice.reopened",
     ReceiptIssued => "receipt.issued",
+    RefundReceiptIssued => "refund_receipt.issued",
     SurplusRecorded => "payment.surplus_recorded",
 });
 

@@ -50,6 +50,7 @@ impl Payload for InvoiceEvent {
     const TYPES: &'static [&'static str] = &[
         "invoice.issued",
         "invoice.voided",
+        "credit_note.issued",
         "invoice.paid",
         "invoice.partially_paid",
         "payment.surplus_recorded",

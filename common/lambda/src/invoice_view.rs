@@ -26,6 +26,8 @@ pub struct InvoiceView<'a> {
     pub total: Money,
     /// The tax within it.
     pub tax: Money,
+    /// What credit notes took off it.
+    pub credited: Money,
     /// What has been paid of it.
     pub paid: Money,
     /// Grows with each change.
@@ -47,6 +49,7 @@ impl<'a> InvoiceView<'a> {
             status: summary.status,
             total: summary.total,
             tax: summary.tax.unwrap_or_else(|| Money::zero(summary.total.currency())),
+            credited: summary.credited.unwrap_or_else(|| Money::zero(summary.total.currency())),
             paid: summary.paid,
             version: summary.version,
             issued_on: Some(summary.issued_on),
@@ -60,7 +63,7 @@ impl<'a> InvoiceView<'a> {
         json!({
             "id": self.id, "client_id": self.client_id, "number": self.number,
             "payment_reference": self.number.and_then(CreditorReference::of_number).map(|reference| reference.to_string()),
-            "status": self.status, "total": self.total, "tax": self.tax, "paid": self.paid, "version": self.version,
+            "status": self.status, "total": self.total, "tax": self.tax, "credited": self.credited, "paid": self.paid, "version": self.version,
             "issued_on": self.issued_on, "due_on": self.due_on, "overdue": self.status.is_overdue(self.due_on, today),
         })
     }
@@ -78,8 +81,9 @@ pub fn shape() -> Members {
             words("What the payer is to send along (ISO 11649): money that bears it finds the invoice by itself."),
         )
         .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Where it stands."))
-        .with("total", refer_as("Money", "What is owed in all."))
+        .with("total", refer_as("Money", "What was charged in all."))
         .with("tax", refer_as("Money", "The tax within it."))
+        .with("credited", refer_as("Money", "What credit notes took off it."))
         .with("paid", refer_as("Money", "What has been paid of it."))
         .with("version", number("Grows with each change."))
         .with_or_null("issued_on", day("Date of issue; null for a draft."))
@@ -92,7 +96,8 @@ pub fn shape() -> Members {
 pub fn example() -> Value {
     json!({
         "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "payment_reference": "RF54INV2026000042", "status": "open",
-        "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"}, "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
+        "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"},
+        "credited": {"value": "0.00", "currency": "EUR"}, "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
         "issued_on": "2026-11-01", "due_on": "2026-12-01", "overdue": false,
     })
 }

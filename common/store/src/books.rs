@@ -185,7 +185,7 @@ pub async fn ageing(database: &Database, on: NaiveDate) -> Result<Vec<Ageing>, S
              sum(open) filter (where days <= 0) as not_due, sum(open) filter (where days between 1 and 30) as month,
              sum(open) filter (where days between 31 and 60) as two_months,
              sum(open) filter (where days between 61 and 90) as three_months, sum(open) filter (where days > 90) as older
-         from (select client_id, currency, total - paid_amount as open, $1 - due_on as days from billing.invoices
+         from (select client_id, currency, total - credited_amount - paid_amount as open, $1 - due_on as days from billing.invoices
                where status in ('open', 'partially_paid')) as due
              join billing.clients on clients.id = client_id
          group by client_id, name, currency order by name, client_id, currency"#,

@@ -22,6 +22,7 @@ struct Row {
     number: Option<String>,
     currency: String,
     total: Decimal,
+    credited_amount: Decimal,
     paid_amount: Decimal,
     status: String,
     issued_on: Option<NaiveDate>,
@@ -34,7 +35,9 @@ impl Row {
         let status: InvoiceStatus = self.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
         let total = money(TABLE, self.total, &self.currency)?;
         let paid = money(TABLE, self.paid_amount, &self.currency)?;
-        let left = total.checked_sub(paid).map_err(|error| StoreError::corrupt(TABLE, error))?;
+        let credited = money(TABLE, self.credited_amount, &self.currency)?;
+        let owed = total.checked_sub(credited).map_err(|error| StoreError::corrupt(TABLE, error))?;
+        let left = owed.checked_sub(paid).map_err(|error| StoreError::corrupt(TABLE, error))?;
         let is_void = status == InvoiceStatus::Void;
         Ok(Some(Debt {
             invoice_id: InvoiceId::from_uuid(self.id),
@@ -60,7 +63,8 @@ pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
-        "select invoices.id, client_id, name as client, number, currency, total, paid_amount, status, issued_on
+        "select invoices.id, client_id, name as client, number, currency, total, credited_amount, paid_amount,
+             status, issued_on
          from billing.invoices join billing.clients on clients.id = client_id
          where upper(regexp_replace(number, '[^A-Za-z0-9]', '', 'g')) = any($1)
              or upper(regexp_replace(number, '^[^0-9]+|[^A-Za-z0-9]', '', 'g')) = any($1) or invoices.id = any($2)",
@@ -87,9 +91,10 @@ pub async fn of_payers(database: &Database, payers: &[(String, Money)]) -> Resul
     let rows = sqlx::query_as!(
         Row,
         r#"with payers as materialized (select id, name from billing.clients where name_key = any($1))
-         select invoices.id, client_id, payers.name as "client!", number, currency, total, paid_amount, status, issued_on
+         select invoices.id, client_id, payers.name as "client!", number, currency, total, credited_amount, paid_amount,
+             status, issued_on
          from payers join billing.invoices on client_id = payers.id and status in ('open', 'partially_paid')
-         where (total - paid_amount in (select unnest($2::numeric[]))) is true"#,
+         where (total - credited_amount - paid_amount in (select unnest($2::numeric[]))) is true"#,
         &names as &[&str],
         &amounts,
     )

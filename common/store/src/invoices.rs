@@ -3,31 +3,18 @@
 use chrono::NaiveDate;
 use quittance_domain::event::InvoiceSummary;
 use quittance_domain::id::{ClientId, InvoiceId};
-use quittance_domain::invoice::Invoice;
+use quittance_domain::invoice::{Amounts, Invoice};
 use quittance_domain::money::Money;
 use quittance_domain::party::ClientDetails;
-use quittance_domain::tax::TaxPercent;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::clients::language;
 use crate::database::{Database, Transaction};
+use crate::document_lines::{Columns, InvoiceLine, LineRow};
 use crate::error::{StoreError, money};
 
 const TABLE: &str = "billing.invoices";
-
-/// One line of an invoice.
-#[derive(Debug, Clone)]
-pub struct InvoiceLine {
-    /// What is charged.
-    pub description: String,
-    /// How many.
-    pub quantity: u32,
-    /// Price of one, without tax.
-    pub unit_amount: Money,
-    /// The tax on it.
-    pub tax_percent: TaxPercent,
-}
 
 /// An invoice with what documents and events print of it.
 #[derive(Debug, Clone)]
@@ -55,6 +42,7 @@ impl InvoiceRecord {
             number: self.number.clone()?,
             total: invoice.total(),
             tax: (!self.tax.is_zero()).then_some(self.tax),
+            credited: (!invoice.credited().is_zero()).then(|| invoice.credited()),
             paid: invoice.paid(),
             status: invoice.status(),
             version: invoice.version(),
@@ -71,6 +59,7 @@ struct Row {
     currency: String,
     total: Decimal,
     tax: Decimal,
+    credited_amount: Decimal,
     paid_amount: Decimal,
     status: String,
     version: i64,
@@ -92,7 +81,11 @@ impl TryFrom<Row> for InvoiceRecord {
             invoice: Invoice::restore(
                 InvoiceId::from_uuid(row.id),
                 client_id,
-                (money(TABLE, row.total, &row.currency)?, money(TABLE, row.paid_amount, &row.currency)?),
+                Amounts {
+                    total: money(TABLE, row.total, &row.currency)?,
+                    credited: money(TABLE, row.credited_amount, &row.currency)?,
+                    paid: money(TABLE, row.paid_amount, &row.currency)?,
+                },
                 row.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 row.version,
             )
@@ -124,7 +117,7 @@ pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Ve
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
-        "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
+        "select invoices.id, client_id, number, currency, total, tax, credited_amount, paid_amount, status, version, issued_on, due_on,
              name, email, address, tax_id, language
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = any($1) order by invoices.id for no key update of invoices",
@@ -145,7 +138,7 @@ pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Ve
 pub async fn lock_document(transaction: &mut Transaction, id: InvoiceId) -> Result<Option<InvoiceRecord>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
+        "select invoices.id, client_id, number, currency, total, tax, credited_amount, paid_amount, status, version, issued_on, due_on,
              name, email, address, tax_id, language
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = $1 for update of invoices",
@@ -167,7 +160,7 @@ pub async fn find(
 ) -> Result<Option<InvoiceRecord>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select invoices.id, client_id, number, currency, total, tax, paid_amount, status, version, issued_on, due_on,
+        "select invoices.id, client_id, number, currency, total, tax, credited_amount, paid_amount, status, version, issued_on, due_on,
              name, email, address, tax_id, language
          from billing.invoices join billing.clients on clients.id = client_id
          where invoices.id = $1 and ($2::uuid is null or client_id = $2)",
@@ -276,23 +269,17 @@ pub async fn insert_draft(
     )
     .execute(&mut **transaction)
     .await?;
-    let descriptions: Vec<String> = lines.iter().map(|line| line.description.clone()).collect();
-    let quantities: Vec<i32> = lines
-        .iter()
-        .map(|line| i32::try_from(line.quantity).map_err(|error| StoreError::corrupt("billing.invoice_lines", error)))
-        .collect::<Result<_, _>>()?;
-    let amounts: Vec<Decimal> = lines.iter().map(|line| line.unit_amount.amount()).collect();
-    let percents: Vec<Decimal> = lines.iter().map(|line| line.tax_percent.value()).collect();
+    let columns = Columns::of(lines)?;
     sqlx::query!(
         "insert into billing.invoice_lines (invoice_id, position, description, quantity, unit_amount, tax_percent)
          select $1, position, description, quantity, unit_amount, tax_percent
          from unnest($2::text[], $3::integer[], $4::numeric[], $5::numeric[]) with ordinality
              as line (description, quantity, unit_amount, tax_percent, position)",
         invoice.id().as_uuid(),
-        &descriptions,
-        &quantities,
-        &amounts,
-        &percents,
+        &columns.descriptions,
+        &columns.quantities,
+        &columns.amounts,
+        &columns.percents,
     )
     .execute(&mut **transaction)
     .await?;
@@ -315,13 +302,13 @@ pub async fn next_number(transaction: &mut Transaction, year: i32) -> Result<Str
     Ok(format!("INV-{year}-{number:06}"))
 }
 
-/// Writes number, date, status and version of an invoice that the caller has locked.
+/// Writes number, date, credited amount, status and version of an invoice that the caller has locked.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
 pub async fn update_document(transaction: &mut Transaction, record: &InvoiceRecord) -> Result<(), StoreError> {
     sqlx::query!(
-        "update billing.invoices set number = $2, issued_on = $3, status = $4, version = $5,
+        "update billing.invoices set number = $2, issued_on = $3, status = $4, version = $5, credited_amount = $6,
              voided_at = case when $4 = 'void' then now() end
          where id = $1",
         record.invoice.id().as_uuid(),
@@ -329,6 +316,7 @@ pub async fn update_document(transaction: &mut Transaction, record: &InvoiceReco
         record.issued_on,
         record.invoice.status().as_str(),
         record.invoice.version(),
+        record.invoice.credited().amount(),
     )
     .execute(&mut **transaction)
     .await?;
@@ -340,23 +328,13 @@ pub async fn update_document(transaction: &mut Transaction, record: &InvoiceReco
 /// # Errors
 /// [`StoreError`] if the database fails or holds an amount that the currency cannot have.
 pub async fn lines(database: &Database, invoice: &Invoice) -> Result<Vec<InvoiceLine>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        LineRow,
         "select description, quantity, unit_amount, tax_percent from billing.invoice_lines
          where invoice_id = $1 order by position",
         invoice.id().as_uuid(),
     )
     .fetch_all(database.pool().await?)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let percent = row.tax_percent.try_into();
-            Ok(InvoiceLine {
-                tax_percent: percent.map_err(|error| StoreError::corrupt("billing.invoice_lines", error))?,
-                description: row.description,
-                quantity: u32::try_from(row.quantity)
-                    .map_err(|error| StoreError::corrupt("billing.invoice_lines", error))?,
-                unit_amount: money("billing.invoice_lines", row.unit_amount, invoice.total().currency().code())?,
-            })
-        })
-        .collect()
+    rows.into_iter().map(|row| row.line(invoice.total().currency())).collect()
 }

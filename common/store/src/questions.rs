@@ -151,7 +151,7 @@ pub async fn lock_due(
                        'payment_id', charges.payment_id, 'attempt', attempt, 'invoice_id', charges.invoice_id,
                        'amount', charges.amount::text, 'currency', charges.currency, 'payment_method', payment_method,
                        'ordered_at', ordered_at, 'is_wanted',
-                       invoices.status in ('open', 'partially_paid') and total - paid_amount >= charges.amount
+                       invoices.status in ('open', 'partially_paid') and total - credited_amount - paid_amount >= charges.amount
                    )
                    from payments.charges join payments.payments as told on told.id = charges.payment_id
                        join billing.invoices on invoices.id = charges.invoice_id

@@ -6,17 +6,20 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use chrono::{NaiveDate, TimeDelta};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use quittance_documents::{InvoiceLine, InvoiceSheet, PressError, Statement, StatementLine, StatementPart};
-use quittance_domain::id::InvoiceId;
+use quittance_documents::{
+    CreditNoteSheet, InvoiceLine, InvoiceSheet, PressError, Statement, StatementLine, StatementPart,
+};
+use quittance_domain::id::{CreditNoteId, InvoiceId};
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::described;
 use quittance_lambda::openapi::responses::Conflict;
 use quittance_lambda::openapi::schema::words;
 use quittance_lambda::problem::Problem;
-use quittance_store::invoices;
+use quittance_store::{credit_notes, document_lines, invoices};
 
 use crate::books::start_of;
+use crate::credit_notes::CreditNotePath;
 use crate::invoices::InvoicePath;
 use crate::statement::Part;
 use crate::{Billing, path_id, unavailable};
@@ -54,19 +57,52 @@ pub(crate) async fn invoice(
         issued_on,
         due_on: record.due_on,
         total: record.invoice.total(),
+        credited: record.invoice.credited(),
         paid: record.invoice.paid(),
         status: record.invoice.status(),
-        lines: lines
-            .iter()
-            .map(|line| InvoiceLine {
-                description: &line.description,
-                quantity: line.quantity,
-                unit_amount: line.unit_amount,
-                tax_percent: line.tax_percent,
-            })
-            .collect(),
+        lines: lines.iter().map(printed).collect(),
     };
     answer(number, billing.press.invoice(&billing.seller, &sheet))
+}
+
+fn printed(line: &document_lines::InvoiceLine) -> InvoiceLine<'_> {
+    InvoiceLine {
+        description: &line.description,
+        quantity: line.quantity,
+        unit_amount: line.unit_amount,
+        tax_percent: line.tax_percent,
+    }
+}
+
+/// Gives a credit note as PDF in the client's language; a client gets its own only.
+#[utoipa::path(
+    get,
+    path = "/v1/credit-notes/{id}/pdf",
+    operation_id = "printCreditNote",
+    tag = "invoices",
+    params(CreditNotePath),
+    responses((status = 200, description = "The credit note.", content((Pdf = "application/pdf"))))
+)]
+pub(crate) async fn credit_note(
+    State(billing): State<Arc<Billing>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let reach = caller.may(Permission::Read)?;
+    let id: CreditNoteId = path_id("credit note", &id)?;
+    let not_found = || Problem::not_found("credit note", id);
+    let found = credit_notes::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
+    let note = found.ok_or_else(not_found)?;
+    let found = invoices::find(&billing.database, note.invoice_id, reach.client_id()).await.map_err(unavailable)?;
+    let invoice = found.ok_or_else(not_found)?;
+    let lines = credit_notes::lines(&billing.database, &note).await.map_err(unavailable)?;
+    let sheet = CreditNoteSheet {
+        summary: &note.summary,
+        invoice_number: invoice.number.as_deref().unwrap_or_default(),
+        client: &invoice.client,
+        lines: lines.iter().map(printed).collect(),
+    };
+    answer(&note.summary.number, billing.press.credit_note(&billing.seller, &sheet))
 }
 
 /// A statement as PDF in the client's language.

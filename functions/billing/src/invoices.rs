@@ -25,7 +25,8 @@ use quittance_lambda::openapi::schema::{
 };
 use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_lambda::{described, parameters};
-use quittance_store::invoices::{self, InvoiceLine, InvoiceRecord};
+use quittance_store::document_lines::InvoiceLine;
+use quittance_store::invoices::{self, InvoiceRecord};
 use quittance_store::{clients, database::Transaction};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -34,7 +35,7 @@ use crate::work::{Request, Work, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// The most lines on one invoice.
-const LINES_MAX: usize = 200;
+pub(crate) const LINES_MAX: usize = 200;
 
 /// The largest quantity on one line.
 const QUANTITY_MAX: u32 = 1_000_000;
@@ -50,7 +51,7 @@ parameters! {
     pub(crate) InvoicePath => [in_path("id", refer("InvoiceId"), "The invoice.")]
 }
 
-fn line_shape(members: Members, amount: &str) -> Members {
+pub(crate) fn line_shape(members: Members, amount: &str) -> Members {
     members
         .with("description", text(1, DESCRIPTION_LENGTH_MAX, "What is sold."))
         .with("quantity", count(1, QUANTITY_MAX.into(), "How many."))
@@ -58,7 +59,7 @@ fn line_shape(members: Members, amount: &str) -> Members {
         .optional("tax_percent", matching(TAX_PERCENT, "The tax on it; none is 0.").examples(["19"]))
 }
 
-fn line_example() -> Value {
+pub(crate) fn line_example() -> Value {
     json!({"description": "Consulting, October", "quantity": 1, "unit_amount": examples::money()})
 }
 
@@ -212,7 +213,7 @@ pub(crate) async fn read(
     Ok(Json(shown_record(&record, &lines)))
 }
 
-async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Result<InvoiceRecord, Problem> {
+pub(crate) async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Result<InvoiceRecord, Problem> {
     let found = invoices::lock_document(transaction, id).await.map_err(unavailable)?;
     found.ok_or_else(|| Problem::not_found("invoice", id))
 }
@@ -235,9 +236,10 @@ async fn conclude(
     Ok(answer(StatusCode::OK, body))
 }
 
-fn state(invoice: &Invoice) -> Value {
+pub(crate) fn state(invoice: &Invoice) -> Value {
     json!({
-        "status": invoice.status(), "total": invoice.total(), "paid": invoice.paid(), "version": invoice.version(),
+        "status": invoice.status(), "total": invoice.total(), "credited": invoice.credited(),
+        "paid": invoice.paid(), "version": invoice.version(),
     })
 }
 
@@ -260,6 +262,7 @@ fn shown(
         status: invoice.status(),
         total: invoice.total(),
         tax,
+        credited: invoice.credited(),
         paid: invoice.paid(),
         version: invoice.version(),
         issued_on,
@@ -295,7 +298,7 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
     Ok(Draft { client_id, total, tax, due_on, lines })
 }
 
-fn line(fields: &mut Fields) -> Option<InvoiceLine> {
+pub(crate) fn line(fields: &mut Fields) -> Option<InvoiceLine> {
     let description = fields.text("description", 1, DESCRIPTION_LENGTH_MAX);
     let quantity = fields.count("quantity", QUANTITY_MAX);
     let unit_amount = fields.money("unit_amount");
@@ -303,7 +306,7 @@ fn line(fields: &mut Fields) -> Option<InvoiceLine> {
     Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount?.into(), tax_percent })
 }
 
-fn total_and_tax(currency: Currency, lines: &[InvoiceLine]) -> Result<(PositiveMoney, Money), MoneyError> {
+pub(crate) fn total_and_tax(currency: Currency, lines: &[InvoiceLine]) -> Result<(PositiveMoney, Money), MoneyError> {
     let mut net = Vec::with_capacity(lines.len());
     for line in lines {
         net.push((line.unit_amount.checked_mul(line.quantity)?, line.tax_percent));

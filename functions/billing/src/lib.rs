@@ -8,6 +8,7 @@ mod books;
 mod cases;
 pub mod clients;
 pub mod config;
+mod credit_notes;
 pub mod docs;
 mod documents;
 pub mod invoices;
@@ -97,6 +98,9 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(asks(&[Read], routes!(documents::invoice)))
         .routes(asks(&[WriteInvoices], routes!(invoices::send)))
         .routes(asks(&[WriteInvoices], routes!(invoices::void)))
+        .routes(asks(&[WriteInvoices], routes!(credit_notes::create)))
+        .routes(asks(&[Read], routes!(credit_notes::list)))
+        .routes(asks(&[Read], routes!(documents::credit_note)))
         .routes(asks(&[Read], routes!(timeline::read)))
         .routes(asks(&[ReadCases], routes!(cases::list)))
         .routes(asks(&[ReadCases], routes!(cases::read)))

@@ -103,14 +103,17 @@ impl Notifications {
                     Ok(email) => email,
                     Err(error) => return composed(error),
                 };
-                let file = match &event.payload {
-                    InvoiceEvent::ReceiptIssued(receipt) => {
-                        match self.documents.read(&receipt.document_key, &receipt.number).await {
-                            Ok(file) => Some(file),
-                            Err(error) => return Conclusion::Outcome(Outcome::NotTaken(error)),
-                        }
-                    }
+                let document = match &event.payload {
+                    InvoiceEvent::ReceiptIssued(receipt) => Some((&receipt.document_key, &receipt.number)),
+                    InvoiceEvent::RefundReceiptIssued(receipt) => Some((&receipt.document_key, &receipt.number)),
                     _ => None,
+                };
+                let file = match document {
+                    None => None,
+                    Some((key, number)) => match self.documents.read(key, number).await {
+                        Ok(file) => Some(file),
+                        Err(error) => return Conclusion::Outcome(Outcome::NotTaken(error)),
+                    },
                 };
                 let tags = tags::of(lease.recipient, &lease.delivery.event_key);
                 Conclusion::Outcome(self.mail.send(&client.email, &email, file, &tags).await)

@@ -57,7 +57,13 @@ struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    credit_note: Option<String>,
+    /// Why, by its name in the events.
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// Why, in somebody's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
 }
@@ -148,8 +154,16 @@ impl Templates {
             InvoiceEvent::Issued(changed) | InvoiceEvent::Voided(changed) => {
                 Facts { amount: sum(changed.invoice.total), ..facts }
             }
+            InvoiceEvent::CreditNoteIssued(issued) => {
+                let credit_note = Some(issued.credit_note.number.clone());
+                let because = Some(issued.credit_note.reason.clone());
+                Facts { amount: sum(issued.credit_note.total), credit_note, because, ..facts }
+            }
             InvoiceEvent::ReceiptIssued(receipt) => {
                 Facts { amount: sum(receipt.settled.allocated), receipt: Some(receipt.number.clone()), ..facts }
+            }
+            InvoiceEvent::RefundReceiptIssued(receipt) => {
+                Facts { amount: sum(receipt.refund.amount), receipt: Some(receipt.number.clone()), ..facts }
             }
             InvoiceEvent::Reopened(reopened) => {
                 Facts { amount: sum(reopened.released), reason: Some(reopened.reason.as_str()), ..facts }
@@ -163,7 +177,7 @@ impl Templates {
 }
 
 fn invoice(language: Language, summary: &InvoiceSummary) -> Invoice {
-    let remaining = summary.total.checked_sub(summary.paid).unwrap_or_else(|_| Money::zero(summary.total.currency()));
+    let remaining = summary.remaining();
     Invoice {
         number: summary.number.clone(),
         total: amount(language, summary.total),

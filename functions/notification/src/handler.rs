@@ -59,8 +59,10 @@ pub struct Notifications {
 pub fn addressed_client(event: &InvoiceEvent) -> Option<&ClientDetails> {
     match event {
         InvoiceEvent::Issued(changed) | InvoiceEvent::Voided(changed) => Some(&changed.client),
+        InvoiceEvent::CreditNoteIssued(issued) => Some(&issued.client),
         InvoiceEvent::Reopened(reopened) => Some(&reopened.client),
         InvoiceEvent::ReceiptIssued(receipt) => Some(&receipt.settled.client),
+        InvoiceEvent::RefundReceiptIssued(receipt) => receipt.refund.client.as_ref(),
         InvoiceEvent::SurplusRecorded(surplus) => surplus.client.as_ref(),
         _ => None,
     }

@@ -40,8 +40,8 @@ on conflict on constraint facts_door_event_id_key do nothing
 returning id;
 
 -- invoices::lock
-select invoices.id, client_id, number, currency, total, paid_amount, status, version, issued_on, due_on,
-    name, email, address, tax_id
+select invoices.id, client_id, number, currency, total, tax, credited_amount, paid_amount, status, version, issued_on,
+    due_on, name, email, address, tax_id, language
 from billing.invoices join billing.clients on clients.id = client_id
 where invoices.id = any(array(
     select distinct bench.invoice(:spread::bigint * (n + 1)) from generate_series(:first::bigint, :last::bigint) as n

@@ -9,18 +9,19 @@ use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{ContentBuilder, Paths, RefOr, Required, ResponseBuilder};
 
 use super::parameters::in_header;
-use super::schema::{Members, count, list_of, matching, number, object, one_of, refer, refer_as, time, words};
+use super::schema::{Members, count, day, list_of, matching, number, object, one_of, refer, refer_as, time, words};
 
 #[cfg(doc)]
 use quittance_domain::event::InvoiceEvent;
 
 /// What each type tells, and what it carries beside the envelope.
-fn all() -> [(&'static str, &'static str, ObjectBuilder); 16] {
+fn all() -> [(&'static str, &'static str, ObjectBuilder); 17] {
     let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("Invoiced"));
     [
         ("invoice.issued", "The invoice got its number and is owed.", changed().open()),
         ("invoice.voided", "The invoice is owed no more.", changed().open()),
-        ("invoice.paid", "The invoice is paid in full.", settled().open()),
+        ("credit_note.issued", "A credit note took something off what was charged.", credit_note().open()),
+        ("invoice.paid", "Nothing is owed of the invoice any more.", settled().open()),
         ("invoice.partially_paid", "Some of the invoice is paid.", settled().open()),
         ("payment.surplus_recorded", "Money came in that no invoice could take.", surplus_recorded().open()),
         ("invoice.reopened", "Money was taken back from the invoice, which is owed again.", reopened().open()),
@@ -39,6 +40,17 @@ fn all() -> [(&'static str, &'static str, ObjectBuilder); 16] {
 
 fn changed() -> Members {
     object("The invoice after the change.").with("invoice", refer("Invoiced")).with("client", refer("ClientDetails"))
+}
+
+fn credit_note() -> Members {
+    let note = object("The credit note.")
+        .with("id", refer("CreditNoteId"))
+        .with("number", words("Gapless within a year."))
+        .with("total", refer_as("Money", "What it takes off the invoice, tax included."))
+        .with("tax", refer_as("Money", "The tax within it."))
+        .with("reason", words("Why."))
+        .with("issued_on", day("Date of issue."));
+    changed().with("credit_note", note.open())
 }
 
 /// What every event about a payment carries.

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 pub const CLIENT_ID: &str = "cli_019a3f5e2b7c7d10a1b2c3d4e5f60718";
 /// An invoice of that client.
 pub const INVOICE_ID: &str = "inv_019a3f5f00017a3cb4c5d6e7f8091a2b";
+/// A credit note about it.
+pub const CREDIT_NOTE_ID: &str = "crn_019a3f6000017a3cb4c5d6e7f8091a2b";
 /// A payment of that invoice.
 pub const PAYMENT_ID: &str = "pay_019a3f6012347f5e8899aabbccddeeff";
 /// Its name.

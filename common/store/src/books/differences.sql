@@ -7,6 +7,11 @@ with happened as (
         coalesce((voided_at at time zone 'UTC')::date, issued_on)
     from billing.invoices where status = 'void' and coalesce(voided_at, issued_on::timestamp at time zone 'UTC') <= $1
     union all
+    select 'receivable:cli_' || replace(client_id::text, '-', ''), invoice_id, null, notes.currency::text,
+        -notes.total, notes.issued_on
+    from billing.credit_notes as notes join billing.invoices on invoices.id = invoice_id
+    where notes.created_at <= $1
+    union all
     select 'receivable:cli_' || replace(client_id::text, '-', ''), invoice_id, payment_id, allocations.currency::text,
         -amount, (allocations.decided_at at time zone 'UTC')::date
     from payments.allocations join billing.invoices on invoices.id = invoice_id where allocations.decided_at <= $1

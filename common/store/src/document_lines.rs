@@ -1,0 +1,62 @@
+//! Lines of invoices and credit notes, which have the same columns.
+
+use quittance_domain::money::{Currency, Money};
+use quittance_domain::tax::TaxPercent;
+use rust_decimal::Decimal;
+
+use crate::error::{StoreError, money};
+
+const TABLE: &str = "billing.invoice_lines";
+
+/// One line of an invoice.
+#[derive(Debug, Clone)]
+pub struct InvoiceLine {
+    /// What is charged.
+    pub description: String,
+    /// How many.
+    pub quantity: u32,
+    /// Price of one, without tax.
+    pub unit_amount: Money,
+    /// The tax on it.
+    pub tax_percent: TaxPercent,
+}
+
+/// Lines as PostgreSQL takes them: a list for each column.
+pub(crate) struct Columns {
+    pub(crate) descriptions: Vec<String>,
+    pub(crate) quantities: Vec<i32>,
+    pub(crate) amounts: Vec<Decimal>,
+    pub(crate) percents: Vec<Decimal>,
+}
+
+impl Columns {
+    pub(crate) fn of(lines: &[InvoiceLine]) -> Result<Self, StoreError> {
+        let quantity =
+            |line: &InvoiceLine| i32::try_from(line.quantity).map_err(|error| StoreError::corrupt(TABLE, error));
+        Ok(Self {
+            descriptions: lines.iter().map(|line| line.description.clone()).collect(),
+            quantities: lines.iter().map(quantity).collect::<Result<_, _>>()?,
+            amounts: lines.iter().map(|line| line.unit_amount.amount()).collect(),
+            percents: lines.iter().map(|line| line.tax_percent.value()).collect(),
+        })
+    }
+}
+
+/// A line as PostgreSQL gives it.
+pub(crate) struct LineRow {
+    pub(crate) description: String,
+    pub(crate) quantity: i32,
+    pub(crate) unit_amount: Decimal,
+    pub(crate) tax_percent: Decimal,
+}
+
+impl LineRow {
+    pub(crate) fn line(self, currency: Currency) -> Result<InvoiceLine, StoreError> {
+        Ok(InvoiceLine {
+            description: self.description,
+            quantity: u32::try_from(self.quantity).map_err(|error| StoreError::corrupt(TABLE, error))?,
+            unit_amount: money(TABLE, self.unit_amount, currency.code())?,
+            tax_percent: self.tax_percent.try_into().map_err(|error| StoreError::corrupt(TABLE, error))?,
+        })
+    }
+}

@@ -34,7 +34,11 @@ impl Office {
         });
         emulate("dynamodb", "CreateTable", &table);
         let fifo = format!("{name}.fifo");
-        let queue = json!({"QueueName": fifo, "Attributes": {"FifoQueue": "true"}});
+        let statement = json!({
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*",
+        });
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let queue = json!({"QueueName": fifo, "Attributes": {"FifoQueue": "true", "Policy": policy}});
         let queue_url = emulate("sqs", "CreateQueue", &queue)["QueueUrl"].as_str().unwrap().to_owned();
         let arn = |service: &str| format!("arn:aws:{service}:{}:000000000000:{fifo}", xtask::stack::REGION);
         let topic =
@@ -133,7 +137,7 @@ async fn an_event_that_comes_five_times_with_a_kill_at_every_step_has_one_receip
                     let folder = key.strip_suffix(&format!("{number}.pdf")).unwrap();
                     let stored: Vec<String> =
                         aws.s3_list(bucket, folder).unwrap().into_iter().map(|object| object.key).collect();
-                    assert_eq!(stored, [key.as_str()], "{sample}, killed {moment:?} call {call}");
+                    assert_eq!(stored, std::slice::from_ref(key), "{sample}, killed {moment:?} call {call}");
                     assert!(aws.s3_get(bucket, key).unwrap().starts_with(b"%PDF-"));
                 }
                 if lived {

@@ -65,6 +65,19 @@ async fn a_void_invoice_counts_until_it_was_voided_and_not_afterwards() {
     assert_eq!(found(&scene.test).await, [(Difference::Extra, "receivable".to_owned())], "the void is not booked");
 }
 
+#[tokio::test]
+async fn a_credit_note_that_is_not_booked_is_missing() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    issue(&scene.test, &[invoice]).await;
+    let noted = "with invoice as (
+            update billing.invoices set credited_amount = 30, version = version + 1 returning id
+        ) insert into billing.credit_notes (id, invoice_id, number, currency, total, tax, reason, issued_on, created_at)
+        select gen_random_uuid(), id, 'CN-2026-000001', 'EUR', 30, 0, 'Rebate', '2026-11-10', '2026-11-10' from invoice";
+    sqlx::query(noted).execute(&scene.test.admin).await.unwrap();
+    assert_eq!(found(&scene.test).await, [(Difference::WrongAmount, "receivable".to_owned())]);
+}
+
 /// A mistake in the books as it might be made, and what is found of it.
 const MISTAKES: [(&str, &[(Difference, &str)]); 6] = [
     (

@@ -54,7 +54,7 @@ fn a_credit_note_leaves_less_to_pay_and_what_is_paid_too_much_then_is_credit() {
     let booked = until("all to be booked", || {
         let path = format!("/v1/ledger/transactions?invoice_id={invoice}");
         let found = scene.get(&scene.finance, &path).json()["transactions"].as_array().cloned().unwrap_or_default();
-        (found.len() == 4).then_some(found)
+        (found.len() == 5).then_some(found)
     });
     let text = first.json()["number"].as_str().unwrap().to_owned();
     assert!(

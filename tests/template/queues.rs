@@ -98,12 +98,7 @@ fn what_somebody_has_to_look_at_raises_an_alarm() {
             "DeliveryLogGroup",
             "functions/delivery/src/handler.rs",
         ),
-        (
-            "NotificationExpired",
-            "notification_expired",
-            "NotificationLogGroup",
-            "functions/notification/src/attempt.rs",
-        ),
+        ("NotificationParked", "notification_parked", "NotificationLogGroup", "functions/notification/src/attempt.rs"),
     ] {
         let metric = template.resource(&format!("{name}Metric"));
         let alarm = template.resource(&format!("{name}Alarm"));

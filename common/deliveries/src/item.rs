@@ -156,8 +156,6 @@ pub struct Delivery {
     pub next_attempt_at: DateTime<Utc>,
     /// The last attempt.
     pub last_attempt: Option<Attempt>,
-    /// Whether the receiver has said that it took it, if it says so at all.
-    pub was_taken: bool,
 }
 
 pub(crate) fn text(value: &str) -> AttributeValue {
@@ -204,7 +202,6 @@ impl Delivery {
             recorded_at: time_of(item, "recorded_ms")?,
             next_attempt_at: time_of(item, "next_attempt_ms")?,
             last_attempt,
-            was_taken: item.contains_key("message_id"),
         })
     }
 }

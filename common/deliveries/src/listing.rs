@@ -1,5 +1,6 @@
 //! Looking for deliveries: those that are due, and those of a recipient.
 
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -136,14 +137,19 @@ impl<R: Recipient> DeliveriesTable<R> {
     /// # Errors
     /// [`TableError`]
     pub async fn send_again(&self, recipient: R, event_key: &EventKey, now: DateTime<Utc>) -> Result<bool, TableError> {
-        let request = self
+        let request = self.again(recipient, event_key, now).condition_expression(
+            "attribute_exists(recipient) AND (attribute_not_exists(lease_until_ms) OR lease_until_ms < :now)",
+        );
+        Ok(done(request).await?.is_some())
+    }
+
+    /// What has a delivery start anew.
+    pub(crate) fn again(&self, recipient: R, event_key: &EventKey, now: DateTime<Utc>) -> UpdateItemFluentBuilder {
+        self
             .of(recipient, event_key)
             .update_expression(
                 "SET #state = :pending, attempts = :none, recorded_ms = :now, next_attempt_ms = :now, due_shard = :shard, due_ms = :due, \
                  expires_at = :expires_at REMOVE lease_owner, lease_until_ms",
-            )
-            .condition_expression(
-                "attribute_exists(recipient) AND (attribute_not_exists(lease_until_ms) OR lease_until_ms < :now)",
             )
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":pending", text(State::Pending.as_str()))
@@ -151,8 +157,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             .expression_attribute_values(":now", time(now))
             .expression_attribute_values(":shard", text(&shard(event_key.id()).to_string()))
             .expression_attribute_values(":due", time(now + GRACE))
-            .expression_attribute_values(":expires_at", number(self.expires_at(now)));
-        Ok(done(request).await?.is_some())
+            .expression_attribute_values(":expires_at", number(self.expires_at(now)))
     }
 }
 

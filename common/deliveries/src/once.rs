@@ -65,6 +65,25 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(Some(Lease { recipient, delivery, meanwhile: State::Unknown, owner }))
     }
 
+    /// Has a delivery that was given up or held sent, from the first attempt on. Answers false if it stands otherwise, or the
+    /// receiver has taken it, whatever became of it then.
+    ///
+    /// # Errors
+    /// [`TableError`]
+    pub async fn send_again_once(
+        &self,
+        recipient: R,
+        event_key: &EventKey,
+        now: DateTime<Utc>,
+    ) -> Result<bool, TableError> {
+        let request = self
+            .again(recipient, event_key, now)
+            .condition_expression("#state IN (:failed, :held) AND attribute_not_exists(message_id)")
+            .expression_attribute_values(":failed", text(State::Failed.as_str()))
+            .expression_attribute_values(":held", text(State::Held.as_str()));
+        Ok(done(request).await?.is_some())
+    }
+
     /// Notes what the receiver says. Its word outdoes what was noted of the attempt, and ends it. Answers false if there is
     /// no such delivery any more.
     ///

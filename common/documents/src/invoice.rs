@@ -138,6 +138,7 @@ fn headline(invoice: &InvoiceSheet<'_>) -> String {
     let language = invoice.client.language;
     let key = match invoice.status {
         InvoiceStatus::Void => "invoice.void",
+        InvoiceStatus::Paid if invoice.credited.is_positive() => "invoice.settled",
         InvoiceStatus::Paid => "invoice.paid",
         _ => "invoice.open",
     };

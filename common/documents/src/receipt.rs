@@ -55,6 +55,7 @@ fn data(settled: &InvoiceSettled) -> Value {
         "split": elsewhere
             .is_positive()
             .then(|| json!({"payment": shown(payment.amount), "elsewhere": shown(elsewhere)})),
+        "credited": invoice.credited.map(shown),
         "before": before.is_positive().then(|| shown(before)),
         "allocated": shown(*allocated),
         "paid": shown(invoice.paid),

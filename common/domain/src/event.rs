@@ -1,71 +1,21 @@
 //! What has happened, as told to everyone who must know, through `InvoiceEventsTopic`.
 
-use chrono::{DateTime, NaiveDate, Utc};
+mod summaries;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{AuditId, CreditNoteId, InvoiceId, PaymentId, Provider, RefundId, TransactionId};
-use crate::invoice::InvoiceStatus;
+use crate::id::{AuditId, RefundId};
 use crate::money::Money;
 use crate::names::stored_name;
 use crate::party::ClientDetails;
 use crate::settlement::SurplusReason;
 
+pub use summaries::{CreditNoteSummary, InvoiceSummary, PaymentSummary};
+
 /// The version of the events' shape, as it stands in `dataschema`.
 pub const EVENT_VERSION: u32 = 1;
-
-/// An invoice as events tell of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct InvoiceSummary {
-    /// The invoice.
-    pub id: InvoiceId,
-    /// The number printed on it.
-    pub number: String,
-    /// What is owed in all.
-    pub total: Money,
-    /// The tax within it; none where none is told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tax: Option<Money>,
-    /// What credit notes took off it; none where nothing was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credited: Option<Money>,
-    /// What has been paid of it.
-    pub paid: Money,
-    /// Where it stands after the change.
-    pub status: InvoiceStatus,
-    /// Grows with each change.
-    pub version: i64,
-    /// Date of issue.
-    pub issued_on: NaiveDate,
-    /// Date by which it is to be paid.
-    pub due_on: NaiveDate,
-}
-
-impl InvoiceSummary {
-    /// What is still owed; nothing where the amounts are in two currencies, which no invoice has.
-    #[must_use]
-    pub fn remaining(&self) -> Money {
-        let credited = self.credited.unwrap_or_else(|| Money::zero(self.total.currency()));
-        let remaining = self.total.checked_sub(credited).and_then(|owed| owed.checked_sub(self.paid));
-        remaining.unwrap_or_else(|_| Money::zero(self.total.currency()))
-    }
-}
-
-/// A payment as events tell of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PaymentSummary {
-    /// Our id.
-    pub id: PaymentId,
-    /// Its name in its provider's namespace.
-    pub transaction_id: TransactionId,
-    /// Who moved the money.
-    pub provider: Provider,
-    /// What was paid in all.
-    pub amount: Money,
-    /// When the money moved.
-    pub paid_at: DateTime<Utc>,
-}
 
 /// An invoice was issued or voided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,23 +24,6 @@ pub struct InvoiceChanged {
     pub invoice: InvoiceSummary,
     /// Who owes it.
     pub client: ClientDetails,
-}
-
-/// A credit note as events tell of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct CreditNoteSummary {
-    /// The credit note.
-    pub id: CreditNoteId,
-    /// The number printed on it: gapless within a year.
-    pub number: String,
-    /// What it takes off the invoice, tax included.
-    pub total: Money,
-    /// The tax within it.
-    pub tax: Money,
-    /// Why.
-    pub reason: String,
-    /// Date of issue.
-    pub issued_on: NaiveDate,
 }
 
 /// A credit note took something off an invoice.

@@ -106,6 +106,12 @@ impl Fields {
         }
     }
 
+    /// Whether a member is there, and not null.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Yes or no.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         match self.members.remove(name) {

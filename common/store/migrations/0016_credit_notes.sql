@@ -52,3 +52,4 @@ alter table billing.invoices
 grant select, insert, update on billing.credit_note_counters to quittance_billing;
 grant select, insert on billing.credit_notes, billing.credit_note_lines to quittance_billing;
 grant update (credited_amount) on billing.invoices to quittance_billing;
+grant select (credited_amount) on billing.invoices to quittance_importer, quittance_relay;

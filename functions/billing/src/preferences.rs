@@ -60,7 +60,7 @@ fn example() -> Value {
 described! {
     /// The body of `PUT /v1/clients/{id}/notification-preferences`.
     pub(crate) NewPreferences => object("What a client wants to be told.")
-        .optional("language", matching(Language::PATTERN, SPOKEN))
+        .optional("language", matching(Language::PATTERN, "The language of documents and messages (ISO 639-1); stays as it is, if left out."))
         .with("email", wanted("E-mail, to the client's address.").closed())
         .with("sms", wanted("Text messages.").optional("number", phone_number()).closed())
         .closed_like(example())
@@ -127,19 +127,22 @@ pub(crate) async fn set(
 ) -> Result<Response, Problem> {
     let client = reachable(&billing, &caller, Permission::WritePreferences, &id).await?;
     let (language, preferences) = parse(&body)?;
+    let language = language.unwrap_or(client.language);
     let name = client.id.to_string();
     let content: [&[u8]; 3] = [b"PUT preferences", name.as_bytes(), &body];
     let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
         Request::New(work) => work,
         Request::Answered(status, body) => return Ok(answer(status, body)),
     };
+    let before = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
     clients::set_language(&mut work.transaction, client.id, language).await.map_err(unavailable)?;
     notifications::set_preferences(&mut work.transaction, client.id, &preferences).await.map_err(unavailable)?;
     let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
-    let after = shown(&ClientDetails { language, ..client }, &preferences, suppression.as_ref());
     // Numbers and addresses are personal data: the audit record has what is told, not where.
-    let audited = json!({"email": told(&preferences.email), "sms": told(&preferences.sms), "language": language});
-    work.audit("client.preferences_set", name, Value::Null, audited).await?;
+    let audited = |language: Language, preferences: &Preferences| json!({"email": told(&preferences.email), "sms": told(&preferences.sms), "language": language});
+    let (before, now) = (audited(client.language, &before), audited(language, &preferences));
+    work.audit("client.preferences_set", name, before, now).await?;
+    let after = shown(&ClientDetails { language, ..client }, &preferences, suppression.as_ref());
     work.commit(StatusCode::OK, &after).await?;
     Ok(answer(StatusCode::OK, after))
 }
@@ -190,9 +193,9 @@ async fn reachable(
     found.filter(|_| !is_foreign).ok_or_else(|| Problem::not_found("client", id))
 }
 
-fn parse(body: &[u8]) -> Result<(Language, Preferences), Problem> {
+fn parse(body: &[u8]) -> Result<(Option<Language>, Preferences), Problem> {
     let mut fields = Fields::parse(body)?;
-    let language = spoken(&mut fields);
+    let language = fields.has("language").then(|| spoken(&mut fields));
     let email = fields.nested("email", preference);
     let sms = fields.nested("sms", |fields| {
         let (preference, number) = (preference(fields), fields.optional::<PhoneNumber>("number"));

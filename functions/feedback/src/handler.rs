@@ -16,6 +16,9 @@ use uuid::Uuid;
 use crate::FUNCTION;
 use crate::told::Told;
 
+/// What Amazon SES says once, when the topic is made known to it.
+const VALIDATION: &str = "Successfully validated SNS topic for Amazon SES event publishing.";
+
 /// What the feedback function works with.
 #[derive(Debug, Clone)]
 pub struct Feedback {
@@ -37,6 +40,9 @@ impl Feedback {
     }
 
     async fn process(&self, record: &Record) -> Result<Verdict, BatchError> {
+        if record.body.trim() == VALIDATION {
+            return Ok(Verdict::Done);
+        }
         let Ok(told) = serde_json::from_str::<Told>(&record.body) else {
             let reason = "the body tells of no e-mail".to_owned();
             return Ok(Verdict::Park(Refusal { code: "malformed", reason }));
@@ -46,7 +52,8 @@ impl Feedback {
             return Ok(Verdict::Done);
         };
         let store = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
-        let table = |error: TableError| BatchError::Spoiled(error.to_string());
+        // Who decides by the silence about an e-mail relies on words that wait and are not given up.
+        let table = |error: TableError| BatchError::Outage(error.to_string());
         self.suppress(recipient, &told).await.map_err(store)?;
         if let Some(word) = told.word() {
             let is_known = self.table.hear(recipient, &event_key, &word).await.map_err(table)?;

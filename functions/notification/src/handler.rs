@@ -7,7 +7,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{TimeDelta, Utc};
 use futures::StreamExt;
 use lambda_runtime::LambdaEvent;
-use quittance_deliveries::{DeliveriesTable, Delivery, EventKey, NewDelivery, Recorded, SHARDS, State, TableError};
+use quittance_deliveries::{DeliveriesTable, EventKey, NewDelivery, Recorded, SHARDS, TableError};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::notification::{Addressee, Notice};
 use quittance_domain::party::ClientDetails;
@@ -18,7 +18,7 @@ use quittance_lambda::parking::DeadLetterQueue;
 use quittance_store::{Database, StoreError, notifications};
 use sha2::{Digest, Sha256};
 
-use crate::attempt::Standing;
+use crate::attempt::{ATTEMPT_MAX, Standing};
 use crate::compose::Templates;
 use crate::providers::{Documents, Mail, TextMessages};
 
@@ -33,7 +33,7 @@ const DUE_AT_ONCE: usize = 4;
 const DUE_BATCH_SIZE_MAX: i32 = 50;
 
 /// Beside an attempt, for noting what it came to.
-const TIME_RESERVE: Duration = Duration::from_secs(15);
+const TIME_RESERVE: Duration = Duration::from_secs(5);
 
 /// What the notification function works with.
 #[derive(Debug, Clone)]
@@ -75,9 +75,9 @@ impl Notifications {
     /// [`Outage`] if the database is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         // While a provider is away, the rest is recorded and left to the schedule: the queue goes on.
-        let is_away = AtomicBool::new(false);
+        let provider = Provider { is_away: AtomicBool::new(false), deadline: event.context.deadline() };
         consume_events(event, &self.dead_letters, async |record: &Record, event| {
-            self.process(record, event, &is_away).await
+            self.process(record, event, &provider).await
         })
         .await
     }
@@ -86,7 +86,7 @@ impl Notifications {
         &self,
         record: &Record,
         event: CloudEvent<InvoiceEvent>,
-        is_away: &AtomicBool,
+        provider: &Provider,
     ) -> Result<Verdict, BatchError> {
         let Some(notice) = Notice::of(&event.payload) else {
             let reason =
@@ -106,10 +106,10 @@ impl Notifications {
             preferences.map_err(|error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict()))?;
         for channel in preferences.channels(notice) {
             let recipient = Addressee { channel, client_id: client.id };
-            match self.tell(record, &event, recipient, is_away).await {
+            match self.tell(record, &event, recipient, provider).await {
                 Ok(Ok(())) => {}
                 Ok(Err(refusal)) => return Ok(Verdict::Park(refusal)),
-                Err(error) => return Ok(Verdict::Retry(error.to_string())),
+                Err(error) => return Err(BatchError::Outage(error.to_string())),
             }
         }
         Ok(Verdict::Done)
@@ -121,7 +121,7 @@ impl Notifications {
         record: &Record,
         event: &CloudEvent<InvoiceEvent>,
         recipient: Addressee,
-        is_away: &AtomicBool,
+        provider: &Provider,
     ) -> Result<Result<(), Refusal>, TableError> {
         let (now, event_key) = (Utc::now(), EventKey::new(event.time, event.id));
         let new = NewDelivery {
@@ -137,20 +137,15 @@ impl Notifications {
         let is_wanted = match self.table.record(&new, now).await? {
             Recorded::New => true,
             // It was given up or held, and comes again because somebody wants it to.
-            Recorded::Known => {
-                let known = self.table.find(recipient, &event_key).await?;
-                let is_untold =
-                    |known: Delivery| matches!(known.state, State::Failed | State::Held) && !known.was_taken;
-                known.is_some_and(is_untold) && self.table.send_again(recipient, &event_key, now).await?
-            }
+            Recorded::Known => self.table.send_again_once(recipient, &event_key, now).await?,
             Recorded::OtherEvent => {
                 let reason = format!("event {} came with two bodies; the first is told", event.id);
                 return Ok(Err(Refusal { code: "other_payload", reason }));
             }
         };
-        if is_wanted && !is_away.load(Ordering::Relaxed) {
+        if is_wanted && provider.may_be_asked() {
             match self.attempt(recipient, &event_key).await {
-                Ok(Standing::Away) => is_away.store(true, Ordering::Relaxed),
+                Ok(Standing::Away) => provider.is_away.store(true, Ordering::Relaxed),
                 Ok(Standing::There) => {}
                 // The record is durable and due: the schedule goes on.
                 Err(error) => tracing::warn!(event.id = %event.id, error, "an attempt is left to the schedule"),
@@ -173,18 +168,18 @@ impl Notifications {
     }
 
     async fn send_due_of(&self, shard: u32, deadline: SystemTime, count: &mut usize) -> Result<(), String> {
-        while is_time_left(deadline) {
+        let provider = Provider { is_away: AtomicBool::new(false), deadline };
+        while provider.may_be_asked() {
             let due = self.table.due(shard, Utc::now(), DUE_BATCH_SIZE_MAX).await.map_err(|error| error.to_string())?;
             if due.is_empty() {
                 break;
             }
             *count += due.len();
             let trying = due.into_iter().map(async |due| {
-                if is_time_left(deadline) {
-                    self.attempt(due.recipient, &due.event_key).await.map(drop)
-                } else {
-                    Ok(())
+                if provider.may_be_asked() && self.attempt(due.recipient, &due.event_key).await? == Standing::Away {
+                    provider.is_away.store(true, Ordering::Relaxed);
                 }
+                Ok(())
             });
             let tried: Vec<Result<(), String>> =
                 futures::stream::iter(trying).buffer_unordered(DUE_AT_ONCE).collect().await;
@@ -194,6 +189,18 @@ impl Notifications {
     }
 }
 
+/// What a batch knows of the providers.
+struct Provider {
+    is_away: AtomicBool,
+    deadline: SystemTime,
+}
+
+impl Provider {
+    fn may_be_asked(&self) -> bool {
+        !self.is_away.load(Ordering::Relaxed) && is_time_left(self.deadline)
+    }
+}
+
 fn is_time_left(deadline: SystemTime) -> bool {
-    deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > TIME_RESERVE)
+    deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > ATTEMPT_MAX + TIME_RESERVE)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::end_to_end::{Client, fresh, issue, made, post_as, scene, send, until};
+use crate::end_to_end::{Client, euros, fresh, issue, made, post_as, scene, send, until};
 
 fn path(client: &str) -> String {
     format!("/v1/clients/{client}/notification-preferences")
@@ -31,11 +31,13 @@ fn a_client_that_asks_for_german_and_text_messages_gets_both_and_nothing_that_it
     let wanted = json!({
         "language": "de",
         "email": {"is_enabled": true, "notices": ["invoice.issued"]},
-        "sms": {"is_enabled": true, "number": number, "notices": ["invoice.voided"]},
+        "sms": {"is_enabled": true, "number": number, "notices": ["credit_note.issued"]},
     });
     let set = put(&token, id, &wanted);
     assert_eq!((set.status, &set.json()["sms"]["number"]), (200, &json!(number)), "{}", set.body);
     assert_eq!(scene.get(&scene.finance, &path(id)).json(), set.json());
+    let without = json!({"email": wanted["email"], "sms": wanted["sms"]});
+    assert_eq!(put(&token, id, &without).json(), set.json(), "a language that is not named stays");
 
     let invoice = issue(&scene.stack, &scene.finance, id);
     let (invoice_id, invoice_number) = (invoice["id"].as_str().unwrap(), invoice["number"].as_str().unwrap());
@@ -48,12 +50,21 @@ fn a_client_that_asks_for_german_and_text_messages_gets_both_and_nothing_that_it
     assert_eq!(email.subject, format!("Rechnung {invoice_number} von Example Services Ltd"));
     assert!(email.body_html.unwrap().contains("<html lang=\"de\">"));
     assert!(email.body_text.unwrap().contains("Guten Tag Prüf GmbH,\n\n"));
-    let voided = scene.post(&scene.finance, &format!("/v1/invoices/{invoice_id}/void"), &json!({}));
-    assert_eq!(voided.status, 200, "{}", voided.body);
+    let line = json!({"description": "Rebate", "quantity": 1, "unit_amount": euros("30.00")});
+    let note = json!({"reason": "Rebate", "lines": [line]});
+    let noted = scene.post(&scene.finance, &format!("/v1/invoices/{invoice_id}/credit-notes"), &note);
+    assert_eq!(noted.status, 201, "{}", noted.body);
     let text = until("the text message", || aws.sms_messages(&number).unwrap().pop());
-    assert!(text.contains(&format!("Die Rechnung {invoice_number} über")), "{text}");
+    assert!(
+        text.contains(&format!("30,00\u{a0}EUR zur Rechnung {invoice_number} gut. Offen: 70,00\u{a0}EUR.")),
+        "{text}"
+    );
     let all = aws.ses_messages().unwrap();
-    assert_eq!(all.iter().filter(|email| email.to == [address.clone()]).count(), 1, "of the void it wanted no e-mail");
+    assert_eq!(
+        all.iter().filter(|email| email.to == [address.clone()]).count(),
+        1,
+        "of the credit note it wanted no e-mail"
+    );
 }
 
 #[test]

@@ -148,6 +148,32 @@ async fn an_email_of_which_nobody_ever_hears_is_parked_for_somebody_to_decide_an
 }
 
 #[tokio::test]
+async fn an_email_that_never_has_an_answer_while_others_do_is_parked_after_as_many_attempts_as_any_other() {
+    let (writing, provider, notifications) = begin(Manner::IsSilent).await;
+    let event = writing.receipt();
+    writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
+    writing.table.note_words_come(Utc::now() + TimeDelta::days(1)).await.unwrap();
+    for _ in 0..2 * PAUSES.len() {
+        writing.let_time_pass(&event, Email);
+        writing.run_schedule(&notifications).await;
+    }
+    let [(code, ..)] = writing.parked().try_into().unwrap();
+    assert_eq!((code.as_str(), provider.asked()), ("outcome_unknown", PAUSES.len() + 1));
+}
+
+#[tokio::test]
+async fn what_a_client_does_not_want_any_more_is_not_sent_although_it_waits() {
+    let (writing, provider, notifications) = begin(THROTTLED).await;
+    let event = writing.receipt();
+    writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
+    writing.prefer("email", false, None).await;
+    provider.now(Manner::Takes);
+    writing.let_time_pass(&event, Email);
+    writing.run_schedule(&notifications).await;
+    assert_eq!((writing.delivery(&event, Email).await.state, provider.emails().len()), (State::Held, 0));
+}
+
+#[tokio::test]
 async fn a_text_message_goes_to_who_wants_one_and_without_an_answer_it_is_never_sent_again() {
     let (writing, provider, notifications) = begin(Manner::Takes).await;
     writing.prefer("email", false, None).await;
@@ -181,6 +207,9 @@ async fn who_complained_is_not_written_to_until_that_is_lifted() {
     let feedback = writing.feedback(&root(&scene().stack)).await;
     assert!(feedback.handle(invocation(&vec![told; 3])).await.unwrap().batch_item_failures.is_empty());
     assert_eq!(writing.delivery(&first, Email).await.state, State::Delivered, "whoever complains has it");
+    let validated = "Successfully validated SNS topic for Amazon SES event publishing.".to_owned();
+    assert!(feedback.handle(invocation(&[validated])).await.unwrap().batch_item_failures.is_empty());
+    assert_eq!(writing.parked(), [], "what Amazon SES says of the topic is no mistake");
     let second = writing.receipt();
     writing.handle(&notifications, std::slice::from_ref(&second.body)).await;
     let held = writing.delivery(&second, Email).await;

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use quittance_domain::id::ClientId;
 use quittance_domain::language::Language;
 use quittance_domain::party::ClientDetails;
-use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::described;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::examples;
@@ -127,6 +127,13 @@ fn parse(body: &[u8]) -> Result<ClientDetails, Problem> {
         // A member that is None has left a problem behind, and `finish` has refused.
         _ => Err(Problem::invalid(Vec::new())),
     }
+}
+
+/// The client, if it is within reach; another's is not found.
+pub(crate) async fn reachable(billing: &Billing, reach: Reach, id: ClientId) -> Result<ClientDetails, Problem> {
+    let is_foreign = reach.client_id().is_some_and(|own| own != id);
+    let found = clients::find(&billing.database, id).await.map_err(unavailable)?;
+    found.filter(|_| !is_foreign).ok_or_else(|| Problem::not_found("client", id))
 }
 
 /// The language that was asked for, if there are words in it.

@@ -10,14 +10,13 @@ use chrono::{Datelike, Utc};
 use http::{HeaderMap, StatusCode};
 use quittance_domain::event::{CreditNoteIssued, CreditNoteSummary, InvoiceEvent};
 use quittance_domain::id::{CreditNoteId, InvoiceId};
-use quittance_domain::money::{Currency, Money, PositiveMoney};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
 use quittance_lambda::openapi::responses::Conflict;
 use quittance_lambda::openapi::schema::{Members, day, list_of, object, refer, refer_as, some_of, text, words};
-use quittance_lambda::problem::{FieldProblem, Problem};
+use quittance_lambda::problem::Problem;
 use quittance_lambda::{described, parameters};
 use quittance_store::credit_notes::{self, CreditNote};
 use quittance_store::document_lines::InvoiceLine;
@@ -25,7 +24,7 @@ use quittance_store::invoices;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::invoices::{InvoicePath, LINES_MAX, line, line_example, line_shape, locked, state, total_and_tax};
+use crate::invoices::{InvoicePath, LINES_MAX, line, line_example, line_shape, locked, state, sums};
 use crate::work::{Request, Work, answer};
 use crate::{Billing, path_id, unavailable};
 
@@ -164,10 +163,4 @@ fn parse(body: &[u8]) -> Result<(String, Vec<InvoiceLine>), Problem> {
     fields.finish()?;
     // A member that is None has left a problem behind, and `finish` has refused.
     reason.zip(lines).ok_or_else(|| Problem::invalid(Vec::new()))
-}
-
-fn sums(currency: Currency, lines: &[InvoiceLine]) -> Result<(PositiveMoney, Money), Problem> {
-    total_and_tax(currency, lines).map_err(|error| {
-        Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail: error.to_string() }])
-    })
 }

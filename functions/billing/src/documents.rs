@@ -16,7 +16,7 @@ use quittance_lambda::described;
 use quittance_lambda::openapi::responses::Conflict;
 use quittance_lambda::openapi::schema::words;
 use quittance_lambda::problem::Problem;
-use quittance_store::{credit_notes, document_lines, invoices};
+use quittance_store::{StoreError, credit_notes, document_lines, invoices};
 
 use crate::books::start_of;
 use crate::credit_notes::CreditNotePath;
@@ -96,9 +96,12 @@ pub(crate) async fn credit_note(
     let found = invoices::find(&billing.database, note.invoice_id, reach.client_id()).await.map_err(unavailable)?;
     let invoice = found.ok_or_else(not_found)?;
     let lines = credit_notes::lines(&billing.database, &note).await.map_err(unavailable)?;
+    let corrupt = || {
+        StoreError::corrupt("billing.invoices", format!("invoice {} is credited and has no number", note.invoice_id))
+    };
     let sheet = CreditNoteSheet {
         summary: &note.summary,
-        invoice_number: invoice.number.as_deref().unwrap_or_default(),
+        invoice_number: invoice.number.as_deref().ok_or_else(|| unavailable(corrupt()))?,
         client: &invoice.client,
         lines: lines.iter().map(printed).collect(),
     };

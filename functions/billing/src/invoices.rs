@@ -292,9 +292,7 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
         // A member that is None has left a problem behind, and `finish` has refused.
         return Err(Problem::invalid(Vec::new()));
     };
-    let (total, tax) = total_and_tax(currency, &lines).map_err(|error| {
-        Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail: error.to_string() }])
-    })?;
+    let (total, tax) = sums(currency, &lines)?;
     Ok(Draft { client_id, total, tax, due_on, lines })
 }
 
@@ -306,7 +304,14 @@ pub(crate) fn line(fields: &mut Fields) -> Option<InvoiceLine> {
     Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount?.into(), tax_percent })
 }
 
-pub(crate) fn total_and_tax(currency: Currency, lines: &[InvoiceLine]) -> Result<(PositiveMoney, Money), MoneyError> {
+/// Total and tax of the member `lines`.
+pub(crate) fn sums(currency: Currency, lines: &[InvoiceLine]) -> Result<(PositiveMoney, Money), Problem> {
+    total_and_tax(currency, lines).map_err(|error| {
+        Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail: error.to_string() }])
+    })
+}
+
+fn total_and_tax(currency: Currency, lines: &[InvoiceLine]) -> Result<(PositiveMoney, Money), MoneyError> {
     let mut net = Vec::with_capacity(lines.len());
     for line in lines {
         net.push((line.unit_amount.checked_mul(line.quantity)?, line.tax_percent));

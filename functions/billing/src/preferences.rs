@@ -7,7 +7,6 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use quittance_domain::id::ClientId;
 use quittance_domain::language::Language;
 use quittance_domain::notification::{ChannelPreference, Notice, PhoneNumber, Preferences};
 use quittance_domain::party::ClientDetails;
@@ -24,7 +23,7 @@ use quittance_store::notifications::{self, Suppression};
 use serde_json::{Value, json};
 use utoipa::openapi::ObjectBuilder;
 
-use crate::clients::{SPOKEN, spoken};
+use crate::clients::{SPOKEN, reachable, spoken};
 use crate::statement::ClientPath;
 use crate::work::{Request, Work, answer};
 use crate::{Billing, path_id, unavailable};
@@ -102,7 +101,7 @@ pub(crate) async fn read(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let client = reachable(&billing, &caller, Permission::Read, &id).await?;
+    let client = reachable(&billing, caller.may(Permission::Read)?, path_id("client", &id)?).await?;
     let preferences = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
     let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
     Ok(Json(shown(&client, &preferences, suppression.as_ref())))
@@ -125,7 +124,7 @@ pub(crate) async fn set(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let client = reachable(&billing, &caller, Permission::WritePreferences, &id).await?;
+    let client = reachable(&billing, caller.may(Permission::WritePreferences)?, path_id("client", &id)?).await?;
     let (language, preferences) = parse(&body)?;
     let language = language.unwrap_or(client.language);
     let name = client.id.to_string();
@@ -138,8 +137,6 @@ pub(crate) async fn set(
     clients::set_language(&mut work.transaction, client.id, language).await.map_err(unavailable)?;
     notifications::set_preferences(&mut work.transaction, client.id, &preferences).await.map_err(unavailable)?;
     let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
-    // Numbers and addresses are personal data: the audit record has what is told, not where.
-    let audited = |language: Language, preferences: &Preferences| json!({"email": told(&preferences.email), "sms": told(&preferences.sms), "language": language});
     let (before, now) = (audited(client.language, &before), audited(language, &preferences));
     work.audit("client.preferences_set", name, before, now).await?;
     let after = shown(&ClientDetails { language, ..client }, &preferences, suppression.as_ref());
@@ -162,7 +159,7 @@ pub(crate) async fn lift(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let client = reachable(&billing, &caller, Permission::WritePreferences, &id).await?;
+    let client = reachable(&billing, caller.may(Permission::WritePreferences)?, path_id("client", &id)?).await?;
     let name = client.id.to_string();
     let content: [&[u8]; 2] = [b"DELETE email suppression", name.as_bytes()];
     let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
@@ -177,20 +174,6 @@ pub(crate) async fn lift(
     let shown = shown(&client, &preferences, None);
     work.commit(StatusCode::OK, &shown).await?;
     Ok(answer(StatusCode::OK, shown))
-}
-
-/// The client, if the caller may do this to it; another's is not found.
-async fn reachable(
-    billing: &Billing,
-    caller: &Caller,
-    permission: Permission,
-    id: &str,
-) -> Result<ClientDetails, Problem> {
-    let reach = caller.may(permission)?;
-    let id: ClientId = path_id("client", id)?;
-    let is_foreign = reach.client_id().is_some_and(|own| own != id);
-    let found = clients::find(&billing.database, id).await.map_err(unavailable)?;
-    found.filter(|_| !is_foreign).ok_or_else(|| Problem::not_found("client", id))
 }
 
 fn parse(body: &[u8]) -> Result<(Option<Language>, Preferences), Problem> {
@@ -224,6 +207,11 @@ fn preference(fields: &mut Fields) -> Option<ChannelPreference> {
         }
     }
     Some(ChannelPreference { is_enabled: is_enabled?, notices })
+}
+
+/// What the audit record has. Numbers and addresses are personal data: it has what is told, not where.
+fn audited(language: Language, preferences: &Preferences) -> Value {
+    json!({"email": told(&preferences.email), "sms": told(&preferences.sms), "language": language})
 }
 
 fn names(preference: &ChannelPreference) -> Vec<&'static str> {

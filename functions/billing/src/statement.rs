@@ -16,12 +16,13 @@ use quittance_lambda::openapi::parameters::{in_path, in_query};
 use quittance_lambda::openapi::schema::{day, list_of, object, one_of, refer, refer_as, time, words};
 use quittance_lambda::problem::Problem;
 use quittance_lambda::{described, parameters};
+use quittance_store::StoreError;
 use quittance_store::books::{self, StatementLine};
-use quittance_store::{StoreError, clients};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::books::{days, just_before, start_of};
+use crate::clients::reachable;
 use crate::documents::{self, Pdf};
 use crate::page::refused;
 use crate::{Billing, path_id, unavailable};
@@ -113,9 +114,7 @@ pub(crate) async fn read(
     if !FORMATS.contains(&format) {
         return Err(refused("format", format!("must be one of {}", FORMATS.join(", "))));
     }
-    let is_foreign = reach.client_id().is_some_and(|own| own != id);
-    let found = clients::find(&billing.database, id).await.map_err(unavailable)?;
-    let client = found.filter(|_| !is_foreign).ok_or_else(|| Problem::not_found("client", id))?;
+    let client = reachable(&billing, reach, id).await?;
     let (begin, end) = (start_of(from), start_of(to) + TimeDelta::days(1));
     let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
     let lines = books::statement(&mut snapshot, id, (begin, end), LINES_MAX + 1).await.map_err(unavailable)?;

@@ -34,7 +34,7 @@ impl Feedback {
     /// Handles a batch of the feedback queue.
     ///
     /// # Errors
-    /// [`Outage`] if the database is away: everything comes back.
+    /// [`Outage`] if the database or the table is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         consume_records(event, &self.dead_letters, async |record: &Record| self.process(record).await).await
     }

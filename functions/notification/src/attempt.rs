@@ -38,7 +38,7 @@ pub enum Standing {
 enum Conclusion {
     /// The provider's answer.
     Outcome(Outcome),
-    /// The address must not be written to.
+    /// It must not be sent: its address is suppressed, or the client does not want it any more.
     Suppressed(String),
     /// What goes with it cannot be read.
     NoDocument(String),
@@ -146,7 +146,7 @@ impl Notifications {
         let outcome = match conclusion {
             Conclusion::Outcome(outcome) => outcome,
             Conclusion::Suppressed(reason) => {
-                tracing::info!(notification = %Named(lease), reason, "it is not sent: its address is suppressed");
+                tracing::info!(notification = %Named(lease), reason, "it is not sent");
                 self.conclude(lease, State::Held, Some(&failed(now, &reason)), None).await?;
                 return Ok(Standing::There);
             }

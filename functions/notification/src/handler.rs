@@ -72,7 +72,7 @@ impl Notifications {
     /// Handles a batch of the notification queue.
     ///
     /// # Errors
-    /// [`Outage`] if the database is away: everything comes back.
+    /// [`Outage`] if the database or the table is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         // While a provider is away, the rest is recorded and left to the schedule: the queue goes on.
         let provider = Provider { is_away: AtomicBool::new(false), deadline: event.context.deadline() };

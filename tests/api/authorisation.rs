@@ -52,6 +52,7 @@ const RULES: &str = "
     readTrialBalance      403  403   403     yes     yes    yes   403  403     403       401
     listLedgerTransactions 403 403   403     yes     yes    yes   403  403     403       401
     reverseLedgerTransaction 403 403 403     yes     403    yes   403  403     403       401
+    recordAdjustment      403  403   403     yes     403    yes   403  403     403       401
     readAgeing            403  403   403     yes     yes    yes   403  403     403       401
     reconcileLedger       403  403   403     yes     yes    yes   403  403     403       401
     exportJournal         403  403   403     yes     yes    yes   403  403     403       401

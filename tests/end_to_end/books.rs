@@ -74,12 +74,69 @@ fn what_was_booked_is_taken_back_by_its_mirror_with_a_reason() {
     });
     let reverse = format!("/v1/ledger/transactions/{}/reverse", booked["id"].as_str().unwrap());
     scene.post(&scene.finance, &reverse, &json!({})).assert_problem(400, "invalid-request");
+    let one_sided = json!({"reason": "x", "replacement": {"entries": [{"account": "tax", "debit": euros("1.00")}]}});
+    scene.post(&scene.finance, &reverse, &one_sided).assert_problem(400, "invalid-request");
     let reversed = scene.post(&scene.finance, &reverse, &json!({"reason": "issued twice"}));
     assert_eq!(reversed.status, 201, "{}", reversed.body);
     scene.post(&scene.finance, &reverse, &json!({"reason": "once more"})).assert_problem(409, "conflict");
-    let mirror = &scene.get(&scene.finance, &path).json()["transactions"][1];
+    let entries = [("tax", "debit"), ("revenue", "credit")]
+        .map(|(account, side)| json!({"account": account, side: euros("1.00")}));
+    let late = json!({"reason": "what it should have been", "replacement": {"entries": entries}});
+    let replaced = scene.post(&scene.finance, &reverse, &late);
+    assert_eq!((replaced.status, &replaced.json()["id"]), (201, &reversed.json()["id"]), "{}", replaced.body);
+    scene.post(&scene.finance, &reverse, &late).assert_problem(409, "conflict");
+    let transactions = scene.get(&scene.finance, &path).json()["transactions"].clone();
+    let mirror = transactions.as_array().unwrap().iter().find(|one| one["id"] == reversed.json()["id"]).unwrap();
     assert_eq!(
         (&mirror["reverses"], &mirror["entries"][0]["account"]),
         (&booked["id"], &booked["entries"][1]["account"])
     );
+}
+
+#[test]
+fn a_fee_and_a_transaction_that_is_put_right_are_in_the_books() {
+    let scene = scene();
+    let (invoice, reference) = (scene.new_invoice(), fresh("bill"));
+    let path = format!("/v1/ledger/transactions?invoice_id={invoice}");
+    let booked = until("the invoice to be booked", || {
+        let found = scene.get(&scene.finance, &path).json()["transactions"][0].clone();
+        (!found.is_null()).then_some(found)
+    });
+    let owed = booked["entries"][0]["account"].clone();
+    let entries = json!([{"account": owed, "debit": euros("100.00")}, {"account": "tax", "credit": euros("100.00")}]);
+    let reverse = format!("/v1/ledger/transactions/{}/reverse", booked["id"].as_str().unwrap());
+    let correction = json!({"reason": "all of it is tax", "replacement": {"entries": entries}});
+    let reversed = scene.post(&scene.finance, &reverse, &correction);
+    assert_eq!(reversed.status, 201, "{}", reversed.body);
+    let transactions = scene.get(&scene.finance, &path).json()["transactions"].clone();
+    let transactions = transactions.as_array().unwrap();
+    let replacement = transactions.iter().find(|one| one["id"] == reversed.json()["replacement_id"]).unwrap();
+    assert_eq!(replacement["occurred_at"], booked["occurred_at"]);
+    assert_eq!(replacement["entries"][1]["account"], "tax");
+
+    let name = fresh("before-the-fee");
+    let confirmation = json!({"invoice_id": invoice, "amount": euros("100.00")});
+    scene.post(&scene.gateway, &format!("/v1/payments/{name}/confirmation"), &confirmation);
+    let fees = "/v1/ledger/transactions?account=fees:manual&limit=200";
+    let fee = json!({
+        "kind": "fee", "provider": "manual", "amount": euros("4.20"), "reference": reference, "reason": "account fee",
+    });
+    until("money through the bank to be booked", || {
+        let paid = scene.get(&scene.finance, "/v1/ledger/transactions?account=clearing:manual").json();
+        paid["transactions"][0].is_object().then_some(())
+    });
+    let recorded = scene.post(&scene.finance, "/v1/ledger/adjustments", &fee);
+    assert_eq!(recorded.status, 201, "{}", recorded.body);
+    scene.post(&scene.finance, "/v1/ledger/adjustments", &fee).assert_problem(409, "conflict");
+    let rounding = json!({
+        "kind": "rounding_loss", "provider": "manual", "amount": euros("1.01"), "reference": "r", "reason": "r",
+    });
+    scene.post(&scene.finance, "/v1/ledger/adjustments", &rounding).assert_problem(400, "invalid-request");
+    let nobody = json!({"kind": "fee", "provider": "nobody", "amount": euros("1.01"), "reference": "r", "reason": "r"});
+    scene.post(&scene.finance, "/v1/ledger/adjustments", &nobody).assert_problem(404, "not-found");
+    until("the fee to be booked", || {
+        let found = scene.get(&scene.finance, fees).json()["transactions"].clone();
+        let told = json!(format!("Fee of manual: {reference}"));
+        found.as_array()?.iter().find(|one| one["description"] == told).map(|_| ())
+    });
 }

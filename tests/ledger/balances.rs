@@ -90,3 +90,16 @@ async fn sums_are_made_once_for_each_time_and_leave_out_what_may_not_be_committe
     assert_eq!(test.count("select count(*) from ledger.daily_sums").await, 2);
     assert_eq!(test.count("select sum(amount)::bigint from ledger.daily_sums where account = 'suspense'").await, -100);
 }
+
+#[tokio::test]
+async fn sums_that_do_not_add_up_to_zero_are_told_by_their_currencies() {
+    let test = TestDatabase::migrated().await;
+    let ledger = test.as_role(ROLE, 1).await;
+    book(&test, 100, 0, 0).await;
+    assert!(rolled_up(&ledger, noon() + Duration::hours(22)).await);
+    let unbalanced = async || ledger::unbalanced_currencies(&ledger).await.unwrap();
+    assert_eq!(unbalanced().await, 0);
+    let slip = "insert into ledger.daily_sums select up_to, account, 'USD', day, 0.01 from ledger.daily_sums";
+    sqlx::query(slip).execute(&test.admin).await.unwrap();
+    assert_eq!(unbalanced().await, 1);
+}

@@ -2,19 +2,21 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::LedgerTransactionId;
+use quittance_domain::ledger::Account;
+use quittance_domain::money::Money;
 use quittance_ledger::post::post;
 use quittance_store::Database;
-use quittance_store::ledger::{Reversal, reverse};
+use quittance_store::ledger::{Reversal, replace, reverse};
 use uuid::Uuid;
 
 use super::{ROLE, balances, events_of_payment};
 use crate::database::TestDatabase;
-use crate::database::scene::noon;
+use crate::database::scene::{money, noon};
 
 async fn taken_back(billing: &Database, of: LedgerTransactionId, now: DateTime<Utc>) -> Reversal {
     let mut transaction = billing.begin().await.unwrap();
     let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
-    let outcome = reverse(&mut transaction, mirror, of, "posted for another client", now).await.unwrap();
+    let outcome = reverse(&mut transaction, mirror, of, "posted for another client", Some(now)).await.unwrap();
     transaction.commit().await.unwrap();
     outcome
 }
@@ -41,8 +43,48 @@ async fn a_transaction_is_taken_back_once_by_whoever_is_first_and_its_mirror_can
     assert_eq!(taken_back(&billing, unknown, noon()).await, Reversal::Unknown);
 }
 
+#[tokio::test]
+async fn what_should_have_been_booked_takes_the_place_of_what_was_once_and_as_of_the_same_day() {
+    let test = TestDatabase::migrated().await;
+    let events = events_of_payment(&test, "100.00").await;
+    post(&test.as_role(ROLE, 1).await, &events[0]).await.unwrap();
+    let posted = test.text("select id::text from ledger.transactions").await;
+    let posted = LedgerTransactionId::from_uuid(posted.parse().unwrap());
+    let billing = test.as_role("quittance_billing", 1).await;
+    let entries: Vec<(Account, Money)> = vec![
+        ("clearing:adyen".parse().unwrap(), money("100", "EUR")),
+        ("suspense".parse().unwrap(), money("-100", "EUR")),
+    ];
+    let replaced = async || {
+        let mut transaction = billing.begin().await.unwrap();
+        let id = LedgerTransactionId::from_uuid(Uuid::now_v7());
+        let outcome = replace(&mut transaction, id, posted, None, &entries).await;
+        transaction.commit().await.unwrap();
+        outcome.map_err(|error| error.to_string())
+    };
+    let refused = replaced().await.unwrap_err();
+    assert!(refused.contains("has not been taken back"), "{refused}");
+    let mut transaction = billing.begin().await.unwrap();
+    let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
+    assert_eq!(reverse(&mut transaction, mirror, posted, "Adyen's", None).await.unwrap(), Reversal::Posted);
+    transaction.commit().await.unwrap();
+    replaced().await.unwrap();
+    let again = replaced().await.unwrap_err();
+    assert!(again.contains("transactions_event_id_key"), "{again}");
+    let stands = "select string_agg(account || trim_scale(amount), ' ' order by account)
+        from ledger.balances((select min(occurred_at) from ledger.transactions)) where amount <> 0";
+    assert_eq!(test.text(stands).await, "clearing:adyen100 suspense-100", "on the day of the first");
+    let about = "select count(distinct (invoice_id, payment_id)) from ledger.transactions where payment_id is not null";
+    assert_eq!(test.count(about).await, 1, "all three are about one payment and invoice");
+}
+
 /// Statements that must be refused, with what the refusal says.
-const REFUSED: [(&str, &str, &str); 5] = [
+const REFUSED: [(&str, &str, &str); 6] = [
+    (
+        ROLE,
+        "select ledger.replace(id, id, now(), '{tax,revenue}', '{1,-1}', '{EUR,EUR}') from ledger.transactions",
+        "permission denied",
+    ),
     (
         ROLE,
         "insert into ledger.transactions (id, event_id, description, occurred_at)

@@ -1,11 +1,20 @@
 //! The books compared with what they are about.
 
 use chrono::{DateTime, Duration, Utc};
+use quittance_domain::adjustment::AdjustmentKind;
+use quittance_domain::event::{AdjustmentRecorded, AdjustmentSummary, InvoiceEvent};
 use quittance_domain::fact::FactKind;
+use quittance_domain::id::{AdjustmentId, LedgerTransactionId, Provider};
+use quittance_domain::ledger::Account;
 use quittance_domain::ledger::reconciliation::{Difference, reconcile};
-use quittance_store::books;
+use quittance_domain::money::Money;
+use quittance_lambda::envelope::CloudEvent;
+use quittance_ledger::post::post;
+use quittance_store::ledger::{replace, reverse};
+use quittance_store::{adjustments, books};
+use uuid::Uuid;
 
-use super::issue;
+use super::{ROLE, issue};
 use crate::database::TestDatabase;
 use crate::database::scene::{Said, money, noon};
 use crate::processor::Scene;
@@ -76,6 +85,82 @@ async fn a_credit_note_that_is_not_booked_is_missing() {
         select gen_random_uuid(), id, 'CN-2026-000001', 'EUR', 30, 0, 'Rebate', '2026-11-10', '2026-11-10' from invoice";
     sqlx::query(noted).execute(&scene.test.admin).await.unwrap();
     assert_eq!(found(&scene.test).await, [(Difference::WrongAmount, "receivable".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_void_or_a_credit_note_that_is_booked_days_later_is_found() {
+    let voided =
+        "update billing.invoices set status = 'void', version = version + 1, voided_at = '2026-11-10T12:00:00Z'";
+    let mirrored = "with mirror as (
+            insert into ledger.transactions (id, event_id, description, occurred_at, invoice_id)
+            select gen_random_uuid(), 'void', '', '2026-11-20', invoice_id from ledger.transactions returning id
+        ) insert into ledger.entries (transaction_id, account, amount, currency, occurred_at)
+        select mirror.id, account, -amount, currency, '2026-11-20' from ledger.entries, mirror";
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    issue(&scene.test, &[invoice]).await;
+    for statement in [voided, mirrored] {
+        sqlx::query(statement).execute(&scene.test.admin).await.unwrap();
+    }
+    assert_eq!(found(&scene.test).await, [(Difference::WrongDate, "receivable".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_was_taken_back_counts_as_if_it_had_never_been() {
+    let scene = booked().await;
+    let billing = scene.test.as_role("quittance_billing", 1).await;
+    let id = scene.test.text("select id::text from ledger.transactions where description like '%pi_3%'").await;
+    let reversed = LedgerTransactionId::from_uuid(id.parse().unwrap());
+    let missing = ["provider", "suspense"].map(|account| (Difference::Missing, account.to_owned()));
+    let mut latest = reversed;
+    for (days, what) in (9..).zip(["nothing stands there any more", "it stands again", "and is taken back again"]) {
+        let mut transaction = billing.begin().await.unwrap();
+        let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
+        reverse(&mut transaction, mirror, latest, "wrong", Some(noon() + Duration::days(days))).await.unwrap();
+        transaction.commit().await.unwrap();
+        let expected = if days % 2 == 1 { &missing[..] } else { &[] };
+        assert_eq!(found(&scene.test).await, expected, "{what}");
+        latest = mirror;
+    }
+    let entries: Vec<(Account, Money)> = vec![
+        ("clearing:stripe".parse().unwrap(), money("7", "EUR")),
+        ("suspense".parse().unwrap(), money("-7", "EUR")),
+    ];
+    let mut transaction = billing.begin().await.unwrap();
+    let id = LedgerTransactionId::from_uuid(Uuid::now_v7());
+    replace(&mut transaction, id, reversed, None, &entries).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(found(&scene.test).await, []);
+}
+
+#[tokio::test]
+async fn a_fee_is_expected_of_the_provider_and_of_no_payment() {
+    let scene = booked().await;
+    let billing = scene.test.as_role("quittance_billing", 1).await;
+    let ledger = scene.test.as_role(ROLE, 1).await;
+    let stripe: Provider = "stripe".parse().unwrap();
+    for (kind, value) in [(AdjustmentKind::Fee, "9.90"), (AdjustmentKind::RoundingGain, "0.01")] {
+        let adjustment = AdjustmentSummary {
+            id: AdjustmentId::from_uuid(Uuid::now_v7()),
+            kind,
+            provider: stripe.clone(),
+            amount: money(value, "EUR"),
+            reference: "2026-11".to_owned(),
+        };
+        let mut transaction = billing.begin().await.unwrap();
+        assert!(adjustments::insert(&mut transaction, &adjustment, "bill", noon()).await.unwrap());
+        assert!(!adjustments::insert(&mut transaction, &adjustment, "bill", noon()).await.unwrap(), "once");
+        transaction.commit().await.unwrap();
+        let difference = found(&scene.test).await;
+        assert_eq!(difference.len(), 1, "not booked yet: {difference:?}");
+        let recorded = InvoiceEvent::AdjustmentRecorded(AdjustmentRecorded { adjustment });
+        let event = CloudEvent::of_event(Uuid::now_v7(), "billing", noon(), String::new(), recorded);
+        assert!(post(&ledger, &event).await.unwrap());
+        assert_eq!(found(&scene.test).await, []);
+    }
+    let sums = "select string_agg(account || ' ' || trim_scale(amount), ', ' order by account)
+        from ledger.balances('2027-01-01') where account in ('fees:stripe', 'rounding', 'clearing:stripe')";
+    assert_eq!(scene.test.text(sums).await, "clearing:stripe 47.11, fees:stripe 9.9, rounding -0.01");
 }
 
 /// A mistake in the books as it might be made, and what is found of it.

@@ -12,7 +12,7 @@ use crate::names::stored_name;
 use crate::party::ClientDetails;
 use crate::settlement::SurplusReason;
 
-pub use summaries::{CreditNoteSummary, InvoiceSummary, PaymentSummary};
+pub use summaries::{AdjustmentSummary, CreditNoteSummary, InvoiceSummary, PaymentSummary};
 
 /// The version of the events' shape, as it stands in `dataschema`.
 pub const EVENT_VERSION: u32 = 1;
@@ -175,6 +175,13 @@ pub struct PaymentAdjusted {
     pub audit_id: AuditId,
 }
 
+/// Finance recorded a fee, or a difference of rounding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdjustmentRecorded {
+    /// What was recorded.
+    pub adjustment: AdjustmentSummary,
+}
+
 /// A receipt lies in the documents bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptIssued {
@@ -260,6 +267,9 @@ pub enum InvoiceEvent {
     /// `payment.surplus_reduced` say.
     #[serde(rename = "payment.dispute_closed")]
     DisputeClosed(PaymentAdjusted),
+    /// A fee, or a difference of rounding, changed what a provider has of ours.
+    #[serde(rename = "adjustment.recorded")]
+    AdjustmentRecorded(AdjustmentRecorded),
     /// A receipt was made.
     #[serde(rename = "receipt.issued")]
     ReceiptIssued(ReceiptIssued),
@@ -288,6 +298,7 @@ impl InvoiceEvent {
             Self::RefundFailed(_) => "payment.refund_failed",
             Self::Disputed(_) => "payment.disputed",
             Self::DisputeClosed(_) => "payment.dispute_closed",
+            Self::AdjustmentRecorded(_) => "adjustment.recorded",
             Self::ReceiptIssued(_) => "receipt.issued",
             Self::RefundReceiptIssued(_) => "refund_receipt.issued",
         }
@@ -303,7 +314,7 @@ impl InvoiceEvent {
             Self::SurplusRecorded(surplus) => surplus.invoice.as_ref(),
             Self::Reopened(reopened) => Some(&reopened.invoice),
             Self::DuplicateRecorded(noted) | Self::ContradictionFound(noted) => noted.invoice.as_ref(),
-            Self::SurplusReduced(_) | Self::RefundRefused(_) => None,
+            Self::SurplusReduced(_) | Self::RefundRefused(_) | Self::AdjustmentRecorded(_) => None,
             Self::Refunded(adjusted)
             | Self::RefundFailed(adjusted)
             | Self::Disputed(adjusted)
@@ -313,11 +324,26 @@ impl InvoiceEvent {
         }
     }
 
+    /// The client that is told of the event by e-mail and text message; none if clients are not told of it, or nobody knows
+    /// whose money it is.
+    #[must_use]
+    pub const fn addressee(&self) -> Option<&ClientDetails> {
+        match self {
+            Self::Issued(changed) | Self::Voided(changed) => Some(&changed.client),
+            Self::CreditNoteIssued(issued) => Some(&issued.client),
+            Self::Reopened(reopened) => Some(&reopened.client),
+            Self::ReceiptIssued(receipt) => Some(&receipt.settled.client),
+            Self::RefundReceiptIssued(receipt) => receipt.refund.client.as_ref(),
+            Self::SurplusRecorded(surplus) => surplus.client.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The payment that the event tells of.
     #[must_use]
     pub const fn payment(&self) -> Option<&PaymentSummary> {
         match self {
-            Self::Issued(_) | Self::Voided(_) | Self::CreditNoteIssued(_) => None,
+            Self::Issued(_) | Self::Voided(_) | Self::CreditNoteIssued(_) | Self::AdjustmentRecorded(_) => None,
             Self::Paid(settled) | Self::PartiallyPaid(settled) => Some(&settled.payment),
             Self::SurplusRecorded(surplus) => Some(&surplus.payment),
             Self::Reopened(reopened) => Some(&reopened.payment),
@@ -333,14 +359,15 @@ impl InvoiceEvent {
         }
     }
 
-    /// The envelope's `subject`, and the topic's message group: the invoice, or else the payment.
+    /// The envelope's `subject`, and the topic's message group: the invoice, or else the payment, or the adjustment.
     #[must_use]
     pub fn subject(&self) -> String {
-        match (self.invoice(), self.payment()) {
-            (Some(invoice), _) => invoice.id.to_string(),
-            (None, Some(payment)) => payment.id.to_string(),
-            // Every event carries one of them.
-            (None, None) => self.type_name().to_owned(),
+        match (self, self.invoice(), self.payment()) {
+            (Self::AdjustmentRecorded(recorded), _, _) => recorded.adjustment.id.to_string(),
+            (_, Some(invoice), _) => invoice.id.to_string(),
+            (_, None, Some(payment)) => payment.id.to_string(),
+            // Every other event carries one of them.
+            (_, None, None) => self.type_name().to_owned(),
         }
     }
 }

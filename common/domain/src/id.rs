@@ -126,6 +126,11 @@ prefixed_id!(
     "cas"
 );
 prefixed_id!(
+    /// An adjustment of the money at a provider.
+    AdjustmentId,
+    "adj"
+);
+prefixed_id!(
     /// A transaction of the ledger.
     LedgerTransactionId,
     "ltx"

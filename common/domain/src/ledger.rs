@@ -16,6 +16,10 @@
 //! | `payment.refund_failed` | refunds of the provider | clearing of the provider |
 //! | `payment.disputed` | disputes of the provider | clearing of the provider |
 //! | `payment.dispute_closed` | clearing of the provider | disputes of the provider |
+//! | `adjustment.recorded`, of a fee | fees of the provider | clearing of the provider |
+//! | `adjustment.recorded`, of a fee given back | clearing of the provider | fees of the provider |
+//! | `adjustment.recorded`, of a loss by rounding | rounding | clearing of the provider |
+//! | `adjustment.recorded`, of a gain by rounding | clearing of the provider | rounding |
 //!
 //! Credit that is applied to an invoice passes through clearing: `payment.surplus_reduced` and `invoice.paid`, two postings
 //! that leave nothing there. A refund takes the money from its invoice or surplus (`invoice.reopened` or
@@ -28,9 +32,10 @@ mod account;
 pub mod journal;
 pub mod reconciliation;
 
+use crate::adjustment::AdjustmentKind;
 use crate::event::{
-    CreditNoteIssued, InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled, PaymentAdjusted, SurplusRecorded,
-    SurplusReduced,
+    AdjustmentSummary, CreditNoteIssued, InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled,
+    PaymentAdjusted, SurplusRecorded, SurplusReduced,
 };
 use crate::id::{ClientId, InvoiceId, PaymentId};
 use crate::money::{Money, MoneyError};
@@ -75,6 +80,7 @@ pub fn posting(event: &InvoiceEvent) -> Result<Option<Posting>, MoneyError> {
         InvoiceEvent::DisputeClosed(adjusted) => {
             adjustment(adjusted, Account::Clearing, Account::Disputes, "disputed no more")
         }
+        InvoiceEvent::AdjustmentRecorded(recorded) => adjusted(&recorded.adjustment),
         InvoiceEvent::DuplicateRecorded(_)
         | InvoiceEvent::ContradictionFound(_)
         | InvoiceEvent::RefundRefused(_)
@@ -150,6 +156,18 @@ fn adjustment(
     let provider = || adjusted.payment.provider.clone();
     let entries = moved(debit(provider()), credit(provider()), adjusted.amount);
     (entries, format!("{} of payment {} {what}", adjusted.amount, adjusted.payment.transaction_id))
+}
+
+fn adjusted(adjustment: &AdjustmentSummary) -> (Entries, String) {
+    let AdjustmentSummary { kind, provider, amount, reference, .. } = adjustment;
+    let (cost, what) = match kind {
+        AdjustmentKind::Fee => (Account::Fees(provider.clone()), "Fee"),
+        AdjustmentKind::FeeReturned => (Account::Fees(provider.clone()), "Fee given back"),
+        AdjustmentKind::RoundingLoss | AdjustmentKind::RoundingGain => (Account::Rounding, "Rounding"),
+    };
+    let clearing = Account::Clearing(provider.clone());
+    let (debit, credit) = if kind.is_loss() { (cost, clearing) } else { (clearing, cost) };
+    (moved(debit, credit, *amount), format!("{what} of {provider}: {reference}"))
 }
 
 fn surplus_account(client: Option<&ClientDetails>) -> Account {

@@ -39,6 +39,20 @@ pub async fn balances(snapshot: &mut Transaction, as_of: DateTime<Utc>) -> Resul
     rows.into_iter().map(|row| Ok((account(&row.account)?, sum(row.amount, &row.currency)?))).collect()
 }
 
+/// Whether anything was ever booked on an account.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn is_open(transaction: &mut Transaction, account: &Account) -> Result<bool, StoreError> {
+    let is_open = sqlx::query_scalar!(
+        r#"select exists (select from ledger.accounts where code = $1) as "is_open!""#,
+        account.to_string(),
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(is_open)
+}
+
 /// What stood on one account at a time, by currency.
 ///
 /// # Errors
@@ -220,11 +234,12 @@ pub async fn differences(database: &Database, as_of: DateTime<Utc>, limit: i64) 
     let rows = sqlx::query_file!("src/books/differences.sql", as_of, limit).fetch_all(database.pool().await?).await?;
     rows.into_iter()
         .map(|row| {
-            let told = |amount: Option<Decimal>, first_on: Option<NaiveDate>| -> Result<Option<Sum>, StoreError> {
-                let Some((amount, first_on)) = amount.zip(first_on) else { return Ok(None) };
-                Ok(Some(Sum { amount: sum(amount, &row.currency)?, first_on }))
+            let told = |amount: Option<Decimal>, first_on, last_on| -> Result<Option<Sum>, StoreError> {
+                let Some(((amount, first_on), last_on)) = amount.zip(first_on).zip(last_on) else { return Ok(None) };
+                Ok(Some(Sum { amount: sum(amount, &row.currency)?, first_on, last_on }))
             };
-            let (expected, booked) = (told(row.expected, row.expected_on)?, told(row.booked, row.booked_on)?);
+            let expected = told(row.expected, row.expected_first_on, row.expected_last_on)?;
+            let booked = told(row.booked, row.booked_first_on, row.booked_last_on)?;
             let place = Place {
                 account: row.account,
                 invoice_id: row.invoice_id.map(InvoiceId::from_uuid),

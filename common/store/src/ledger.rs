@@ -1,12 +1,15 @@
 //! `ledger.transactions` and `ledger.entries`: double entry, append-only; and the sums of `ledger.daily_sums`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::id::{InvoiceId, LedgerTransactionId, PaymentId};
-use quittance_domain::ledger::Posting;
+use quittance_domain::ledger::{Account, Posting};
+use quittance_domain::money::Money;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use crate::database::Transaction;
+use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
 /// What was recorded in the last minutes is left out of a rollup: a transaction of the ledger's role takes at most one
@@ -39,9 +42,7 @@ pub async fn post(
     if inserted.rows_affected() == 0 {
         return Ok(false);
     }
-    let accounts: Vec<String> = posting.entries.iter().map(|(account, _)| account.to_string()).collect();
-    let amounts: Vec<Decimal> = posting.entries.iter().map(|(_, amount)| amount.amount()).collect();
-    let currencies: Vec<&str> = posting.entries.iter().map(|(_, amount)| amount.currency().code()).collect();
+    let (accounts, amounts, currencies) = columns(&posting.entries);
     sqlx::query!(
         "insert into ledger.accounts (code) select code from unnest($1::text[]) as account (code) order by code
          on conflict do nothing",
@@ -63,6 +64,23 @@ pub async fn post(
     Ok(true)
 }
 
+/// Which of these events are booked.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn posted(database: &Database, event_ids: &[String]) -> Result<BTreeSet<String>, StoreError> {
+    let found = sqlx::query_scalar!("select event_id from ledger.transactions where event_id = any($1)", event_ids)
+        .fetch_all(database.pool().await?)
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
+fn columns(entries: &[(Account, Money)]) -> (Vec<String>, Vec<Decimal>, Vec<&'static str>) {
+    let accounts = entries.iter().map(|(account, _)| account.to_string()).collect();
+    let amounts = entries.iter().map(|(_, amount)| amount.amount()).collect();
+    (accounts, amounts, entries.iter().map(|(_, amount)| amount.currency().code()).collect())
+}
+
 /// What became of the wish to take a transaction back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reversal {
@@ -74,7 +92,8 @@ pub enum Reversal {
     Unknown,
 }
 
-/// Takes a transaction back by its mirror, once. The role that asks may not write entries: a function of the database does.
+/// Takes a transaction back by its mirror, once; as of `at`, or else as of when it happened. The role that asks may not
+/// write entries: a function of the database does.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -83,14 +102,14 @@ pub async fn reverse(
     id: LedgerTransactionId,
     reversed: LedgerTransactionId,
     reason: &str,
-    now: DateTime<Utc>,
+    at: Option<DateTime<Utc>>,
 ) -> Result<Reversal, StoreError> {
     let outcome = sqlx::query_scalar!(
         r#"select ledger.reverse($1, $2, $3, $4) as "outcome!""#,
         id.as_uuid(),
         reversed.as_uuid(),
         reason,
-        now,
+        at,
     )
     .fetch_one(&mut **transaction)
     .await?;
@@ -100,6 +119,78 @@ pub async fn reverse(
         "unknown" => Ok(Reversal::Unknown),
         other => Err(StoreError::corrupt("ledger.transactions", format!("ledger.reverse answered {other}"))),
     }
+}
+
+/// Books what takes the place of a transaction that was taken back, as of `at`, or else as of when that happened.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses (entries that do not balance; a transaction that stands, or was replaced) or
+/// fails.
+pub async fn replace(
+    transaction: &mut Transaction,
+    id: LedgerTransactionId,
+    reversed: LedgerTransactionId,
+    at: Option<DateTime<Utc>>,
+    entries: &[(Account, Money)],
+) -> Result<(), StoreError> {
+    let (accounts, amounts, currencies) = columns(entries);
+    sqlx::query!(
+        "select ledger.replace($1, $2, $3, $4, $5, $6)",
+        id.as_uuid(),
+        reversed.as_uuid(),
+        at,
+        &accounts,
+        &amounts,
+        &currencies as &[&str],
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Counts the currencies in which all that was ever summed up does not add up to zero: none, unless somebody got past the
+/// database's own rules.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn unbalanced_currencies(database: &Database) -> Result<i64, StoreError> {
+    let unbalanced = sqlx::query_scalar!(
+        r#"select count(*) as "unbalanced!" from (
+               select from ledger.daily_sums group by currency having sum(amount) <> 0
+           ) as currency"#,
+    )
+    .fetch_one(database.pool().await?)
+    .await?;
+    Ok(unbalanced)
+}
+
+/// What took a transaction back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mirror {
+    /// The transaction that mirrors it.
+    pub id: LedgerTransactionId,
+    /// Whether another took its place.
+    pub is_replaced: bool,
+}
+
+/// What took a transaction back; none if nothing did.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn mirror(
+    transaction: &mut Transaction,
+    reversed: LedgerTransactionId,
+) -> Result<Option<Mirror>, StoreError> {
+    let row = sqlx::query!(
+        r#"select id, exists (
+               select from ledger.transactions as replacement where replacement.event_id = 'replacement:' || $1::uuid
+           ) as "is_replaced!"
+           from ledger.transactions where reverses = $1"#,
+        reversed.as_uuid(),
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    Ok(row.map(|row| Mirror { id: LedgerTransactionId::from_uuid(row.id), is_replaced: row.is_replaced }))
 }
 
 /// Sums up what was recorded since the last time, if that was before `due`; a day at most, so that what has piled up is

@@ -4,6 +4,7 @@
 //! in `quittance-domain`), writes and commits. Locks are taken in one order everywhere: payments, invoices, surplus cases,
 //! each by id. A business "no" is a value; [`StoreError`] means "try again" unless it says that data is broken.
 
+pub mod adjustments;
 pub mod allocations;
 pub mod approvals;
 pub mod audit;

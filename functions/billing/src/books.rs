@@ -1,41 +1,35 @@
 //! `/v1/ledger`: the books, for finance.
 
+pub(crate) mod adjustments;
+pub(crate) mod corrections;
 mod shapes;
 
 use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::journal::{self, LedgerTransaction};
 use quittance_domain::ledger::reconciliation::{Finding, reconcile};
 use quittance_domain::ledger::{Account, AccountKind};
 use quittance_domain::money::{Currency, Money, MoneyError};
 use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::fields::Fields;
-use quittance_lambda::openapi::parameters::ChangeHeaders;
-use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
 use quittance_lambda::problem::Problem;
 use quittance_store::StoreError;
 use quittance_store::books::{self, Ageing, TransactionFilter};
-use quittance_store::ledger::{self, Reversal};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use self::shapes::{
-    Ageings, AsOfParameters, Correction, JournalParameters, LedgerTransactions, NewCorrection, OnParameters,
-    Reconciliation, ReconciliationParameters, TransactionParameters, TransactionPath, TrialBalance,
+    Ageings, AsOfParameters, JournalParameters, LedgerTransactions, OnParameters, Reconciliation,
+    ReconciliationParameters, TransactionParameters, TrialBalance,
 };
 use crate::page::{PageParameters, PageQuery, query_day, query_time, query_value, refused};
-use crate::work::{Request, Work, answer};
-use crate::{Billing, path_id, unavailable};
+use crate::{Billing, unavailable};
 
 /// The longest reason, in characters.
 const REASON_LENGTH_MAX: usize = 200;
@@ -159,50 +153,6 @@ fn shown(transaction: &LedgerTransaction) -> Value {
         "occurred_at": transaction.occurred_at, "reverses": transaction.reverses,
         "entries": transaction.entries.iter().map(entry).collect::<Vec<_>>(),
     })
-}
-
-/// Takes a transaction back by one that mirrors it. What is booked is never changed.
-#[utoipa::path(
-    post,
-    path = "/v1/ledger/transactions/{id}/reverse",
-    operation_id = "reverseLedgerTransaction",
-    tag = "ledger",
-    params(TransactionPath, ChangeHeaders),
-    request_body = NewCorrection,
-    responses((status = 201, description = "The mirror.", body = Correction), Conflict, UnknownInBody)
-)]
-pub(crate) async fn reverse(
-    State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    caller.may(Permission::CorrectBooks)?;
-    let reversed: LedgerTransactionId = path_id("ledger transaction", &id)?;
-    let mut fields = Fields::parse(&body)?;
-    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
-    fields.finish()?;
-    let name = reversed.to_string();
-    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST reverse", name.as_bytes(), &body]).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
-    };
-    // Without a reason, `finish` has refused.
-    let Some(reason) = reason else { return Err(Problem::invalid(Vec::new())) };
-    let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
-    let outcome = ledger::reverse(&mut work.transaction, mirror, reversed, &reason, Utc::now()).await;
-    match outcome.map_err(unavailable)? {
-        Reversal::Posted => {}
-        Reversal::AlreadyReversed => {
-            return Err(Problem::conflict(format!("ledger transaction {reversed} was taken back before")));
-        }
-        Reversal::Unknown => return Err(Problem::not_found("ledger transaction", reversed)),
-    }
-    let body = json!({"id": mirror, "reverses": reversed, "reason": reason});
-    work.audit("ledger.transaction_reversed", reversed.to_string(), Value::Null, body.clone()).await?;
-    work.commit(StatusCode::CREATED, &body).await?;
-    Ok(answer(StatusCode::CREATED, body))
 }
 
 /// The query of the ageing.
@@ -342,6 +292,6 @@ pub(crate) fn just_before(time: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// Every kind of account, for the description.
-fn kinds() -> [&'static str; 3] {
-    [AccountKind::Asset, AccountKind::Liability, AccountKind::Income].map(AccountKind::as_str)
+fn kinds() -> [&'static str; 4] {
+    [AccountKind::Asset, AccountKind::Liability, AccountKind::Income, AccountKind::Expense].map(AccountKind::as_str)
 }

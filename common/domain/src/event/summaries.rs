@@ -1,10 +1,11 @@
-//! Invoices, payments and credit notes as events tell of them.
+//! Invoices, payments, credit notes and adjustments as events tell of them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{CreditNoteId, InvoiceId, PaymentId, Provider, TransactionId};
+use crate::adjustment::AdjustmentKind;
+use crate::id::{AdjustmentId, CreditNoteId, InvoiceId, PaymentId, Provider, TransactionId};
 use crate::invoice::InvoiceStatus;
 use crate::money::Money;
 
@@ -75,4 +76,19 @@ pub struct CreditNoteSummary {
     pub reason: String,
     /// Date of issue.
     pub issued_on: NaiveDate,
+}
+
+/// An adjustment of the money at a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdjustmentSummary {
+    /// The adjustment.
+    pub id: AdjustmentId,
+    /// What happened.
+    pub kind: AdjustmentKind,
+    /// Who has, or had, the money.
+    pub provider: Provider,
+    /// How much; above zero.
+    pub amount: Money,
+    /// The provider's name of it, as on its bill or report.
+    pub reference: String,
 }

@@ -24,6 +24,10 @@ pub enum Account {
     Tax,
     /// What we earn (income).
     Revenue,
+    /// What a provider takes for its work (expense).
+    Fees(Provider),
+    /// What is lost, and below zero gained, by rounding (expense).
+    Rounding,
 }
 
 /// Where an account stands in a balance sheet or an income statement.
@@ -35,6 +39,8 @@ pub enum AccountKind {
     Liability,
     /// What we earn; grows by credits.
     Income,
+    /// What it costs us; grows by debits.
+    Expense,
 }
 
 impl AccountKind {
@@ -45,6 +51,7 @@ impl AccountKind {
             Self::Asset => "asset",
             Self::Liability => "liability",
             Self::Income => "income",
+            Self::Expense => "expense",
         }
     }
 }
@@ -57,6 +64,7 @@ impl Account {
             Self::Receivable(_) | Self::Clearing(_) | Self::Disputes(_) | Self::Refunds(_) => AccountKind::Asset,
             Self::Credit(_) | Self::Suspense | Self::Tax => AccountKind::Liability,
             Self::Revenue => AccountKind::Income,
+            Self::Fees(_) | Self::Rounding => AccountKind::Expense,
         }
     }
 }
@@ -72,6 +80,8 @@ impl fmt::Display for Account {
             Self::Suspense => formatter.write_str("suspense"),
             Self::Tax => formatter.write_str("tax"),
             Self::Revenue => formatter.write_str("revenue"),
+            Self::Fees(provider) => write!(formatter, "fees:{provider}"),
+            Self::Rounding => formatter.write_str("rounding"),
         }
     }
 }
@@ -95,10 +105,12 @@ impl FromStr for Account {
             "clearing" => provider().map(Self::Clearing),
             "disputes" => provider().map(Self::Disputes),
             "refunds" => provider().map(Self::Refunds),
+            "fees" => provider().map(Self::Fees),
             _ => match text {
                 "suspense" => Ok(Self::Suspense),
                 "tax" => Ok(Self::Tax),
                 "revenue" => Ok(Self::Revenue),
+                "rounding" => Ok(Self::Rounding),
                 _ => Err(unknown()),
             },
         }
@@ -120,6 +132,8 @@ mod tests {
             "suspense",
             "tax",
             "revenue",
+            "fees:stripe",
+            "rounding",
         ] {
             assert_eq!(code.parse::<Account>().unwrap().to_string(), code);
         }

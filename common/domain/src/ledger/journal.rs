@@ -38,6 +38,8 @@ fn name(account: &Account) -> String {
         Account::Suspense => "Liabilities:Suspense".to_owned(),
         Account::Tax => "Liabilities:Tax".to_owned(),
         Account::Revenue => "Income:Revenue".to_owned(),
+        Account::Fees(provider) => owned("Expenses:Fees", provider.as_str()),
+        Account::Rounding => "Expenses:Rounding".to_owned(),
     }
 }
 

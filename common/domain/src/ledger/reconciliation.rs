@@ -19,7 +19,7 @@ pub struct Place {
     pub account: String,
     /// The invoice, on receivables.
     pub invoice_id: Option<InvoiceId>,
-    /// The payment; none where an invoice was issued or voided.
+    /// The payment; none where an invoice was issued, credited or voided, and for what finance recorded of a provider.
     pub payment_id: Option<PaymentId>,
 }
 
@@ -30,6 +30,8 @@ pub struct Sum {
     pub amount: Money,
     /// The day of the first movement.
     pub first_on: NaiveDate,
+    /// The day of the last movement.
+    pub last_on: NaiveDate,
 }
 
 /// How the two sides differ.
@@ -90,13 +92,18 @@ type Sides = (Option<Sum>, Option<Sum>);
 /// The clocks of those who decide and those who write may be at the two sides of midnight.
 const DAYS_APART_MAX: u64 = 1;
 
-/// Says how the two sides differ, place by place. Sums of zero are nothing.
+/// Says how the two sides differ, place by place. A sum of zero is as much as nothing; where both sides have one, their
+/// days must agree all the same.
 #[must_use]
 pub fn reconcile(sums: Vec<Compared>) -> Vec<Finding> {
     let mut places: BTreeMap<Place, Vec<Sides>> = BTreeMap::new();
     for Compared { place, expected, booked } in sums {
-        let told = |sum: Option<Sum>| sum.filter(|sum| !sum.amount.is_zero());
-        places.entry(place).or_default().push((told(expected), told(booked)));
+        let is_zero = |sum: &Sum| sum.amount.is_zero();
+        let sides = match (expected, booked) {
+            (Some(expected), Some(booked)) if is_zero(&expected) && is_zero(&booked) => (Some(expected), Some(booked)),
+            _ => (expected.filter(|sum| !is_zero(sum)), booked.filter(|sum| !is_zero(sum))),
+        };
+        places.entry(place).or_default().push(sides);
     }
     let mut findings = Vec::new();
     for (place, sums) in places {
@@ -128,14 +135,13 @@ pub fn reconcile(sums: Vec<Compared>) -> Vec<Finding> {
 }
 
 fn difference(expected: Sum, booked: Sum) -> Option<Difference> {
-    if booked.amount == expected.amount.negated() {
-        return Some(Difference::WrongSign);
-    }
     if booked.amount != expected.amount {
-        return Some(Difference::WrongAmount);
+        let is_swapped = booked.amount == expected.amount.negated();
+        return Some(if is_swapped { Difference::WrongSign } else { Difference::WrongAmount });
     }
-    let days_apart = expected.first_on.signed_duration_since(booked.first_on).num_days().unsigned_abs();
-    (days_apart > DAYS_APART_MAX).then_some(Difference::WrongDate)
+    let days_apart = |left: NaiveDate, right: NaiveDate| left.signed_duration_since(right).num_days().unsigned_abs();
+    let apart = days_apart(expected.first_on, booked.first_on).max(days_apart(expected.last_on, booked.last_on));
+    (apart > DAYS_APART_MAX).then_some(Difference::WrongDate)
 }
 
 #[cfg(test)]
@@ -144,7 +150,7 @@ mod tests {
 
     fn sum(value: &str, currency: &str, day: u32) -> Option<Sum> {
         let first_on = NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
-        Some(Sum { amount: Money::parse(value, currency).unwrap(), first_on })
+        Some(Sum { amount: Money::parse(value, currency).unwrap(), first_on, last_on: first_on })
     }
 
     fn compared(expected: Option<Sum>, booked: Option<Sum>) -> Compared {
@@ -176,6 +182,19 @@ mod tests {
             (sum("100", "EUR", 2), sum("100", "EUR", 4), Difference::WrongDate),
         ] {
             assert_eq!(differences(vec![compared(expected, booked)]), [found]);
+        }
+    }
+
+    #[test]
+    fn what_came_to_nothing_on_another_day_is_found_too() {
+        let until = |sum: Option<Sum>, day: u32| {
+            sum.map(|sum| Sum { last_on: NaiveDate::from_ymd_opt(2026, 11, day).unwrap(), ..sum })
+        };
+        for (value, day, found) in
+            [("0", 9, vec![Difference::WrongDate]), ("0", 5, vec![]), ("7", 9, vec![Difference::WrongDate])]
+        {
+            let (expected, booked) = (until(sum(value, "EUR", 2), 6), until(sum(value, "EUR", 2), day));
+            assert_eq!(differences(vec![compared(expected, booked)]), found, "{value} on {day}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The events that go out as signed webhooks: each type of [`InvoiceEvent`] in its CloudEvents envelope.
 
+use quittance_domain::adjustment::AdjustmentKind;
 use quittance_domain::event::{EVENT_VERSION, ReleaseReason};
 use quittance_domain::language::Language;
 use quittance_domain::settlement::SurplusReason;
@@ -15,7 +16,7 @@ use super::schema::{Members, count, day, list_of, matching, number, object, one_
 use quittance_domain::event::InvoiceEvent;
 
 /// What each type tells, and what it carries beside the envelope.
-fn all() -> [(&'static str, &'static str, ObjectBuilder); 17] {
+fn all() -> [(&'static str, &'static str, ObjectBuilder); 18] {
     let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("Invoiced"));
     [
         ("invoice.issued", "The invoice got its number and is owed.", changed().open()),
@@ -33,6 +34,7 @@ fn all() -> [(&'static str, &'static str, ObjectBuilder); 17] {
         ("payment.refund_failed", "Money that was told to have gone back did not reach the payer.", adjusted()),
         ("payment.disputed", "The provider holds money back, because the payer disputes the payment.", adjusted()),
         ("payment.dispute_closed", "A dispute ended; what was held back is ours, or went back.", adjusted()),
+        ("adjustment.recorded", "A fee, or rounding, changed what a provider has of ours.", adjustment().open()),
         ("receipt.issued", "A receipt was made.", receipt().open()),
         ("refund_receipt.issued", "A receipt for a refund was made.", refund_receipt().open()),
     ]
@@ -109,6 +111,16 @@ fn adjusted() -> ObjectBuilder {
         .open()
 }
 
+fn adjustment() -> Members {
+    let adjustment = object("The adjustment.")
+        .with("id", refer("AdjustmentId"))
+        .with("kind", one_of(AdjustmentKind::ALL.iter().map(|kind| kind.as_str()), "What happened."))
+        .with("provider", refer("Provider"))
+        .with("amount", refer_as("Money", "How much; above zero."))
+        .with("reference", words("The provider's name of it."));
+    object("What finance recorded.").with("adjustment", adjustment.open())
+}
+
 fn receipt() -> Members {
     object("The receipt.")
         .with("number", words("Unique, never reused, with gaps."))
@@ -159,7 +171,7 @@ fn envelope() -> Members {
         .with("specversion", one_of(["1.0"], "The version of CloudEvents."))
         .with("id", words("Unique per source; a redelivery keeps it. Also the header `webhook-id`."))
         .with("source", matching("^/quittance/[a-z]+$", "The function that says it."))
-        .with("subject", words("The invoice, or else the payment."))
+        .with("subject", words("The invoice, or else the payment, or the adjustment."))
         .with("time", time("When it happened."))
         .with("timestamp", time("The same as `time`, as Standard Webhooks names it."))
         .with("subjectsequence", count(1, u64::MAX, "Counts what this endpoint is told of the subject."))

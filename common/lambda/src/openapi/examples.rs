@@ -26,6 +26,8 @@ pub const CASE_ID: &str = "cas_019a3f6045677f5e8899aabbccddee04";
 pub const AUDIT_ID: &str = "aud_019a3f6012357f5e8899aabbccddee01";
 /// What the payment posted.
 pub const LEDGER_TRANSACTION_ID: &str = "ltx_019a3f6056787f5e8899aabbccddee05";
+/// A fee of the provider.
+pub const ADJUSTMENT_ID: &str = "adj_019a3f6067897f5e8899aabbccddee06";
 /// What a caller names an intent.
 pub const IDEMPOTENCY_KEY: &str = "8e03978e-40d5-43dd-bc93-6894a57f9324";
 /// A receiver of webhooks.

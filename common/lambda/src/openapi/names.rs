@@ -1,8 +1,8 @@
 //! The shapes of what the domain names: ids, references and amounts, by the rules that the domain parses them by.
 
 use quittance_domain::id::{
-    AuditId, CaseId, ClientId, CreditNoteId, InvoiceId, LedgerTransactionId, PaymentId, Provider, RefundId,
-    TransactionId, UploadId, WebhookEndpointId,
+    AdjustmentId, AuditId, CaseId, ClientId, CreditNoteId, InvoiceId, LedgerTransactionId, PaymentId, Provider,
+    RefundId, TransactionId, UploadId, WebhookEndpointId,
 };
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
@@ -64,7 +64,7 @@ pub fn components() -> Components {
         format!("^[a-z0-9_]{{1,{}}}$", Provider::LENGTH_MAX),
         "Who moved the money: a payment gateway, or `manual` for bank transfers.",
     );
-    let shapes: [(&str, ObjectBuilder); 15] = [
+    let shapes: [(&str, ObjectBuilder); 16] = [
         ("ClientId", id(ClientId::PREFIX, "A client: the party that owes invoices.", examples::CLIENT_ID)),
         ("InvoiceId", id(InvoiceId::PREFIX, "An invoice.", examples::INVOICE_ID)),
         ("CreditNoteId", id(CreditNoteId::PREFIX, "A credit note.", examples::CREDIT_NOTE_ID)),
@@ -72,6 +72,10 @@ pub fn components() -> Components {
         ("UploadId", id(UploadId::PREFIX, "An uploaded file.", examples::UPLOAD_ID)),
         ("RefundId", id(RefundId::PREFIX, "A refund that staff asked for.", examples::REFUND_ID)),
         ("CaseId", id(CaseId::PREFIX, "A case that staff close.", examples::CASE_ID)),
+        (
+            "AdjustmentId",
+            id(AdjustmentId::PREFIX, "An adjustment of the money at a provider.", examples::ADJUSTMENT_ID),
+        ),
         ("AuditId", id(AuditId::PREFIX, "An audit record.", examples::AUDIT_ID)),
         (
             "LedgerTransactionId",

@@ -27,6 +27,10 @@ with happened as (
           union all select payment_id, currency, amount, decided_at from payments.credits) as moved
         join payments.payments on payments.id = moved.payment_id
     where moved.decided_at <= $1
+    union all
+    select 'provider:' || provider, null, null, currency::text,
+        case when kind in ('fee', 'rounding_loss') then -amount else amount end, (recorded_at at time zone 'UTC')::date
+    from billing.adjustments where recorded_at <= $1
 ),
 posted as (
     select case split_part(account, ':', 1)
@@ -36,17 +40,36 @@ posted as (
         case when account like 'receivable:%' then invoice_id end as invoice_id, payment_id, currency::text, amount,
         (entries.occurred_at at time zone 'UTC')::date as day
     from ledger.entries join ledger.transactions on transactions.id = transaction_id
-    where entries.occurred_at <= $1 and account not in ('revenue', 'tax')
+    where entries.occurred_at <= $1 and split_part(account, ':', 1) not in ('revenue', 'tax', 'fees', 'rounding')
+        -- What was taken back, and its mirror, are as if they had never been; unless the mirror was taken back itself.
+        and transactions.reverses is null and transactions.id not in (
+            with recursive taken as (
+                select original.id, mirror.id as latest, 1 as mirrors
+                from ledger.transactions as original join ledger.transactions as mirror on mirror.reverses = original.id
+                where original.reverses is null and mirror.occurred_at <= $1
+                union all
+                select taken.id, mirror.id, mirrors + 1
+                from taken join ledger.transactions as mirror on mirror.reverses = taken.latest
+                where mirror.occurred_at <= $1
+            )
+            select id from taken group by id having max(mirrors) % 2 = 1
+        )
 )
 select account as "account!", invoice_id as "invoice_id?", payment_id as "payment_id?", currency as "currency!",
-    sum(amount) filter (where is_expected) as expected, min(day) filter (where is_expected) as expected_on,
-    sum(amount) filter (where not is_expected) as booked, min(day) filter (where not is_expected) as booked_on
+    sum(amount) filter (where is_expected) as expected,
+    min(day) filter (where is_expected) as expected_first_on, max(day) filter (where is_expected) as expected_last_on,
+    sum(amount) filter (where not is_expected) as booked,
+    min(day) filter (where not is_expected) as booked_first_on, max(day) filter (where not is_expected) as booked_last_on
 from (select *, true as is_expected from happened union all select *, false from posted) as told
 group by account, invoice_id, payment_id, currency
 having (
         coalesce(sum(amount) filter (where is_expected), 0) <> coalesce(sum(amount) filter (where not is_expected), 0)
-        or (sum(amount) filter (where is_expected) <> 0
-            and abs(min(day) filter (where is_expected) - min(day) filter (where not is_expected)) > 1)
+        -- Money that came and went again may have done so in one decision, of which nothing is booked.
+        or ((payment_id is null or sum(amount) filter (where is_expected) <> 0)
+            and greatest(
+                abs(min(day) filter (where is_expected) - min(day) filter (where not is_expected)),
+                abs(max(day) filter (where is_expected) - max(day) filter (where not is_expected))
+            ) > 1)
     )
     -- What was issued today may be on its way to the books.
     and not (payment_id is null and count(*) filter (where not is_expected) = 0

@@ -2,15 +2,13 @@
 
 use quittance_domain::ledger::reconciliation::Difference;
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::{in_path, in_query};
-use quittance_lambda::openapi::schema::{
-    Members, day, flag, list_of, object, one_of, refer, refer_as, text, time, words,
-};
+use quittance_lambda::openapi::parameters::in_query;
+use quittance_lambda::openapi::schema::{Members, day, flag, list_of, object, one_of, refer, refer_as, time, words};
 use quittance_lambda::{described, parameters};
 use serde_json::json;
 use utoipa::openapi::ObjectBuilder;
 
-use super::{REASON_LENGTH_MAX, kinds};
+use super::kinds;
 
 parameters! {
     /// The moment of a balance.
@@ -46,15 +44,10 @@ parameters! {
     ]
 }
 
-parameters! {
-    /// The transaction in a path.
-    pub(crate) TransactionPath => [in_path("id", refer("LedgerTransactionId"), "The transaction.")]
-}
-
-fn account() -> ObjectBuilder {
+pub(super) fn account() -> ObjectBuilder {
     words(
         "The account's code: `receivable:<client>`, `credit:<client>`, `clearing:<provider>`, `disputes:<provider>`, \
-         `refunds:<provider>`, `suspense`, `tax`, `revenue`.",
+         `refunds:<provider>`, `fees:<provider>`, `rounding`, `suspense`, `tax`, `revenue`.",
     )
 }
 
@@ -104,22 +97,6 @@ described! {
 }
 
 described! {
-    /// The body of a reversal.
-    pub(crate) NewCorrection => object("Why it is taken back.")
-        .with("reason", text(1, REASON_LENGTH_MAX, "For the books and the audit record."))
-        .closed_like(json!({"reason": "posted for another client"}))
-}
-
-described! {
-    /// The mirror of a transaction.
-    pub(crate) Correction => object("The transaction that mirrors another.")
-        .with("id", refer("LedgerTransactionId"))
-        .with("reverses", refer_as("LedgerTransactionId", "What it takes back."))
-        .with("reason", words("Why."))
-        .open()
-}
-
-described! {
     /// What is owed, by age.
     pub(crate) Ageings => object("What is owed and not paid.")
         .with("on", day("The day on which it was looked at."))
@@ -142,6 +119,7 @@ fn told() -> ObjectBuilder {
     object("A sum.")
         .with("amount", refer_as("Money", "Debits less credits."))
         .with("first_on", day("The day of the first movement."))
+        .with("last_on", day("The day of the last movement."))
         .open()
 }
 
@@ -164,8 +142,8 @@ described! {
         .open_like(json!({
             "as_of": examples::TIME, "is_complete": true, "findings": [{
                 "difference": "wrong_amount", "account": "suspense", "invoice_id": null, "payment_id": examples::PAYMENT_ID,
-                "expected": {"amount": examples::money(), "first_on": "2026-11-02"},
-                "booked": {"amount": {"value": "1000.00", "currency": "EUR"}, "first_on": "2026-11-02"},
+                "expected": {"amount": examples::money(), "first_on": "2026-11-02", "last_on": "2026-11-02"},
+                "booked": {"amount": {"value": "1000.00", "currency": "EUR"}, "first_on": "2026-11-02", "last_on": "2026-11-02"},
             }],
         }))
 }

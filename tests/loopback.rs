@@ -141,17 +141,21 @@ impl Loopback {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Without retries, as the functions have it.
     pub(crate) fn aws(&self) -> SdkConfig {
-        let credentials = Credentials::new("test", "test", None, None, "loopback");
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-central-1"))
-            .endpoint_url(&self.url)
-            .retry_config(RetryConfig::disabled())
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build()
+        aws_at(&self.url)
     }
+}
+
+/// Without retries, as the functions have it.
+pub(crate) fn aws_at(url: &str) -> SdkConfig {
+    let credentials = Credentials::new("test", "test", None, None, "loopback");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .endpoint_url(url)
+        .retry_config(RetryConfig::disabled())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }
 
 /// Answers until the process ends, on a thread of its own: a test's runtime may be waiting.

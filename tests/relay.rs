@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 use quittance_domain::event::EventMessage;
 use quittance_relay::relay::{Destinations, Relayed, relay};
 use quittance_store::outbox::{self, Destination};
-use quittance_store::{Database, Transaction};
+use quittance_store::{Database, Transaction, vitals};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
@@ -196,4 +196,52 @@ async fn commands_go_to_the_queue_of_their_payments_gateway_and_one_for_no_gatew
     assert_eq!(sent, [sent_to("adyen", "adyen:PSP1"), sent_to("stripe", "stripe:pi_1")]);
     let parked = "select parked_reason from payments.outbox where parked_reason is not null";
     assert_eq!(test.text(parked).await, "there is no gateway of the provider `nobody` here");
+}
+
+#[tokio::test]
+async fn the_relay_sees_how_late_the_outbox_is_what_is_parked_and_which_claims_nothing_has_proven() {
+    let test = TestDatabase::migrated().await;
+    let (writer, relay) = (test.as_role(WRITER, 1).await, test.as_role(ROLE, 1).await);
+    let (now, quiet) = (Utc::now(), vitals::read(&relay, Utc::now()).await.unwrap());
+    assert_eq!((quiet.outbox_lag_s, quiet.outbox_parked, quiet.claims_unverified), (0, 0, 0));
+    assert!((0..=100).contains(&quiet.connections_percent), "{quiet:?}");
+    for number in 0..3 {
+        let (_, transaction) = begin_writing(&writer, number).await;
+        transaction.commit().await.unwrap();
+    }
+    let change = "update payments.outbox set created_at = $1 - interval '90 s' where body like '%0%';
+         update payments.outbox set created_at = $1 - interval '1 day', parked_reason = 'too long' where body like '%1%';
+         update payments.outbox set created_at = $1 - interval '1 day', published_at = now() where body like '%2%'";
+    for statement in change.split(';') {
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).bind(now).execute(&test.admin).await.unwrap();
+    }
+    for (name, kinds, minutes) in
+        [("a", vec!["claim"], 61), ("b", vec!["claim"], 59), ("c", vec!["claim", "authorisation"], 61)]
+    {
+        let payment = Uuid::now_v7();
+        sqlx::query(
+            "insert into payments.payments (id, transaction_id, provider, created_at) values ($1, $2, 'bank', $3)",
+        )
+        .bind(payment)
+        .bind(format!("bank:{name}"))
+        .bind(now - TimeDelta::minutes(minutes))
+        .execute(&test.admin)
+        .await
+        .unwrap();
+        for kind in kinds {
+            sqlx::query(
+                "insert into payments.facts
+                     (id, payment_id, kind, amount, currency, door, event_id, movement, actor, occurred_at)
+                 values (gen_random_uuid(), $1, $2, 1, 'EUR', 'api', $3, 'm', 'a', now())",
+            )
+            .bind(payment)
+            .bind(kind)
+            .bind(format!("{name} {kind}"))
+            .execute(&test.admin)
+            .await
+            .unwrap();
+        }
+    }
+    let late = vitals::read(&relay, now).await.unwrap();
+    assert_eq!((late.outbox_lag_s, late.outbox_parked, late.claims_unverified), (90, 1, 1));
 }

@@ -21,6 +21,7 @@ use quittance_delivery::attempt::Receivers;
 use quittance_delivery::handler::Deliveries;
 use quittance_domain::id::{ClientId, InvoiceId, WebhookEndpointId};
 use quittance_lambda::parking::DeadLetterQueue;
+use quittance_lambda::trace::TraceContext;
 use quittance_outgoing::Targets;
 use quittance_webhook::handler::Webhooks;
 use serde_json::{Value, json};
@@ -165,6 +166,7 @@ impl Telling {
         let mut event: Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
         let id = Uuid::now_v7();
         event["id"] = json!(id);
+        event["traceparent"] = json!(TraceContext::of("delivered", id).to_string());
         event["subject"] = json!(self.invoice);
         event["data"]["invoice"]["id"] = json!(self.invoice);
         (id, event.to_string())

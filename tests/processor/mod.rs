@@ -5,6 +5,7 @@ mod broken_connections;
 mod cases;
 mod charges;
 mod evidence;
+mod figures;
 mod identity;
 mod merging;
 mod orders;

@@ -20,7 +20,7 @@ use crate::{
     postgres::ThrowAwayCluster,
     process,
     python::Venv,
-    say,
+    quiet, say,
     servers::ForcedPorts,
     stack::{STACK_VARIABLE, Stack},
 };
@@ -65,7 +65,13 @@ fn run_tests(arguments: &[String], interrupted: &AtomicBool) -> Result<()> {
     command.args(["test", "--workspace"]).args(arguments).env(STACK_VARIABLE, stack.state_file());
     run_interruptibly(&mut command, interrupted).map_err(|error| {
         anyhow!("{error:#}; the logs of the stack's servers are in {}", stack.dir.join("logs").display())
-    })
+    })?;
+    say::step("looking whether the functions' logs say what they never must");
+    let leaks = quiet::leaks(&stack)?;
+    if !leaks.is_empty() {
+        bail!("the logs say what they never must:\n{}", leaks.join("\n"));
+    }
+    Ok(())
 }
 
 /// Remembers that Ctrl-C, SIGTERM or SIGHUP came instead of dying of it, so that what was started can be taken down.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::event::InvoiceEvent;
@@ -19,6 +20,9 @@ pub enum Channel {
 }
 
 stored_name!(Channel { Email => "email", Sms => "sms" });
+
+/// Clients are told of what happened for so long: their records are kept for somewhat longer.
+pub const TOLD_UNTIL: TimeDelta = TimeDelta::days(365);
 
 /// What clients are told of. Each is the type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,12 +13,17 @@
 //! It needs an event source mapping with `ReportBatchItemFailures`, and a queue whose own `maxReceiveCount` is well
 //! above [`RECEIVES_MAX`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
+use opentelemetry::KeyValue;
+
+use crate::marks::Marks;
+use crate::metrics;
+use crate::spans::{self, Kind, Open};
 
 /// A retryable failure is parked when it happens at this receive.
 pub const RECEIVES_MAX: u32 = 3;
@@ -121,28 +126,50 @@ where
     Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
     Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
 {
+    let started = Instant::now();
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
-    let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), park };
-    if mode == Mode::Together && records.len() > 1 {
-        match attempt(&handle, &records).await {
-            Ok(verdicts) => {
-                for (record, verdict) in records.iter().zip(verdicts) {
-                    batch.conclude(record, verdict).await;
-                }
-                return Ok(response(batch.failures));
-            }
-            Err(BatchError::Outage(reason)) => return Err(Outage(reason)),
-            Err(error) => tracing::warn!(reason = %error, "the batch is handled one by one"),
-        }
+    let begin = |record: &Record| {
+        let span = spans::begin(Kind::Consumer, Marks::of(&record.body).trace?, true)?;
+        Some((record.message_id.clone(), span))
+    };
+    let spans = records.iter().filter_map(begin).collect();
+    let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), done: 0, spans, park };
+    let handled = batch.all(&records, deadline, mode, &handle).await;
+    let retried = if handled.is_err() { records.len() } else { batch.failures.len() };
+    metrics::MESSAGES_DONE.record([], batch.done);
+    metrics::MESSAGES_RETRIED.record([], retried);
+    metrics::BATCH_DURATION.record([], started.elapsed().as_millis());
+    if handled.is_err() {
+        metrics::OUTAGES.record([], 1);
     }
-    batch.one_by_one(&records, deadline, &handle).await?;
-    Ok(response(batch.failures))
+    for (_, span) in batch.spans.drain() {
+        spans::end(Some(span), "handle".to_owned(), Some("it comes back"), Vec::new());
+    }
+    spans::flush().await;
+    handled.map(|()| response(batch.failures))
+}
+
+/// One log line about a message, with all that finds it again.
+macro_rules! say {
+    ($level:ident, $record:expr, $marks:expr, $($rest:tt)*) => {
+        tracing::$level!(
+            message.id = $record.message_id,
+            message.group = $record.group_id,
+            message.r#type = $marks.kind,
+            event_id = $marks.event_id,
+            correlation_id = $marks.correlation_id,
+            trace_id = $marks.trace_id,
+            $($rest)*
+        )
+    };
 }
 
 /// The records that come back, and what is needed to conclude the others.
 struct Batch<Park> {
     failures: Vec<String>,
     blocked: HashSet<String>,
+    done: u32,
+    spans: HashMap<String, Open>,
     park: Park,
 }
 
@@ -150,6 +177,32 @@ impl<Park> Batch<Park>
 where
     Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
 {
+    /// Handles all records, together if they may be and none spoils it.
+    async fn all<Handle>(
+        &mut self,
+        records: &[Record],
+        deadline: SystemTime,
+        mode: Mode,
+        handle: &Handle,
+    ) -> Result<(), Outage>
+    where
+        Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
+    {
+        if mode == Mode::Together && records.len() > 1 {
+            match attempt(handle, records).await {
+                Ok(verdicts) => {
+                    for (record, verdict) in records.iter().zip(verdicts) {
+                        self.conclude(record, verdict).await;
+                    }
+                    return Ok(());
+                }
+                Err(BatchError::Outage(reason)) => return Err(Outage(reason)),
+                Err(error) => tracing::warn!(reason = %error, "the batch is handled one by one"),
+            }
+        }
+        self.one_by_one(records, deadline, handle).await
+    }
+
     /// Handles records one after the other. An outage ends the invocation if nothing was concluded before it; later,
     /// what is left comes back by itself, as a record that was parked must not come back and be parked again.
     async fn one_by_one<Handle>(
@@ -174,6 +227,7 @@ where
                 Err(BatchError::Outage(reason)) if place == 0 => return Err(Outage(reason)),
                 Err(BatchError::Outage(reason)) => {
                     tracing::warn!(reason, "what is left of the batch comes back");
+                    metrics::OUTAGES.record([], 1);
                     is_away = true;
                     self.fail(record);
                     continue;
@@ -190,35 +244,47 @@ where
         if self.blocked.contains(&record.group_id) {
             return self.fail(record);
         }
+        let marks = Marks::of(&record.body);
         let refusal = match verdict {
-            Verdict::Done => return,
+            Verdict::Done => {
+                self.done += 1;
+                say!(info, record, marks, "done");
+                return self.end_span(record, &marks, None);
+            }
             Verdict::Park(refusal) => refusal,
             Verdict::Retry(reason) if record.receive_count >= RECEIVES_MAX => {
                 Refusal { code: "retries_exhausted", reason }
             }
             Verdict::Retry(reason) | Verdict::Wait(reason) => {
-                tracing::warn!(
-                    message.id = record.message_id,
-                    message.group = record.group_id,
-                    reason,
-                    "will be retried"
-                );
+                say!(warn, record, marks, reason, "will be retried");
+                self.end_span(record, &marks, Some("it comes back"));
                 return self.fail(record);
             }
         };
+        self.end_span(record, &marks, Some(refusal.code));
         match (self.park)(record, &refusal).await {
-            Ok(()) => tracing::error!(
-                message.id = record.message_id,
-                message.group = record.group_id,
-                parked.code = refusal.code,
-                parked.reason = refusal.reason,
-                "parked in the dead-letter queue"
-            ),
+            Ok(()) => {
+                let Refusal { code, reason } = refusal;
+                say!(
+                    error,
+                    record,
+                    marks,
+                    parked.code = code,
+                    parked.reason = reason,
+                    "parked in the dead-letter queue"
+                );
+            }
             Err(error) => {
-                tracing::error!(message.id = record.message_id, error, "cannot be parked; it comes back");
+                say!(error, record, marks, error, "cannot be parked; it comes back");
                 self.fail(record);
             }
         }
+    }
+
+    fn end_span(&mut self, record: &Record, marks: &Marks, failure: Option<&str>) {
+        let span = self.spans.remove(&record.message_id);
+        let group = KeyValue::new("messaging.message.conversation_id", marks.correlation_id.clone());
+        spans::end(span, format!("handle {}", marks.kind), failure, vec![group]);
     }
 
     fn fail(&mut self, record: &Record) {

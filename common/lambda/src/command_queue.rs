@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::envelope::{CloudEvent, Payload};
 use crate::publisher::Published;
+use crate::spans;
 
 /// SendMessageBatch takes ten entries.
 pub const BATCH_SIZE_MAX: usize = 10;
@@ -66,6 +67,11 @@ impl CommandQueue {
             let entries: Result<Vec<_>, String> = chunk.iter().enumerate().map(command_entry).collect();
             if let Some(failed) = self.send_batch(entries?).await?.failed().first() {
                 return Err(format!("the queue refused a command: {}", failed.code()));
+            }
+            for command in chunk {
+                if let Some(Ok(trace)) = command.traceparent.as_deref().map(str::parse) {
+                    spans::sent(command.payload.type_name(), trace);
+                }
             }
         }
         Ok(())
@@ -142,6 +148,7 @@ impl GatewayQueues {
                 }
             }
         }
+        spans::published(messages, &result.published);
         result
     }
 }

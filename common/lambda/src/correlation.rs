@@ -3,13 +3,16 @@
 use http::HeaderMap;
 use uuid::Uuid;
 
+use crate::trace;
+
 /// The header that carries it.
 pub const HEADER: &str = "x-correlation-id";
 
 /// Long enough for a UUID or a trace id, short enough for a log field.
 const LENGTH_MAX: usize = 64;
 
-/// The caller's own correlation id, if it is a harmless one, or a new one.
+/// The caller's own correlation id, if it is a harmless one; else the id of the trace that the request belongs to; else a
+/// new one.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> String {
     let is_harmless = |id: &&str| {
@@ -17,5 +20,5 @@ pub fn of(headers: &HeaderMap) -> String {
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
     let given = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(is_harmless);
-    given.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
+    given.map(ToOwned::to_owned).or_else(|| trace::given(headers)).unwrap_or_else(|| Uuid::now_v7().to_string())
 }

@@ -7,16 +7,20 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
+use opentelemetry::KeyValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::caller::Caller;
+use crate::correlation;
 use crate::problem::{Problem, ProblemCode};
+use crate::spans::{self, Kind};
+use crate::trace::{self, TraceContext};
 
 /// More than any request of the API; each body has a smaller limit of its own.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -112,9 +116,29 @@ fn expires_at(time: DateTime<Utc>) -> AttributeValue {
 }
 
 /// Lets a request through unless its caller asks too often, and keeps a record of it if it is refused. Gateways'
-/// webhooks are let through: their door has records of its own, and they cannot be asked to wait. A layer for
-/// [`axum::middleware::from_fn_with_state`].
-pub async fn watch(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+/// webhooks are let through: their door has records of its own, and they cannot be asked to wait. Each request has one
+/// correlation id from here on, and one log line with its answer. A layer for [`axum::middleware::from_fn_with_state`].
+pub async fn watch(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+    let correlation_id = correlation::of(request.headers());
+    if let Ok(value) = HeaderValue::from_str(&correlation_id) {
+        request.headers_mut().insert(correlation::HEADER, value);
+    }
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let method = request.method().clone();
+    let trace = TraceContext::of(&correlation_id, Uuid::nil());
+    let parent = trace::parent(request.headers(), &trace);
+    let span = spans::begin(Kind::Server, parent.unwrap_or(trace), parent.is_some());
+    let response = admitted(&door, request, next).await;
+    let (trace_id, status) = (trace.trace_id(), response.status().as_u16());
+    let failure = response.status().is_server_error().then_some("it was not answered");
+    let attributes = vec![KeyValue::new("http.response.status_code", i64::from(status))];
+    spans::end(span, format!("{method} {route}"), failure, attributes);
+    spans::flush().await;
+    tracing::info!(http.method = %method, http.route = route, http.status = status, correlation_id, trace_id, "answered");
+    response
+}
+
+async fn admitted(door: &Door, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/webhooks/") {
         return next.run(request).await;
     }

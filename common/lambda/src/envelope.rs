@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::trace::TraceContext;
+
 /// What an envelope can carry: an enumeration that serialises as `type` and `data`.
 pub trait Payload: Serialize + DeserializeOwned {
     /// Every `type` that this build understands.
@@ -63,6 +65,7 @@ impl Payload for InvoiceEvent {
         "payment.refund_failed",
         "payment.disputed",
         "payment.dispute_closed",
+        "adjustment.recorded",
         "receipt.issued",
         "refund_receipt.issued",
     ];
@@ -90,7 +93,7 @@ pub struct CloudEvent<T> {
     pub datacontenttype: String,
     /// `urn:quittance:<type>:<version>`.
     pub dataschema: String,
-    /// W3C trace context.
+    /// W3C trace context: the trace of the correlation id, and this message as a span. Older messages have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// The invoice's version after the change.
@@ -155,7 +158,7 @@ impl<T: Payload> CloudEvent<T> {
             time,
             datacontenttype: "application/json".to_owned(),
             dataschema: schema::<T>(payload.type_name()),
-            traceparent: None,
+            traceparent: Some(TraceContext::of(&correlationid, id).to_string()),
             invoiceversion: None,
             correlationid,
             payload,

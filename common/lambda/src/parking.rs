@@ -4,6 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
 use crate::batch::{Record, Refusal};
+use crate::metrics;
 
 /// SQS refuses attributes without text and counts them into the message's size.
 const REASON_LENGTH_MAX: usize = 1_000;
@@ -44,6 +45,7 @@ impl DeadLetterQueue {
             .send()
             .await
             .map_err(|error| format!("the dead-letter queue did not take it: {}", error.into_service_error()))?;
+        metrics::MESSAGES_PARKED.record([refusal.code], 1);
         Ok(())
     }
 }

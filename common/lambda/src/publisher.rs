@@ -5,6 +5,8 @@ use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use quittance_domain::event::EventMessage;
 use uuid::Uuid;
 
+use crate::spans;
+
 /// PublishBatch takes ten entries; ten of 20 kB stay below its 256 KiB.
 const BATCH_SIZE_MAX: usize = 10;
 
@@ -65,6 +67,7 @@ impl Publisher {
         for failure in &result.failures {
             tracing::warn!(failure, "events not published yet");
         }
+        spans::published(messages, &result.published);
         result
     }
 

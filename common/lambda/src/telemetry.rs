@@ -3,10 +3,18 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::JsonFields;
 
+use crate::spans;
+
 /// The level when `LOG_LEVEL` says nothing.
 const DEFAULT_FILTER: &str = "info";
 
-/// Starts logging to standard output. Call once, first thing in `main`.
+/// Where a collector of OpenTelemetry listens (`http://localhost:4318`); without it no spans are exported.
+const COLLECTOR_SETTING: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// Where Lambda says which function this is.
+const FUNCTION_SETTING: &str = "AWS_LAMBDA_FUNCTION_NAME";
+
+/// Starts logging to standard output, and spans if there is a collector. Call once, first thing in `main`.
 pub fn start() {
     let filter = std::env::var("LOG_LEVEL")
         .ok()
@@ -19,4 +27,10 @@ pub fn start() {
         .with_current_span(false)
         .with_env_filter(filter)
         .init();
+    let setting = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let (Some(collector), Some(function)) = (setting(COLLECTOR_SETTING), setting(FUNCTION_SETTING))
+        && let Err(error) = spans::start(&collector, &function)
+    {
+        tracing::warn!(error, "there are no spans");
+    }
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_deliveries::Delivery;
+use quittance_lambda::trace::{self, TraceContext};
 use quittance_outgoing::{Sender, Target, Targets, Timeouts};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
 
 use crate::signature::{Signer, signatures};
 
@@ -59,6 +61,7 @@ impl Receivers {
             Err(error) => return refused(None, format!("the URL {error}")),
         };
         let (id, timestamp) = (delivery.event_key.id().to_string(), now.timestamp());
+        let trace = serde_json::from_str::<Traced>(&delivery.body).ok().and_then(|body| body.traceparent);
         let request = self
             .sender
             .post(&target)
@@ -67,11 +70,20 @@ impl Receivers {
             .header("webhook-timestamp", timestamp.to_string())
             .header("webhook-signature", signatures(signers, &id, timestamp, &delivery.body))
             .body(delivery.body.clone());
+        let trace = trace.and_then(|trace| trace.parse::<TraceContext>().ok());
+        let request =
+            trace.into_iter().fold(request, |request, trace| request.header(trace::HEADER, trace.to_string()));
         match request.send().await {
             Ok(answer) => read(answer.status(), answer.headers(), now),
             Err(error) => refused(None, quittance_outgoing::reason(error)),
         }
     }
+}
+
+/// The trace that a body belongs to.
+#[derive(Deserialize)]
+struct Traced {
+    traceparent: Option<String>,
 }
 
 /// What an answer means.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use quittance_lambda::secret;
+use quittance_lambda::{metrics, secret};
 use quittance_outgoing::Timeouts;
 use quittance_providers::api::{Access, Answer, Call};
 use serde::Deserialize;
@@ -70,11 +70,19 @@ impl Gateways {
         Ok(access)
     }
 
-    /// Makes the call.
+    /// Makes the call, and counts what came of it.
     ///
     /// # Errors
     /// A sentence, if there was no whole answer: whether the gateway did what was asked is not known.
     pub async fn make(&self, provider: &'static str, url: &'static str, call: Call) -> Result<Answer, String> {
+        let answer = self.exchange(provider, url, call).await;
+        let outcome = outcome(answer.as_ref().ok().map(|answer| answer.status));
+        metrics::GATEWAY_CALLS.record([provider, outcome], 1);
+        metrics::GATEWAY_FAILURES.record([provider], u32::from(outcome != ANSWERED));
+        answer
+    }
+
+    async fn exchange(&self, provider: &'static str, url: &'static str, call: Call) -> Result<Answer, String> {
         let base = self.urls.get(provider).map_or(url, String::as_str).trim_end_matches('/');
         let url = format!("{base}{}", call.path);
         let request = match call.body {
@@ -105,6 +113,42 @@ impl std::fmt::Debug for Gateways {
     }
 }
 
+/// A gateway that says no has answered all the same.
+const ANSWERED: &str = "answered";
+
+/// What came of a call, in the words of the metric.
+fn outcome(status: Option<u16>) -> &'static str {
+    match status {
+        None => "no_answer",
+        Some(401 | 403) => "not_let_in",
+        Some(429) => "too_many",
+        Some(500..) => "trouble",
+        Some(_) => ANSWERED,
+    }
+}
+
 fn without_url(provider: &str, error: reqwest::Error) -> String {
     format!("{provider} did not answer: {}", quittance_outgoing::reason(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_that_says_no_has_answered_and_one_that_does_not_say_has_not() {
+        for (status, expected) in [
+            (Some(200), "answered"),
+            (Some(402), "answered"),
+            (Some(404), "answered"),
+            (Some(401), "not_let_in"),
+            (Some(403), "not_let_in"),
+            (Some(429), "too_many"),
+            (Some(500), "trouble"),
+            (Some(503), "trouble"),
+            (None, "no_answer"),
+        ] {
+            assert_eq!(outcome(status), expected, "{status:?}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::ledger::posting;
 use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::metrics;
 use quittance_store::{Database, StoreError, ledger};
 use uuid::Uuid;
 
@@ -24,18 +25,22 @@ pub async fn post(database: &Database, event: &CloudEvent<InvoiceEvent>) -> Resu
     Ok(is_new)
 }
 
-/// Sums up what was recorded since the last time, once in so long, so that balances need not read every entry. Never
-/// fails a posting: what is not summed up now is with the next.
+/// Sums up what was recorded since the last time, once in so long, so that balances need not read every entry, and
+/// says whether they add up to zero. Never fails a posting: what is not summed up now is with the next.
 pub async fn roll_up(database: &Database, now: DateTime<Utc>) {
     let rolled_up = async {
         let mut transaction = database.begin().await?;
         let is_new = ledger::roll_up(&mut transaction, now - ROLLUP_INTERVAL, now).await?;
         transaction.commit().await?;
-        Ok::<_, StoreError>(is_new)
+        // On its own: sums that take long to check are made all the same.
+        Ok::<_, StoreError>(if is_new { Some(ledger::unbalanced_currencies(database).await?) } else { None })
     };
     match rolled_up.await {
-        Ok(true) => tracing::info!("entries summed up"),
-        Ok(false) => {}
-        Err(error) => tracing::warn!(error = %error, "entries not summed up; the next batch tries again"),
+        Ok(Some(unbalanced)) => {
+            tracing::info!(unbalanced, "entries summed up");
+            metrics::CURRENCIES_UNBALANCED.record([], unbalanced);
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = %error, "entries not summed up or not checked; the next sums are"),
     }
 }

@@ -9,7 +9,6 @@ use quittance_domain::notification::Notice;
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_notification::compose::Templates;
-use quittance_notification::handler::addressed_client;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(env::args_os().nth(1).ok_or("name the folder to write to")?);
@@ -18,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for notice in Notice::ALL {
         let event = sample(*notice)?;
         // The sample of a surplus is of an unknown payer.
-        let client = addressed_client(&event).or_else(|| addressed_client(&receipt)).ok_or("a sample has a client")?;
+        let client = event.addressee().or_else(|| receipt.addressee()).ok_or("a sample has a client")?;
         for language in quittance_wording::languages() {
             let client = ClientDetails { language, ..client.clone() };
             let email = templates.email(&event, &client)?;

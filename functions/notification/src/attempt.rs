@@ -12,7 +12,7 @@ use quittance_lambda::envelope::CloudEvent;
 use quittance_store::{StoreError, notifications};
 use uuid::Uuid;
 
-use crate::handler::{Notifications, addressed_client};
+use crate::handler::Notifications;
 use crate::outcome::Outcome;
 use crate::schedule::{DECIDE_AFTER, JITTER_PERMILLE_MAX, PATIENCE, WORDS_IN_ORDER_WITHIN, pause_after};
 
@@ -101,7 +101,7 @@ impl Notifications {
     /// Hands the message over, if the client still wants it.
     async fn send(&self, lease: &Lease<Addressee>, event: &CloudEvent<InvoiceEvent>) -> Result<Outcome, Conclusion> {
         let refused = |reason: &str| Conclusion::Outcome(Outcome::Refused(reason.to_owned()));
-        let client = addressed_client(&event.payload).ok_or_else(|| refused("the event names no client"))?;
+        let client = event.payload.addressee().ok_or_else(|| refused("the event names no client"))?;
         let notice = Notice::of(&event.payload).ok_or_else(|| refused("clients are not told of it"))?;
         let preferences = notifications::preferences(&self.database, client.id).await.map_err(not_tried)?;
         if !preferences.channels(notice).contains(&lease.recipient.channel) {

@@ -206,7 +206,6 @@ mod tests {
     use quittance_lambda::envelope::CloudEvent;
 
     use super::*;
-    use crate::handler::addressed_client;
 
     /// The sample of an event.
     fn sample(notice: Notice, change: &[(&str, &str)]) -> InvoiceEvent {
@@ -223,7 +222,7 @@ mod tests {
         let templates = Templates::new("Quittance Ltd").unwrap();
         // The sample of a surplus is of an unknown payer.
         let receipt = sample(Notice::ReceiptIssued, &[]);
-        let client = addressed_client(event).or_else(|| addressed_client(&receipt)).unwrap();
+        let client = event.addressee().or_else(|| receipt.addressee()).unwrap();
         let client = ClientDetails { language, ..client.clone() };
         let what = format!("{} in {language}", event.type_name());
         let email = templates.email(event, &client).unwrap_or_else(|error| panic!("{what}: {error}"));

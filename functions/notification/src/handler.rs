@@ -9,8 +9,7 @@ use futures::StreamExt;
 use lambda_runtime::LambdaEvent;
 use quittance_deliveries::{DeliveriesTable, EventKey, NewDelivery, Recorded, SHARDS, TableError};
 use quittance_domain::event::InvoiceEvent;
-use quittance_domain::notification::{Addressee, Notice};
-use quittance_domain::party::ClientDetails;
+use quittance_domain::notification::{Addressee, Notice, TOLD_UNTIL};
 use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
 use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
@@ -24,9 +23,6 @@ use crate::providers::{Documents, Mail, TextMessages};
 
 /// What was told is remembered so long, and what is older is not told: once means once.
 pub const REMEMBERED_FOR: TimeDelta = TimeDelta::days(400);
-
-/// An event is not told any more when its record may soon be gone.
-const TOLD_UNTIL: TimeDelta = TimeDelta::days(365);
 
 /// What is due is tried so many at a time.
 const DUE_AT_ONCE: usize = 4;
@@ -54,20 +50,6 @@ pub struct Notifications {
     pub dead_letters: DeadLetterQueue,
 }
 
-/// The client that an event is told to; none if nobody knows whose money it is.
-#[must_use]
-pub fn addressed_client(event: &InvoiceEvent) -> Option<&ClientDetails> {
-    match event {
-        InvoiceEvent::Issued(changed) | InvoiceEvent::Voided(changed) => Some(&changed.client),
-        InvoiceEvent::CreditNoteIssued(issued) => Some(&issued.client),
-        InvoiceEvent::Reopened(reopened) => Some(&reopened.client),
-        InvoiceEvent::ReceiptIssued(receipt) => Some(&receipt.settled.client),
-        InvoiceEvent::RefundReceiptIssued(receipt) => receipt.refund.client.as_ref(),
-        InvoiceEvent::SurplusRecorded(surplus) => surplus.client.as_ref(),
-        _ => None,
-    }
-}
-
 impl Notifications {
     /// Handles a batch of the notification queue.
     ///
@@ -93,7 +75,7 @@ impl Notifications {
                 format!("clients are not told of {}; mend the subscription's filter", event.payload.type_name());
             return Ok(Verdict::Park(Refusal { code: "unexpected_type", reason }));
         };
-        let Some(client) = addressed_client(&event.payload) else {
+        let Some(client) = event.payload.addressee() else {
             tracing::info!(event.id = %event.id, "nobody is told: whose money it is, is unknown");
             return Ok(Verdict::Done);
         };

@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_deliveries::DeliveriesTable;
 use quittance_lambda::aws::{self, Retries};
@@ -15,6 +16,7 @@ use quittance_notification::config::Config;
 use quittance_notification::handler::{Notifications, REMEMBERED_FOR};
 use quittance_notification::providers::{Documents, Mail, TextMessages};
 use quittance_store::Database;
+use quittance_store::vitals::{self, Scheduled};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -42,6 +44,9 @@ async fn invoke(notifications: &Notifications, event: LambdaEvent<Value>) -> Res
         return Ok(notifications.handle(LambdaEvent::new(records, event.context)).await?);
     }
     let tried = notifications.send_due(event.context.deadline()).await?;
+    if let Err(error) = vitals::note_run(&notifications.database, Scheduled::Notification, Utc::now()).await {
+        tracing::warn!(%error, "the database does not know of this run");
+    }
     tracing::info!(tried, "due notifications");
     Ok(SqsBatchResponse::default())
 }

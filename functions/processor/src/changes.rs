@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseKind, Resolution};
-use quittance_domain::event::{EventMessage, ReleaseReason};
+use quittance_domain::event::ReleaseReason;
 use quittance_domain::id::{AllocationId, AuditId, CaseId, InvoiceId, PaymentId, RefundId};
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::Money;
@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::ground::{Dossier, Ground};
 use crate::records;
 use crate::telling::Telling;
+use crate::told::Told;
 
 /// Why a payment is settled now.
 #[derive(Debug, Clone)]
@@ -43,15 +44,6 @@ pub(crate) struct Cause<'a> {
     /// Something new proves money.
     pub(crate) is_proof: bool,
     pub(crate) correlation_id: &'a str,
-}
-
-/// What was committed to the outbox, to be published now.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
-    /// To the events topic.
-    pub events: Vec<EventMessage>,
-    /// To the gateways.
-    pub commands: Vec<EventMessage>,
 }
 
 /// What staff decided to happen before a payment is settled.
@@ -166,6 +158,7 @@ impl Changes {
         };
         let movements = movements.map_err(|error| dossier.corrupt(error))?;
         dossier.payment.invoices.clone_from(&state.invoices);
+        self.told.figures.proven(dossier.before.as_ref().and_then(|before| before.captured), state.captured);
         let is_contradiction = state.contradictory
             && (cause.is_proof || !dossier.before.as_ref().is_some_and(|before| before.contradictory));
         let outcome = settlement::outcome(&movements, cause.is_proof, is_contradiction);
@@ -256,6 +249,7 @@ impl Changes {
         let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
         let telling = Telling::new(dossier, &state, cause, self.now);
         self.note(ground, dossier, &movements, &telling)?;
+        self.told.figures.proven(state.captured, None);
         self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), None)?);
         for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
@@ -304,6 +298,7 @@ impl Changes {
     ) -> Result<(), StoreError> {
         let payment_id = dossier.payment.id;
         for movement in movements {
+            self.told.figures.moved(movement);
             match movement {
                 Movement::Allocated { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, *amount, *by_staff);
@@ -340,7 +335,7 @@ impl Changes {
     }
 
     /// Writes everything. Closing comes before opening, so that a payment has one open case of a kind.
-    pub(crate) async fn write(&self, transaction: &mut Transaction, ground: &Ground) -> Result<(), StoreError> {
+    pub(crate) async fn write(&mut self, transaction: &mut Transaction, ground: &Ground) -> Result<(), StoreError> {
         let (new, known): (Vec<&PaymentUpdate>, Vec<&PaymentUpdate>) = self
             .updates
             .iter()
@@ -370,6 +365,7 @@ impl Changes {
             cases::reduce(transaction, *id, *amount).await?;
         }
         cases::open(transaction, &self.cases).await?;
+        self.count_cases(ground);
         audit::append(transaction, &self.audit).await?;
         outbox::insert(transaction, Destination::InvoiceEvents, &self.told.events).await?;
         outbox::insert(transaction, Destination::GatewayCommands, &self.told.commands).await

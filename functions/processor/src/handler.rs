@@ -11,9 +11,9 @@ use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError, outbox};
 
-use crate::changes::Told;
 use crate::decide::{Decided, Decision, Order, decide};
 use crate::settle::{Instruction, settle};
+use crate::told::Told;
 
 /// What the processor works with.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Processor {
         let mut verdicts = vec![Verdict::Done; records.len()];
         let mut evidence = Vec::new();
         for (place, record) in records.iter().enumerate() {
-            match work(record) {
+            match work(&record.body) {
                 Ok(Work::Evidence(instruction)) => evidence.push((place, instruction)),
                 Ok(Work::Decision(decision)) => {
                     self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
@@ -84,8 +84,9 @@ impl Processor {
         Ok(())
     }
 
-    /// Publishes what was committed. What is not published or not marked now, the relay publishes.
+    /// Counts and publishes what was committed. What is not published or not marked now, the relay publishes.
     async fn publish(&self, told: &Told) {
+        told.figures.record();
         let mut published = Vec::new();
         if !told.events.is_empty() {
             published = self.publisher.publish(&told.events).await.published;
@@ -108,14 +109,14 @@ fn park(verdicts: &mut [Verdict], place: usize, refusal: Refusal) {
     }
 }
 
-/// What a record asks for.
-enum Work {
+/// What a message asks for.
+pub(crate) enum Work {
     Evidence(Instruction),
     Decision(Decision),
 }
 
-fn work(record: &Record) -> Result<Work, Refusal> {
-    let event = CloudEvent::<PaymentCommand>::parse(&record.body)
+pub(crate) fn work(body: &str) -> Result<Work, Refusal> {
+    let event = CloudEvent::<PaymentCommand>::parse(body)
         .map_err(|error| Refusal { code: error.code(), reason: error.to_string() })?;
     let correlation_id = event.correlationid;
     let order = match event.payload {
@@ -132,7 +133,7 @@ fn work(record: &Record) -> Result<Work, Refusal> {
     Ok(Work::Decision(Decision { order, correlation_id }))
 }
 
-fn other_payload(instruction: &Instruction) -> Refusal {
+pub(crate) fn other_payload(instruction: &Instruction) -> Refusal {
     let evidence = &instruction.evidence;
     let reason = format!(
         "payment {}: the {} message {} was recorded with another payment, kind or amount; the first stands",
@@ -141,7 +142,7 @@ fn other_payload(instruction: &Instruction) -> Refusal {
     Refusal { code: "other_payload", reason }
 }
 
-fn other_decision(decision: &Decision) -> Refusal {
+pub(crate) fn other_decision(decision: &Decision) -> Refusal {
     let reason = format!("{} was recorded with other content; the first stands", decision.order);
     Refusal { code: "other_payload", reason }
 }

@@ -1,5 +1,5 @@
-//! Publishes what was committed but not told, asks gateways about what they have not decided, and finds the webhooks that
-//! are due.
+//! Publishes what was committed but not told, asks gateways about what they have not decided, finds the webhooks that
+//! are due, and says how the system is doing.
 //!
 //! In: the minute schedule. Out: events on `InvoiceEventsTopic`, marked as published; commands in the gateways' queues:
 //! charges, refunds, questions about undecided payments when they are due, and twice an hour to tell all events once
@@ -10,6 +10,7 @@
 pub mod ask;
 pub mod config;
 pub mod deliver;
+pub mod measure;
 pub mod relay;
 
 /// The name in the envelopes' `source`.

@@ -11,12 +11,14 @@ use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
-use quittance_lambda::telemetry;
+use quittance_lambda::{metrics, spans, telemetry};
 use quittance_relay::ask::{Askable, ask};
 use quittance_relay::config::Config;
 use quittance_relay::deliver::deliver;
+use quittance_relay::measure::{Rollbacks, measure_database, measure_deliveries};
 use quittance_relay::relay::{Destinations, relay};
-use quittance_store::Database;
+use quittance_store::vitals::{self, Scheduled};
+use quittance_store::{Database, StoreError};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -31,16 +33,28 @@ async fn main() -> Result<(), Error> {
     };
     let deliveries = DeliveriesTable::new(&aws, config.deliveries_table);
     let delivery_queue = DeliveryQueue::new(&aws, config.delivery_queue_url);
+    let rollbacks = Rollbacks::default();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
         let deadline = event.context.deadline();
         let told = async {
             let asked = ask(&database, (&askable, &destinations.gateways), Utc::now(), deadline).await?;
-            Ok::<_, Error>((asked, relay(&database, &destinations, Utc::now(), deadline).await?))
+            Ok::<_, StoreError>((asked, relay(&database, &destinations, Utc::now(), deadline).await?))
         };
         let told = told.await;
+        // After what this run told, and whatever became of it: only what it leaves is late.
+        let measured = measure_database(&database, &rollbacks, Utc::now()).await;
+        if measured.as_ref().is_err_and(StoreError::is_outage) {
+            metrics::OUTAGES.record([], 1);
+        }
+        if let Err(error) = measure_deliveries(&deliveries, Utc::now()).await {
+            tracing::warn!(error, "overdue webhooks are not counted");
+        }
         // Webhooks that are due need no database, and go on without it.
         let delivering = deliver(&deliveries, &delivery_queue, Utc::now(), deadline).await?;
+        spans::flush().await;
         let (asked, relayed) = told?;
+        measured?;
+        vitals::note_run(&database, Scheduled::Relay, Utc::now()).await?;
         tracing::info!(
             asked,
             published = relayed.published,

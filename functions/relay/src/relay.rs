@@ -79,8 +79,7 @@ async fn drain(
             Destination::GatewayCommands => destinations.gateways.publish(&messages).await,
         };
         for (id, reason) in &result.refused {
-            // `OutboxParkedMetric` in the template counts this line.
-            tracing::error!(alarm = "outbox_parked", message.id = %id, reason, "a message can never be published and is parked");
+            tracing::error!(message.id = %id, reason, "a message can never be published and is parked");
         }
         outbox::conclude(&mut transaction, &result.published, &result.refused).await?;
         transaction.commit().await?;

@@ -36,6 +36,12 @@ impl Told {
         self.headers["webhook-id"].to_str().unwrap().to_owned()
     }
 
+    /// Whether the header names the trace that the body does.
+    pub(super) fn is_traced(&self) -> bool {
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        body["traceparent"].is_string() && self.headers["traceparent"] == *body["traceparent"].as_str().unwrap()
+    }
+
     /// Whether the official library believes it, with this secret.
     pub(super) fn is_signed_with(&self, secret: &str) -> bool {
         let receiver = Webhook::new(secret).unwrap();

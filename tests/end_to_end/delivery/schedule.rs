@@ -44,7 +44,7 @@ async fn what_is_not_taken_comes_again_after_longer_and_longer_pauses_and_then_t
     assert_eq!(told.len(), 10);
     for told in &told {
         assert_eq!((told.webhook_id(), &told.body), (due.event_key.id().to_string(), &told.body));
-        assert!(told.is_signed_with(&secret));
+        assert!(told.is_signed_with(&secret) && told.is_traced());
     }
     assert!(told.iter().all(|told| told.body == delivery.body), "the same body at every attempt");
 

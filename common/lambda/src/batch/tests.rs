@@ -148,3 +148,17 @@ async fn what_cannot_be_parked_comes_back_and_holds_its_group() {
     let seen = run_batch(Mode::OneByOne, &[("a", "poison-unparkable", 1), ("a", "ok-2", 1)], AMPLE).await.unwrap();
     assert_eq!(seen.failed, ["poison-unparkable", "ok-2"]);
 }
+
+#[tokio::test]
+async fn what_is_done_parked_and_comes_back_is_counted_apart() {
+    let bodies = [("a", "ok-1", 1), ("b", "retry-2", 1), ("b", "ok-3", 1), ("c", "poison-4", 1), ("d", "ok-5", 1)];
+    let records: Vec<Record> = event(&bodies).records.into_iter().map(record).collect();
+    for mode in [Mode::Together, Mode::OneByOne] {
+        let park = async |_: &Record, _: &Refusal| Ok(());
+        let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), done: 0, spans: HashMap::new(), park };
+        let handle = async |records: &[Record]| Ok(records.iter().map(verdict).collect());
+        let deadline = SystemTime::now() + Duration::from_secs(AMPLE);
+        batch.all(&records, deadline, mode, &handle).await.unwrap();
+        assert_eq!((batch.done, batch.failures.len()), (2, 2), "{mode:?}");
+    }
+}

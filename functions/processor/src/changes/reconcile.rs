@@ -10,7 +10,7 @@ use quittance_store::cases::{ClosedCase, KnownCase, NewCase};
 use uuid::Uuid;
 
 use super::Changes;
-use crate::ground::Dossier;
+use crate::ground::{Dossier, Ground};
 use crate::records;
 
 impl Changes {
@@ -73,6 +73,19 @@ impl Changes {
         if !dossier.cases.iter().any(is_dismissed) {
             let case = new_case(dossier, CaseKind::Twins, None, format!("one message names this payment and {other}"));
             self.cases.push(NewCase { other_payment: Some(other), ..case });
+        }
+    }
+
+    /// Counts the cases that are new: others are brought up to date.
+    pub(super) fn count_cases(&mut self, ground: &Ground) {
+        let is_open = |new: &NewCase| {
+            let is_same = |known: &KnownCase| {
+                (known.kind, known.other_payment) == (new.kind, new.other_payment) && known.resolution.is_none()
+            };
+            ground.dossiers.get(&new.payment_id).is_some_and(|dossier| dossier.cases.iter().any(is_same))
+        };
+        for case in self.cases.iter().filter(|case| !is_open(case)) {
+            *self.told.figures.cases.entry(case.kind).or_default() += 1;
         }
     }
 

@@ -1,0 +1,88 @@
+//! How the system is doing: counts across tables, for whoever watches it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::database::Database;
+use crate::error::StoreError;
+
+/// A claim that nothing has proven for so long is counted.
+const CLAIM_PATIENCE: TimeDelta = TimeDelta::hours(1);
+
+/// Nobody needs to know whether more wait: counting stays quick.
+const COUNTED_MAX: i64 = 10_000;
+
+/// Counts and ages at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vitals {
+    /// The age of the oldest row of the outbox that is not published and can be; zero if there is none.
+    pub outbox_lag_s: i64,
+    /// Rows of the outbox that can never be published as they are.
+    pub outbox_parked: i64,
+    /// Payments older than an hour of which there is nothing but a claim.
+    pub claims_unverified: i64,
+    /// Connections to the server, in percent of those that it allows.
+    pub connections_percent: i64,
+    /// Transactions rolled back in this database since its statistics began.
+    pub rollbacks: i64,
+}
+
+/// What runs by schedule, each minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheduled {
+    /// Publishes what waits in the outbox, and has done what is due.
+    Relay,
+    /// Sends the e-mails and text messages that are due.
+    Notification,
+}
+
+impl Scheduled {
+    /// The function's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Relay => "relay",
+            Self::Notification => "notification",
+        }
+    }
+}
+
+/// Notes that a scheduled run came to its end.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn note_run(database: &Database, scheduled: Scheduled, now: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query!("update billing.scheduled_runs set ended_at = $2 where function = $1", scheduled.as_str(), now)
+        .execute(database.pool().await?)
+        .await?;
+    Ok(())
+}
+
+/// Counts; none above 10,000 to the last one.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn read(database: &Database, now: DateTime<Utc>) -> Result<Vitals, StoreError> {
+    let vitals = sqlx::query_as!(
+        Vitals,
+        r#"select
+               (select coalesce(greatest(extract(epoch from $1 - min(created_at))::bigint, 0), 0) from payments.outbox
+                where published_at is null and parked_reason is null) as "outbox_lag_s!",
+               (select count(*) from payments.outbox where parked_reason is not null and published_at is null) as "outbox_parked!",
+               (select count(*) from (
+                    select from payments.payments
+                    where status = 'pending' and merged_into is null and created_at < $2 and not exists (
+                        select from payments.facts where payment_id = payments.id and kind <> 'claim'
+                    ) limit $3
+                ) as claimed) as "claims_unverified!",
+               (select sum(numbackends) * 100 / current_setting('max_connections')::bigint from pg_stat_database)
+                   as "connections_percent!",
+               xact_rollback as "rollbacks!"
+           from pg_stat_database where datname = current_database()"#,
+        now,
+        now - CLAIM_PATIENCE,
+        COUNTED_MAX,
+    )
+    .fetch_one(database.pool().await?)
+    .await?;
+    Ok(vitals)
+}

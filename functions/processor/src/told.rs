@@ -1,0 +1,107 @@
+//! What was committed, to be told now.
+
+use std::collections::BTreeMap;
+
+use quittance_domain::case::CaseKind;
+use quittance_domain::event::EventMessage;
+use quittance_domain::money::Money;
+use quittance_domain::settlement::Movement;
+use quittance_lambda::metrics;
+use rust_decimal::Decimal;
+
+/// What was committed to the outbox, and what it counts as.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// To the events topic.
+    pub events: Vec<EventMessage>,
+    /// To the gateways.
+    pub commands: Vec<EventMessage>,
+    /// To whoever watches the system.
+    pub figures: Figures,
+}
+
+/// What a commit counts as; nothing of a single payment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Payments that were proven for the first time.
+    pub settled: u32,
+    /// What was proven more, or less, than before, by currency.
+    pub amounts: BTreeMap<&'static str, Decimal>,
+    /// How often money found no invoice.
+    pub surpluses: u32,
+    /// How much, by currency.
+    pub surplus_amounts: BTreeMap<&'static str, Decimal>,
+    /// Cases that were opened, by kind.
+    pub cases: BTreeMap<CaseKind, u32>,
+}
+
+impl Figures {
+    /// A payment was proven to be of `before`, and is proven to be of `after`.
+    pub(crate) fn proven(&mut self, before: Option<Money>, after: Option<Money>) {
+        if before == after {
+            return;
+        }
+        self.settled += u32::from(before.is_none());
+        for amount in [before.map(Money::negated), after].into_iter().flatten() {
+            add(&mut self.amounts, amount);
+        }
+    }
+
+    pub(crate) fn moved(&mut self, movement: &Movement) {
+        if let Movement::Credited { amount, .. } = movement {
+            self.surpluses += 1;
+            add(&mut self.surplus_amounts, *amount);
+        }
+    }
+
+    /// Writes the values of the metrics.
+    pub(crate) fn record(&self) {
+        if self.settled > 0 {
+            metrics::PAYMENTS_SETTLED.record([], self.settled);
+        }
+        for (currency, amount) in &self.amounts {
+            metrics::AMOUNT_SETTLED.record([currency], *amount);
+        }
+        if self.surpluses > 0 {
+            metrics::SURPLUS_RECORDED.record([], self.surpluses);
+        }
+        for (currency, amount) in &self.surplus_amounts {
+            metrics::SURPLUS_AMOUNT.record([currency], *amount);
+        }
+        for (kind, count) in &self.cases {
+            metrics::CASES_OPENED.record([kind.as_str()], *count);
+        }
+    }
+}
+
+fn add(sums: &mut BTreeMap<&'static str, Decimal>, amount: Money) {
+    let sum = sums.entry(amount.currency().code()).or_default();
+    *sum = sum.saturating_add(amount.amount());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(value: &str, currency: &str) -> Option<Money> {
+        Some(Money::parse(value, currency).unwrap())
+    }
+
+    #[test]
+    fn a_payment_is_counted_when_it_is_first_proven_and_its_amount_as_far_as_it_changes() {
+        let mut figures = Figures::default();
+        for (before, after) in [
+            (None, None),
+            (None, money("100.00", "EUR")),
+            (None, money("7.50", "USD")),
+            (money("100.00", "EUR"), money("100.00", "EUR")),
+            (money("100.00", "EUR"), money("90.10", "EUR")),
+            (money("7.50", "USD"), None),
+        ] {
+            figures.proven(before, after);
+        }
+        assert_eq!(figures.settled, 2);
+        let amounts = [("EUR", "90.10"), ("USD", "0.00")].map(|(code, sum)| (code, sum.parse::<Decimal>().unwrap()));
+        assert_eq!(figures.amounts, BTreeMap::from(amounts));
+    }
+}

@@ -1,0 +1,75 @@
+//! What the relay, which runs every minute, says of how the system is doing.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use quittance_deliveries::{DeliveriesTable, SHARDS};
+use quittance_lambda::metrics;
+use quittance_store::{Database, StoreError, vitals};
+
+/// A run of the relay takes what is due; what has been due for longer, several runs have left.
+const OVERDUE_AFTER: TimeDelta = TimeDelta::minutes(5);
+
+/// Counted of each partition, at most: that so many wait says enough.
+const COUNTED_MAX: i32 = 50;
+
+/// The count of transactions rolled back that was seen last.
+#[derive(Debug)]
+pub struct Rollbacks(AtomicI64);
+
+impl Default for Rollbacks {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MAX))
+    }
+}
+
+impl Rollbacks {
+    /// How many more there are than last time; none at first, and after the database has begun to count anew.
+    fn since_last(&self, now: i64) -> Option<i64> {
+        let last = self.0.swap(now, Ordering::Relaxed);
+        (last <= now).then(|| now.saturating_sub(last))
+    }
+}
+
+/// Writes how the outbox, claims and the database are. What is not known is not written, and missing figures raise the
+/// alarm of the outbox.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn measure_database(database: &Database, seen: &Rollbacks, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let vitals = vitals::read(database, now).await?;
+    metrics::OUTBOX_LAG.record([], vitals.outbox_lag_s);
+    metrics::OUTBOX_PARKED.record([], vitals.outbox_parked);
+    metrics::CLAIMS_UNVERIFIED.record([], vitals.claims_unverified);
+    metrics::DATABASE_CONNECTIONS.record([], vitals.connections_percent);
+    if let Some(rollbacks) = seen.since_last(vitals.rollbacks) {
+        metrics::DATABASE_ROLLBACKS.record([], rollbacks);
+    }
+    Ok(())
+}
+
+/// Writes how many webhooks have been due for minutes.
+///
+/// # Errors
+/// A sentence, if the table fails.
+pub async fn measure_deliveries(table: &DeliveriesTable, now: DateTime<Utc>) -> Result<(), String> {
+    let mut overdue = 0;
+    for shard in 0..SHARDS {
+        let due = table.due(shard, now - OVERDUE_AFTER, COUNTED_MAX).await.map_err(|error| error.to_string())?;
+        overdue += due.len();
+    }
+    metrics::DELIVERIES_OVERDUE.record([], overdue);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rollbacks_are_counted_from_look_to_look_and_anew_when_the_database_does() {
+        let seen = Rollbacks::default();
+        let counted = [7, 7, 12, 3, 5].map(|count| seen.since_last(count));
+        assert_eq!(counted, [None, Some(0), Some(5), None, Some(2)]);
+    }
+}

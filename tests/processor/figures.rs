@@ -1,0 +1,51 @@
+//! What commits count as, for whoever watches the system.
+
+use std::collections::BTreeMap;
+
+use quittance_domain::case::CaseKind;
+use quittance_domain::fact::FactKind;
+use quittance_processor::settle::settle;
+use quittance_processor::told::Figures;
+use rust_decimal::Decimal;
+
+use super::{Scene, euro};
+use crate::database::scene::{Said, noon};
+
+impl Scene {
+    async fn figures_of(&self, said: &Said) -> Figures {
+        settle(&self.processor, &[said.instruction()], noon()).await.unwrap().told.figures
+    }
+}
+
+fn euros(amount: i64) -> BTreeMap<&'static str, Decimal> {
+    BTreeMap::from([("EUR", amount.into())])
+}
+
+#[tokio::test]
+async fn a_payment_counts_when_it_is_proven_and_never_again() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let capture = Said::capture("pi_1", Some(invoice), euro("100.00"));
+    assert_eq!(scene.figures_of(&Said::claim("pi_1", Some(invoice), euro("100.00"))).await, Figures::default());
+    let settled = Figures { settled: 1, amounts: euros(100), ..Figures::default() };
+    assert_eq!(scene.figures_of(&capture).await, settled);
+    assert_eq!(scene.figures_of(&capture).await, Figures::default());
+}
+
+#[tokio::test]
+async fn surplus_and_its_case_count_once_and_a_case_that_only_changes_does_not() {
+    let scene = Scene::begin().await;
+    let invoice = scene.invoice("100.00").await;
+    let surplus = |settled: u32, amount: i64, cases: &[(CaseKind, u32)]| Figures {
+        settled,
+        amounts: euros(amount),
+        surpluses: 1,
+        surplus_amounts: euros(20),
+        cases: cases.iter().copied().collect(),
+    };
+    let part =
+        |movement: &str, value: &str| Said::told(FactKind::Capture, "pi_1", movement, euro(value)).naming(&[invoice]);
+    assert_eq!(scene.figures_of(&part("ch_1", "120.00")).await, surplus(1, 120, &[(CaseKind::Surplus, 1)]));
+    assert_eq!(scene.figures_of(&part("ch_2", "20.00")).await, surplus(0, 20, &[]));
+    assert_eq!(scene.test.open_cases().await.len(), 1);
+}

@@ -102,6 +102,13 @@ fn rooms_lean_on_what_is_common_and_never_on_each_other() {
 }
 
 #[test]
+fn the_tool_of_whoever_is_on_call_leans_on_one_room_whose_decisions_it_rehearses() {
+    let common: BTreeSet<String> = folders("common").into_iter().collect();
+    let rooms: BTreeSet<String> = &ours("quittance-operator") - &common;
+    assert_eq!(rooms, set(&["processor"]));
+}
+
+#[test]
 fn rooms_that_need_no_database_cannot_reach_one() {
     for room in WITHOUT_DATABASE {
         let names = dependencies(&format!("{OURS}{room}"));

@@ -18,10 +18,12 @@ mod idempotency;
 mod ledger;
 mod notifications;
 mod once;
+mod operator;
 mod pictures;
 mod poison;
 mod receipts;
 mod statements;
+mod trace;
 mod walls;
 mod webhooks;
 

@@ -88,6 +88,15 @@ fn connect_gateways(stack: &Stack) -> Result<()> {
         aws.secret_change(stack.output(&format!("{provider}ApiSecretArn"))?, &access)?;
     }
     aws.secret_change(stack.output("AdyenWebhookSecretArn")?, ADYEN_HMAC_KEY)?;
+    tell_stripe(stack)
+}
+
+/// Tells the fake Stripe where its webhooks go; it forgets that when it ends.
+///
+/// # Errors
+/// When it does not answer.
+pub fn tell_stripe(stack: &Stack) -> Result<()> {
+    let aws = stack.aws()?;
     let secret = aws.secret_get(stack.output("StripeWebhookSecretArn")?)?;
     let url = format!("{}/_config/webhooks/quittance", stack.localstripe_url()?);
     let webhook = json!({"url": format!("{}/webhooks/stripe", stack.api_url()?), "secret": secret});

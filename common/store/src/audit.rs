@@ -70,6 +70,142 @@ pub async fn append(transaction: &mut Transaction, records: &[AuditRecord]) -> R
     Ok(())
 }
 
+/// Appends a record, unless it is there already.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn append_once(database: &Database, record: &AuditRecord) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into audit.records (id, actor, action, subject, reason, before, after, correlation_id)
+         values ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb, $8) on conflict (id) do nothing",
+        record.id.as_uuid(),
+        record.actor,
+        record.action,
+        record.subject,
+        record.reason,
+        record.before.0,
+        record.after.0,
+        record.correlation_id,
+    )
+    .execute(database.pool().await?)
+    .await?;
+    Ok(())
+}
+
+/// Whether there is a record of that id.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn is_kept(database: &Database, id: AuditId) -> Result<bool, StoreError> {
+    let is_kept =
+        sqlx::query_scalar!(r#"select exists (select from audit.records where id = $1) as "is_kept!""#, id.as_uuid(),)
+            .fetch_one(database.pool().await?)
+            .await?;
+    Ok(is_kept)
+}
+
+/// What a record tells of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What, in the past tense.
+    pub action: String,
+    /// The id of what is changed.
+    pub subject: String,
+    /// Why, for people.
+    pub reason: String,
+    /// How it looked before; null for something new.
+    pub before: Value,
+    /// How it looks afterwards.
+    pub after: Value,
+}
+
+/// What this transaction has recorded so far, with ids after `since`.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn of_transaction(transaction: &mut Transaction, since: AuditId) -> Result<Vec<Change>, StoreError> {
+    let changes = sqlx::query_as!(
+        Change,
+        r#"select action, subject, reason, coalesce(before, 'null') as "before!", coalesce(after, 'null') as "after!"
+           from audit.records where id > $1 and xmin = pg_current_xact_id()::xid order by id"#,
+        since.as_uuid(),
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    Ok(changes)
+}
+
+/// A record as it is kept.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeptRecord {
+    /// The record.
+    pub id: AuditId,
+    /// When it was written.
+    pub recorded_at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What, in the past tense.
+    pub action: String,
+    /// The id of what was changed.
+    pub subject: String,
+    /// Why, for people.
+    pub reason: String,
+    /// How it looked before.
+    pub before: Value,
+    /// How it looked afterwards.
+    pub after: Value,
+    /// Ties together all that one request or message caused.
+    pub correlation_id: String,
+}
+
+/// Which records a reader wants.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Only those about these ids; all if none.
+    pub subjects: Option<Vec<String>>,
+    /// Only from then on.
+    pub from: Option<DateTime<Utc>>,
+    /// Only before.
+    pub before: Option<DateTime<Utc>>,
+    /// Only those after this one, in the order in which they were written.
+    pub after: Option<AuditId>,
+}
+
+/// Lists records in the order in which they were written.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn list(database: &Database, filter: &AuditFilter, limit: i64) -> Result<Vec<KeptRecord>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select id, recorded_at, actor, action, subject, reason, coalesce(before, 'null') as "before!",
+             coalesce(after, 'null') as "after!", correlation_id
+           from audit.records
+           where ($1::text[] is null or subject = any($1)) and ($2::timestamptz is null or recorded_at >= $2)
+               and ($3::timestamptz is null or recorded_at < $3)
+               and ($4::uuid is null or (recorded_at, id) > (select last.recorded_at, last.id from audit.records as last where last.id = $4))
+           order by recorded_at, id limit $5"#,
+        filter.subjects.as_deref(),
+        filter.from,
+        filter.before,
+        filter.after.map(AuditId::as_uuid),
+        limit,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    let records = rows.into_iter().map(|row| KeptRecord {
+        id: AuditId::from_uuid(row.id),
+        recorded_at: row.recorded_at,
+        actor: row.actor,
+        action: row.action,
+        subject: row.subject,
+        reason: row.reason,
+        before: row.before,
+        after: row.after,
+        correlation_id: row.correlation_id,
+    });
+    Ok(records.collect())
+}
+
 /// Something that happened to an invoice, or to a payment in so far as it concerns the invoice.
 #[derive(Debug, Clone)]
 pub struct TimelineEntry {

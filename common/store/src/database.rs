@@ -164,6 +164,17 @@ impl Database {
         Ok(self.pool().await?.begin().await?)
     }
 
+    /// Starts a transaction like [`Self::begin`] whose statements may each take so long and no longer.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be reached.
+    pub async fn begin_limited(&self, statement: Duration) -> Result<Transaction, StoreError> {
+        let mut transaction = self.begin().await?;
+        let limit = format!("{}ms", statement.as_millis());
+        sqlx::query!("select set_config('statement_timeout', $1, true)", limit).fetch_one(&mut *transaction).await?;
+        Ok(transaction)
+    }
+
     /// Starts a transaction whose queries all see the same moment, and that changes nothing.
     ///
     /// # Errors

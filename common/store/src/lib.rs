@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod listings;
 pub mod notifications;
 pub mod outbox;
+pub mod overview;
 pub mod payments;
 pub mod questions;
 pub mod references;
@@ -35,6 +36,7 @@ pub mod requests;
 pub mod retry;
 pub mod upload_lines;
 pub mod uploads;
+pub mod vitals;
 pub mod webhook_endpoints;
 
 pub use database::{Database, DatabaseSettings, Transaction};

@@ -1,6 +1,6 @@
 //! `payments.outbox`: what must be told, committed together with the change that it tells of.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::event::EventMessage;
 use uuid::Uuid;
 
@@ -126,4 +126,99 @@ pub async fn purge(database: &Database, before: DateTime<Utc>) -> Result<u64, St
         .execute(database.pool().await?)
         .await?;
     Ok(purged.rows_affected())
+}
+
+/// A message of the outbox as whoever is on call sees it.
+#[derive(Debug, Clone)]
+pub struct KeptMessage {
+    /// Its id, which is the event's.
+    pub id: Uuid,
+    /// Where it goes.
+    pub destination: String,
+    /// Its message group.
+    pub group_id: String,
+    /// Its type.
+    pub event_type: String,
+    /// The envelope as JSON.
+    pub body: String,
+    /// When it was committed.
+    pub created_at: DateTime<Utc>,
+    /// When it was published.
+    pub published_at: Option<DateTime<Utc>>,
+    /// Why it never can be.
+    pub parked_reason: Option<String>,
+}
+
+/// Which messages a reader wants.
+#[derive(Debug, Clone, Default)]
+pub struct OutboxFilter {
+    /// Only those that are not published.
+    pub is_unpublished: bool,
+    /// Only those for the events topic.
+    pub is_event: bool,
+    /// Only those of these groups.
+    pub groups: Option<Vec<String>>,
+    /// Only those of these types.
+    pub types: Option<Vec<String>>,
+    /// Only those committed from then on.
+    pub from: Option<DateTime<Utc>>,
+    /// Only those committed before.
+    pub before: Option<DateTime<Utc>>,
+    /// Only those with greater ids.
+    pub after: Option<Uuid>,
+}
+
+/// Ids tell when they were made (UUID version 7, RFC 9562, section 5.7): not much before or after the row was.
+const ID_MARGIN: TimeDelta = TimeDelta::hours(1);
+
+/// The first id of a moment.
+fn first_id(at: DateTime<Utc>) -> Uuid {
+    let since_1970_ms = u128::try_from(at.timestamp_millis()).unwrap_or_default();
+    Uuid::from_u128(since_1970_ms << 80)
+}
+
+/// Lists messages in the order of their ids, which is that in which they were made. Those that were published are kept for
+/// 30 days.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn list(database: &Database, filter: &OutboxFilter, limit: i64) -> Result<Vec<KeptMessage>, StoreError> {
+    let first = filter.from.map(|from| first_id(from - ID_MARGIN)).max(filter.after).unwrap_or(Uuid::nil());
+    let last = filter.before.map_or(Uuid::max(), |before| first_id(before + ID_MARGIN));
+    let messages = sqlx::query_as!(
+        KeptMessage,
+        r#"select id, destination, group_id, type as "event_type", body, created_at, published_at, parked_reason
+           from payments.outbox
+           where id > $1 and id < $2
+               and (not $3 or published_at is null) and (not $4 or destination = 'invoice_events')
+               and ($5::text[] is null or group_id = any($5)) and ($6::text[] is null or type = any($6))
+               and ($7::timestamptz is null or created_at >= $7) and ($8::timestamptz is null or created_at < $8)
+           order by id limit $9"#,
+        first,
+        last,
+        filter.is_unpublished,
+        filter.is_event,
+        filter.groups.as_deref(),
+        filter.types.as_deref(),
+        filter.from,
+        filter.before,
+        limit,
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    Ok(messages)
+}
+
+/// Lets the relay try a parked message again. Says whether it was parked.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn release(transaction: &mut Transaction, id: Uuid) -> Result<bool, StoreError> {
+    let released = sqlx::query!(
+        "update payments.outbox set parked_reason = null where id = $1 and parked_reason is not null and published_at is null",
+        id,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(released.rows_affected() == 1)
 }

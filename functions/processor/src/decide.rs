@@ -20,10 +20,11 @@ use quittance_store::{Database, StoreError, Transaction, audit, exclusions, refe
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::changes::{Cause, Changes, Told};
+use crate::changes::{Cause, Changes};
 use crate::ground::{Dossier, Ground};
 use crate::identify::{lock_unmerged, take};
 pub use crate::order::{Decision, Order};
+use crate::told::Told;
 
 /// What became of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,15 +50,39 @@ pub async fn decide(database: &Database, decision: &Decision, now: DateTime<Utc>
 }
 
 async fn attempt(database: &Database, decision: &Decision, now: DateTime<Utc>) -> Result<Decided, StoreError> {
+    match prepare(database.begin().await?, decision, now).await? {
+        Prepared::Written(transaction, told) => {
+            transaction.commit().await?;
+            Ok(Decided::Committed(told))
+        }
+        Prepared::Known => Ok(Decided::Committed(Told::default())),
+        Prepared::OtherContent => Ok(Decided::OtherContent),
+    }
+}
+
+/// What a decision leads to, before it is committed.
+pub(crate) enum Prepared {
+    Written(Transaction, Told),
+    /// It was carried out or refused before.
+    Known,
+    /// Its request bears the name of another, which stands.
+    OtherContent,
+}
+
+/// Locks, reads, decides and writes, and leaves it to the caller to commit.
+pub(crate) async fn prepare(
+    mut transaction: Transaction,
+    decision: &Decision,
+    now: DateTime<Utc>,
+) -> Result<Prepared, StoreError> {
     let (request, subject, content) = decision
         .order
         .request()
         .map_err(|error| StoreError::Corrupt { table: "payments.decisions", reason: error.to_string() })?;
-    let mut transaction = database.begin().await?;
     match decisions::note(&mut transaction, &request, &subject, &content).await? {
         Noted::New => {}
-        Noted::Known => return Ok(Decided::Committed(Told::default())),
-        Noted::OtherContent => return Ok(Decided::OtherContent),
+        Noted::Known => return Ok(Prepared::Known),
+        Noted::OtherContent => return Ok(Prepared::OtherContent),
     }
     let mut deciding = Deciding { transaction, changes: Changes::new(now), correlation_id: &decision.correlation_id };
     match &decision.order {
@@ -68,8 +93,7 @@ async fn attempt(database: &Database, decision: &Decision, now: DateTime<Utc>) -
         Order::Charge(order) => deciding.charge(order).await?,
         Order::Escalation(order) => deciding.escalate(order).await?,
     }
-    deciding.transaction.commit().await?;
-    Ok(Decided::Committed(deciding.changes.told))
+    Ok(Prepared::Written(deciding.transaction, deciding.changes.told))
 }
 
 /// A decision being carried out.

@@ -8,8 +8,9 @@
 //! Evidence goes through [`settle`], as many messages as a batch has in one transaction: *identify* the payments,
 //! read the *ground* under locks, let the domain decide, collect the *changes*, write, commit. What staff decide,
 //! and what clients want collected, goes through [`decide`], one decision in one transaction, over the same ground.
+//! [`rehearse`] shows what a message would do, for whoever is about to send it again.
 
-pub mod changes;
+mod changes;
 mod charge;
 pub mod config;
 pub mod decide;
@@ -19,5 +20,7 @@ mod identify;
 mod match_by_hand;
 mod order;
 mod records;
+pub mod rehearse;
 pub mod settle;
 mod telling;
+pub mod told;

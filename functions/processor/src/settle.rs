@@ -13,10 +13,11 @@ use quittance_store::retry::Attempts;
 use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
-use crate::changes::{Cause, Changes, Told};
+use crate::changes::{Cause, Changes};
 use crate::ground::Ground;
 use crate::identify::{Identified, identify};
 use crate::records;
+use crate::told::Told;
 
 /// Evidence and what ties it to the request that brought it.
 #[derive(Debug, Clone)]
@@ -74,13 +75,34 @@ async fn attempt(
     instructions: &[&Instruction],
     now: DateTime<Utc>,
 ) -> Result<Attempt, StoreError> {
-    let mut transaction = database.begin().await?;
+    match prepare(database.begin().await?, instructions, now).await? {
+        Prepared::Written(transaction, told) => {
+            transaction.commit().await?;
+            Ok(Attempt::Committed(told))
+        }
+        Prepared::Renamed(places) => Ok(Attempt::Renamed(places)),
+    }
+}
+
+/// What settling leads to, before it is committed.
+pub(crate) enum Prepared {
+    Written(Transaction, Told),
+    /// Nothing is written: these instructions bear the names of others.
+    Renamed(Vec<usize>),
+}
+
+/// Locks, reads, decides and writes, and leaves it to the caller to commit.
+pub(crate) async fn prepare(
+    mut transaction: Transaction,
+    instructions: &[&Instruction],
+    now: DateTime<Utc>,
+) -> Result<Prepared, StoreError> {
     let named = named_invoices(&mut transaction, instructions).await?;
     let identified = identify(&mut transaction, instructions, &named).await?;
     let mut ground = Ground::of(&mut transaction, identified.payments, &identified.new).await?;
     let news = match record(&mut transaction, &identified.evidence, &mut ground).await? {
         Recorded::News(news) => news,
-        Recorded::Renamed(places) => return Ok(Attempt::Renamed(places)),
+        Recorded::Renamed(places) => return Ok(Prepared::Renamed(places)),
     };
     ground.dossiers.retain(|id, _| news.contains_key(id));
     let mut changes = Changes::new(now);
@@ -97,8 +119,7 @@ async fn attempt(
         }
         changes.write(&mut transaction, &ground).await?;
     }
-    transaction.commit().await?;
-    Ok(Attempt::Committed(changes.told))
+    Ok(Prepared::Written(transaction, changes.told))
 }
 
 async fn named_invoices(

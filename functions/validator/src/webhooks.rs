@@ -136,9 +136,11 @@ async fn take(
 
 /// Keeps an authentic message that this build does not understand, to be replayed after a fix.
 async fn park(validator: &Validator, name: &str, refusal: &Refusal, body: &[u8]) -> Result<(), Problem> {
+    let digest = hex::encode(Sha256::digest(body));
     let record = Record {
-        message_id: hex::encode(Sha256::digest(body)),
-        group_id: name.to_owned(),
+        // A group of its own: in one of a whole gateway, SQS would hand out ten and hide the others behind them.
+        group_id: format!("{name}:{digest}"),
+        message_id: digest,
         body: String::from_utf8_lossy(body).into_owned(),
         receive_count: 1,
     };

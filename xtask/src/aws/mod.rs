@@ -73,7 +73,7 @@ impl Aws {
     }
 
     /// Calls an operation of a service with a JSON protocol: `sqs`, `dynamodb`, `secretsmanager`, `cognito-idp`, `logs`,
-    /// `kms`, `ssm`, `scheduler` is not among them. `json_call("sqs", "SendMessage", json!({…}))`.
+    /// `monitoring`, `kms`, `ssm`, `scheduler` is not among them. `json_call("sqs", "SendMessage", json!({…}))`.
     ///
     /// # Errors
     /// When the service is unknown here, can't be reached, or refuses; the message has its error type and text.
@@ -200,6 +200,7 @@ fn json_target(service: &str) -> Result<(&'static str, &'static str)> {
         "secretsmanager" => ("secretsmanager", "1.1"),
         "cognito-idp" => ("AWSCognitoIdentityProviderService", "1.1"),
         "logs" => ("Logs_20140328", "1.1"),
+        "monitoring" => ("GraniteServiceVersion20100801", "1.0"),
         "kms" => ("TrentService", "1.1"),
         "ssm" => ("AmazonSSM", "1.1"),
         other => bail!("no JSON protocol known for {other}"),

@@ -197,10 +197,18 @@ impl Aws {
     /// # Errors
     /// When CloudWatch Logs refuses.
     pub fn log_events(&self, group: &str) -> Result<Vec<LogEvent>> {
+        self.log_events_since(group, 0)
+    }
+
+    /// The lines of a log group from a time on (milliseconds since 1970), in order of time.
+    ///
+    /// # Errors
+    /// When CloudWatch Logs refuses.
+    pub fn log_events_since(&self, group: &str, since_ms: i64) -> Result<Vec<LogEvent>> {
         let mut events = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            let mut request = json!({ "logGroupName": group });
+            let mut request = json!({ "logGroupName": group, "startTime": since_ms });
             if let (Some(token), Some(fields)) = (&token, request.as_object_mut()) {
                 fields.insert("nextToken".to_owned(), json!(token));
             }

@@ -1,0 +1,23 @@
+select 'I2' as "rule!", 'inv_' || replace(invoices.id::text, '-', '') as "subject!",
+    format('paid %s, allocated %s', trim_scale(paid_amount), trim_scale(coalesce(allocated, 0))) as "detail!"
+from billing.invoices
+    left join (select invoice_id, sum(amount) as allocated from payments.allocations group by invoice_id) as allocation
+        on invoice_id = invoices.id
+where paid_amount <> coalesce(allocated, 0)
+union all
+select 'I2', 'pay_' || replace(payments.id::text, '-', ''),
+    format('came in %s, went back %s, given away %s', trim_scale(amount), trim_scale(returned_amount), trim_scale(given))
+from payments.payments
+    join (
+        select payment_id, sum(amount) as given
+        from (select payment_id, amount from payments.allocations union all select payment_id, amount from payments.credits) as part
+        group by payment_id
+    ) as part on payment_id = payments.id
+where status <> 'pending' and given > greatest(coalesce(amount, 0) - returned_amount, 0)
+union all
+select 'I3', 'ltx_' || replace(transaction_id::text, '-', ''), format('%s %s left over', trim_scale(sum(amount)), currency)
+from ledger.entries group by transaction_id, currency having sum(amount) <> 0
+union all
+select 'I3', currency, format('the ledger has %s left over', trim_scale(sum(amount)))
+from ledger.entries group by currency having sum(amount) <> 0
+limit $1

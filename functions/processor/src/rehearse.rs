@@ -1,0 +1,75 @@
+//! What a message would do now: the real decision, in a transaction that is rolled back.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use quittance_domain::id::AuditId;
+use quittance_lambda::batch::Refusal;
+use quittance_store::audit::{self, Change};
+use quittance_store::retry::Attempts;
+use quittance_store::{Database, StoreError, Transaction};
+use uuid::Uuid;
+
+use crate::handler::{Work, other_decision, other_payload, work};
+use crate::told::Told;
+use crate::{decide, settle};
+
+/// Others wait for what a rehearsal locks: it gives up as soon as the processor would.
+const STATEMENT_MAX: Duration = Duration::from_secs(10);
+
+/// What a message of the payments queue would do.
+#[derive(Debug, Clone)]
+pub enum Rehearsal {
+    /// It would be parked again.
+    Refused(Refusal),
+    /// All that it says is recorded: it would change nothing.
+    Known,
+    /// What would be written, and told to others.
+    Changes {
+        /// As the audit records say it.
+        changes: Vec<Change>,
+        /// Events and commands.
+        told: Told,
+    },
+}
+
+/// Does what the message says and takes it back. Others wait meanwhile for the rows that it locks; what meets another
+/// transaction is tried again, as the processor does.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn rehearse(database: &Database, body: &str, now: DateTime<Utc>) -> Result<Rehearsal, StoreError> {
+    let work = match work(body) {
+        Err(refusal) => return Ok(Rehearsal::Refused(refusal)),
+        Ok(work) => work,
+    };
+    let mut attempts = Attempts::new();
+    loop {
+        match attempt(database, &work, now).await {
+            Ok(rehearsal) => return Ok(rehearsal),
+            Err(error) => attempts.pause(error).await?,
+        }
+    }
+}
+
+async fn attempt(database: &Database, work: &Work, now: DateTime<Utc>) -> Result<Rehearsal, StoreError> {
+    let since = AuditId::from_uuid(Uuid::now_v7());
+    let transaction = database.begin_limited(STATEMENT_MAX).await?;
+    match work {
+        Work::Evidence(instruction) => match settle::prepare(transaction, &[instruction], now).await? {
+            settle::Prepared::Written(transaction, told) => taken_back(transaction, since, told).await,
+            settle::Prepared::Renamed(_) => Ok(Rehearsal::Refused(other_payload(instruction))),
+        },
+        Work::Decision(decision) => match decide::prepare(transaction, decision, now).await? {
+            decide::Prepared::Written(transaction, told) => taken_back(transaction, since, told).await,
+            decide::Prepared::Known => Ok(Rehearsal::Known),
+            decide::Prepared::OtherContent => Ok(Rehearsal::Refused(other_decision(decision))),
+        },
+    }
+}
+
+async fn taken_back(mut transaction: Transaction, since: AuditId, told: Told) -> Result<Rehearsal, StoreError> {
+    let changes = audit::of_transaction(&mut transaction, since).await?;
+    transaction.rollback().await?;
+    Ok(if changes.is_empty() { Rehearsal::Known } else { Rehearsal::Changes { changes, told } })
+}

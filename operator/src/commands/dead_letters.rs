@@ -1,0 +1,298 @@
+//! `quittance dlq …`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use chrono::Utc;
+use quittance_store::overview;
+use serde_json::{Value, json};
+
+use super::{confirm, reason_of};
+use crate::age::age;
+use crate::cli::Act;
+use crate::desk::Desk;
+use crate::filter::Filter;
+use crate::forecast::{Forecast, Prospect};
+use crate::letters::{Letter, Next};
+use crate::pace::Progress;
+use crate::redact::redacted;
+use crate::replay::{Fate, Plan, Replayed, described};
+use crate::report::{Report, differences, table};
+
+/// A cause names so many of its messages.
+const NAMED_MAX: usize = 3;
+
+/// The messages that are meant, and about how many more lie in these queues that cannot be seen now.
+async fn meant(desk: &Desk, filter: &Filter) -> Result<(Vec<Letter>, usize)> {
+    let queues = desk.queues.dead_letters(filter.queue.as_deref())?;
+    let (mut letters, unseen) = desk.queues.look(&queues).await?;
+    letters.retain(|letter| filter.fits(letter));
+    Ok((letters, unseen))
+}
+
+/// Why some messages cannot be seen; nothing if all can.
+fn of_unseen(unseen: usize) -> String {
+    if unseen == 0 {
+        return String::new();
+    }
+    format!("\nAbout {unseen} more cannot be seen now: others of their group stay before them, or somebody has them.")
+}
+
+pub(super) async fn list(desk: &Desk, filter: &Filter) -> Result<Report> {
+    let (letters, unseen) = meant(desk, filter).await?;
+    let mut causes: BTreeMap<(String, String, String), Vec<&Letter>> = BTreeMap::new();
+    for letter in &letters {
+        let cause = (letter.queue.name.clone(), letter.cause(), letter.kind().to_owned());
+        causes.entry(cause).or_default().push(letter);
+    }
+    let now = Utc::now();
+    let (mut rows, mut groups) = (Vec::new(), Vec::new());
+    for ((queue, cause, kind), letters) in causes {
+        let named: Vec<&str> = letters.iter().take(NAMED_MAX).map(|letter| letter.message_id.as_str()).collect();
+        let (oldest, newest) = (letters.first().map(|one| one.parked_at), letters.last().map(|one| one.parked_at));
+        let messages: Vec<Value> = letters
+            .iter()
+            .map(
+                |letter| json!({"message": letter.message_id, "group": letter.group_id, "parked_at": letter.parked_at}),
+            )
+            .collect();
+        groups.push(json!({"queue": queue, "cause": cause, "type": kind, "messages": messages}));
+        let count = letters.len().to_string();
+        rows.push([queue, kind, count, age(oldest, now), age(newest, now), cause, named.join(" ")]);
+    }
+    let head = ["queue", "type", "count", "oldest", "newest", "cause", "messages"];
+    let text = table(head, rows, "Nothing is parked that fits.") + &of_unseen(unseen);
+    let json = json!({"count": letters.len(), "unseen": unseen, "causes": groups});
+    Ok(Report::new(text, json).clean_if(letters.is_empty() && unseen == 0))
+}
+
+pub(super) async fn show(desk: &Desk, message: &str, queue: Option<&str>, reveal: Option<&str>) -> Result<Report> {
+    let filter = Filter { queue: queue.map(ToOwned::to_owned), message: Some(message.to_owned()), ..Filter::default() };
+    let (found, unseen) = meant(desk, &filter).await?;
+    let letter = found.first().with_context(|| {
+        format!("no message {message} is to be seen; `dlq list` names those that are{}", of_unseen(unseen))
+    })?;
+    if let Some(reason) = reveal {
+        revealed(desk, letter, reason).await?;
+    }
+    let forecast = desk.forecast(letter).await?;
+    let forecast = if reveal.is_some() { forecast } else { forecast.redacted() };
+    let body = body_of(letter, reveal.is_some());
+    let reason = letter.reason.as_deref().unwrap_or("the queue gave it up after too many receives");
+    let mut text = vec![
+        format!(
+            "{} in {}, parked {} ({})",
+            letter.kind(),
+            letter.queue.name,
+            letter.parked_at,
+            age(Some(letter.parked_at), Utc::now())
+        ),
+        format!("group    {}", letter.group_id),
+        format!("subject  {}", letter.subject()),
+        format!("code     {}", letter.code.as_deref().unwrap_or("none")),
+        format!("why      {reason}"),
+        format!("now      {}", forecast.prospect.as_str()),
+    ];
+    text.extend(foreseen(&forecast));
+    text.push(format!("body     {body:#}"));
+    let json = json!({
+        "message": letter.message_id, "queue": letter.queue.name, "group": letter.group_id, "type": letter.kind(),
+        "parked_at": letter.parked_at, "code": letter.code, "reason": letter.reason, "forecast": forecast, "body": body,
+    });
+    Ok(Report::new(text.join("\n"), json))
+}
+
+/// Notes that somebody sees a body; each time, and before.
+async fn revealed(desk: &Desk, letter: &Letter, reason: &str) -> Result<()> {
+    let what = json!({"message": described(letter), "revealed_at": Utc::now()});
+    desk.note("dead_letter.revealed", &letter.message_id, reason, &what).await
+}
+
+fn body_of(letter: &Letter, is_revealed: bool) -> Value {
+    match (is_revealed, letter.content.is_null()) {
+        (true, true) => Value::from(letter.body.as_str()),
+        (true, false) => letter.content.clone(),
+        (false, true) => Value::from(format!("{} bytes that are no JSON; --reveal shows them", letter.body.len())),
+        (false, false) => redacted(&letter.content),
+    }
+}
+
+fn foreseen(forecast: &Forecast) -> Vec<String> {
+    let mut lines: Vec<String> = forecast.says.iter().map(|says| format!("         {says}")).collect();
+    for change in &forecast.changes {
+        lines.push(format!("         {} {}: {}", change.subject, change.action, change.reason));
+        lines.extend(differences(&change.before, &change.after).iter().map(|line| format!("           {line}")));
+    }
+    lines
+}
+
+pub(super) async fn replay(desk: &Desk, plan: &Plan, is_sure: bool) -> Result<Report> {
+    let is_rehearsal = plan.reason.is_none();
+    let count = if is_rehearsal { 0 } else { announced(desk, plan, is_sure).await? };
+    let broken_before = if is_rehearsal { Vec::new() } else { overview::broken(&desk.database).await? };
+    let progress = Progress::shown(count);
+    let replayed = desk.replay(plan, &progress).await;
+    progress.finish();
+    let replayed = replayed?;
+    if is_rehearsal {
+        return Ok(told(&replayed, true));
+    }
+    let became = desk.verify(&replayed, plan).await?;
+    let broken: Vec<_> =
+        overview::broken(&desk.database).await?.into_iter().filter(|broken| !broken_before.contains(broken)).collect();
+    let mut report = told(&replayed, false);
+    for (what, count) in &became {
+        report.text.push_str(&format!("\n{count} of those sent: {}", what_became(what)));
+    }
+    report.text.push_str(if broken.is_empty() {
+        "\nWhat came in, what invoices got and what is booked agree as they did before."
+    } else {
+        "\nA rule about money is broken that held before: see `quittance ledger check`."
+    });
+    let not_applied = became.get("not_applied").copied().unwrap_or_default();
+    if let Some(members) = report.json.as_object_mut() {
+        members.insert("became".to_owned(), json!(became));
+        members.insert("broken".to_owned(), json!(broken));
+    }
+    let is_clean = report.is_clean && broken.is_empty() && not_applied == 0;
+    Ok(report.clean_if(is_clean))
+}
+
+fn what_became(what: &str) -> &'static str {
+    match what {
+        "applied" => "have had their effect; sent once more they would change nothing",
+        "not_applied" => "have had no effect yet; look whether they are parked again",
+        _ => "only their function knows",
+    }
+}
+
+/// Says what is about to happen, and asks.
+async fn announced(desk: &Desk, plan: &Plan, is_sure: bool) -> Result<u64> {
+    let (letters, unseen) = meant(desk, &plan.filter).await?;
+    if letters.is_empty() && unseen == 0 {
+        bail!("nothing is parked that fits");
+    }
+    let count = letters.len().min(plan.count_max);
+    let seconds = count / usize::try_from(plan.rate.max(1))?;
+    let unseen = of_unseen(unseen);
+    confirm(&format!("{count} messages are sent again where that helps, within about {seconds} s.{unseen}"), is_sure)?;
+    Ok(u64::try_from(count)?)
+}
+
+fn told(replayed: &Replayed, is_rehearsal: bool) -> Report {
+    let sent = if is_rehearsal { "would be sent" } else { "sent" };
+    let mut lines = Vec::new();
+    for outcome in &replayed.outcomes {
+        let fate = match outcome.fate {
+            Fate::Sent => sent,
+            Fate::Finished => "was sent before, and is removed",
+            Fate::Applied => "has had its effect; discard it",
+            Fate::Refused => "would be parked again; it stays",
+        };
+        let letter = &outcome.letter;
+        lines.push(format!("{} {} {}: {fate}", letter.queue.name, letter.message_id, letter.subject()));
+        if is_rehearsal {
+            lines.extend(foreseen(&outcome.forecast));
+        }
+    }
+    let [gone, finished, applied, refused] =
+        [Fate::Sent, Fate::Finished, Fate::Applied, Fate::Refused].map(|fate| replayed.count(fate));
+    if finished > 0 {
+        lines.push(format!("{finished} were sent by a run that was killed"));
+    }
+    lines.push(format!(
+        "{gone} {sent}, {applied} had their effect, {refused} would be parked again, {} others",
+        replayed.others
+    ));
+    if replayed.is_stopped {
+        lines.push("It was stopped; run it again to go on.".to_owned());
+    }
+    if replayed.hidden > 0 {
+        lines.push(format!("{} messages are seen again in two minutes.", replayed.hidden));
+    }
+    if replayed.unseen > 0 {
+        let unseen = replayed.unseen;
+        lines.push(format!("About {unseen} were not looked at: others of their group stay before them, somebody has them, or it ended before."));
+    }
+    let outcomes: Vec<Value> = replayed
+        .outcomes
+        .iter()
+        .map(|outcome| {
+            json!({
+                "message": outcome.letter.message_id, "queue": outcome.letter.queue.name,
+                "group": outcome.letter.group_id, "fate": outcome.fate, "forecast": outcome.forecast,
+            })
+        })
+        .collect();
+    let json = json!({
+        "sent": gone, "finished": finished, "applied": applied, "refused": refused, "others": replayed.others, "hidden": replayed.hidden,
+        "unseen": replayed.unseen, "is_stopped": replayed.is_stopped, "outcomes": outcomes,
+    });
+    Report::new(lines.join("\n"), json).clean_if(refused + replayed.unseen == 0 && !replayed.is_stopped)
+}
+
+pub(super) async fn discard(desk: &Desk, filter: &Filter, act: &Act, is_forced: bool) -> Result<Report> {
+    let reason = reason_of(act.reason.as_deref())?;
+    let (letters, _) = meant(desk, filter).await?;
+    let mut useless = BTreeSet::new();
+    for letter in letters.iter().take(act.limit) {
+        if is_forced || desk.forecast(letter).await?.prospect == Prospect::Applied {
+            useless.insert(letter.message_id.clone());
+        }
+    }
+    let kept = letters.len() - useless.len();
+    if useless.is_empty() {
+        bail!(
+            "nothing is removed: {kept} messages fit, and none is known to have had its effect; --force removes them all the same"
+        );
+    }
+    confirm(&format!("{} messages are removed for good, {kept} stay.", useless.len()), act.yes)?;
+    let removed = desk.remove(filter, &useless, reason).await?;
+    let text = format!("{removed} removed, {kept} stay: they may still have an effect");
+    Ok(Report::new(text, json!({"removed": removed, "kept": kept})).clean_if(removed == useless.len()))
+}
+
+impl Desk {
+    /// Removes those messages, each with its audit record. Answers how many.
+    async fn remove(&self, filter: &Filter, useless: &BTreeSet<String>, reason: &str) -> Result<usize> {
+        let mut removed = 0;
+        for queue in self.queues.dead_letters(filter.queue.as_deref())? {
+            let visit = async |letter: &Letter| {
+                if !useless.contains(&letter.message_id) {
+                    return Ok(Next::GiveBack);
+                }
+                self.note("dead_letter.discarded", &letter.message_id, reason, &described(letter)).await?;
+                self.queues.remove(letter).await?;
+                removed += 1;
+                Ok(Next::Removed)
+            };
+            self.queues.walk(&queue, visit).await?;
+        }
+        Ok(removed)
+    }
+}
+
+pub(super) async fn export(desk: &Desk, filter: &Filter, output: &Path, reveal: Option<&str>) -> Result<Report> {
+    let (letters, unseen) = meant(desk, filter).await?;
+    // Bodies may hold personal data: an existing file, or a link, is not written to, and nobody else reads it.
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);
+    let mut file = opened.with_context(|| format!("{} cannot be made", output.display()))?;
+    for letter in &letters {
+        if let Some(reason) = reveal {
+            revealed(desk, letter, reason).await?;
+        }
+        let line = json!({
+            "message": letter.message_id, "queue": letter.queue.name, "group": letter.group_id, "type": letter.kind(),
+            "parked_at": letter.parked_at, "code": letter.code, "reason": letter.reason,
+            "body": body_of(letter, reveal.is_some()),
+        });
+        writeln!(file, "{line}")?;
+    }
+    let text = format!("{} messages written to {}{}", letters.len(), output.display(), of_unseen(unseen));
+    let json = json!({"count": letters.len(), "unseen": unseen, "output": output.display().to_string()});
+    Ok(Report::new(text, json).clean_if(unseen == 0))
+}

@@ -1,0 +1,148 @@
+//! `quittance replay events`.
+
+use anyhow::{Result, bail};
+use chrono::{DateTime, Utc};
+use quittance_domain::event::InvoiceEvent;
+use quittance_domain::ledger::posting;
+use quittance_domain::notification::Notice;
+use quittance_lambda::envelope::{CloudEvent, Payload};
+use quittance_store::outbox::{self, KeptMessage, OutboxFilter};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{confirm, reason_of};
+use crate::cli::{Act, Consumer};
+use crate::desk::Desk;
+use crate::forecast::{Prospect, has_receipt};
+use crate::pace::{Pace, Progress};
+use crate::queues::Outgoing;
+use crate::report::Report;
+
+/// So many events are read at once.
+const PAGE: i64 = 200;
+
+/// Everybody who hears of events.
+pub(super) const CONSUMERS: [Consumer; 4] =
+    [Consumer::Receipt, Consumer::Ledger, Consumer::Notification, Consumer::Webhook];
+
+impl Consumer {
+    /// The queue in front of it.
+    pub(super) const fn queue(self) -> &'static str {
+        match self {
+            Self::Receipt => "receipt",
+            Self::Ledger => "ledger",
+            Self::Notification => "notification",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// Whether it is told of such events: what its subscription's filter in the template says.
+    #[must_use]
+    pub fn hears(self, body: &str) -> bool {
+        let Ok(event) = CloudEvent::<InvoiceEvent>::parse(body) else { return false };
+        match self {
+            Self::Webhook => true,
+            Self::Ledger => posting(&event.payload).is_ok_and(|posting| posting.is_some()),
+            Self::Notification => event.payload.type_name().parse::<Notice>().is_ok(),
+            Self::Receipt => has_receipt(&event.payload),
+        }
+    }
+}
+
+/// Which events, and for whom.
+#[derive(Debug, Clone)]
+pub(super) struct Choice {
+    pub(super) consumer: Consumer,
+    pub(super) from: DateTime<Utc>,
+    pub(super) to: Option<DateTime<Utc>>,
+    pub(super) kinds: Vec<String>,
+    pub(super) subject: Option<String>,
+}
+
+impl Choice {
+    fn filter(&self) -> Result<OutboxFilter> {
+        let unknown = self.kinds.iter().find(|kind| !InvoiceEvent::TYPES.contains(&kind.as_str()));
+        if let Some(kind) = unknown {
+            bail!("there is no event {kind}; there are {}", InvoiceEvent::TYPES.join(", "));
+        }
+        Ok(OutboxFilter {
+            is_event: true,
+            types: (!self.kinds.is_empty()).then(|| self.kinds.clone()),
+            groups: self.subject.clone().map(|subject| vec![subject]),
+            from: Some(self.from),
+            before: self.to,
+            ..OutboxFilter::default()
+        })
+    }
+}
+
+pub(super) async fn replay(
+    desk: &Desk,
+    choice: Choice,
+    (act, is_rehearsal): (&Act, bool),
+    rate: u32,
+) -> Result<Report> {
+    let reason = if is_rehearsal { None } else { Some(reason_of(act.reason.as_deref())?) };
+    let (missing, done) = missing(desk, &choice, act.limit).await?;
+    let consumer = choice.consumer.queue();
+    let mut sent = 0_usize;
+    if let Some(reason) = reason.filter(|_| !missing.is_empty()) {
+        confirm(&format!("{consumer} is told {} events once more; {done} it has handled.", missing.len()), act.yes)?;
+        let (progress, mut pace) = (Progress::shown(u64::try_from(missing.len())?), Pace::new(rate));
+        // The queue would drop within five minutes what another run sent, though the consumer may have failed meanwhile.
+        let run = Uuid::now_v7();
+        for message in missing.iter().take_while(|_| !progress.is_stopped()) {
+            pace.wait().await;
+            let after = json!({"consumer": consumer, "type": message.event_type, "asked_at": Utc::now()});
+            desk.note("event.replayed", &message.id.to_string(), reason, &after).await?;
+            desk.queues.send(&outgoing(consumer, message, run)).await?;
+            sent += 1;
+            progress.step();
+        }
+        progress.finish();
+    }
+    let events: Vec<_> = missing
+        .iter()
+        .map(|one| json!({"id": one.id, "type": one.event_type, "group": one.group_id, "created_at": one.created_at}))
+        .collect();
+    let mut lines: Vec<String> = missing
+        .iter()
+        .map(|one| format!("{} {} {} {}", one.created_at.to_rfc3339(), one.event_type, one.group_id, one.id))
+        .collect();
+    let total = missing.len();
+    let more = if total == act.limit { " or more; --limit says how many" } else { "" };
+    lines.push(match reason {
+        None => format!("{total} events{more} would be sent to {consumer}; {done} it has handled"),
+        Some(_) => format!("{sent} of {total} events{more} sent to {consumer}; {done} it has handled"),
+    });
+    let json = json!({"consumer": consumer, "sent": sent, "handled": done, "events": events});
+    Ok(Report::new(lines.join("\n"), json).clean_if(is_rehearsal || sent == total))
+}
+
+/// The events that the consumer has not handled, and how many it has.
+async fn missing(desk: &Desk, choice: &Choice, count_max: usize) -> Result<(Vec<KeptMessage>, usize)> {
+    let (mut filter, mut missing, mut done) = (choice.filter()?, Vec::new(), 0);
+    loop {
+        let page = outbox::list(&desk.database, &filter, PAGE).await?;
+        let Some(last) = page.last() else { return Ok((missing, done)) };
+        filter.after = Some(last.id);
+        for message in page.into_iter().filter(|message| choice.consumer.hears(&message.body)) {
+            if missing.len() == count_max {
+                return Ok((missing, done));
+            }
+            match desk.at_consumer(choice.consumer.queue(), &message.body).await?.prospect {
+                Prospect::Applied => done += 1,
+                _ => missing.push(message),
+            }
+        }
+    }
+}
+
+fn outgoing(consumer: &str, message: &KeptMessage, run: Uuid) -> Outgoing {
+    Outgoing {
+        queue: consumer.to_owned(),
+        group_id: message.group_id.clone(),
+        deduplication_id: format!("replay-{}-{}", run.simple(), message.id),
+        body: message.body.clone(),
+    }
+}

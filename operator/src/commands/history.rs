@@ -1,0 +1,245 @@
+//! `quittance payment show` and `quittance invoice show`.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+use quittance_domain::fact::Fact;
+use quittance_domain::id::{InvoiceId, TransactionId};
+use quittance_domain::ledger::Account;
+use quittance_domain::ledger::journal::LedgerTransaction;
+use quittance_domain::money::Money;
+use quittance_store::audit::{self, AuditFilter, KeptRecord};
+use quittance_store::books::{self, TransactionFilter};
+use quittance_store::cases::{self, KnownCase};
+use quittance_store::outbox::{self, KeptMessage, OutboxFilter};
+use quittance_store::payments::{self, PaymentView};
+use quittance_store::{allocations, facts, invoices, refunds};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::events::CONSUMERS;
+use super::outbox::shown;
+use crate::age::made_at;
+use crate::desk::Desk;
+use crate::forecast::{Prospect, Standing};
+use crate::report::{Report, table};
+
+/// So many rows of each kind are shown; nothing that is in order has more.
+const ROWS_MAX: i64 = 500;
+
+pub(super) async fn payment(desk: &Desk, name: &str) -> Result<Report> {
+    let (_, name) = TransactionId::with_provider(name)?;
+    let found = payments::find(&desk.database, &name, None).await?;
+    let payment = found.with_context(|| {
+        format!("there is no payment {name}; its message may be parked: quittance dlq list --group {name}")
+    })?;
+    let mut snapshot = desk.database.snapshot().await?;
+    let facts: Vec<Fact> =
+        facts::of_payments(&mut snapshot, &[payment.id]).await?.into_iter().map(|(_, fact)| fact).collect();
+    let allocated = allocations::of_payments(&mut snapshot, &[payment.id]).await?;
+    let cases = cases::of_payments(&mut snapshot, &[payment.id]).await?;
+    let filter = TransactionFilter { payment_id: Some(payment.id), ..TransactionFilter::default() };
+    let booked = books::transactions(&mut snapshot, &filter, ROWS_MAX).await?;
+    drop(snapshot);
+    let refunds = refunds::views(&desk.database, payment.id).await?;
+    let subjects = vec![payment.id.to_string(), name.to_string()];
+    let records = records(desk, subjects).await?;
+    let mut groups: Vec<String> = payment.invoices.iter().map(ToString::to_string).collect();
+    groups.extend(allocated.iter().map(|(_, allocation)| allocation.invoice_id.to_string()));
+    groups.push(payment.id.to_string());
+    let id = payment.id.to_string();
+    let is_ours = |message: &KeptMessage| message.group_id == id || message.body.contains(&id);
+    let events = told(desk, (groups, payment.id.as_uuid()), is_ours).await?;
+    let text = [
+        standing(&payment),
+        evidence(&facts),
+        table(
+            ["paid", "amount"],
+            allocated.iter().map(|(_, one)| [one.invoice_id.to_string(), one.amount.to_string()]).collect(),
+            "No invoice was paid.",
+        ),
+        decided(&cases),
+        table(
+            ["refund", "amount", "status"],
+            refunds.iter().map(|one| [one.id.to_string(), one.amount.to_string(), one.status.clone()]).collect(),
+            "No refund was asked for.",
+        ),
+        entries(&booked),
+        events.text,
+        done(&records),
+    ];
+    let json = json!({
+        "id": payment.id, "transaction_id": payment.transaction_id, "provider": payment.provider,
+        "status": payment.status, "amount": payment.amount, "allocated": payment.allocated, "surplus": payment.surplus,
+        "returned": payment.returned, "invoices": payment.invoices,
+        "evidence": facts.iter().map(fact).collect::<Vec<Value>>(),
+        "ledger": booked.iter().map(transaction).collect::<Vec<Value>>(), "told": events.json, "records": records,
+    });
+    Ok(Report::new(text.join("\n\n"), json))
+}
+
+pub(super) async fn invoice(desk: &Desk, id: InvoiceId) -> Result<Report> {
+    let record =
+        invoices::find(&desk.database, id, None).await?.with_context(|| format!("there is no invoice {id}"))?;
+    let mut snapshot = desk.database.snapshot().await?;
+    let filter = TransactionFilter { invoice_id: Some(id), ..TransactionFilter::default() };
+    let booked = books::transactions(&mut snapshot, &filter, ROWS_MAX).await?;
+    drop(snapshot);
+    let happened = audit::timeline(&desk.database, id, None, ROWS_MAX).await?;
+    let events = told(desk, (vec![id.to_string()], id.as_uuid()), |_| true).await?;
+    let invoice = &record.invoice;
+    let number = record.number.clone().unwrap_or_else(|| "without a number".to_owned());
+    let text = [
+        format!(
+            "{number} ({id}) of {}: {}, total {}, paid {}, credited {}, version {}",
+            invoice.client_id(),
+            invoice.status(),
+            invoice.total(),
+            invoice.paid(),
+            invoice.credited(),
+            invoice.version()
+        ),
+        table(
+            ["at", "what", "by", "why"],
+            happened
+                .iter()
+                .map(|one| [one.at.to_rfc3339(), one.action.clone(), one.actor.clone(), one.reason.clone()])
+                .collect(),
+            "Nothing happened to it.",
+        ),
+        entries(&booked),
+        events.text,
+    ];
+    let timeline: Vec<Value> = happened
+        .iter()
+        .map(|one| json!({"id": one.id, "at": one.at, "what": one.action, "by": one.actor, "why": one.reason, "subject": one.subject}))
+        .collect();
+    let json = json!({
+        "id": id, "number": record.number, "client_id": invoice.client_id(), "status": invoice.status().to_string(),
+        "total": invoice.total(), "paid": invoice.paid(), "version": invoice.version(), "timeline": timeline,
+        "ledger": booked.iter().map(transaction).collect::<Vec<Value>>(), "told": events.json,
+    });
+    Ok(Report::new(text.join("\n\n"), json))
+}
+
+fn standing(payment: &PaymentView) -> String {
+    let amount = |amount: Option<Money>| amount.map_or_else(|| "none".to_owned(), |amount| amount.to_string());
+    format!(
+        "{} ({}) of {}: {}, amount {}, allocated {}, surplus {}, returned {}",
+        payment.transaction_id,
+        payment.id,
+        payment.provider,
+        payment.status,
+        amount(payment.amount),
+        amount(payment.allocated),
+        amount(payment.surplus),
+        amount(payment.returned)
+    )
+}
+
+fn decided(cases: &[KnownCase]) -> String {
+    let row = |case: &KnownCase| {
+        let resolution = case.resolution.map_or_else(|| "open".to_owned(), |how| how.to_string());
+        [case.id.to_string(), case.kind.to_string(), resolution]
+    };
+    table(["case", "kind", "resolution"], cases.iter().map(row).collect(), "There are no cases.")
+}
+
+async fn records(desk: &Desk, subjects: Vec<String>) -> Result<Vec<KeptRecord>> {
+    let filter = AuditFilter { subjects: Some(subjects), ..AuditFilter::default() };
+    Ok(audit::list(&desk.database, &filter, ROWS_MAX).await?)
+}
+
+fn evidence(facts: &[Fact]) -> String {
+    let row = |fact: &Fact| {
+        let (door, event) = (fact.door.to_string(), fact.event_id.clone());
+        [fact.occurred_at.to_rfc3339(), fact.kind.to_string(), Money::from(fact.amount).to_string(), door, event]
+    };
+    table(
+        ["said of", "evidence", "amount", "through", "event"],
+        facts.iter().map(row).collect(),
+        "Nobody said anything.",
+    )
+}
+
+fn fact(fact: &Fact) -> Value {
+    json!({
+        "kind": fact.kind, "amount": fact.amount, "door": fact.door, "event_id": fact.event_id, "movement": fact.movement,
+        "occurred_at": fact.occurred_at,
+    })
+}
+
+fn entries(booked: &[LedgerTransaction]) -> String {
+    let rows = booked.iter().flat_map(|one| {
+        one.entries.iter().map(|(account, amount): &(Account, Money)| {
+            [one.occurred_at.to_rfc3339(), one.id.to_string(), account.to_string(), amount.to_string()]
+        })
+    });
+    table(["booked of", "transaction", "account", "amount"], rows.collect(), "Nothing is booked.")
+}
+
+fn transaction(one: &LedgerTransaction) -> Value {
+    let entries: Vec<Value> =
+        one.entries.iter().map(|(account, amount)| json!({"account": account.to_string(), "amount": amount})).collect();
+    json!({"id": one.id, "event_id": one.event_id, "occurred_at": one.occurred_at, "entries": entries})
+}
+
+fn done(records: &[KeptRecord]) -> String {
+    let row =
+        |one: &KeptRecord| [one.recorded_at.to_rfc3339(), one.action.clone(), one.actor.clone(), one.reason.clone()];
+    table(["at", "what", "by", "why"], records.iter().map(row).collect(), "Nothing was done.")
+}
+
+/// How many deliveries stand how: `2 delivered, 1 pending`.
+fn standing_of(deliveries: &[Standing]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in deliveries {
+        *counts.entry(one.state.map_or("not recorded", |state| state.as_str())).or_default() += 1;
+    }
+    counts.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What was told of it, and what each consumer made of it; of the last 30 days.
+async fn told(
+    desk: &Desk,
+    (groups, subject): (Vec<String>, Uuid),
+    is_meant: impl Fn(&KeptMessage) -> bool,
+) -> Result<Report> {
+    // Nothing is told of a thing before it is there.
+    let from = made_at(subject).map(|made_at| made_at - TimeDelta::hours(1));
+    let filter = OutboxFilter { is_event: true, groups: Some(groups), from, ..OutboxFilter::default() };
+    let messages = outbox::list(&desk.database, &filter, ROWS_MAX).await?;
+    let (mut rows, mut events) = (Vec::new(), Vec::new());
+    for message in messages.iter().filter(|message| is_meant(message)) {
+        let (mut heard, mut deliveries) = ([const { String::new() }; CONSUMERS.len()], Vec::new());
+        for (place, consumer) in heard.iter_mut().zip(CONSUMERS) {
+            if consumer.hears(&message.body) {
+                let forecast = desk.at_consumer(consumer.queue(), &message.body).await?;
+                let state = if forecast.prospect == Prospect::Applied { "done" } else { "not done" };
+                state.clone_into(place);
+                deliveries.extend(forecast.deliveries);
+            }
+        }
+        let published = message.published_at.map_or_else(|| "not published".to_owned(), |at| at.to_rfc3339());
+        let [receipt, ledger, notification, webhook] = heard;
+        let mut event = shown(message);
+        if let Some(members) = event.as_object_mut() {
+            let heard = json!({"receipt": receipt, "ledger": ledger, "notification": notification, "webhook": webhook});
+            members.insert("heard".to_owned(), heard);
+            members.insert("deliveries".to_owned(), json!(deliveries));
+        }
+        events.push(event);
+        rows.push([
+            message.event_type.clone(),
+            published,
+            receipt,
+            ledger,
+            notification,
+            webhook,
+            standing_of(&deliveries),
+        ]);
+    }
+    let head = ["told", "published", "receipt", "ledger", "notification", "webhook", "deliveries"];
+    Ok(Report::new(table(head, rows, "Nobody was told within 30 days."), Value::Array(events)))
+}

@@ -1,0 +1,41 @@
+//! `quittance ledger check`.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use quittance_domain::ledger::reconciliation::{Finding, Sum, reconcile};
+use quittance_store::{books, overview};
+use serde_json::json;
+
+use crate::desk::Desk;
+use crate::report::{Report, table};
+
+/// So many differences are named; more have one cause.
+const FINDINGS_MAX: i64 = 1_000;
+
+pub(super) async fn check(desk: &Desk, as_of: DateTime<Utc>) -> Result<Report> {
+    let differences = books::differences(&desk.database, as_of, FINDINGS_MAX).await?;
+    let findings: Vec<Finding> = reconcile(differences);
+    let broken = overview::broken(&desk.database).await?;
+    let told = |sum: &Option<Sum>| {
+        sum.map_or_else(|| "nothing".to_owned(), |sum| format!("{} on {}", sum.amount, sum.first_on))
+    };
+    let id = |id: Option<String>| id.unwrap_or_default();
+    let row = |finding: &Finding| {
+        let place = &finding.place;
+        let (invoice, payment) = (place.invoice_id.map(|id| id.to_string()), place.payment_id.map(|id| id.to_string()));
+        let (expected, booked) = (told(&finding.expected), told(&finding.booked));
+        [finding.difference.to_string(), place.account.clone(), id(invoice), id(payment), expected, booked]
+    };
+    let head = ["difference", "account", "invoice", "payment", "expected", "booked"];
+    let text = [
+        table(head, findings.iter().map(row).collect(), "The books say what invoices and payments say."),
+        table(
+            ["rule", "broken by", "how"],
+            broken.iter().map(|one| [one.rule.clone(), one.subject.clone(), one.detail.clone()]).collect(),
+            "Every rule about money holds.",
+        ),
+    ];
+    let is_clean = findings.is_empty() && broken.is_empty();
+    let json = json!({"as_of": as_of, "findings": findings, "broken": broken, "is_clean": is_clean});
+    Ok(Report::new(text.join("\n\n"), json).clean_if(is_clean))
+}

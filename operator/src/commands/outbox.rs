@@ -1,0 +1,65 @@
+//! `quittance outbox`.
+
+use anyhow::{Result, bail};
+use chrono::Utc;
+use quittance_domain::id::AuditId;
+use quittance_store::audit::{self, AuditRecord, Json};
+use quittance_store::outbox::{self, KeptMessage, OutboxFilter};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::reason_of;
+use crate::age::age;
+use crate::cli::Outbox;
+use crate::desk::Desk;
+use crate::report::{Report, cut_off, table};
+
+/// So many rows are shown; more have one cause.
+const SHOWN_MAX: i64 = 200;
+
+pub(super) async fn outbox(desk: &Desk, command: Outbox) -> Result<Report> {
+    if let Some(id) = command.release {
+        return release(desk, id, reason_of(command.reason.as_deref())?).await;
+    }
+    let filter = OutboxFilter { is_unpublished: true, ..OutboxFilter::default() };
+    let messages = outbox::list(&desk.database, &filter, SHOWN_MAX).await?;
+    let now = Utc::now();
+    let row = |message: &KeptMessage| {
+        let parked = message.parked_reason.clone().unwrap_or_default();
+        let (id, group) = (message.id.to_string(), message.group_id.clone());
+        [id, message.event_type.clone(), message.destination.clone(), group, age(Some(message.created_at), now), parked]
+    };
+    let head = ["id", "type", "destination", "group", "age", "parked because"];
+    let text = table(head, messages.iter().map(row).collect(), "Everything is published.")
+        + &cut_off(messages.len(), SHOWN_MAX);
+    let shown: Vec<Value> = messages.iter().map(shown).collect();
+    Ok(Report::new(text, json!({"messages": shown})).clean_if(messages.is_empty()))
+}
+
+pub(super) fn shown(message: &KeptMessage) -> Value {
+    json!({
+        "id": message.id, "type": message.event_type, "destination": message.destination, "group": message.group_id,
+        "created_at": message.created_at, "published_at": message.published_at, "parked_reason": message.parked_reason,
+    })
+}
+
+async fn release(desk: &Desk, id: Uuid, reason: &str) -> Result<Report> {
+    let mut transaction = desk.database.begin().await?;
+    if !outbox::release(&mut transaction, id).await? {
+        bail!("outbox row {id} is not parked");
+    }
+    let audit_id = AuditId::from_uuid(Uuid::now_v7());
+    let record = AuditRecord {
+        id: audit_id,
+        actor: desk.actor()?,
+        action: "outbox.released",
+        subject: id.to_string(),
+        reason: reason.to_owned(),
+        before: Json::of(&Value::Null),
+        after: Json::of(&Value::Null),
+        correlation_id: audit_id.to_string(),
+    };
+    audit::append(&mut transaction, &[record]).await?;
+    transaction.commit().await?;
+    Ok(Report::new(format!("The relay tries {id} again within a minute."), json!({"released": id})))
+}

@@ -1,0 +1,88 @@
+//! `quittance status`.
+
+use anyhow::Result;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::try_join_all;
+use quittance_store::overview::{self, ScheduledRun, Waiting};
+use serde_json::json;
+
+use crate::age::age;
+use crate::desk::Desk;
+use crate::queues::{Depth, Queue};
+use crate::report::{Report, table};
+
+/// What waits in the database for longer has to be looked at; what is not named may wait.
+const WAITING_MAX: [(&str, TimeDelta); 4] = [
+    ("outbox.unpublished", TimeDelta::minutes(2)),
+    ("outbox.parked", TimeDelta::zero()),
+    ("questions.due", TimeDelta::minutes(10)),
+    ("uploads.importing", TimeDelta::hours(1)),
+];
+
+/// A schedule runs each minute; one that has not for so long is broken.
+const SILENT_MAX: TimeDelta = TimeDelta::minutes(5);
+
+pub(super) async fn status(desk: &Desk) -> Result<Report> {
+    let (queues, database) = (queues(desk).await?, in_database(desk).await);
+    let is_clean = queues.is_clean && database.as_ref().is_ok_and(|report| report.is_clean);
+    // The queues are of more use than anything while the database is away.
+    let (text, json) = match database {
+        Ok(report) => (report.text, report.json),
+        Err(error) => {
+            let problem = format!("The database cannot be asked: {error:#}");
+            (problem.clone(), json!({"problem": problem}))
+        }
+    };
+    let json = json!({
+        "stack": desk.queues.stack(), "queues": queues.json, "database": json, "is_clean": is_clean,
+    });
+    Ok(Report::new(format!("{}\n\n{text}", queues.text), json).clean_if(is_clean))
+}
+
+async fn queues(desk: &Desk) -> Result<Report> {
+    let now = Utc::now();
+    let looked = try_join_all(desk.queues.all().map(async |queue| {
+        let depth = desk.queues.depth(queue).await?;
+        let is_full = queue.is_dead_letter() && depth.waiting > 0;
+        let oldest = if is_full { desk.queues.oldest(queue).await? } else { None };
+        Ok::<_, anyhow::Error>((queue, depth, oldest))
+    }));
+    let looked: Vec<(&Queue, Depth, Option<DateTime<Utc>>)> = looked.await?;
+    let row = |(queue, depth, oldest): &(&Queue, Depth, Option<DateTime<Utc>>)| {
+        let numbers = [depth.waiting, depth.in_flight, depth.delayed].map(|count| count.to_string());
+        let [waiting, in_flight, delayed] = numbers;
+        [queue.name.clone(), waiting, in_flight, delayed, age(*oldest, now)]
+    };
+    let head = ["queue", "waiting", "in flight", "delayed", "oldest parked"];
+    let text = table(head, looked.iter().map(row).collect(), "");
+    let json = looked
+        .iter()
+        .map(|(queue, depth, oldest)| json!({"queue": queue.name, "depth": depth, "oldest_parked_at": oldest}))
+        .collect();
+    let is_clean =
+        !looked.iter().any(|(queue, depth, _)| queue.is_dead_letter() && depth.waiting + depth.in_flight > 0);
+    Ok(Report::new(text, json).clean_if(is_clean))
+}
+
+async fn in_database(desk: &Desk) -> Result<Report> {
+    let (waiting, scheduled) = (overview::waiting(&desk.database).await?, overview::scheduled(&desk.database).await?);
+    let now = Utc::now();
+    let is_late = |one: &Waiting| {
+        let limit = WAITING_MAX.iter().find(|(what, _)| *what == one.what).map(|(_, limit)| *limit);
+        one.count > 0 && limit.zip(one.oldest).is_some_and(|(limit, oldest)| now - oldest > limit)
+    };
+    let is_silent = |one: &ScheduledRun| one.ended_at.is_none_or(|at| now - at > SILENT_MAX);
+    let mark = |is_wrong: bool| if is_wrong { "look into it" } else { "" }.to_owned();
+    let waits = |one: &Waiting| [one.what.clone(), one.count.to_string(), age(one.oldest, now), mark(is_late(one))];
+    let runs = |one: &ScheduledRun| {
+        let ended = one.ended_at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(Some(at), now)));
+        [one.function.clone(), ended, mark(is_silent(one))]
+    };
+    let text = [
+        table(["in the database", "count", "oldest", ""], waiting.iter().map(waits).collect(), ""),
+        table(["schedule", "last run ended", ""], scheduled.iter().map(runs).collect(), ""),
+    ];
+    let is_clean = !waiting.iter().any(is_late) && !scheduled.iter().any(is_silent);
+    let json = json!({"waiting": waiting, "schedules": scheduled});
+    Ok(Report::new(text.join("\n\n"), json).clean_if(is_clean))
+}

@@ -1,0 +1,94 @@
+//! Which parked messages are meant.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+
+use crate::letters::Letter;
+
+/// A choice among parked messages; all that is said must fit.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Filter {
+    /// Only this dead-letter queue, or those of this function: `payments`, `ledger-subscription-dead-letter`.
+    #[arg(long)]
+    pub queue: Option<String>,
+    /// Only messages parked with this code; `none` for those that the queue gave up.
+    #[arg(long)]
+    pub code: Option<String>,
+    /// Only messages whose cause holds this text: the code and the reason as `dlq list` groups them.
+    #[arg(long)]
+    pub cause: Option<String>,
+    /// Only messages of this type: `ConfirmPayment`, `invoice.paid`.
+    #[arg(long = "type")]
+    pub kind: Option<String>,
+    /// Only messages of this group: a transaction id, or an invoice's.
+    #[arg(long)]
+    pub group: Option<String>,
+    /// Only messages that name this invoice, by id or number.
+    #[arg(long)]
+    pub invoice: Option<String>,
+    /// Only messages about this provider's payments.
+    #[arg(long)]
+    pub provider: Option<String>,
+    /// Only messages parked from then on: a time (RFC 3339), or how long ago (`90m`, `12h`, `3d`).
+    #[arg(long, value_parser = moment)]
+    pub since: Option<DateTime<Utc>>,
+    /// Only messages parked before: a time, or how long ago.
+    #[arg(long, value_parser = moment)]
+    pub until: Option<DateTime<Utc>>,
+    /// Only the message with this id in its dead-letter queue.
+    #[arg(long)]
+    pub message: Option<String>,
+}
+
+impl Filter {
+    /// Whether a message is meant. Its queue has been chosen before.
+    #[must_use]
+    pub fn fits(&self, letter: &Letter) -> bool {
+        let is = |wanted: &Option<String>, there: &str| wanted.as_deref().is_none_or(|wanted| wanted == there);
+        is(&self.code, letter.code.as_deref().unwrap_or("none"))
+            && self.cause.as_deref().is_none_or(|part| letter.cause().contains(part))
+            && is(&self.kind, letter.kind())
+            && is(&self.group, &letter.group_id)
+            && is(&self.message, &letter.message_id)
+            && is(&self.provider, letter.provider().unwrap_or_default())
+            && self.invoice.as_deref().is_none_or(|invoice| letter.mentions(invoice))
+            && self.since.is_none_or(|since| letter.parked_at >= since)
+            && self.until.is_none_or(|until| letter.parked_at < until)
+    }
+}
+
+/// A time as RFC 3339 writes it, or how long ago it was.
+///
+/// # Errors
+/// A sentence, if it is neither.
+pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.with_timezone(&Utc));
+    }
+    let refused = || format!("`{text}` is neither a time (2026-11-02T03:00:00Z) nor how long ago (90m, 12h, 3d)");
+    let unit = text.chars().next_back().ok_or_else(refused)?;
+    let count: i64 = text.strip_suffix(unit).and_then(|digits| digits.parse().ok()).ok_or_else(refused)?;
+    let ago = match unit {
+        's' => TimeDelta::try_seconds(count),
+        'm' => TimeDelta::try_minutes(count),
+        'h' => TimeDelta::try_hours(count),
+        'd' => TimeDelta::try_days(count),
+        _ => None,
+    };
+    ago.filter(|ago| *ago >= TimeDelta::zero()).and_then(|ago| Utc::now().checked_sub_signed(ago)).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_or_how_long_ago() {
+        assert_eq!(moment("2026-11-02T03:00:00Z").unwrap().timestamp(), 1_793_588_400);
+        let then = moment("12h").unwrap();
+        assert_eq!((Utc::now() - then).num_hours(), 12);
+        for text in ["", "h", "12", "-3h", "12w", "yesterday", "9999999999999d", "3é"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! How fast long work goes, how far it is, and whether it is to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// Lets so many through a second.
+#[derive(Debug)]
+pub struct Pace(Option<Interval>);
+
+impl Pace {
+    /// At most `rate` a second; 0 for as fast as it goes.
+    #[must_use]
+    pub fn new(rate: u32) -> Self {
+        Self(Duration::from_secs(1).checked_div(rate).map(|pause| {
+            let mut ticks = interval(pause);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        }))
+    }
+
+    /// Returns when it is time for the next.
+    pub async fn wait(&mut self) {
+        if let Some(ticks) = &mut self.0 {
+            ticks.tick().await;
+        }
+    }
+}
+
+/// How far the work is: a bar for people at a terminal.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    bar: ProgressBar,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Progress {
+    /// Shows nothing.
+    #[must_use]
+    pub fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden(), stopped: Arc::default() }
+    }
+
+    /// Shows a bar on standard error, if that is a terminal, and stops after the present step when somebody interrupts.
+    #[must_use]
+    pub fn shown(count: u64) -> Self {
+        let bar = ProgressBar::new(count);
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}") {
+            bar.set_style(style);
+        }
+        let progress = Self { bar, stopped: Arc::default() };
+        let stopped = Arc::clone(&progress.stopped);
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                stopped.store(true, Ordering::Relaxed);
+                eprintln!("stopping after this one; interrupt again to end at once, which is safe too");
+            }
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(INTERRUPTED);
+            }
+        });
+        progress
+    }
+
+    /// One more is done.
+    pub fn step(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Whether somebody interrupted.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

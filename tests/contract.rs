@@ -20,7 +20,7 @@ fn committed_schema() -> String {
 }
 
 /// The samples of a version, by the names of their files.
-fn samples(version: &str) -> Vec<(String, String)> {
+pub(crate) fn samples(version: &str) -> Vec<(String, String)> {
     let folder = workspace_root().join(FOLDER).join(version);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let read = |path: std::path::PathBuf| {

@@ -3,6 +3,8 @@
 mod access;
 mod api;
 pub(crate) mod document;
+mod metrics;
 mod queues;
 mod samconfig;
 mod storage;
+mod watching;

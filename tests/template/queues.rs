@@ -1,11 +1,12 @@
 //! Queues, the topic, and what they feed.
 
 use std::collections::BTreeSet;
-use std::fs;
 
+use quittance_domain::event::EVENT_VERSION;
 use quittance_domain::notification::Notice;
+use quittance_operator::cli::Consumer;
+use quittance_operator::queues::NAMES;
 use serde_json::{Value, json};
-use xtask::paths::workspace_root;
 
 use super::document::{Resource, Template, target};
 
@@ -88,36 +89,50 @@ fn fifo_queues_and_the_topic_order_by_group_and_not_as_a_whole() {
 }
 
 #[test]
-fn what_somebody_has_to_look_at_raises_an_alarm() {
-    let template = Template::read();
-    for (name, code, group, file) in [
-        ("OutboxParked", "outbox_parked", "RelayLogGroup", "functions/relay/src/relay.rs"),
-        (
-            "WebhookEndpointDisabled",
-            "webhook_endpoint_disabled",
-            "DeliveryLogGroup",
-            "functions/delivery/src/handler.rs",
-        ),
-        ("NotificationParked", "notification_parked", "NotificationLogGroup", "functions/notification/src/attempt.rs"),
-    ] {
-        let metric = template.resource(&format!("{name}Metric"));
-        let alarm = template.resource(&format!("{name}Alarm"));
-        let source = fs::read_to_string(workspace_root().join(file)).unwrap();
-        assert!(source.contains(&format!(r#"alarm = "{code}""#)), "what the filter of {name} looks for is logged");
-        assert_eq!(metric.property("/FilterPattern"), &json!(format!(r#"{{ $.alarm = "{code}" }}"#)));
-        assert_eq!(metric.property("/LogGroupName/Ref"), group);
-        let counted = metric.property("/MetricTransformations/0/MetricName");
-        assert_eq!(alarm.property("/MetricName"), counted);
-        assert_eq!(alarm.property("/AlarmActions/0/Ref"), "AlarmsTopic");
-    }
-}
-
-#[test]
 fn the_filter_of_notifications_lets_through_what_clients_are_told_of_and_nothing_else() {
     let template = Template::read();
     let filter = template.resource("NotificationSubscription").property("/FilterPolicy/type");
     let types: BTreeSet<&str> = filter.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     assert_eq!(types, Notice::ALL.iter().map(|notice| notice.as_str()).collect());
+}
+
+#[test]
+fn the_tool_of_whoever_is_on_call_takes_for_heard_what_the_subscriptions_filters_let_through() {
+    let template = Template::read();
+    for (consumer, subscription) in [
+        (Consumer::Receipt, "ReceiptSubscription"),
+        (Consumer::Ledger, "LedgerSubscription"),
+        (Consumer::Notification, "NotificationSubscription"),
+    ] {
+        let filter = template.resource(subscription).property("/FilterPolicy/type");
+        let passed: BTreeSet<String> =
+            filter.as_array().into_iter().flatten().filter_map(|kind| Some(kind.as_str()?.to_owned())).collect();
+        let samples = crate::contract::samples(&EVENT_VERSION.to_string()).into_iter();
+        let heard: BTreeSet<String> = samples.filter(|(_, body)| consumer.hears(body)).map(|(kind, _)| kind).collect();
+        assert_eq!(heard, passed, "{consumer:?}");
+    }
+    assert_eq!(template.resource("WebhookSubscription").property("/FilterPolicy"), &Value::Null, "hears everything");
+}
+
+#[test]
+fn the_tool_of_whoever_is_on_call_knows_every_queue_and_may_take_from_dead_letter_queues_alone() {
+    let template = Template::read();
+    let named = |queue: &Resource| {
+        let name = queue.property("/QueueName/Fn::Sub").as_str().unwrap().strip_prefix("${AWS::StackName}-").unwrap();
+        name.trim_end_matches(".fifo").to_owned()
+    };
+    let queues = template.all("AWS::SQS::Queue");
+    let names: BTreeSet<String> = queues.iter().map(|(_, queue)| named(queue)).collect();
+    assert_eq!(names, NAMES.iter().map(|name| (*name).to_owned()).collect());
+    let statements = template.resource("OperatorPolicy").property("/PolicyDocument/Statement").as_array().unwrap();
+    let allowed = |action: &str| -> BTreeSet<String> {
+        let of_action = statements.iter().filter(|statement| statement["Action"].to_string().contains(action));
+        of_action.flat_map(|statement| statement["Resource"].as_array().unwrap()).filter_map(target).collect()
+    };
+    let (dead, front): (BTreeSet<String>, BTreeSet<String>) =
+        queues.iter().map(|(name, _)| (*name).to_owned()).partition(|name| name.ends_with("DeadLetterQueue"));
+    assert_eq!((allowed("sqs:ReceiveMessage"), allowed("sqs:DeleteMessage")), (dead.clone(), dead));
+    assert_eq!(allowed("sqs:SendMessage"), front);
 }
 
 #[test]

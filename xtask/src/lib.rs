@@ -16,6 +16,7 @@
 //!   per process; `create_template("migrated")?` makes a database to migrate (answers its URL), then
 //!   `create_database(Some("migrated"))?` gives each test a copy of its own. It ends with the process, however that ends.
 //! - [`lifecycle::up`] and [`lifecycle::down`]: from nothing to a deployed stack, and back.
+//! - [`drill::run`]: what to do when something breaks, practised.
 //! - [`bench::processor()`]: how fast the real processor settles payments, next to `pgbench`.
 //! - [`conformance::run`]: our readers tried on real-world samples.
 //! - [`wait::until`]: waits for a condition with a limit; the error says what was waited for.
@@ -31,15 +32,19 @@ pub mod checks;
 pub mod conformance;
 pub mod demo;
 pub mod deploy;
+pub mod drill;
 pub mod functions;
 pub mod fuzz;
 pub mod lifecycle;
+pub mod ops;
 pub mod paths;
+mod play;
 pub mod ports;
 pub mod postgres;
 pub mod preview;
 pub mod process;
 pub mod python;
+pub mod quiet;
 pub mod sandbox;
 pub mod say;
 pub mod servers;

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use xtask::{
-    bench, bff, checks, conformance, demo, fuzz, lifecycle, preview, say,
+    bench, bff, checks, conformance, demo, drill, fuzz, lifecycle, ops, preview, quiet, say,
     servers::ForcedPorts,
     stack::{SERVERS, Stack},
     users::Role,
@@ -36,6 +36,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Practise what to do when something breaks, on a local stack of its own: the database is away, a bad release makes 200
+    /// messages poison, a gateway dies, an endpoint of the BFF hangs. Takes about 15 minutes; not part of CI.
+    ///
+    /// Each part tells what is broken, what is seen of it, which of the deployed alarms that raises with the section of RUNBOOK.md
+    /// that each links to, and which commands of `quittance` put it right. In the end nothing may be lost, done twice or
+    /// parked, and no alarm's condition may hold. The transcript is printed as it goes, and kept in
+    /// target/drill/transcript.md. Exit code 1 when something does not hold. The stack stays, to be looked at, until
+    /// `cargo xtask down --name drill`.
+    Drill(drill::Options),
     /// End every process of the local stack and remove its data.
     Down(Down),
     /// Print a bearer token for a role: client:<client id>, finance, oncall, admin, bff or gateway.
@@ -57,6 +66,20 @@ enum Command {
     Logs {
         /// The function: a folder in functions/.
         room: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Run `quittance`, the tool of whoever is on call, on the local stack: `cargo xtask ops dlq list`, `… ops --help`.
+    Ops {
+        #[command(flatten)]
+        which: Which,
+        /// Passed to `quittance`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Look whether the functions' logs say what they never must: secrets, tokens, whole account and card numbers, bodies.
+    /// `test` does so at its end. Exit code 1 when they do.
+    Quiet {
         #[command(flatten)]
         which: Which,
     },
@@ -233,6 +256,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(options) => up(&options)?,
         Command::Demo { which, json } => return demo(&which.name, json),
+        Command::Drill(options) => return practise(&options),
         Command::Down(Down { which, keep_data }) => {
             let ended = lifecycle::down(&which.name, keep_data)?;
             say::step(&format!("the stack {} is down ({ended} processes ended)", which.name));
@@ -240,6 +264,11 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Token { role, which } => println!("{}", Stack::load(&which.name)?.token(&role)?),
         Command::Status { which, json } => return status(&which.name, json),
         Command::Logs { room, which } => checks::logs(&Stack::load(&which.name)?, &room)?,
+        Command::Ops { which, arguments } => {
+            let code = ops::operate(&Stack::load(&which.name)?, &arguments)?.code();
+            return Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)));
+        }
+        Command::Quiet { which } => return quiet(&which.name),
         Command::Test { arguments } => checks::test(&arguments)?,
         Command::Sqlx { check } => checks::sqlx(check)?,
         Command::Openapi => checks::openapi()?,
@@ -253,6 +282,12 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn quiet(name: &str) -> Result<ExitCode> {
+    let leaks = quiet::leaks(&Stack::load(name)?)?;
+    println!("{}", if leaks.is_empty() { "the logs keep quiet".to_owned() } else { leaks.join("\n") });
+    Ok(if leaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 fn demo(name: &str, json: bool) -> Result<ExitCode> {
     let stack = lifecycle::up(name, ForcedPorts::default())?;
     let report = demo::play(&stack)?;
@@ -263,6 +298,16 @@ fn demo(name: &str, json: bool) -> Result<ExitCode> {
         print!("{}", report.text());
     }
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn practise(options: &drill::Options) -> Result<ExitCode> {
+    let stack = lifecycle::up(&options.name, ForcedPorts::default())?;
+    let outcome = drill::run(stack, options)?;
+    if options.json {
+        println!("{:#}", outcome.json());
+    }
+    say::step(&format!("the transcript is in {}", outcome.transcript.display()));
+    Ok(if outcome.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn conform(folder: &Path, as_json: bool) -> Result<ExitCode> {

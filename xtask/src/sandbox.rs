@@ -2,7 +2,7 @@
 //! was asked.
 //!
 //! `PUT /sandbox/<provider>/<path> {"status":200,"body":{…}}` says what that path answers from now on; any other method
-//! gets that answer, or 404. `GET /sandbox` tells all that was asked.
+//! gets that answer, or the one of the path without its query, or 404. `GET /sandbox` tells all that was asked.
 
 use std::collections::HashMap;
 
@@ -55,7 +55,8 @@ impl Sandbox {
             self.answers.insert(asked.path, answer);
             return Ok((204, Vec::new()));
         }
-        let answer = match self.answers.get(&asked.path) {
+        let without_query = asked.path.split('?').next().unwrap_or_default();
+        let answer = match self.answers.get(&asked.path).or_else(|| self.answers.get(without_query)) {
             Some(answer) => (answer.status, answer.body.to_string().into_bytes()),
             None => (404, b"{}".to_vec()),
         };

@@ -1,25 +1,25 @@
 //! The demonstration: invoices are paid through every door, everything is sent again and again, bad input is thrown in
 //! between, and in the end the books are checked.
 
-mod api;
-mod check;
-mod doors;
 mod report;
-mod scene;
 mod trouble;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-pub use crate::demo::check::Check;
 pub use crate::demo::report::{InvoiceOutcome, Report};
+pub use crate::play::check::Check;
 
-use crate::demo::api::Api;
-use crate::demo::doors::Doors;
-use crate::demo::scene::Scene;
+use crate::play::api::Api;
+use crate::play::check;
+use crate::play::doors::Doors;
+use crate::play::scene::Scene;
 use crate::stack::Stack;
 use crate::{paths, say, wait};
+
+/// Messages that nobody can read, thrown in by [`trouble::bad_input`].
+const POISON: usize = 1;
 
 /// How long the pipeline may take to come to rest.
 const REST_LIMIT: Duration = Duration::from_secs(180);
@@ -52,7 +52,7 @@ pub fn play(stack: &Stack) -> Result<Report> {
     rest(stack, &scene)?;
     say::step("checking the books");
     let evidence = check::gather(stack, &scene)?;
-    let mut checks = check::invariants(&scene, &evidence);
+    let mut checks = check::invariants(&scene, &evidence, POISON);
     checks.extend(refusals);
     let kept = report::keep_receipts(stack, &evidence, &paths::workspace_root().join("target").join("demo"))?;
     say::step(&format!("{kept} receipts are in target/demo"));
@@ -63,7 +63,7 @@ pub fn play(stack: &Stack) -> Result<Report> {
 fn rest(stack: &Stack, scene: &Scene) -> Result<()> {
     let watched: Vec<_> = ["emulator", "postgres"].iter().filter_map(|server| stack.living(server)).collect();
     wait::until("the queues to drain and every receipt, e-mail and webhook to be out", REST_LIMIT, &watched, || {
-        let is_quiet = check::in_flight(stack)? == 0;
+        let is_quiet = check::under_way(stack)? == 0;
         Ok((is_quiet && check::gather(stack, scene)?.is_complete(scene)).then_some(()))
     })
     .context("the pipeline did not come to rest; `cargo xtask logs <function>` tells what each function did")

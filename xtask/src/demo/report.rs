@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::demo::check::{Check, Evidence};
-use crate::demo::scene::Scene;
+use crate::play::check::{Check, Evidence};
+use crate::play::scene::Scene;
 use crate::say;
 use crate::stack::Stack;
 

@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::demo::check::Check;
-use crate::demo::doors::{Doors, stripe_event, stripe_signature};
-use crate::demo::scene::{Door, Scene};
+use crate::play::check::Check;
+use crate::play::doors::{Doors, stripe_event, stripe_signature};
+use crate::play::scene::{Door, Scene};
 use crate::stack::Stack;
 
 /// How often each message is sent again.

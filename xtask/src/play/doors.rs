@@ -7,8 +7,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::demo::api::{Answer, Api, text};
-use crate::demo::scene::{Door, Invoice, Scene};
+use crate::play::api::{Answer, Api, text};
+use crate::play::scene::{Door, Invoice, Scene};
 use crate::stack::Stack;
 use crate::users::Role;
 
@@ -16,33 +16,41 @@ use crate::users::Role;
 const PAID_ON: &str = "2026-11-02";
 
 /// What paying needs.
-pub(super) struct Doors<'a> {
-    pub(super) api: &'a Api,
-    pub(super) stack: &'a Stack,
-    pub(super) scene: &'a Scene,
+pub(crate) struct Doors<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) stack: &'a Stack,
+    pub(crate) scene: &'a Scene,
 }
 
 impl Doors<'_> {
     /// A client claims that it has paid; the gateway, which is trusted, confirms it.
-    pub(super) fn pay_through_api(&self) -> Result<()> {
+    pub(crate) fn pay_through_api(&self) -> Result<()> {
         for invoice in self.scene.paid_through(Door::Api) {
-            let amount = amount(invoice);
-            let claim = json!({
-                "transaction_id": invoice.transaction_id, "provider": "manual", "invoice_id": invoice.id, "amount": amount,
-            });
-            let token = self.client_token(invoice.client)?;
-            let key = format!("claim-{}", invoice.transaction_id);
-            self.api.post_once(&token, &key, "/v1/payments", &claim)?.expect(202, "claiming a payment")?;
-            let path = format!("/v1/payments/{}/confirmation", invoice.transaction_id);
-            let key = format!("confirm-{}", invoice.transaction_id);
-            let body = json!({"amount": amount});
-            self.api.post_once(&self.api.gateway, &key, &path, &body)?.expect(202, "confirming a payment")?;
+            self.claim(invoice)?.expect(202, "claiming a payment")?;
+            self.confirm(invoice, None)?.expect(202, "confirming a payment")?;
         }
         Ok(())
     }
 
+    /// A client claims that it has paid an invoice; each time under the same key.
+    pub(crate) fn claim(&self, invoice: &Invoice) -> Result<Answer> {
+        let claim = json!({
+            "transaction_id": invoice.transaction_id, "provider": "manual", "invoice_id": invoice.id, "amount": amount(invoice),
+        });
+        let token = self.client_token(invoice.client)?;
+        self.api.post_once(&token, &format!("claim-{}", invoice.transaction_id), "/v1/payments", &claim)
+    }
+
+    /// The gateway, which is trusted, confirms a payment; if it does not say for which invoice, a claim does.
+    pub(crate) fn confirm(&self, invoice: &Invoice, invoice_id: Option<&str>) -> Result<Answer> {
+        let path = format!("/v1/payments/{}/confirmation", invoice.transaction_id);
+        let key = format!("confirm-{}", invoice.transaction_id);
+        let body = json!({"amount": amount(invoice), "invoice_id": invoice_id});
+        self.api.post_once(&self.api.gateway, &key, &path, &body)
+    }
+
     /// Stripe tells of each payment intent that succeeded.
-    pub(super) fn pay_through_webhooks(&self) -> Result<()> {
+    pub(crate) fn pay_through_webhooks(&self) -> Result<()> {
         for invoice in self.scene.paid_through(Door::Webhook) {
             self.send_webhook(invoice)?.expect(200, "a Stripe webhook")?;
         }
@@ -50,7 +58,7 @@ impl Doors<'_> {
     }
 
     /// Each client uploads its confirmations, finance uploads the bank statement that proves them.
-    pub(super) fn pay_through_files(&self) -> Result<()> {
+    pub(crate) fn pay_through_files(&self) -> Result<()> {
         for (index, client) in self.scene.clients.iter().enumerate() {
             let mut file = "transaction_id,invoice_number,amount,currency,paid_on\n".to_owned();
             for invoice in self.scene.paid_through(Door::Files).filter(|invoice| invoice.client == index) {
@@ -69,7 +77,7 @@ impl Doors<'_> {
     }
 
     /// Sends the webhook of a payment, signed now; the event id is the same each time.
-    pub(super) fn send_webhook(&self, invoice: &Invoice) -> Result<Answer> {
+    pub(crate) fn send_webhook(&self, invoice: &Invoice) -> Result<Answer> {
         let body = stripe_event(invoice)?;
         let secret = self.stack.aws()?.secret_get(self.stack.output("StripeWebhookSecretArn")?)?;
         let header = stripe_signature(&secret, &body)?;
@@ -97,7 +105,7 @@ fn facts(invoice: &Invoice) -> String {
 }
 
 /// `payment_intent.succeeded`, with the members of Stripe's API that matter here.
-pub(super) fn stripe_event(invoice: &Invoice) -> Result<String> {
+pub(crate) fn stripe_event(invoice: &Invoice) -> Result<String> {
     let intent = invoice.transaction_id.trim_start_matches("stripe:");
     let units = invoice.amount.replace('.', "").parse::<u64>().context("the amount has no minor units")?;
     let event = json!({
@@ -113,7 +121,7 @@ pub(super) fn stripe_event(invoice: &Invoice) -> Result<String> {
 }
 
 /// `t=…,v1=…`, with a signature of an older secret first, as while secrets rotate.
-pub(super) fn stripe_signature(secret: &str, body: &str) -> Result<String> {
+pub(crate) fn stripe_signature(secret: &str, body: &str) -> Result<String> {
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let sign = |secret: &str| -> Result<String> {
         let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("the secret makes no key")?;

@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::demo::api::{Api, text};
+use crate::play::api::{Api, text};
 
 /// The way an invoice is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
+pub(crate) enum Door {
     /// A claim through the API and a trusted machine's confirmation.
     Api,
     /// A Stripe webhook.
@@ -20,14 +20,14 @@ pub(super) enum Door {
 
 impl Door {
     /// Messages that reach the processor for one payment through this door.
-    pub(super) const fn messages(self) -> usize {
+    pub(crate) const fn messages(self) -> usize {
         match self {
             Self::Api | Self::Files => 2,
             Self::Webhook => 1,
         }
     }
 
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Api => "API",
             Self::Webhook => "Stripe",
@@ -37,31 +37,31 @@ impl Door {
 }
 
 /// A client.
-pub(super) struct Client {
-    pub(super) id: String,
-    pub(super) email: String,
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) email: String,
 }
 
 /// An invoice and its payment.
-pub(super) struct Invoice {
-    pub(super) id: String,
-    pub(super) number: String,
+pub(crate) struct Invoice {
+    pub(crate) id: String,
+    pub(crate) number: String,
     /// Index of the client in [`Scene::clients`].
-    pub(super) client: usize,
+    pub(crate) client: usize,
     /// The amount as the ledger must have it, with the currency's decimals.
-    pub(super) amount: &'static str,
-    pub(super) currency: &'static str,
-    pub(super) door: Door,
+    pub(crate) amount: &'static str,
+    pub(crate) currency: &'static str,
+    pub(crate) door: Door,
     /// The payment's name in its provider's namespace.
-    pub(super) transaction_id: String,
+    pub(crate) transaction_id: String,
 }
 
 /// The whole scene.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     /// Tells this run's payments from those of earlier runs on the same stack.
-    pub(super) run: String,
-    pub(super) clients: Vec<Client>,
-    pub(super) invoices: Vec<Invoice>,
+    pub(crate) run: String,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) invoices: Vec<Invoice>,
 }
 
 const CLIENTS: [(&str, &str, &str); 3] = [
@@ -89,7 +89,7 @@ const CHARGES: [(&str, u32, &str, &str, &str); 12] = [
 
 impl Scene {
     /// Makes clients and invoices through the API.
-    pub(super) fn make(api: &Api) -> Result<Self> {
+    pub(crate) fn make(api: &Api) -> Result<Self> {
         let run = format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis());
         let mut clients = Vec::new();
         for (name, mailbox, address) in CLIENTS {
@@ -106,13 +106,19 @@ impl Scene {
         Ok(Self { run, clients, invoices })
     }
 
+    /// Bills the first client for so many pieces of 1.00 EUR, beside the scene's own invoices; answers id and number.
+    pub(crate) fn bill(&self, api: &Api, description: &str, pieces: u32) -> Result<(String, String)> {
+        let client = self.clients.first().context("there are clients")?;
+        issue_to(api, &client.id, &Charge { description, quantity: pieces, price: "1.00", currency: "EUR" })
+    }
+
     /// The invoices that are paid through a door.
-    pub(super) fn paid_through(&self, door: Door) -> impl Iterator<Item = &Invoice> {
+    pub(crate) fn paid_through(&self, door: Door) -> impl Iterator<Item = &Invoice> {
         self.invoices.iter().filter(move |invoice| invoice.door == door)
     }
 
     /// Messages that must reach the processor, each once.
-    pub(super) fn messages(&self) -> usize {
+    pub(crate) fn messages(&self) -> usize {
         self.invoices.iter().map(|invoice| invoice.door.messages()).sum()
     }
 }
@@ -131,6 +137,22 @@ fn issue(
         1 => (Door::Webhook, format!("stripe:pi_demo_{run}_{index}")),
         _ => (Door::Files, format!("manual:transfer-{run}-{index}")),
     };
+    let charge = Charge { description, quantity: *quantity, price, currency };
+    let (id, number) = issue_to(api, client_id, &charge)?;
+    Ok(Invoice { number, id, client, amount: total, currency, door, transaction_id })
+}
+
+/// The one line of an invoice.
+struct Charge<'a> {
+    description: &'a str,
+    quantity: u32,
+    price: &'a str,
+    currency: &'a str,
+}
+
+/// Makes an invoice and sends it; answers its id and number.
+fn issue_to(api: &Api, client_id: &str, charge: &Charge<'_>) -> Result<(String, String)> {
+    let Charge { description, quantity, price, currency } = charge;
     let line = json!({
         "description": description, "quantity": quantity, "unit_amount": {"value": price, "currency": currency},
     });
@@ -138,6 +160,5 @@ fn issue(
     let created = api.post_as(&api.finance, "/v1/invoices", &body)?.expect(201, "creating an invoice")?;
     let id = text(&created, "/id")?;
     let sent = api.post_as(&api.finance, &format!("/v1/invoices/{id}/send"), &json!({}))?;
-    let sent = sent.expect(200, "sending an invoice")?;
-    Ok(Invoice { number: text(&sent, "/number")?, id, client, amount: total, currency, door, transaction_id })
+    Ok((id, text(&sent.expect(200, "sending an invoice")?, "/number")?))
 }

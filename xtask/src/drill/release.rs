@@ -1,0 +1,137 @@
+//! A release takes a right away that the processor needs: every payment's message fails three times and is parked. The release is
+//! mended, and the tool sends the messages again; it is killed in the middle, and run again.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::drill::{Drill, now_ms};
+use crate::play::scene::{Door, Invoice};
+
+const INVOICES: u32 = 10;
+const INSTALMENTS: u32 = 20;
+/// Payments whose messages become poison.
+const POISONED: u32 = INVOICES * INSTALMENTS;
+
+/// So many messages have been sent again when the tool is killed.
+const KILLED_AFTER: u64 = 50;
+
+/// How often the tool is run at most: once killed, once more, and for what the killed one had in its hands.
+const RUNS_MAX: usize = 4;
+
+const REVOKE: &str = "revoke insert on payments.facts from quittance_processor";
+const GRANT: &str = "grant insert on payments.facts to quittance_processor";
+
+const PAID: &str = "select count(*) from billing.invoices where paid_amount = total and status = 'paid'
+    and number = any(string_to_array($1, ' '))";
+const POSTED: &str =
+    "select count(*) from payments.payments where position($1 in transaction_id) > 0 and status = 'confirmed'
+    and (select count(*) from payments.facts where payment_id = payments.id) = 1
+    and (select count(*) from payments.allocations where payment_id = payments.id) = 1";
+
+const REPLAY: [&str; 9] = [
+    "dlq",
+    "replay",
+    "--queue=payments",
+    "--code=retries_exhausted",
+    "--reason",
+    "the right is granted again",
+    "--yes",
+    "--rate=20",
+    "--wait=120",
+];
+
+impl Drill {
+    pub(super) fn release_badly(&mut self) -> Result<()> {
+        self.transcript.part("A bad release")?;
+        let (numbers, instalments) = self.bill_in_instalments()?;
+        let began_ms = now_ms();
+        self.execute(REVOKE)?;
+        self.tell(&format!("a migration went wrong: `{REVOKE}`"))?;
+        for instalment in &instalments {
+            self.doors().send_webhook(instalment)?.expect(200, "a Stripe webhook")?;
+        }
+        self.tell(&format!("{POISONED} payments of 1.00 EUR came in by Stripe's webhooks, each answered 200"))?;
+        let dead_letters = self.stack.output("PaymentsDeadLetterQueueUrl")?.to_owned();
+        self.wait(&format!("{POISONED} messages to be parked"), || {
+            Ok((self.stack.aws()?.sqs_depth(&dead_letters)?.visible >= u64::from(POISONED)).then_some(()))
+        })?;
+        self.sound("release", began_ms, &["PaymentsDeadLetterQueueAlarm"])?;
+        self.quittance(&["dlq", "list"])?;
+        let listed = self.tool.run(&self.stack, &["dlq", "list", "--code=retries_exhausted", "--json"])?;
+        let count = listed.said.parse::<Value>().ok().and_then(|listed| listed.get("count")?.as_u64());
+        let rule = "release: each payment is parked once, with its reason";
+        self.check(rule, count == Some(POISONED.into()), format!("{} parked", count.unwrap_or_default()))?;
+        self.mend_the_release()?;
+        self.tell(&format!("the release is mended: `{GRANT}`"))?;
+        self.quittance(&["dlq", "replay", "--queue=payments", "--code=retries_exhausted", "--dry-run"])?;
+        self.replay_twice(&dead_letters)?;
+        self.wait("the queues to drain", || Ok(self.is_at_rest()?.then_some(())))?;
+        let paid = self.count(PAID, &numbers.join(" "))?;
+        self.check("release: each invoice is paid to the cent", paid == i64::from(INVOICES), format!("{paid} paid"))?;
+        let posted = self.count(POSTED, &self.prefix())?;
+        self.check("release: each payment is posted once", posted == i64::from(POISONED), format!("{posted} posted"))
+    }
+
+    /// Gives the processor back what it needs.
+    pub(super) fn mend_the_release(&self) -> Result<()> {
+        self.execute(GRANT)
+    }
+
+    fn prefix(&self) -> String {
+        format!("pi_drill_{}_", self.scene.run)
+    }
+
+    /// Makes the invoices, and the payments that are going to come.
+    fn bill_in_instalments(&self) -> Result<(Vec<String>, Vec<Invoice>)> {
+        let (mut numbers, mut instalments) = (Vec::new(), Vec::new());
+        for invoice in 0..INVOICES {
+            let (id, number) = self.scene.bill(&self.api, "Maintenance contract, in instalments", INSTALMENTS)?;
+            instalments.extend((0..INSTALMENTS).map(|instalment| Invoice {
+                id: id.clone(),
+                number: number.clone(),
+                client: 0,
+                amount: "1.00",
+                currency: "EUR",
+                door: Door::Webhook,
+                transaction_id: format!("stripe:{}{invoice}_{instalment}", self.prefix()),
+            }));
+            numbers.push(number);
+        }
+        Ok((numbers, instalments))
+    }
+
+    /// Sends what was parked again; the first run is killed in the middle.
+    fn replay_twice(&mut self, dead_letters: &str) -> Result<()> {
+        let left = |drill: &Self| -> Result<u64> {
+            let depth = drill.stack.aws()?.sqs_depth(dead_letters)?;
+            Ok(depth.visible + depth.in_flight)
+        };
+        let mut running = self.tool.begin(&self.stack, &REPLAY)?;
+        let enough = u64::from(POISONED).saturating_sub(KILLED_AFTER);
+        self.wait("the tool to be in the middle", || Ok((left(self)? <= enough || running.is_over()?).then_some(())))?;
+        let killed = running.kill()?;
+        self.shown(&REPLAY, &killed)?;
+        let rest = left(self)?;
+        self.check(
+            "release: the tool was killed in the middle",
+            (1..=enough).contains(&rest),
+            format!("{rest} are left"),
+        )?;
+        for _ in 1..RUNS_MAX {
+            if self.stack.aws()?.sqs_depth(dead_letters)?.visible == 0 {
+                self.tell("what the killed one had in its hands is seen again two minutes after it took it")?;
+            }
+            self.wait("parked messages to be seen again", || {
+                let depth = self.stack.aws()?.sqs_depth(dead_letters)?;
+                Ok((depth.in_flight == 0 || depth.visible > 0).then_some(()))
+            })?;
+            if left(self)? == 0 {
+                break;
+            }
+            self.quittance(&REPLAY)?;
+        }
+        let rest = left(self)?;
+        self.check("release: everything was sent again, and nothing is left", rest == 0, format!("{rest} are left"))
+            .context("the transcript could not be written")
+    }
+}

@@ -175,3 +175,15 @@ async fn who_cannot_see_all_of_a_queue_is_told_so_and_not_that_all_is_well() {
     let status = scene.run(&["status"]).await.unwrap();
     assert!(!status.is_clean, "{}", status.text);
 }
+
+#[tokio::test]
+async fn messages_of_a_queue_without_groups_are_all_seen_and_sent_again() {
+    let scene = Scene::begin().await;
+    for number in 0..23 {
+        scene.sqs.park("uploads-dead-letter", "", &format!(r#"{{"Records": [{number}]}}"#), ("", ""));
+    }
+    let line = ["dlq", "replay", "--yes", "--reason", "r", "--rate=1000", "--wait=0"];
+    let replayed = scene.run(&line).await.unwrap();
+    assert_eq!((&replayed.json["sent"], &replayed.json["unseen"]), (&json!(23), &json!(0)), "{}", replayed.text);
+    assert_eq!(["uploads-dead-letter", "uploads"].map(|queue| scene.sqs.lying_in(queue).len()), [0, 23]);
+}

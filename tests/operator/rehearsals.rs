@@ -97,3 +97,20 @@ async fn evidence_that_contradicts_what_is_recorded_under_its_name_would_be_park
     assert_eq!(shown.json["forecast"]["prospect"], json!("refused"), "{}", shown.text);
     assert!(shown.text.contains("other_payload"), "{}", shown.text);
 }
+
+#[tokio::test]
+async fn money_that_counts_twice_breaks_a_rule() {
+    let scene = Scene::begin().await;
+    scene.sqs.park("payments.fifo", "stripe:pi_1", &capture("pi_1", None, "5.00"), ("", ""));
+    scene.sqs.park("payments.fifo", "stripe:pi_2", &capture("pi_2", None, "5.00"), ("", ""));
+    scene.process().await;
+    let broken =
+        async || scene.run(&["ledger", "check", "--as-of=2026-12-31T00:00:00Z"]).await.unwrap().json["broken"].clone();
+    assert_eq!(broken().await, json!([]));
+    // No role can do it; whoever has the database can.
+    let slip = "set session_replication_role = replica; update payments.facts set movement = 'stripe:ch_pi_1';
+        reset session_replication_role";
+    sqlx::raw_sql(slip).execute(&scene.test.admin).await.unwrap();
+    let twice = json!([{"rule": "I2", "subject": "stripe:ch_pi_1", "detail": "counts for 2 payments"}]);
+    assert_eq!(broken().await, twice);
+}

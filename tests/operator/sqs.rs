@@ -16,12 +16,14 @@ use crate::loopback::aws_at;
 /// The deployment's name.
 pub(crate) const STACK: &str = "q";
 
-const QUEUES: [&str; 6] = [
+const QUEUES: [&str; 8] = [
     "payments.fifo",
     "payments-dead-letter.fifo",
     "ledger.fifo",
     "ledger-dead-letter.fifo",
     "stripe-gateway.fifo",
+    "uploads",
+    "uploads-dead-letter",
     "validator-dead-letter.fifo",
 ];
 
@@ -191,7 +193,13 @@ impl Seen {
                 }})
             }
             "ReceiveMessage" => json!({"Messages": self.receive(queue)}),
-            "SendMessage" => self.send(queue, message),
+            "SendMessage" if queue.ends_with(".fifo") => self.send(queue, message),
+            "SendMessage" => {
+                self.changes += 1;
+                assert!(message["MessageGroupId"].is_null() && message["MessageDeduplicationId"].is_null());
+                self.put(queue, "", message["MessageBody"].as_str().unwrap(), BTreeMap::new());
+                json!({"MessageId": "sent"})
+            }
             "DeleteMessage" => {
                 self.changes += 1;
                 let receipt = message["ReceiptHandle"].as_str();
@@ -212,10 +220,14 @@ impl Seen {
     /// At most ten, and none of a group of which somebody has one.
     fn receive(&mut self, queue: &str) -> Vec<Value> {
         let messages = self.queues.get_mut(queue).unwrap();
+        let is_fifo = queue.ends_with(".fifo");
         let busy: BTreeSet<String> =
             messages.iter().filter(|one| one.receipt.is_some()).map(|one| one.group.clone()).collect();
         let mut handed = Vec::new();
-        for message in messages.iter_mut().filter(|message| !busy.contains(&message.group)).take(10) {
+        let is_free = |one: &&mut Message| {
+            if is_fifo { !busy.contains(&one.group) } else { one.receipt.is_none() }
+        };
+        for message in messages.iter_mut().filter(is_free).take(10) {
             self.count += 1;
             message.receipt = Some(format!("r{}", self.count));
             let text = |value: &String| json!({"DataType": "String", "StringValue": value});
@@ -223,7 +235,11 @@ impl Seen {
                 message.attributes.iter().map(|(name, value)| (name, text(value))).collect();
             handed.push(json!({
                 "MessageId": message.id, "ReceiptHandle": message.receipt, "Body": message.body,
-                "Attributes": {"MessageGroupId": message.group, "SentTimestamp": "1793620800000"},
+                "Attributes": if is_fifo {
+                    json!({"MessageGroupId": message.group, "SentTimestamp": "1793620800000"})
+                } else {
+                    json!({"SentTimestamp": "1793620800000"})
+                },
                 "MessageAttributes": attributes,
             }));
         }

@@ -82,11 +82,8 @@ struct Receiver {
 pub fn serve(port: u16, store: &Path) -> Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let server = Server::http(address).map_err(|error| anyhow!("could not listen on {address}: {error}"))?;
-    let mut receiver = Receiver {
-        store: store.to_path_buf(),
-        refusal: Refusal { status: 204, times: 0 },
-        sandbox: Sandbox::default(),
-    };
+    let mut receiver =
+        Receiver { store: store.to_path_buf(), refusal: Refusal { status: 204, times: 0 }, sandbox: Sandbox::new() };
     eprintln!("listening on {address}");
     for mut request in server.incoming_requests() {
         let response = receiver.handle(&mut request).unwrap_or_else(|error| {

@@ -61,7 +61,7 @@ pub struct Broken {
 const BROKEN_MAX: i64 = 100;
 
 /// Whatever breaks the rules about money: amounts paid that are not what was allocated (I2), more given away than came in
-/// (I2), transactions and a ledger that do not balance (I3). That an event is booked once, and a fact recorded once, are
+/// (I2), one movement of money that counts for two payments (I2), transactions and a ledger that do not balance (I3). That an event is booked once, and a fact recorded once, are
 /// constraints of the database.
 ///
 /// # Errors

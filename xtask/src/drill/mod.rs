@@ -29,7 +29,6 @@ use crate::play::check::{self, Check};
 use crate::play::doors::Doors;
 use crate::play::scene::Scene;
 use crate::python::Venv;
-use crate::sandbox::CannedAnswer;
 use crate::servers::{self, ForcedPorts};
 use crate::stack::Stack;
 use crate::{deploy, paths, say, wait};
@@ -140,9 +139,6 @@ impl Drill {
         let alarms = alarms::deployed(&stack)?;
         let api = Api::new(&stack)?;
         stack.register_bff()?;
-        // Without an answer, the question which events there were comes back for days, and the queues are never empty.
-        let none = json!({"events": [], "meta": {"cursors": {"after": null}}});
-        stack.sandbox_answer("gocardless", "/events", &CannedAnswer { status: 200, body: none })?;
         let scene = Scene::make(&api)?;
         Doors { api: &api, stack: &stack, scene: &scene }.pay_through_files()?;
         transcript.tell(&format!(

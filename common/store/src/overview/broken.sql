@@ -15,6 +15,12 @@ from payments.payments
     ) as part on payment_id = payments.id
 where status <> 'pending' and given > greatest(coalesce(amount, 0) - returned_amount, 0)
 union all
+-- The same money under two payments: all sums agree, and yet it counts twice.
+select 'I2', movement, format('counts for %s payments', count(distinct coalesce(merged_into, payments.id)))
+from payments.facts join payments.payments on payments.id = payment_id
+where kind in ('capture', 'settlement')
+group by movement having count(distinct coalesce(merged_into, payments.id)) > 1
+union all
 select 'I3', 'ltx_' || replace(transaction_id::text, '-', ''), format('%s %s left over', trim_scale(sum(amount)), currency)
 from ledger.entries group by transaction_id, currency having sum(amount) <> 0
 union all

@@ -28,6 +28,7 @@ fn a_trace_that_a_caller_began_goes_on_to_the_last_function_and_to_the_platform(
     assert_eq!(scene.count(RECORDED, &trace), 1);
     for (function, message) in [
         ("validator", "answered"),
+        ("processor", "decided"),
         ("processor", "done"),
         ("ledger", "done"),
         ("receipt", "done"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use quittance_domain::case::CaseKind;
 use quittance_domain::fact::FactKind;
+use quittance_domain::settlement::Outcome;
 use quittance_processor::settle::settle;
 use quittance_processor::told::Figures;
 use rust_decimal::Decimal;
@@ -48,4 +49,16 @@ async fn surplus_and_its_case_count_once_and_a_case_that_only_changes_does_not()
     assert_eq!(scene.figures_of(&part("ch_1", "120.00")).await, surplus(1, 120, &[(CaseKind::Surplus, 1)]));
     assert_eq!(scene.figures_of(&part("ch_2", "20.00")).await, surplus(0, 20, &[]));
     assert_eq!(scene.test.open_cases().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_decision_is_told_with_its_outcome_and_what_decides_nothing_is_not() {
+    let scene = Scene::begin().await;
+    let capture = Said::capture("pi_1", Some(scene.invoice("100.00").await), euro("60.00"));
+    let decided = async || {
+        let told = settle(&scene.processor, &[capture.instruction()], noon()).await.unwrap().told;
+        told.decided.into_iter().map(|decided| (decided.action, decided.outcome)).collect::<Vec<_>>()
+    };
+    assert_eq!(decided().await, [("payment.evidence_recorded", Outcome::PartiallySettled)]);
+    assert_eq!(decided().await, []);
 }

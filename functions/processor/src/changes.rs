@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::ground::{Dossier, Ground};
 use crate::records;
 use crate::telling::Telling;
-use crate::told::Told;
+use crate::told::{Decided, Told};
 
 /// Why a payment is settled now.
 #[derive(Debug, Clone)]
@@ -184,7 +184,7 @@ impl Changes {
             client_id: home.map(Invoice::client_id),
             invoices: state.invoices.clone(),
         });
-        self.audit.push(records::settled(dossier, &state, &telling, outcome, before, &movements));
+        self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
         if let Some(dossier) = ground.dossiers.get_mut(&id) {
             dossier.payment.status = state.status;
             dossier.before = Some(state);
@@ -226,7 +226,7 @@ impl Changes {
             let telling = Telling::new(dossier, &state, &cause, self.now);
             self.note(ground, dossier, &movements, &telling)?;
             self.reconcile_cases(dossier, &entitled, &movements)?;
-            self.audit.push(records::settled(dossier, &state, &telling, outcome, before, &movements));
+            self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
         }
         Ok(())
     }
@@ -254,8 +254,15 @@ impl Changes {
         for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
         }
-        self.audit.push(records::settled(dossier, &state, &telling, Outcome::Recorded, before, &movements));
+        let outcome = Outcome::Recorded;
+        self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
         Ok(())
+    }
+
+    /// Keeps the record of a decision, and has it logged.
+    fn conclude(&mut self, record: AuditRecord, outcome: Outcome) {
+        self.told.decided.push(Decided::of(&record, outcome));
+        self.audit.push(record);
     }
 
     /// Decides refunds that waited, and notes what somebody told of others.

@@ -86,7 +86,7 @@ impl Processor {
 
     /// Counts and publishes what was committed. What is not published or not marked now, the relay publishes.
     async fn publish(&self, told: &Told) {
-        told.figures.record();
+        told.record();
         let mut published = Vec::new();
         if !told.events.is_empty() {
             published = self.publisher.publish(&told.events).await.published;

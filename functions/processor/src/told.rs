@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use quittance_domain::case::CaseKind;
 use quittance_domain::event::EventMessage;
+use quittance_domain::id::AuditId;
 use quittance_domain::money::Money;
-use quittance_domain::settlement::Movement;
+use quittance_domain::settlement::{Movement, Outcome};
 use quittance_lambda::metrics;
+use quittance_lambda::trace::TraceContext;
+use quittance_store::audit::AuditRecord;
 use rust_decimal::Decimal;
 
 /// What was committed to the outbox, and what it counts as.
@@ -18,6 +21,53 @@ pub struct Told {
     pub commands: Vec<EventMessage>,
     /// To whoever watches the system.
     pub figures: Figures,
+    /// To whoever reads the log.
+    pub decided: Vec<Decided>,
+}
+
+/// What was decided about a payment; no more than ids and codes, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The payment's id.
+    pub payment: String,
+    /// What led to it, as the audit record says it.
+    pub action: &'static str,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The audit record, which has the reason and what it was before and after.
+    pub audit_id: AuditId,
+    /// Ties together all that one request or message caused.
+    pub correlation_id: String,
+}
+
+impl Decided {
+    pub(crate) fn of(record: &AuditRecord, outcome: Outcome) -> Self {
+        Self {
+            payment: record.subject.clone(),
+            action: record.action,
+            outcome,
+            audit_id: record.id,
+            correlation_id: record.correlation_id.clone(),
+        }
+    }
+}
+
+impl Told {
+    /// Writes what was committed into the log, and counts it.
+    pub(crate) fn record(&self) {
+        for Decided { payment, action, outcome, audit_id, correlation_id } in &self.decided {
+            tracing::info!(
+                payment.id = payment,
+                decision.cause = action,
+                decision.outcome = outcome.as_str(),
+                audit.id = %audit_id,
+                correlation_id,
+                trace_id = TraceContext::of(correlation_id, audit_id.as_uuid()).trace_id(),
+                "decided"
+            );
+        }
+        self.figures.record();
+    }
 }
 
 /// What a commit counts as; nothing of a single payment.
@@ -55,7 +105,7 @@ impl Figures {
     }
 
     /// Writes the values of the metrics.
-    pub(crate) fn record(&self) {
+    fn record(&self) {
         if self.settled > 0 {
             metrics::PAYMENTS_SETTLED.record([], self.settled);
         }

@@ -1,6 +1,7 @@
 //! The tool of whoever is on call, on a real PostgreSQL and queues on loopback.
 
 mod choices;
+mod desk;
 mod edits;
 mod kills;
 mod rehearsals;

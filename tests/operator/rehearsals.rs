@@ -17,6 +17,7 @@ async fn a_dry_run_tells_what_would_change_and_changes_nothing() {
         told.json["outcomes"].as_array().unwrap().iter().filter_map(|one| one["fate"].as_str()).collect();
     assert_eq!(fates, ["sent", "refused"]);
     assert!(told.text.contains("tells invoice.paid") && told.text.contains("status: confirmed"), "{}", told.text);
+    assert!(!told.text.contains("through gateway"), "reasons may be people's words: {}", told.text);
     for table in ["payments.payments", "payments.facts", "payments.outbox", "audit.records"] {
         let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {table}")))
             .fetch_one(&scene.test.admin)

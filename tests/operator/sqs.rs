@@ -180,7 +180,10 @@ impl Seen {
         let queue = queue.strip_prefix(&format!("{STACK}-")).unwrap_or_default();
         match operation.rsplit('.').next().unwrap() {
             "ListQueues" => {
-                json!({"QueueUrls": QUEUES.map(|name| format!("{url}/000000000000/{STACK}-{name}"))})
+                let of_another = "staging-payments-dead-letter.fifo";
+                let names = QUEUES.iter().chain([&of_another]);
+                let urls: Vec<String> = names.map(|name| format!("{url}/000000000000/{STACK}-{name}")).collect();
+                json!({"QueueUrls": urls})
             }
             "GetQueueAttributes" if self.is_silent => json!({}),
             "GetQueueAttributes" => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// What is missing or wrong in the environment, one sentence each.
 #[derive(Debug, thiserror::Error)]
-#[error("the function cannot start with these settings: {}", .0.join("; "))]
+#[error("cannot start with these settings: {}", .0.join("; "))]
 pub struct SettingsError(Vec<String>);
 
 /// Reads settings and collects everything that is wrong with them.

@@ -78,6 +78,17 @@ pub struct Act {
     pub limit: usize,
 }
 
+/// Whether bodies are shown as they are.
+#[derive(Debug, Clone, Args)]
+pub struct Reveal {
+    /// Give bodies as they are, personal data included; noted in the audit records.
+    #[arg(long, requires = "reason")]
+    pub reveal: bool,
+    /// Why they have to be revealed.
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
 /// What can be done about parked messages.
 #[derive(Debug, Subcommand)]
 pub enum DeadLetters {
@@ -94,12 +105,9 @@ pub enum DeadLetters {
         /// Only look into this queue, or those of this function.
         #[arg(long)]
         queue: Option<String>,
-        /// Show the body as it is, personal data included; noted in the audit records.
-        #[arg(long, requires = "reason")]
-        reveal: bool,
-        /// Why it has to be revealed.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Whether to show personal data.
+        #[command(flatten)]
+        reveal: Reveal,
     },
     /// Send messages again: those of a group in their order, each with an audit record. Run it again if it was stopped.
     Replay {
@@ -145,12 +153,9 @@ pub enum DeadLetters {
         /// The file.
         #[arg(long)]
         output: std::path::PathBuf,
-        /// Write bodies as they are, personal data included; noted in the audit records.
-        #[arg(long, requires = "reason")]
-        reveal: bool,
-        /// Why they have to be revealed.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Whether to write personal data.
+        #[command(flatten)]
+        reveal: Reveal,
     },
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{Audit, Command, DeadLetters, Invoice, Ledger, Payment, Replay};
+use crate::cli::{Audit, Command, DeadLetters, Invoice, Ledger, Payment, Replay, Reveal};
 use crate::desk::Desk;
 use crate::replay::Plan;
 use crate::report::Report;
@@ -47,9 +47,8 @@ pub async fn run(desk: &Desk, command: Command) -> Result<Report> {
 async fn about_dead_letters(desk: &Desk, command: DeadLetters) -> Result<Report> {
     match command {
         DeadLetters::List { filter } => dead_letters::list(desk, &filter).await,
-        DeadLetters::Show { message, queue, reveal, reason } => {
-            let reveal = if reveal { Some(reason_of(reason.as_deref())?) } else { None };
-            dead_letters::show(desk, &message, queue.as_deref(), reveal).await
+        DeadLetters::Show { message, queue, reveal } => {
+            dead_letters::show(desk, &message, queue.as_deref(), revealed_for(&reveal)?).await
         }
         DeadLetters::Replay { filter, act, dry_run, rate, force, edited, wait } => {
             let reason = if dry_run { None } else { Some(reason_of(act.reason.as_deref())?.to_owned()) };
@@ -61,9 +60,8 @@ async fn about_dead_letters(desk: &Desk, command: DeadLetters) -> Result<Report>
             dead_letters::replay(desk, &plan, act.yes).await
         }
         DeadLetters::Discard { filter, act, force } => dead_letters::discard(desk, &filter, &act, force).await,
-        DeadLetters::Export { filter, output, reveal, reason } => {
-            let reveal = if reveal { Some(reason_of(reason.as_deref())?) } else { None };
-            dead_letters::export(desk, &filter, &output, reveal).await
+        DeadLetters::Export { filter, output, reveal } => {
+            dead_letters::export(desk, &filter, &output, revealed_for(&reveal)?).await
         }
     }
 }
@@ -75,6 +73,11 @@ fn reason_of(reason: Option<&str>) -> Result<&str> {
         Some(_) => bail!("--reason has at most {REASON_LENGTH_MAX} characters"),
         None => bail!("--reason says why; it is kept in the audit records"),
     }
+}
+
+/// Why bodies are revealed; none if they are not.
+fn revealed_for(reveal: &Reveal) -> Result<Option<&str>> {
+    reveal.reveal.then(|| reason_of(reveal.reason.as_deref())).transpose()
 }
 
 /// Asks whoever sits at the terminal.

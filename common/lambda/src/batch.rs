@@ -3,7 +3,8 @@
 //! What it promises, for a handler that takes records and answers with a verdict for each:
 //! - A failure concerns its own message and the later ones *of its group*; other groups go on.
 //! - What can never succeed is parked in the dead-letter queue at once, with its reason, and acknowledged, so that
-//!   its group goes on. What failed [`RECEIVES_MAX`] times is parked too.
+//!   its group goes on. What was tried and failed [`attempts::ATTEMPTS_MAX`] times is parked too; a receive without an attempt,
+//!   behind another message of the group or beside other work, does not count.
 //! - A panic is the failure of the record that was being handled.
 //! - When the deadline is near, no new work is started; what is left comes back.
 //! - When the handler reports an [`Outage`], nothing more is parked and all that is not concluded comes back: an outage
@@ -11,7 +12,7 @@
 //! - Nothing is acknowledged before its handler or the dead-letter queue has it.
 //!
 //! It needs an event source mapping with `ReportBatchItemFailures`, and a queue whose own `maxReceiveCount` is well
-//! above [`RECEIVES_MAX`].
+//! above [`attempts::RECEIVES_MAX`].
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -21,12 +22,12 @@ use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent
 use futures::FutureExt;
 use opentelemetry::KeyValue;
 
+pub mod attempts;
+
+use self::attempts::Attempts;
 use crate::marks::Marks;
 use crate::metrics;
 use crate::spans::{self, Kind, Open};
-
-/// A retryable failure is parked when it happens at this receive.
-pub const RECEIVES_MAX: u32 = 3;
 
 /// No new record is started with less than this left: a transaction that waits for locks and is tried again, or a call
 /// with its timeouts, fits in.
@@ -111,7 +112,7 @@ pub enum Mode {
 /// Handles the records of an event.
 ///
 /// `handle` gets records and answers with one verdict for each, in their order. `park` puts a record into the
-/// dead-letter queue and returns once it is durable there.
+/// dead-letter queue and returns once it is durable there. `attempts` lives as long as the process.
 ///
 /// # Errors
 /// [`Outage`] when the handler says so.
@@ -119,6 +120,7 @@ pub async fn run<Handle, Park>(
     event: SqsEvent,
     deadline: SystemTime,
     mode: Mode,
+    attempts: &Attempts,
     handle: Handle,
     park: Park,
 ) -> Result<SqsBatchResponse, Outage>
@@ -133,7 +135,7 @@ where
         Some((record.message_id.clone(), span))
     };
     let spans = records.iter().filter_map(begin).collect();
-    let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), done: 0, spans, park };
+    let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), done: 0, spans, attempts, park };
     let handled = batch.all(&records, deadline, mode, &handle).await;
     let retried = if handled.is_err() { records.len() } else { batch.failures.len() };
     metrics::MESSAGES_DONE.record([], batch.done);
@@ -165,15 +167,16 @@ macro_rules! say {
 }
 
 /// The records that come back, and what is needed to conclude the others.
-struct Batch<Park> {
+struct Batch<'a, Park> {
     failures: Vec<String>,
     blocked: HashSet<String>,
     done: u32,
     spans: HashMap<String, Open>,
+    attempts: &'a Attempts,
     park: Park,
 }
 
-impl<Park> Batch<Park>
+impl<Park> Batch<'_, Park>
 where
     Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
 {
@@ -217,7 +220,7 @@ where
         let mut is_away = false;
         for (place, record) in records.iter().enumerate() {
             if is_away || self.blocked.contains(&record.group_id) || !time_is_left(deadline) {
-                self.fail(record);
+                self.return_untried(record);
                 continue;
             }
             let verdict = match attempt(handle, std::slice::from_ref(record)).await {
@@ -229,7 +232,7 @@ where
                     tracing::warn!(reason, "what is left of the batch comes back");
                     metrics::OUTAGES.record([], 1);
                     is_away = true;
-                    self.fail(record);
+                    self.return_untried(record);
                     continue;
                 }
             };
@@ -242,28 +245,35 @@ where
     /// the one that blocks it.
     async fn conclude(&mut self, record: &Record, verdict: Verdict) {
         if self.blocked.contains(&record.group_id) {
-            return self.fail(record);
+            return self.return_untried(record);
         }
         let marks = Marks::of(&record.body);
         let refusal = match verdict {
             Verdict::Done => {
                 self.done += 1;
+                self.attempts.forget(&record.message_id);
                 say!(info, record, marks, "done");
                 return self.end_span(record, &marks, None);
             }
             Verdict::Park(refusal) => refusal,
-            Verdict::Retry(reason) if record.receive_count >= RECEIVES_MAX => {
+            Verdict::Retry(reason) if self.attempts.fail(&record.message_id, record.receive_count) => {
                 Refusal { code: "retries_exhausted", reason }
             }
-            Verdict::Retry(reason) | Verdict::Wait(reason) => {
+            Verdict::Retry(reason) => {
                 say!(warn, record, marks, reason, "will be retried");
                 self.end_span(record, &marks, Some("it comes back"));
                 return self.fail(record);
+            }
+            Verdict::Wait(reason) => {
+                say!(warn, record, marks, reason, "will be retried");
+                self.end_span(record, &marks, Some("it comes back"));
+                return self.return_untried(record);
             }
         };
         self.end_span(record, &marks, Some(refusal.code));
         match (self.park)(record, &refusal).await {
             Ok(()) => {
+                self.attempts.forget(&record.message_id);
                 let Refusal { code, reason } = refusal;
                 say!(
                     error,
@@ -285,6 +295,12 @@ where
         let span = self.spans.remove(&record.message_id);
         let group = KeyValue::new("messaging.message.conversation_id", marks.correlation_id.clone());
         spans::end(span, format!("handle {}", marks.kind), failure, vec![group]);
+    }
+
+    /// Returns a record that was not tried: that it was received is no attempt.
+    fn return_untried(&mut self, record: &Record) {
+        self.attempts.skip(&record.message_id);
+        self.fail(record);
     }
 
     fn fail(&mut self, record: &Record) {

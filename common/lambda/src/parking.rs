@@ -3,24 +3,38 @@
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
+use crate::batch::attempts::Attempts;
 use crate::batch::{Record, Refusal};
 use crate::metrics;
 
 /// SQS refuses attributes without text and counts them into the message's size.
 const REASON_LENGTH_MAX: usize = 1_000;
 
+/// What is stored of a body at most: with its attributes it stays below the 256 KiB that every queue takes.
+const BODY_BYTES_MAX: usize = 240 * 1024;
+
+/// SQS refuses a message without a body.
+const EMPTY_BODY: &str = "(the body is empty)";
+
 /// A function's own dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct DeadLetterQueue {
     client: aws_sdk_sqs::Client,
     url: String,
+    attempts: Attempts,
 }
 
 impl DeadLetterQueue {
     /// The queue at `url`.
     #[must_use]
     pub fn new(aws: &SdkConfig, url: String) -> Self {
-        Self { client: aws_sdk_sqs::Client::new(aws), url }
+        Self { client: aws_sdk_sqs::Client::new(aws), url, attempts: Attempts::default() }
+    }
+
+    /// How often this process tried the messages that may end here.
+    #[must_use]
+    pub const fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     /// Stores the message as it came, in its group, with code, reason and its first SQS id as attributes.
@@ -28,7 +42,11 @@ impl DeadLetterQueue {
     /// # Errors
     /// A sentence, if the queue did not take it; the message must then not be acknowledged.
     pub async fn park(&self, record: &Record, refusal: &Refusal) -> Result<(), String> {
-        let reason: String = refusal.reason.chars().take(REASON_LENGTH_MAX).collect();
+        let body = storable(&record.body);
+        let cut = format!("only the first {BODY_BYTES_MAX} of its {} bytes are kept; ", record.body.len());
+        let is_cut = record.body.len() > BODY_BYTES_MAX;
+        let reason = if is_cut { cut + &refusal.reason } else { refusal.reason.clone() };
+        let reason: String = reason.chars().take(REASON_LENGTH_MAX).collect();
         let request = self.client.send_message();
         // Only FIFO queues know groups and deduplication.
         let request = if self.url.ends_with(".fifo") {
@@ -38,7 +56,7 @@ impl DeadLetterQueue {
         };
         request
             .queue_url(&self.url)
-            .message_body(&record.body)
+            .message_body(body)
             .message_attributes("code", text(refusal.code)?)
             .message_attributes("reason", text(if reason.is_empty() { "none given" } else { &reason })?)
             .message_attributes("source_message_id", text(&record.message_id)?)
@@ -50,10 +68,43 @@ impl DeadLetterQueue {
     }
 }
 
+/// The body as SQS takes it: never empty, without the characters that XML 1.0 does not have, and not too long. A message
+/// that no queue could take must be parked all the same, or its sender would send it for ever.
+fn storable(body: &str) -> String {
+    if body.is_empty() {
+        return EMPTY_BODY.to_owned();
+    }
+    let is_allowed = |letter: char| {
+        matches!(letter, '\t' | '\n' | '\r') || letter >= ' ' && !matches!(letter, '\u{FFFE}' | '\u{FFFF}')
+    };
+    let mut stored = String::with_capacity(body.len().min(BODY_BYTES_MAX));
+    for letter in body.chars().map(|letter| if is_allowed(letter) { letter } else { char::REPLACEMENT_CHARACTER }) {
+        if stored.len() + letter.len_utf8() > BODY_BYTES_MAX {
+            break;
+        }
+        stored.push(letter);
+    }
+    stored
+}
+
 fn text(value: &str) -> Result<MessageAttributeValue, String> {
     MessageAttributeValue::builder()
         .data_type("String")
         .string_value(value)
         .build()
         .map_err(|error| format!("no message attribute: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_sqs_would_refuse_is_stored_as_far_as_it_can_be() {
+        assert_eq!(storable(""), EMPTY_BODY);
+        assert_eq!(storable("{\"a\":\t1}\r\n"), "{\"a\":\t1}\r\n");
+        assert_eq!(storable("a\0b\u{1b}c\u{FFFF}d"), "a\u{FFFD}b\u{FFFD}c\u{FFFD}d");
+        let long = storable(&"ä".repeat(BODY_BYTES_MAX));
+        assert_eq!(long.len(), BODY_BYTES_MAX, "cut between two letters");
+    }
 }

@@ -60,7 +60,7 @@ impl Deliveries {
         let handle = async |records: &[Record]| Ok(self.tell_all(records, deadline).await);
         let park = async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await;
         // Boxed, so that the types of nested handlers stay shallow.
-        Box::pin(batch::run(event.payload, deadline, Mode::Together, handle, park)).await
+        Box::pin(batch::run(event.payload, deadline, Mode::Together, self.dead_letters.attempts(), handle, park)).await
     }
 
     async fn tell_all(&self, records: &[Record], deadline: SystemTime) -> Vec<Verdict> {

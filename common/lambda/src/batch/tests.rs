@@ -32,11 +32,21 @@ struct Seen {
 }
 
 async fn run_batch(mode: Mode, bodies: &[(&str, &str, u32)], seconds_left: u64) -> Result<Seen, Outage> {
+    run_again(&Attempts::default(), mode, bodies, seconds_left).await
+}
+
+async fn run_again(
+    attempts: &Attempts,
+    mode: Mode,
+    bodies: &[(&str, &str, u32)],
+    seconds_left: u64,
+) -> Result<Seen, Outage> {
     let (parked, handled) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
     let response = run(
         event(bodies),
         SystemTime::now() + Duration::from_secs(seconds_left),
         mode,
+        attempts,
         async |records: &[Record]| {
             if records.iter().any(|record| record.body.starts_with("outage")) {
                 return Err(BatchError::Outage("no database".to_owned()));
@@ -90,12 +100,38 @@ async fn poison_is_parked_at_its_first_delivery_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn a_message_that_keeps_failing_is_parked_at_the_third_receive() {
-    let seen =
-        run_batch(Mode::OneByOne, &[("a", "retry-1", 2), ("b", "retry-2", 3), ("b", "ok-3", 1)], AMPLE).await.unwrap();
-    assert_eq!(seen.failed, ["retry-1"]);
-    assert_eq!(seen.parked, [("retry-2".to_owned(), "retries_exhausted")]);
-    assert!(seen.handled.contains(&"ok-3".to_owned()), "its group goes on");
+async fn a_message_that_keeps_failing_is_parked_at_the_third_attempt() {
+    for mode in [Mode::Together, Mode::OneByOne] {
+        let attempts = Attempts::default();
+        for receives in [1, 2] {
+            let seen = run_again(&attempts, mode, &[("b", "retry-2", receives)], AMPLE).await.unwrap();
+            assert_eq!((seen.failed, seen.parked), (vec!["retry-2".to_owned()], vec![]));
+        }
+        let batch = [("a", "retry-1", 1), ("b", "retry-2", 3), ("b", "ok-3", 1)];
+        let seen = run_again(&attempts, mode, &batch, AMPLE).await.unwrap();
+        assert_eq!(seen.failed, ["retry-1"]);
+        assert_eq!(seen.parked, [("retry-2".to_owned(), "retries_exhausted")]);
+        assert!(seen.handled.contains(&"ok-3".to_owned()), "its group goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_waited_behind_another_of_its_group_and_fails_once_comes_back() {
+    for mode in [Mode::Together, Mode::OneByOne] {
+        let attempts = Attempts::default();
+        let parked_first = ("retry-1".to_owned(), "retries_exhausted");
+        for receives in [1, 2] {
+            let batch = [("a", "retry-1", receives), ("a", "retry-2", receives)];
+            let seen = run_again(&attempts, mode, &batch, AMPLE).await.unwrap();
+            assert_eq!((seen.failed.len(), seen.parked.len()), (2, 0));
+        }
+        let seen = run_again(&attempts, mode, &[("a", "retry-1", 3), ("a", "retry-2", 3)], AMPLE).await.unwrap();
+        assert_eq!((seen.failed, seen.parked), (vec!["retry-2".to_owned()], vec![parked_first]), "{mode:?}");
+        let seen = run_again(&attempts, mode, &[("a", "retry-2", 4)], AMPLE).await.unwrap();
+        assert_eq!(seen.failed, ["retry-2"], "its second attempt");
+        let seen = run_again(&attempts, mode, &[("a", "retry-2", 5)], AMPLE).await.unwrap();
+        assert_eq!(seen.parked, [("retry-2".to_owned(), "retries_exhausted")], "its third");
+    }
 }
 
 #[tokio::test]
@@ -155,7 +191,9 @@ async fn what_is_done_parked_and_comes_back_is_counted_apart() {
     let records: Vec<Record> = event(&bodies).records.into_iter().map(record).collect();
     for mode in [Mode::Together, Mode::OneByOne] {
         let park = async |_: &Record, _: &Refusal| Ok(());
-        let mut batch = Batch { failures: Vec::new(), blocked: HashSet::new(), done: 0, spans: HashMap::new(), park };
+        let attempts = Attempts::default();
+        let (failures, blocked, spans) = (Vec::new(), HashSet::new(), HashMap::new());
+        let mut batch = Batch { failures, blocked, done: 0, spans, attempts: &attempts, park };
         let handle = async |records: &[Record]| Ok(records.iter().map(verdict).collect());
         let deadline = SystemTime::now() + Duration::from_secs(AMPLE);
         batch.all(&records, deadline, mode, &handle).await.unwrap();

@@ -130,6 +130,8 @@ pub struct Match {
     pub invoices: Vec<InvoiceId>,
     /// The claim that it proves.
     pub payment_id: Option<PaymentId>,
+    /// The text or reference of the line that names the invoice, or the first of several; none if nothing names it.
+    pub text: Option<String>,
     /// How sure it is, from [`THRESHOLD`] to 100.
     pub score: u8,
     /// Why, in words.

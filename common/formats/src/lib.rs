@@ -18,6 +18,7 @@ pub mod limits;
 mod movement;
 mod mt940;
 mod reader;
+mod returns;
 mod stream;
 mod summary;
 mod text;

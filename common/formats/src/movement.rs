@@ -95,6 +95,8 @@ pub enum BookingStatus {
     Future,
     /// A status of the bank's own.
     Other(String),
+    /// A word that we do not know, where the status stands.
+    Unknown(String),
 }
 
 /// The statement (or report, or notification) that an entry stands in.
@@ -146,6 +148,13 @@ pub struct Counterparty {
     pub ultimate_name: Option<String>,
 }
 
+impl Counterparty {
+    /// Whether the file says who it is.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.name.is_some() || self.account.is_some() || self.ultimate_name.is_some()
+    }
+}
+
 /// One movement of money on an account: a detail of a batch booking, or else the entry itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {
@@ -163,8 +172,10 @@ pub struct Movement {
     pub entry_amount: Amount,
     /// Which way the whole entry went.
     pub entry_direction: Direction,
-    /// Whether it takes an earlier entry back (`RvslInd`; MT940 `RC`, `RD`).
+    /// Whether it takes an earlier entry back (`RvslInd`; MT940 `RC`, `RD`, or a code for returned items).
     pub is_reversal: bool,
+    /// Whether it may take back money that came in, or be a debit of another kind: the bank has one code for both.
+    pub may_be_return: bool,
     /// How far the bank is.
     pub status: BookingStatus,
     /// The day of the booking, as the bank writes it.
@@ -204,6 +215,8 @@ pub struct Movement {
     pub documents: Vec<String>,
     /// The unstructured text, blocks joined by spaces.
     pub remittance: String,
+    /// Words of a CSV file's columns whose meaning is not known, where no known one says who paid.
+    pub unread: Option<String>,
     /// What the bank adds (`AddtlTxInf`, `AddtlNtryInf`; MT940 the line after `:61:`).
     pub additional: Option<String>,
     /// What the payer sent (`AmtDtls/InstdAmt`), to recognise fees.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use quittance_domain::money::Currency;
 use rust_decimal::Decimal;
 
 use crate::limits::{TEXT_LENGTH_MAX, VALUES_MAX};
@@ -36,6 +37,45 @@ const NO_REFERENCE: [&str; 9] =
 /// A reference; none if it says that there is none.
 pub(crate) fn reference(text: &str) -> Option<String> {
     named(text).filter(|text| !NO_REFERENCE.iter().any(|none| text.eq_ignore_ascii_case(none)))
+}
+
+/// An account as all files name it: an IBAN without blanks, and without the currency that banks write behind it in MT940
+/// (`NL91ABNA0417164300 EUR`). Another number stays as it is, but for that currency.
+pub(crate) fn account_number(text: &str) -> Option<String> {
+    let text = named(text)?;
+    let plain: String = text.chars().filter(|letter| *letter != ' ').collect();
+    let split = plain.len().saturating_sub(CURRENCY_LENGTH);
+    let bare = match (plain.get(..split), plain.get(split..)) {
+        (Some(bare), Some(code)) if code.parse::<Currency>().is_ok() => Some(bare),
+        _ => None,
+    };
+    let iban = [Some(plain.as_str()), bare].into_iter().flatten().find(|number| is_iban(number));
+    if let Some(iban) = iban {
+        return Some(iban.to_owned());
+    }
+    let is_number = |bare: &&str| bare.ends_with(|last: char| last.is_ascii_digit());
+    match bare.filter(is_number) {
+        Some(_) => named(text.get(..text.len().saturating_sub(CURRENCY_LENGTH))?),
+        None => Some(text),
+    }
+}
+
+/// A currency's code (ISO 4217) has so many letters.
+const CURRENCY_LENGTH: usize = 3;
+
+/// Whether a text is an IBAN (ISO 13616): country, check digits, 11 to 30 letters and digits, and a remainder of 1 by 97.
+pub(crate) fn is_iban(text: &str) -> bool {
+    let letters: Vec<char> = text.chars().filter(|letter| *letter != ' ').collect();
+    let is_built_so = matches!(letters.as_slice(), [a, b, c, d, ..]
+        if a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit())
+        && (15..=34).contains(&letters.len())
+        && letters.iter().all(|letter| letter.is_ascii_digit() || letter.is_ascii_uppercase());
+    let turned = letters.iter().skip(4).chain(letters.iter().take(4)).filter_map(|letter| letter.to_digit(36));
+    let remainder = turned.fold(0_u32, |sum, value| {
+        let shifted = if value < 10 { sum.saturating_mul(10) } else { sum.saturating_mul(100) };
+        shifted.saturating_add(value) % 97
+    });
+    is_built_so && remainder == 1
 }
 
 /// Adds a value that is not there yet, while there is room.

@@ -36,13 +36,14 @@ pub fn find(line: &BankLine, keys: &Keys, debts: &[Debt], claims: &[Claim]) -> R
         ))
     });
     if named.len() > 1 {
-        return several(line, weighed.iter().filter(|one| named.contains(&one.debt.invoice_id)).collect());
+        return several(line, claims, weighed.iter().filter(|one| named.contains(&one.debt.invoice_id)).collect());
     }
     Ok(match weighed.as_slice() {
         [best, rest @ ..] if best.score() >= THRESHOLD && rest.first().is_none_or(|next| next.score() < THRESHOLD) => {
             Finding::Match(Match {
                 invoices: vec![best.debt.invoice_id],
                 payment_id: best.named.as_ref().and_then(|named| named.payment_id),
+                text: best.named.as_ref().and_then(|_| naming_text(line, best.debt, claims)),
                 score: best.score(),
                 reason: best.reason(),
             })
@@ -116,8 +117,27 @@ fn mark_others(weighed: &mut [Weighed<'_>], named: &[InvoiceId]) {
     }
 }
 
+/// The reference or text of the line that by itself names the debt as surely as all of them do; else the first that names
+/// it at all.
+fn naming_text(line: &BankLine, debt: &Debt, claims: &[Claim]) -> Option<String> {
+    let alone = |references: &[String], texts: &[String]| {
+        let alone = BankLine { references: references.to_vec(), texts: texts.to_vec(), ..line.clone() };
+        alone.keys().naming.of_debt(&alone, debt, claims)
+    };
+    let references = line.references.iter().map(|text| (text, alone(std::slice::from_ref(text), &[])));
+    let texts = line.texts.iter().map(|text| (text, alone(&[], std::slice::from_ref(text))));
+    let named = references.chain(texts).filter_map(|(text, named)| Some((text, named?.sign.0)));
+    let mut best: Option<(&String, i16)> = None;
+    for (text, weight) in named {
+        if best.is_none_or(|(_, most)| weight > most) {
+            best = Some((text, weight));
+        }
+    }
+    best.map(|(text, _)| text.clone())
+}
+
 /// A line that names several invoices of one client pays them if it is what is left to pay of all.
-fn several(line: &BankLine, named: Vec<&Weighed<'_>>) -> Result<Finding, MoneyError> {
+fn several(line: &BankLine, claims: &[Claim], named: Vec<&Weighed<'_>>) -> Result<Finding, MoneyError> {
     let unsure = Finding::Unsure(candidates(named.iter().copied()));
     let Some(first) = named.first() else { return Ok(unsure) };
     let is_of_one_client = named.iter().all(|one| one.debt.client_id == first.debt.client_id);
@@ -143,6 +163,7 @@ fn several(line: &BankLine, named: Vec<&Weighed<'_>>) -> Result<Finding, MoneyEr
     Ok(Finding::Match(Match {
         invoices: debts.iter().map(|debt| debt.invoice_id).collect(),
         payment_id: None,
+        text: debts.first().and_then(|debt| naming_text(line, debt, claims)),
         score,
         reason: shortened([naming.as_str(), &amount.sign().1, &payer.1].into_iter()),
     }))

@@ -1,6 +1,6 @@
 //! What a bank line's free text may mean: numbers of invoices, creditor references, names of payments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::creditor_reference::CreditorReference;
 
@@ -68,6 +68,51 @@ fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
+/// Words before the number of a credit note: in one piece with it, or in front.
+const CREDIT_NOTES: [&str; 17] = [
+    "CN",
+    "CRN",
+    "CREDITNOTE",
+    "CREDITNOTES",
+    "CREDITMEMO",
+    "GS",
+    "GUTSCHRIFT",
+    "GUTSCHRIFTS",
+    "GUTSCHRIFTSNUMMER",
+    "RECHNUNGSKORREKTUR",
+    "STORNORECHNUNG",
+    "AVOIR",
+    "CREDITNOTA",
+    "CREDITFACTUUR",
+    "KREDITNOTA",
+    "NOTACREDITO",
+    "NOTADICREDITO",
+];
+
+/// Words between such a word and the number.
+const FILLERS: [&str; 8] = ["NO", "NR", "NUM", "NUMBER", "NUMMER", "N", "VOM", "REF"];
+
+/// The pieces that write numbers of credit notes: without the letters in front, which people leave out, they would be the
+/// numbers of invoices.
+fn credit_note_numbers(pieces: &[Piece]) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let text = |place: usize| pieces.get(place).map_or("", |piece| piece.text.as_str());
+    for place in 0..pieces.len() {
+        let two_words =
+            || ["NOTE", "NOTES", "MEMO", "NOTA"].contains(&text(place)) && text(place.wrapping_sub(1)) == "CREDIT";
+        if !CREDIT_NOTES.contains(&text(place)) && !two_words() {
+            continue;
+        }
+        let first = (place + 1..pieces.len()).find(|next| !FILLERS.contains(&text(*next)));
+        let Some(first) = first.filter(|first| text(*first).starts_with(|letter: char| letter.is_ascii_digit())) else {
+            continue;
+        };
+        let rest = pieces.iter().enumerate().skip(first + 1).take_while(|(_, piece)| piece.before != Joint::Gap);
+        found.extend(std::iter::once(first).chain(rest.map(|(place, _)| place)));
+    }
+    found
+}
+
 /// Everything in a text that may be the number of an invoice, as [`number_key`](crate::creditor_reference::number_key)
 /// writes it, with how surely it was meant.
 pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Strength> {
@@ -76,7 +121,8 @@ pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Strength> {
         return mentions;
     }
     let pieces = pieces(text);
-    for from in 0..pieces.len() {
+    let of_credit_notes = credit_note_numbers(&pieces);
+    for from in (0..pieces.len()).filter(|from| !of_credit_notes.contains(from)) {
         let mut key = String::new();
         let mut is_in_one = true;
         for (place, piece) in pieces.iter().enumerate().skip(from).take(PIECES_MAX) {
@@ -169,6 +215,27 @@ mod tests {
             assert_eq!(strength(text, "20260001"), Some(Strength::Sure), "{text}");
         }
         assert_eq!(strength("RE-2026-0001", "RE20260001"), Some(Strength::Sure));
+    }
+
+    #[test]
+    fn the_number_of_a_credit_note_is_no_invoices() {
+        for text in [
+            "Refund of CN-2026-0001",
+            "CN 2026-0001",
+            "CN2026/0001",
+            "Credit note 2026-0001",
+            "credit note no. 2026-0001, thanks",
+            "Gutschrift Nr. 2026-0001",
+            "GS-2026-0001",
+            "avoir n° 2026-0001",
+        ] {
+            assert_eq!(strength(text, "20260001"), None, "{text}");
+            assert_eq!(strength(text, "0001"), None, "{text}");
+        }
+        assert_eq!(strength("Refund of CN-2026-0001", "CN20260001"), Some(Strength::Sure), "a number that begins so");
+        for text in ["INV-2026-0042 less CN-2026-0001", "CN-2026-0001 off INV-2026-0042", "Credit note for 2026-0042"] {
+            assert_eq!(strength(text, "20260042"), Some(Strength::Sure), "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 use crate::camt::detail::Detail;
 use crate::camt::entry::{Collected, Entry};
+use crate::camt::values::direction;
 use crate::error::{Place, ReadError, broken};
 use crate::limits::{BATCH_BYTES_HELD_MAX, BATCH_DETAILS_MAX, XML_PART_BYTES_MAX};
 use crate::movement::{Direction, Movement, Statement};
@@ -105,7 +106,7 @@ impl Batch {
         if self.count > BATCH_DETAILS_MAX {
             return broken(element.line, format!("an entry has more than {BATCH_DETAILS_MAX} details"));
         }
-        let detail = Detail::read(element)?;
+        let detail = Detail::read(element, direction(&self.head)?.unwrap_or(Direction::Credit))?;
         match (&mut self.mode, &self.entry) {
             (Mode::Giving(sum), Some(entry)) => give(entry, statement, detail, self.count, sum, ready)?,
             (Mode::Collecting(collected), Some(entry)) => collected.add(entry, statement, detail),

@@ -1,6 +1,6 @@
 //! `TxDtls`: one payment of an entry.
 
-use crate::camt::values::{account, amount, bank_code, direction, flag, party_name};
+use crate::camt::values::{Returned, account, amount, bank_code, direction, flag, party_name, returned};
 use crate::error::ReadError;
 use crate::limits::{REMITTANCE_LENGTH_MAX, VALUES_MAX};
 use crate::movement::{Amount, Charge, Counterparty, Direction};
@@ -31,11 +31,13 @@ pub(super) struct Detail {
     pub(super) instructed_amount: Option<Amount>,
     pub(super) charges: Vec<Charge>,
     pub(super) return_reason: Option<String>,
+    pub(super) returned: Returned,
     pub(super) bank_code: Option<String>,
 }
 
 impl Detail {
-    pub(super) fn read(details: &Element) -> Result<Self, ReadError> {
+    /// Reads a detail of an entry that went one way.
+    pub(super) fn read(details: &Element, entry_direction: Direction) -> Result<Self, ReadError> {
         let mut amounts = Vec::new();
         for path in [&["Amt"][..], &["AmtDtls", "TxAmt", "Amt"], &["AmtDtls", "CntrValAmt", "Amt"]] {
             amounts.extend(details.at(path).map(amount).transpose()?);
@@ -59,6 +61,7 @@ impl Detail {
             instructed_amount: details.at(&["AmtDtls", "InstdAmt", "Amt"]).map(amount).transpose()?,
             charges: charges(details)?,
             return_reason: return_reason(details),
+            returned: returned(details, direction(details)?.unwrap_or(entry_direction)),
             bank_code: bank_code(details),
             ..Self::default()
         };
@@ -87,6 +90,10 @@ impl Detail {
         let creditor = of.and_then(|of| of.text_at(&["Ref"]).or_else(|| of.text_at(&["CdtrRef"])));
         add(&mut self.creditor_references, creditor.and_then(reference));
         for document in block.all("RfrdDocInf") {
+            // A credit note that the payer deducts is nothing that it pays.
+            if document.text_at(&["Tp", "CdOrPrtry", "Cd"]) == Some("CREN") {
+                continue;
+            }
             let number = document.text_at(&["Nb"]).or_else(|| document.text_at(&["RfrdDocNb"]));
             add(&mut self.documents, number.and_then(reference));
         }

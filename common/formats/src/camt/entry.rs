@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use crate::camt::detail::{Detail, charges};
-use crate::camt::values::{amount, bank_code, day, direction, flag, status};
+use crate::camt::values::{Returned, amount, bank_code, day, direction, flag, returned, status};
 use crate::error::{Place, ReadError, broken};
 use crate::limits::REMITTANCE_LENGTH_MAX;
 use crate::movement::{Amount, BookingStatus, Charge, Counterparty, Direction, Movement, Statement};
@@ -21,6 +21,7 @@ pub(super) struct Entry {
     pub(super) direction: Direction,
     pub(super) status: BookingStatus,
     is_reversal: bool,
+    returned: Returned,
     booked_on: Option<NaiveDate>,
     value_on: Option<NaiveDate>,
     bank_reference: Option<String>,
@@ -47,6 +48,7 @@ impl Entry {
             direction,
             status,
             is_reversal: flag(entry, "RvslInd")?.unwrap_or(false),
+            returned: returned(entry, direction),
             booked_on: day(entry.child("BookgDt"))?,
             value_on: day(entry.child("ValDt"))?,
             bank_reference: entry.text_at(&["AcctSvcrRef"]).and_then(reference),
@@ -68,7 +70,8 @@ impl Entry {
             direction: self.direction,
             entry_amount: self.amount.clone(),
             entry_direction: self.direction,
-            is_reversal: self.is_reversal,
+            is_reversal: self.is_reversal || self.returned.is_sure,
+            may_be_return: self.returned.is_possible,
             status: self.status.clone(),
             booked_on: self.booked_on,
             value_on: self.value_on,
@@ -88,10 +91,11 @@ impl Entry {
             creditor_references: Vec::new(),
             documents: Vec::new(),
             remittance: String::new(),
+            unread: None,
             additional: self.additional.clone(),
             instructed_amount: self.instructed_amount.clone(),
             charges: self.charges.clone(),
-            return_reason: None,
+            return_reason: self.returned.reason.clone(),
             bank_code: self.bank_code.clone(),
         }
     }
@@ -118,7 +122,9 @@ impl Entry {
         part.uetr = detail.uetr;
         part.message_id = detail.message_id.or(part.message_id);
         part.payment_information_id = detail.payment_information_id.or(part.payment_information_id);
-        let is_return = self.is_reversal || detail.return_reason.is_some();
+        part.is_reversal |= detail.returned.is_sure;
+        part.may_be_return |= detail.returned.is_possible;
+        let is_return = part.is_reversal || part.return_reason.is_some() || detail.return_reason.is_some();
         part.counterparty = other_side(statement, part.direction, is_return, detail.debtor, detail.creditor);
         part.creditor_references = detail.creditor_references;
         part.documents = detail.documents;
@@ -126,7 +132,7 @@ impl Entry {
         part.additional = detail.additional.or(part.additional);
         part.instructed_amount = detail.instructed_amount.or(part.instructed_amount);
         part.charges.extend(detail.charges);
-        part.return_reason = detail.return_reason;
+        part.return_reason = detail.return_reason.or(detail.returned.reason).or(part.return_reason);
         part.bank_code = detail.bank_code.or(part.bank_code);
         part
     }
@@ -162,7 +168,9 @@ fn other_side(
         (false, true) => true,
         _ => (direction == Direction::Credit) != is_return,
     };
-    if is_debtor { debtor } else { creditor }
+    let (chosen, other) = if is_debtor { (debtor, creditor) } else { (creditor, debtor) };
+    // Some banks name one party alone, in the other's place.
+    if chosen.is_named() || is_ours(&other) { chosen } else { other }
 }
 
 /// Several details that cannot be told apart, as one movement of the entry's amount.

@@ -8,6 +8,7 @@ use crate::camt::values::{account, amount, day, direction, flag};
 use crate::error::{Place, ReadError, broken};
 use crate::movement::Statement;
 use crate::summary::{Balance, Tally};
+use crate::text::account_number;
 use crate::text::named;
 use crate::xml::Element;
 
@@ -41,7 +42,7 @@ impl Open {
                 statement.is_last_page = flag(part, "LastPgInd")?;
             }
             "Acct" => {
-                statement.account = account(part);
+                statement.account = account(part).as_deref().and_then(account_number);
                 statement.currency = part.text_at(&["Ccy"]).and_then(named);
                 statement.owner = part.text_at(&["Ownr", "Nm"]).and_then(named);
             }

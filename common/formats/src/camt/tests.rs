@@ -1,3 +1,5 @@
+mod returns;
+
 use rust_decimal::Decimal;
 
 use crate::movement::{BookingStatus, Direction, Movement};

@@ -5,6 +5,7 @@ use quittance_domain::calendar::plausible_day;
 
 use crate::error::{ReadError, broken, shown};
 use crate::movement::{Amount, BookingStatus, Direction};
+use crate::returns::{MAY_RETURN_DEBIT, RETURNS_DEBIT};
 use crate::text::{named, plain_decimal};
 use crate::xml::Element;
 
@@ -86,6 +87,36 @@ pub(super) fn bank_code(parent: &Element) -> Option<String> {
     let parts: Vec<&str> = parts.iter().filter_map(|path| code.text_at(path)).collect();
     if parts.is_empty() { named(code.text_at(&["Prtry", "Cd"])?) } else { named(&parts.join("-")) }
 }
+
+/// Whether the code says that a direct debit which we collected comes back: ISO 20022's sub-family, or what German banks
+/// write as their own code, `NDDT+109+00931+914` (kind of field 61, business transaction code, number, text key).
+pub(super) fn returned(parent: &Element, direction: Direction) -> Returned {
+    let Some(code) = parent.child("BkTxCd").filter(|_| direction == Direction::Debit) else {
+        return Returned::default();
+    };
+    let family = code.text_at(&["Domn", "Fmly", "Cd"]);
+    let sub_family = code.text_at(&["Domn", "Fmly", "SubFmlyCd"]).unwrap_or_default();
+    let is_of_family = family == Some("IDDT") && RETURNED_COLLECTIONS.contains(&sub_family);
+    let mut parts = code.text_at(&["Prtry", "Cd"]).unwrap_or_default().split('+');
+    let (kind, business, reason) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.nth(1));
+    let is_of_bank = RETURNS_DEBIT.contains(&business) || kind.len() == 4 && kind.ends_with("RTI");
+    Returned {
+        is_sure: is_of_family || is_of_bank,
+        is_possible: MAY_RETURN_DEBIT.contains(&business),
+        reason: reason.filter(|_| is_of_bank).and_then(named),
+    }
+}
+
+/// What a code says of a return.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Returned {
+    pub(super) is_sure: bool,
+    pub(super) is_possible: bool,
+    pub(super) reason: Option<String>,
+}
+
+/// Sub-families of issued direct debits (`IDDT`): unpaid, reversed, cancelled.
+const RETURNED_COLLECTIONS: [&str; 3] = ["UPDD", "PRDD", "RCDD"];
 
 /// An account: IBAN or another number (`Othr`; `BBAN`, `UPIC` and `PrtryAcct` in version 1).
 pub(super) fn account(account: &Element) -> Option<String> {

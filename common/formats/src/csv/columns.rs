@@ -16,6 +16,8 @@ pub enum Column {
     Debit,
     /// Whether it came in or went out.
     Direction,
+    /// Whether it is booked.
+    BookingStatus,
     /// The currency, three letters.
     Currency,
     /// The day of the booking.
@@ -24,6 +26,8 @@ pub enum Column {
     ValueOn,
     /// The bank's own name of the entry.
     BankReference,
+    /// A reference that may as well be the payer's own text.
+    Reference,
     /// The payer's reference.
     EndToEndId,
     /// What it is for.
@@ -47,7 +51,7 @@ pub enum Column {
 }
 
 /// Known names, in small letters and digits only; English, German, French, Dutch, Spanish, Italian, and our own.
-const NAMES: [(Column, &str); 18] = [
+const NAMES: [(Column, &str); 19] = [
     (
         Column::Amount,
         "amount transactionamount paymentamount betrag umsatz montant bedrag transactiebedrag importe \
@@ -66,13 +70,15 @@ const NAMES: [(Column, &str); 18] = [
     ),
     (
         Column::Direction,
-        "direction creditdebit debitcredit crdr drcr cdtdbtind sollhaben sh sollhabenkennzeichen sens \
-         afbij bijaf debetcredit signo debehaber segno dareavere",
+        "direction creditdebit debitcredit creditdebitindicator debitcreditindicator creditdebitcode \
+         debitcreditcode creditordebit debitorcredit crdr drcr dbcr cdtdbtind dc cd dcindicator cdindicator \
+         sollhaben habensoll sh sollhabenkennzeichen sollhabenkz vorzeichen sens sensoperation afbij bijaf \
+         debetcredit signo debehaber segno dareavere debitocredito",
     ),
     (Column::Currency, "currency currencycode ccy waehrung devise monnaie munt muntsoort valuta moneda divisa"),
     (
         Column::BookedOn,
-        "bookedon bookingdate posted postingdate transactiondate dateposted entrydate date buchungstag \
+        "bookedon bookingdate posted postingdate transactiondate dateposted entrydate date completeddate datecompleted buchungstag \
          buchungsdatum buchung datum boekdatum boekingsdatum transactiedatum datecomptable dateoperation \
          datedoperation datedecomptabilisation fecha fechaoperacion fechacontable fechadeoperacion data \
          datacontabile dataoperazione datadiregistrazione",
@@ -85,9 +91,12 @@ const NAMES: [(Column, &str); 18] = [
     ),
     (
         Column::BankReference,
-        "bankreference reference referencenumber banktransactionid accountservicerreference referenz \
-         bankreferenz buchungsreferenz transaktionsreferenz referencebancaire numerooperation referentie \
-         volgnr volgnummer transactiereferentie referencia numerodeoperacion riferimento numerooperazione",
+        "bankreference banktransactionid accountservicerreference bankreferenz buchungsreferenz referencebancaire \
+         numerooperation volgnr volgnummer numerodeoperacion numerooperazione",
+    ),
+    (
+        Column::Reference,
+        "reference referencenumber referenz transaktionsreferenz referentie transactiereferentie referencia riferimento",
     ),
     (
         Column::EndToEndId,
@@ -168,6 +177,17 @@ pub(super) fn plain(name: &str) -> String {
         }
     }
     plain
+}
+
+/// Columns that people fill in at their bank, and change: what stands there tells no two entries apart.
+const EDITED: &str = "category subcategory spendingcategory kategorie unterkategorie categorie souscategorie categoria \
+    subcategoria sottocategoria tag tags label labels etiquettes note notes notesandtags notiz notizen comment comments \
+    kommentar commentaire commentaires opmerkingen emoji";
+
+/// Whether people change what stands in a column of this name.
+pub(super) fn is_edited(name: &str) -> bool {
+    let plain = plain(name);
+    EDITED.split_ascii_whitespace().any(|known| known == plain)
 }
 
 /// What a column of this name holds.

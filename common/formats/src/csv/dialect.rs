@@ -6,8 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::csv::columns::{Column, Mapping, currency_in, known, plain};
-use crate::csv::records::{CsvEncoding, Record, Unsplit, decode, split};
-use crate::csv::values::{DateFormat, DecimalSeparator, Hint, hint};
+use crate::csv::indicators::{find_booking_status, find_direction};
+use crate::csv::records::{CsvEncoding, Record, decode, split};
+use crate::csv::sample::{find_date_format, find_decimal, rows};
+use crate::csv::values::{DateFormat, DecimalSeparator};
+use crate::csv::words::unbooked;
 use crate::error::{Broken, shown};
 use crate::limits::PREAMBLE_LINES_MAX;
 
@@ -23,7 +26,7 @@ pub struct CsvOptions {
     pub date_format: Option<DateFormat>,
     /// Which characters the bytes stand for.
     pub encoding: Option<CsvEncoding>,
-    /// Which column of the file, by its name, holds what.
+    /// Which column of the file holds what: its name, or its place from 1 if no column is called so.
     pub columns: BTreeMap<Column, String>,
     /// The currency of all amounts, if no column tells it.
     pub currency: Option<String>,
@@ -70,8 +73,11 @@ impl fmt::Display for Dialect {
             write!(formatter, ", all amounts in {currency}")?;
         }
         for (column, places) in &self.columns {
-            let names: Vec<String> =
-                places.iter().filter_map(|place| self.header.get(*place)).map(|name| shown(name)).collect();
+            let name = |place: &usize| match self.header.get(*place).map(String::as_str) {
+                None | Some("") => format!("(column {})", place.saturating_add(1)),
+                Some(name) => shown(name),
+            };
+            let names: Vec<String> = places.iter().map(name).collect();
             write!(formatter, "; {column:?}: {}", names.join(" + "))?;
         }
         Ok(())
@@ -80,6 +86,11 @@ impl fmt::Display for Dialect {
 
 /// What a kind of file must tell, each by one of several sets of columns.
 pub(super) type Demand = &'static [&'static [&'static [Column]]];
+
+/// Whether the file is of entries on an account, as opposed to payments that somebody confirms.
+fn tells_entries(demand: Demand) -> bool {
+    !demand.iter().flat_map(|sets| sets.iter()).any(|set| set.contains(&Column::TransactionId))
+}
 
 /// Delimiters that are looked for.
 const DELIMITERS: [char; 4] = [';', ',', '\t', '|'];
@@ -105,10 +116,15 @@ pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Res
     if text.replace("\r\n", "").contains('\r') {
         return refuse(1, "lines end with a carriage return alone; save the file with LF or CRLF".to_owned());
     }
-    let (delimiter, header_line, header, columns) = find_header(&text, options, demand)?;
+    let (delimiter, header_line, header, mut columns) = find_header(&text, options, demand)?;
+    check_options(&header, options).map_err(|why| Broken::at(header_line, why))?;
     let currency = find_currency(&header, &columns, options)
         .ok_or_else(|| Broken::at(header_line, "no column tells the currency; give it as the option `currency`"))?;
     let rows = rows(&text, delimiter, header_line);
+    if tells_entries(demand) {
+        find_booking_status(&header, &rows, &mut columns);
+        find_direction(&header, &rows, options, &mut columns).map_err(|why| Broken::at(header_line, why))?;
+    }
     let is_ours = header.iter().any(|name| name == "booked_on" || name == "paid_on");
     let of = |wanted: &[Column]| -> Vec<(u64, String)> {
         let places: Vec<usize> = wanted.iter().filter_map(|column| columns.get(column)).flatten().copied().collect();
@@ -126,7 +142,12 @@ pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Res
     let date_format = match options.date_format {
         Some(format) => format,
         None if is_ours => DateFormat::ISO,
-        None => find_date_format(&of(&[Column::BookedOn, Column::PaidOn, Column::ValueOn]))?,
+        None => {
+            let mut days = of(&[Column::BookedOn, Column::PaidOn, Column::ValueOn]);
+            // A word for what is not booked yet may stand in place of its day.
+            days.retain(|(_, text)| unbooked(text).is_none());
+            find_date_format(&days, !rows.is_empty())?
+        }
     };
     Ok(Dialect { encoding, delimiter, decimal, date_format, currency, header_line, header, columns })
 }
@@ -184,8 +205,11 @@ fn find_header(text: &str, options: &CsvOptions, demand: Demand) -> Result<Heade
 fn map(header: &[String], options: &CsvOptions) -> Mapping {
     let mut columns = Mapping::new();
     for (place, name) in header.iter().enumerate() {
-        let told = options.columns.iter().find(|(_, told)| plain(told) == plain(name) && !plain(name).is_empty());
-        let column = told.map(|(column, _)| *column).or_else(|| {
+        let mut told =
+            options.columns.iter().filter(|(_, told)| is_called(header, place, told)).map(|(column, _)| *column);
+        // The amount's own column as the direction's: its sign tells it.
+        let told = told.next().filter(|told| *told != Column::Direction || known(name) != Some(Column::Amount));
+        let column = told.or_else(|| {
             // What the options place elsewhere is not looked for.
             known(name).filter(|column| !options.columns.contains_key(column))
         });
@@ -194,6 +218,23 @@ fn map(header: &[String], options: &CsvOptions) -> Mapping {
         }
     }
     columns
+}
+
+/// Whoever names a column means one that is there.
+fn check_options(header: &[String], options: &CsvOptions) -> Result<(), String> {
+    let is_there = |told: &str| (0..header.len()).any(|place| is_called(header, place, told));
+    let Some((column, told)) = options.columns.iter().find(|(_, told)| !is_there(told)) else { return Ok(()) };
+    Err(format!("the option `columns` has `{}` for {}, and no column is called so", shown(told), name(column)))
+}
+
+/// Whether an option means the column at a place: by its name, or by its place from 1 if no column is called so.
+fn is_called(header: &[String], place: usize, told: &str) -> bool {
+    let told_plain = plain(told);
+    let is_name = |name: &String| plain(name) == told_plain && !told_plain.is_empty();
+    if header.iter().any(is_name) {
+        return header.get(place).is_some_and(is_name);
+    }
+    told.trim().parse() == Ok(place.saturating_add(1))
 }
 
 /// The first thing that a file does not tell, in words.
@@ -227,8 +268,10 @@ fn check_header((_, line, header, columns): &Header) -> Result<(), Broken> {
             return Err(Broken::at(*line, format!("the column `{}` has control characters in its name", shown(name))));
         }
     }
-    let single =
-        |column: &Column| !matches!(column, Column::Remittance | Column::BankReference | Column::CounterpartyName);
+    let single = |column: &Column| {
+        use Column::{BankReference, BookingStatus, CounterpartyName, Reference, Remittance};
+        !matches!(column, Remittance | BankReference | Reference | CounterpartyName | BookingStatus)
+    };
     if let Some((column, places)) = columns.iter().find(|(column, places)| places.len() > 1 && single(column)) {
         let names: Vec<String> =
             places.iter().filter_map(|place| header.get(*place)).map(|name| format!("`{}`", shown(name))).collect();
@@ -236,80 +279,4 @@ fn check_header((_, line, header, columns): &Header) -> Result<(), Broken> {
         return Err(Broken::at(*line, why));
     }
     Ok(())
-}
-
-/// The records of the sample below the header, as far as they can be split.
-fn rows(text: &str, delimiter: char, header_line: u64) -> Vec<Record> {
-    let mut rows = Vec::new();
-    let mut open = String::new();
-    let mut start = 0_u64;
-    for (number, line) in (1_u64..).zip(text.split_inclusive('\n')) {
-        if number <= header_line {
-            continue;
-        }
-        if open.is_empty() {
-            start = number;
-        }
-        open.push_str(line);
-        match split(&open, delimiter) {
-            Ok(fields) => rows.push(Record { line: start, fields }),
-            Err(Unsplit::Open) if number.saturating_sub(start) < crate::limits::RECORD_LINES_MAX => continue,
-            Err(_) => {}
-        }
-        open.clear();
-    }
-    rows
-}
-
-fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSeparator>, Broken> {
-    let mut found: Option<(u64, DecimalSeparator)> = None;
-    let mut doubt: Option<(u64, &str)> = None;
-    for (line, text) in amounts {
-        match (hint(text), found) {
-            (Hint::Is(is), None) => found = Some((*line, is)),
-            (Hint::Is(is), Some((before, was))) if is != was => {
-                let why = format!("`{}` has its decimals behind another sign than line {before}", shown(text));
-                return Err(Broken::at(*line, why));
-            }
-            (Hint::Either, _) => doubt = doubt.or(Some((*line, text))),
-            _ => {}
-        }
-    }
-    match (found, doubt) {
-        (None, Some((line, text))) => Err(Broken::at(
-            line,
-            format!(
-                "`{}` has two readings, and no other amount settles them; give the option `decimal` (point or comma)",
-                shown(text)
-            ),
-        )),
-        (found, _) => Ok(found.map(|(_, is)| is)),
-    }
-}
-
-fn find_date_format(days: &[(u64, String)]) -> Result<DateFormat, Broken> {
-    let mut left = DateFormat::all();
-    for (line, text) in days {
-        let before = left.clone();
-        left.retain(|format| format.read(text).is_some());
-        if left.is_empty() {
-            let expected: Vec<String> = before.iter().take(3).map(ToString::to_string).collect();
-            let why = format!(
-                "`{}` is no day; expected is {} or another usual way, the same in all lines",
-                shown(text),
-                expected.join(", ")
-            );
-            return Err(Broken::at(*line, why));
-        }
-    }
-    let line = days.first().map_or(1, |(line, _)| *line);
-    match left.as_slice() {
-        [format] => Ok(*format),
-        _ if days.is_empty() => Err(Broken::at(line, "the file has no line with a day below its header")),
-        several => {
-            let several: Vec<String> = several.iter().map(ToString::to_string).collect();
-            let why = format!("days may be written {}; give the option `date_format`", several.join(" or "));
-            Err(Broken::at(line, why))
-        }
-    }
 }

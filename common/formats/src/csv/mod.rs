@@ -3,10 +3,13 @@
 mod columns;
 mod confirmations;
 mod dialect;
+mod indicators;
 mod records;
+mod sample;
 mod statements;
 mod table;
 mod values;
+mod words;
 
 pub use self::columns::Column;
 pub(crate) use self::confirmations::CsvConfirmations;

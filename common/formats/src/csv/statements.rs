@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::csv::columns::Column;
@@ -15,7 +16,10 @@ use crate::limits::REMITTANCE_LENGTH_MAX;
 use crate::movement::{BookingStatus, Counterparty, Movement, Statement};
 use crate::stream::Stream;
 use crate::summary::Tally;
-use crate::text::{named, reference, tidy};
+use crate::text::{account_number, named, reference, tidy};
+
+/// The days of booking and of value.
+type Days = (Option<NaiveDate>, Option<NaiveDate>);
 
 const DEMAND: Demand = &[&[&[Column::Amount], &[Column::Credit, Column::Debit]], &[&[Column::BookedOn]]];
 
@@ -83,16 +87,29 @@ impl<R: Read> CsvStatement<R> {
         Ok(Some(Item::StatementEnd(Box::new(tally.finish(Arc::clone(&self.statement), place, false)))))
     }
 
+    /// The days of booking and of value. A row that is not booked yet need not have any: it counts when it is booked.
+    fn days(&self, record: &Record, status: &BookingStatus) -> Result<Days, ReadError> {
+        let day = |column| self.table.day(record, column);
+        if *status != BookingStatus::Booked {
+            return Ok((day(Column::BookedOn).ok().flatten(), day(Column::ValueOn).ok().flatten()));
+        }
+        match day(Column::BookedOn)? {
+            Some(booked_on) => Ok((Some(booked_on), day(Column::ValueOn)?)),
+            None => broken(record.line, "the day of the booking is empty"),
+        }
+    }
+
     fn movement(&mut self, record: &Record) -> Result<Movement, ReadError> {
         let (amount, direction) = self.table.movement(record)?;
-        let Some(booked_on) = self.table.day(record, Column::BookedOn)? else {
-            return broken(record.line, "the day of the booking is empty");
-        };
-        self.tally.book(&amount, direction).or_else(|why| broken(record.line, why))?;
+        let status = self.table.booking_status(record);
+        let (booked_on, value_on) = self.days(record, &status)?;
+        if status == BookingStatus::Booked {
+            self.tally.book(&amount, direction).or_else(|why| broken(record.line, why))?;
+        }
         self.tally.totals.entries = self.tally.totals.entries.saturating_add(1);
         self.tally.totals.movements = self.tally.totals.entries;
         let text = |column| self.table.text(record, column);
-        let own_account = text(Column::Account).as_deref().and_then(named);
+        let own_account = text(Column::Account).as_deref().and_then(account_number);
         if own_account.is_some() && own_account != self.statement.account {
             Arc::make_mut(&mut self.statement).account = own_account;
         }
@@ -107,16 +124,17 @@ impl<R: Read> CsvStatement<R> {
             direction,
             entry_direction: direction,
             is_reversal: false,
-            status: BookingStatus::Booked,
-            booked_on: Some(booked_on),
-            value_on: self.table.day(record, Column::ValueOn)?,
+            may_be_return: false,
+            status,
+            booked_on,
+            value_on,
             details: 0,
             bank_reference: referred(Column::BankReference),
             entry_reference: None,
             end_to_end_id: referred(Column::EndToEndId),
             transaction_id: referred(Column::TransactionId),
             instruction_id: None,
-            customer_reference: None,
+            customer_reference: referred(Column::Reference),
             mandate_id: None,
             uetr: None,
             message_id: None,
@@ -130,6 +148,7 @@ impl<R: Read> CsvStatement<R> {
             creditor_references: Vec::new(),
             documents: referred(Column::InvoiceNumber).into_iter().collect(),
             remittance: tidy(&text(Column::Remittance).unwrap_or_default(), REMITTANCE_LENGTH_MAX),
+            unread: self.table.unread(record),
             additional: None,
             instructed_amount: None,
             charges: Vec::new(),

@@ -5,13 +5,16 @@ use std::io::Read;
 use chrono::NaiveDate;
 use quittance_domain::money::MoneyError;
 
-use crate::csv::columns::Column;
+use crate::csv::columns::{Column, is_edited};
 use crate::csv::dialect::{CsvOptions, Demand, Dialect, detect};
 use crate::csv::records::{Record, Records};
 use crate::csv::values::amount;
+use crate::csv::{indicators, words};
 use crate::error::{Broken, ReadError, broken, shown};
-use crate::movement::{Amount, Direction};
+use crate::limits::REMITTANCE_LENGTH_MAX;
+use crate::movement::{Amount, BookingStatus, Direction};
 use crate::stream::Stream;
+use crate::text::{is_iban, tidy};
 
 /// Reads rows.
 pub(super) struct Table<R> {
@@ -64,6 +67,19 @@ impl<R: Read> Table<R> {
         (!texts.is_empty()).then(|| texts.join(" "))
     }
 
+    /// The words of columns whose meaning is not known, where no known column says who paid: they may name the payer.
+    pub(super) fn unread(&self, record: &Record) -> Option<String> {
+        let payer = [Column::CounterpartyName, Column::CounterpartyAccount];
+        if payer.iter().any(|column| self.text(record, *column).is_some()) {
+            return None;
+        }
+        let is_known = |place: usize| self.dialect.columns.values().flatten().any(|known| *known == place);
+        let is_edited = |place: usize| self.dialect.header.get(place).is_some_and(|name| is_edited(name));
+        let fields = record.fields.iter().enumerate().filter(|(place, _)| !is_known(*place) && !is_edited(*place));
+        let words: Vec<&str> = fields.map(|(_, text)| text.as_str()).filter(|text| is_telling(text)).collect();
+        (!words.is_empty()).then(|| tidy(&words.join(" "), REMITTANCE_LENGTH_MAX))
+    }
+
     /// A day.
     pub(super) fn day(&self, record: &Record, column: Column) -> Result<Option<NaiveDate>, ReadError> {
         let Some(text) = self.text(record, column) else { return Ok(None) };
@@ -72,6 +88,18 @@ impl<R: Read> Table<R> {
             Some(day) => Ok(Some(day)),
             None => broken(record.line, format!("`{}` is not a day as {format} from 1970 to 2199", shown(&text))),
         }
+    }
+
+    /// Whether a row is booked. Some banks write a word for it where the day of the booking belongs.
+    pub(super) fn booking_status(&self, record: &Record) -> BookingStatus {
+        let dates = [Column::BookedOn, Column::ValueOn];
+        let instead_of_a_day = dates.iter().filter_map(|column| self.text(record, *column));
+        if let Some(status) = instead_of_a_day.into_iter().find_map(|text| words::unbooked(&text)) {
+            return status;
+        }
+        let places = self.dialect.columns.get(&Column::BookingStatus).into_iter().flatten();
+        let texts = places.filter_map(|place| record.fields.get(*place)).map(String::as_str);
+        indicators::booking_status_of(texts.filter(|text| !text.is_empty()))
     }
 
     /// The amount and its direction, from whatever columns tell them.
@@ -119,53 +147,17 @@ impl<R: Read> Table<R> {
     }
 }
 
-/// Words for the directions, as the banks of the languages in [`Column`] write them.
-const DIRECTIONS: [(Direction, &[&str]); 2] = [
-    (
-        Direction::Credit,
-        &[
-            "c",
-            "cr",
-            "crdt",
-            "credit",
-            "h",
-            "haben",
-            "gutschrift",
-            "crédit",
-            "bij",
-            "avere",
-            "haber",
-            "abono",
-            "accredito",
-            "+",
-        ],
-    ),
-    (
-        Direction::Debit,
-        &[
-            "d",
-            "dr",
-            "dbit",
-            "debit",
-            "s",
-            "soll",
-            "lastschrift",
-            "belastung",
-            "débit",
-            "af",
-            "dare",
-            "debe",
-            "cargo",
-            "addebito",
-            "-",
-        ],
-    ),
-];
+/// Whether a text may name somebody: an account or words, no number, amount, day or time.
+fn is_telling(text: &str) -> bool {
+    text.chars().filter(|letter| letter.is_alphabetic()).count() >= WORDS_LETTERS_MIN || is_iban(text)
+}
+
+/// `EUR`, `CET` and the like stand beside numbers.
+const WORDS_LETTERS_MIN: usize = 4;
 
 fn told_direction(text: &str) -> Result<Direction, String> {
-    let word = text.to_lowercase();
-    let known = DIRECTIONS.iter().find(|(_, words)| words.contains(&word.as_str()));
-    known
-        .map(|(direction, _)| *direction)
-        .ok_or_else(|| format!("`{}` is no direction; write credit or debit", shown(text)))
+    words::direction(text).ok_or_else(|| {
+        let shown = shown(text);
+        format!("`{shown}` is no direction; write credit or debit, or name another column with the option `columns`")
+    })
 }

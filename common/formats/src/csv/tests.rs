@@ -1,3 +1,6 @@
+mod indicators;
+mod references;
+
 use super::*;
 use crate::movement::{Direction, Movement};
 use crate::reader::StatementReader;

@@ -7,7 +7,9 @@ use quittance_domain::calendar::plausible_day;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::csv::words;
 use crate::error::shown;
+use crate::movement::Direction;
 use crate::text::plain_decimal;
 
 /// What stands between whole units and decimals.
@@ -63,9 +65,35 @@ pub(super) fn hint(text: &str) -> Hint {
     }
 }
 
-/// Sign, digits with separators, and a sign behind them. Blanks and apostrophes between digits group thousands.
+/// Whether an amount is negative; none if it has no sign.
+pub(super) fn is_signed(text: &str) -> Option<bool> {
+    let (is_negative, _, is_trailing) = bare(text);
+    let text = text.trim();
+    let has_plus = text.starts_with('+') || text.ends_with('+');
+    let has_word = || direction_behind(text).is_some();
+    (is_negative || is_trailing || has_plus || has_word()).then_some(is_negative || is_trailing)
+}
+
+/// The amount and the word for its direction that stands behind it: `84.20 DR`.
+fn direction_behind(text: &str) -> Option<(&str, Direction)> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let word = text.get(digits.len()..).filter(|word| !word.is_empty())?;
+    Some((digits.trim_end(), words::direction(word)?))
+}
+
+/// Sign, digits with separators, and a sign behind them. Blanks and apostrophes between digits group thousands. What
+/// stands in brackets is negative.
 fn bare(text: &str) -> (bool, String, bool) {
     let text = text.trim();
+    let in_brackets = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+    if let Some(digits) = in_brackets.filter(|digits| !digits.contains(['-', '+', '\u{2212}'])) {
+        return (true, bare(digits).1, false);
+    }
+    if let Some((digits, direction)) = direction_behind(text) {
+        let (is_negative, digits, is_trailing) = bare(digits);
+        let is_debit = direction == Direction::Debit;
+        return (is_negative || is_debit, digits, is_trailing);
+    }
     let (is_negative, text) = match text.strip_prefix(['-', '\u{2212}']) {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

@@ -1,7 +1,7 @@
 //! Field 86: what banks tell of an entry, each in its own way.
 
 mod sepa;
-mod slashes;
+pub(super) mod slashes;
 mod subfields;
 
 /// What an entry's field 86 tells.
@@ -16,6 +16,13 @@ pub(super) struct Information {
     pub(super) account: Option<String>,
     pub(super) ultimate_name: Option<String>,
     pub(super) return_reason: Option<String>,
+    /// The code of the kind of business in front of the subfields.
+    pub(super) business_code: Option<String>,
+    /// The code behind the text key, which of a return is its reason.
+    pub(super) return_code: Option<String>,
+    /// What was paid before charges, and the charges, as the bank writes them.
+    pub(super) original_amount: Option<String>,
+    pub(super) charges: Option<String>,
     pub(super) remittance: String,
 }
 
@@ -30,7 +37,8 @@ impl Information {
     pub(super) fn read(lines: &[String]) -> Self {
         let joined = lines.concat();
         if let Some(subfields) = subfields::split(&joined) {
-            return subfields::read(&subfields);
+            let code = joined.trim_start().get(..3).filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()));
+            return Self { business_code: code.map(str::to_owned), ..subfields::read(&subfields) };
         }
         if let Some(read) = slashes::read(&joined) {
             return read;

@@ -2,6 +2,7 @@
 
 mod information;
 mod lines;
+mod returns;
 mod values;
 
 use std::io::Read;
@@ -9,15 +10,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::information::Information;
+use self::information::{Information, slashes};
 use self::lines::{Field, Fields, Seen};
-use self::values::{EntryLine, balance, entry_line, leading_currency};
+use self::returns::Returned;
+use self::values::{EntryLine, balance, entry_line, leading_currency, told_amount};
 use crate::error::{Place, ReadError, broken};
 use crate::item::Item;
-use crate::movement::{Amount, BookingStatus, Counterparty, Movement, Statement};
+use crate::movement::{Amount, BookingStatus, Charge, Counterparty, Direction, Movement, Statement};
 use crate::stream::Stream;
 use crate::summary::{Balance, StatementSummary, Tally};
-use crate::text::{named, reference};
+use crate::text::{account_number, named, reference};
 
 /// What must be known to go on between two fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -114,7 +116,7 @@ impl<R: Read> Mt940<R> {
         let statement = Arc::make_mut(&mut open.statement);
         match field.tag.as_str() {
             "20" => statement.id = reference(field.first()),
-            "25" | "25P" => statement.account = named(field.first()),
+            "25" | "25P" => statement.account = account_number(field.first()),
             "28" | "28C" => {
                 let (number, page) = field.first().split_once('/').unwrap_or((field.first(), ""));
                 statement.electronic_sequence = named(number);
@@ -210,6 +212,14 @@ fn movement(
     line: EntryLine,
     information: Information,
 ) -> Movement {
+    let returned = Returned::of(&line, &information);
+    let told = |text: &Option<String>| text.as_deref().and_then(|text| told_amount(text, amount.currency()));
+    let supplementary = line.supplementary.as_deref().and_then(slashes::read).unwrap_or_default();
+    let original = information.original_amount.or(supplementary.original_amount);
+    let instructed_amount = told(&original);
+    let charge = told(&information.charges.or(supplementary.charges));
+    let charge =
+        charge.map(|amount| Charge { amount, direction: Direction::Debit, is_included: Some(true), bearer: None });
     Movement {
         number: 0,
         place,
@@ -218,7 +228,8 @@ fn movement(
         amount,
         direction: line.direction,
         entry_direction: line.direction,
-        is_reversal: line.is_reversal,
+        is_reversal: line.is_reversal || returned == Returned::Surely,
+        may_be_return: returned == Returned::Perhaps,
         status: if line.is_expected { BookingStatus::Future } else { BookingStatus::Booked },
         booked_on: Some(line.booked_on),
         value_on: Some(line.value_on),
@@ -242,10 +253,11 @@ fn movement(
         creditor_references: information.creditor_references,
         documents: Vec::new(),
         remittance: information.remittance,
+        unread: None,
         additional: line.supplementary,
-        instructed_amount: None,
-        charges: Vec::new(),
-        return_reason: information.return_reason,
+        instructed_amount,
+        charges: charge.into_iter().collect(),
+        return_reason: information.return_reason.or(information.return_code.filter(|_| returned == Returned::Surely)),
         bank_code: line.kind,
     }
 }

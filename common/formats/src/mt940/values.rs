@@ -74,6 +74,17 @@ pub(super) fn balance(text: &str, is_interim: bool) -> Result<Balance, String> {
     Ok(Balance { amount, direction, day, is_interim })
 }
 
+/// An amount in a text, with its currency or in the account's: `119,00`, `EUR119,00`, `119,00 EUR`. None if it is another
+/// text.
+pub(super) fn told_amount(text: &str, currency: &str) -> Option<Amount> {
+    let text = text.trim().trim_end_matches('/');
+    let is_letter = |letter: char| letter.is_ascii_uppercase();
+    let digits = text.trim_matches(is_letter);
+    let (before, after) = text.split_once(digits).filter(|_| !digits.is_empty())?;
+    let told = [before, after].into_iter().find(|code| !code.is_empty()).unwrap_or(currency);
+    Amount::new(plain_decimal(digits.trim(), ',', true).ok()?, told).ok()
+}
+
 /// `3!a[1!a]15d` and the like: the currency at the start of a floor limit (`:34F:`).
 pub(super) fn leading_currency(text: &str) -> Option<String> {
     let currency = text.get(..3)?;

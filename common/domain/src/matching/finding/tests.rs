@@ -199,3 +199,27 @@ fn the_best_candidates_come_first_and_say_why() {
         "its text names 2026-0002; the amount is what is left to pay; the payer is not named"
     );
 }
+
+#[test]
+fn a_credit_note_that_is_deducted_names_no_invoice() {
+    let debts = [debt("INV-2026-000042", NORD, "100.00"), debt("INV-2026-000007", NORD, "70.00")];
+    let less = line("80.00", NORD.1, "INV-2026-000042 less CN-2026-000007");
+    assert_eq!(matched(&less, &debts), ["INV-2026-000042"]);
+    let refund = line("70.00", "Somebody", "Refund of CN-2026-000007");
+    assert_eq!(matched(&refund, &debts), Vec::<String>::new());
+}
+
+#[test]
+fn a_match_tells_the_text_that_names_the_invoice() {
+    let debts = [debt("2026-0001", NORD, "100.00")];
+    let mut told = line("100.00", NORD.1, "thank you");
+    told.texts.push("for 2026-0001".to_owned());
+    let text = |line: &BankLine| match find(line, &debts, &[]).unwrap() {
+        Finding::Match(found) => found.text,
+        Finding::Unsure(_) => panic!("it is a match"),
+    };
+    assert_eq!(text(&told).as_deref(), Some("for 2026-0001"));
+    told.references = vec!["2026-0001".to_owned()];
+    assert_eq!(text(&told).as_deref(), Some("2026-0001"), "the surer one");
+    assert_eq!(text(&line("100.00", NORD.1, "thank you")), None, "it is matched by payer and amount");
+}

@@ -30,6 +30,8 @@ pub(super) fn read(text: &str, starts: &[usize]) -> Option<Information> {
             "MREF+" => &mut read.mandate_id,
             "ABWA+" | "ABWE+" => &mut read.ultimate_name,
             "IBAN+" => &mut read.account,
+            "OAMT+" => &mut read.original_amount,
+            "COAM+" => &mut read.charges,
             "SVWZ+" | "MTLG:" => {
                 remittance.push(' ');
                 remittance.push_str(value);

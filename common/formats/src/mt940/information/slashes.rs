@@ -12,7 +12,7 @@ const CODES: [&str; 36] = [
 ];
 
 /// Reads a text that starts with a code; none if it does not.
-pub(super) fn read(text: &str) -> Option<Information> {
+pub(in crate::mt940) fn read(text: &str) -> Option<Information> {
     let parts = parts(text.trim_start())?;
     let mut read = Information::default();
     let set = |kept: &mut Option<String>, value: Option<String>| *kept = kept.take().or(value);
@@ -27,6 +27,8 @@ pub(super) fn read(text: &str) -> Option<Information> {
             "ACCW" => set(&mut read.account, named(value.split(',').next().unwrap_or_default())),
             "ULTC" | "ULTD" | "ULTB" => set(&mut read.ultimate_name, named(value.trim_start_matches("NAME/"))),
             "RTRN" | "RETN" => set(&mut read.return_reason, named(value)),
+            "OCMT" => set(&mut read.original_amount, named(value)),
+            "CHGS" => set(&mut read.charges, named(value)),
             "CNTP" => counterparty(value, &mut read),
             "REMI" => remittance(value, &mut read),
             _ => {}

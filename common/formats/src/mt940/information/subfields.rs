@@ -58,6 +58,7 @@ pub(super) fn read(subfields: &[Subfield<'_>]) -> Information {
     let mut read = sepa::read(&text, &starts).unwrap_or_else(plain);
     read.name = named(&of(&[32, 33])).or(read.name);
     read.account = named(&of(&[38])).or_else(|| named(&of(&[31]))).or(read.account);
-    // Text key 109 and others of returns: the reason's number stands in 34, which other entries have too.
+    // Of a return it is the reason; other entries have it too.
+    read.return_code = named(&of(&[34])).filter(|code| code.bytes().any(|byte| byte != b'0'));
     read
 }

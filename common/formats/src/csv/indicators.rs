@@ -1,0 +1,128 @@
+//! Columns that are known by what stands in them: the booking status, and the credit/debit indicator.
+
+use crate::csv::columns::{Column, Mapping, plain};
+use crate::csv::dialect::CsvOptions;
+use crate::csv::records::Record;
+use crate::csv::values::is_signed;
+use crate::csv::words::{booking_status, direction};
+use crate::error::shown;
+use crate::movement::{BookingStatus, Direction};
+
+/// Names of columns for the status of a booking, as [`plain`] writes them.
+const STATUS_NAMES: &str = "status state bookingstatus entrystatus transactionstatus paymentstatus info buchungsstatus \
+    umsatzstatus zustand statut etat estado stato situacao";
+
+/// Shorter words are codes that other columns have by chance.
+const WORD_LENGTH_MIN: usize = 3;
+
+/// Adds the columns for the status of a booking. A column of such a name is one if it has a word for a status; a column
+/// of any other name, if it has nothing else.
+pub(super) fn find_booking_status(header: &[String], rows: &[Record], columns: &mut Mapping) {
+    if columns.contains_key(&Column::BookingStatus) {
+        return;
+    }
+    let mut found = Vec::new();
+    for (place, name) in header.iter().enumerate().filter(|(place, _)| is_unread(columns, *place)) {
+        let known: Vec<bool> = texts(rows, place).map(|text| booking_status(text).is_some()).collect();
+        let is_named = STATUS_NAMES.split_ascii_whitespace().any(|known| known == plain(name));
+        let is_status = known.contains(&true) && (is_named || !known.contains(&false));
+        found.extend(is_status.then_some(place));
+    }
+    if !found.is_empty() {
+        columns.insert(Column::BookingStatus, found);
+    }
+}
+
+/// Adds the credit/debit indicator, where amounts have no signs and a column of another name has nothing but words for
+/// it.
+///
+/// # Errors
+/// Why the direction cannot be told, with the option that helps: a debit must not be read as money that came in.
+pub(super) fn find_direction(
+    header: &[String],
+    rows: &[Record],
+    options: &CsvOptions,
+    columns: &mut Mapping,
+) -> Result<(), String> {
+    let Some(amount) = columns.get(&Column::Amount).and_then(|places| places.first()).copied() else { return Ok(()) };
+    if columns.contains_key(&Column::Direction) || options.columns.contains_key(&Column::Direction) {
+        return Ok(());
+    }
+    let signs: Vec<Option<Direction>> = rows.iter().map(|row| sign(row.fields.get(amount))).collect();
+    let has_signs = signs.iter().any(Option::is_some);
+    let doubt = |place: usize, why: &str| doubt(header, (place, amount), why);
+    let mut indicator: Option<(usize, Vec<Option<Direction>>)> = None;
+    for place in (0..header.len()).filter(|place| may_indicate(columns, *place)) {
+        let told: Vec<Option<Direction>> =
+            rows.iter().map(|row| row.fields.get(place).and_then(|text| direction(text))).collect();
+        if told.is_empty() || told.iter().any(Option::is_none) {
+            if !has_signs && texts(rows, place).any(|text| is_word_for_debit(text)) {
+                return Err(doubt(place, "tells it of some rows only"));
+            }
+            continue;
+        }
+        let is_telling = told.contains(&Some(Direction::Credit)) && told.contains(&Some(Direction::Debit))
+            || texts(rows, place).any(|text| text.chars().count() >= WORD_LENGTH_MIN)
+            || header.get(place).is_none_or(String::is_empty);
+        let agrees = |(told, sign): (&Option<Direction>, &Option<Direction>)| {
+            told == sign || sign.is_none() && *told == Some(Direction::Credit)
+        };
+        match &indicator {
+            _ if has_signs && (!is_telling || told.iter().zip(&signs).all(agrees)) => {}
+            _ if has_signs => return Err(doubt(place, "contradicts their signs")),
+            _ if !is_telling && told.contains(&Some(Direction::Debit)) => {
+                return Err(doubt(place, "may tell it or not"));
+            }
+            Some((_, other)) if *other != told => return Err(doubt(place, "contradicts another column")),
+            Some(_) => {}
+            None => indicator = Some((place, told)),
+        }
+    }
+    columns.extend(indicator.map(|(place, _)| (Column::Direction, vec![place])));
+    Ok(())
+}
+
+/// What an amount's sign says; none if it has none.
+fn sign(amount: Option<&String>) -> Option<Direction> {
+    amount.and_then(|text| is_signed(text)).map(|is_negative| match is_negative {
+        true => Direction::Debit,
+        false => Direction::Credit,
+    })
+}
+
+fn texts(rows: &[Record], place: usize) -> impl Iterator<Item = &String> {
+    rows.iter().filter_map(move |row| row.fields.get(place)).filter(|text| !text.is_empty())
+}
+
+fn is_word_for_debit(text: &str) -> bool {
+    text.chars().count() >= WORD_LENGTH_MIN && direction(text) == Some(Direction::Debit)
+}
+
+fn is_unread(columns: &Mapping, place: usize) -> bool {
+    !columns.values().flatten().any(|known| *known == place)
+}
+
+/// Some banks write the indicator where others describe the entry.
+fn may_indicate(columns: &Mapping, place: usize) -> bool {
+    let is_text = columns.get(&Column::Remittance).is_some_and(|places| places.contains(&place));
+    is_text || is_unread(columns, place)
+}
+
+fn doubt(header: &[String], (place, amount): (usize, usize), why: &str) -> String {
+    let name = |place: usize| match header.get(place).map(String::as_str) {
+        None | Some("") => place.saturating_add(1).to_string(),
+        Some(name) => shown(name),
+    };
+    let (indicator, amount) = (name(place), name(amount));
+    format!(
+        "whether amounts are credit or debit cannot be told: the column `{indicator}` {why}. Give the option `columns` \
+         with `direction`: the name of the column that tells it, or its place as in `7`; or `{amount}`, if the amount's \
+         sign tells it"
+    )
+}
+
+/// What the columns for the status say of a row: booked, unless one of them says otherwise.
+pub(super) fn booking_status_of<'a>(texts: impl Iterator<Item = &'a str>) -> BookingStatus {
+    let status = |text: &str| booking_status(text).unwrap_or_else(|| BookingStatus::Unknown(shown(text)));
+    texts.map(status).find(|status| *status != BookingStatus::Booked).unwrap_or(BookingStatus::Booked)
+}

@@ -1,0 +1,83 @@
+//! What the first rows below the header tell of how a CSV file is written.
+
+use crate::csv::records::{Record, Unsplit, split};
+use crate::csv::values::{DateFormat, DecimalSeparator, Hint, hint};
+use crate::error::{Broken, shown};
+
+/// The records of the sample below the header, as far as they can be split.
+pub(super) fn rows(text: &str, delimiter: char, header_line: u64) -> Vec<Record> {
+    let mut rows = Vec::new();
+    let mut open = String::new();
+    let mut start = 0_u64;
+    for (number, line) in (1_u64..).zip(text.split_inclusive('\n')) {
+        if number <= header_line {
+            continue;
+        }
+        if open.is_empty() {
+            start = number;
+        }
+        open.push_str(line);
+        match split(&open, delimiter) {
+            Ok(fields) => rows.push(Record { line: start, fields }),
+            Err(Unsplit::Open) if number.saturating_sub(start) < crate::limits::RECORD_LINES_MAX => continue,
+            Err(_) => {}
+        }
+        open.clear();
+    }
+    rows
+}
+
+pub(super) fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSeparator>, Broken> {
+    let mut found: Option<(u64, DecimalSeparator)> = None;
+    let mut doubt: Option<(u64, &str)> = None;
+    for (line, text) in amounts {
+        match (hint(text), found) {
+            (Hint::Is(is), None) => found = Some((*line, is)),
+            (Hint::Is(is), Some((before, was))) if is != was => {
+                let why = format!("`{}` has its decimals behind another sign than line {before}", shown(text));
+                return Err(Broken::at(*line, why));
+            }
+            (Hint::Either, _) => doubt = doubt.or(Some((*line, text))),
+            _ => {}
+        }
+    }
+    match (found, doubt) {
+        (None, Some((line, text))) => Err(Broken::at(
+            line,
+            format!(
+                "`{}` has two readings, and no other amount settles them; give the option `decimal` (point or comma)",
+                shown(text)
+            ),
+        )),
+        (found, _) => Ok(found.map(|(_, is)| is)),
+    }
+}
+
+pub(super) fn find_date_format(days: &[(u64, String)], has_rows: bool) -> Result<DateFormat, Broken> {
+    let mut left = DateFormat::all();
+    for (line, text) in days {
+        let before = left.clone();
+        left.retain(|format| format.read(text).is_some());
+        if left.is_empty() {
+            let expected: Vec<String> = before.iter().take(3).map(ToString::to_string).collect();
+            let why = format!(
+                "`{}` is no day; expected is {} or another usual way, the same in all lines",
+                shown(text),
+                expected.join(", ")
+            );
+            return Err(Broken::at(*line, why));
+        }
+    }
+    let line = days.first().map_or(1, |(line, _)| *line);
+    match left.as_slice() {
+        [format] => Ok(*format),
+        // No row is booked yet: none has a day that counts.
+        _ if days.is_empty() && has_rows => Ok(DateFormat::ISO),
+        _ if days.is_empty() => Err(Broken::at(line, "the file has no line with a day below its header")),
+        several => {
+            let several: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let why = format!("days may be written {}; give the option `date_format`", several.join(" or "));
+            Err(Broken::at(line, why))
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Whether an entry takes back money that came in, where only a code says so.
+
+use super::information::Information;
+use super::values::EntryLine;
+use crate::movement::Direction;
+use crate::returns::{MAY_RETURN_DEBIT, RETURNS_DEBIT};
+
+/// SWIFT's code for a returned item, behind the letter of subfield 6 of field 61.
+const RETURNED_ITEM: &str = "RTI";
+
+/// How surely an entry is a return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Returned {
+    Surely,
+    /// The code stands for another kind of debit, too.
+    Perhaps,
+    No,
+}
+
+impl Returned {
+    pub(super) fn of(line: &EntryLine, information: &Information) -> Self {
+        let is_returned_item = line.kind.as_deref().is_some_and(|kind| kind.ends_with(RETURNED_ITEM));
+        let is_debit = line.direction == Direction::Debit;
+        match information.business_code.as_deref() {
+            _ if is_returned_item => Self::Surely,
+            Some(code) if is_debit && RETURNS_DEBIT.contains(&code) => Self::Surely,
+            Some(code) if is_debit && MAY_RETURN_DEBIT.contains(&code) => Self::Perhaps,
+            _ => Self::No,
+        }
+    }
+}

@@ -13,9 +13,11 @@ use crate::queues::Outgoing;
 /// The name in the envelopes' `source`.
 const SOURCE: &str = "operator";
 
-/// The gateway: the validator parks its webhooks in groups `<provider>:<digest>`.
-fn sender(letter: &Letter) -> &str {
-    letter.group_id.split(':').next().unwrap_or_default()
+/// The gateway, and our account there if one was configured: the validator parks webhooks in groups
+/// `<provider>:<digest>` or `<provider>@<account>:<digest>`.
+fn sender(letter: &Letter) -> (&str, Option<&str>) {
+    let sender = letter.group_id.split(':').next().unwrap_or_default();
+    sender.split_once('@').map_or((sender, None), |(provider, account)| (provider, Some(account)))
 }
 
 /// Whether this build reads all of a webhook.
@@ -35,10 +37,10 @@ fn told(notice: &Notice) -> &'static str {
 }
 
 /// All that a webhook says; why not, if this build does not understand all of it.
-fn read(provider: &str, body: &[u8]) -> Result<Vec<Notice>, String> {
+fn read((provider, account): (&str, Option<&str>), body: &[u8]) -> Result<Vec<Notice>, String> {
     let webhooks = by_name(provider).and_then(Provider::webhooks);
     let webhooks = webhooks.ok_or_else(|| format!("this build has no provider {provider}"))?;
-    let notices = webhooks.read(body).map_err(|error| error.to_string())?;
+    let notices = webhooks.read(body, account).map_err(|error| error.to_string())?;
     for notice in &notices {
         match notice {
             Notice::Unknown { event_type } => return Err(format!("this build does not know {event_type}")),
@@ -64,7 +66,7 @@ pub(crate) fn messages(letter: &Letter) -> Result<Vec<Outgoing>, String> {
                 messages.push(message("payments".to_owned(), id, group, PaymentCommand::of(*evidence))?);
             }
             Notice::Ask(question) => {
-                let (queue, group) = (format!("{sender}-gateway"), question.resource.clone());
+                let (queue, group) = (format!("{}-gateway", sender.0), question.resource.clone());
                 messages.push(message(queue, id, group, GatewayCommand::QueryResource(question))?);
             }
             _ => {}

@@ -13,7 +13,7 @@ use quittance_formats::{ConfirmationUpload, CsvOptions, Item, StatementUpload};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
-use quittance_providers::api::{Answer, Api, Listed, Outcome};
+use quittance_providers::api::{Access, Answer, Api, InquiryResponse, Listed, Statement};
 use quittance_providers::{Notice, Provider, by_name};
 use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
 
@@ -158,8 +158,8 @@ fn unsigned(name: &str, header: &'static str, data: &[u8]) {
 
 fn message(name: &str, data: &[u8]) {
     let Some(webhooks) = by_name(name).and_then(Provider::webhooks) else { return };
-    let read = webhooks.read(data);
-    assert_eq!(read, webhooks.read(data), "one body means one thing");
+    let read = webhooks.read(data, None);
+    assert_eq!(read, webhooks.read(data, None), "one body means one thing");
     read.into_iter().flatten().for_each(|notice| check(name, &notice));
 }
 
@@ -179,7 +179,8 @@ fn check_evidence(name: &str, evidence: &Evidence) {
     let names = std::iter::once(&evidence.transaction_id).chain(&evidence.references);
     assert!(names.into_iter().all(|known| known.provider().as_str() == name), "a name of another provider's");
     assert!(evidence.event_id.starts_with(name), "a message of another provider's");
-    assert!(Money::from(evidence.amount).is_positive());
+    assert!(evidence.has_required_amount());
+    assert!(evidence.amount.is_none_or(|amount| Money::from(amount).is_positive()));
 }
 
 /// The first byte says which answer it is, the rest is its body.
@@ -188,19 +189,20 @@ fn answer(name: &str, data: &[u8]) {
     let status = if which % 2 == 0 { 200 } else { 422 };
     let answer = Answer { status, body: body.to_vec() };
     let Some((charge, question, resource)) = commands(name) else { return };
-    let outcome = match which / 2 % 4 {
-        0 => api.charged(&charge, &answer).ok(),
+    let response = match which / 2 % 4 {
+        0 => api.charged(&charge, &answer).ok().map(InquiryResponse::from),
         1 => api.looked_up(&question, &answer).ok(),
         2 => api.queried(&resource, &answer).ok(),
         _ => return check_listed(name, api, &answer),
     };
-    if let Some(Outcome::Told(told)) = outcome {
+    if let Some(InquiryResponse::Statement(Statement::Evidence(told))) = response {
         told.iter().for_each(|evidence| check_evidence(name, evidence));
     }
 }
 
 fn check_listed(name: &str, api: &dyn Api, answer: &Answer) {
-    if let Ok(Listed::Page(notices, _)) = api.listed(answer) {
+    let access = Access { key: String::new(), account: String::new() };
+    if let Ok(Listed::Page(notices, _)) = api.listed(&access, answer) {
         notices.iter().for_each(|notice| check(name, notice));
     }
 }

@@ -60,10 +60,17 @@ pub enum FactKind {
     Authorisation,
     /// [`Rank::Captured`].
     Capture,
+    /// An authorisation that the gateway captures by itself. [`Rank::Captured`], until explicit captures of the same
+    /// payment take its place or it is cancelled.
+    ImpliedCapture,
+    /// So much of the movement is captured by now, all in all; more may follow. [`Rank::Captured`].
+    PartialCapture,
     /// [`Rank::Settled`].
     Settlement,
-    /// The payment did not happen: the gateway says so, or was not asked for it.
+    /// The payment, or one capture of it, did not happen: the gateway says so, or was not asked for it.
     Failure,
+    /// The authorisation was cancelled or expired: what was not captured of it never will be.
+    Cancellation,
     /// The gateway gave up waiting for the payer.
     Expiry,
     /// A call to the gateway had no answer: nobody knows whether the payment happened.
@@ -80,6 +87,8 @@ pub enum FactKind {
     DisputeWon,
     /// A dispute ended for the payer: the money is gone.
     DisputeLost,
+    /// So much of what a lost dispute took was given back, all in all.
+    DisputeReinstatement,
 }
 
 stored_name!(FactKind {
@@ -87,8 +96,11 @@ stored_name!(FactKind {
     Initiation => "initiation",
     Authorisation => "authorisation",
     Capture => "capture",
+    ImpliedCapture => "implied_capture",
+    PartialCapture => "partial_capture",
     Settlement => "settlement",
     Failure => "failure",
+    Cancellation => "cancellation",
     Expiry => "expiry",
     Unknown => "unknown",
     Refund => "refund",
@@ -97,6 +109,7 @@ stored_name!(FactKind {
     Dispute => "dispute",
     DisputeWon => "dispute_won",
     DisputeLost => "dispute_lost",
+    DisputeReinstatement => "dispute_reinstatement",
 });
 
 impl FactKind {
@@ -106,7 +119,7 @@ impl FactKind {
         match self {
             Self::Claim | Self::Initiation => Some(Rank::Claimed),
             Self::Authorisation => Some(Rank::Authorised),
-            Self::Capture => Some(Rank::Captured),
+            Self::Capture | Self::ImpliedCapture | Self::PartialCapture => Some(Rank::Captured),
             Self::Settlement => Some(Rank::Settled),
             _ => None,
         }
@@ -127,8 +140,8 @@ pub type Witness = (Door, Option<PaymentId>);
 pub struct Fact {
     /// What it tells.
     pub kind: FactKind,
-    /// Of how much money.
-    pub amount: PositiveMoney,
+    /// Of how much money; none only of a [`FactKind::Cancellation`] whose source names no amount.
+    pub amount: Option<PositiveMoney>,
     /// Which way it came.
     pub door: Door,
     /// The name under which the source told of the payment, where that was kept.

@@ -3,6 +3,8 @@
 //! Status and amounts are pure functions of the set of facts, so late, repeated and reordered evidence ends in the same
 //! state.
 
+mod counted;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +14,9 @@ use crate::fact::{Fact, FactKind, Rank, Witness};
 use crate::id::{InvoiceId, RefundId, TransactionId};
 use crate::money::{Currency, Money, MoneyError};
 use crate::names::stored_name;
+pub(crate) use crate::payment::counted::CountedFact;
+use crate::payment::counted::counted;
+use crate::refund_reason::{RefundEffect, RefundTerms, RefundTermsByMovement};
 use crate::returned::{Dispute, Refund, Reversal, disputes, refunds, reversals};
 
 /// Where a payment stands.
@@ -61,6 +66,8 @@ pub struct PaymentState {
     pub captured: Option<Money>,
     /// Money said to have been paid, when nothing better is known.
     pub claimed: Option<Money>,
+    /// Money that a gateway holds for us, as it said last.
+    pub authorised: Option<Money>,
     /// Refunds that somebody told of, by movement.
     pub refunds: Vec<Refund>,
     /// Disputes, by movement.
@@ -73,6 +80,12 @@ pub struct PaymentState {
     pub returned: Option<Money>,
     /// What of it went back by refunds.
     pub refunded: Option<Money>,
+    /// What of the refunds was paid from our own pocket.
+    pub goodwill: Option<Money>,
+    /// What of the refunds was paid from the client's credit; the invoice is not owed again for it.
+    pub from_credit: Option<Money>,
+    /// Refunds of which nobody has said why they were made.
+    pub unexplained: Option<Money>,
     /// The invoices that the money is for, in the order in which they are to be paid; empty unless the evidence agrees.
     pub invoices: Vec<InvoiceId>,
     /// Sources disagree: about the amount (of one rank the lower counts), the currency, or the invoices.
@@ -96,24 +109,33 @@ impl PaymentStatus {
 }
 
 impl PaymentState {
-    /// Adds up facts, in whatever order they are given.
+    /// Adds up facts, in whatever order they are given, where nobody has said why refunds were made.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`] if a sum cannot be kept.
     pub fn of(facts: &[Fact]) -> Result<Self, MoneyError> {
-        let mut ordered: Vec<&Fact> = facts.iter().collect();
+        Self::with_terms(facts, &RefundTermsByMovement::default())
+    }
+
+    /// Adds up facts, in whatever order they are given. `terms` say why refunds were made.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] if a sum cannot be kept.
+    pub fn with_terms(facts: &[Fact], terms: &RefundTermsByMovement) -> Result<Self, MoneyError> {
+        let counted = counted(facts)?;
+        let mut ordered: Vec<&CountedFact<'_>> = counted.iter().collect();
         ordered.sort_by(|left, right| {
             (left.occurred_at, left.door, &left.event_id).cmp(&(right.occurred_at, right.door, &right.event_id))
         });
-        ordered.retain(|fact| !is_made_good(fact, facts));
+        ordered.retain(|fact| !is_made_good(fact, &counted));
         let rank = ordered.iter().filter_map(|fact| fact.kind.rank()).max();
         let captured = captured(&ordered)?;
         let amount = captured.map(|captured| captured.amount);
         let (refunds, disputes, reversals) = (refunds(&ordered), disputes(&ordered), reversals(&ordered));
         let currency = amount.map(Money::currency);
-        let gone = currency.map(|currency| Gone::of(&ordered, &refunds, &disputes, currency)).transpose()?;
+        let gone = currency.map(|currency| Gone::of(&ordered, (&refunds, terms), &disputes, currency)).transpose()?;
         let (returned, refunded) = (gone.map(|gone| gone.in_all), gone.map(|gone| gone.by_refunds));
-        let is_foreign = |fact: &&Fact| {
+        let is_foreign = |fact: &&CountedFact<'_>| {
             fact.kind.rank() != Some(Rank::Claimed) && currency.is_some_and(|known| fact.amount.currency() != known)
         };
         let at_rank = |wanted: Rank| ordered.iter().filter(move |fact| fact.kind.rank() == Some(wanted));
@@ -122,6 +144,7 @@ impl PaymentState {
             rank,
             captured: amount,
             claimed: at_rank(Rank::Claimed).map(|fact| fact.amount.into()).next(),
+            authorised: at_rank(Rank::Authorised).next_back().map(|fact| fact.amount.into()),
             proven_as: proven_as(&ordered),
             invoices: named_invoices(&ordered, amount),
             contradictory: captured.is_some_and(|captured| captured.contradictory)
@@ -133,6 +156,9 @@ impl PaymentState {
             reversals,
             returned,
             refunded,
+            goodwill: gone.map(|gone| gone.goodwill),
+            from_credit: gone.map(|gone| gone.from_credit),
+            unexplained: gone.map(|gone| gone.unexplained),
         })
     }
 
@@ -146,6 +172,15 @@ impl PaymentState {
         open.map(|dispute| dispute.amount).try_fold(Money::zero(currency), Money::checked_add).map(Some)
     }
 
+    /// What must stand at invoices and as surplus: what is left, as if goodwill had come from elsewhere. None while nothing
+    /// is proven.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] if the sum cannot be kept.
+    pub fn net_without_goodwill(&self) -> Result<Option<Money>, MoneyError> {
+        self.net()?.zip(self.goodwill).map(|(net, goodwill)| net.checked_add(goodwill)).transpose()
+    }
+
     /// What is left of the money that came in; below zero when more went back than came. None while nothing is proven.
     ///
     /// # Errors
@@ -156,9 +191,9 @@ impl PaymentState {
 }
 
 /// Whether money that was taken back came again: its own witness proves the same movement once more, later.
-fn is_made_good(fact: &Fact, facts: &[Fact]) -> bool {
-    let is_again = |later: &Fact| {
-        later.kind.proves_money()
+fn is_made_good(fact: &CountedFact<'_>, facts: &[CountedFact<'_>]) -> bool {
+    let is_again = |later: &CountedFact<'_>| {
+        later.is_explicit_proof()
             && (later.witness(), &later.movement) == (fact.witness(), &fact.movement)
             && later.occurred_at > fact.occurred_at
     };
@@ -169,7 +204,7 @@ fn is_made_good(fact: &Fact, facts: &[Fact]) -> bool {
 /// outweighs nothing. What failed before we had another attempt made says nothing of that one, whatever becomes of it
 /// later. With proof, what went back decides.
 fn status(
-    ordered: &[&Fact],
+    ordered: &[&CountedFact<'_>],
     captured: Option<Money>,
     returned: Option<Money>,
     disputes: &[Dispute],
@@ -188,15 +223,15 @@ fn status(
     Ok(if was_taken { PaymentStatus::Reversed } else { PaymentStatus::Refunded })
 }
 
-fn unproven_status(ordered: &[&Fact]) -> PaymentStatus {
+fn unproven_status(ordered: &[&CountedFact<'_>]) -> PaymentStatus {
     let last_attempt = ordered.iter().rfind(|fact| fact.kind == FactKind::Initiation).map(|fact| fact.occurred_at);
-    let has_ended = |fact: &Fact| {
-        let is_end = |earlier: &Fact| {
+    let has_ended = |fact: &CountedFact<'_>| {
+        let is_end = |earlier: &CountedFact<'_>| {
             matches!(earlier.kind, FactKind::Failure | FactKind::Expiry) && Some(earlier.occurred_at) < last_attempt
         };
         ordered.iter().any(|earlier| is_end(earlier) && earlier.movement == fact.movement)
     };
-    let statement = |fact: &&Fact| {
+    let statement = |fact: &&CountedFact<'_>| {
         let (weight, status) = match fact.kind {
             FactKind::Initiation => (0, PaymentStatus::Pending),
             FactKind::Unknown => (0, PaymentStatus::Unknown),
@@ -219,8 +254,8 @@ struct Captured {
 
 /// What is proven: the highest rank counts; a lower rank that proves another sum is a contradiction all the same. The
 /// currency is that of the earliest proof.
-fn captured(ordered: &[&Fact]) -> Result<Option<Captured>, MoneyError> {
-    let proofs: Vec<&Fact> = ordered.iter().copied().filter(|fact| fact.kind.proves_money()).collect();
+fn captured(ordered: &[&CountedFact<'_>]) -> Result<Option<Captured>, MoneyError> {
+    let proofs: Vec<&CountedFact<'_>> = ordered.iter().copied().filter(|fact| fact.kind.proves_money()).collect();
     let Some(currency) = proofs.first().map(|fact| fact.amount.currency()) else { return Ok(None) };
     let at_rank = |rank: Rank| {
         let facts = proofs.iter().copied();
@@ -234,7 +269,7 @@ fn captured(ordered: &[&Fact]) -> Result<Option<Captured>, MoneyError> {
 
 /// What witnesses of one rank and currency agree on: one witness's movements add up; between messages about one
 /// movement, and between witnesses, the lower amount counts.
-fn agreed_amount<'a>(facts: impl Iterator<Item = &'a Fact>) -> Result<Option<Captured>, MoneyError> {
+fn agreed_amount<'a>(facts: impl Iterator<Item = &'a CountedFact<'a>>) -> Result<Option<Captured>, MoneyError> {
     let mut contradictory = false;
     let mut movements: BTreeMap<(Witness, &str), Money> = BTreeMap::new();
     for fact in facts {
@@ -260,53 +295,78 @@ fn agreed_amount<'a>(facts: impl Iterator<Item = &'a Fact>) -> Result<Option<Cap
 struct Gone {
     in_all: Money,
     by_refunds: Money,
+    goodwill: Money,
+    from_credit: Money,
+    unexplained: Money,
 }
 
 impl Gone {
     /// Refunds that we asked for are known by our own ids, whoever tells of them, and add up. Of everything else of one
     /// kind, the larger of the witnesses' sums counts, as money that is gone is not to be spent.
-    fn of(ordered: &[&Fact], refunds: &[Refund], disputes: &[Dispute], currency: Currency) -> Result<Self, MoneyError> {
-        let is_gone = |fact: &&&Fact| match fact.kind {
+    fn of(
+        ordered: &[&CountedFact<'_>],
+        (refunds, terms): (&[Refund], &RefundTermsByMovement),
+        disputes: &[Dispute],
+        currency: Currency,
+    ) -> Result<Self, MoneyError> {
+        let is_gone = |fact: &CountedFact<'_>| match fact.kind {
             _ if fact.amount.currency() != currency => false,
             FactKind::Reversal => true,
             FactKind::Refund => refunds.iter().any(|refund| refund.movement == fact.movement && !refund.failed),
             FactKind::DisputeLost => disputes.iter().any(|of| of.movement == fact.movement && of.is_lost()),
             _ => false,
         };
-        let witness = |fact: &Fact| fact.movement.parse::<RefundId>().is_err().then(|| fact.witness());
-        let mut movements: BTreeMap<(FactKind, Option<Witness>, &str), Money> = BTreeMap::new();
-        for fact in ordered.iter().filter(is_gone) {
-            let known = movements.entry((fact.kind, witness(fact), &fact.movement)).or_insert(fact.amount.into());
-            *known = known.larger(fact.amount.into())?;
-        }
-        let mut witnesses: BTreeMap<(FactKind, Option<Witness>), Money> = BTreeMap::new();
-        for ((kind, witness, _), amount) in movements {
-            let sum = witnesses.get(&(kind, witness)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
-            witnesses.insert((kind, witness), sum);
-        }
-        let mut kinds: BTreeMap<(FactKind, bool), Money> = BTreeMap::new();
-        for ((kind, witness), sum) in witnesses {
-            let key = (kind, witness.is_some());
-            let larger = kinds.get(&key).map_or(Ok(sum), |known| known.larger(sum))?;
-            kinds.insert(key, larger);
-        }
-        let sum = |wanted: fn(FactKind) -> bool| {
-            let amounts = kinds.iter().filter(|((kind, _), _)| wanted(*kind)).map(|(_, amount)| *amount);
-            amounts.into_iter().try_fold(Money::zero(currency), Money::checked_add)
+        let gone: Vec<&CountedFact<'_>> = ordered.iter().copied().filter(|fact| is_gone(fact)).collect();
+        let refunded_as = |wanted: &dyn Fn(RefundTerms) -> bool| {
+            let is_wanted =
+                |fact: &&&CountedFact<'_>| fact.kind == FactKind::Refund && wanted(terms.get(&fact.movement));
+            sum_of_witnesses(gone.iter().filter(is_wanted).copied(), currency)
         };
-        Ok(Self { in_all: sum(|_| true)?, by_refunds: sum(|kind| kind == FactKind::Refund)? })
+        let by_refunds = refunded_as(&|_| true)?;
+        // Where witnesses of one refund name it differently, no part is more than the whole.
+        let goodwill = refunded_as(&|terms| terms.effect() == RefundEffect::Goodwill)?.smaller(by_refunds)?;
+        let rest = by_refunds.checked_sub(goodwill)?;
+        let from_credit = refunded_as(&|terms| terms.effect() == RefundEffect::TakesCredit)?.smaller(rest)?;
+        let unexplained = refunded_as(&|terms| terms.is_unexplained())?.smaller(from_credit)?;
+        let in_all = sum_of_witnesses(gone.iter().copied(), currency)?;
+        Ok(Self { in_all, by_refunds, goodwill, from_credit, unexplained })
     }
 }
 
+/// What facts of money that is gone add up to.
+fn sum_of_witnesses<'a>(
+    facts: impl Iterator<Item = &'a CountedFact<'a>>,
+    currency: Currency,
+) -> Result<Money, MoneyError> {
+    let witness = |fact: &CountedFact<'_>| fact.movement.parse::<RefundId>().is_err().then(|| fact.witness());
+    let mut movements: BTreeMap<(FactKind, Option<Witness>, &str), Money> = BTreeMap::new();
+    for fact in facts {
+        let known = movements.entry((fact.kind, witness(fact), &fact.movement)).or_insert(fact.amount.into());
+        *known = known.larger(fact.amount.into())?;
+    }
+    let mut witnesses: BTreeMap<(FactKind, Option<Witness>), Money> = BTreeMap::new();
+    for ((kind, witness, _), amount) in movements {
+        let sum = witnesses.get(&(kind, witness)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
+        witnesses.insert((kind, witness), sum);
+    }
+    let mut kinds: BTreeMap<(FactKind, bool), Money> = BTreeMap::new();
+    for ((kind, witness), sum) in witnesses {
+        let key = (kind, witness.is_some());
+        let larger = kinds.get(&key).map_or(Ok(sum), |known| known.larger(sum))?;
+        kinds.insert(key, larger);
+    }
+    kinds.into_values().try_fold(Money::zero(currency), Money::checked_add)
+}
+
 /// Whether proofs of the highest rank name different invoices: two payments may bear one name.
-fn is_split(ordered: &[&Fact]) -> bool {
+fn is_split(ordered: &[&CountedFact<'_>]) -> bool {
     let naming = || ordered.iter().filter(|fact| fact.kind.proves_money() && !fact.invoices.is_empty());
     let best = naming().filter_map(|fact| fact.kind.rank()).max();
     let mut named = naming().filter(|fact| fact.kind.rank() == best).map(|fact| &fact.invoices);
     named.next().is_some_and(|first| named.any(|other| other != first))
 }
 
-fn proven_as(ordered: &[&Fact]) -> Option<TransactionId> {
+fn proven_as(ordered: &[&CountedFact<'_>]) -> Option<TransactionId> {
     let names =
         || ordered.iter().filter(|fact| fact.kind.proves_money()).filter_map(|fact| fact.transaction_id.as_ref());
     names().find(|name| !name.provider().is_manual()).or_else(|| names().next()).cloned()
@@ -316,7 +376,7 @@ fn proven_as(ordered: &[&Fact]) -> Option<TransactionId> {
 /// it, whatever is claimed. Where only claims name any, they must all name the same and, once money is proven, one of
 /// them its exact amount: whoever claims a foreign payment for an invoice of its own makes it nobody's, for staff to
 /// decide.
-fn named_invoices(ordered: &[&Fact], captured: Option<Money>) -> Vec<InvoiceId> {
+fn named_invoices(ordered: &[&CountedFact<'_>], captured: Option<Money>) -> Vec<InvoiceId> {
     let naming = || ordered.iter().filter(|fact| !fact.invoices.is_empty());
     let Some(best) = naming().filter_map(|fact| fact.kind.rank()).max() else { return Vec::new() };
     let mut named = naming().filter(|fact| fact.kind.rank() == Some(best));

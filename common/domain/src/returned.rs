@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Fact, FactKind};
+use crate::fact::FactKind;
 use crate::money::Money;
+use crate::payment::CountedFact;
 
 /// Money that went back to the payer because we wanted it to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +58,12 @@ impl Dispute {
     }
 }
 
-/// The facts of some kinds, by movement, each movement's in order of time.
-fn by_movement<'a>(ordered: &[&'a Fact], kinds: &[FactKind]) -> BTreeMap<&'a str, Vec<&'a Fact>> {
-    let mut movements: BTreeMap<&str, Vec<&Fact>> = BTreeMap::new();
+/// Facts by movement, each movement's in order of time.
+type Movements<'a> = BTreeMap<&'a str, Vec<&'a CountedFact<'a>>>;
+
+/// The facts of some kinds.
+fn by_movement<'a>(ordered: &[&'a CountedFact<'a>], kinds: &[FactKind]) -> Movements<'a> {
+    let mut movements: Movements<'a> = BTreeMap::new();
     for fact in ordered.iter().filter(|fact| kinds.contains(&fact.kind)) {
         movements.entry(&fact.movement).or_default().push(fact);
     }
@@ -67,22 +71,22 @@ fn by_movement<'a>(ordered: &[&'a Fact], kinds: &[FactKind]) -> BTreeMap<&'a str
 }
 
 /// Sources that disagree about money that is gone: the larger amount counts.
-fn amount(facts: &[&Fact]) -> Option<Money> {
+fn amount(facts: &[&CountedFact<'_>]) -> Option<Money> {
     facts.iter().map(|fact| Money::from(fact.amount)).reduce(|left, right| left.larger(right).unwrap_or(left))
 }
 
-pub(crate) fn refunds(ordered: &[&Fact]) -> Vec<Refund> {
+pub(crate) fn refunds(ordered: &[&CountedFact<'_>]) -> Vec<Refund> {
     let movements = by_movement(ordered, &[FactKind::Refund, FactKind::RefundFailure]);
-    let refund = |(movement, facts): (&str, Vec<&Fact>)| {
+    let refund = |(movement, facts): (&str, Vec<&CountedFact<'_>>)| {
         let failed = facts.iter().any(|fact| fact.kind == FactKind::RefundFailure);
         Some(Refund { movement: movement.to_owned(), amount: amount(&facts)?, failed })
     };
     movements.into_iter().filter_map(refund).collect()
 }
 
-pub(crate) fn reversals(ordered: &[&Fact]) -> Vec<Reversal> {
+pub(crate) fn reversals(ordered: &[&CountedFact<'_>]) -> Vec<Reversal> {
     let movements = by_movement(ordered, &[FactKind::Reversal]);
-    let reversal = |(movement, facts): (&str, Vec<&Fact>)| {
+    let reversal = |(movement, facts): (&str, Vec<&CountedFact<'_>>)| {
         Some(Reversal { movement: movement.to_owned(), amount: amount(&facts)? })
     };
     movements.into_iter().filter_map(reversal).collect()
@@ -90,10 +94,10 @@ pub(crate) fn reversals(ordered: &[&Fact]) -> Vec<Reversal> {
 
 /// A dispute that was decided stays decided, whatever of its opening comes late; of two decisions the later counts, and
 /// of two at one time the one against us.
-pub(crate) fn disputes(ordered: &[&Fact]) -> Vec<Dispute> {
+pub(crate) fn disputes(ordered: &[&CountedFact<'_>]) -> Vec<Dispute> {
     let movements = by_movement(ordered, &[FactKind::Dispute, FactKind::DisputeWon, FactKind::DisputeLost]);
-    let dispute = |(movement, facts): (&str, Vec<&Fact>)| {
-        let decision = |fact: &&Fact| match fact.kind {
+    let dispute = |(movement, facts): (&str, Vec<&CountedFact<'_>>)| {
+        let decision = |fact: &&CountedFact<'_>| match fact.kind {
             FactKind::DisputeWon => Some((fact.occurred_at, Stage::Won)),
             FactKind::DisputeLost => Some((fact.occurred_at, Stage::Lost)),
             _ => None,

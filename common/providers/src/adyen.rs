@@ -16,12 +16,25 @@ use quittance_domain::calendar::plausible_time;
 use quittance_domain::fact::FactKind;
 use quittance_domain::money::{Currency, Money};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::signature::is_made_by;
 use crate::told::{Told, invoice_number, minor_units, parse, refund_movement};
 use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
 
 const NAME: &str = "adyen";
+
+/// What the signature of an item covers, in its order.
+const SIGNED_MEMBERS: [&str; 8] = [
+    "/pspReference",
+    "/originalReference",
+    "/merchantAccountCode",
+    "/merchantReference",
+    "/amount/value",
+    "/amount/currency",
+    "/eventCode",
+    "/success",
+];
 
 /// A webhook has one item as JSON; a body with many more is none of Adyen's.
 const ITEMS_MAX: usize = 100;
@@ -34,11 +47,10 @@ struct Adyen;
 
 impl Webhooks for Adyen {
     fn verify(&self, _: &HeaderMap, body: &[u8], secrets: &[String], _: DateTime<Utc>) -> Result<(), Forged> {
-        let items = items(body).map_err(|_| Forged::NoSignature)?;
+        let items = received(body).map_err(|_| Forged::NoSignature)?;
         for item in &items {
-            let signature = item.additional_data.as_ref().and_then(|data| data.hmac_signature.as_deref());
-            let signature = signature.ok_or(Forged::NoSignature)?;
-            let signed = item.signed().join(":");
+            let signature = item.signature.as_deref().ok_or(Forged::NoSignature)?;
+            let signed = item.signed.join(":");
             if !secrets.iter().any(|secret| signature_fits(secret, &signed, signature)) {
                 return Err(Forged::WrongSignature);
             }
@@ -46,8 +58,8 @@ impl Webhooks for Adyen {
         if items.is_empty() { Err(Forged::NoSignature) } else { Ok(()) }
     }
 
-    fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
-        Ok(items(body)?.iter().map(|item| item.notice().unwrap_or_else(Notice::Unreadable)).collect())
+    fn read(&self, body: &[u8], _: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
+        Ok(received(body)?.iter().map(|item| item.notice().unwrap_or_else(Notice::Unreadable)).collect())
     }
 }
 
@@ -67,17 +79,23 @@ struct Body {
 #[derive(Deserialize)]
 struct Wrapper {
     #[serde(rename = "NotificationRequestItem")]
-    item: Item,
+    item: Value,
+}
+
+/// An item as it came: what is signed of it can be checked even where the item cannot be read.
+struct Received {
+    signature: Option<String>,
+    /// What the signature covers, in its order.
+    signed: [String; 8],
+    item: Option<Item>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
-    additional_data: Option<AdditionalData>,
     amount: Option<Amount>,
     event_code: String,
     event_date: DateTime<Utc>,
-    merchant_account_code: String,
     #[serde(default, deserialize_with = "text_or_null")]
     merchant_reference: String,
     #[serde(default, deserialize_with = "text_or_null")]
@@ -85,12 +103,6 @@ struct Item {
     psp_reference: String,
     #[serde(deserialize_with = "text_or_bool")]
     success: bool,
-}
-
-#[derive(Deserialize)]
-struct AdditionalData {
-    #[serde(rename = "hmacSignature")]
-    hmac_signature: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -118,12 +130,34 @@ fn text_or_bool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::E
     }
 }
 
-fn items(body: &[u8]) -> Result<Vec<Item>, Unreadable> {
+fn received(body: &[u8]) -> Result<Vec<Received>, Unreadable> {
     let body: Body = parse(NAME, body)?;
     if body.notification_items.len() > ITEMS_MAX {
         return Err(unreadable(format!("it has more than {ITEMS_MAX} items")));
     }
-    Ok(body.notification_items.into_iter().map(|wrapper| wrapper.item).collect())
+    Ok(body.notification_items.iter().map(|wrapper| Received::from(&wrapper.item)).collect())
+}
+
+impl From<&Value> for Received {
+    fn from(item: &Value) -> Self {
+        let member = |pointer: &str| match item.pointer(pointer) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+            _ => String::new(),
+        };
+        Self {
+            signature: item.pointer("/additionalData/hmacSignature").and_then(Value::as_str).map(ToOwned::to_owned),
+            signed: SIGNED_MEMBERS.map(member),
+            item: Item::deserialize(item).ok(),
+        }
+    }
+}
+
+impl Received {
+    fn notice(&self) -> Result<Notice, Unreadable> {
+        let item = self.item.as_ref().ok_or_else(|| unreadable("a member of an item is missing or unfit"))?;
+        item.notice(self.signed.iter().any(|member| member.contains(':')))
+    }
 }
 
 const DONE_OR_NOT: [&str; 9] = [
@@ -165,33 +199,21 @@ enum Meaning {
 }
 
 impl Item {
-    /// What the signature covers, in its order.
-    fn signed(&self) -> [String; 8] {
-        let amount = self.amount.as_ref();
-        [
-            self.psp_reference.clone(),
-            self.original_reference.clone(),
-            self.merchant_account_code.clone(),
-            self.merchant_reference.clone(),
-            amount.map(|amount| amount.value.to_string()).unwrap_or_default(),
-            amount.map(|amount| amount.currency.clone()).unwrap_or_default(),
-            self.event_code.clone(),
-            self.success.to_string(),
-        ]
-    }
-
-    /// An authorisation counts as capture, as Adyen captures by itself unless told otherwise; so whatever undoes the
-    /// capture afterwards is a reversal, and a capture that is told all the same is the same money once more.
+    /// An authorisation implies its capture, as Adyen captures by itself unless told otherwise. Where captures are
+    /// reported one by one, they count instead; what a cancellation ends was not captured, so it needs no amount.
     fn meaning(&self) -> Meaning {
-        use FactKind::{Capture, Dispute, DisputeLost, DisputeWon, Expiry, Failure, Refund, RefundFailure, Reversal};
+        use FactKind::{
+            Cancellation, Capture, Dispute, DisputeLost, DisputeWon, Expiry, Failure, ImpliedCapture, Refund,
+            RefundFailure, Reversal,
+        };
         let is_modification = !self.original_reference.is_empty();
         match (self.event_code.as_str(), self.success) {
-            ("AUTHORISATION" | "CAPTURE", true) => Meaning::Tells(Capture),
-            ("AUTHORISATION", false) => Meaning::Tells(Failure),
+            ("AUTHORISATION", true) => Meaning::Tells(ImpliedCapture),
+            ("CAPTURE", true) => Meaning::Tells(Capture),
+            ("AUTHORISATION" | "CAPTURE", false) => Meaning::Tells(Failure),
             ("OFFER_CLOSED", true) => Meaning::Tells(Expiry),
-            ("CANCELLATION" | "TECHNICAL_CANCEL" | "CAPTURE_FAILED" | "EXPIRE", true) | ("CAPTURE", false) => {
-                Meaning::Tells(Reversal)
-            }
+            ("CANCELLATION" | "TECHNICAL_CANCEL" | "EXPIRE", true) => Meaning::Tells(Cancellation),
+            ("CAPTURE_FAILED", true) => Meaning::Tells(Reversal),
             ("REFUND" | "CANCEL_OR_REFUND", true) => Meaning::Tells(Refund),
             ("REFUND_WITH_DATA", true) if is_modification => Meaning::Tells(Refund),
             ("REFUND", false) | ("REFUND_FAILED" | "REFUNDED_REVERSED", true) => Meaning::Tells(RefundFailure),
@@ -209,19 +231,23 @@ impl Item {
         }
     }
 
-    fn notice(&self) -> Result<Notice, Unreadable> {
+    fn notice(&self, is_ambiguous: bool) -> Result<Notice, Unreadable> {
         let kind = match self.meaning() {
             Meaning::Tells(kind) => kind,
             Meaning::Ignored(reason) => return Ok(Notice::ignored(&self.event_code, reason)),
             Meaning::Unknown => return Ok(Notice::unknown(&self.event_code)),
         };
-        if self.signed().iter().any(|part| part.contains(':')) {
+        if is_ambiguous {
             return Err(unreadable("a signed member has a colon, so that the signature is ambiguous"));
         }
         let amount = self.amount()?;
-        if amount.is_zero() {
+        if kind == FactKind::ImpliedCapture && amount.is_some_and(|amount| amount.is_zero()) {
             return Ok(Notice::ignored(&self.event_code, "a card was checked, no money moved"));
         }
+        let amount = match kind {
+            FactKind::Cancellation => amount.filter(|amount| amount.is_positive()),
+            _ => Some(amount.ok_or_else(|| unreadable("an item that moves money has no amount"))?),
+        };
         // A modification names the payment as its original; a payment is its own.
         let is_modification = !self.original_reference.is_empty();
         let payment = if is_modification { &self.original_reference } else { &self.psp_reference };
@@ -242,23 +268,21 @@ impl Item {
         told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
     }
 
-    /// What came in, and its undoing, is one movement of the payment's; a refund that we asked for has our id as its
-    /// merchant reference, whatever is told of it later; everything else is a movement of its own.
+    /// An authorisation and its cancellation are one movement; a refund that we requested has our id as its merchant
+    /// reference in all its messages; everything else, each capture included, is a movement of its own.
     fn movement(&self, kind: FactKind) -> String {
         match kind {
             FactKind::Refund | FactKind::RefundFailure => {
                 refund_movement(Some(&self.merchant_reference), &self.psp_reference)
             }
-            FactKind::Reversal | FactKind::Capture if !self.original_reference.is_empty() => {
-                self.original_reference.clone()
-            }
+            FactKind::Cancellation if !self.original_reference.is_empty() => self.original_reference.clone(),
             _ => self.psp_reference.clone(),
         }
     }
 
-    fn amount(&self) -> Result<Money, Unreadable> {
-        let amount = self.amount.as_ref().ok_or_else(|| unreadable("an item that moves money has no amount"))?;
-        minor_units(NAME, amount.value, &amount.currency, decimals)
+    fn amount(&self) -> Result<Option<Money>, Unreadable> {
+        let money = |amount: &Amount| minor_units(NAME, amount.value, &amount.currency, decimals);
+        self.amount.as_ref().map(money).transpose()
     }
 }
 

@@ -10,8 +10,16 @@ use crate::{Notice, Unreadable};
 pub struct Access {
     /// The secret key.
     pub key: String,
-    /// Our account, where the gateway wants it named in each call.
+    /// Our account, where the gateway wants it named in each call: Adyen always, Stripe if it is a connected account.
     pub account: String,
+}
+
+impl Access {
+    /// Our account, if one is configured.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        Some(self.account.as_str()).filter(|account| !account.is_empty())
+    }
 }
 
 impl std::fmt::Debug for Access {
@@ -53,39 +61,69 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What an answer means.
+/// What a gateway states about a charge, a refund or a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The gateway tells what happened.
-    Told(Vec<Evidence>),
-    /// The gateway has taken it on, and will tell by a webhook.
+pub enum Statement {
+    /// What happened.
+    Evidence(Vec<Evidence>),
+    /// It is in progress; a webhook will report the result.
     Accepted,
-    /// The gateway refuses it for good; nothing has happened.
+    /// It has not happened and never will, for this reason.
     Refused(String),
-    /// The gateway was asked about a payment and shows none. What it shows may lag behind what it has done.
-    Absent,
-    /// Nobody knows yet: it is to be asked again, never under another key.
+}
+
+/// What the response to a command (collect, refund) means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandResponse {
+    /// The gateway states what became of it.
+    Statement(Statement),
+    /// The outcome is unknown: the command is repeated or looked up, never sent under another key.
     Unknown(String),
 }
 
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Told(evidence) => write!(formatter, "the gateway tells {} things", evidence.len()),
-            Self::Accepted => formatter.write_str("the gateway has taken it on and not decided"),
-            Self::Absent => formatter.write_str("the gateway has no such payment"),
-            Self::Refused(reason) | Self::Unknown(reason) => formatter.write_str(reason),
+/// What the response to a status inquiry means. An inquiry can fail without the payment having failed, so there is no
+/// way from a failed inquiry to a [`Statement`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InquiryResponse {
+    /// The gateway states what became of the payment.
+    Statement(Statement),
+    /// The inquiry succeeded and shows no such payment. What the gateway shows may lag behind what it has done.
+    Absent,
+    /// The inquiry failed or was refused. That says nothing about the payment.
+    Unknown(String),
+}
+
+impl From<CommandResponse> for InquiryResponse {
+    fn from(response: CommandResponse) -> Self {
+        match response {
+            CommandResponse::Statement(statement) => Self::Statement(statement),
+            CommandResponse::Unknown(reason) => Self::Unknown(reason),
         }
     }
 }
 
-/// What to do after what was asked first.
+impl std::fmt::Display for InquiryResponse {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Statement(Statement::Evidence(evidence)) => {
+                write!(formatter, "the gateway reports {} facts", evidence.len())
+            }
+            Self::Statement(Statement::Accepted) => formatter.write_str("the gateway has accepted it and not decided"),
+            Self::Absent => formatter.write_str("the gateway has no such payment"),
+            Self::Statement(Statement::Refused(reason)) | Self::Unknown(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
+/// What to do after the inquiries that precede a refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// Make the call.
+pub enum RefundStep {
+    /// Request the refund.
     Call(Call),
-    /// It is clear already what became of it.
-    Clear(Outcome),
+    /// The refund was requested before; this is what became of it.
+    Made(Statement),
+    /// An inquiry failed, so it is not known whether the refund was requested before.
+    Unknown(String),
 }
 
 /// A part of the events of a time.
@@ -124,7 +162,7 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable>;
+    fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<CommandResponse, Unreadable>;
 
     /// Asks what became of a payment: of our own charge by our ids, as its names may be those of earlier attempts; of
     /// another by a name that the gateway knows it by. None if the gateway cannot be asked so.
@@ -133,11 +171,11 @@ pub trait Api: Send + Sync {
     /// [`Unreadable`] if the question cannot be put into the gateway's terms.
     fn look_up(&self, access: &Access, question: &QueryPayment) -> Result<Option<Call>, Unreadable>;
 
-    /// What the gateway says of the payment. [`Outcome::Refused`]: it has not happened, and will not.
+    /// What the gateway says of the payment.
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable>;
+    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable>;
 
     /// Whether the gateway tells its events once more when asked.
     fn lists_events(&self) -> bool;
@@ -152,7 +190,7 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn listed(&self, answer: &Answer) -> Result<Listed, Unreadable>;
+    fn listed(&self, access: &Access, answer: &Answer) -> Result<Listed, Unreadable>;
 
     /// How long the gateway knows an idempotency key, where nothing but the key tells it that a refund was made before;
     /// none where [`Self::before_refund`] finds out.
@@ -171,13 +209,13 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if the order, or what was answered, cannot be put into the gateway's terms.
-    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<Next, Unreadable>;
+    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<RefundStep, Unreadable>;
 
     /// What became of the refund.
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn refunded(&self, order: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable>;
+    fn refunded(&self, order: &InitiateRefund, answer: &Answer) -> Result<CommandResponse, Unreadable>;
 
     /// Asks what a message did not say.
     ///
@@ -189,25 +227,40 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<Outcome, Unreadable>;
+    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<InquiryResponse, Unreadable>;
 }
 
 impl Answer {
-    /// What an answer without success means; none for a success. Only the gateway's own reason, which `reason` finds in
-    /// the body, makes a refusal: that we are not let in, that others are in the way, that the gateway is in trouble or
-    /// that somebody else answered says nothing about the call.
+    /// What a response to a command means that is no success; none for a success. Only the gateway's own reason, which
+    /// `reason` finds in the body, makes a refusal: missing authorisation, a conflict with another request, a server
+    /// error or a response by somebody else says nothing about the command.
     #[must_use]
-    pub fn trouble(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<Outcome> {
+    pub fn command_failure(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<CommandResponse> {
+        let (failure, has_reason) = self.failure(reason)?;
+        let is_about_command = !matches!(self.status, 401 | 403 | 407 | 408 | 409 | 425 | 429);
+        let is_refused = (400..=499).contains(&self.status) && has_reason && is_about_command;
+        Some(match is_refused {
+            true => CommandResponse::Statement(Statement::Refused(failure)),
+            false => CommandResponse::Unknown(failure),
+        })
+    }
+
+    /// Why an inquiry failed; none if it succeeded. Whatever the gateway's reason, it is about the inquiry: a search that
+    /// the account does not have or a filter that is invalid does not tell what became of a payment.
+    #[must_use]
+    pub fn inquiry_failure(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<String> {
+        self.failure(reason).map(|(failure, _)| failure)
+    }
+
+    /// The failure in words, and whether the gateway gave a reason of its own; none for a success.
+    fn failure(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<(String, bool)> {
         let status = self.status;
         if (200..=299).contains(&status) {
             return None;
         }
         let reason = reason(&self.body).map(|reason| code(&reason)).filter(|reason| !reason.is_empty());
-        let said = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let said = format!("the gateway answered {status}{said}");
-        let is_about_call = !matches!(status, 401 | 403 | 407 | 408 | 409 | 425 | 429);
-        let is_refused = (400..=499).contains(&status) && reason.is_some() && is_about_call;
-        Some(if is_refused { Outcome::Refused(said) } else { Outcome::Unknown(said) })
+        let detail = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        Some((format!("the gateway answered {status}{detail}"), reason.is_some()))
     }
 }
 

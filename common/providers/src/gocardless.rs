@@ -39,7 +39,7 @@ impl Webhooks for GoCardless {
         if is_ours { Ok(()) } else { Err(Forged::WrongSignature) }
     }
 
-    fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
+    fn read(&self, body: &[u8], _: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
         let body: Body = parse(NAME, body)?;
         if body.events.len() > EVENTS_MAX {
             return Err(unreadable(format!("it has more than {EVENTS_MAX} events")));
@@ -95,14 +95,13 @@ impl Event {
     /// again and be confirmed after all. So both are told: a failure counts for nothing once money is proven, and a
     /// reversal for nothing before, nor once the same payment is confirmed again.
     fn payment(&self, event_type: &str) -> Result<Notice, Unreadable> {
-        use FactKind::{Authorisation, Capture, DisputeLost, DisputeWon, Failure, Reversal};
+        use FactKind::{Capture, DisputeLost, DisputeWon, Failure, Reversal};
         let kinds: &[FactKind] = match self.action.as_str() {
-            "submitted" => &[Authorisation],
             "confirmed" => &[Capture],
             "failed" | "cancelled" | "customer_approval_denied" => &[Failure, Reversal],
             "charged_back" => &[DisputeLost],
             "chargeback_cancelled" => &[DisputeWon],
-            "created" | "customer_approval_granted" | "resubmission_requested" | "retry_scheduled" => {
+            "created" | "submitted" | "customer_approval_granted" | "resubmission_requested" | "retry_scheduled" => {
                 return Ok(Notice::ignored(event_type, "nothing is decided"));
             }
             "paid_out" | "late_failure_settled" | "chargeback_settled" | "surcharge_fee_debited" => {

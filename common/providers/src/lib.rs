@@ -136,11 +136,12 @@ pub trait Webhooks: Send + Sync {
     /// [`Forged`].
     fn verify(&self, headers: &HeaderMap, body: &[u8], secrets: &[String], now: DateTime<Utc>) -> Result<(), Forged>;
 
-    /// Reads what an authentic body tells.
+    /// Reads what an authentic body tells. `account` is the one that is configured as ours at the gateway; where a gateway
+    /// reports other companies' accounts to the same endpoint, only this one's money is ours.
     ///
     /// # Errors
     /// [`Unreadable`].
-    fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Unreadable>;
+    fn read(&self, body: &[u8], account: Option<&str>) -> Result<Vec<Notice>, Unreadable>;
 }
 
 /// All providers.

@@ -46,8 +46,8 @@ impl Webhooks for Stripe {
         if is_fresh { Ok(()) } else { Err(Forged::Stale) }
     }
 
-    fn read(&self, body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
-        events::read(body)
+    fn read(&self, body: &[u8], account: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
+        events::read(body, account)
     }
 }
 

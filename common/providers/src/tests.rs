@@ -44,7 +44,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused_and_never_believed(body in vec(any::<u8>(), 0..400), header in "[ -~]{0,200}") {
         for webhooks in webhooks() {
-            let _ = webhooks.read(&body);
+            let _ = webhooks.read(&body, None);
             let verdict = webhooks.verify(&signed_headers(&header), &body, &["secret".to_owned()], DateTime::UNIX_EPOCH);
             prop_assert!(verdict.is_err());
         }
@@ -58,7 +58,7 @@ proptest! {
         let end = (start + cut).min(body.len());
         let spoiled = format!("{}{put}{}", &body[..start], &body[end..]);
         for webhooks in webhooks() {
-            let _ = webhooks.read(spoiled.as_bytes());
+            let _ = webhooks.read(spoiled.as_bytes(), None);
             let headers = signed_headers("t=1,v1=00");
             let verdict = webhooks.verify(&headers, spoiled.as_bytes(), &["00ff".to_owned()], DateTime::UNIX_EPOCH);
             prop_assert!(verdict.is_err());
@@ -69,7 +69,7 @@ proptest! {
 #[test]
 fn the_bodies_that_are_spoiled_are_good_ones() {
     for (body, webhooks) in bodies().iter().zip(webhooks()) {
-        let notices = webhooks.read(body.as_bytes()).unwrap();
+        let notices = webhooks.read(body.as_bytes(), None).unwrap();
         assert!(matches!(notices.as_slice(), [Notice::Evidence(_) | Notice::Ask(_)]), "{body}");
     }
 }

@@ -19,8 +19,8 @@ pub(crate) struct Told<'a> {
     pub(crate) payment: &'a str,
     /// Further names of the same payment.
     pub(crate) also: Vec<&'a str>,
-    /// Of how much money.
-    pub(crate) amount: Money,
+    /// Of how much money; none only of a cancellation.
+    pub(crate) amount: Option<Money>,
     /// The gateway's name of the message.
     pub(crate) event: String,
     /// The movement of money.
@@ -49,7 +49,7 @@ impl Told<'_> {
             transaction_id: named(self.payment)?,
             references: references.collect::<Result<_, _>>()?,
             kind: self.kind,
-            amount: self.amount.positive().map_err(|error| unreadable(&error))?,
+            amount: self.amount.map(Money::positive).transpose().map_err(|error| unreadable(&error))?,
             door: Door::Gateway,
             event_id: format!("{name}:{}", self.event),
             movement: self.movement,
@@ -59,6 +59,7 @@ impl Told<'_> {
             client_id: None,
             actor: format!("gateway:{name}"),
             reason: self.reason,
+            bank_fee: None,
             attachment: None,
             occurred_at: self.occurred_at,
             provider,

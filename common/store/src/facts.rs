@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use quittance_domain::fact::Fact;
 use quittance_domain::id::{InvoiceId, PaymentId};
+use quittance_domain::money::Money;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -38,7 +39,9 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
     let column = |text: fn(&NewFact) -> String| sorted.iter().map(|new| text(new)).collect::<Vec<String>>();
     let ids: Vec<Uuid> = sorted.iter().map(|new| new.id).collect();
     let payments: Vec<Uuid> = sorted.iter().map(|new| new.payment_id.as_uuid()).collect();
-    let amounts: Vec<Decimal> = sorted.iter().map(|new| new.fact.amount.amount()).collect();
+    let amounts: Vec<Option<Decimal>> = sorted.iter().map(|new| Some(new.fact.amount?.amount())).collect();
+    let currencies: Vec<Option<String>> =
+        sorted.iter().map(|new| Some(new.fact.amount?.currency().to_string())).collect();
     let invoices: Vec<Option<Uuid>> = sorted.iter().map(|new| Some(new.fact.invoices.first()?.as_uuid())).collect();
     let names: Vec<Option<&str>> = sorted.iter().map(|new| Some(new.fact.transaction_id.as_ref()?.as_str())).collect();
     let reasons: Vec<Option<&str>> = sorted.iter().map(|new| new.reason.as_deref()).collect();
@@ -58,8 +61,8 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
         &ids,
         &payments,
         &column(|new| new.fact.kind.to_string()),
-        &amounts,
-        &column(|new| new.fact.amount.currency().to_string()),
+        &amounts as &[Option<Decimal>],
+        &currencies as &[Option<String>],
         &column(|new| new.fact.door.to_string()),
         &column(|new| new.fact.event_id.clone()),
         &column(|new| new.fact.movement.clone()),
@@ -96,11 +99,14 @@ pub async fn of_payments(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let amount = money(TABLE, row.amount, &row.currency)?;
+            let amount = match (row.amount, row.currency) {
+                (Some(amount), Some(currency)) => Some(money(TABLE, amount, &currency)?),
+                _ => None,
+            };
             let name = row.name.as_deref().map(str::parse).transpose();
             let fact = Fact {
                 kind: row.kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
-                amount: amount.positive().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                amount: amount.map(Money::positive).transpose().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 door: row.door.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 transaction_id: name.map_err(|error| StoreError::corrupt(TABLE, error))?,
                 origin: (row.told_of != row.payment_id).then(|| PaymentId::from_uuid(row.told_of)),

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{InitiateCharge, PaymentCommand, QueryPayment};
 use quittance_domain::fact::FactKind;
 use quittance_lambda::batch::Refusal;
-use quittance_providers::api::Outcome;
+use quittance_providers::api::{CommandResponse, InquiryResponse, Statement};
 
 use crate::handler::{Done, Gateway, Named, Trouble};
 use crate::telling::{Subject, escalation, evidence};
@@ -22,11 +22,15 @@ impl Gateway {
     /// is late is only looked up: an earlier delivery may have been carried out, under a key that is forgotten by now.
     pub(crate) async fn charge(&self, api: Named<'_>, order: &InitiateCharge, now: DateTime<Utc>) -> Done {
         match self.find_out(api, &question_about(order), now).await {
-            Outcome::Told(evidence) => Done::Told(evidence.into_iter().map(PaymentCommand::of).collect()),
-            Outcome::Accepted => Done::Told(Vec::new()),
-            Outcome::Refused(reason) => Done::Refused(vec![failed(order, &reason)], reason),
-            absent_or_unknown => {
-                let reason = absent_or_unknown.to_string();
+            InquiryResponse::Statement(Statement::Evidence(evidence)) => {
+                Done::Told(evidence.into_iter().map(PaymentCommand::of).collect())
+            }
+            InquiryResponse::Statement(Statement::Accepted) => Done::Told(Vec::new()),
+            InquiryResponse::Statement(Statement::Refused(reason)) => {
+                Done::Refused(vec![failed(order, &reason)], reason)
+            }
+            unknown @ (InquiryResponse::Absent | InquiryResponse::Unknown(_)) => {
+                let reason = unknown.to_string();
                 tracing::warn!(charge = order.key(), reason, "it is not known whether the gateway collects it");
                 let told = ("unknown", Some(reason.as_str()));
                 Done::Told(vec![evidence(&Subject::from(order), FactKind::Unknown, told, order.ordered_at)])
@@ -37,10 +41,12 @@ impl Gateway {
     /// Asks what became of a payment. No answer is an answer: the next question follows, or staff have to look.
     pub(crate) async fn query_payment(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> Done {
         Done::Told(match (self.find_out(api, question, now).await, &question.charge) {
-            (Outcome::Told(evidence), _) => evidence.into_iter().map(PaymentCommand::of).collect(),
-            (Outcome::Refused(reason), Some(order)) => vec![failed(order, &reason)],
+            (InquiryResponse::Statement(Statement::Evidence(evidence)), _) => {
+                evidence.into_iter().map(PaymentCommand::of).collect()
+            }
+            (InquiryResponse::Statement(Statement::Refused(reason)), Some(order)) => vec![failed(order, &reason)],
             // The gateway has our charge and will say what becomes of it: a direct debit takes days.
-            (Outcome::Accepted, Some(_)) => Vec::new(),
+            (InquiryResponse::Statement(Statement::Accepted), Some(_)) => Vec::new(),
             // That a gateway does not know what a client claims proves nothing; staff see it in the case.
             (undecided, _) if question.is_last => vec![escalation(question, &undecided.to_string())],
             (undecided, _) => {
@@ -52,39 +58,41 @@ impl Gateway {
 
     /// Makes the call of a charge that is young, under its key, or looks the payment up. What cannot be reached or read
     /// leaves it unknown.
-    async fn find_out(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> Outcome {
+    async fn find_out(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> InquiryResponse {
         let age = question.charge.as_ref().map(|order| now - order.ordered_at);
         let is_young = question.may_repeat && age.is_some_and(|age| age <= MADE_WITHIN);
         let asked = match &question.charge {
-            Some(order) if is_young => self.ask_for(api, order).await,
+            Some(order) if is_young => self.collect(api, order).await.map(InquiryResponse::from),
             _ => self.look_up(api, question).await,
         };
         match asked {
-            Ok(Outcome::Absent) if age.is_some_and(|age| age > ABSENT_AFTER) => {
-                Outcome::Refused(Outcome::Absent.to_string())
+            Ok(InquiryResponse::Absent) if age.is_some_and(|age| age > ABSENT_AFTER) => {
+                InquiryResponse::Statement(Statement::Refused(InquiryResponse::Absent.to_string()))
             }
-            Ok(outcome) => outcome,
-            Err(Trouble::Away(reason) | Trouble::Incomplete(Refusal { reason, .. })) => Outcome::Unknown(reason),
+            Ok(response) => response,
+            Err(Trouble::Away(reason) | Trouble::Incomplete(Refusal { reason, .. })) => {
+                InquiryResponse::Unknown(reason)
+            }
             Err(Trouble::Unreadable(error)) => {
                 tracing::error!(question = question.name(), error = %error, "a gateway's answer cannot be read");
-                Outcome::Unknown(error.to_string())
+                InquiryResponse::Unknown(error.to_string())
             }
         }
     }
 
-    async fn ask_for(&self, (name, api): Named<'_>, order: &InitiateCharge) -> Result<Outcome, Trouble> {
+    async fn collect(&self, (name, api): Named<'_>, order: &InitiateCharge) -> Result<CommandResponse, Trouble> {
         if let Err(unfit) = api.takes(order) {
-            return Ok(Outcome::Refused(unfit.reason));
+            return Ok(CommandResponse::Statement(Statement::Refused(unfit.reason)));
         }
         let access = self.gateways.access(name).await?;
         let answer = self.gateways.make(name, api.url(), api.charge(&access, order)?).await?;
         Ok(api.charged(order, &answer)?)
     }
 
-    async fn look_up(&self, (name, api): Named<'_>, question: &QueryPayment) -> Result<Outcome, Trouble> {
+    async fn look_up(&self, (name, api): Named<'_>, question: &QueryPayment) -> Result<InquiryResponse, Trouble> {
         let access = self.gateways.access(name).await?;
         let Some(call) = api.look_up(&access, question)? else {
-            return Ok(Outcome::Unknown(format!("{name} cannot be asked about {}", question.transaction_id)));
+            return Ok(InquiryResponse::Unknown(format!("{name} cannot be asked about {}", question.transaction_id)));
         };
         let answer = self.gateways.make(name, api.url(), call).await?;
         Ok(api.looked_up(question, &answer)?)

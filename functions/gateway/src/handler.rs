@@ -14,7 +14,7 @@ use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
-use quittance_providers::api::{Api, Next, Outcome};
+use quittance_providers::api::{Api, CommandResponse, InquiryResponse, RefundStep, Statement};
 use quittance_providers::{Unreadable, by_name};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -204,19 +204,22 @@ impl Gateway {
         for call in api.before_refund(&access, order)? {
             before.push(self.gateways.make(name, api.url(), call).await?);
         }
-        let outcome = match api.refund(&access, order, &before)? {
-            Next::Call(call) => api.refunded(order, &self.gateways.make(name, api.url(), call).await?)?,
-            Next::Clear(outcome) => outcome,
+        let response = match api.refund(&access, order, &before)? {
+            RefundStep::Call(call) => api.refunded(order, &self.gateways.make(name, api.url(), call).await?)?,
+            RefundStep::Made(statement) => CommandResponse::Statement(statement),
+            RefundStep::Unknown(reason) => CommandResponse::Unknown(reason),
         };
-        Ok(match outcome {
-            Outcome::Told(evidence) => Done::Told(evidence.into_iter().map(PaymentCommand::of).collect()),
-            Outcome::Accepted => Done::Told(Vec::new()),
+        Ok(match response {
+            CommandResponse::Statement(Statement::Evidence(evidence)) => {
+                Done::Told(evidence.into_iter().map(PaymentCommand::of).collect())
+            }
+            CommandResponse::Statement(Statement::Accepted) => Done::Told(Vec::new()),
             // What the gateway refuses did not happen: what was reserved for it is free again.
-            Outcome::Refused(reason) => {
+            CommandResponse::Statement(Statement::Refused(reason)) => {
                 let event = ("refused", Some(reason.as_str()));
                 Done::Refused(vec![evidence(&Subject::from(order), FactKind::RefundFailure, event, now)], reason)
             }
-            absent_or_unknown => Done::Unknown(absent_or_unknown.to_string()),
+            CommandResponse::Unknown(reason) => Done::Unknown(reason),
         })
     }
 
@@ -225,10 +228,12 @@ impl Gateway {
         let call = api.query(&access, question)?;
         let answer = self.gateways.make(name, api.url(), call).await?;
         Ok(match api.queried(question, &answer)? {
-            Outcome::Told(evidence) => Done::Told(evidence.into_iter().map(PaymentCommand::of).collect()),
-            Outcome::Accepted => Done::Told(Vec::new()),
-            // The gateway told of something and does not know it when asked: not now, then.
-            not_now => Done::Unknown(not_now.to_string()),
+            InquiryResponse::Statement(Statement::Evidence(evidence)) => {
+                Done::Told(evidence.into_iter().map(PaymentCommand::of).collect())
+            }
+            InquiryResponse::Statement(Statement::Accepted) => Done::Told(Vec::new()),
+            // The gateway reported an event whose object it does not show: it is asked again later.
+            unknown => Done::Unknown(unknown.to_string()),
         })
     }
 

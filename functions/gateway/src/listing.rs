@@ -60,7 +60,7 @@ impl Gateway {
         for _ in 0..PAGES_MAX {
             let call = api.list_events(&access, listing, after.as_deref())?;
             let answer = self.gateways.make(name, api.url(), call).await?;
-            let (notices, next) = match api.listed(&answer)? {
+            let (notices, next) = match api.listed(&access, &answer)? {
                 Listed::Page(notices, next) => (notices, next),
                 Listed::Trouble(reason) => return Ok(Done::Unknown(reason)),
             };

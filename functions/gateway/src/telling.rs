@@ -55,7 +55,7 @@ pub(crate) fn evidence(
         transaction_id: subject.transaction_id.clone(),
         provider: subject.provider.clone(),
         kind,
-        amount: subject.amount,
+        amount: Some(subject.amount),
         door: Door::Gateway,
         event_id: format!("{}:{what}:{}", subject.provider, subject.key),
         movement: subject.key.clone(),
@@ -66,6 +66,7 @@ pub(crate) fn evidence(
         client_id: None,
         actor: format!("gateway:{}", subject.provider),
         reason: reason.map(kept_reason),
+        bank_fee: None,
         attachment: None,
         occurred_at,
     })

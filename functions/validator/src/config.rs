@@ -23,6 +23,8 @@ pub struct Config {
     /// Where each gateway's signing secrets are in Secrets Manager, from `<PROVIDER>_WEBHOOK_SECRET_ARN`. The door of a
     /// gateway without any is closed.
     pub webhook_secret_arns: HashMap<&'static str, String>,
+    /// Our account at each gateway that reports other companies' accounts to the same endpoint, from `<PROVIDER>_ACCOUNT`.
+    pub accounts: HashMap<&'static str, String>,
     /// Where commands to each payment gateway go, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
     pub gateway_queue_urls: HashMap<&'static str, String>,
 }
@@ -40,6 +42,7 @@ impl Config {
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
         let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
         let webhook_secret_arns = settings.of_providers(quittance_providers::names(), "WEBHOOK_SECRET_ARN");
+        let accounts = settings.of_providers(quittance_providers::names(), "ACCOUNT");
         let gateway_queue_urls = settings.of_providers(quittance_providers::names(), "GATEWAY_QUEUE_URL");
         settings.finish_with(database).map(|database| Self {
             database,
@@ -49,6 +52,7 @@ impl Config {
             dead_letter_queue_url,
             caller_requests_per_minute_max,
             webhook_secret_arns,
+            accounts,
             gateway_queue_urls,
         })
     }

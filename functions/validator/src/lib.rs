@@ -16,6 +16,7 @@ pub mod once;
 pub mod signing_secrets;
 pub mod webhooks;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -56,6 +57,8 @@ pub struct Validator {
     pub door: Arc<Door>,
     /// The gateways' signing secrets.
     pub signing_secrets: SigningSecrets,
+    /// Our account at each gateway that reports other companies' accounts as well.
+    pub accounts: HashMap<&'static str, String>,
 }
 
 /// The routes.
@@ -85,6 +88,7 @@ fn routes() -> OpenApiRouter<Arc<Validator>> {
         .routes(asks(&[DecideCases], routes!(decisions::approve)))
         .routes(asks(&[DecideCases], routes!(decisions::apply)))
         .routes(asks(&[DecideCases], routes!(decisions::refund_case)))
+        .routes(asks(&[DecideCases], routes!(decisions::classify)))
         .routes(asks(&[DecideCases], routes!(decisions::dismiss)))
         .routes(open(routes!(webhooks::receive)))
 }

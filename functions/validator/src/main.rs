@@ -32,6 +32,7 @@ async fn main() -> Result<(), Error> {
         door: Arc::new(Door::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         gateway_queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
         signing_secrets: SigningSecrets::new(&aws, config.webhook_secret_arns),
+        accounts: config.accounts,
     };
     tokio::join!(validator.idempotency.warm_up(), validator.signing_secrets.warm_up());
     lambda_http::run(router(Arc::new(validator))).await

@@ -54,7 +54,7 @@ pub(crate) async fn receive(
         validator.door.note(forged.code(), name, &body).await;
         return Err(Problem::unauthentic(format!("{forged}; nothing was kept")));
     }
-    match webhooks.read(&body) {
+    match webhooks.read(&body, validator.accounts.get(name).map(String::as_str)) {
         Ok(notices) => take(&validator, name, notices, &body, correlation::of(&headers)).await?,
         Err(unreadable) => {
             let refusal = Refusal { code: "unreadable_webhook", reason: unreadable.to_string() };
@@ -137,9 +137,10 @@ async fn take(
 /// Keeps an authentic message that this build does not understand, to be replayed after a fix.
 async fn park(validator: &Validator, name: &str, refusal: &Refusal, body: &[u8]) -> Result<(), Problem> {
     let digest = hex::encode(Sha256::digest(body));
+    let account = validator.accounts.get(name).map(|account| format!("@{account}")).unwrap_or_default();
     let record = Record {
         // A group of its own: in one of a whole gateway, SQS would hand out ten and hide the others behind them.
-        group_id: format!("{name}:{digest}"),
+        group_id: format!("{name}{account}:{digest}"),
         message_id: digest,
         body: String::from_utf8_lossy(body).into_owned(),
         receive_count: 1,

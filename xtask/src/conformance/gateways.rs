@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use quittance_domain::command::{Evidence, QueryResource};
 use quittance_domain::fact::FactKind;
-use quittance_providers::api::{Answer, Outcome};
+use quittance_providers::api::{Answer, InquiryResponse, Statement};
 use quittance_providers::{Notice, Provider, by_name};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(super) fn samples(json: &Value) -> Vec<Sample> {
 /// What a body tells, in words.
 fn read(provider: &str, body: &Value) -> Verdict {
     let webhooks = by_name(provider).and_then(Provider::webhooks).ok_or("there is no such provider")?;
-    let notices = webhooks.read(body.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    let notices = webhooks.read(body.to_string().as_bytes(), None).map_err(|error| error.to_string())?;
     let is_unreadable = notices.iter().any(|notice| matches!(notice, Notice::Unreadable(_)));
     let words = notices.iter().map(words).collect::<Vec<_>>().join("; ");
     if is_unreadable { Err(words) } else { Ok(words) }
@@ -51,7 +51,8 @@ fn words(notice: &Notice) -> String {
 }
 
 fn evidence_words(evidence: &Evidence) -> String {
-    format!("{} of {} of {}", evidence.kind, evidence.amount, evidence.transaction_id)
+    let amount = evidence.amount.map_or_else(|| "an amount that is not named".to_owned(), |amount| amount.to_string());
+    format!("{} of {amount} of {}", evidence.kind, evidence.transaction_id)
 }
 
 /// An event of Stripe, or one of the objects that its events carry.
@@ -90,13 +91,12 @@ fn gocardless_error(json: &Value) -> Verdict {
     let status = json.pointer("/error/code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
     let answer = Answer { status: status.ok_or("it has no code")?, body: json.to_string().into_bytes() };
     match ask("payments/PM1", &answer)? {
-        Outcome::Refused(reason) => Ok(format!("refused: {reason}")),
-        Outcome::Unknown(reason) => Ok(format!("to be tried again: {reason}")),
-        Outcome::Told(_) | Outcome::Accepted | Outcome::Absent => Err("an error was taken for a success".to_owned()),
+        InquiryResponse::Unknown(reason) => Ok(format!("to be tried again: {reason}")),
+        InquiryResponse::Statement(_) | InquiryResponse::Absent => Err("an error was taken for a success".to_owned()),
     }
 }
 
-fn ask(resource: &str, answer: &Answer) -> Result<Outcome, String> {
+fn ask(resource: &str, answer: &Answer) -> Result<InquiryResponse, String> {
     let api = by_name("gocardless").and_then(Provider::api).ok_or("there is no such provider")?;
     let question = QueryResource {
         provider: "gocardless".parse().map_err(|error| format!("{error}"))?,
@@ -142,7 +142,9 @@ fn gocardless_answer(body: &Value) -> Option<Sample> {
 fn told(name: &str, item: &Value) -> Verdict {
     let answer = Answer { status: 200, body: json!({ name: item }).to_string().into_bytes() };
     match ask(&format!("{name}/{}", item.get("id").and_then(Value::as_str).unwrap_or_default()), &answer)? {
-        Outcome::Told(evidence) => Ok(evidence.iter().map(evidence_words).collect::<Vec<_>>().join(", ")),
+        InquiryResponse::Statement(Statement::Evidence(evidence)) => {
+            Ok(evidence.iter().map(evidence_words).collect::<Vec<_>>().join(", "))
+        }
         _ => Err("it tells nothing".to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Adyen, NAME, decimals, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, Listed, Next, Outcome, code};
+use crate::api::{Access, Answer, Api, Call, CommandResponse, InquiryResponse, Listed, RefundStep, Statement, code};
 use crate::told::{Told, parse, units_of};
 
 impl Api for Adyen {
@@ -40,27 +40,27 @@ impl Api for Adyen {
         Ok(post(access, "/v71/payments".to_owned(), body.to_string(), order.key()))
     }
 
-    fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable> {
-        if let Some(trouble) = answer.trouble(reason) {
-            return Ok(trouble);
+    fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<CommandResponse, Unreadable> {
+        if let Some(failure) = answer.command_failure(reason) {
+            return Ok(failure);
         }
         let paid: Paid = parse(NAME, &answer.body)?;
-        Ok(match paid.result_code.as_str() {
-            "Authorised" => Outcome::Told(vec![paid.told(order).evidence(NAME)?]),
-            "Pending" | "Received" => Outcome::Accepted,
+        Ok(CommandResponse::Statement(match paid.result_code.as_str() {
+            "Authorised" => Statement::Evidence(vec![paid.told(order).evidence(NAME)?]),
+            "Pending" | "Received" => Statement::Accepted,
             // Refused, cancelled, or the payer would have to do something.
             other => {
                 let refusal = paid.refusal_reason_code.as_deref().map(code).filter(|code| !code.is_empty());
-                Outcome::Refused(refusal.unwrap_or_else(|| code(other)))
+                Statement::Refused(refusal.unwrap_or_else(|| code(other)))
             }
-        })
+        }))
     }
 
     fn look_up(&self, _: &Access, _: &QueryPayment) -> Result<Option<Call>, Unreadable> {
         Ok(None)
     }
 
-    fn looked_up(&self, _: &QueryPayment, _: &Answer) -> Result<Outcome, Unreadable> {
+    fn looked_up(&self, _: &QueryPayment, _: &Answer) -> Result<InquiryResponse, Unreadable> {
         Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
     }
 
@@ -72,7 +72,7 @@ impl Api for Adyen {
         Err(unreadable("Adyen does not list its events"))
     }
 
-    fn listed(&self, _: &Answer) -> Result<Listed, Unreadable> {
+    fn listed(&self, _: &Access, _: &Answer) -> Result<Listed, Unreadable> {
         Err(unreadable("Adyen does not list its events"))
     }
 
@@ -85,7 +85,7 @@ impl Api for Adyen {
         Ok(Vec::new())
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, _: &[Answer]) -> Result<Next, Unreadable> {
+    fn refund(&self, access: &Access, order: &InitiateRefund, _: &[Answer]) -> Result<RefundStep, Unreadable> {
         let reference = order.transaction_id.reference();
         // The reference becomes a part of the path.
         if !reference.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -98,18 +98,18 @@ impl Api for Adyen {
             "merchantAccount": access.account, "amount": amount, "reference": order.refund_id.to_string(),
         });
         let path = format!("/v71/payments/{reference}/refunds");
-        Ok(Next::Call(post(access, path, body.to_string(), order.refund_id.to_string())))
+        Ok(RefundStep::Call(post(access, path, body.to_string(), order.refund_id.to_string())))
     }
 
-    fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable> {
-        Ok(answer.trouble(reason).unwrap_or(Outcome::Accepted))
+    fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<CommandResponse, Unreadable> {
+        Ok(answer.command_failure(reason).unwrap_or(CommandResponse::Statement(Statement::Accepted)))
     }
 
     fn query(&self, _: &Access, _: &QueryResource) -> Result<Call, Unreadable> {
         Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
     }
 
-    fn queried(&self, _: &QueryResource, _: &Answer) -> Result<Outcome, Unreadable> {
+    fn queried(&self, _: &QueryResource, _: &Answer) -> Result<InquiryResponse, Unreadable> {
         Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
     }
 }
@@ -135,10 +135,10 @@ impl Paid {
     /// The same that the webhook tells, under the same name: an authorisation counts as capture there too.
     fn told(&self, order: &InitiateCharge) -> Told<'_> {
         Told {
-            kind: FactKind::Capture,
+            kind: FactKind::ImpliedCapture,
             payment: &self.psp_reference,
             also: Vec::new(),
-            amount: order.amount.into(),
+            amount: Some(order.amount.into()),
             event: format!("{}:AUTHORISATION:true", self.psp_reference),
             movement: self.psp_reference.clone(),
             invoice: None,

@@ -1,5 +1,6 @@
 use quittance_domain::command::Evidence;
 use quittance_domain::command::InvoiceHint;
+use quittance_domain::payment::PaymentState;
 use serde_json::{Value, json};
 
 use super::*;
@@ -15,6 +16,10 @@ fn item(event_code: &str, success: &str, original: &str) -> Value {
     })
 }
 
+fn text_or_none(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
 fn signed(mut item: Value) -> Value {
     let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
     let joined = [
@@ -23,7 +28,7 @@ fn signed(mut item: Value) -> Value {
         text("merchantAccountCode"),
         text("merchantReference"),
         item["amount"]["value"].to_string(),
-        item["amount"]["currency"].as_str().unwrap().to_owned(),
+        text_or_none(&item["amount"]["currency"]),
         text("eventCode"),
         text("success"),
     ]
@@ -85,22 +90,23 @@ fn an_item_whose_signature_is_ambiguous_is_authentic_and_never_evidence() {
     (moved["merchantAccountCode"], moved["merchantReference"]) = (json!("Nordlicht:a"), json!("b"));
     assert_eq!(verify(std::slice::from_ref(&moved)), Ok(()));
     for ambiguous in [with_colon, moved] {
-        let notices = Adyen.read(&body(&[ambiguous, item("AUTHORISATION", "true", "")])).unwrap();
+        let notices = Adyen.read(&body(&[ambiguous, item("AUTHORISATION", "true", "")]), None).unwrap();
         assert!(matches!(notices.as_slice(), [Notice::Unreadable(_), Notice::Evidence(_)]), "{notices:?}");
     }
 }
 
 fn evidence(item: Value) -> Evidence {
-    match Adyen.read(&body(&[item])).unwrap().into_iter().next().unwrap() {
+    match Adyen.read(&body(&[item]), None).unwrap().into_iter().next().unwrap() {
         Notice::Evidence(evidence) => *evidence,
         other => panic!("evidence, not {other:?}"),
     }
 }
 
 #[test]
-fn an_authorisation_is_a_capture_of_the_payment_that_it_names() {
+fn an_authorisation_implies_the_capture_of_the_payment_that_it_names() {
     let told = evidence(item("AUTHORISATION", "true", ""));
-    assert_eq!((told.kind, *told.amount), (FactKind::Capture, Money::parse("119.00", "EUR").unwrap()));
+    let amount = Money::parse("119.00", "EUR").and_then(Money::positive).unwrap();
+    assert_eq!((told.kind, told.amount), (FactKind::ImpliedCapture, Some(amount)));
     assert_eq!(told.transaction_id.as_str(), "adyen:PSP1");
     assert_eq!(told.invoice, Some(InvoiceHint::Number("INV-7".to_owned())));
     assert_eq!(told.event_id, "adyen:PSP1:AUTHORISATION:true");
@@ -122,12 +128,18 @@ fn what_the_signature_does_not_cover_moves_no_money_elsewhere() {
 
 #[test]
 fn each_event_tells_its_kind_of_the_original_payment() {
-    use FactKind::{Dispute, DisputeLost, DisputeWon, Expiry, Failure, Refund, RefundFailure, Reversal};
+    use FactKind::{
+        Cancellation, Capture, Dispute, DisputeLost, DisputeWon, Expiry, Failure, Refund, RefundFailure, Reversal,
+    };
     for (event_code, success, kind) in [
         ("AUTHORISATION", "false", Failure),
         ("OFFER_CLOSED", "true", Expiry),
         ("CAPTURE_FAILED", "true", Reversal),
-        ("CANCELLATION", "true", Reversal),
+        ("CAPTURE", "true", Capture),
+        ("CAPTURE", "false", Failure),
+        ("CANCELLATION", "true", Cancellation),
+        ("TECHNICAL_CANCEL", "true", Cancellation),
+        ("EXPIRE", "true", Cancellation),
         ("REFUND", "true", Refund),
         ("REFUND_WITH_DATA", "true", Refund),
         ("CANCEL_OR_REFUND", "true", Refund),
@@ -141,8 +153,8 @@ fn each_event_tells_its_kind_of_the_original_payment() {
     ] {
         let told = evidence(item(event_code, success, "PSP0"));
         assert_eq!((told.kind, told.transaction_id.as_str()), (kind, "adyen:PSP0"), "{event_code} {success}");
-        // What undoes a capture is of the capture's own movement.
-        let movement = if kind == Reversal { "PSP0" } else { "PSP1" };
+        // A cancellation is of the authorisation's own movement.
+        let movement = if kind == Cancellation { "PSP0" } else { "PSP1" };
         assert_eq!((told.invoice, told.movement.as_str()), (None, movement));
         let is_dispute = [Dispute, DisputeLost, DisputeWon].contains(&kind);
         let names: Vec<&str> = told.references.iter().map(|name| name.as_str()).collect();
@@ -154,14 +166,63 @@ fn each_event_tells_its_kind_of_the_original_payment() {
     }
 }
 
+fn net(items: &[Value]) -> String {
+    let facts: Vec<_> = items.iter().map(|item| evidence(item.clone()).fact(Vec::new())).collect();
+    let state = PaymentState::of(&facts).unwrap();
+    assert!(!state.contradictory);
+    state.net().unwrap().unwrap().to_string()
+}
+
+fn of_psp(event_code: &str, psp: &str, cents: Option<i64>) -> Value {
+    let mut item = item(event_code, "true", if event_code == "AUTHORISATION" { "" } else { "PSP1" });
+    item["pspReference"] = json!(psp);
+    match cents {
+        Some(cents) => item["amount"]["value"] = json!(cents),
+        None => drop(item.as_object_mut().unwrap().remove("amount")),
+    }
+    item
+}
+
 #[test]
 fn a_capture_that_is_told_after_its_authorisation_is_the_same_money() {
     let (authorised, captured) =
-        (evidence(item("AUTHORISATION", "true", "")), evidence(item("CAPTURE", "true", "PSP1")));
-    assert_eq!(
-        (captured.kind, &captured.movement, &captured.transaction_id),
-        (FactKind::Capture, &authorised.movement, &authorised.transaction_id)
-    );
+        (of_psp("AUTHORISATION", "PSP1", Some(11_900)), of_psp("CAPTURE", "PSP2", Some(11_900)));
+    assert_eq!(net(&[authorised, captured]), "119.00 EUR");
+}
+
+#[test]
+fn partial_captures_of_one_authorisation_add_up_in_any_order() {
+    let authorised = of_psp("AUTHORISATION", "PSP1", Some(100_000));
+    let (first, second) = (of_psp("CAPTURE", "PSP2", Some(60_000)), of_psp("CAPTURE", "PSP3", Some(40_000)));
+    assert_eq!(net(&[authorised.clone(), first.clone()]), "600.00 EUR");
+    assert_eq!(net(&[authorised.clone(), first.clone(), second.clone()]), "1000.00 EUR");
+    assert_eq!(net(&[second, first, authorised]), "1000.00 EUR");
+}
+
+#[test]
+fn a_cancellation_releases_the_whole_authorisation_whatever_amount_it_names() {
+    for cents in [None, Some(0), Some(11_900)] {
+        let authorised = of_psp("AUTHORISATION", "PSP1", Some(11_900));
+        assert_eq!(net(&[authorised, of_psp("CANCELLATION", "PSP2", cents)]), "0.00 EUR", "{cents:?}");
+    }
+}
+
+#[test]
+fn an_item_without_the_amount_that_it_moves_is_kept_for_people() {
+    for item in [of_psp("CAPTURE", "PSP2", None), of_psp("REFUND", "PSP2", Some(0)), of_psp("CHARGEBACK", "PSP2", None)]
+    {
+        let notices = Adyen.read(&body(&[item]), None).unwrap();
+        assert!(matches!(notices.as_slice(), [Notice::Unreadable(_)]), "{notices:?}");
+    }
+}
+
+#[test]
+fn an_authentic_item_that_cannot_be_read_is_no_forgery() {
+    let mut odd = item("AUTHORISATION", "true", "");
+    odd["eventDate"] = json!("yesterday");
+    let odd = signed(odd);
+    assert_eq!(verify(std::slice::from_ref(&odd)), Ok(()));
+    assert!(matches!(Adyen.read(&body(&[odd]), None).unwrap().as_slice(), [Notice::Unreadable(_)]));
 }
 
 #[test]
@@ -176,14 +237,15 @@ fn a_refund_that_we_asked_for_is_known_by_our_id_whatever_is_told_of_it_later() 
 
 #[test]
 fn what_moves_no_money_of_ours_is_ignored_with_a_reason_and_what_is_new_is_unknown() {
-    let read =
-        |event_code: &str| Adyen.read(&body(&[item(event_code, "true", "")])).unwrap().into_iter().next().unwrap();
+    let read = |event_code: &str| {
+        Adyen.read(&body(&[item(event_code, "true", "")]), None).unwrap().into_iter().next().unwrap()
+    };
     for event_code in ["REPORT_AVAILABLE", "PENDING", "PAYOUT_THIRDPARTY", "REQUEST_FOR_INFORMATION"] {
         assert!(matches!(read(event_code), Notice::Ignored { .. }), "{event_code}");
     }
     let mut checked = item("AUTHORISATION", "true", "");
     checked["amount"]["value"] = json!(0);
-    let notices = Adyen.read(&body(&[checked])).unwrap();
+    let notices = Adyen.read(&body(&[checked]), None).unwrap();
     assert!(matches!(notices.as_slice(), [Notice::Ignored { .. }]), "a card was checked");
     assert!(matches!(read("REFUND_WITH_DATA"), Notice::Unknown { .. }), "it refunds no payment of ours");
     assert_eq!(read("TELEPORTATION"), Notice::Unknown { event_type: "TELEPORTATION".to_owned() });
@@ -196,6 +258,6 @@ fn currencies_that_adyen_scales_otherwise_than_iso_keep_their_value() {
     {
         let mut told = item("AUTHORISATION", "true", "");
         told["amount"]["currency"] = json!(currency);
-        assert_eq!(*evidence(told).amount, Money::parse(value, currency).unwrap(), "{currency}");
+        assert_eq!(evidence(told).amount.map(Money::from), Some(Money::parse(value, currency).unwrap()), "{currency}");
     }
 }

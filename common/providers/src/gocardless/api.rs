@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{GoCardless, NAME, charges, is_id, unreadable};
-use crate::api::{Access, Answer, Api, Call, Listed, Next, Outcome};
+use crate::api::{Access, Answer, Api, Call, CommandResponse, InquiryResponse, Listed, RefundStep, Statement};
 use crate::told::{Metadata, Told, form, invoice_number, minor_units, parse, refund_movement, units_of};
 use crate::{Unreadable, Webhooks};
 
@@ -28,7 +28,7 @@ impl Api for GoCardless {
         charges::charge(access, order)
     }
 
-    fn charged(&self, _: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable> {
+    fn charged(&self, _: &InitiateCharge, answer: &Answer) -> Result<CommandResponse, Unreadable> {
         Ok(charges::charged(answer))
     }
 
@@ -36,7 +36,7 @@ impl Api for GoCardless {
         Ok(charges::look_up(access, question))
     }
 
-    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
+    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
         charges::looked_up(question, answer)
     }
 
@@ -52,12 +52,12 @@ impl Api for GoCardless {
     }
 
     /// A list has the shape of a webhook, and a cursor.
-    fn listed(&self, answer: &Answer) -> Result<Listed, Unreadable> {
-        if let Some(trouble) = answer.trouble(reason) {
-            return Ok(Listed::Trouble(trouble.to_string()));
+    fn listed(&self, _: &Access, answer: &Answer) -> Result<Listed, Unreadable> {
+        if let Some(failure) = answer.inquiry_failure(reason) {
+            return Ok(Listed::Trouble(failure));
         }
         let page: EventPage = parse(NAME, &answer.body)?;
-        Ok(Listed::Page(self.read(&answer.body)?, page.meta.cursors.after))
+        Ok(Listed::Page(self.read(&answer.body, None)?, page.meta.cursors.after))
     }
 
     /// Which refunds there are, and what the payment has refunded so far: a refund states the sum of all, so that none
@@ -71,15 +71,15 @@ impl Api for GoCardless {
         Ok(calls.into_iter().map(|path| call(access, path, None)).collect())
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<Next, Unreadable> {
-        if let Some(trouble) = before.iter().find_map(|answer| answer.trouble(reason)) {
-            return Ok(Next::Clear(trouble));
+    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<RefundStep, Unreadable> {
+        if let Some(failure) = before.iter().find_map(|answer| answer.inquiry_failure(reason)) {
+            return Ok(RefundStep::Unknown(failure));
         }
         let [refunds, payment] = before else { return Err(unreadable("what was asked first has no answer")) };
         let refund_id = order.refund_id.to_string();
         let known: RefundList = parse(NAME, &refunds.body)?;
         if known.refunds.iter().any(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id)) {
-            return Ok(Next::Clear(Outcome::Accepted));
+            return Ok(RefundStep::Made(Statement::Accepted));
         }
         let payment: Payment = parse::<Payments>(NAME, &payment.body)?.payments;
         let units = units_of(NAME, order.amount, Currency::minor_digits)?;
@@ -91,11 +91,11 @@ impl Api for GoCardless {
         let mut call = call(access, "/refunds".to_owned(), Some(body.to_string()));
         call.headers.push(("content-type", "application/json".to_owned()));
         call.headers.push(("idempotency-key", refund_id));
-        Ok(Next::Call(call))
+        Ok(RefundStep::Call(call))
     }
 
-    fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable> {
-        Ok(answer.trouble(reason).unwrap_or(Outcome::Accepted))
+    fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<CommandResponse, Unreadable> {
+        Ok(answer.command_failure(reason).unwrap_or(CommandResponse::Statement(Statement::Accepted)))
     }
 
     fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable> {
@@ -107,22 +107,22 @@ impl Api for GoCardless {
         }
     }
 
-    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<Outcome, Unreadable> {
-        if let Some(trouble) = answer.trouble(reason) {
-            return Ok(trouble);
+    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+        if let Some(failure) = answer.inquiry_failure(reason) {
+            return Ok(InquiryResponse::Unknown(failure));
         }
         let told: Result<Vec<Evidence>, Unreadable> = if question.resource.starts_with("refunds/") {
             let refund = parse::<Refunds>(NAME, &answer.body)?.refunds;
             if refund.links.payment.is_none() {
                 // What is refunded of a mandate was never a payment of ours.
-                return Ok(Outcome::Accepted);
+                return Ok(InquiryResponse::Statement(Statement::Accepted));
             }
             question.kinds.iter().map(|kind| refund.told(question, *kind)).collect()
         } else {
             let payment = parse::<Payments>(NAME, &answer.body)?.payments;
             question.kinds.iter().map(|kind| payment.told(question, *kind)).collect()
         };
-        told.map(Outcome::Told)
+        told.map(|evidence| InquiryResponse::Statement(Statement::Evidence(evidence)))
     }
 }
 
@@ -216,7 +216,7 @@ impl Payment {
             kind,
             payment: &self.id,
             also: Vec::new(),
-            amount: minor_units(NAME, self.amount, &self.currency, Currency::minor_digits)?,
+            amount: Some(minor_units(NAME, self.amount, &self.currency, Currency::minor_digits)?),
             event,
             movement: self.id.clone(),
             invoice: self.metadata.invoice().or_else(|| self.reference.as_deref().and_then(invoice_number)),
@@ -235,7 +235,7 @@ impl Refund {
             kind,
             payment,
             also: Vec::new(),
-            amount: minor_units(NAME, self.amount, &self.currency, Currency::minor_digits)?,
+            amount: Some(minor_units(NAME, self.amount, &self.currency, Currency::minor_digits)?),
             event: event(question, kind),
             movement: refund_movement(self.metadata.refund_id.as_deref(), &self.id),
             invoice: None,

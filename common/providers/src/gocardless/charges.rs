@@ -10,7 +10,7 @@ use serde_json::json;
 use super::api::{MADE_BEFORE, PageMeta, Payment, Payments, call, code, reason, time};
 use super::{NAME, is_id, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Call, Outcome};
+use crate::api::{Access, Answer, Call, CommandResponse, InquiryResponse, Statement};
 use crate::told::{form, parse, units_of};
 
 /// Their clock may be behind ours.
@@ -42,11 +42,12 @@ pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Un
 }
 
 /// A direct debit takes days: what becomes of it is told by messages.
-pub(super) fn charged(answer: &Answer) -> Outcome {
-    match answer.trouble(reason) {
-        Some(_) if code(&answer.body).is_some_and(|code| code == MADE_BEFORE) => Outcome::Accepted,
-        Some(trouble) => trouble,
-        None => Outcome::Accepted,
+pub(super) fn charged(answer: &Answer) -> CommandResponse {
+    let accepted = CommandResponse::Statement(Statement::Accepted);
+    match answer.command_failure(reason) {
+        Some(_) if code(&answer.body).is_some_and(|code| code == MADE_BEFORE) => accepted,
+        Some(failure) => failure,
+        None => accepted,
     }
 }
 
@@ -69,31 +70,31 @@ struct PaymentList {
     meta: Option<PageMeta>,
 }
 
-pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
-    if let Some(trouble) = answer.trouble(reason) {
-        return Ok(trouble);
+pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+    if let Some(failure) = answer.inquiry_failure(reason) {
+        return Ok(InquiryResponse::Unknown(failure));
     }
     let Some(order) = &question.charge else {
-        return outcome(&parse::<Payments>(NAME, &answer.body)?.payments);
+        return statement(&parse::<Payments>(NAME, &answer.body)?.payments).map(InquiryResponse::Statement);
     };
     let list: PaymentList = parse(NAME, &answer.body)?;
     match list.payments.iter().find(|payment| payment.metadata.is_of(order)) {
-        Some(payment) => outcome(payment),
+        Some(payment) => statement(payment).map(InquiryResponse::Statement),
         None if list.meta.is_some_and(|meta| meta.cursors.after.is_some()) => {
-            Ok(Outcome::Unknown("the mandate has more payments than one answer lists".to_owned()))
+            Ok(InquiryResponse::Unknown("the mandate has more payments than one answer lists".to_owned()))
         }
-        None => Ok(Outcome::Absent),
+        None => Ok(InquiryResponse::Absent),
     }
 }
 
 /// What a payment's status tells; messages tell the rest, with the time of each.
-fn outcome(payment: &Payment) -> Result<Outcome, Unreadable> {
+fn statement(payment: &Payment) -> Result<Statement, Unreadable> {
     let kind = match payment.status.as_str() {
         "confirmed" | "paid_out" => FactKind::Capture,
         "failed" | "cancelled" | "customer_approval_denied" => FactKind::Failure,
-        _ => return Ok(Outcome::Accepted),
+        _ => return Ok(Statement::Accepted),
     };
     let occurred_at: DateTime<_> = payment.created_at.ok_or_else(|| unreadable("a payment has no created_at"))?;
     let event = format!("{}:{kind}", payment.id());
-    Ok(Outcome::Told(vec![payment.evidence(kind, event, occurred_at)?]))
+    Ok(Statement::Evidence(vec![payment.evidence(kind, event, occurred_at)?]))
 }

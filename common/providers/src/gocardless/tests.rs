@@ -45,7 +45,7 @@ fn read(resource_type: &str, action: &str) -> Notice {
         "id": "EV1", "created_at": "2026-11-02T12:00:00.000Z", "resource_type": resource_type, "action": action,
         "links": {"payment": "PM1", "refund": "RF1"},
     });
-    let notices = GoCardless.read(json!({"events": [event]}).to_string().as_bytes()).unwrap();
+    let notices = GoCardless.read(json!({"events": [event]}).to_string().as_bytes(), None).unwrap();
     notices.into_iter().next().unwrap()
 }
 
@@ -71,6 +71,7 @@ fn what_moves_no_money_of_ours_is_ignored_with_a_reason_and_what_is_new_is_unkno
         ("payouts", "paid"),
         ("payments", "paid_out"),
         ("payments", "created"),
+        ("payments", "submitted"),
         ("mandates", "active"),
         ("refunds", "created"),
     ] {
@@ -92,8 +93,8 @@ fn an_id_that_would_lead_elsewhere_is_not_asked_for() {
             "id": "EV2", "created_at": "2026-11-02T12:00:00Z", "resource_type": "payments", "action": "confirmed",
             "links": {"payment": "PM2"},
         });
-        let notices = GoCardless.read(json!({"events": [event, good]}).to_string().as_bytes()).unwrap();
+        let notices = GoCardless.read(json!({"events": [event, good]}).to_string().as_bytes(), None).unwrap();
         assert!(matches!(notices.as_slice(), [Notice::Unreadable(_), Notice::Ask(_)]), "{id}: the others count");
     }
-    assert!(GoCardless.read(b"{}").is_err());
+    assert!(GoCardless.read(b"{}", None).is_err());
 }

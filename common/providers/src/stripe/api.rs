@@ -1,16 +1,17 @@
 //! Stripe's API: charges, refunds, questions about payment intents, and its list of events.
 
 use chrono::DateTime;
-use quittance_domain::command::{InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
+use quittance_domain::command::{Evidence, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
 use quittance_domain::fact::FactKind;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::objects::{List, PaymentIntent, RefundObject};
+use super::events::Payment;
+use super::objects::{List, PaymentIntent, Reference, RefundObject};
 use super::{NAME, Stripe, charges, decimals, events, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, Listed, Next, Outcome};
-use crate::told::{Told, form, minor_units, parse, units_of};
+use crate::api::{Access, Answer, Api, Call, CommandResponse, InquiryResponse, Listed, RefundStep, Statement};
+use crate::told::{Told, form, minor_units, parse, refund_movement, units_of};
 
 /// The shape of the answers that this module reads.
 const API_VERSION: &str = "2024-06-20";
@@ -28,7 +29,7 @@ impl Api for Stripe {
         charges::charge(access, order)
     }
 
-    fn charged(&self, _: &InitiateCharge, answer: &Answer) -> Result<Outcome, Unreadable> {
+    fn charged(&self, _: &InitiateCharge, answer: &Answer) -> Result<CommandResponse, Unreadable> {
         charges::charged(answer)
     }
 
@@ -36,7 +37,7 @@ impl Api for Stripe {
         Ok(charges::look_up(access, question))
     }
 
-    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
+    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
         charges::looked_up(question, answer)
     }
 
@@ -51,14 +52,14 @@ impl Api for Stripe {
         Ok(call(access, format!("/v1/events?{}", form(&fields)), None))
     }
 
-    fn listed(&self, answer: &Answer) -> Result<Listed, Unreadable> {
-        if let Some(trouble) = answer.trouble(reason) {
-            return Ok(Listed::Trouble(trouble.to_string()));
+    fn listed(&self, access: &Access, answer: &Answer) -> Result<Listed, Unreadable> {
+        if let Some(failure) = answer.inquiry_failure(reason) {
+            return Ok(Listed::Trouble(failure));
         }
         let page: EventPage = parse(NAME, &answer.body)?;
         let next =
             page.data.last().filter(|_| page.has_more).and_then(|event| Some(event.get("id")?.as_str()?.to_owned()));
-        Ok(Listed::Page(events::read_all(&page.data), next))
+        Ok(Listed::Page(events::read_all(&page.data, access.account()), next))
     }
 
     /// Under a key that it knows Stripe repeats its first answer, a failure of its own included; so what became of an
@@ -68,16 +69,16 @@ impl Api for Stripe {
         Ok(vec![call(access, format!("/v1/refunds?{of}={name}&limit=100"), None)])
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<Next, Unreadable> {
+    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<RefundStep, Unreadable> {
         for answer in before {
-            if let Some(trouble) = answer.trouble(reason) {
-                return Ok(Next::Clear(trouble));
+            if let Some(failure) = answer.inquiry_failure(reason) {
+                return Ok(RefundStep::Unknown(failure));
             }
             let known: List = parse(NAME, &answer.body)?;
             let refund_id = order.refund_id.to_string();
             if let Some(made) = known.data.iter().find(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id))
             {
-                return told(order, made).map(Next::Clear);
+                return statement(order, made).map(RefundStep::Made);
             }
         }
         let (of, name) = refunded_object(order)?;
@@ -92,32 +93,43 @@ impl Api for Stripe {
         let mut call = call(access, "/v1/refunds".to_owned(), Some(form(&fields)));
         call.headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
         call.headers.push(("idempotency-key", refund_id));
-        Ok(Next::Call(call))
+        Ok(RefundStep::Call(call))
     }
 
-    fn refunded(&self, order: &InitiateRefund, answer: &Answer) -> Result<Outcome, Unreadable> {
-        match answer.trouble(reason) {
-            Some(trouble) => Ok(trouble),
-            None => told(order, &parse(NAME, &answer.body)?),
+    fn refunded(&self, order: &InitiateRefund, answer: &Answer) -> Result<CommandResponse, Unreadable> {
+        match answer.command_failure(reason) {
+            Some(failure) => Ok(failure),
+            None => statement(order, &parse(NAME, &answer.body)?).map(CommandResponse::Statement),
         }
     }
 
     fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable> {
         match question.resource.split_once('/') {
             Some(("payment_intents", id)) if is_name(id) => Ok(call(access, format!("/v1/payment_intents/{id}"), None)),
-            _ => Err(unreadable("it can be asked about payment_intents only")),
+            Some(("charges", id)) if is_name(id) => {
+                Ok(call(access, format!("/v1/refunds?charge={id}&limit=100"), None))
+            }
+            _ => Err(unreadable("it can be asked about payment_intents and the refunds of charges only")),
         }
     }
 
-    fn queried(&self, _: &QueryResource, answer: &Answer) -> Result<Outcome, Unreadable> {
-        if let Some(trouble) = answer.trouble(reason) {
-            return Ok(trouble);
+    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+        if let Some(failure) = answer.inquiry_failure(reason) {
+            return Ok(InquiryResponse::Unknown(failure));
+        }
+        if question.resource.starts_with("charges/") {
+            let refunds: List = parse(NAME, &answer.body)?;
+            if refunds.has_more {
+                return Err(unreadable("the charge has more refunds than one answer lists"));
+            }
+            let evidence = refunds.data.iter().filter_map(|refund| refund_evidence(refund).transpose());
+            let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
+            return Ok(InquiryResponse::Statement(Statement::Evidence(evidence)));
         }
         let intent: PaymentIntent = parse(NAME, &answer.body)?;
-        Ok(match intent.told_by_status()? {
-            Some(evidence) => Outcome::Told(vec![evidence]),
-            None => Outcome::Accepted,
-        })
+        let evidence = intent.told_by_status()?;
+        let statement = evidence.map_or(Statement::Accepted, |evidence| Statement::Evidence(vec![evidence]));
+        Ok(InquiryResponse::Statement(statement))
     }
 }
 
@@ -135,31 +147,48 @@ pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+/// What a refund of a charge tells; nothing while it is not decided.
+fn refund_evidence(refund: &RefundObject) -> Result<Option<Evidence>, Unreadable> {
+    let Some(kind) = refund.kind() else { return Ok(None) };
+    let (intent, charge) = (refund.payment_intent.as_ref(), refund.charge.as_ref());
+    let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
+    let movement = refund_movement(refund.metadata.refund_id.as_deref(), &refund.id);
+    refund_told(refund, kind, (payment.id, payment.also), movement)?.evidence(NAME).map(Some)
+}
+
 /// What became of our refund.
-fn told(order: &InitiateRefund, refund: &RefundObject) -> Result<Outcome, Unreadable> {
-    let status = refund.status.as_deref().unwrap_or("pending");
-    let kind = match status {
-        "succeeded" => FactKind::Refund,
-        "failed" | "canceled" => FactKind::RefundFailure,
-        _ => return Ok(Outcome::Accepted),
-    };
-    let told = Told {
+fn statement(order: &InitiateRefund, refund: &RefundObject) -> Result<Statement, Unreadable> {
+    let Some(kind) = refund.kind() else { return Ok(Statement::Accepted) };
+    let payment = (order.transaction_id.reference(), Vec::new());
+    let mut told = refund_told(refund, kind, payment, order.refund_id.to_string())?;
+    told.payment_id = Some(order.payment_id);
+    Ok(Statement::Evidence(vec![told.evidence(NAME)?]))
+}
+
+fn refund_told<'a>(
+    refund: &RefundObject,
+    kind: FactKind,
+    (payment, also): (&'a str, Vec<&'a str>),
+    movement: String,
+) -> Result<Told<'a>, Unreadable> {
+    Ok(Told {
         kind,
-        payment: order.transaction_id.reference(),
-        also: Vec::new(),
-        amount: minor_units(NAME, refund.amount, &refund.currency, decimals)?,
-        event: format!("{}:{status}", refund.id),
-        movement: order.refund_id.to_string(),
+        payment,
+        also,
+        amount: Some(minor_units(NAME, refund.amount, &refund.currency, decimals)?),
+        event: format!("{}:{}", refund.id, refund.status.as_deref().unwrap_or_default()),
+        movement,
         invoice: None,
-        payment_id: Some(order.payment_id),
+        payment_id: None,
         occurred_at: DateTime::from_timestamp(refund.created, 0).ok_or_else(|| unreadable("created is no time"))?,
         reason: None,
-    };
-    Ok(Outcome::Told(vec![told.evidence(NAME)?]))
+    })
 }
 
 pub(super) fn call(access: &Access, path: String, body: Option<String>) -> Call {
-    let headers = vec![("authorization", format!("Bearer {}", access.key)), ("stripe-version", API_VERSION.to_owned())];
+    let mut headers =
+        vec![("authorization", format!("Bearer {}", access.key)), ("stripe-version", API_VERSION.to_owned())];
+    headers.extend(access.account().map(|account| ("stripe-account", account.to_owned())));
     Call { path, body, headers }
 }
 

@@ -7,7 +7,7 @@ use super::api::{call, is_name, reason};
 use super::objects::PaymentIntent;
 use super::{NAME, decimals};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Call, Outcome};
+use crate::api::{Access, Answer, Call, CommandResponse, InquiryResponse, Statement};
 use crate::told::{form, parse, units_of};
 
 /// A payment intent for a card, confirmed at once and without the payer: a card that wants the payer's presence is
@@ -36,10 +36,10 @@ pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Un
     Ok(call)
 }
 
-pub(super) fn charged(answer: &Answer) -> Result<Outcome, Unreadable> {
-    match answer.trouble(reason) {
-        Some(trouble) => Ok(trouble),
-        None => outcome(&parse(NAME, &answer.body)?),
+pub(super) fn charged(answer: &Answer) -> Result<CommandResponse, Unreadable> {
+    match answer.command_failure(reason) {
+        Some(failure) => Ok(failure),
+        None => statement(&parse(NAME, &answer.body)?).map(CommandResponse::Statement),
     }
 }
 
@@ -62,9 +62,9 @@ enum Found {
     One(Box<PaymentIntent>),
 }
 
-pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Outcome, Unreadable> {
-    if let Some(trouble) = answer.trouble(reason) {
-        return Ok(trouble);
+pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+    if let Some(failure) = answer.inquiry_failure(reason) {
+        return Ok(InquiryResponse::Unknown(failure));
     }
     let found = match parse(NAME, &answer.body)? {
         Found::One(intent) => vec![*intent],
@@ -73,20 +73,24 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Outc
     let Some(order) = &question.charge else {
         // Whoever made the payment may still be at it.
         let told = found.first().map(PaymentIntent::told_by_status).transpose()?.flatten();
-        return Ok(told.map_or(Outcome::Accepted, |evidence| Outcome::Told(vec![evidence])));
+        let statement = told.map_or(Statement::Accepted, |evidence| Statement::Evidence(vec![evidence]));
+        return Ok(InquiryResponse::Statement(statement));
     };
-    found.iter().find(|intent| intent.metadata.is_of(order)).map_or(Ok(Outcome::Absent), outcome)
+    match found.iter().find(|intent| intent.metadata.is_of(order)) {
+        Some(intent) => statement(intent).map(InquiryResponse::Statement),
+        None => Ok(InquiryResponse::Absent),
+    }
 }
 
 /// What became of a payment intent that we confirmed: what it waits for then, nobody will give it.
-fn outcome(intent: &PaymentIntent) -> Result<Outcome, Unreadable> {
+fn statement(intent: &PaymentIntent) -> Result<Statement, Unreadable> {
     if let Some(evidence) = intent.told_by_status()? {
-        return Ok(Outcome::Told(vec![evidence]));
+        return Ok(Statement::Evidence(vec![evidence]));
     }
     Ok(match intent.status.as_str() {
         "requires_payment_method" | "requires_action" | "requires_confirmation" => {
-            Outcome::Refused(intent.failure().unwrap_or_else(|| intent.status.clone()))
+            Statement::Refused(intent.failure().unwrap_or_else(|| intent.status.clone()))
         }
-        _ => Outcome::Accepted,
+        _ => Statement::Accepted,
     })
 }

@@ -1,12 +1,14 @@
 //! What Stripe's events tell.
 
 use chrono::{DateTime, Utc};
+use quittance_domain::command::QueryResource;
 use quittance_domain::fact::FactKind;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::objects::{Charge, DisputeObject, PaymentIntent, Reference, RefundObject};
+use super::api::is_name;
+use super::objects::{CashBalance, Charge, DisputeObject, PaymentIntent, Reference, RefundObject};
 use super::{NAME, decimals, unreadable};
 use crate::told::{Metadata, Told, minor_units, parse, refund_movement};
 use crate::{Notice, Unreadable};
@@ -14,10 +16,11 @@ use crate::{Notice, Unreadable};
 const NOT_DECIDED: &str = "nothing is decided";
 const TOLD_ELSEWHERE: &str = "another event tells of the money";
 const OTHER_CONCERN: &str = "it concerns no payment of an invoice";
+const OTHER_ACCOUNT: &str = "it is of a connected account that is not configured as ours";
 const PAYOUT: &str = "a payout moves our own money";
 
 /// Families of events that concern no payment of an invoice of ours; whatever Stripe adds to them is passed over too.
-const OTHER_FAMILIES: [&str; 45] = [
+const OTHER_FAMILIES: [&str; 44] = [
     "account.",
     "application_fee.",
     "balance.",
@@ -25,7 +28,6 @@ const OTHER_FAMILIES: [&str; 45] = [
     "billing.",
     "billing_portal.",
     "capability.",
-    "cash_balance.",
     "checkout.",
     "climate.",
     "coupon.",
@@ -71,6 +73,8 @@ struct Event {
     r#type: String,
     created: i64,
     data: EventData,
+    /// The connected account that it is of, at the endpoint of a platform.
+    account: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -78,30 +82,34 @@ struct EventData {
     object: Value,
 }
 
-/// Reads one event.
+/// Reads one event. Events of connected accounts are other companies' money, except those of `account`.
 ///
 /// # Errors
 /// [`Unreadable`] if it is none, or lacks what its type must have.
-pub(super) fn read(body: &[u8]) -> Result<Vec<Notice>, Unreadable> {
-    parse::<Event>(NAME, body)?.notices()
+pub(super) fn read(body: &[u8], account: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
+    parse::<Event>(NAME, body)?.notices(account)
 }
 
 /// Reads events that were listed; one that is none, or lacks something, is told among the others.
-pub(super) fn read_all(events: &[Value]) -> Vec<Notice> {
+pub(super) fn read_all(events: &[Value], account: Option<&str>) -> Vec<Notice> {
     let read = |event: &Value| {
         let event = Event::deserialize(event).map_err(|_| unreadable("a listed event lacks a member"))?;
-        event.notices()
+        event.notices(account)
     };
     events.iter().flat_map(|event| read(event).unwrap_or_else(|error| vec![Notice::Unreadable(error)])).collect()
 }
 
 impl Event {
-    fn notices(&self) -> Result<Vec<Notice>, Unreadable> {
+    fn notices(&self, account: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
         use FactKind::{Authorisation, Capture, Dispute, Failure};
         let one = |notice: Notice| Ok(vec![notice]);
+        if self.account.is_some() && self.account.as_deref() != account {
+            return one(Notice::ignored(&self.r#type, OTHER_ACCOUNT));
+        }
         match self.r#type.as_str() {
             "payment_intent.succeeded" => self.intent(|_| Capture).and_then(one),
-            "payment_intent.amount_capturable_updated" => self.intent(|_| Authorisation).and_then(one),
+            "payment_intent.amount_capturable_updated" => self.intent(PaymentIntent::capturable).and_then(one),
+            "payment_intent.partially_funded" => self.intent(|_| Authorisation).and_then(one),
             "payment_intent.payment_failed" => self.intent(|_| Failure).and_then(one),
             "payment_intent.canceled" => self.intent(PaymentIntent::end).and_then(one),
             "charge.succeeded" | "charge.captured" => self.charge(Capture).and_then(one),
@@ -113,6 +121,8 @@ impl Event {
             }
             "charge.dispute.created" | "charge.dispute.funds_withdrawn" => self.dispute(Dispute).and_then(one),
             "charge.dispute.closed" => self.closed_dispute().and_then(one),
+            "charge.dispute.funds_reinstated" => self.reinstated_dispute().and_then(one),
+            "cash_balance.funds_available" => self.cash_balance(),
             other => one(self.other(other)),
         }
     }
@@ -122,9 +132,8 @@ impl Event {
             "payment_intent.created"
             | "payment_intent.processing"
             | "payment_intent.requires_action"
-            | "payment_intent.partially_funded"
             | "charge.pending" => Notice::ignored(event_type, NOT_DECIDED),
-            "charge.updated" | "charge.expired" | "charge.dispute.updated" | "charge.dispute.funds_reinstated" => {
+            "charge.updated" | "charge.expired" | "charge.dispute.updated" => {
                 Notice::ignored(event_type, TOLD_ELSEWHERE)
             }
             _ if ["payout.", "transfer.", "topup."].iter().any(|family| event_type.starts_with(family)) => {
@@ -170,31 +179,38 @@ impl Event {
             other => (other, charge.amount),
         };
         let payment = Payment { id: &charge.id, also: Vec::new(), metadata: Some(&charge.metadata) };
-        self.told(kind, payment, (units, &charge.currency), charge.id.clone(), self.id.clone())
+        self.told(kind, &payment, (units, &charge.currency), charge.id.clone(), self.id.clone())
     }
 
-    /// Older API versions list the refunds within the charge; newer ones tell each by an event of its own.
+    /// Older API versions list the refunds within the charge. Newer ones do not, and whether the events of each refund
+    /// come depends on the endpoint; so Stripe is asked for them.
     fn refunds_of_charge(&self) -> Result<Vec<Notice>, Unreadable> {
         let charge: Charge = self.object()?;
-        let refunds = charge.refunds.as_ref().map(|refunds| refunds.data.as_slice()).unwrap_or_default();
+        let listed = charge.refunds.as_ref().filter(|refunds| !refunds.has_more);
+        let refunds = listed.map(|refunds| refunds.data.as_slice()).unwrap_or_default();
         if refunds.is_empty() {
-            return Ok(vec![Notice::ignored(&self.r#type, TOLD_ELSEWHERE)]);
+            if !is_name(&charge.id) {
+                return Err(unreadable("a refunded charge has no id"));
+            }
+            return Ok(vec![Notice::Ask(QueryResource {
+                provider: NAME.parse().map_err(unreadable)?,
+                resource: format!("charges/{}", charge.id),
+                event_id: self.id.clone(),
+                kinds: vec![FactKind::Refund, FactKind::RefundFailure],
+                occurred_at: self.occurred_at()?,
+            })]);
         }
         // One event tells of several: each has a name of its own.
         refunds.iter().map(|refund| self.refund(refund, Some(&charge), format!("{}:{}", self.id, refund.id))).collect()
     }
 
     fn refund(&self, refund: &RefundObject, of: Option<&Charge>, event: String) -> Result<Notice, Unreadable> {
-        let kind = match refund.status.as_deref() {
-            Some("succeeded") => FactKind::Refund,
-            Some("failed" | "canceled") => FactKind::RefundFailure,
-            _ => return Ok(Notice::ignored(&self.r#type, NOT_DECIDED)),
-        };
+        let Some(kind) = refund.kind() else { return Ok(Notice::ignored(&self.r#type, NOT_DECIDED)) };
         let intent = refund.payment_intent.as_ref().or(of.and_then(|charge| charge.payment_intent.as_ref()));
         let charge = refund.charge.as_ref().map(Reference::id).or(of.map(|charge| charge.id.as_str()));
         let payment = Payment::of(intent.map(Reference::id), charge)?;
         let movement = refund_movement(refund.metadata.refund_id.as_deref(), &refund.id);
-        self.told(kind, payment, (refund.amount, &refund.currency), movement, event)
+        self.told(kind, &payment, (refund.amount, &refund.currency), movement, event)
     }
 
     /// An inquiry (its status begins with `warning`) takes no money until it becomes a dispute.
@@ -205,7 +221,35 @@ impl Event {
         }
         let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
         let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
-        self.told(kind, payment, (dispute.amount, &dispute.currency), dispute.id.clone(), self.id.clone())
+        self.told(kind, &payment, (dispute.amount, &dispute.currency), dispute.id.clone(), self.id.clone())
+    }
+
+    /// Money that comes back of a dispute that is lost all the same: it is lost in part. Of a dispute that is won, its
+    /// end says so.
+    fn reinstated_dispute(&self) -> Result<Notice, Unreadable> {
+        let dispute: DisputeObject = self.object()?;
+        if dispute.status != "lost" {
+            return Ok(Notice::ignored(&self.r#type, TOLD_ELSEWHERE));
+        }
+        let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
+        let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
+        let amount = (dispute.reinstated()?, dispute.currency.as_str());
+        self.told(FactKind::DisputeReinstatement, &payment, amount, dispute.id.clone(), self.id.clone())
+    }
+
+    /// A customer's money that Stripe holds and no payment intent has taken: a payment of its own that staff see, until
+    /// it is applied or sent back at Stripe.
+    fn cash_balance(&self) -> Result<Vec<Notice>, Unreadable> {
+        let balance: CashBalance = self.object()?;
+        let available = balance.available.unwrap_or_default();
+        let held = available.iter().filter(|(_, units)| **units > 0);
+        held.map(|(currency, units)| {
+            let name = format!("cash_balance:{}:{currency}", balance.customer);
+            let payment = Payment { id: &name, also: Vec::new(), metadata: None };
+            let event = format!("{}:{currency}", self.id);
+            self.told(FactKind::Authorisation, &payment, (*units, currency), name.clone(), event)
+        })
+        .collect()
     }
 
     fn closed_dispute(&self) -> Result<Notice, Unreadable> {
@@ -222,7 +266,7 @@ impl Event {
     fn told(
         &self,
         kind: FactKind,
-        payment: Payment<'_>,
+        payment: &Payment<'_>,
         (units, currency): (i64, &str),
         movement: String,
         event: String,
@@ -230,8 +274,8 @@ impl Event {
         let told = Told {
             kind,
             payment: payment.id,
-            also: payment.also,
-            amount: minor_units(NAME, units, currency, decimals)?,
+            also: payment.also.clone(),
+            amount: Some(minor_units(NAME, units, currency, decimals)?),
             event,
             movement,
             invoice: payment.metadata.and_then(Metadata::invoice),
@@ -244,14 +288,14 @@ impl Event {
 }
 
 /// The payment that an object belongs to.
-struct Payment<'a> {
-    id: &'a str,
-    also: Vec<&'a str>,
+pub(super) struct Payment<'a> {
+    pub(super) id: &'a str,
+    pub(super) also: Vec<&'a str>,
     metadata: Option<&'a Metadata>,
 }
 
 impl<'a> Payment<'a> {
-    fn of(intent: Option<&'a str>, charge: Option<&'a str>) -> Result<Self, Unreadable> {
+    pub(super) fn of(intent: Option<&'a str>, charge: Option<&'a str>) -> Result<Self, Unreadable> {
         let id = intent.or(charge).ok_or_else(|| unreadable("it names neither payment intent nor charge"))?;
         Ok(Self { id, also: charge.filter(|charge| *charge != id).into_iter().collect(), metadata: None })
     }

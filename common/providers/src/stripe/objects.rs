@@ -1,5 +1,7 @@
 //! The objects of Stripe's API, as far as they tell of money.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use quittance_domain::command::Evidence;
 use quittance_domain::fact::FactKind;
@@ -23,10 +25,21 @@ pub(super) struct PaymentIntent {
     #[serde(default)]
     pub(super) status: String,
     last_payment_error: Option<PaymentError>,
+    next_action: Option<NextAction>,
     #[serde(default)]
     pub(super) created: i64,
     #[serde(default)]
     pub(super) metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct NextAction {
+    display_bank_transfer_instructions: Option<BankTransferInstructions>,
+}
+
+#[derive(Deserialize)]
+struct BankTransferInstructions {
+    amount_remaining: i64,
 }
 
 #[derive(Deserialize)]
@@ -43,23 +56,38 @@ impl PaymentIntent {
     ) -> Result<Told<'_>, Unreadable> {
         let units = match kind {
             // Implementations of Stripe's API other than Stripe's own leave the member out.
-            FactKind::Capture => self.amount_received.unwrap_or(self.amount),
-            FactKind::Authorisation => self.amount_capturable,
+            FactKind::Capture | FactKind::PartialCapture => self.amount_received.unwrap_or(self.amount),
+            FactKind::Authorisation => self.authorised(),
             _ => self.amount,
         };
         Ok(Told {
             kind,
             payment: &self.id,
             also: self.latest_charge.as_ref().map(Reference::id).into_iter().collect(),
-            amount: minor_units(NAME, units, &self.currency, decimals)?,
+            amount: Some(minor_units(NAME, units, &self.currency, decimals)?),
             event,
-            // A payment intent is captured once; a second message about it tells of the same money.
+            // Stripe reports what an intent has received in all, also where it is captured in parts.
             movement: self.id.clone(),
             invoice: self.metadata.invoice(),
             payment_id: self.metadata.payment(),
             occurred_at,
             reason: (kind == FactKind::Failure).then(|| self.failure()).flatten(),
         })
+    }
+
+    /// What Stripe holds for the intent: a card's authorisation, or what bank transfers brought of a larger sum.
+    fn authorised(&self) -> i64 {
+        let instructions = self.next_action.as_ref().and_then(|next| next.display_bank_transfer_instructions.as_ref());
+        match instructions {
+            Some(instructions) => self.amount.saturating_sub(instructions.amount_remaining),
+            None => self.amount_capturable,
+        }
+    }
+
+    /// What an intent that waits for a capture tells: with multicapture it waits on after the first captures, and what
+    /// it has received by then is money.
+    pub(super) fn capturable(&self) -> FactKind {
+        if self.amount_received.unwrap_or(0) > 0 { FactKind::PartialCapture } else { FactKind::Authorisation }
     }
 
     /// Why the last attempt at it failed.
@@ -79,12 +107,16 @@ impl PaymentIntent {
     pub(super) fn told_by_status(&self) -> Result<Option<Evidence>, Unreadable> {
         let kind = match self.status.as_str() {
             "succeeded" => FactKind::Capture,
-            "requires_capture" => FactKind::Authorisation,
+            "requires_capture" => self.capturable(),
             "canceled" => self.end(),
             _ => return Ok(None),
         };
         let created = DateTime::from_timestamp(self.created, 0).ok_or_else(|| unreadable("created is no time"))?;
-        let told = self.told(kind, format!("{}:{}", self.id, self.status), created)?;
+        let event = match (kind, self.amount_received) {
+            (FactKind::PartialCapture, Some(received)) => format!("{}:{}:{received}", self.id, self.status),
+            _ => format!("{}:{}", self.id, self.status),
+        };
+        let told = self.told(kind, event, created)?;
         told.evidence(NAME).map(Some)
     }
 }
@@ -107,6 +139,8 @@ pub(super) struct Charge {
 pub(super) struct List {
     #[serde(default)]
     pub(super) data: Vec<RefundObject>,
+    #[serde(default)]
+    pub(super) has_more: bool,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +157,17 @@ pub(super) struct RefundObject {
     pub(super) metadata: Metadata,
 }
 
+impl RefundObject {
+    /// What became of the refund; none while nothing is decided.
+    pub(super) fn kind(&self) -> Option<FactKind> {
+        match self.status.as_deref() {
+            Some("succeeded") => Some(FactKind::Refund),
+            Some("failed" | "canceled") => Some(FactKind::RefundFailure),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct DisputeObject {
     pub(super) id: String,
@@ -131,6 +176,36 @@ pub(super) struct DisputeObject {
     pub(super) status: String,
     pub(super) charge: Option<Reference>,
     pub(super) payment_intent: Option<Reference>,
+    #[serde(default)]
+    balance_transactions: Vec<BalanceTransaction>,
+}
+
+#[derive(Deserialize)]
+struct BalanceTransaction {
+    amount: i64,
+    currency: String,
+}
+
+impl DisputeObject {
+    /// What was given back of the dispute so far, in its currency's minor units.
+    pub(super) fn reinstated(&self) -> Result<i64, Unreadable> {
+        let given_back = self.balance_transactions.iter().filter(|transaction| transaction.amount > 0);
+        let mut sum: i64 = 0;
+        for transaction in given_back {
+            if transaction.currency != self.currency {
+                return Err(unreadable("what a dispute gave back is in another currency than the dispute"));
+            }
+            sum = sum.checked_add(transaction.amount).ok_or_else(|| unreadable("a dispute gave back too much"))?;
+        }
+        Ok(sum.min(self.amount))
+    }
+}
+
+/// What a customer's cash balance holds that no payment intent has taken, by currency.
+#[derive(Deserialize)]
+pub(super) struct CashBalance {
+    pub(super) customer: String,
+    pub(super) available: Option<BTreeMap<String, i64>>,
 }
 
 /// Another object: its id, or all of it where somebody asked Stripe to expand it.

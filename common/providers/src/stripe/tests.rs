@@ -59,7 +59,7 @@ fn a_header_without_time_or_signature_is_no_signature() {
 /// The one notice of an event.
 fn notice(event_type: &str, object: Value) -> Notice {
     let body = json!({"id": "evt_1", "type": event_type, "created": SIGNED_AT, "data": {"object": object}});
-    let notices = Stripe.read(body.to_string().as_bytes()).unwrap();
+    let notices = Stripe.read(body.to_string().as_bytes(), None).unwrap();
     <[Notice; 1]>::try_from(notices)
         .unwrap_or_else(|notices| panic!("one notice: {notices:?}"))
         .into_iter()
@@ -92,7 +92,7 @@ fn euro(value: &str) -> Money {
 #[test]
 fn a_succeeded_intent_is_a_capture_of_what_was_received() {
     let evidence = evidence("payment_intent.succeeded", intent("eur"));
-    assert_eq!((evidence.kind, *evidence.amount), (FactKind::Capture, euro("119.00")));
+    assert_eq!((evidence.kind, evidence.amount.map(Money::from)), (FactKind::Capture, Some(euro("119.00"))));
     assert_eq!(evidence.transaction_id.as_str(), "stripe:pi_1");
     assert_eq!(evidence.references.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["stripe:ch_1"]);
     assert_eq!(evidence.event_id, "stripe:evt_1");
@@ -105,14 +105,16 @@ fn an_intents_other_events_tell_what_is_held_what_failed_and_what_expired() {
     given_up["cancellation_reason"] = json!("abandoned");
     let mut cancelled = intent("eur");
     cancelled["cancellation_reason"] = json!("requested_by_customer");
+    let mut held = intent("eur");
+    held["amount_received"] = json!(0);
     for (event_type, object, kind, value) in [
-        ("payment_intent.amount_capturable_updated", intent("eur"), FactKind::Authorisation, "118.00"),
+        ("payment_intent.amount_capturable_updated", held, FactKind::Authorisation, "118.00"),
         ("payment_intent.payment_failed", intent("eur"), FactKind::Failure, "120.00"),
         ("payment_intent.canceled", given_up, FactKind::Expiry, "120.00"),
         ("payment_intent.canceled", cancelled, FactKind::Failure, "120.00"),
     ] {
         let evidence = evidence(event_type, object);
-        assert_eq!((evidence.kind, *evidence.amount), (kind, euro(value)), "{event_type}");
+        assert_eq!((evidence.kind, evidence.amount.map(Money::from)), (kind, Some(euro(value))), "{event_type}");
     }
 }
 
@@ -120,7 +122,7 @@ fn an_intents_other_events_tell_what_is_held_what_failed_and_what_expired() {
 fn currencies_that_stripe_scales_otherwise_than_iso_keep_their_value() {
     for (currency, value) in [("jpy", "11900"), ("isk", "119"), ("ugx", "119"), ("mga", "11900"), ("kwd", "11.900")] {
         let evidence = evidence("payment_intent.succeeded", intent(currency));
-        assert_eq!(*evidence.amount, Money::parse(value, &currency.to_uppercase()).unwrap());
+        assert_eq!(evidence.amount.map(Money::from), Some(Money::parse(value, &currency.to_uppercase()).unwrap()));
     }
 }
 
@@ -134,7 +136,7 @@ fn a_charge_is_a_payment_only_without_an_intent() {
     };
     assert!(is_ignored("charge.succeeded", charge(json!("pi_1"), true)));
     let captured = evidence("charge.succeeded", charge(Value::Null, true));
-    assert_eq!((captured.kind, *captured.amount), (FactKind::Capture, euro("40.00")));
+    assert_eq!((captured.kind, captured.amount.map(Money::from)), (FactKind::Capture, Some(euro("40.00"))));
     assert_eq!(captured.transaction_id.as_str(), "stripe:ch_1");
     assert_eq!(evidence("charge.succeeded", charge(Value::Null, false)).kind, FactKind::Authorisation);
 }
@@ -154,8 +156,8 @@ fn a_refund_is_known_by_our_id_if_it_carries_one_and_belongs_to_its_intent() {
     {
         let evidence = evidence("refund.created", refund("succeeded", metadata));
         assert_eq!(
-            (evidence.kind, *evidence.amount, evidence.movement.as_str()),
-            (FactKind::Refund, euro("30.00"), movement)
+            (evidence.kind, evidence.amount.map(Money::from), evidence.movement.as_str()),
+            (FactKind::Refund, Some(euro("30.00")), movement)
         );
         assert_eq!(evidence.transaction_id.as_str(), "stripe:pi_1");
     }
@@ -172,7 +174,7 @@ fn each_refund_within_a_charge_of_an_older_api_version_is_told_by_a_name_of_its_
         "refunds": {"data": [refund("succeeded", json!({})), second]},
     });
     let body = json!({"id": "evt_1", "type": "charge.refunded", "created": SIGNED_AT, "data": {"object": object}});
-    let notices = Stripe.read(body.to_string().as_bytes()).unwrap();
+    let notices = Stripe.read(body.to_string().as_bytes(), None).unwrap();
     let names: Vec<_> = notices
         .iter()
         .map(|notice| match notice {
@@ -221,11 +223,91 @@ fn an_authentic_body_that_lacks_what_its_type_must_have_is_unreadable_and_not_re
         json!({"id": "pi 1", "amount": 1, "amount_received": 1, "currency": "eur"}),
     ] {
         let body = json!({"id": "evt_1", "type": "payment_intent.succeeded", "created": 1, "data": {"object": object}});
-        let error = Stripe.read(body.to_string().as_bytes()).unwrap_err().to_string();
+        let error = Stripe.read(body.to_string().as_bytes(), None).unwrap_err().to_string();
         assert!(!error.contains("pi 1"), "{error}");
     }
-    assert!(Stripe.read(b"{}").is_err());
+    assert!(Stripe.read(b"{}", None).is_err());
     let nothing = json!({"id": "pi_1", "amount": 0, "amount_received": 0, "currency": "eur"});
     let body = json!({"id": "evt_1", "type": "payment_intent.succeeded", "created": 1, "data": {"object": nothing}});
-    assert!(Stripe.read(body.to_string().as_bytes()).is_err());
+    assert!(Stripe.read(body.to_string().as_bytes(), None).is_err());
+}
+
+#[test]
+fn with_multicapture_what_was_received_counts_and_not_what_can_still_be_captured() {
+    let step = |received: i64, capturable: i64| {
+        let object = json!({
+            "id": "pi_1", "amount": 100_000, "amount_received": received, "amount_capturable": capturable,
+            "currency": "eur", "status": "requires_capture",
+        });
+        let evidence = evidence("payment_intent.amount_capturable_updated", object);
+        (evidence.kind, evidence.amount.map(Money::from), evidence.movement)
+    };
+    assert_eq!(step(0, 100_000), (FactKind::Authorisation, Some(euro("1000.00")), "pi_1".to_owned()));
+    assert_eq!(step(60_000, 40_000), (FactKind::PartialCapture, Some(euro("600.00")), "pi_1".to_owned()));
+    assert_eq!(step(100_000, 0), (FactKind::PartialCapture, Some(euro("1000.00")), "pi_1".to_owned()));
+}
+
+#[test]
+fn what_a_lost_dispute_gives_back_is_a_part_of_it() {
+    let dispute = |status: &str, currency: &str| {
+        json!({
+            "id": "dp_1", "amount": 10_000, "currency": "eur", "status": status, "charge": "ch_1", "payment_intent": "pi_1",
+            "balance_transactions": [
+                {"amount": -10_000, "currency": "eur"}, {"amount": 3_000, "currency": "eur"},
+                {"amount": 1_000, "currency": currency},
+            ],
+        })
+    };
+    let evidence = evidence("charge.dispute.funds_reinstated", dispute("lost", "eur"));
+    let told = (evidence.kind, evidence.amount.map(Money::from), evidence.movement.as_str());
+    assert_eq!(told, (FactKind::DisputeReinstatement, Some(euro("40.00")), "dp_1"));
+    assert!(is_ignored("charge.dispute.funds_reinstated", dispute("won", "eur")), "its end says so");
+    let foreign = json!({
+        "id": "evt_1", "type": "charge.dispute.funds_reinstated", "created": SIGNED_AT,
+        "data": {"object": dispute("lost", "usd")},
+    });
+    assert!(Stripe.read(foreign.to_string().as_bytes(), None).is_err(), "it is kept for people");
+}
+
+#[test]
+fn refunds_that_a_refunded_charge_does_not_list_are_asked_for() {
+    for refunds in
+        [Value::Null, json!({"data": []}), json!({"data": [refund("succeeded", json!({}))], "has_more": true})]
+    {
+        let charge =
+            json!({"id": "ch_1", "amount": 5_000, "currency": "eur", "payment_intent": "pi_1", "refunds": refunds});
+        let Notice::Ask(question) = notice("charge.refunded", charge) else { panic!("it is a question") };
+        assert_eq!((question.resource.as_str(), question.event_id.as_str()), ("charges/ch_1", "evt_1"));
+    }
+}
+
+#[test]
+fn money_that_stripe_holds_for_a_customer_is_seen_before_it_is_ours() {
+    let funded = json!({
+        "id": "pi_1", "amount": 10_000, "amount_received": 0, "amount_capturable": 0, "currency": "eur",
+        "status": "requires_action", "metadata": {"invoice_id": "inv_00000000000000000000000000000007"},
+        "next_action": {"display_bank_transfer_instructions": {"amount_remaining": 4_000, "currency": "eur"}},
+    });
+    let partly = evidence("payment_intent.partially_funded", funded);
+    assert_eq!((partly.kind, partly.amount.map(Money::from)), (FactKind::Authorisation, Some(euro("60.00"))));
+    let balance = json!({"object": "cash_balance", "customer": "cus_1", "available": {"eur": 2_500, "usd": 0}});
+    let held = evidence("cash_balance.funds_available", balance);
+    assert_eq!((held.kind, held.amount.map(Money::from)), (FactKind::Authorisation, Some(euro("25.00"))));
+    assert_eq!(held.transaction_id.as_str(), "stripe:cash_balance:cus_1:eur");
+    assert_eq!(held.event_id, "stripe:evt_1:eur");
+}
+
+#[test]
+fn an_event_of_a_connected_account_is_ours_only_if_that_account_is_configured() {
+    let body = json!({
+        "id": "evt_1", "type": "payment_intent.succeeded", "created": SIGNED_AT, "account": "acct_1",
+        "data": {"object": intent("eur")},
+    });
+    for (configured, is_ours) in [(None, false), (Some("acct_2"), false), (Some("acct_1"), true)] {
+        let notices = Stripe.read(body.to_string().as_bytes(), configured).unwrap();
+        assert_eq!(matches!(notices.as_slice(), [Notice::Evidence(_)]), is_ours, "{configured:?}");
+        let listed = events::read_all(std::slice::from_ref(&body), configured);
+        assert_eq!(listed, notices, "a listed event is read alike");
+    }
+    assert!(matches!(notice("payment_intent.succeeded", intent("eur")), Notice::Evidence(_)), "an event of our own");
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{access, answer, api, header};
 use crate::Notice;
-use crate::api::{Call, Listed, Outcome};
+use crate::api::{Call, CommandResponse, InquiryResponse, Listed, Statement};
 
 const PAYMENT: &str = "pay_00000000000000000000000000000002";
 
@@ -17,7 +17,7 @@ fn noon() -> DateTime<Utc> {
     "2026-11-02T12:00:00Z".parse().unwrap()
 }
 
-fn charge(provider: &str, method: &str) -> InitiateCharge {
+pub(super) fn charge(provider: &str, method: &str) -> InitiateCharge {
     InitiateCharge {
         payment_id: PAYMENT.parse().unwrap(),
         attempt: 2,
@@ -30,7 +30,7 @@ fn charge(provider: &str, method: &str) -> InitiateCharge {
     }
 }
 
-fn question(provider: &str, names: &[&str], charge: Option<InitiateCharge>) -> QueryPayment {
+pub(super) fn question(provider: &str, names: &[&str], charge: Option<InitiateCharge>) -> QueryPayment {
     QueryPayment {
         payment_id: PAYMENT.parse().unwrap(),
         transaction_id: format!("{provider}:order-1").parse().unwrap(),
@@ -89,18 +89,17 @@ fn what_became_of_a_charge_is_told_taken_on_refused_or_unknown() {
     let outcome = |provider: &str, status: u16, body: Value| {
         let order = charge(provider, "x/1");
         match api(&format!("{provider}:")).charged(&order, &answer(status, &body)).unwrap() {
-            Outcome::Told(evidence) => evidence.first().unwrap().kind.to_string(),
-            Outcome::Accepted => "accepted".to_owned(),
-            Outcome::Refused(reason) => format!("refused: {reason}"),
-            Outcome::Unknown(_) => "unknown".to_owned(),
-            Outcome::Absent => "absent".to_owned(),
+            CommandResponse::Statement(Statement::Evidence(evidence)) => evidence.first().unwrap().kind.to_string(),
+            CommandResponse::Statement(Statement::Accepted) => "accepted".to_owned(),
+            CommandResponse::Statement(Statement::Refused(reason)) => format!("refused: {reason}"),
+            CommandResponse::Unknown(_) => "unknown".to_owned(),
         }
     };
     let stripe = |status: &str| outcome("stripe", 200, intent(status, "2"));
     assert_eq!(["succeeded", "requires_capture", "processing"].map(stripe), ["capture", "authorisation", "accepted"]);
     assert_eq!(stripe("requires_payment_method"), "refused: card_declined");
     let adyen = |result: &str| outcome("adyen", 200, json!({"pspReference": "PSP1", "resultCode": result}));
-    assert_eq!(["Authorised", "Received"].map(adyen), ["capture", "accepted"]);
+    assert_eq!(["Authorised", "Received"].map(adyen), ["implied_capture", "accepted"]);
     assert_eq!(adyen("RedirectShopper"), "refused: RedirectShopper");
     assert_eq!(outcome("gocardless", 201, json!({"payments": debit("pending_submission", "2")})), "accepted");
     let made_before = json!({"error": {"errors": [{"reason": "idempotent_creation_conflict"}]}});
@@ -135,8 +134,11 @@ fn what_is_found_counts_only_if_it_is_of_this_attempt() {
         let question = question(provider, &[], order.then(|| charge(provider, "MD1")));
         api(&format!("{provider}:")).looked_up(&question, &answer(200, &body)).unwrap()
     };
-    let kind = |outcome: Outcome| match outcome {
-        Outcome::Told(evidence) => Some((evidence[0].kind, evidence[0].payment_id.unwrap().to_string())),
+    let accepted = InquiryResponse::Statement(Statement::Accepted);
+    let kind = |response: InquiryResponse| match response {
+        InquiryResponse::Statement(Statement::Evidence(evidence)) => {
+            Some((evidence[0].kind, evidence[0].payment_id.unwrap().to_string()))
+        }
         _ => None,
     };
     let captured = Some((FactKind::Capture, PAYMENT.to_owned()));
@@ -149,18 +151,15 @@ fn what_is_found_counts_only_if_it_is_of_this_attempt() {
         ("stripe", json!({"data": [intent("succeeded", "1")]})),
         ("gocardless", json!({"payments": [debit("confirmed", "1")]})),
     ] {
-        assert_eq!(found(provider, true, other), Outcome::Absent, "{provider}");
+        assert_eq!(found(provider, true, other), InquiryResponse::Absent, "{provider}");
     }
-    assert_eq!(found("stripe", true, intent("requires_payment_method", "1")), Outcome::Absent, "of an earlier attempt");
+    let earlier = found("stripe", true, intent("requires_payment_method", "1"));
+    assert_eq!(earlier, InquiryResponse::Absent, "of an earlier attempt");
     let more = json!({"payments": [], "meta": {"cursors": {"before": null, "after": "PM9"}}});
-    assert!(matches!(found("gocardless", true, more), Outcome::Unknown(_)), "it may be on the next page");
-    assert_eq!(
-        found("stripe", false, intent("requires_payment_method", "2")),
-        Outcome::Accepted,
-        "its payer may try again"
-    );
+    assert!(matches!(found("gocardless", true, more), InquiryResponse::Unknown(_)), "it may be on the next page");
+    assert_eq!(found("stripe", false, intent("requires_payment_method", "2")), accepted, "its payer may try again");
     assert_eq!(kind(found("gocardless", false, json!({"payments": debit("confirmed", "1")}))), captured);
-    assert_eq!(found("gocardless", true, json!({"payments": [debit("submitted", "2")]})), Outcome::Accepted);
+    assert_eq!(found("gocardless", true, json!({"payments": [debit("submitted", "2")]})), accepted);
 }
 
 #[test]
@@ -177,7 +176,8 @@ fn events_are_listed_page_by_page_in_the_shape_of_messages() {
     assert_eq!(ask("stripe", None), first);
     assert_eq!(ask("stripe", Some("evt_1")), format!("{first}&starting_after=evt_1"));
     assert!(ask("gocardless", Some("EV9")).ends_with("&limit=250&after=EV9"));
-    let listed = |provider: &str, body: Value| api(&format!("{provider}:")).listed(&answer(200, &body)).unwrap();
+    let listed =
+        |provider: &str, body: Value| api(&format!("{provider}:")).listed(&access(), &answer(200, &body)).unwrap();
     let event = json!({
         "id": "evt_1", "type": "payment_intent.succeeded", "created": 1_793_620_800,
         "data": {"object": intent("succeeded", "2")},

@@ -2,7 +2,7 @@ mod charges;
 
 use chrono::DateTime;
 use quittance_domain::fact::FactKind;
-use quittance_domain::money::Money;
+use quittance_domain::money::{Money, PositiveMoney};
 use serde_json::{Value, json};
 
 use super::*;
@@ -24,6 +24,10 @@ fn order(payment: &str, value: &str, currency: &str) -> InitiateRefund {
     }
 }
 
+fn euro(value: &str) -> PositiveMoney {
+    Money::parse(value, "EUR").and_then(Money::positive).unwrap()
+}
+
 fn api(payment: &str) -> &'static dyn Api {
     by_name(payment.split_once(':').unwrap().0).unwrap().api().unwrap()
 }
@@ -38,18 +42,64 @@ fn header<'a>(call: &'a Call, name: &str) -> &'a str {
 
 #[test]
 fn only_an_answer_about_the_call_itself_refuses_it() {
-    let trouble =
-        |status: u16, reason: Option<&str>| answer(status, &json!({})).trouble(|_| reason.map(ToOwned::to_owned));
-    assert_eq!((trouble(200, None), trouble(201, Some("x"))), (None, None));
+    let failure = |status: u16, reason: Option<&str>| {
+        answer(status, &json!({})).command_failure(|_| reason.map(ToOwned::to_owned))
+    };
+    assert_eq!((failure(200, None), failure(201, Some("x"))), (None, None));
     for status in [400, 402, 404, 410, 422] {
-        assert!(matches!(trouble(status, Some("no_such_payment")), Some(Outcome::Refused(_))), "{status}");
+        let refused = failure(status, Some("no_such_payment"));
+        assert!(matches!(refused, Some(CommandResponse::Statement(Statement::Refused(_)))), "{status}");
         assert!(
-            matches!(trouble(status, None), Some(Outcome::Unknown(_))),
+            matches!(failure(status, None), Some(CommandResponse::Unknown(_))),
             "{status}: somebody else may have answered"
         );
     }
     for status in [301, 401, 403, 408, 409, 429, 500, 502, 503, 504] {
-        assert!(matches!(trouble(status, Some("x")), Some(Outcome::Unknown(_))), "{status}");
+        assert!(matches!(failure(status, Some("x")), Some(CommandResponse::Unknown(_))), "{status}");
+    }
+}
+
+/// Refusals of an inquiry with the gateway's own reason: a search that the account does not have, a filter that is
+/// invalid, a payment that this key may not see.
+fn refused_inquiries(provider: &str) -> Vec<Answer> {
+    let stripe = |code: &str| json!({"error": {"type": "invalid_request_error", "code": code}});
+    let gocardless = |reason: &str| json!({"error": {"type": "invalid_api_usage", "errors": [{"reason": reason}]}});
+    match provider {
+        "stripe" => {
+            let no_search = json!({"error": {"type": "invalid_request_error", "message": "Search is not available"}});
+            vec![answer(400, &no_search), answer(404, &stripe("resource_missing"))]
+        }
+        _ => vec![answer(400, &gocardless("invalid_filters")), answer(404, &gocardless("resource_not_found"))],
+    }
+}
+
+#[test]
+fn an_inquiry_that_the_gateway_refuses_leaves_the_payment_unknown() {
+    for (provider, resource) in [("stripe", "payment_intents/pi_1"), ("gocardless", "payments/PM1")] {
+        let api = by_name(provider).unwrap().api().unwrap();
+        for refused in refused_inquiries(provider) {
+            for charge in [None, Some(charges::charge(provider, "MD1"))] {
+                let found = api.looked_up(&charges::question(provider, &[], charge), &refused).unwrap();
+                assert!(matches!(found, InquiryResponse::Unknown(_)), "{provider}: {found:?}");
+            }
+            let queried = api.queried(&question(resource, &[FactKind::Capture]), &refused).unwrap();
+            assert!(matches!(queried, InquiryResponse::Unknown(_)), "{provider}: {queried:?}");
+            assert!(matches!(api.listed(&access(), &refused).unwrap(), Listed::Trouble(_)), "{provider}");
+        }
+    }
+}
+
+#[test]
+fn a_refund_stays_reserved_while_it_is_not_known_whether_it_was_requested_before() {
+    for name in ["stripe:pi_1", "gocardless:PM1"] {
+        for refused in refused_inquiries(name.split_once(':').unwrap().0) {
+            for place in 0..before(name).len() {
+                let mut answers = before(name);
+                answers[place] = refused.clone();
+                let next = api(name).refund(&access(), &order(name, "30.00", "EUR"), &answers).unwrap();
+                assert!(matches!(next, RefundStep::Unknown(_)), "{name}: {next:?}");
+            }
+        }
     }
 }
 
@@ -65,8 +115,8 @@ fn before(payment: &str) -> Vec<Answer> {
 
 fn asked(payment: &str, value: &str, currency: &str) -> Call {
     match api(payment).refund(&access(), &order(payment, value, currency), &before(payment)).unwrap() {
-        Next::Call(call) => call,
-        Next::Clear(outcome) => panic!("{payment} is clear already: {outcome:?}"),
+        RefundStep::Call(call) => call,
+        other => panic!("{payment} is not requested: {other:?}"),
     }
 }
 
@@ -93,17 +143,17 @@ fn a_refund_that_was_made_before_is_found_and_not_asked_for_again() {
     let made = json!({"id": "re_1", "amount": 3_000, "currency": "eur", "status": "succeeded", "created": 7, "metadata": ours});
     let found = vec![answer(200, &json!({"data": [{"id": "re_0", "amount": 1, "currency": "eur"}, made]}))];
     let next = api("stripe:pi_1").refund(&access(), &order("stripe:pi_1", "30.00", "EUR"), &found).unwrap();
-    assert!(matches!(next, Next::Clear(Outcome::Told(_))), "{next:?}");
+    assert!(matches!(next, RefundStep::Made(Statement::Evidence(_))), "{next:?}");
     let made = json!({"id": "RF1", "amount": 3_000, "currency": "EUR", "links": {"payment": "PM1"}, "metadata": ours});
     let mut found = before("gocardless:PM1");
     found[0] = answer(200, &json!({"refunds": [made]}));
     let next = api("gocardless:PM1").refund(&access(), &order("gocardless:PM1", "30.00", "EUR"), &found).unwrap();
-    assert_eq!(next, Next::Clear(Outcome::Accepted));
+    assert_eq!(next, RefundStep::Made(Statement::Accepted));
     for name in ["stripe:pi_1", "gocardless:PM1"] {
         let mut away = before(name);
         away[0] = answer(503, &json!({}));
         let next = api(name).refund(&access(), &order(name, "30.00", "EUR"), &away).unwrap();
-        assert!(matches!(next, Next::Clear(Outcome::Unknown(_))), "{name}: {next:?}");
+        assert!(matches!(next, RefundStep::Unknown(_)), "{name}: {next:?}");
     }
     assert!(api("adyen:PSP1").key_kept_for().is_some(), "it cannot be asked, so its key must still be known");
 }
@@ -123,19 +173,19 @@ fn stripe_tells_at_once_what_became_of_a_refund() {
     let refund =
         |status: &str| json!({"id": "re_1", "amount": 3_000, "currency": "eur", "status": status, "created": 7});
     for (status, kind) in [("succeeded", FactKind::Refund), ("failed", FactKind::RefundFailure)] {
-        let Outcome::Told(told) = refunded(200, refund(status)) else { panic!("{status} is told") };
+        let CommandResponse::Statement(Statement::Evidence(told)) = refunded(200, refund(status)) else {
+            panic!("{status} is told")
+        };
         assert_eq!((told[0].kind, told[0].movement.as_str()), (kind, REFUND));
         assert_eq!(told[0].transaction_id.as_str(), "stripe:pi_1");
     }
-    assert_eq!(refunded(200, refund("pending")), Outcome::Accepted);
+    assert_eq!(refunded(200, refund("pending")), CommandResponse::Statement(Statement::Accepted));
     let refused = json!({"error": {"type": "invalid_request_error", "code": "charge_already_refunded"}});
-    assert_eq!(
-        refunded(400, refused),
-        Outcome::Refused("the gateway answered 400: charge_already_refunded".to_owned())
-    );
+    let reason = "the gateway answered 400: charge_already_refunded".to_owned();
+    assert_eq!(refunded(400, refused), CommandResponse::Statement(Statement::Refused(reason)));
     let reused = json!({"error": {"type": "idempotency_error"}});
     assert!(
-        matches!(refunded(400, reused), Outcome::Unknown(_)),
+        matches!(refunded(400, reused), CommandResponse::Unknown(_)),
         "another call had the key: nothing is known of this one"
     );
 }
@@ -146,12 +196,13 @@ fn an_answer_that_says_nothing_of_the_refund_is_no_failure() {
     for reason in ["idempotent_creation_conflict", "total_amount_confirmation_invalid"] {
         let conflict = json!({"error": {"type": "invalid_state", "code": 422, "errors": [{"reason": reason}]}});
         let outcome = api("gocardless:PM1").refunded(&order, &answer(422, &conflict));
-        assert!(matches!(outcome, Ok(Outcome::Unknown(_))), "{reason}: {outcome:?}");
+        assert!(matches!(outcome, Ok(CommandResponse::Unknown(_))), "{reason}: {outcome:?}");
     }
     let clear = json!({"error": {"type": "validation_failed", "errors": [{"reason": "refund_payment_invalid_state"}]}});
-    assert!(matches!(api("gocardless:PM1").refunded(&order, &answer(422, &clear)), Ok(Outcome::Refused(_))));
+    let refused = api("gocardless:PM1").refunded(&order, &answer(422, &clear));
+    assert!(matches!(refused, Ok(CommandResponse::Statement(Statement::Refused(_)))));
     let under_way = json!({"status": 422, "errorCode": "704"});
-    assert!(matches!(api("adyen:PSP1").refunded(&order, &answer(422, &under_way)), Ok(Outcome::Unknown(_))));
+    assert!(matches!(api("adyen:PSP1").refunded(&order, &answer(422, &under_way)), Ok(CommandResponse::Unknown(_))));
 }
 
 fn question(resource: &str, kinds: &[FactKind]) -> QueryResource {
@@ -175,24 +226,22 @@ fn gocardless_says_how_much_an_event_was_about() {
     );
     let asked = question("payments/PM1", &[FactKind::Failure, FactKind::Reversal]);
     assert_eq!(gocardless.query(&access(), &asked).unwrap().path, "/payments/PM1");
-    let Outcome::Told(told) = gocardless.queried(&asked, &payment).unwrap() else { panic!("it is told") };
+    let evidence = |response: InquiryResponse| match response {
+        InquiryResponse::Statement(Statement::Evidence(evidence)) => evidence,
+        other => panic!("no evidence: {other:?}"),
+    };
+    let told = evidence(gocardless.queried(&asked, &payment).unwrap());
     let names: Vec<_> = told.iter().map(|evidence| (evidence.kind, evidence.event_id.as_str())).collect();
     let expected = [(FactKind::Failure, "gocardless:EV1:failure"), (FactKind::Reversal, "gocardless:EV1:reversal")];
     assert_eq!(names, expected);
-    assert!(
-        told.iter()
-            .all(|evidence| evidence.invoice.is_some() && *evidence.amount == Money::parse("100.00", "EUR").unwrap())
-    );
+    assert!(told.iter().all(|evidence| evidence.invoice.is_some() && evidence.amount == Some(euro("100.00"))));
     let refund = answer(
         200,
         &json!({"refunds": {
             "id": "RF1", "amount": 3_000, "currency": "EUR", "links": {"payment": "PM1"}, "metadata": {"refund_id": REFUND},
         }}),
     );
-    let Outcome::Told(told) = gocardless.queried(&question("refunds/RF1", &[FactKind::Refund]), &refund).unwrap()
-    else {
-        panic!("it is told")
-    };
+    let told = evidence(gocardless.queried(&question("refunds/RF1", &[FactKind::Refund]), &refund).unwrap());
     assert_eq!((told[0].transaction_id.as_str(), told[0].movement.as_str()), ("gocardless:PM1", REFUND));
     assert!(gocardless.query(&access(), &question("customers/CU1", &[])).is_err());
     assert!(gocardless.query(&access(), &question("payments/../x", &[])).is_err());
@@ -212,13 +261,44 @@ fn stripe_says_how_far_a_payment_intent_is() {
     };
     for (status, kind, value) in [
         ("succeeded", FactKind::Capture, "90.00"),
-        ("requires_capture", FactKind::Authorisation, "80.00"),
+        ("requires_capture", FactKind::PartialCapture, "90.00"),
         ("canceled", FactKind::Failure, "100.00"),
     ] {
-        let Outcome::Told(told) = intent(status) else { panic!("{status} is told") };
-        assert_eq!((told[0].kind, *told[0].amount), (kind, Money::parse(value, "EUR").unwrap()));
+        let InquiryResponse::Statement(Statement::Evidence(told)) = intent(status) else { panic!("{status} is told") };
+        assert_eq!((told[0].kind, told[0].amount), (kind, Some(euro(value))));
     }
-    assert_eq!(intent("processing"), Outcome::Accepted);
+    assert_eq!(intent("processing"), InquiryResponse::Statement(Statement::Accepted));
+}
+
+#[test]
+fn stripe_is_asked_for_the_refunds_of_a_charge_and_tells_of_those_that_are_decided() {
+    let stripe = api("stripe:pi_1");
+    let asked = question("charges/ch_1", &[FactKind::Refund, FactKind::RefundFailure]);
+    assert_eq!(stripe.query(&access(), &asked).unwrap().path, "/v1/refunds?charge=ch_1&limit=100");
+    let refund = |id: &str, status: &str| {
+        json!({
+            "id": id, "amount": 3_000, "currency": "eur", "status": status, "created": 7, "charge": "ch_1",
+            "payment_intent": "pi_1",
+        })
+    };
+    let refunds = [refund("re_1", "succeeded"), refund("re_2", "pending"), refund("re_3", "failed")];
+    let response = stripe.queried(&asked, &answer(200, &json!({"data": refunds, "has_more": false}))).unwrap();
+    let InquiryResponse::Statement(Statement::Evidence(evidence)) = response else { panic!("no evidence") };
+    let told: Vec<_> = evidence.iter().map(|one| (one.kind, one.movement.as_str(), one.event_id.as_str())).collect();
+    let expected =
+        [(FactKind::Refund, "re_1", "stripe:re_1:succeeded"), (FactKind::RefundFailure, "re_3", "stripe:re_3:failed")];
+    assert_eq!(told, expected);
+    assert!(evidence.iter().all(|one| one.transaction_id.as_str() == "stripe:pi_1"));
+    assert!(stripe.queried(&asked, &answer(200, &json!({"data": [], "has_more": true}))).is_err(), "not all are seen");
+}
+
+#[test]
+fn stripe_is_called_for_the_connected_account_that_is_configured() {
+    let ours = Access { key: "secret-key".to_owned(), account: "acct_ours".to_owned() };
+    let asked = question("payment_intents/pi_1", &[]);
+    assert_eq!(header(&api("stripe:pi_1").query(&ours, &asked).unwrap(), "stripe-account"), "acct_ours");
+    let own = Access { account: String::new(), ..ours };
+    assert_eq!(header(&api("stripe:pi_1").query(&own, &asked).unwrap(), "stripe-account"), "");
 }
 
 #[test]

@@ -39,7 +39,11 @@ impl FromStr for TaxPercent {
     type Err = NoTaxPercent;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        // As JSON writes numbers: no leading zeros, and digits on both sides of the point.
+        let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, part)| (whole, Some(part)));
+        let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_canonical = whole == "0" || !whole.starts_with('0');
+        if !is_digits(whole) || !is_canonical || !fraction.is_none_or(is_digits) {
             return Err(NoTaxPercent);
         }
         Decimal::from_str_exact(text).map_err(|_| NoTaxPercent)?.try_into()

@@ -9,6 +9,7 @@ use quittance_domain::money::{Money, MoneyError, PositiveMoney};
 use serde_json::{Map, Value};
 
 use crate::problem::{FieldProblem, Problem};
+use crate::unique_json::{REPEATED, UniqueJson};
 
 /// The largest body of a request.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -34,8 +35,13 @@ impl Fields {
             return Err(Problem::too_large(BODY_BYTES_MAX));
         }
         match serde_json::from_slice(body) {
-            Ok(Value::Object(members)) => Ok(Self { pointer: String::new(), members, problems: Vec::new() }),
+            Ok(UniqueJson(Value::Object(members))) => {
+                Ok(Self { pointer: String::new(), members, problems: Vec::new() })
+            }
             Ok(_) => Err(whole("the body must be a JSON object".to_owned())),
+            Err(error) if error.is_data() => {
+                Err(whole(format!("{REPEATED}: line {} column {}", error.line(), error.column())))
+            }
             Err(error) => Err(whole(format!("the body is not JSON: line {} column {}", error.line(), error.column()))),
         }
     }
@@ -63,12 +69,16 @@ impl Fields {
         if self.is_absent(name) { None } else { self.required(name) }
     }
 
-    /// A text that must be there, with bounds on its length in characters.
+    /// A text that must be there and is not blank, with bounds on its length in characters.
     pub fn text(&mut self, name: &str, length_min: usize, length_max: usize) -> Option<String> {
         match self.members.remove(name) {
             Some(Value::String(text)) if (length_min..=length_max).contains(&text.chars().count()) => {
                 if text.chars().any(char::is_control) {
                     self.problem(name, "control characters are not allowed");
+                    return None;
+                }
+                if length_min > 0 && text.trim().is_empty() {
+                    self.problem(name, "must not be blank");
                     return None;
                 }
                 Some(text)
@@ -162,15 +172,19 @@ impl Fields {
         if self.is_absent(name) { None } else { self.money(name) }
     }
 
-    /// A list of texts.
+    /// A list of texts, none of them blank.
     pub fn texts(&mut self, name: &str, count_max: usize, length_max: usize) -> Option<Vec<String>> {
         let items = self.list(name, count_max)?;
-        let is_fit = |text: &&str| text.chars().count() <= length_max && !text.chars().any(char::is_control);
+        let is_fit = |text: &&str| {
+            text.chars().count() <= length_max && !text.chars().any(char::is_control) && !text.trim().is_empty()
+        };
         let texts: Vec<String> = items.iter().filter_map(Value::as_str).filter(is_fit).map(ToOwned::to_owned).collect();
         if texts.len() != items.len() {
             self.problem(
                 name,
-                format!("must hold texts of at most {length_max} characters, none of them control characters"),
+                format!(
+                    "must hold texts of 1 to {length_max} characters, none of them blank or with control characters"
+                ),
             );
             return None;
         }
@@ -185,6 +199,22 @@ impl Fields {
     /// A member as it is, for whoever reads it in a way of its own; it may be absent or null.
     pub fn value(&mut self, name: &str) -> Option<Value> {
         self.members.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// A list of texts that may be absent, null or empty.
+    pub fn texts_or_none(&mut self, name: &str, count_max: usize, length_max: usize) -> Vec<String> {
+        if self.members.get(name).is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) {
+            self.members.remove(name);
+            return Vec::new();
+        }
+        self.optional_texts(name, count_max, length_max).unwrap_or_default()
+    }
+
+    /// A member that only we set. What was read may be sent back as it is; another value is refused.
+    pub fn read_only(&mut self, name: &str, current: &Value) {
+        if self.members.remove(name).is_some_and(|value| value != *current) {
+            self.problem(name, "is read-only: leave it out, or send it as it was read");
+        }
     }
 
     /// A list of objects, each read by `read`.

@@ -51,7 +51,10 @@ pub fn still_running(key: &str) -> Problem {
 /// The key was used for another request.
 #[must_use]
 pub fn used_otherwise(key: &str) -> Problem {
-    let detail = format!("the key {key} belongs to another request; nothing was changed; use a new key");
+    let detail = format!(
+        "the key {key} was used for a request with other content; nothing was changed; repeat the first request as it was to \
+         see what became of it"
+    );
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "idempotency-key-reused",

@@ -24,3 +24,4 @@ pub mod settings;
 pub mod spans;
 pub mod telemetry;
 pub mod trace;
+pub mod unique_json;

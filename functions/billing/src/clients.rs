@@ -37,8 +37,9 @@ const ADDRESS_LINE_LENGTH_MAX: usize = 100;
 /// The longest tax number, in characters.
 const TAX_ID_LENGTH_MAX: usize = 30;
 
-/// What [`is_address`] takes: one at sign, a point after it, and nothing by which a header names two addresses.
-const EMAIL: &str = r"^[!\x23-\x2b\x2d-\x3a=?A-~]+@[!\x23-\x2b\x2d-\x3a=?A-~]*\.[!\x23-\x2b\x2d-\x3a=?A-~]*$";
+/// What [`is_address`] takes: one at sign, a domain of two labels or more after it, and nothing by which a header names two
+/// addresses.
+const EMAIL: &str = r"^[!\x23-\x2b\x2d-\x3a=?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$";
 
 /// Not a list of the languages, which would change the contract with every file of words.
 pub(crate) const SPOKEN: &str = "The language of documents and messages (ISO 639-1): `en`, unless another is asked for. One that there \
@@ -149,10 +150,10 @@ pub(crate) fn spoken(fields: &mut Fields) -> Language {
 /// Whether a text can be an address: the mail system has the last word.
 fn is_address(text: &str) -> bool {
     let is_plain = text.is_ascii() && !text.contains(char::is_whitespace) && !text.contains([',', ';', '<', '>', '"']);
-    is_plain
-        && text
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'))
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_domain = |domain: &str| domain.contains('.') && domain.split('.').all(is_label);
+    is_plain && text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && is_domain(domain))
 }
 
 #[cfg(test)]
@@ -179,7 +180,9 @@ mod tests {
     #[test]
     fn an_address_has_one_at_sign_and_no_way_to_name_two() {
         assert!(is_address("accounts@nordlicht.example"));
-        for text in ["a", "@b.c", "a@b", "a@b@c.d", "a@b.c,d@e.f", "a b@c.d", "<a@b.c>"] {
+        for text in
+            ["a", "@b.c", "a@b", "a@b@c.d", "0@.", "a@b.", "a@.b", "a@b..c", "a@b.c,d@e.f", "a b@c.d", "<a@b.c>"]
+        {
             assert!(!is_address(text), "{text}");
         }
     }

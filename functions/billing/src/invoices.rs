@@ -44,7 +44,7 @@ const QUANTITY_MAX: u32 = 1_000_000;
 const DESCRIPTION_LENGTH_MAX: usize = 200;
 
 /// A percentage from 0 to 100.
-const TAX_PERCENT: &str = r"^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?)$";
+const TAX_PERCENT: &str = r"^(100(\.0{1,2})?|(0|[1-9][0-9]?)(\.[0-9]{1,2})?)$";
 
 parameters! {
     /// The invoice in a path.
@@ -285,6 +285,9 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
     let mut fields = Fields::parse(body)?;
     let client_id = fields.required("client_id");
     let currency = fields.required::<Currency>("currency");
+    if let Some(withdrawn) = currency.filter(|currency| currency.is_withdrawn()) {
+        fields.problem("currency", format!("{withdrawn} was withdrawn; no new invoice can be in it"));
+    }
     let due_on = fields.day("due_on");
     let lines = fields.objects("lines", LINES_MAX, line);
     fields.finish()?;

@@ -15,7 +15,7 @@ use quittance_lambda::described;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::schema::{
-    Members, flag, list_of, matching, object, one_of, refer, some_of, time, words,
+    Members, flag, list_of, matching, object, one_of, or_null, refer, refer_as, time, words,
 };
 use quittance_lambda::problem::Problem;
 use quittance_store::clients;
@@ -39,9 +39,11 @@ fn notice() -> ObjectBuilder {
 }
 
 fn wanted(description: &str) -> Members {
-    object(description)
-        .with("is_enabled", flag("Whether it is used at all."))
-        .optional("notices", some_of(notice(), Notice::ALL.len(), "What is told through it; everything, if left out."))
+    object(description).with("is_enabled", flag("Whether it is used at all.")).optional(
+        "notices",
+        list_of(notice(), "What is told through it; everything, if left out or empty.")
+            .max_items(Some(Notice::ALL.len())),
+    )
 }
 
 fn phone_number() -> ObjectBuilder {
@@ -58,10 +60,16 @@ fn example() -> Value {
 
 described! {
     /// The body of `PUT /v1/clients/{id}/notification-preferences`.
-    pub(crate) NewPreferences => object("What a client wants to be told.")
+    pub(crate) NewPreferences => object(
+        "What a client wants to be told. What was read may be sent back: members that only we set are taken as they were read.",
+    )
+        .optional("client_id", refer_as("ClientId", "Read-only."))
         .optional("language", matching(Language::PATTERN, "The language of documents and messages (ISO 639-1); stays as it is, if left out."))
-        .with("email", wanted("E-mail, to the client's address.").closed())
-        .with("sms", wanted("Text messages.").optional("number", phone_number()).closed())
+        .with("email", wanted("E-mail, to the client's address.")
+            .optional("address", words("Read-only."))
+            .optional("suppressed", or_null(object("Read-only.").open()))
+            .closed())
+        .with("sms", wanted("Text messages.").optional("number", or_null(phone_number())).closed())
         .closed_like(example())
 }
 
@@ -125,7 +133,7 @@ pub(crate) async fn set(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let client = reachable(&billing, caller.may(Permission::WritePreferences)?, path_id("client", &id)?).await?;
-    let (language, preferences) = parse(&body)?;
+    let (language, preferences) = parse(&body, &client)?;
     let language = language.unwrap_or(client.language);
     let name = client.id.to_string();
     let content: [&[u8]; 3] = [b"PUT preferences", name.as_bytes(), &body];
@@ -176,10 +184,16 @@ pub(crate) async fn lift(
     Ok(answer(StatusCode::OK, shown))
 }
 
-fn parse(body: &[u8]) -> Result<(Option<Language>, Preferences), Problem> {
+fn parse(body: &[u8], client: &ClientDetails) -> Result<(Option<Language>, Preferences), Problem> {
     let mut fields = Fields::parse(body)?;
+    fields.read_only("client_id", &json!(client.id));
     let language = fields.has("language").then(|| spoken(&mut fields));
-    let email = fields.nested("email", preference);
+    let email = fields.nested("email", |fields| {
+        fields.read_only("address", &json!(client.email));
+        // Whether something came back may have changed since it was read.
+        fields.value("suppressed");
+        preference(fields)
+    });
     let sms = fields.nested("sms", |fields| {
         let (preference, number) = (preference(fields), fields.optional::<PhoneNumber>("number"));
         if number.is_none() && preference.as_ref().is_some_and(|preference| preference.is_enabled) {
@@ -197,7 +211,7 @@ fn parse(body: &[u8]) -> Result<(Option<Language>, Preferences), Problem> {
 
 fn preference(fields: &mut Fields) -> Option<ChannelPreference> {
     let is_enabled = fields.flag("is_enabled");
-    let names = fields.optional_texts("notices", Notice::ALL.len(), NOTICE_LENGTH_MAX).unwrap_or_default();
+    let names = fields.texts_or_none("notices", Notice::ALL.len(), NOTICE_LENGTH_MAX);
     let mut notices: Vec<Notice> = Vec::new();
     for name in names {
         match name.parse::<Notice>() {

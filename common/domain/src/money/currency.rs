@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use super::MoneyError;
 
+/// Codes of ISO 4217's list three that the table of current codes still has.
+const WITHDRAWN: [&str; 5] = ["BGN", "CUC", "HRK", "SLL", "ZWL"];
+
 /// A currency with a defined minor unit (ISO 4217, list one).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency(iso_currency::Currency);
@@ -14,6 +17,14 @@ impl Currency {
     #[must_use]
     pub fn minor_digits(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)
+    }
+
+    /// Whether the currency was withdrawn. What is kept in one is read for ever; nothing new is asked for in it.
+    ///
+    /// ISO 4217, list three: CUC (2021), HRK (2023), SLL (2024), ZWL (2024), BGN (2026).
+    #[must_use]
+    pub fn is_withdrawn(self) -> bool {
+        WITHDRAWN.contains(&self.code())
     }
 
     /// The three-letter code.

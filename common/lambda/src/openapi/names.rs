@@ -54,7 +54,7 @@ pub fn currency() -> ObjectBuilder {
 /// The lines of a postal address.
 #[must_use]
 pub fn address(lines_max: usize, length_max: usize) -> Shape {
-    some_of(text(0, length_max, "A line."), lines_max, "Postal address, one line per element.").into()
+    some_of(text(1, length_max, "A line."), lines_max, "Postal address, one line per element.").into()
 }
 
 /// All of them, for the document's `components`.

@@ -12,6 +12,10 @@ pub type Shape = RefOr<Schema>;
 /// No control character, as [`crate::fields::Fields`] refuses them.
 const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
+/// The same, with a character that is no blank.
+const NOT_BLANK: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f\s][^\u0000-\u001f\u007f-\u009f]*$";
+
 /// Gives a shape a name under which the document keeps it: a type for `#[utoipa::path]`. Named shapes that it refers to
 /// and that no operation names by itself are listed behind `holding`.
 #[macro_export]
@@ -59,10 +63,12 @@ pub fn words(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-/// A text of so many characters, none of them control characters: what [`crate::fields::Fields::text`] takes.
+/// A text of so many characters, none of them control characters and, if it must have any, not all of them blanks: what
+/// [`crate::fields::Fields::text`] takes.
 #[must_use]
 pub fn text(length_min: usize, length_max: usize, description: &str) -> ObjectBuilder {
-    words(description).min_length(Some(length_min)).max_length(Some(length_max)).pattern(Some(PRINTABLE))
+    let pattern = if length_min == 0 { PRINTABLE } else { NOT_BLANK };
+    words(description).min_length(Some(length_min)).max_length(Some(length_max)).pattern(Some(pattern))
 }
 
 /// A text that fits a pattern (ECMA-262, anchored).

@@ -25,7 +25,7 @@ fn euro(value: &str) -> Money {
 fn fact(kind: FactKind, value: &str, at: usize) -> Fact {
     Fact {
         kind,
-        amount: euro(value).positive().unwrap(),
+        amount: Some(euro(value).positive().unwrap()),
         door: Door::Gateway,
         transaction_id: None,
         origin: None,
@@ -40,15 +40,20 @@ fn fact(kind: FactKind, value: &str, at: usize) -> Fact {
 /// What may happen next, each with the name that the diagram gives it. Money goes back after it came: what is told in
 /// another order ends the same, which the domain's own tests show.
 fn next(history: &[Fact]) -> Vec<(String, Fact)> {
-    use FactKind::{Dispute, DisputeLost, DisputeWon, Refund, RefundFailure, Reversal};
+    use FactKind::{
+        Cancellation, Dispute, DisputeLost, DisputeReinstatement, DisputeWon, Refund, RefundFailure, Reversal,
+    };
     let at = history.len();
     let of = |kind: FactKind, value: &str, name: String| (name, fact(kind, value, at));
     let mut all: Vec<_> = FactKind::ALL.iter().map(|kind| of(*kind, "100", kind.to_string())).collect();
     all.push(of(Refund, "40", "refund of a part".to_owned()));
     all.push(of(RefundFailure, "40", RefundFailure.to_string()));
     let has_come = history.iter().any(|fact| fact.kind.proves_money());
-    let goes_back =
-        |fact: &Fact| [Refund, RefundFailure, Reversal, Dispute, DisputeWon, DisputeLost].contains(&fact.kind);
+    let goes_back = |fact: &Fact| {
+        let kinds =
+            [Refund, RefundFailure, Reversal, Cancellation, Dispute, DisputeWon, DisputeLost, DisputeReinstatement];
+        kinds.contains(&fact.kind)
+    };
     all.retain(|(_, fact)| has_come || !goes_back(fact));
     all
 }

@@ -125,7 +125,7 @@ async fn the_validators_samples_are_a_claim_a_confirmation_a_refund_and_a_webhoo
     let webhook = request("validator", "stripe_webhook");
     assert!(webhook.headers().contains_key("stripe-signature"));
     let stripe = quittance_providers::by_name("stripe").and_then(Provider::webhooks).unwrap();
-    let notices = stripe.read(webhook.body()).unwrap();
+    let notices = stripe.read(webhook.body(), None).unwrap();
     let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
     assert_eq!(evidence.kind, FactKind::Capture);
     assert!(evidence.invoice.is_some());

@@ -33,7 +33,7 @@ async fn begin_writing(writer: &Database, number: usize) -> (Uuid, Transaction) 
 }
 
 fn destinations(services: &Loopback) -> Destinations {
-    Destinations { events: services.publisher(), gateways: services.gateways() }
+    Destinations { events: services.publisher(), gateways: services.gateways(), payments: services.payments_queue() }
 }
 
 /// What the relay can take now, under its lock.

@@ -26,10 +26,12 @@ use crate::loopback::Loopback;
 
 /// Billing's router, with services on loopback that know nothing.
 pub(crate) async fn billing(test: &TestDatabase) -> Router {
-    let aws = Loopback::serve().aws();
+    let services = Loopback::serve();
+    let aws = services.aws();
     quittance_billing::router(Arc::new(Billing {
         database: test.as_role("quittance_billing", 8).await,
         publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
+        payments_queue: services.payments_queue(),
         door: Arc::new(Door::new(&aws, "door".to_owned(), u32::MAX)),
         accepted: IdempotencyTable::new(&aws, "accepted".to_owned(), TimeDelta::days(30)),
         s3: quittance_lambda::aws::s3(&aws),

@@ -34,6 +34,7 @@ const RULES: &str = "
     applyCase             403  403   403     yes     403    yes   403  403     403       401
     refundCase            403  403   403     yes     403    yes   403  403     403       401
     approveCase           403  403   403     yes     403    yes   403  403     403       401
+    classifyCase          403  403   403     yes     403    yes   403  403     403       401
     dismissCase           403  403   403     yes     403    yes   403  403     403       401
     listPayments          yes  none  403     yes     yes    yes   yes  403     403       401
     readPayment           yes  404   403     yes     yes    yes   yes  403     403       401

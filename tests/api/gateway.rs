@@ -1,6 +1,7 @@
 //! API Gateway in front of the functions' own routers: it finds the template's route, asks for a token where the route
 //! has an authorizer, and hands the request over as a Lambda event.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -47,6 +48,7 @@ impl Gateway {
             dead_letters: aws.dead_letters(),
             door: Arc::new(Door::new(&config, "door".to_owned(), u32::MAX)),
             signing_secrets: SigningSecrets::new(&config, [("stripe", "secret".to_owned())].into()),
+            accounts: HashMap::new(),
         };
         Self {
             routes: Arc::new(declared().into_iter().collect()),

@@ -17,7 +17,8 @@ const BROKEN: [(&str, &str); 11] = [
         "what is left of a proven payment is allocated or surplus, and of any other nothing is",
         "select transaction_id, amount, returned_amount from payments.payments where
              case when merged_into is not null or status in ('pending', 'unknown', 'failed', 'expired') then 0
-                  else amount - returned_amount end
+                  else amount - returned_amount
+                      + (select coalesce(sum(amount), 0) from payments.goodwill where payment_id = payments.id) end
              <> (select coalesce(sum(amount), 0) from payments.allocations where payment_id = payments.id)
               + (select coalesce(sum(amount), 0) from payments.credits where payment_id = payments.id)",
     ),
@@ -28,10 +29,11 @@ const BROKEN: [(&str, &str); 11] = [
              having sum(allocations.amount) < 0 or (sum(allocations.amount) > 0 and bool_or(merged_into is not null))",
     ),
     (
-        "surplus is below zero only where more went back than came",
+        "surplus is below zero only where more went back than came, or a refund took credit that was not there",
         "select payment_id, credits.client_id, sum(credits.amount) from payments.credits
              join payments.payments on payments.id = payment_id group by payment_id, credits.client_id
-             having sum(credits.amount) < 0 and bool_and(returned_amount <= payments.amount) is not false",
+             having sum(credits.amount) < 0 and bool_and(returned_amount <= payments.amount) is not false
+                 and not exists (select from payments.facts where facts.payment_id = credits.payment_id and kind = 'refund')",
     ),
     (
         "each movement of money has its one event, with its amount, its invoice and its client",
@@ -41,13 +43,13 @@ const BROKEN: [(&str, &str); 11] = [
              union all select case when amount > 0 then 'recorded' else 'reduced' end, payment_id, client_id,
                  abs(amount), currency from payments.credits
          ), told as (
-             select case type when 'invoice.reopened' then 'released' when 'payment.surplus_recorded' then 'recorded'
+             select case type when 'invoice.reopened' then 'released' when 'payment.unapplied' then 'released' when 'payment.surplus_recorded' then 'recorded'
                      when 'payment.surplus_reduced' then 'reduced' else 'allocated' end as what,
                  substr(data #>> '{payment,id}', 5)::uuid as payment_id,
-                 substr(data #>> case when type like 'invoice.%' then '{invoice,id}'::text[] else '{client,id}' end, 5)::uuid,
+                 substr(data #>> case when type like 'invoice.%' or type = 'payment.unapplied' then '{invoice,id}'::text[] else '{client,id}' end, 5)::uuid,
                  (money ->> 'value')::numeric, money ->> 'currency'
              from (select type, body::jsonb -> 'data' as data from payments.outbox where type in ('invoice.paid',
-                 'invoice.partially_paid', 'invoice.reopened', 'payment.surplus_recorded', 'payment.surplus_reduced'))
+                 'invoice.partially_paid', 'invoice.reopened', 'payment.unapplied', 'payment.surplus_recorded', 'payment.surplus_reduced'))
                  as event, coalesce(data -> 'allocated', data -> 'released', data -> 'amount') as money
          )
          (select 'not told', * from (select * from moved except all select * from told) as silent)
@@ -71,7 +73,9 @@ const BROKEN: [(&str, &str); 11] = [
     (
         "a payment of which more went back than came has an open case of that amount, unless staff closed it",
         "with standing as (
-             select payment_id, least(sum(amount), 0) as missing,
+             select payment_id, least(sum(amount) + coalesce((
+                     select sum(amount) from payments.cases where cases.payment_id = credits.payment_id
+                     and kind = 'unexplained_refund' and (status = 'open' or resolution = 'dismissed')), 0), 0) as missing,
                  coalesce((select sum(amount) from payments.cases where cases.payment_id = credits.payment_id
                      and kind = 'overdrawn' and status = 'open'), 0) as open,
                  exists (select from payments.cases where cases.payment_id = credits.payment_id
@@ -107,8 +111,11 @@ const BROKEN: [(&str, &str); 11] = [
              from payments.payments where merged_into is null and status not in ('pending', 'unknown', 'failed', 'expired')
              union all select 'receivable:cli_' || replace(client_id::text, '-', ''), currency, -paid_amount
              from billing.invoices
+             union all select 'goodwill', currency, amount from payments.goodwill
              union all select coalesce('credit:cli_' || replace(client_id::text, '-', ''), 'suspense'), currency, -amount
              from payments.credits
+             union all select side.account || provider, currency, side.sign * amount
+             from billing.adjustments, (values ('fees:', 1), ('clearing:', -1)) as side (account, sign) where kind = 'fee'
              union all select case when account ~ '^(refunds|disputes):' then 'clearing:' || split_part(account, ':', 2)
                  else account end, currency, -amount from ledger.entries
          )

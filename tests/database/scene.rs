@@ -126,12 +126,13 @@ impl Said {
             client_id: None,
             actor: "gateway:stripe".to_owned(),
             reason: None,
+            bank_fee: None,
             attachment: None,
             occurred_at: noon(),
             transaction_id,
             provider,
             kind,
-            amount: amount.positive().unwrap(),
+            amount: Some(amount.positive().unwrap()),
             door,
         };
         Self { evidence }

@@ -3,6 +3,7 @@
 use quittance_domain::case::CaseDecision;
 use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder};
 use quittance_domain::id::{CaseId, ClientId, InvoiceId, RefundId};
+use quittance_domain::refund_reason::{RefundReason, RefundTerms};
 use quittance_processor::decide::{Decision, Order};
 use uuid::Uuid;
 
@@ -16,9 +17,19 @@ pub(crate) fn refund_id(number: u128) -> RefundId {
     RefundId::from_uuid(Uuid::from_u128(number))
 }
 
-/// So much of a payment is to go back.
+/// So much of a payment is to go back, and its invoice is owed again.
 pub(crate) fn refund(transaction_id: &str, number: u128, value: &str) -> Decision {
+    refund_with(transaction_id, number, value, RefundTerms { reason: RefundReason::Unspecified, reopens: true })
+}
+
+/// So much of a payment is to go back, for that reason.
+pub(crate) fn refund_for(transaction_id: &str, number: u128, value: &str, reason: RefundReason) -> Decision {
+    refund_with(transaction_id, number, value, RefundTerms { reason, reopens: false })
+}
+
+fn refund_with(transaction_id: &str, number: u128, value: &str, terms: RefundTerms) -> Decision {
     decision(Order::Refund(RefundOrder {
+        terms,
         transaction_id: transaction_id.parse().unwrap(),
         refund_id: refund_id(number),
         amount: money(value, "EUR").positive().unwrap(),

@@ -76,7 +76,7 @@ impl Scene {
     }
 
     fn ask_refund(&self, payment: &str, value: &str) -> String {
-        let ask = json!({"amount": euros(value), "reason": "goodwill"});
+        let ask = json!({"amount": euros(value), "reason": "sent back", "reopen": true});
         let answer = self.post(&self.finance, &format!("/v1/payments/{payment}/refunds"), &ask);
         assert_eq!(answer.status, 202, "{}", answer.body);
         answer.json()["refund_id"].as_str().unwrap().to_owned()

@@ -3,6 +3,8 @@
 mod by_hand;
 mod confirmations;
 mod overlaps;
+mod returns;
+mod rows;
 pub(crate) mod statement;
 mod statements;
 

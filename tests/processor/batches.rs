@@ -37,6 +37,7 @@ fn evidence(said: &Said) -> Message {
 fn ordered(decision: Decision) -> Message {
     message(match decision.order {
         Order::Refund(order) => PaymentCommand::RequestRefund(order),
+        Order::Credit(order) => PaymentCommand::ReleaseCredited(order),
         Order::Case(order) => PaymentCommand::DecideCase(order),
         Order::Merge(order) => PaymentCommand::MergePayments(order),
         Order::Unmatch(order) => PaymentCommand::UnmatchPayment(order),

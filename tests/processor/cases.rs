@@ -218,7 +218,7 @@ async fn a_contradiction_can_only_be_dismissed_and_stays_so() {
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "90", "0"]);
     let case = scene.test.case("contradiction").await;
     scene.decide(&close(NAME, case, CaseDecision::Refund, "r1")).await;
-    let refusal = "a case of kind contradiction can only be dismissed".to_owned();
+    let refusal = "a case of kind contradiction has no surplus to apply or refund".to_owned();
     assert_eq!(scene.test.outcome(case).await, (None, Some(refusal)));
     scene.decide(&close(NAME, case, CaseDecision::Dismiss, "r2")).await;
     assert_eq!(scene.test.outcome(case).await, resolved("dismissed"));

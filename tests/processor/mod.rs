@@ -9,6 +9,7 @@ mod figures;
 mod identity;
 mod merging;
 mod orders;
+mod refund_reasons;
 mod refunds;
 mod retries;
 mod returns;

@@ -94,7 +94,7 @@ async fn sixty_shuffles_of_one_history_end_the_same() {
             scene.hear(&batch).await;
         }
         let end = end(&scene, seed, client, invoices).await;
-        assert_eq!(end.len(), 6, "{end:?}");
+        assert_eq!(end.len(), 7, "{end:?}");
         assert_eq!(first_end.get_or_insert_with(|| end.clone()), &end, "seed {seed}");
     }
     scene.assert_books_hold().await;

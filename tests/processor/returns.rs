@@ -30,7 +30,7 @@ async fn money_that_leaves_for_two_reasons_at_once_is_told_with_each() {
         let invoice = scene.invoice("100.00").await;
         let history = [
             Said::capture("pi_1", Some(invoice), euro("100.00")),
-            Said::told(FactKind::Refund, "pi_1", "re_1", euro("30.00")),
+            Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("30.00")),
             Said::told(FactKind::Authorisation, "pi_1", "auth_1", euro("100.00")),
             Said::told(FactKind::DisputeLost, "pi_1", "dp_1", euro("70.00")),
         ];
@@ -40,8 +40,8 @@ async fn money_that_leaves_for_two_reasons_at_once_is_told_with_each() {
         let reasons = "select coalesce(string_agg(body::jsonb #>> '{data,reason}' || ' '
             || (body::jsonb #>> '{data,released,value}'), ', ' order by id), '')
             from payments.outbox where type = 'invoice.reopened'";
-        // Of a payment that was unknown until now, what was refunded never reached the invoice.
-        let expected = if is_new { "charged_back 70.00" } else { "refunded 30.00, charged_back 70.00" };
+        // Of a payment that was unknown until now, what was returned never reached the invoice.
+        let expected = if is_new { "charged_back 70.00" } else { "reversed 30.00, charged_back 70.00" };
         assert_eq!(scene.test.text(reasons).await, expected);
         assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);
         scene.assert_books_hold().await;

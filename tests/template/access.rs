@@ -87,3 +87,32 @@ fn nobody_chooses_the_client_that_a_user_belongs_to_but_finance() {
         assert!(!writable.contains(&"custom:client_id"), "{name} writes custom:client_id");
     }
 }
+
+/// The resources that a value refers to, wherever it does.
+fn referred(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(members) => {
+            let named = members.get("Ref").and_then(Value::as_str);
+            let got = members.get("Fn::GetAtt").and_then(|attribute| match attribute {
+                Value::Array(parts) => parts.first()?.as_str(),
+                other => other.as_str()?.split('.').next(),
+            });
+            named.into_iter().chain(got).chain(members.values().flat_map(referred)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(referred).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn a_function_that_knows_a_queue_may_use_it() {
+    let template = Template::read();
+    for (name, function) in template.all("AWS::Serverless::Function") {
+        let allowed = referred(function.property("/Policies"));
+        let settings = function.property("/Environment/Variables").as_object().cloned().unwrap_or_default();
+        for (setting, value) in settings.iter().filter(|(setting, _)| setting.ends_with("QUEUE_URL")) {
+            let queue = value["Ref"].as_str().unwrap();
+            assert!(allowed.contains(&queue), "{name} has {setting} and no right to {queue}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::InvoiceId;
 use crate::money::{Money, PositiveMoney};
 use crate::names::stored_name;
+use crate::refund_reason::RefundTerms;
 
 /// One of staff alone may approve so much, in major units of any currency; above it, a second has to agree.
 pub const APPROVED_ALONE_MAX: u32 = 10_000;
@@ -31,6 +32,8 @@ pub enum CaseKind {
     Undecided,
     /// A client says that it paid, and shows a picture: staff look at it while nothing else proves the payment.
     Claimed,
+    /// Money was refunded and nobody has said why: it took the client's credit, and the invoice is not owed again.
+    UnexplainedRefund,
 }
 
 stored_name!(CaseKind {
@@ -40,6 +43,7 @@ stored_name!(CaseKind {
     Twins => "twins",
     Undecided => "undecided",
     Claimed => "claimed",
+    UnexplainedRefund => "unexplained_refund",
 });
 
 /// How a case was closed.
@@ -58,6 +62,8 @@ pub enum Resolution {
     Merged,
     /// What the client says counts as proven.
     Approved,
+    /// Staff said why a refund was made.
+    Classified,
 }
 
 stored_name!(Resolution {
@@ -67,6 +73,7 @@ stored_name!(Resolution {
     Settled => "settled",
     Merged => "merged",
     Approved => "approved",
+    Classified => "classified",
 });
 
 /// What staff want done with a case.
@@ -84,6 +91,11 @@ pub enum CaseDecision {
     Dismiss,
     /// Take what the client says as proven, until better evidence comes.
     Approve,
+    /// Say why a refund was made.
+    Classify {
+        /// Why, and whether the invoice is owed again.
+        terms: RefundTerms,
+    },
 }
 
 /// Why a case cannot be decided so.
@@ -93,11 +105,14 @@ pub enum CaseRefusal {
     #[error("the case is closed already: {0}")]
     Closed(Resolution),
     /// Only surplus can be applied or refunded.
-    #[error("a case of kind {0} can only be dismissed")]
+    #[error("a case of kind {0} has no surplus to apply or refund")]
     NothingToMove(CaseKind),
     /// Only what a client says can be approved.
     #[error("a case of kind {0} cannot be approved")]
     NothingToApprove(CaseKind),
+    /// Only a refund is made for a reason.
+    #[error("a case of kind {0} is about no refund that could be classified")]
+    NothingToClassify(CaseKind),
     /// Who brought a picture does not approve it.
     #[error("whoever uploaded the picture cannot approve it; somebody else has to")]
     OwnUpload,
@@ -121,16 +136,20 @@ impl CaseDecision {
             Self::Refund => Resolution::Refunded,
             Self::Dismiss => Resolution::Dismissed,
             Self::Approve => Resolution::Approved,
+            Self::Classify { .. } => Resolution::Classified,
         }
     }
 
     /// Whether a case of that kind can be decided so.
     ///
     /// # Errors
-    /// [`CaseRefusal::NothingToMove`] or [`CaseRefusal::NothingToApprove`].
+    /// [`CaseRefusal::NothingToMove`], [`CaseRefusal::NothingToApprove`] or [`CaseRefusal::NothingToClassify`].
     pub fn fits(self, kind: CaseKind) -> Result<(), CaseRefusal> {
         match (self, kind) {
-            (Self::Dismiss, _) | (Self::Approve, CaseKind::Claimed) => Ok(()),
+            (Self::Dismiss, _)
+            | (Self::Approve, CaseKind::Claimed)
+            | (Self::Classify { .. }, CaseKind::UnexplainedRefund) => Ok(()),
+            (Self::Classify { .. }, _) => Err(CaseRefusal::NothingToClassify(kind)),
             (Self::Approve, _) => Err(CaseRefusal::NothingToApprove(kind)),
             (Self::Apply { .. } | Self::Refund, CaseKind::Surplus) => Ok(()),
             (Self::Apply { .. } | Self::Refund, _) => Err(CaseRefusal::NothingToMove(kind)),

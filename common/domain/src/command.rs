@@ -10,6 +10,7 @@ pub use crate::command::gateway::{
 use crate::fact::{Door, Fact, FactKind};
 use crate::id::{CaseId, ClientId, InvoiceId, PaymentId, Provider, RefundId, TransactionId, UploadId};
 use crate::money::PositiveMoney;
+use crate::refund_reason::RefundTerms;
 
 mod gateway;
 
@@ -36,8 +37,9 @@ pub struct Evidence {
     pub provider: Provider,
     /// What is told.
     pub kind: FactKind,
-    /// Of how much money.
-    pub amount: PositiveMoney,
+    /// Of how much money; every kind has an amount except a [`FactKind::Cancellation`] whose source names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<PositiveMoney>,
     /// Which way it came.
     pub door: Door,
     /// The source's own name of the message.
@@ -67,6 +69,9 @@ pub struct Evidence {
     /// The upload whose picture shows the payment: staff are to look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment: Option<UploadId>,
+    /// What the bank took for a return, beside the amount that went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank_fee: Option<PositiveMoney>,
     /// When the source says that it happened.
     pub occurred_at: DateTime<Utc>,
 }
@@ -75,6 +80,12 @@ impl Evidence {
     /// The invoices it names, in the order in which they are to be paid.
     pub fn invoices(&self) -> impl Iterator<Item = &InvoiceHint> {
         self.invoice.iter().chain(&self.further_invoices)
+    }
+
+    /// Whether it has an amount, or is of the one kind that needs none.
+    #[must_use]
+    pub fn has_required_amount(&self) -> bool {
+        self.amount.is_some() || self.kind == FactKind::Cancellation
     }
 
     /// The fact, once the invoices it names have been looked up.
@@ -104,10 +115,51 @@ pub struct RefundOrder {
     pub refund_id: RefundId,
     /// How much.
     pub amount: PositiveMoney,
-    /// Why.
+    /// What kind of reason there is, and whether the invoice is owed again.
+    #[serde(default, skip_serializing_if = "RefundTerms::is_unexplained")]
+    pub terms: RefundTerms,
+    /// Why, in words.
     pub reason: String,
     /// Who wants it.
     pub actor: String,
+}
+
+/// A credit note took off what a payment had paid: that money is the client's credit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseCredited {
+    /// The payment whose money leaves the invoice; also the queue's group.
+    pub transaction_id: TransactionId,
+    /// The invoice that asks for less.
+    pub invoice_id: InvoiceId,
+    /// What the credit note took off of this payment's money.
+    pub amount: PositiveMoney,
+    /// What becomes of the credit at once.
+    pub then: CreditUse,
+    /// Why, for the records.
+    pub reason: String,
+    /// Who issued the credit note.
+    pub actor: String,
+    /// The credit note and payment: the same for every delivery.
+    pub request: String,
+}
+
+/// What becomes of credit that a credit note makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum CreditUse {
+    /// It stays the client's credit.
+    Keep,
+    /// It is refunded.
+    Refund {
+        /// The refund's id: the same for every delivery of the request.
+        refund_id: RefundId,
+    },
+    /// It pays another invoice of the client.
+    Apply {
+        /// The invoice.
+        invoice_id: InvoiceId,
+    },
 }
 
 /// Staff decided a case.
@@ -211,6 +263,8 @@ pub enum PaymentCommand {
     ConfirmPayment(Evidence),
     /// Give money back.
     RequestRefund(RefundOrder),
+    /// Make the client's credit of what a credit note took off a paid invoice.
+    ReleaseCredited(ReleaseCredited),
     /// Close a case.
     DecideCase(CaseOrder),
     /// Make one payment of two.
@@ -237,6 +291,7 @@ impl PaymentCommand {
             Self::ClaimPayment(_) => "ClaimPayment",
             Self::ConfirmPayment(_) => "ConfirmPayment",
             Self::RequestRefund(_) => "RequestRefund",
+            Self::ReleaseCredited(_) => "ReleaseCredited",
             Self::DecideCase(_) => "DecideCase",
             Self::MergePayments(_) => "MergePayments",
             Self::UnmatchPayment(_) => "UnmatchPayment",
@@ -251,6 +306,7 @@ impl PaymentCommand {
         match self {
             Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) => &evidence.transaction_id,
             Self::RequestRefund(order) => &order.transaction_id,
+            Self::ReleaseCredited(order) => &order.transaction_id,
             Self::DecideCase(order) => &order.transaction_id,
             Self::MergePayments(order) => &order.transaction_id,
             Self::UnmatchPayment(order) => &order.transaction_id,
@@ -269,6 +325,7 @@ impl PaymentCommand {
             }
             Self::RequestRefund(order) => order.refund_id.to_string(),
             Self::DecideCase(CaseOrder { request, .. })
+            | Self::ReleaseCredited(ReleaseCredited { request, .. })
             | Self::MergePayments(MergeOrder { request, .. })
             | Self::UnmatchPayment(UnmatchOrder { request, .. })
             | Self::ChargePayment(ChargeOrder { request, .. })

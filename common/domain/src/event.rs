@@ -1,17 +1,18 @@
 //! What has happened, as told to everyone who must know, through `InvoiceEventsTopic`.
 
+mod money_moved;
 mod summaries;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{AuditId, RefundId};
-use crate::money::Money;
-use crate::names::stored_name;
 use crate::party::ClientDetails;
-use crate::settlement::SurplusReason;
 
+pub use money_moved::{
+    InvoiceReopened, InvoiceSettled, PaymentAdjusted, PaymentNoted, PaymentUnapplied, RefundRefused, ReleaseReason,
+    SurplusRecorded, SurplusReduced,
+};
 pub use summaries::{AdjustmentSummary, CreditNoteSummary, InvoiceSummary, PaymentSummary};
 
 /// The version of the events' shape, as it stands in `dataschema`.
@@ -35,144 +36,6 @@ pub struct CreditNoteIssued {
     pub invoice: InvoiceSummary,
     /// Who owed it.
     pub client: ClientDetails,
-}
-
-/// A payment, or a part of it, was allocated to an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct InvoiceSettled {
-    /// The invoice after the allocation.
-    pub invoice: InvoiceSummary,
-    /// Who owed it.
-    pub client: ClientDetails,
-    /// The payment.
-    pub payment: PaymentSummary,
-    /// What went to this invoice.
-    pub allocated: Money,
-    /// The audit record of the change.
-    pub audit_id: AuditId,
-}
-
-/// Money came in that no invoice could take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SurplusRecorded {
-    /// The payment.
-    pub payment: PaymentSummary,
-    /// How much of it is surplus.
-    pub amount: Money,
-    /// Why.
-    pub reason: SurplusReason,
-    /// Whose credit it is; none when the payer is unknown, and the money is in suspense.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<ClientDetails>,
-    /// The invoice that the payment named.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invoice: Option<InvoiceSummary>,
-    /// The audit record of the change.
-    pub audit_id: AuditId,
-}
-
-/// Why money of a payment left where it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReleaseReason {
-    /// It was refunded.
-    Refunded,
-    /// The payer's bank took it back.
-    Reversed,
-    /// A dispute about it was lost.
-    ChargedBack,
-    /// It pays an invoice now.
-    Applied,
-    /// Better evidence says that there is less of it, or that it belongs elsewhere.
-    Corrected,
-    /// The payment was merged into its twin.
-    Merged,
-}
-
-stored_name!(ReleaseReason {
-    Refunded => "refunded",
-    Reversed => "reversed",
-    ChargedBack => "charged_back",
-    Applied => "applied",
-    Corrected => "corrected",
-    Merged => "merged",
-});
-
-/// Money was taken back from an invoice, which is owed again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct InvoiceReopened {
-    /// The invoice afterwards.
-    pub invoice: InvoiceSummary,
-    /// Who owes it.
-    pub client: ClientDetails,
-    /// The payment whose money it was.
-    pub payment: PaymentSummary,
-    /// How much was taken back.
-    pub released: Money,
-    /// Why.
-    pub reason: ReleaseReason,
-    /// The audit record of the change.
-    pub audit_id: AuditId,
-}
-
-/// Surplus money left: it went back, or pays an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SurplusReduced {
-    /// The payment.
-    pub payment: PaymentSummary,
-    /// How much left.
-    pub amount: Money,
-    /// Why.
-    pub reason: ReleaseReason,
-    /// Whose credit it was; none when it was in suspense.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<ClientDetails>,
-    /// The audit record of the change.
-    pub audit_id: AuditId,
-}
-
-/// Evidence that moved no money, and that somebody may want to know of all the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PaymentNoted {
-    /// The payment.
-    pub payment: PaymentSummary,
-    /// The invoice that it names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invoice: Option<InvoiceSummary>,
-    /// The audit record of the evidence.
-    pub audit_id: AuditId,
-}
-
-/// A refund was refused: there is less to refund than was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RefundRefused {
-    /// The refund.
-    pub refund_id: RefundId,
-    /// The payment.
-    pub payment: PaymentSummary,
-    /// What was asked for.
-    pub amount: Money,
-    /// Why it is refused, for people.
-    pub reason: String,
-    /// The audit record of the refusal.
-    pub audit_id: AuditId,
-}
-
-/// A provider moved or held back money that it had taken for us, or let go of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PaymentAdjusted {
-    /// The payment.
-    pub payment: PaymentSummary,
-    /// How much more than was told before; above zero.
-    pub amount: Money,
-    /// The invoice that the payment names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invoice: Option<InvoiceSummary>,
-    /// Whose invoice or credit it is; none while the payer is unknown, and in events of an earlier time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<ClientDetails>,
-    /// The audit record of the change.
-    pub audit_id: AuditId,
 }
 
 /// Finance recorded a fee, or a difference of rounding.
@@ -242,6 +105,9 @@ pub enum InvoiceEvent {
     /// Money was taken back from the invoice.
     #[serde(rename = "invoice.reopened")]
     Reopened(InvoiceReopened),
+    /// Money left an invoice because a credit note took off what was paid; it is the client's credit.
+    #[serde(rename = "payment.unapplied")]
+    Unapplied(PaymentUnapplied),
     /// Surplus money went back or pays an invoice.
     #[serde(rename = "payment.surplus_reduced")]
     SurplusReduced(SurplusReduced),
@@ -260,6 +126,12 @@ pub enum InvoiceEvent {
     /// Money that was told to have gone back did not reach the payer.
     #[serde(rename = "payment.refund_failed")]
     RefundFailed(PaymentAdjusted),
+    /// What was refunded is given away, from our own pocket.
+    #[serde(rename = "payment.goodwill_recorded")]
+    GoodwillRecorded(PaymentAdjusted),
+    /// What was told to be given away is not: the refund failed, or has another reason.
+    #[serde(rename = "payment.goodwill_reversed")]
+    GoodwillReversed(PaymentAdjusted),
     /// The provider holds money back, because the payer disputes the payment.
     #[serde(rename = "payment.disputed")]
     Disputed(PaymentAdjusted),
@@ -290,12 +162,15 @@ impl InvoiceEvent {
             Self::PartiallyPaid(_) => "invoice.partially_paid",
             Self::SurplusRecorded(_) => "payment.surplus_recorded",
             Self::Reopened(_) => "invoice.reopened",
+            Self::Unapplied(_) => "payment.unapplied",
             Self::SurplusReduced(_) => "payment.surplus_reduced",
             Self::DuplicateRecorded(_) => "payment.duplicate_recorded",
             Self::ContradictionFound(_) => "payment.contradiction_found",
             Self::RefundRefused(_) => "payment.refund_refused",
             Self::Refunded(_) => "payment.refunded",
             Self::RefundFailed(_) => "payment.refund_failed",
+            Self::GoodwillRecorded(_) => "payment.goodwill_recorded",
+            Self::GoodwillReversed(_) => "payment.goodwill_reversed",
             Self::Disputed(_) => "payment.disputed",
             Self::DisputeClosed(_) => "payment.dispute_closed",
             Self::AdjustmentRecorded(_) => "adjustment.recorded",
@@ -313,10 +188,13 @@ impl InvoiceEvent {
             Self::Paid(settled) | Self::PartiallyPaid(settled) => Some(&settled.invoice),
             Self::SurplusRecorded(surplus) => surplus.invoice.as_ref(),
             Self::Reopened(reopened) => Some(&reopened.invoice),
+            Self::Unapplied(unapplied) => Some(&unapplied.invoice),
             Self::DuplicateRecorded(noted) | Self::ContradictionFound(noted) => noted.invoice.as_ref(),
             Self::SurplusReduced(_) | Self::RefundRefused(_) | Self::AdjustmentRecorded(_) => None,
             Self::Refunded(adjusted)
             | Self::RefundFailed(adjusted)
+            | Self::GoodwillRecorded(adjusted)
+            | Self::GoodwillReversed(adjusted)
             | Self::Disputed(adjusted)
             | Self::DisputeClosed(adjusted) => adjusted.invoice.as_ref(),
             Self::ReceiptIssued(receipt) => Some(&receipt.settled.invoice),
@@ -347,11 +225,14 @@ impl InvoiceEvent {
             Self::Paid(settled) | Self::PartiallyPaid(settled) => Some(&settled.payment),
             Self::SurplusRecorded(surplus) => Some(&surplus.payment),
             Self::Reopened(reopened) => Some(&reopened.payment),
+            Self::Unapplied(unapplied) => Some(&unapplied.payment),
             Self::SurplusReduced(reduced) => Some(&reduced.payment),
             Self::DuplicateRecorded(noted) | Self::ContradictionFound(noted) => Some(&noted.payment),
             Self::RefundRefused(refused) => Some(&refused.payment),
             Self::Refunded(adjusted)
             | Self::RefundFailed(adjusted)
+            | Self::GoodwillRecorded(adjusted)
+            | Self::GoodwillReversed(adjusted)
             | Self::Disputed(adjusted)
             | Self::DisputeClosed(adjusted) => Some(&adjusted.payment),
             Self::ReceiptIssued(receipt) => Some(&receipt.settled.payment),

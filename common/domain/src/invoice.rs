@@ -22,6 +22,8 @@ pub enum InvoiceStatus {
     PartiallyPaid,
     /// Nothing is owed any more: it is paid, as far as no credit note took it off.
     Paid,
+    /// Nothing is owed any more: credit notes took all of it off, and nothing is paid.
+    Credited,
     /// Cancelled; its number stays used.
     Void,
 }
@@ -35,12 +37,13 @@ impl InvoiceStatus {
             Self::Open => "open",
             Self::PartiallyPaid => "partially_paid",
             Self::Paid => "paid",
+            Self::Credited => "credited",
             Self::Void => "void",
         }
     }
 
     /// Every status.
-    pub const ALL: [Self; 5] = [Self::Draft, Self::Open, Self::PartiallyPaid, Self::Paid, Self::Void];
+    pub const ALL: [Self; 6] = [Self::Draft, Self::Open, Self::PartiallyPaid, Self::Paid, Self::Credited, Self::Void];
 
     /// Whether something is owed after the day on which it was due.
     #[must_use]
@@ -90,15 +93,13 @@ pub enum InvoiceError {
     /// Only what is owed in full can be voided.
     #[error("the invoice is {0}; only an open invoice of which nothing is paid or credited can be voided")]
     NotVoidable(InvoiceStatus),
-    /// Only what is owed of an issued invoice can be credited.
-    #[error(
-        "the invoice is {status} and {outstanding} of it is owed; {amount} cannot be credited: refund what is paid first"
-    )]
+    /// An issued invoice can be credited up to its total.
+    #[error("the invoice is {status} and {left} of it is not credited yet; {amount} cannot be credited")]
     NotCreditable {
         /// What it is.
         status: InvoiceStatus,
-        /// What is owed.
-        outstanding: Money,
+        /// What no credit note has taken off it.
+        left: Money,
         /// What was to be credited.
         amount: Money,
     },
@@ -170,7 +171,8 @@ impl Invoice {
                 InvoiceStatus::Draft | InvoiceStatus::Void => paid.is_zero() && credited.is_zero(),
                 InvoiceStatus::Open => paid.is_zero() && outstanding.is_positive(),
                 InvoiceStatus::PartiallyPaid => paid.is_positive() && outstanding.is_positive(),
-                InvoiceStatus::Paid => !paid.is_negative() && outstanding.is_zero(),
+                InvoiceStatus::Paid => paid.is_positive() && !outstanding.is_positive(),
+                InvoiceStatus::Credited => paid.is_zero() && owed.is_zero(),
             };
         if is_consistent {
             Ok(Self { id, client_id, total, credited, paid, status, version })
@@ -221,7 +223,7 @@ impl Invoice {
         self.version
     }
 
-    /// What is still owed.
+    /// What is still owed; below zero while a credit note has taken off what is paid and the money has not left yet.
     ///
     /// # Errors
     /// [`MoneyError`] if total and paid amount were kept in two currencies.
@@ -257,40 +259,36 @@ impl Invoice {
         }
     }
 
-    /// The invoice after a credit note took `amount` off what is owed of it.
+    /// The invoice after a credit note took `amount` off it. Where more is paid than is owed then, the rest is the client's
+    /// credit, and leaves the invoice when its payment is settled next.
     ///
     /// # Errors
-    /// [`InvoiceError::NotCreditable`] if less is owed, or it is a draft or void. What is paid has to be refunded first: the
-    /// refund makes it owed again.
+    /// [`InvoiceError::NotCreditable`] if it is a draft or void, or more would be credited than was charged.
     pub fn with_credit(&self, amount: PositiveMoney) -> Result<Self, InvoiceError> {
-        let (status, outstanding, amount) = (self.status, self.outstanding()?, Money::from(amount));
-        let left = outstanding.checked_sub(amount)?;
-        if !matches!(status, InvoiceStatus::Open | InvoiceStatus::PartiallyPaid) || left.is_negative() {
-            return Err(InvoiceError::NotCreditable { status, outstanding, amount });
+        let (status, amount) = (self.status, Money::from(amount));
+        let left = self.total.checked_sub(self.credited)?;
+        if !self.is_payable() || left.checked_sub(amount)?.is_negative() {
+            return Err(InvoiceError::NotCreditable { status, left, amount });
         }
-        let status = if left.is_zero() { InvoiceStatus::Paid } else { status };
-        Ok(Self { credited: self.credited.checked_add(amount)?, ..self.changed(status, self.paid) })
+        let credited = self.credited.checked_add(amount)?;
+        let owed = self.total.checked_sub(credited)?;
+        Ok(Self { credited, ..self.changed(status_of(owed, self.paid)?, self.paid) })
     }
 
     /// The invoice after `amount` more has been allocated to it; a negative amount takes money back.
     ///
     /// # Errors
-    /// [`InvoiceError::NotPayable`] if it is a draft, void, or would be paid less than nothing or more than its total.
+    /// [`InvoiceError::NotPayable`] if it is a draft, void, credited in full, or would be paid less than nothing or, by this
+    /// amount, more than is owed.
     pub fn with_allocation(&self, amount: Money) -> Result<Self, InvoiceError> {
         let paid = self.paid.checked_add(amount)?;
-        let outstanding = self.total.checked_sub(self.credited)?.checked_sub(paid)?;
-        if !self.is_payable() || paid.is_negative() || outstanding.is_negative() {
+        let owed = self.total.checked_sub(self.credited)?;
+        let is_too_much = amount.is_positive() && owed.checked_sub(paid)?.is_negative();
+        if !self.is_payable() || paid.is_negative() || is_too_much {
             let Self { status, total, paid, .. } = *self;
             return Err(InvoiceError::NotPayable { status, total, paid, amount });
         }
-        let status = if outstanding.is_zero() {
-            InvoiceStatus::Paid
-        } else if paid.is_zero() {
-            InvoiceStatus::Open
-        } else {
-            InvoiceStatus::PartiallyPaid
-        };
-        Ok(self.changed(status, paid))
+        Ok(self.changed(status_of(owed, paid)?, paid))
     }
 
     /// Whether something is owed after the day on which it was due.
@@ -302,6 +300,17 @@ impl Invoice {
     fn changed(&self, status: InvoiceStatus, paid: Money) -> Self {
         Self { status, paid, version: self.version.saturating_add(1), ..self.clone() }
     }
+}
+
+/// Where an issued invoice stands.
+fn status_of(owed: Money, paid: Money) -> Result<InvoiceStatus, MoneyError> {
+    let is_open = owed.checked_sub(paid)?.is_positive();
+    Ok(match (is_open, paid.is_positive()) {
+        (true, true) => InvoiceStatus::PartiallyPaid,
+        (true, false) => InvoiceStatus::Open,
+        (false, true) => InvoiceStatus::Paid,
+        (false, false) => InvoiceStatus::Credited,
+    })
 }
 
 #[cfg(test)]

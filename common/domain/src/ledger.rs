@@ -11,9 +11,12 @@
 //! | `payment.surplus_recorded`, of a known client | clearing of the provider | credit of the client |
 //! | `payment.surplus_recorded`, of an unknown payer | clearing of the provider | suspense |
 //! | `invoice.reopened` | receivable of the client | clearing of the provider |
+//! | `payment.unapplied` | receivable of the client | clearing of the provider |
 //! | `payment.surplus_reduced` | credit of the client, or suspense | clearing of the provider |
 //! | `payment.refunded` | clearing of the provider | refunds of the provider |
 //! | `payment.refund_failed` | refunds of the provider | clearing of the provider |
+//! | `payment.goodwill_recorded` | goodwill | clearing of the provider |
+//! | `payment.goodwill_reversed` | clearing of the provider | goodwill |
 //! | `payment.disputed` | disputes of the provider | clearing of the provider |
 //! | `payment.dispute_closed` | clearing of the provider | disputes of the provider |
 //! | `adjustment.recorded`, of a fee | fees of the provider | clearing of the provider |
@@ -24,7 +27,9 @@
 //! Credit that is applied to an invoice passes through clearing: `payment.surplus_reduced` and `invoice.paid`, two postings
 //! that leave nothing there. A refund takes the money from its invoice or surplus (`invoice.reopened` or
 //! `payment.surplus_reduced`, out of clearing) and is told once more as what it is, so that clearing shows what came in and
-//! refunds what we sent back. A lost dispute is the end of what was held back (`payment.dispute_closed`) and the loss
+//! refunds what we sent back. Goodwill takes nothing from invoice or surplus: `payment.goodwill_recorded` books it as an
+//! expense instead. A credit note on what is paid moves the money from the invoice to the client's credit
+//! (`payment.unapplied` and `payment.surplus_recorded`). A lost dispute is the end of what was held back (`payment.dispute_closed`) and the loss
 //! (`invoice.reopened` or `payment.surplus_reduced`); one that is won only the former. What a provider owes us is the sum
 //! of its three accounts.
 
@@ -35,7 +40,7 @@ pub mod reconciliation;
 use crate::adjustment::AdjustmentKind;
 use crate::event::{
     AdjustmentSummary, CreditNoteIssued, InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled,
-    PaymentAdjusted, SurplusRecorded, SurplusReduced,
+    PaymentAdjusted, PaymentUnapplied, SurplusRecorded, SurplusReduced,
 };
 use crate::id::{ClientId, InvoiceId, PaymentId};
 use crate::money::{Money, MoneyError};
@@ -75,6 +80,13 @@ pub fn posting(event: &InvoiceEvent) -> Result<Option<Posting>, MoneyError> {
         InvoiceEvent::Refunded(adjusted) => adjustment(adjusted, Account::Clearing, Account::Refunds, "refunded"),
         InvoiceEvent::RefundFailed(adjusted) => {
             adjustment(adjusted, Account::Refunds, Account::Clearing, "was not refunded after all")
+        }
+        InvoiceEvent::Unapplied(unapplied) => unapply(unapplied),
+        InvoiceEvent::GoodwillRecorded(adjusted) => {
+            adjustment(adjusted, |_| Account::Goodwill, Account::Clearing, "refunded as goodwill")
+        }
+        InvoiceEvent::GoodwillReversed(adjusted) => {
+            adjustment(adjusted, Account::Clearing, |_| Account::Goodwill, "was no goodwill after all")
         }
         InvoiceEvent::Disputed(adjusted) => adjustment(adjusted, Account::Disputes, Account::Clearing, "disputed"),
         InvoiceEvent::DisputeClosed(adjusted) => {
@@ -139,6 +151,12 @@ fn released(reopened: &InvoiceReopened) -> (Entries, String) {
     let clearing = Account::Clearing(payment.provider.clone());
     let entries = moved(Account::Receivable(reopened.client.id), clearing, reopened.released);
     (entries, format!("Payment {} taken back from invoice {}: {reason}", payment.transaction_id, invoice.number))
+}
+
+fn unapply(unapplied: &PaymentUnapplied) -> (Entries, String) {
+    let PaymentUnapplied { payment, invoice, client, amount, .. } = unapplied;
+    let entries = moved(Account::Receivable(client.id), Account::Clearing(payment.provider.clone()), *amount);
+    (entries, format!("Payment {} credited off invoice {}", payment.transaction_id, invoice.number))
 }
 
 fn debited(reduced: &SurplusReduced) -> (Entries, String) {

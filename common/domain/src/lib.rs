@@ -30,6 +30,7 @@ pub mod payment;
 pub mod question;
 pub mod receipt;
 pub mod refund;
+pub mod refund_reason;
 pub mod returned;
 pub mod settlement;
 pub mod tax;

@@ -6,6 +6,7 @@ use crate::id::RefundId;
 use crate::money::{Money, MoneyError, PositiveMoney};
 use crate::names::stored_name;
 use crate::payment::PaymentState;
+use crate::refund_reason::{RefundEffect, RefundTerms};
 
 /// How far a refund is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct RefundRequest {
     pub amount: PositiveMoney,
     /// How far it is.
     pub status: RefundStatus,
+    /// Why it is made.
+    pub terms: RefundTerms,
 }
 
 /// Why a refund is refused.
@@ -68,8 +71,19 @@ pub enum RefundRefusal {
 /// # Errors
 /// [`MoneyError::Overflow`].
 pub fn reserved(requests: &[RefundRequest], like: Money) -> Result<Money, MoneyError> {
+    sum_requested(requests.iter(), like)
+}
+
+/// What of it will leave invoices and surplus: all but goodwill, which comes from our own pocket.
+///
+/// # Errors
+/// [`MoneyError::Overflow`].
+pub fn reserved_without_goodwill(requests: &[RefundRequest], like: Money) -> Result<Money, MoneyError> {
+    sum_requested(requests.iter().filter(|request| request.terms.effect() != RefundEffect::Goodwill), like)
+}
+
+fn sum_requested<'a>(requests: impl Iterator<Item = &'a RefundRequest>, like: Money) -> Result<Money, MoneyError> {
     requests
-        .iter()
         .filter(|request| request.status == RefundStatus::Requested && request.amount.currency() == like.currency())
         .try_fold(Money::zero(like.currency()), |sum, request| sum.checked_add(request.amount.into()))
 }
@@ -137,13 +151,13 @@ mod tests {
 
     fn request(number: u128, value: &str) -> RefundRequest {
         let id = RefundId::from_uuid(Uuid::from_u128(number));
-        RefundRequest { id, amount: euro(value), status: RefundStatus::Waiting }
+        RefundRequest { id, amount: euro(value), status: RefundStatus::Waiting, terms: RefundTerms::default() }
     }
 
     fn fact(kind: FactKind, value: &str, movement: &str) -> Fact {
         Fact {
             kind,
-            amount: euro(value),
+            amount: Some(euro(value)),
             door: Door::Gateway,
             transaction_id: None,
             origin: None,
@@ -203,6 +217,6 @@ mod tests {
         let state = PaymentState::of(&undone).unwrap();
         decide(&mut requests, &state).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Failed]);
-        assert_eq!(state.net().unwrap(), Some(captured.amount.into()));
+        assert_eq!(state.net().unwrap(), captured.amount.map(Money::from));
     }
 }

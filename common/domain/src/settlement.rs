@@ -30,7 +30,7 @@ pub enum SurplusReason {
     AlreadyPaid,
     /// More than was owed.
     Overpaid,
-    /// The invoice was voided or has never been issued.
+    /// The invoice was voided, credited in full, or never issued.
     NotPayable,
     /// No invoice is named, or none that exists.
     UnknownInvoice,
@@ -38,6 +38,8 @@ pub enum SurplusReason {
     WrongCurrency,
     /// A refund of it did not reach the payer.
     RefundFailed,
+    /// A credit note took off what was paid.
+    Credited,
 }
 
 stored_name!(SurplusReason {
@@ -47,6 +49,7 @@ stored_name!(SurplusReason {
     UnknownInvoice => "unknown_invoice",
     WrongCurrency => "wrong_currency",
     RefundFailed => "refund_failed",
+    Credited => "credited",
 });
 
 /// What became of one more piece of evidence.
@@ -85,8 +88,12 @@ stored_name!(Outcome {
 /// What a payment's evidence entitles it to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entitlement {
-    /// What is left of the money that came in. Below zero when more went back than came.
+    /// What must stand at invoices and as surplus in all. Below zero when more went back than came.
     pub net: Money,
+    /// What came in, before anything went back.
+    pub gross: Money,
+    /// What was refunded from the client's credit: it never makes an invoice owed again, but makes the credit negative.
+    pub from_credit: Money,
     /// The invoices that the evidence names, in the order in which they are to be paid.
     pub invoices: Vec<InvoiceId>,
     /// What refunds under way will take; it pays no further invoice.
@@ -96,11 +103,11 @@ pub struct Entitlement {
 }
 
 impl Entitlement {
-    /// Without refunds under way and decisions of staff.
+    /// Without refunds and decisions of staff.
     #[must_use]
     pub fn new(net: Money, invoices: Vec<InvoiceId>) -> Self {
         let zero = Money::zero(net.currency());
-        Self { net, invoices, reserved: zero, pinned: zero }
+        Self { net, gross: net, from_credit: zero, invoices, reserved: zero, pinned: zero }
     }
 }
 
@@ -164,8 +171,17 @@ pub enum Movement {
         /// Staff decided so.
         by_staff: bool,
     },
-    /// Money is taken back from an invoice.
+    /// Money is taken back from an invoice, which is owed again.
     Released {
+        /// The invoice afterwards.
+        invoice: Invoice,
+        /// How much.
+        amount: Money,
+        /// Staff had put it there.
+        by_staff: bool,
+    },
+    /// Money leaves an invoice that asks for less now: a credit note took off what was paid.
+    Unapplied {
         /// The invoice afterwards.
         invoice: Invoice,
         /// How much.
@@ -222,6 +238,7 @@ pub fn settle(
     let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
     settling.leave_other_currencies()?;
     settling.leave_other_invoices(&entitled.invoices)?;
+    settling.leave_what_is_credited()?;
     let free = settling.keep_what_is_covered(entitled)?;
     settling.pay(&entitled.invoices, free)?;
     settling.balance_surplus(&entitled.invoices)?;
@@ -268,8 +285,8 @@ pub fn withdraw(holdings: &mut Holdings, invoices: &mut Invoices) -> Result<Vec<
     Ok(settling.movements)
 }
 
-/// Moves as much loose surplus as fits to an invoice that staff chose, and settles what follows. Nothing moves where
-/// nothing fits.
+/// Moves as much loose surplus as fits, and no more than the limit, to an invoice that staff chose, and settles what
+/// follows. Nothing moves where nothing fits.
 ///
 /// # Errors
 /// [`SettlementError`].
@@ -277,10 +294,11 @@ pub fn apply(
     entitled: &Entitlement,
     holdings: &mut Holdings,
     invoices: &mut Invoices,
-    to: InvoiceId,
+    (to, limit): (InvoiceId, Option<Money>),
 ) -> Result<Vec<Movement>, SettlementError> {
     let loose = loose_surplus(entitled, holdings)?;
     let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    let loose = limit.map_or(Ok(loose), |limit| loose.smaller(limit))?;
     let amount = settling.capacity(to)?.smaller(loose.or_zero())?;
     if amount.is_positive() {
         settling.allocate(to, amount, true)?;

@@ -84,6 +84,19 @@ impl CommandQueue {
 }
 
 impl CommandQueue {
+    /// Sends commands from the outbox. Never fails as a whole: what is not sent is sent later.
+    pub async fn publish(&self, messages: &[EventMessage]) -> Published {
+        let mut result = Published::default();
+        for chunk in messages.chunks(BATCH_SIZE_MAX) {
+            publish_chunk(self, &chunk.iter().collect::<Vec<_>>(), &mut result).await;
+        }
+        for failure in &result.failures {
+            tracing::warn!(failure, "commands not sent yet");
+        }
+        spans::published(messages, &result.published);
+        result
+    }
+
     /// Has a message that was received come back after so many seconds, instead of after the queue's own time.
     ///
     /// # Errors

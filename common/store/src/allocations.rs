@@ -1,7 +1,7 @@
 //! `payments.allocations`: which money went to which invoice. Only ever added to: money taken back is a negative row.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::id::{AllocationId, ClientId, InvoiceId, PaymentId};
+use quittance_domain::id::{AllocationId, ClientId, InvoiceId, PaymentId, TransactionId};
 use quittance_domain::money::Money;
 use quittance_domain::settlement::Allocation;
 use rust_decimal::Decimal;
@@ -65,6 +65,33 @@ pub async fn insert(
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// What payments have at an invoice now, by the name of the payment; those that came last first.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn of_invoice(
+    transaction: &mut Transaction,
+    invoice: InvoiceId,
+) -> Result<Vec<(TransactionId, Money)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select kept.transaction_id, sum(allocations.amount) as "amount!", allocations.currency
+           from payments.allocations join payments.payments on payments.id = allocations.payment_id
+               join payments.payments as kept on kept.id = coalesce(payments.merged_into, payments.id)
+           where allocations.invoice_id = $1
+           group by kept.transaction_id, allocations.currency having sum(allocations.amount) > 0
+           order by max(allocations.decided_at) desc, kept.transaction_id"#,
+        invoice.as_uuid(),
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let name = row.transaction_id.parse().map_err(|error| StoreError::corrupt("payments.payments", error))?;
+            Ok((name, money(TABLE, row.amount, &row.currency)?))
+        })
+        .collect()
 }
 
 /// What payments have at invoices now; of each payment the latest last.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use quittance_domain::id::UploadId;
+use quittance_domain::matching::{Likeness, likeness};
 
 use crate::database::Transaction;
 use crate::error::StoreError;
@@ -60,6 +61,8 @@ pub struct FirstTold {
     pub told: Told,
     /// The payer's own name of the transfer.
     pub end_to_end_id: Option<String>,
+    /// Who paid.
+    pub payer: Option<String>,
     /// From which account.
     pub payer_account: Option<String>,
 }
@@ -70,7 +73,12 @@ impl FirstTold {
     #[must_use]
     pub fn is_other(&self, line: &UploadLine) -> bool {
         let differ = |left: &Option<String>, right: &Option<String>| left.is_some() && right.is_some() && left != right;
-        differ(&self.end_to_end_id, &line.end_to_end_id) || differ(&self.payer_account, &line.payer_account)
+        // Files of two formats may cut one name differently, or name the party behind the payer: an account says more.
+        let has_accounts = self.payer_account.is_some() && line.payer_account.is_some();
+        let names = self.payer.as_deref().zip(line.payer.as_deref()).filter(|_| !has_accounts);
+        differ(&self.end_to_end_id, &line.end_to_end_id)
+            || differ(&self.payer_account, &line.payer_account)
+            || names.is_some_and(|(left, right)| likeness(left, right) == Likeness::Other)
     }
 }
 
@@ -87,7 +95,7 @@ pub async fn first_told(
     }
     let rows = sqlx::query!(
         r#"select movements.identity as "identity!", movements.upload_id as "upload_id!", movements.line as "line!",
-             is_whole as "is_whole!", end_to_end_id as "end_to_end_id?", payer_account as "payer_account?"
+             is_whole as "is_whole!", end_to_end_id as "end_to_end_id?", payer as "payer?", payer_account as "payer_account?"
          from billing.bank_movements as movements
              left join billing.upload_lines as lines
                  on lines.upload_id = movements.upload_id and lines.line = movements.line
@@ -101,8 +109,8 @@ pub async fn first_told(
             let line = u64::try_from(row.line).map_err(|error| StoreError::corrupt(TABLE, error))?;
             let told = Told { line, is_whole: row.is_whole };
             let upload_id = UploadId::from_uuid(row.upload_id);
-            let (end_to_end_id, payer_account) = (row.end_to_end_id, row.payer_account);
-            Ok((row.identity, FirstTold { upload_id, told, end_to_end_id, payer_account }))
+            let (end_to_end_id, payer, payer_account) = (row.end_to_end_id, row.payer, row.payer_account);
+            Ok((row.identity, FirstTold { upload_id, told, end_to_end_id, payer, payer_account }))
         })
         .collect()
 }

@@ -3,6 +3,8 @@
 use chrono::NaiveDate;
 use quittance_domain::event::CreditNoteSummary;
 use quittance_domain::id::{ClientId, CreditNoteId, InvoiceId};
+use quittance_domain::invoice::Invoice;
+use quittance_domain::money::Money;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -137,6 +139,34 @@ pub async fn of_invoice(database: &Database, invoice_id: InvoiceId) -> Result<Ve
     .fetch_all(database.pool().await?)
     .await?;
     rows.into_iter().map(CreditNote::try_from).collect()
+}
+
+/// What credit notes took off an invoice so far: their lines, and the tax that they name in all.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds an amount that the currency cannot have.
+pub async fn credited(
+    transaction: &mut Transaction,
+    invoice: &Invoice,
+) -> Result<(Vec<InvoiceLine>, Money), StoreError> {
+    let currency = invoice.total().currency();
+    let rows = sqlx::query_as!(
+        LineRow,
+        "select description, quantity, unit_amount, tax_percent
+         from billing.credit_note_lines join billing.credit_notes as notes on notes.id = credit_note_id
+         where invoice_id = $1 order by notes.id, position",
+        invoice.id().as_uuid(),
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let tax = sqlx::query_scalar!(
+        r#"select coalesce(sum(tax), 0) as "tax!" from billing.credit_notes where invoice_id = $1"#,
+        invoice.id().as_uuid(),
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    let lines = rows.into_iter().map(|row| row.line(currency)).collect::<Result<_, _>>()?;
+    Ok((lines, money(TABLE, tax, currency.code())?))
 }
 
 /// The lines of a credit note, in order.

@@ -148,7 +148,7 @@ pub async fn claims(database: &Database, names: &[String]) -> Result<Vec<Claim>,
          where reference = any($1) and merged_into is null and amount is not null and invoice_id is not null and (
              status = 'pending' or status = 'confirmed' and not exists (
                  select from payments.facts
-                 where payment_id = payments.id and kind in ('capture', 'settlement') and door <> 'staff'
+                 where payment_id = payments.id and payments.proves_money(kind) and door <> 'staff'
              )
          )"#,
         &references,

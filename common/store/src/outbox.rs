@@ -14,6 +14,8 @@ pub enum Destination {
     InvoiceEvents,
     /// The command queues of the payment gateways.
     GatewayCommands,
+    /// The processor's queue.
+    PaymentCommands,
 }
 
 impl Destination {
@@ -21,6 +23,7 @@ impl Destination {
         match self {
             Self::InvoiceEvents => "invoice_events",
             Self::GatewayCommands => "gateway_commands",
+            Self::PaymentCommands => "payment_commands",
         }
     }
 }

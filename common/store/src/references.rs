@@ -110,7 +110,7 @@ pub async fn open_claim(
              and merged_into is null and id <> all($5) and (
                  status = 'pending' or status = 'confirmed' and not exists (
                      select from payments.facts
-                     where payment_id = payments.id and kind in ('capture', 'settlement') and door <> 'staff'
+                     where payment_id = payments.id and payments.proves_money(kind) and door <> 'staff'
                  )
              )
          order by created_at, id limit 1",

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use quittance_domain::id::{PaymentId, RefundId};
 use quittance_domain::money::Money;
 use quittance_domain::refund::{RefundRequest, RefundStatus};
+use quittance_domain::refund_reason::RefundTerms;
 use uuid::Uuid;
 
 use crate::database::{Database, Transaction};
@@ -32,8 +33,9 @@ pub struct NewRefund {
 /// [`StoreError`] if the database refuses (more than is left of the payment) or fails.
 pub async fn insert(transaction: &mut Transaction, refund: &NewRefund) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into payments.refunds (id, payment_id, amount, currency, reason, requested_by, status, refusal)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into payments.refunds
+             (id, payment_id, amount, currency, reason, requested_by, status, refusal, reason_kind, reopens)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         refund.request.id.as_uuid(),
         refund.payment_id.as_uuid(),
         refund.request.amount.amount(),
@@ -42,6 +44,8 @@ pub async fn insert(transaction: &mut Transaction, refund: &NewRefund) -> Result
         refund.requested_by,
         refund.request.status.as_str(),
         refund.refusal,
+        refund.request.terms.reason.as_str(),
+        refund.request.terms.reopens,
     )
     .execute(&mut **transaction)
     .await?;
@@ -80,7 +84,7 @@ pub async fn of_payments(
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
         r#"select refunds.id, coalesce(merged_into, payment_id) as "payment_id!", refunds.amount, refunds.currency,
-               refunds.status
+               refunds.status, reason_kind, reopens
            from payments.refunds join payments.payments on payments.id = payment_id
            where payment_id = any($1) or merged_into = any($1) order by requested_at, refunds.id"#,
         &ids,
@@ -94,6 +98,10 @@ pub async fn of_payments(
                 id: RefundId::from_uuid(row.id),
                 amount: amount.positive().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 status: row.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                terms: RefundTerms {
+                    reason: row.reason_kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                    reopens: row.reopens,
+                },
             };
             Ok((PaymentId::from_uuid(row.payment_id), request))
         })
@@ -109,6 +117,8 @@ pub struct RefundView {
     pub amount: Money,
     /// Why staff want it.
     pub reason: String,
+    /// The kind of reason, as somebody gave it last.
+    pub terms: RefundTerms,
     /// How far it is.
     pub status: String,
     /// Why it was refused.
@@ -123,9 +133,16 @@ pub struct RefundView {
 /// [`StoreError`] if the database fails.
 pub async fn views(database: &Database, payment: PaymentId) -> Result<Vec<RefundView>, StoreError> {
     let rows = sqlx::query!(
-        "select refunds.id, refunds.amount, refunds.currency, reason, refunds.status, refusal, requested_at
+        r#"select refunds.id, refunds.amount, refunds.currency, refunds.reason, refunds.status, refusal, requested_at,
+             coalesce(terms.reason_kind, refunds.reason_kind) as "reason_kind!",
+             coalesce(terms.reopens, refunds.reopens) as "reopens!"
          from payments.refunds join payments.payments on payments.id = payment_id
-         where payment_id = $1 or merged_into = $1 order by requested_at, refunds.id",
+             left join lateral (
+                 select terms.reason_kind, terms.reopens from payments.refund_terms as terms
+                 where movement = 'ref_' || replace(refunds.id::text, '-', '') and terms.payment_id in (payments.id, merged_into)
+                 order by decided_at desc limit 1
+             ) as terms on true
+         where refunds.payment_id = $1 or merged_into = $1 order by requested_at, refunds.id"#,
         payment.as_uuid(),
     )
     .fetch_all(database.pool().await?)
@@ -136,6 +153,10 @@ pub async fn views(database: &Database, payment: PaymentId) -> Result<Vec<Refund
                 id: RefundId::from_uuid(row.id),
                 amount: money(TABLE, row.amount, &row.currency)?,
                 reason: row.reason,
+                terms: RefundTerms {
+                    reason: row.reason_kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                    reopens: row.reopens,
+                },
                 status: row.status,
                 refusal: row.refusal,
                 requested_at: row.requested_at,

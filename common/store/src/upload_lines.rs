@@ -1,10 +1,13 @@
 //! `billing.upload_lines`: what became of each line of a file.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, TransactionId, UploadId};
 use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::upload::LineOutcome;
+use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -36,6 +39,8 @@ pub struct UploadLine {
     pub end_to_end_id: Option<String>,
     /// The text that came with it.
     pub remittance: Option<String>,
+    /// Why money went back, in the bank's code or words.
+    pub return_reason: Option<String>,
     /// What was decided.
     pub decision: LineDecision,
 }
@@ -51,6 +56,10 @@ pub struct LineDecision {
     pub invoices: Vec<InvoiceId>,
     /// The claim that it proves.
     pub payment_id: Option<PaymentId>,
+    /// The text that names the invoice.
+    pub matched_text: Option<String>,
+    /// What the bank took for a return, within the line's amount.
+    pub bank_fee: Option<Money>,
     /// How sure the match is, of 100.
     pub score: Option<u8>,
     /// Why, in words.
@@ -75,17 +84,20 @@ pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[&U
     sqlx::query!(
         "insert into billing.upload_lines (
              upload_id, line, place, amount, currency, booked_on, account, payer, payer_account, end_to_end_id, remittance,
-             outcome, transaction_id, invoices, payment_id, score, reason, candidates, identity
+             outcome, transaction_id, invoices, payment_id, score, reason, candidates, identity, matched_text,
+             return_reason, bank_fee
          )
          select $1, line, place, amount, currency, booked_on, account, payer, payer_account, end_to_end_id, remittance,
-             outcome, transaction_id, invoices::uuid[], payment_id, score, reason, candidates, identity
+             outcome, transaction_id, invoices::uuid[], payment_id, score, reason, candidates, identity, matched_text,
+             return_reason, bank_fee
          from unnest(
              $2::bigint[], $3::text[], $4::numeric[], $5::text[], $6::date[], $7::text[], $8::text[], $9::text[],
              $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::smallint[], $17::text[],
-             $18::jsonb[], $19::text[]
+             $18::jsonb[], $19::text[], $20::text[], $21::text[], $22::numeric[]
          ) as given (
              line, place, amount, currency, booked_on, account, payer, payer_account, end_to_end_id, remittance, outcome,
-             transaction_id, invoices, payment_id, score, reason, candidates, identity
+             transaction_id, invoices, payment_id, score, reason, candidates, identity, matched_text, return_reason,
+             bank_fee
          )
          on conflict (upload_id, line) do nothing",
         upload.as_uuid(),
@@ -107,6 +119,9 @@ pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[&U
         &text(lines, |line| line.decision.reason.as_deref()) as &[Option<&str>],
         &lines.iter().map(|line| line.decision.candidates.clone()).collect::<Vec<_>>() as &[Option<Value>],
         &text(lines, |line| line.identity.as_deref()) as &[Option<&str>],
+        &text(lines, |line| line.decision.matched_text.as_deref()) as &[Option<&str>],
+        &text(lines, |line| line.return_reason.as_deref()) as &[Option<&str>],
+        &lines.iter().map(|line| line.decision.bank_fee.map(Money::amount)).collect::<Vec<_>>() as &[Option<Decimal>],
     )
     .execute(&mut **transaction)
     .await?;
@@ -147,6 +162,8 @@ pub struct LineView {
     pub line: UploadLine,
     /// Where its payment stands; none while it is on its way to the processor.
     pub payment_status: Option<PaymentStatus>,
+    /// What its money did since, where that is other than was decided.
+    pub settled_as: Option<LineOutcome>,
 }
 
 /// Which lines a reader wants.
@@ -172,12 +189,13 @@ pub async fn list(
 ) -> Result<Vec<LineView>, StoreError> {
     let rows = sqlx::query!(
         r#"select line, place, identity, lines.amount, lines.currency, booked_on, account, payer, payer_account, end_to_end_id,
-             remittance, outcome, lines.transaction_id, invoices, lines.payment_id, score, reason, candidates,
+             remittance, outcome, lines.transaction_id, invoices, lines.payment_id, score, reason, candidates, matched_text,
+             return_reason, bank_fee, settled_as,
              case when $5::uuid is null or payments.client_id = $5 then payments.status end as "payment_status?"
          from billing.upload_lines as lines
              left join payments.payment_references on reference = lines.transaction_id
              left join payments.payments on payments.id = payment_references.payment_id
-         where upload_id = $1 and line > $2 and ($3::text is null or outcome = $3) order by line limit $4"#,
+         where upload_id = $1 and line > $2 and ($3::text is null or coalesce(settled_as, outcome) = $3) order by line limit $4"#,
         upload.as_uuid(),
         number(filter.after.unwrap_or_default()),
         filter.outcome.map(LineOutcome::as_str),
@@ -190,8 +208,12 @@ pub async fn list(
         .map(|row| {
             let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt(TABLE, error);
             let status = row.payment_status.as_deref().map(str::parse).transpose();
+            let settled_as = row.settled_as.as_deref().map(str::parse).transpose();
+            let currency = row.currency.clone();
+            let bank_fee = row.bank_fee.map(|fee| money(TABLE, fee, &currency)).transpose()?;
             Ok(LineView {
                 payment_status: status.map_err(|error| corrupt(&error))?,
+                settled_as: settled_as.map_err(|error| corrupt(&error))?,
                 line: UploadLine {
                     line: u64::try_from(row.line).map_err(|error| corrupt(&error))?,
                     place: row.place,
@@ -203,11 +225,14 @@ pub async fn list(
                     payer_account: row.payer_account,
                     end_to_end_id: row.end_to_end_id,
                     remittance: row.remittance,
+                    return_reason: row.return_reason,
                     decision: LineDecision {
                         outcome: row.outcome.parse().map_err(|error| corrupt(&error))?,
                         transaction_id: parsed(row.transaction_id)?,
                         invoices: row.invoices.into_iter().map(InvoiceId::from_uuid).collect(),
                         payment_id: row.payment_id.map(PaymentId::from_uuid),
+                        matched_text: row.matched_text,
+                        bank_fee,
                         score: row.score.and_then(|score| u8::try_from(score).ok()),
                         reason: row.reason,
                         candidates: row.candidates,
@@ -218,13 +243,72 @@ pub async fn list(
         .collect()
 }
 
+/// The invoices that these payments' money was ever allocated to, in that order.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn allocated_to(
+    database: &Database,
+    payments: &[&str],
+) -> Result<HashMap<TransactionId, Vec<InvoiceId>>, StoreError> {
+    let mut found: HashMap<TransactionId, Vec<InvoiceId>> = HashMap::new();
+    if payments.is_empty() {
+        return Ok(found);
+    }
+    let rows = sqlx::query!(
+        r#"select reference, invoice_id
+         from payments.payment_references join payments.allocations using (payment_id)
+         where reference = any($1) and amount > 0 group by reference, invoice_id order by min(allocations.id::text)"#,
+        payments as &[&str],
+    )
+    .fetch_all(database.pool().await?)
+    .await?;
+    for row in rows {
+        let name = row.reference.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
+        found.entry(name).or_default().push(InvoiceId::from_uuid(row.invoice_id));
+    }
+    Ok(found)
+}
+
+/// Notes of the lines of these payments what their money did: it pays an invoice, or all of it is surplus. What it did
+/// once, it did, even if it went back since.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub async fn note_settled(transaction: &mut Transaction, payments: &[PaymentId]) -> Result<(), StoreError> {
+    if payments.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
+    sqlx::query!(
+        "with settled as (
+             select reference, case
+                 when exists (select from payments.allocations where payment_id = names.payment_id and amount > 0)
+                     then 'matched'
+                 when exists (select from payments.credits where payment_id = names.payment_id and amount > 0)
+                     then 'unmatched' end as settled_as
+             from payments.payment_references as names where payment_id = any($1)
+         )
+         update billing.upload_lines as lines set settled_as = nullif(settled.settled_as, lines.outcome)
+         from settled
+         where lines.transaction_id = settled.reference and lines.outcome in ('matched', 'unmatched')
+             and settled.settled_as is not null
+             and lines.settled_as is distinct from nullif(settled.settled_as, lines.outcome)",
+        &ids,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
 /// How many lines of an upload have each outcome.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
 pub async fn counts(database: &Database, upload: UploadId) -> Result<Vec<(LineOutcome, u64)>, StoreError> {
     let rows = sqlx::query!(
-        r#"select outcome, count(*) as "count!" from billing.upload_lines where upload_id = $1 group by outcome"#,
+        r#"select coalesce(settled_as, outcome) as "outcome!", count(*) as "count!" from billing.upload_lines
+         where upload_id = $1 group by 1"#,
         upload.as_uuid(),
     )
     .fetch_all(database.pool().await?)
@@ -239,51 +323,4 @@ pub async fn counts(database: &Database, upload: UploadId) -> Result<Vec<(LineOu
 
 fn parsed(name: Option<String>) -> Result<Option<TransactionId>, StoreError> {
     name.map(|name| name.parse().map_err(|error| StoreError::corrupt(TABLE, error))).transpose()
-}
-
-/// Money that came in and that a later line may take back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Original {
-    /// The payer's own name of the transfer.
-    pub end_to_end_id: String,
-    /// How much came.
-    pub amount: Money,
-    /// The payment.
-    pub transaction_id: TransactionId,
-    /// Our account.
-    pub account: Option<String>,
-    /// From which account it came.
-    pub payer_account: Option<String>,
-    /// When.
-    pub booked_on: Option<NaiveDate>,
-}
-
-/// Finds what came in on bank lines under the payers' own names.
-///
-/// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn originals(database: &Database, end_to_end_ids: &[String]) -> Result<Vec<Original>, StoreError> {
-    if end_to_end_ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query!(
-        r#"select end_to_end_id as "end_to_end_id!", amount, currency, transaction_id as "transaction_id!", account,
-             payer_account, booked_on
-         from billing.upload_lines where end_to_end_id = any($1) and outcome in ('matched', 'unmatched')"#,
-        end_to_end_ids,
-    )
-    .fetch_all(database.pool().await?)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Original {
-                end_to_end_id: row.end_to_end_id,
-                amount: money(TABLE, row.amount, &row.currency)?,
-                transaction_id: row.transaction_id.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
-                account: row.account,
-                payer_account: row.payer_account,
-                booked_on: row.booked_on,
-            })
-        })
-        .collect()
 }

@@ -12,6 +12,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// Where events are published.
     pub topic_arn: String,
+    /// Where commands to the processor go.
+    pub payments_queue_url: String,
     /// The validator's idempotency table, which notes what was accepted.
     pub accepted_table: String,
     /// Where uploads go.
@@ -42,6 +44,7 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
+        let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
         let accepted_table = settings.required("ACCEPTED_TABLE");
         let uploads_bucket = settings.required("UPLOADS_BUCKET");
         let documents_bucket = settings.required("DOCUMENTS_BUCKET");
@@ -59,6 +62,7 @@ impl Config {
         settings.finish_with(database.zip(targets)).map(|(database, targets)| Self {
             database,
             topic_arn,
+            payments_queue_url,
             accepted_table,
             uploads_bucket,
             documents_bucket,

@@ -8,19 +8,24 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::{Datelike, Utc};
 use http::{HeaderMap, StatusCode};
+use quittance_domain::command::{CreditUse, PaymentCommand, ReleaseCredited};
 use quittance_domain::event::{CreditNoteIssued, CreditNoteSummary, InvoiceEvent};
-use quittance_domain::id::{CreditNoteId, InvoiceId};
+use quittance_domain::id::{CreditNoteId, InvoiceId, RefundId};
+use quittance_domain::invoice::Invoice;
+use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
+use quittance_domain::tax::{TaxPercent, taxes};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
 use quittance_lambda::openapi::responses::Conflict;
-use quittance_lambda::openapi::schema::{Members, day, list_of, object, refer, refer_as, some_of, text, words};
-use quittance_lambda::problem::Problem;
+use quittance_lambda::openapi::schema::{Members, day, flag, list_of, object, refer, refer_as, some_of, text, words};
+use quittance_lambda::problem::{FieldProblem, Problem};
 use quittance_lambda::{described, parameters};
+use quittance_store::allocations;
 use quittance_store::credit_notes::{self, CreditNote};
 use quittance_store::document_lines::InvoiceLine;
-use quittance_store::invoices;
+use quittance_store::invoices::{self, InvoiceRecord};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -38,9 +43,15 @@ parameters! {
 
 described! {
     /// The body of `POST /v1/invoices/{id}/credit-notes`.
-    pub(crate) NewCreditNote => object("What is to be taken off: at most what is owed of the invoice. What is paid is refunded first.")
+    pub(crate) NewCreditNote => object(
+        "What is to be taken off: at most what was charged. What is paid of it becomes the client's credit, which stays, is \
+         refunded, or pays another invoice. The credit note that takes off the last of all lines takes what earlier ones left \
+         by rounding.",
+    )
         .with("reason", text(1, REASON_LENGTH_MAX, "Why; it is printed."))
         .with("lines", some_of(line_shape(object("A line."), "PositiveMoney").closed(), LINES_MAX, "What is taken off, at the rates of tax at which it was charged."))
+        .optional("refund_credit", flag("Refunds what becomes the client's credit."))
+        .optional("apply_credit_to", refer_as("InvoiceId", "Another open invoice of the client, to be paid with the credit."))
         .closed_like(json!({"reason": "Delivered in part", "lines": [line_example()]}))
 }
 
@@ -53,6 +64,13 @@ fn shape(members: Members) -> Members {
         .with("tax", refer_as("Money", "The tax within it."))
         .with("reason", words("Why."))
         .with("issued_on", day("Date of issue."))
+        .perhaps(
+            "client_credit",
+            refer_as(
+                "Money",
+                "What was paid of it and becomes the client's credit; in the answer to its creation only.",
+            ),
+        )
 }
 
 described! {
@@ -90,7 +108,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let id: InvoiceId = path_id("invoice", &id)?;
-    let (reason, lines) = parse(&body)?;
+    let asked = parse(&body)?;
     let name = id.to_string();
     let content: [&[u8]; 3] = [b"POST credit note", name.as_bytes(), &body];
     let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
@@ -99,7 +117,7 @@ pub(crate) async fn create(
     };
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
-    let (total, tax) = sums(before.total().currency(), &lines)?;
+    let (total, tax) = credited_sums(&billing, &mut work, &record, &asked.lines).await?;
     record.invoice = before.with_credit(total).map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
     let today = Utc::now().date_naive();
     let number = credit_notes::next_number(&mut work.transaction, today.year()).await.map_err(unavailable)?;
@@ -108,20 +126,121 @@ pub(crate) async fn create(
         number,
         total: total.into(),
         tax,
-        reason,
+        reason: asked.reason.clone(),
         issued_on: today,
     };
     let note = CreditNote { summary, invoice_id: id };
-    credit_notes::insert(&mut work.transaction, &note, &lines).await.map_err(unavailable)?;
+    credit_notes::insert(&mut work.transaction, &note, &asked.lines).await.map_err(unavailable)?;
     invoices::update_document(&mut work.transaction, &record).await.map_err(unavailable)?;
     work.audit("credit_note.issued", id.to_string(), state(&before), state(&record.invoice)).await?;
     if let Some(invoice) = record.summary(&record.invoice) {
         let issued = CreditNoteIssued { credit_note: note.summary.clone(), invoice, client: record.client.clone() };
         work.tell(InvoiceEvent::CreditNoteIssued(issued)).await?;
     }
-    let shown = shown(&note);
+    let credit = release_paid(&billing, &mut work, (&before, &record), &note, &asked).await?;
+    let mut shown = shown(&note);
+    if let Some((credit, members)) = credit.zip(shown.as_object_mut()) {
+        members.insert("client_credit".to_owned(), json!(credit));
+    }
     work.commit(StatusCode::CREATED, &shown).await?;
     Ok(answer(StatusCode::CREATED, shown))
+}
+
+/// Total and tax of a credit note. Of several that take off everything at the rates at which it was charged, the last takes
+/// what is left, so that invoice and credit notes come out to the cent.
+async fn credited_sums(
+    billing: &Billing,
+    work: &mut Work<'_>,
+    record: &InvoiceRecord,
+    lines: &[InvoiceLine],
+) -> Result<(PositiveMoney, Money), Problem> {
+    let invoice = &record.invoice;
+    let currency = invoice.total().currency();
+    let by_themselves = sums(currency, lines)?;
+    let charged = invoices::lines(&billing.database, invoice).await.map_err(unavailable)?;
+    let (mut credited, credited_tax) =
+        credit_notes::credited(&mut work.transaction, invoice).await.map_err(unavailable)?;
+    credited.extend_from_slice(lines);
+    if nets(currency, &charged)? != nets(currency, &credited)? {
+        return Ok(by_themselves);
+    }
+    let left = invoice.total().checked_sub(invoice.credited()).and_then(Money::positive);
+    let tax = record.tax.checked_sub(credited_tax);
+    Ok(left.ok().zip(tax.ok().filter(|tax| !tax.is_negative())).unwrap_or(by_themselves))
+}
+
+/// The net amounts of lines, by rate of tax.
+fn nets(currency: Currency, lines: &[InvoiceLine]) -> Result<Vec<(TaxPercent, Money)>, Problem> {
+    let refused = |error: MoneyError| {
+        Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail: error.to_string() }])
+    };
+    let net = |line: &InvoiceLine| Ok((line.unit_amount.checked_mul(line.quantity)?, line.tax_percent));
+    let nets = lines.iter().map(net).collect::<Result<Vec<_>, MoneyError>>().map_err(refused)?;
+    Ok(taxes(currency, nets).map_err(refused)?.into_iter().map(|rate| (rate.percent, rate.net)).collect())
+}
+
+/// Has the processor take from the invoice what is paid of it beyond what is owed now: that becomes the client's credit.
+/// Returns how much that is, if anything.
+async fn release_paid(
+    billing: &Billing,
+    work: &mut Work<'_>,
+    (before, record): (&Invoice, &InvoiceRecord),
+    note: &CreditNote,
+    asked: &Asked,
+) -> Result<Option<Money>, Problem> {
+    let conflict = |reason: &str| Problem::conflict(format!("invoice {}: {reason}", record.invoice.id()));
+    let refused = |error: MoneyError| conflict(&error.to_string());
+    let excess = |invoice: &Invoice| Ok(invoice.outstanding()?.negated().or_zero());
+    // What an earlier credit note took off may still be about to leave.
+    let leaving: Money = excess(before).map_err(refused)?;
+    let credit = excess(&record.invoice).and_then(|all| all.checked_sub(leaving)).map_err(refused)?;
+    if !credit.is_positive() {
+        return match asked.then {
+            Then::Keep => Ok(None),
+            Then::Refund | Then::Apply(_) => {
+                Err(conflict("nothing of what is paid is credited, so there is nothing to refund or apply"))
+            }
+        };
+    }
+    if let Then::Apply(other) = asked.then {
+        let client = Some(record.invoice.client_id());
+        let found = invoices::find(&billing.database, other, client).await.map_err(unavailable)?;
+        let asks = |other: &InvoiceRecord| {
+            let currency = record.invoice.total().currency();
+            let left = other.invoice.outstanding().ok().filter(|left| left.is_positive());
+            other.invoice.is_payable() && left.is_some_and(|left| left.currency() == currency)
+        };
+        if other == record.invoice.id() || !found.as_ref().is_some_and(asks) {
+            return Err(conflict(&format!("{other} is no other open invoice of the client in the same currency")));
+        }
+    }
+    let payments = allocations::of_invoice(&mut work.transaction, record.invoice.id()).await.map_err(unavailable)?;
+    let (mut skipped, mut left) = (leaving, credit);
+    for (transaction_id, allocated) in payments {
+        let gone = allocated.smaller(skipped).map_err(refused)?;
+        skipped = skipped.checked_sub(gone).map_err(refused)?;
+        let share = allocated.checked_sub(gone).and_then(|rest| rest.smaller(left)).map_err(refused)?;
+        let Ok(amount) = share.positive() else { continue };
+        left = left.checked_sub(share).map_err(refused)?;
+        let request = format!("{}:{transaction_id}", note.summary.id);
+        let refund_id = RefundId::from_uuid(Uuid::new_v5(&note.summary.id.as_uuid(), request.as_bytes()));
+        let actor = work.actor().to_owned();
+        work.command(PaymentCommand::ReleaseCredited(ReleaseCredited {
+            transaction_id,
+            invoice_id: record.invoice.id(),
+            amount,
+            then: match asked.then {
+                Then::Keep => CreditUse::Keep,
+                Then::Refund => CreditUse::Refund { refund_id },
+                Then::Apply(invoice_id) => CreditUse::Apply { invoice_id },
+            },
+            reason: format!("credit note {}: {}", note.summary.number, note.summary.reason),
+            actor,
+            request,
+        }))
+        .await?;
+    }
+    Ok(Some(credit))
 }
 
 /// Lists the credit notes about an invoice; a client sees its own only.
@@ -156,11 +275,37 @@ fn shown(note: &CreditNote) -> Value {
     })
 }
 
-fn parse(body: &[u8]) -> Result<(String, Vec<InvoiceLine>), Problem> {
+/// What a request for a credit note asks for.
+struct Asked {
+    reason: String,
+    lines: Vec<InvoiceLine>,
+    then: Then,
+}
+
+/// What becomes of the client's credit.
+#[derive(Clone, Copy)]
+enum Then {
+    Keep,
+    Refund,
+    Apply(InvoiceId),
+}
+
+fn parse(body: &[u8]) -> Result<Asked, Problem> {
     let mut fields = Fields::parse(body)?;
     let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
     let lines = fields.objects("lines", LINES_MAX, line);
+    let is_refunded = fields.has("refund_credit") && fields.flag("refund_credit").unwrap_or_default();
+    let apply_to = fields.optional::<InvoiceId>("apply_credit_to");
+    if is_refunded && apply_to.is_some() {
+        fields.problem("apply_credit_to", "credit is refunded or applied, not both");
+    }
     fields.finish()?;
+    let then = match apply_to {
+        Some(invoice_id) => Then::Apply(invoice_id),
+        None if is_refunded => Then::Refund,
+        None => Then::Keep,
+    };
     // A member that is None has left a problem behind, and `finish` has refused.
-    reason.zip(lines).ok_or_else(|| Problem::invalid(Vec::new()))
+    let (Some(reason), Some(lines)) = (reason, lines) else { return Err(Problem::invalid(Vec::new())) };
+    Ok(Asked { reason, lines, then })
 }

@@ -30,6 +30,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use quittance_documents::{Press, Seller};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
+use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::door::{self, Door};
 use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::{asks, open};
@@ -49,6 +50,8 @@ pub struct Billing {
     pub database: Database,
     /// The events topic.
     pub publisher: Publisher,
+    /// The processor's queue.
+    pub payments_queue: CommandQueue,
     /// Who asks how often, and what was refused.
     pub door: Arc<Door>,
     /// What the validator has accepted.

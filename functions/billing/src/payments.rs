@@ -8,10 +8,11 @@ use chrono::Utc;
 use quittance_domain::id::{PaymentId, TransactionId};
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund::RefundStatus;
+use quittance_domain::refund_reason::{RefundEffect, RefundReason};
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{PaymentPath, in_query};
-use quittance_lambda::openapi::schema::{Members, list_of, object, one_of, refer, refer_as, time, words};
+use quittance_lambda::openapi::schema::{Members, flag, list_of, object, one_of, refer, refer_as, time, words};
 use quittance_lambda::problem::Problem;
 use quittance_lambda::{accepted, described, parameters};
 use quittance_store::payments::{PaymentFilter, PaymentView};
@@ -51,6 +52,7 @@ fn shape(description: &str) -> Members {
         .with_or_null("allocated", refer_as("Money", "What went to invoices."))
         .with_or_null("surplus", refer_as("Money", "What is credit or in suspense."))
         .with_or_null("reason", words("Why it failed, in the gateway's own words; null unless it has."))
+        .with_or_null("return_reason", words("Why its payer's bank took money back, in the bank's code or words and ours; null for a client's own users."))
         .with_or_null("refusal", words("Why the last order to collect it was refused; null if it was not."))
         .with("created_at", time("When it was first heard of."))
         .with("updated_at", time("When it last changed."))
@@ -61,7 +63,7 @@ fn example() -> Value {
         "id": examples::PAYMENT_ID, "transaction_id": examples::TRANSACTION_ID, "provider": examples::PROVIDER,
         "status": "confirmed", "amount": examples::money(), "returned": {"value": "0.00", "currency": "EUR"},
         "invoice_id": examples::INVOICE_ID, "invoice_ids": [examples::INVOICE_ID], "allocated": examples::money(),
-        "surplus": {"value": "0.00", "currency": "EUR"}, "reason": null, "refusal": null,
+        "surplus": {"value": "0.00", "currency": "EUR"}, "reason": null, "return_reason": null, "refusal": null,
         "created_at": examples::TIME, "updated_at": examples::TIME,
     })
 }
@@ -79,6 +81,11 @@ described! {
                 .with("id", refer("RefundId"))
                 .with("amount", refer("Money"))
                 .with("status", one_of(RefundStatus::ALL.iter().map(|status| status.as_str()), "How far it is."))
+                .with("reason_kind", one_of(
+                    RefundReason::ALL.iter().map(|reason| reason.as_str()),
+                    "The kind of reason, as somebody gave it last.",
+                ))
+                .with("reopens", flag("Whether the invoice is owed again because of it."))
                 .with_or_null("reason", words("Why staff want it; null for a client's own users."))
                 .with_or_null("refusal", words("Why it was refused; null for a client's own users."))
                 .with("requested_at", time("When it was asked for."))
@@ -195,7 +202,8 @@ fn shown(payment: &PaymentView, reach: Reach) -> Value {
         // A payment may pay invoices of several clients: each sees the first, by which it is found.
         "invoice_ids": (reach == Reach::All).then_some(&payment.invoices),
         "allocated": payment.allocated, "surplus": payment.surplus, "reason": payment.reason,
-        "refusal": payment.refusal,
+        // It may name payments of others.
+        "return_reason": payment.return_reason.as_ref().filter(|_| reach == Reach::All), "refusal": payment.refusal,
         "created_at": payment.created_at, "updated_at": payment.updated_at,
     })
 }
@@ -206,5 +214,6 @@ fn refund(refund: &RefundView, reach: Reach) -> Value {
     json!({
         "id": refund.id, "amount": refund.amount, "status": refund.status, "reason": internal(Some(&refund.reason)),
         "refusal": internal(refund.refusal.as_ref()), "requested_at": refund.requested_at,
+        "reason_kind": refund.terms.reason, "reopens": refund.terms.effect() == RefundEffect::Reopens,
     })
 }

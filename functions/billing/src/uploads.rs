@@ -2,6 +2,7 @@
 
 pub(crate) mod shapes;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
-use quittance_domain::id::{ClientId, UploadId};
-use quittance_domain::upload::{STATEMENT_BYTES_MAX, UploadKind, UploadStatus};
+use quittance_domain::id::{ClientId, InvoiceId, TransactionId, UploadId};
+use quittance_domain::upload::{LineOutcome, STATEMENT_BYTES_MAX, UploadKind, UploadStatus};
 use quittance_formats::{ConfirmationReader, CsvOptions};
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::fields::Fields;
@@ -189,7 +190,11 @@ pub(crate) async fn read(
     let counts = upload_lines::counts(&billing.database, id).await.map_err(unavailable)?;
     let counts: Map<String, Value> =
         counts.into_iter().map(|(outcome, count)| (outcome.to_string(), json!(count))).collect();
-    let lines = lines.iter().map(|view| (view.line.line.to_string(), shown(view))).collect();
+    let settled = lines.iter().filter(|view| view.settled_as == Some(LineOutcome::Matched));
+    let names: Vec<&str> =
+        settled.filter_map(|view| view.line.decision.transaction_id.as_ref()).map(TransactionId::as_str).collect();
+    let allocated = upload_lines::allocated_to(&billing.database, &names).await.map_err(unavailable)?;
+    let lines = lines.iter().map(|view| (view.line.line.to_string(), shown(view, &allocated))).collect();
     let progress = upload.progress.as_ref();
     let mut answer = page.answer("lines", lines);
     let about = json!({
@@ -204,13 +209,26 @@ pub(crate) async fn read(
     Ok(Json(answer))
 }
 
-fn shown(view: &LineView) -> Value {
+/// A line as it is shown: with what its money did in the end, where that is other than was decided when it was read.
+fn shown(view: &LineView, allocated: &HashMap<TransactionId, Vec<InvoiceId>>) -> Value {
     let (line, decision) = (&view.line, &view.line.decision);
+    let outcome = view.settled_as.unwrap_or(decision.outcome);
+    let (invoices, since) = match view.settled_as {
+        None => (decision.invoices.clone(), None),
+        Some(LineOutcome::Matched) => {
+            let invoices = decision.transaction_id.as_ref().and_then(|name| allocated.get(name));
+            (invoices.cloned().unwrap_or_default(), Some("its payment was found to pay an invoice since"))
+        }
+        Some(_) => (Vec::new(), Some("no invoice could take any of it: all of it is surplus")),
+    };
+    let reasons: Vec<&str> = decision.reason.as_deref().into_iter().chain(since).collect();
+    let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
     json!({
         "line": line.line, "place": line.place, "amount": line.amount, "booked_on": line.booked_on, "payer": line.payer,
-        "remittance": line.remittance, "outcome": decision.outcome.as_str(), "transaction_id": decision.transaction_id,
-        "payment_status": view.payment_status, "score": decision.score, "reason": decision.reason,
-        "invoice_ids": decision.invoices, "candidates": decision.candidates.clone().unwrap_or_else(|| json!([])),
+        "remittance": line.remittance, "outcome": outcome.as_str(), "transaction_id": decision.transaction_id,
+        "payment_status": view.payment_status, "score": decision.score, "reason": reason,
+        "matched_text": decision.matched_text, "return_reason": line.return_reason, "bank_fee": decision.bank_fee,
+        "invoice_ids": invoices, "candidates": decision.candidates.clone().unwrap_or_else(|| json!([])),
     })
 }
 

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use chrono::{TimeDelta, Utc};
 use http::{HeaderMap, StatusCode};
+use quittance_domain::command::PaymentCommand;
 use quittance_domain::event::{EventMessage, InvoiceEvent};
 use quittance_domain::id::AuditId;
 use quittance_lambda::caller::Caller;
@@ -39,6 +40,7 @@ pub(crate) struct Work<'a> {
     correlation_id: String,
     pub(crate) transaction: Transaction,
     messages: Vec<EventMessage>,
+    commands: Vec<EventMessage>,
 }
 
 impl<'a> Work<'a> {
@@ -68,7 +70,15 @@ impl<'a> Work<'a> {
             Claim::OtherRequest => return Err(idempotency_key::used_otherwise(&key)),
         }
         let (actor, correlation_id) = (caller.name.clone(), correlation::of(headers));
-        Ok(Request::New(Self { billing, actor, key, correlation_id, transaction, messages: Vec::new() }))
+        Ok(Request::New(Self {
+            billing,
+            actor,
+            key,
+            correlation_id,
+            transaction,
+            messages: Vec::new(),
+            commands: Vec::new(),
+        }))
     }
 
     /// Appends the audit record of the change.
@@ -106,6 +116,27 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// Has the processor do something, once the change is committed.
+    pub(crate) async fn command(&mut self, command: PaymentCommand) -> Result<(), Problem> {
+        let subject = command.transaction_id().to_string();
+        let (id, correlation_id) = (Uuid::now_v7(), self.correlation_id.clone());
+        let envelope = CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id, command);
+        let message = envelope.message().map_err(|error| {
+            tracing::error!(error = %error, "a command cannot be written");
+            Problem::unavailable(2)
+        })?;
+        outbox::insert(&mut self.transaction, Destination::PaymentCommands, std::slice::from_ref(&message))
+            .await
+            .map_err(unavailable)?;
+        self.commands.push(message);
+        Ok(())
+    }
+
+    /// Who asks.
+    pub(crate) fn actor(&self) -> &str {
+        &self.actor
+    }
+
     /// Keeps the answer and commits, then publishes what the outbox took. What cannot be published now, the relay
     /// publishes.
     pub(crate) async fn commit(mut self, status: StatusCode, answer: &Value) -> Result<(), Problem> {
@@ -113,11 +144,17 @@ impl<'a> Work<'a> {
             .await
             .map_err(unavailable)?;
         self.transaction.commit().await.map_err(|error| unavailable(error.into()))?;
+        let mut published = Vec::new();
         if !self.messages.is_empty() {
-            let published = self.billing.publisher.publish(&self.messages).await.published;
-            if let Err(error) = outbox::mark_published(&self.billing.database, &published).await {
-                tracing::warn!(error = %error, "published events stay marked as unpublished");
-            }
+            published.extend(self.billing.publisher.publish(&self.messages).await.published);
+        }
+        if !self.commands.is_empty() {
+            published.extend(self.billing.payments_queue.publish(&self.commands).await.published);
+        }
+        if !published.is_empty()
+            && let Err(error) = outbox::mark_published(&self.billing.database, &published).await
+        {
+            tracing::warn!(error = %error, "published events stay marked as unpublished");
         }
         Ok(())
     }

@@ -51,6 +51,7 @@ fn claim(upload: &Upload, digest: &str, confirmation: &Confirmation) -> Claim {
             payer_account: None,
             end_to_end_id: None,
             remittance: None,
+            return_reason: None,
             decision,
         },
     }

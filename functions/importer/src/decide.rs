@@ -7,19 +7,20 @@ use quittance_domain::matching::{self, Candidate, Finding, THRESHOLD};
 use quittance_domain::money::{Money, MoneyError};
 use quittance_domain::upload::LineOutcome;
 use quittance_formats::Movement;
-use quittance_store::upload_lines::{self, LineDecision, Original, UploadLine};
+use quittance_store::upload_lines::{LineDecision, UploadLine};
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 
 use crate::identity::{Identity, Ordinals, entry, identity};
-use crate::lines::{Meaning, bank_line, day, left_out, meaning, upload_line};
+use crate::lines::{Meaning, bank_line, left_out, meaning, shortened, upload_line};
 use crate::lookup::{Accounts, Lookup, Wanted};
 use crate::reading::let_others_work;
+use crate::returns::Originals;
 
 /// A movement whose amount is money that we can keep, and what it means.
-struct Told<'a> {
-    movement: &'a Movement,
-    amount: Money,
+pub(crate) struct Told<'a> {
+    pub(crate) movement: &'a Movement,
+    pub(crate) amount: Money,
     meaning: Meaning,
     /// Its identity, and which of equal movements of the file it is; only of money that moved for us.
     name: Option<(Identity, u64)>,
@@ -69,22 +70,23 @@ pub(crate) async fn decide(
     }
     let is_new = |told: &&Told<'_>| !before.contains_key(&told.movement.number);
     let wanted: Vec<Wanted> = told.iter().filter(is_new).filter_map(Told::wanted).collect();
-    let returned: Vec<String> = told.iter().filter(is_new).filter_map(Told::taken_back).collect();
     let lookup = Lookup::of(database, &wanted, &mut memory.accounts).await?;
-    let mut originals = upload_lines::originals(database, &returned).await?;
+    let returns = told.iter().filter(is_new).filter(|told| told.is_taken_back());
+    let returns: Vec<&Movement> = returns.map(|told| told.movement).collect();
+    let mut originals = Originals::of(database, &returns).await?;
     let (mut decided, mut wanted) = (Vec::with_capacity(told.len()), wanted.into_iter());
     for told in told {
         let_others_work(decided.len()).await;
         let decision = match (before.remove(&told.movement.number), &told.meaning) {
             (Some(decision), _) => decision,
-            (None, Meaning::Left(outcome, reason)) => left_out(*outcome, (*reason).to_owned()),
-            (None, Meaning::TakenBack) => told.take_back(&originals),
+            (None, Meaning::Left(outcome, reason)) => left_out(*outcome, reason.clone().into_owned()),
+            (None, Meaning::TakenBack(taken)) => told.take_back(taken, &originals)?,
             (None, Meaning::Received(_)) => match wanted.next() {
                 Some(wanted) => told.receive(&lookup, &memory.accounts, wanted)?,
                 None => return Err(corrupt("a line was not looked up")),
             },
         };
-        originals.extend(told.original(&decision));
+        originals.add(&told, &decision);
         let identity = told.name.map(|(identity, _)| identity.to_string());
         decided.push(Decided {
             movement: told.name.map(|(identity, ordinal)| identity.movement(ordinal)),
@@ -112,12 +114,12 @@ impl<'a> Told<'a> {
         Some(Wanted { keys: line.keys(), line, account: self.movement.counterparty.account.clone() })
     }
 
-    fn taken_back(&self) -> Option<String> {
-        self.movement.end_to_end_id.clone().filter(|_| self.meaning == Meaning::TakenBack)
+    fn is_taken_back(&self) -> bool {
+        matches!(self.meaning, Meaning::TakenBack(_))
     }
 
     /// The name of the payment: what finance called it, else the bank's movement.
-    fn payment(&self) -> Result<TransactionId, StoreError> {
+    pub(crate) fn payment(&self) -> Result<TransactionId, StoreError> {
         if let Some(called) = &self.called {
             return Ok(called.clone());
         }
@@ -137,6 +139,8 @@ impl<'a> Told<'a> {
                 transaction_id,
                 invoices: found.invoices,
                 payment_id: found.payment_id,
+                matched_text: found.text.as_deref().map(shortened),
+                bank_fee: None,
                 score: Some(found.score),
                 reason: Some(found.reason),
                 candidates: None,
@@ -146,62 +150,12 @@ impl<'a> Told<'a> {
                 transaction_id,
                 invoices: Vec::new(),
                 payment_id: None,
+                matched_text: None,
+                bank_fee: None,
                 score: candidates.first().map(|best| best.score),
                 reason: Some(doubt(candidates.first())),
                 candidates: Some(candidates.iter().map(candidate).collect()),
             },
-        })
-    }
-
-    /// Money that went back was received under the payer's own name of it, once, with the same amount.
-    fn take_back(&self, originals: &[Original]) -> LineDecision {
-        let end_to_end_id = self.movement.end_to_end_id.as_ref();
-        let mut found: Vec<&TransactionId> = originals
-            .iter()
-            .filter(|original| Some(&original.end_to_end_id) == end_to_end_id && self.may_take_back(original))
-            .map(|original| &original.transaction_id)
-            .collect();
-        found.sort();
-        found.dedup();
-        match found.as_slice() {
-            [original] => LineDecision {
-                outcome: LineOutcome::Returned,
-                transaction_id: Some((*original).clone()),
-                reason: Some("it takes back what came under the same end-to-end id".to_owned()),
-                ..left_out(LineOutcome::Returned, String::new())
-            },
-            several_or_none => {
-                let count = several_or_none.len();
-                let reason = format!(
-                    "money was taken back, and {count} payments came under its end-to-end id and amount; find the payment \
-                     and confirm the reversal by hand"
-                );
-                left_out(LineOutcome::Rejected, reason)
-            }
-        }
-    }
-
-    /// Whether both speak of one transfer: so much money at our account, from or to one account, not before it came.
-    fn may_take_back(&self, original: &Original) -> bool {
-        let theirs = self.movement.counterparty.account.as_ref();
-        let is_same_payer = theirs.zip(original.payer_account.as_ref()).is_none_or(|(left, right)| left == right);
-        let is_later = original.booked_on.zip(day(self.movement)).is_none_or(|(came, went)| came <= went);
-        original.amount == self.amount
-            && original.account == self.movement.statement.account
-            && is_same_payer
-            && is_later
-    }
-
-    /// What a later line may take back.
-    fn original(&self, decision: &LineDecision) -> Option<Original> {
-        let came = matches!(decision.outcome, LineOutcome::Matched | LineOutcome::Unmatched);
-        Some(Original {
-            end_to_end_id: self.movement.end_to_end_id.clone().filter(|_| came)?,
-            amount: self.amount,
-            transaction_id: decision.transaction_id.clone()?,
-            account: self.movement.statement.account.clone(),
-            payer_account: self.movement.counterparty.account.clone(),
-            booked_on: day(self.movement),
         })
     }
 }
@@ -223,6 +177,6 @@ fn candidate(candidate: &Candidate) -> Value {
 }
 
 /// The whole file was checked before: what does not fit together now is ours.
-fn corrupt(error: impl std::fmt::Display) -> StoreError {
+pub(crate) fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::corrupt("billing.upload_lines", error)
 }

@@ -34,14 +34,18 @@ pub(crate) fn command(
         // Uploaded by staff, not signed by the bank: as good as captured, not settled.
         LineOutcome::Matched | LineOutcome::Unmatched => (FactKind::Capture, Door::Bank),
         LineOutcome::Returned => (FactKind::Reversal, Door::Bank),
-        LineOutcome::Duplicate | LineOutcome::Ignored | LineOutcome::Rejected => return None,
+        // Handed on under a name of its own: staff find the payment that it takes back.
+        LineOutcome::Rejected => (FactKind::Reversal, Door::Bank),
+        LineOutcome::Duplicate | LineOutcome::Ignored => return None,
     };
     let transaction_id: TransactionId = decision.transaction_id.clone()?;
+    let went_back = decision.bank_fee.map_or(Ok(line.amount), |fee| line.amount.checked_sub(fee)).ok()?;
     let mut hints = hints.into_iter();
     let evidence = Evidence {
         provider: transaction_id.provider(),
         kind,
-        amount: line.amount.positive().ok()?,
+        amount: Some(went_back.positive().ok()?),
+        bank_fee: decision.bank_fee.and_then(|fee| fee.positive().ok()),
         door,
         event_id: names.event_id,
         movement: names.movement,

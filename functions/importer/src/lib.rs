@@ -20,6 +20,7 @@ mod lines;
 mod lookup;
 mod noting;
 mod reading;
+mod returns;
 mod sending;
 
 /// The name in the envelopes' `source`.

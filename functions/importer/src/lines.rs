@@ -1,5 +1,6 @@
 //! From what a file tells to what is kept of a line and what matching needs of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
@@ -13,14 +14,14 @@ use quittance_store::upload_lines::{LineDecision, UploadLine};
 const TEXT_LENGTH_MAX: usize = 500;
 
 /// What is to be done with a movement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// Money came in.
     Received(Received),
     /// Money that came in went back.
-    TakenBack,
+    TakenBack(TakenBack),
     /// Neither, for a reason.
-    Left(LineOutcome, &'static str),
+    Left(LineOutcome, Cow<'static, str>),
 }
 
 /// Money that came in.
@@ -32,28 +33,81 @@ pub(crate) struct Received {
     booked_on: NaiveDate,
 }
 
+/// Money that went back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TakenBack {
+    /// Whether the bank says that it is a return; else it may be a debit of another kind.
+    pub(crate) is_sure: bool,
+    /// How much went back and what the bank took beside it: by what the bank tells of both, or all of it.
+    pub(crate) readings: Vec<(Money, Option<Money>)>,
+}
+
 /// Says what a movement means for us.
 ///
 /// # Errors
 /// [`MoneyError`] for an amount that is none of today's money.
 pub(crate) fn meaning(movement: &Movement) -> Result<Meaning, MoneyError> {
     let amount = movement.amount.money()?;
-    let is_booked = matches!(movement.status, BookingStatus::Booked);
+    if let Some(left) = not_booked(&movement.status) {
+        return Ok(left);
+    }
     let came_back = movement.is_reversal || movement.return_reason.is_some();
-    let left = |reason: &'static str| Ok(Meaning::Left(LineOutcome::Ignored, reason));
+    let left = |reason: &'static str| Ok(Meaning::Left(LineOutcome::Ignored, reason.into()));
     match movement.direction {
-        _ if !is_booked => left("it is not booked yet; the statement that books it counts"),
         _ if amount.is_zero() => left("no money moved"),
         Direction::Credit if came_back => left("money that we had sent came back"),
-        Direction::Debit if came_back => Ok(Meaning::TakenBack),
+        Direction::Debit if came_back || movement.may_be_return => {
+            Ok(Meaning::TakenBack(taken_back(movement, amount)?))
+        }
         Direction::Debit => left("money left the account"),
         Direction::Credit => Ok(match day(movement) {
             Some(booked_on) => {
                 Meaning::Received(Received { amount: amount.positive()?, sent: sent(movement, amount)?, booked_on })
             }
-            None => Meaning::Left(LineOutcome::Rejected, "it has neither a day of booking nor of value"),
+            None => Meaning::Left(LineOutcome::Rejected, "it has neither a day of booking nor of value".into()),
         }),
     }
+}
+
+/// Why an entry is left out that the bank has not booked: it moved no money. None if it is booked.
+fn not_booked(status: &BookingStatus) -> Option<Meaning> {
+    match status {
+        BookingStatus::Booked => None,
+        BookingStatus::Pending | BookingStatus::Information | BookingStatus::Future => {
+            let reason = "it is not booked yet; the statement that books it counts";
+            Some(Meaning::Left(LineOutcome::Ignored, reason.into()))
+        }
+        BookingStatus::Other(word) => {
+            let reason = format!("it is not booked: the bank says `{word}` of it");
+            Some(Meaning::Left(LineOutcome::Ignored, reason.into()))
+        }
+        BookingStatus::Unknown(word) => {
+            let reason =
+                format!("the bank says `{word}` of it, which is no status that we know; find out whether it is booked");
+            Some(Meaning::Left(LineOutcome::Rejected, reason.into()))
+        }
+    }
+}
+
+/// How much of a return went back to the payer, and how much the bank took of us for it (`OAMT` and `COAM`, `InstdAmt` and
+/// `Chrgs`). What the bank tells is a reading only if its sums are right.
+fn taken_back(movement: &Movement, amount: Money) -> Result<TakenBack, MoneyError> {
+    let is_ours = |money: &Money| money.currency() == amount.currency();
+    let instructed = movement.instructed_amount.as_ref().map(quittance_formats::Amount::money).transpose()?;
+    let charges = movement.charges.iter().filter(|charge| charge.direction == Direction::Debit);
+    let charges = charges.filter(|charge| charge.is_included != Some(false)).map(|charge| charge.amount.money());
+    let charges: Vec<Money> = charges.collect::<Result<_, _>>()?;
+    let mut ours = charges.iter().filter(|charge| is_ours(charge)).copied();
+    let sum = ours.try_fold(Money::zero(amount.currency()), Money::checked_add)?;
+    let original = match instructed.filter(is_ours) {
+        Some(instructed) => instructed,
+        None => amount.checked_sub(sum)?,
+    };
+    let fee = amount.checked_sub(original)?;
+    let is_told = fee.is_positive() && original.is_positive() && (sum.is_zero() || sum == fee);
+    let told = is_told.then_some((original, Some(fee)));
+    let is_sure = movement.is_reversal || movement.return_reason.is_some();
+    Ok(TakenBack { is_sure, readings: told.into_iter().chain([(amount, None)]).collect() })
 }
 
 /// What matching needs of money that came in.
@@ -114,11 +168,12 @@ pub(crate) fn upload_line(
         payer_account: short(&movement.counterparty.account),
         end_to_end_id: short(&movement.end_to_end_id),
         remittance: Some(shortened(&movement.remittance)).filter(|text| !text.is_empty()),
+        return_reason: short(&movement.return_reason),
         decision,
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     // PostgreSQL keeps no NUL.
     text.chars().filter(|letter| *letter != '\u{0}').take(TEXT_LENGTH_MAX).collect()
 }
@@ -130,6 +185,8 @@ pub(crate) fn left_out(outcome: LineOutcome, reason: String) -> LineDecision {
         transaction_id: None,
         invoices: Vec::new(),
         payment_id: None,
+        matched_text: None,
+        bank_fee: None,
         score: None,
         reason: Some(reason),
         candidates: None,

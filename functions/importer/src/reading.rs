@@ -31,7 +31,9 @@ impl Chunk {
     /// Whether money went back in one of the lines.
     pub(crate) fn has_returns(&self) -> bool {
         let Self::Movements(movements) = self else { return false };
-        movements.iter().any(|movement| movement.is_reversal || movement.return_reason.is_some())
+        let is_return =
+            |movement: &Movement| movement.is_reversal || movement.may_be_return || movement.return_reason.is_some();
+        movements.iter().any(is_return)
     }
 
     /// The number of the last line; none if there is no line left.

@@ -61,6 +61,8 @@ struct Facts {
     /// Why, by its name in the events.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// A refund makes no invoice owed again.
+    stays_settled: bool,
     /// Why, in somebody's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<String>,
@@ -163,7 +165,9 @@ impl Templates {
                 Facts { amount: sum(receipt.settled.allocated), receipt: Some(receipt.number.clone()), ..facts }
             }
             InvoiceEvent::RefundReceiptIssued(receipt) => {
-                Facts { amount: sum(receipt.refund.amount), receipt: Some(receipt.number.clone()), ..facts }
+                let stays_settled = receipt.refund.reopens == Some(false);
+                let receipt_number = Some(receipt.number.clone());
+                Facts { amount: sum(receipt.refund.amount), receipt: receipt_number, stays_settled, ..facts }
             }
             InvoiceEvent::Reopened(reopened) => {
                 Facts { amount: sum(reopened.released), reason: Some(reopened.reason.as_str()), ..facts }

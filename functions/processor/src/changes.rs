@@ -1,5 +1,6 @@
 //! What settling a batch changes, collected so that each table is written once.
 
+mod movements;
 mod reconcile;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,25 +8,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::event::ReleaseReason;
-use quittance_domain::id::{AllocationId, AuditId, CaseId, InvoiceId, PaymentId, RefundId};
+use quittance_domain::id::{CaseId, InvoiceId, PaymentId, RefundId};
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::Money;
-use quittance_domain::payment::PaymentState;
-use quittance_domain::question;
-use quittance_domain::refund::{self, RefundStatus};
+
+use quittance_domain::refund::RefundStatus;
 use quittance_domain::settlement::{self, Entitlement, Holdings, Invoices, Movement, Outcome, SettlementError};
 use quittance_store::allocations::{self, NewAllocation};
 use quittance_store::audit::{self, AuditRecord};
 use quittance_store::cases::{self, ClosedCase, NewCase};
 use quittance_store::charges::{self, NewCharge};
 use quittance_store::credits::{self, NewCredit};
+use quittance_store::goodwill::{self, NewGoodwill};
 use quittance_store::outbox::{self, Destination};
 use quittance_store::payments::{self, PaymentUpdate};
 use quittance_store::refunds::{self, NewRefund};
-use quittance_store::{StoreError, Transaction, invoices, questions};
-use uuid::Uuid;
+use quittance_store::{StoreError, Transaction, invoices};
 
-use crate::ground::{Dossier, Ground};
+use crate::ground::Ground;
 use crate::records;
 use crate::telling::Telling;
 use crate::told::{Decided, Told};
@@ -43,6 +43,8 @@ pub(crate) struct Cause<'a> {
     pub(crate) release: ReleaseReason,
     /// Something new proves money.
     pub(crate) is_proof: bool,
+    /// What the source says of it, in its own words.
+    pub(crate) told: Option<String>,
     pub(crate) correlation_id: &'a str,
 }
 
@@ -50,8 +52,8 @@ pub(crate) struct Cause<'a> {
 #[derive(Debug, Clone, Copy)]
 enum First {
     Nothing,
-    /// Loose surplus pays that invoice.
-    Apply(InvoiceId),
+    /// Loose surplus pays that invoice, so much of it at most.
+    Apply(InvoiceId, Option<Money>),
     /// All money leaves that invoice.
     Unmatch(InvoiceId),
 }
@@ -65,7 +67,7 @@ impl First {
     ) -> Result<Vec<Movement>, SettlementError> {
         match self {
             Self::Nothing => settlement::settle(entitled, holdings, invoices),
-            Self::Apply(to) => settlement::apply(entitled, holdings, invoices, to),
+            Self::Apply(to, limit) => settlement::apply(entitled, holdings, invoices, (to, limit)),
             Self::Unmatch(from) => settlement::unmatch(entitled, holdings, invoices, from),
         }
     }
@@ -81,6 +83,7 @@ pub(crate) struct Changes {
     updates: Vec<PaymentUpdate>,
     allocations: Vec<NewAllocation>,
     credits: Vec<NewCredit>,
+    goodwill: Vec<NewGoodwill>,
     cases: Vec<NewCase>,
     closed: Vec<ClosedCase>,
     pins: Vec<(CaseId, Money)>,
@@ -100,6 +103,7 @@ impl Changes {
             updates: Vec::new(),
             allocations: Vec::new(),
             credits: Vec::new(),
+            goodwill: Vec::new(),
             cases: Vec::new(),
             closed: Vec::new(),
             pins: Vec::new(),
@@ -120,7 +124,18 @@ impl Changes {
         cause: &Cause<'_>,
         to: Option<InvoiceId>,
     ) -> Result<Outcome, StoreError> {
-        self.settle_first(ground, id, cause, to.map_or(First::Nothing, First::Apply))
+        self.settle_first(ground, id, cause, to.map_or(First::Nothing, |to| First::Apply(to, None)))
+    }
+
+    /// The same, after so much surplus at most has paid an invoice that staff chose.
+    pub(crate) fn apply(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        cause: &Cause<'_>,
+        (to, limit): (InvoiceId, Money),
+    ) -> Result<Outcome, StoreError> {
+        self.settle_first(ground, id, cause, First::Apply(to, Some(limit)))
     }
 
     /// The same, after all its money left an invoice that it does not pay.
@@ -165,14 +180,16 @@ impl Changes {
         let Some(dossier) = ground.dossiers.get(&id) else { return Ok(outcome) };
         self.note(ground, dossier, &movements, &telling)?;
         if let Some(entitled) = &entitled {
-            self.reconcile_cases(dossier, entitled, &movements)?;
+            self.reconcile_cases(dossier, &state, entitled, &movements)?;
         }
+        self.open_unassigned_return(dossier, &state, cause);
         self.close_undecided(dossier, state.status);
         self.close_claimed(dossier, state.status);
         if is_contradiction {
             self.open_case(dossier, CaseKind::Contradiction, state.captured, records::contradiction(&state));
         }
-        self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), Some(&state))?);
+        self.give_away(dossier, Some(&state))?;
+        self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), Some(&state), &dossier.terms)?);
         self.told.events.extend(telling.outcome(ground, outcome)?);
         let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
         self.update(PaymentUpdate {
@@ -219,13 +236,14 @@ impl Changes {
                 reason: "an invoice that it names was reopened".to_owned(),
                 release: ReleaseReason::Applied,
                 is_proof: false,
+                told: None,
                 correlation_id: &correlation_id,
             };
             let outcome = settlement::outcome(&movements, false, false);
             let Some(dossier) = ground.dossiers.get(&id) else { continue };
             let telling = Telling::new(dossier, &state, &cause, self.now);
             self.note(ground, dossier, &movements, &telling)?;
-            self.reconcile_cases(dossier, &entitled, &movements)?;
+            self.reconcile_cases(dossier, &state, &entitled, &movements)?;
             self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
         }
         Ok(())
@@ -250,7 +268,8 @@ impl Changes {
         let telling = Telling::new(dossier, &state, cause, self.now);
         self.note(ground, dossier, &movements, &telling)?;
         self.told.figures.proven(state.captured, None);
-        self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), None)?);
+        self.give_away(dossier, None)?;
+        self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), None, &dossier.terms)?);
         for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
         }
@@ -263,76 +282,6 @@ impl Changes {
     fn conclude(&mut self, record: AuditRecord, outcome: Outcome) {
         self.told.decided.push(Decided::of(&record, outcome));
         self.audit.push(record);
-    }
-
-    /// Decides refunds that waited, and notes what somebody told of others.
-    fn decide_refunds(
-        &mut self,
-        dossier: &mut Dossier,
-        state: &PaymentState,
-        telling: &Telling<'_>,
-    ) -> Result<(), StoreError> {
-        if dossier.refunds.is_empty() {
-            return Ok(());
-        }
-        let decided = refund::decide(&mut dossier.refunds, state);
-        let decided = decided.map_err(|error| dossier.corrupt(error))?;
-        for (place, refusal) in decided {
-            let Some(request) = dossier.refunds.get(place) else { continue };
-            let refusal = refusal.map(|refusal| refusal.to_string());
-            match self.new_refund.as_mut().filter(|new| new.request.id == request.id) {
-                Some(new) => (new.request.status, new.refusal) = (request.status, refusal.clone()),
-                None => self.refunds.push((request.id, request.status, refusal.clone())),
-            }
-            let audit_id = AuditId::from_uuid(Uuid::now_v7());
-            self.audit.push(records::refund(dossier, request, refusal.as_deref(), telling, audit_id));
-            if let Some(reason) = refusal {
-                self.told.events.extend(telling.refund_refused(request, reason, audit_id)?);
-            } else if request.status == RefundStatus::Requested {
-                self.told.commands.extend(telling.initiate_refund(request)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes movements of money for the tables and the outbox.
-    fn note(
-        &mut self,
-        ground: &Ground,
-        dossier: &Dossier,
-        movements: &[Movement],
-        telling: &Telling<'_>,
-    ) -> Result<(), StoreError> {
-        let payment_id = dossier.payment.id;
-        for movement in movements {
-            self.told.figures.moved(movement);
-            match movement {
-                Movement::Allocated { invoice, amount, by_staff } => {
-                    self.allocate(payment_id, invoice, *amount, *by_staff);
-                }
-                Movement::Released { invoice, amount, by_staff } => {
-                    self.allocate(payment_id, invoice, amount.negated(), *by_staff);
-                    self.released.insert(invoice.id(), telling.cause.correlation_id.to_owned());
-                }
-                Movement::Credited { client_id, amount, reason } => {
-                    let (id, reason) = (Uuid::now_v7(), reason.as_str());
-                    self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount: *amount, reason });
-                }
-                Movement::Debited { client_id, amount } => {
-                    let (id, reason, amount) = (Uuid::now_v7(), telling.release(movements).as_str(), amount.negated());
-                    self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount, reason });
-                }
-            }
-        }
-        self.told.events.extend(telling.movements(ground, movements)?);
-        Ok(())
-    }
-
-    fn allocate(&mut self, payment_id: PaymentId, invoice: &Invoice, amount: Money, by_staff: bool) {
-        let id = AllocationId::from_uuid(Uuid::now_v7());
-        let (invoice_id, invoice_version) = (invoice.id(), invoice.version());
-        self.allocations.push(NewAllocation { id, payment_id, invoice_id, invoice_version, amount, by_staff });
-        self.touched.insert(invoice.id());
     }
 
     /// Writes a payment's columns as they are given last.
@@ -355,6 +304,8 @@ impl Changes {
         invoices::update_paid(transaction, &touched).await?;
         allocations::insert(transaction, &self.allocations, self.now).await?;
         credits::insert(transaction, &self.credits, self.now).await?;
+        goodwill::insert(transaction, &self.goodwill, self.now).await?;
+        self.note_upload_lines(transaction).await?;
         for (id, status, refusal) in &self.refunds {
             refunds::update(transaction, *id, *status, refusal.as_deref()).await?;
         }
@@ -376,24 +327,5 @@ impl Changes {
         audit::append(transaction, &self.audit).await?;
         outbox::insert(transaction, Destination::InvoiceEvents, &self.told.events).await?;
         outbox::insert(transaction, Destination::GatewayCommands, &self.told.commands).await
-    }
-
-    /// Has gateways asked about what they have not decided, unless they were asked for the last time.
-    async fn begin_questions(&self, transaction: &mut Transaction, ground: &Ground) -> Result<(), StoreError> {
-        let is_given_up = |id: PaymentId| {
-            self.cases.iter().any(|case| case.payment_id == id && case.kind == CaseKind::Undecided)
-                || ground.dossiers.get(&id).is_some_and(|dossier| dossier.open_case(CaseKind::Undecided).is_some())
-        };
-        let undecided = self
-            .updates
-            .iter()
-            .filter(|update| update.status.is_undecided() && !update.provider.is_manual() && !is_given_up(update.id));
-        let first = |update: &PaymentUpdate| Some((update.id, question::next(update.id, self.now, 0)?.0));
-        let asked: Vec<_> = undecided.filter_map(first).collect();
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let is_new_attempt = self.new_charge.as_ref().is_some_and(|charge| charge.refusal.is_none());
-        questions::begin(transaction, &asked, self.now, is_new_attempt).await
     }
 }

@@ -84,7 +84,7 @@ impl<'a> Deciding<'a> {
             payment_id: dossier.payment.id,
             fact: Fact {
                 kind: *kind,
-                amount: order.amount,
+                amount: Some(order.amount),
                 door: Door::Api,
                 transaction_id: Some(order.transaction_id.clone()),
                 origin: None,
@@ -108,14 +108,14 @@ impl<'a> Deciding<'a> {
     ) -> Result<(), StoreError> {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
         let state = dossier.state()?;
-        let claimed = state.claimed.and_then(|amount| amount.positive().ok());
-        let Some(amount) = claimed.filter(|_| state.status.is_undecided()) else { return Ok(()) };
+        let expected = state.claimed.or(state.authorised).and_then(|amount| amount.positive().ok());
+        let Some(amount) = expected.filter(|_| state.status.is_undecided()) else { return Ok(()) };
         let failure = NewFact {
             id: Uuid::now_v7(),
             payment_id: id,
             fact: Fact {
                 kind: FactKind::Failure,
-                amount,
+                amount: Some(amount),
                 door: Door::Api,
                 transaction_id: Some(dossier.payment.transaction_id.clone()),
                 origin: None,

@@ -2,21 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
-use quittance_domain::command::{CaseOrder, MergeOrder, RefundOrder};
+use quittance_domain::command::{CaseOrder, RefundOrder};
 use quittance_domain::event::ReleaseReason;
-use quittance_domain::fact::Fact;
 use quittance_domain::id::{AuditId, InvoiceId, PaymentId, RefundId, TransactionId};
 use quittance_domain::money::Money;
-use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund::{RefundRequest, RefundStatus};
+use quittance_domain::refund_reason::{RefundReason, RefundTerms};
 use quittance_domain::settlement;
 use quittance_store::audit::{AuditRecord, Json};
 use quittance_store::cases::{self, ClosedCase, KnownCase};
 use quittance_store::decisions::{self, Noted};
-use quittance_store::payments::{self, KnownPayment, PaymentUpdate};
+use quittance_store::payments::KnownPayment;
 use quittance_store::refunds::NewRefund;
 use quittance_store::retry::Attempts;
-use quittance_store::{Database, StoreError, Transaction, audit, exclusions, references};
+use quittance_store::{Database, StoreError, Transaction, audit, references, refund_terms};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -87,6 +86,7 @@ pub(crate) async fn prepare(
     let mut deciding = Deciding { transaction, changes: Changes::new(now), correlation_id: &decision.correlation_id };
     match &decision.order {
         Order::Refund(order) => deciding.refund(order).await?,
+        Order::Credit(order) => deciding.release_credited(order).await?,
         Order::Case(order) => deciding.case(order).await?,
         Order::Merge(order) => deciding.merge(order).await?,
         Order::Unmatch(order) => deciding.unmatch(order).await?,
@@ -111,13 +111,38 @@ impl<'a> Deciding<'a> {
         };
         let Some(dossier) = ground.dossiers.values_mut().next() else { return Ok(()) };
         let id = dossier.payment.id;
-        let request = RefundRequest { id: order.refund_id, amount: order.amount, status: RefundStatus::Waiting };
+        let request = RefundRequest {
+            id: order.refund_id,
+            amount: order.amount,
+            status: RefundStatus::Waiting,
+            terms: order.terms,
+        };
         self.ask_for(dossier, request, &order.reason, &order.actor);
         ground.lock_invoices(&mut self.transaction, &[]).await?;
         let cause =
             self.cause(&order.actor, "payment.refund_requested", format!("refund of {}", order.amount), &order.reason);
         self.changes.settle(&mut ground, id, &cause, None)?;
         self.changes.write(&mut self.transaction, &ground).await
+    }
+
+    /// Says why the refunds of a payment were made that nobody has explained.
+    async fn classify(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        terms: RefundTerms,
+        order: &CaseOrder,
+    ) -> Result<(), StoreError> {
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let refunds = dossier.state()?.refunds.into_iter().filter(|refund| !refund.failed);
+        let unexplained = refunds.filter(|refund| dossier.terms.get(&refund.movement).is_unexplained());
+        let movements: Vec<String> = unexplained.map(|refund| refund.movement).collect();
+        let said = (order.actor.as_str(), order.reason.as_str());
+        refund_terms::insert(&mut self.transaction, id, &movements, terms, said).await?;
+        for movement in movements {
+            dossier.terms.insert(movement, terms);
+        }
+        Ok(())
     }
 
     async fn case(&mut self, order: &'a CaseOrder) -> Result<(), StoreError> {
@@ -127,7 +152,9 @@ impl<'a> Deciding<'a> {
         let mut ground = self.ground(&[id]).await?;
         let further: Vec<InvoiceId> = match order.decision {
             CaseDecision::Apply { invoice_id } => vec![invoice_id],
-            CaseDecision::Refund | CaseDecision::Dismiss | CaseDecision::Approve => vec![],
+            CaseDecision::Refund | CaseDecision::Dismiss | CaseDecision::Approve | CaseDecision::Classify { .. } => {
+                vec![]
+            }
         };
         ground.lock_invoices(&mut self.transaction, &further).await?;
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
@@ -135,19 +162,25 @@ impl<'a> Deciding<'a> {
             // Its payment was merged into this one, and the case went with it.
             return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
-        let is_given_up = case.kind == CaseKind::Undecided && order.decision == CaseDecision::Dismiss;
-        if is_given_up && case.resolution.is_none() {
+        if let Some(refusal) = refusal_of(&case, order) {
+            return self.refuse_case(order, &refusal).await;
+        }
+        if case.kind == CaseKind::Undecided && order.decision == CaseDecision::Dismiss {
             self.give_up(&mut ground, id, order).await?;
         }
-        let is_approved = case.kind == CaseKind::Claimed && order.decision == CaseDecision::Approve;
-        if is_approved
-            && case.resolution.is_none()
+        if let CaseDecision::Classify { terms } = order.decision {
+            self.classify(&mut ground, id, terms, order).await?;
+        }
+        if order.decision == CaseDecision::Approve
             && let Err(refusal) = self.approve(&mut ground, id, &case, order).await?
         {
             return self.refuse_case(order, &refusal).await;
         }
         match self.decide_case(&mut ground, id, &case, order)? {
-            Ok(()) => self.changes.write(&mut self.transaction, &ground).await,
+            Ok(()) => {
+                self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
+                self.changes.write(&mut self.transaction, &ground).await
+            }
             Err(refusal) => self.refuse_case(order, &refusal).await,
         }
     }
@@ -159,15 +192,6 @@ impl<'a> Deciding<'a> {
         case: &KnownCase,
         order: &'a CaseOrder,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
-        if let Some(resolution) = case.resolution {
-            return Ok(Err(CaseRefusal::Closed(resolution)));
-        }
-        if let Err(refusal) = order.decision.fits(case.kind) {
-            return Ok(Err(refusal));
-        }
-        if let Some(seen) = order.amount.filter(|seen| case.amount != Some(Money::from(*seen))) {
-            return Ok(Err(CaseRefusal::Changed(seen)));
-        }
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
         let mut closed = ClosedCase {
             id: case.id,
@@ -190,7 +214,7 @@ impl<'a> Deciding<'a> {
                 };
                 self.ask_for(dossier, request, &order.reason, &order.actor);
             }
-            CaseDecision::Approve => {}
+            CaseDecision::Approve | CaseDecision::Classify { .. } => {}
             CaseDecision::Dismiss => {
                 if let Some(dismissed) = dossier.cases.iter_mut().find(|dismissed| dismissed.id == case.id) {
                     dismissed.dismiss();
@@ -199,7 +223,10 @@ impl<'a> Deciding<'a> {
             }
         }
         let what = format!("{} case {}", case.kind, order.decision.resolution());
-        let cause = self.cause(&order.actor, "case.decided", what, &order.reason);
+        let mut cause = self.cause(&order.actor, "case.decided", what, &order.reason);
+        if case.kind == CaseKind::UnexplainedRefund {
+            cause.release = ReleaseReason::Refunded;
+        }
         self.changes.settle(ground, id, &cause, to)?;
         if !is_left_over(ground, id, case.kind)? {
             self.changes.decide_case(closed);
@@ -212,70 +239,6 @@ impl<'a> Deciding<'a> {
         let after = json!({"decision": order.decision, "refusal": refusal.to_string()});
         let subject = order.case_id.to_string();
         self.audit_refusal("case.decision_refused", subject, &order.actor, &refusal.to_string(), after).await
-    }
-
-    async fn merge(&mut self, order: &'a MergeOrder) -> Result<(), StoreError> {
-        let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.twin).await?);
-        let (Some(kept), Some(twin)) = (kept, twin) else {
-            let refusal = "one of the two payments is unknown";
-            return self.refuse_merge(order, refusal).await;
-        };
-        if kept == twin {
-            return Ok(());
-        }
-        let mut ground = self.ground(&[kept, twin]).await?;
-        let Some(other) = ground.dossiers.get(&twin) else { return Ok(()) };
-        let under_way = [RefundStatus::Waiting, RefundStatus::Requested];
-        if other.refunds.iter().any(|request| under_way.contains(&request.status)) {
-            return self.refuse_merge(order, "a refund of the twin is under way; merge when it is done").await;
-        }
-        ground.lock_invoices(&mut self.transaction, &[]).await?;
-        let what = format!("{} is the same money", order.twin);
-        let mut cause = self.cause(&order.actor, "payment.merged", what, &order.reason);
-        cause.release = ReleaseReason::Merged;
-        self.changes.withdraw(&mut ground, twin, &cause)?;
-        self.join(&mut ground, kept, twin);
-        exclusions::inherit(&mut self.transaction, kept, twin).await?;
-        payments::merge(&mut self.transaction, kept, twin).await?;
-        self.changes.settle(&mut ground, kept, &cause, None)?;
-        self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
-        self.changes.write(&mut self.transaction, &ground).await
-    }
-
-    /// Gives the twin's evidence to the payment that stays.
-    fn join(&mut self, ground: &mut Ground, kept: PaymentId, twin: PaymentId) {
-        let Some(other) = ground.dossiers.remove(&twin) else { return };
-        let provider = other.payment.provider.clone();
-        if let Some(dossier) = ground.dossiers.get_mut(&kept) {
-            let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
-            dossier.facts.extend(other.facts.into_iter().map(told_of));
-            dossier.excluded.extend(other.excluded);
-            let is_about_twin = |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(twin);
-            for case in dossier.cases.iter().filter(is_about_twin) {
-                self.changes.decide_case(ClosedCase {
-                    id: case.id,
-                    resolution: Resolution::Merged,
-                    kept: None,
-                    decided_by: None,
-                    decision_reason: None,
-                });
-            }
-        }
-        self.changes.update(PaymentUpdate {
-            id: twin,
-            provider,
-            status: PaymentStatus::Pending,
-            amount: None,
-            returned: None,
-            client_id: None,
-            invoices: Vec::new(),
-        });
-    }
-
-    async fn refuse_merge(&mut self, order: &MergeOrder, refusal: &str) -> Result<(), StoreError> {
-        let after = json!({"twin": order.twin, "refusal": refusal});
-        let subject = order.transaction_id.to_string();
-        self.audit_refusal("payment.merge_refused", subject, &order.actor, refusal, after).await
     }
 
     pub(crate) async fn audit_refusal(
@@ -317,7 +280,7 @@ impl<'a> Deciding<'a> {
         Ground::of(&mut self.transaction, vec![payment], &[id].into()).await
     }
 
-    fn ask_for(&mut self, dossier: &mut Dossier, request: RefundRequest, reason: &str, actor: &str) {
+    pub(crate) fn ask_for(&mut self, dossier: &mut Dossier, request: RefundRequest, reason: &str, actor: &str) {
         self.changes.new_refund = Some(NewRefund {
             request: request.clone(),
             payment_id: dossier.payment.id,
@@ -325,6 +288,7 @@ impl<'a> Deciding<'a> {
             requested_by: actor.to_owned(),
             refusal: None,
         });
+        dossier.terms.insert(request.id.to_string(), request.terms);
         dossier.refunds.push(request);
     }
 
@@ -335,21 +299,35 @@ impl<'a> Deciding<'a> {
             reason: format!("{what} ({reason})"),
             release: ReleaseReason::Corrected,
             is_proof: false,
+            told: None,
             correlation_id: self.correlation_id,
         }
     }
+}
+
+/// Why a case cannot be decided so, whatever its payment's money does: nothing may be recorded of such a decision.
+fn refusal_of(case: &KnownCase, order: &CaseOrder) -> Option<CaseRefusal> {
+    if let Some(resolution) = case.resolution {
+        return Some(CaseRefusal::Closed(resolution));
+    }
+    if let Err(refusal) = order.decision.fits(case.kind) {
+        return Some(refusal);
+    }
+    let seen = order.amount.filter(|seen| case.amount != Some(Money::from(*seen)));
+    seen.map(CaseRefusal::Changed)
 }
 
 /// The refund of all surplus that a case is about; its id is the same for every delivery of the decision.
 fn refund_of(case: &KnownCase, loose: Money, order: &CaseOrder) -> Option<RefundRequest> {
     let amount = loose.positive().ok()?;
     let id = RefundId::from_uuid(Uuid::new_v5(&case.id.as_uuid(), order.request.as_bytes()));
-    Some(RefundRequest { id, amount, status: RefundStatus::Waiting })
+    let terms = RefundTerms { reason: RefundReason::Credited, reopens: false };
+    Some(RefundRequest { id, amount, status: RefundStatus::Waiting, terms })
 }
 
 /// Whether staff may pay that invoice with the payment's surplus: it is open, of the same currency, and of the client
 /// whose credit it is; money in suspense may go to any.
-fn takes(ground: &Ground, id: PaymentId, invoice_id: InvoiceId) -> bool {
+pub(crate) fn takes(ground: &Ground, id: PaymentId, invoice_id: InvoiceId) -> bool {
     let (Some(dossier), Some(invoice)) = (ground.dossiers.get(&id), ground.invoices.get(&invoice_id)) else {
         return false;
     };

@@ -9,11 +9,14 @@ use quittance_domain::money::{Money, MoneyError};
 use quittance_domain::party::ClientDetails;
 use quittance_domain::payment::PaymentState;
 use quittance_domain::refund::{self, RefundRequest};
+use quittance_domain::refund_reason::RefundTermsByMovement;
 use quittance_domain::settlement::{self, Entitlement, Holdings, Invoices};
 use quittance_store::cases::{self, KnownCase};
 use quittance_store::invoices::{self, InvoiceRecord};
 use quittance_store::payments::{self, KnownPayment};
-use quittance_store::{StoreError, Transaction, allocations, clients, credits, exclusions, facts, refunds};
+use quittance_store::{
+    StoreError, Transaction, allocations, clients, credits, exclusions, facts, refund_terms, refunds,
+};
 
 /// All that is known of one payment.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Dossier {
     pub(crate) excluded: BTreeSet<InvoiceId>,
     pub(crate) holdings: Holdings,
     pub(crate) refunds: Vec<RefundRequest>,
+    /// Why its refunds were made.
+    pub(crate) terms: RefundTermsByMovement,
     pub(crate) cases: Vec<KnownCase>,
 }
 
@@ -35,32 +40,31 @@ impl Dossier {
     fn of(payment: KnownPayment, new: &BTreeSet<PaymentId>) -> Self {
         let is_new = new.contains(&payment.id);
         let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
-        let (excluded, holdings) = (BTreeSet::new(), Holdings::default());
-        Self { payment, is_new, before: None, facts, excluded, holdings, refunds, cases }
+        let (excluded, holdings, terms) = (BTreeSet::new(), Holdings::default(), RefundTermsByMovement::default());
+        Self { payment, is_new, before: None, facts, excluded, holdings, refunds, terms, cases }
     }
 
     /// What the facts add up to, and which invoices staff left it.
     pub(crate) fn state(&self) -> Result<PaymentState, StoreError> {
-        let mut state = PaymentState::of(&self.facts).map_err(|error| self.corrupt(error))?;
+        let mut state = PaymentState::with_terms(&self.facts, &self.terms).map_err(|error| self.corrupt(error))?;
         state.invoices.retain(|id| !self.excluded.contains(id));
         Ok(state)
     }
 
     /// What the evidence entitles the payment to; none while nothing is proven.
     pub(crate) fn entitlement(&self, state: &PaymentState) -> Result<Option<Entitlement>, StoreError> {
-        let net = state.net().map_err(|error| self.corrupt(error))?;
-        net.map(|net| self.entitled(net, state.invoices.clone())).transpose()
-    }
-
-    fn entitled(&self, net: Money, invoices: Vec<InvoiceId>) -> Result<Entitlement, StoreError> {
+        let net = state.net_without_goodwill().map_err(|error| self.corrupt(error))?;
+        let (Some(net), Some(gross), Some(from_credit)) = (net, state.captured, state.from_credit) else {
+            return Ok(None);
+        };
         let sums = || -> Result<_, MoneyError> {
             let mut kept =
                 self.cases.iter().filter_map(|case| case.kept).filter(|amount| amount.currency() == net.currency());
             let pinned = kept.try_fold(Money::zero(net.currency()), Money::checked_add)?;
-            Ok((refund::reserved(&self.refunds, net)?, pinned))
+            Ok((refund::reserved_without_goodwill(&self.refunds, net)?, pinned))
         };
         let (reserved, pinned) = sums().map_err(|error| self.corrupt(error))?;
-        Ok(Entitlement { net, invoices, reserved, pinned })
+        Ok(Some(Entitlement { net, gross, from_credit, invoices: state.invoices.clone(), reserved, pinned }))
     }
 
     /// Surplus that waits for a decision; none while nothing is proven.
@@ -121,6 +125,9 @@ impl Ground {
         }
         for (id, invoice) in exclusions::of_payments(transaction, ids).await? {
             self.with(id, |dossier| dossier.excluded.extend([invoice]));
+        }
+        for (id, movement, terms) in refund_terms::of_payments(transaction, ids).await? {
+            self.with(id, |dossier| dossier.terms.insert(movement, terms));
         }
         for (id, request) in refunds::of_payments(transaction, ids).await? {
             self.with(id, |dossier| dossier.refunds.push(request));

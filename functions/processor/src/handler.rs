@@ -38,6 +38,7 @@ impl Processor {
             event.payload,
             event.context.deadline(),
             Mode::Together,
+            self.dead_letters.attempts(),
             async |records: &[Record]| self.process(records).await,
             async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await,
         )
@@ -121,9 +122,14 @@ pub(crate) fn work(body: &str) -> Result<Work, Refusal> {
     let correlation_id = event.correlationid;
     let order = match event.payload {
         PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
+            if !evidence.has_required_amount() {
+                let reason = format!("the {} {} has no amount", evidence.kind, evidence.event_id);
+                return Err(Refusal { code: "malformed", reason });
+            }
             return Ok(Work::Evidence(Instruction { evidence, correlation_id }));
         }
         PaymentCommand::RequestRefund(order) => Order::Refund(order),
+        PaymentCommand::ReleaseCredited(order) => Order::Credit(order),
         PaymentCommand::DecideCase(order) => Order::Case(order),
         PaymentCommand::MergePayments(order) => Order::Merge(order),
         PaymentCommand::UnmatchPayment(order) => Order::Unmatch(order),

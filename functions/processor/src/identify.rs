@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quittance_domain::command::{Evidence, InvoiceHint};
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::{InvoiceId, PaymentId, TransactionId};
+use quittance_domain::money::Money;
 use quittance_store::invoices::NamedInvoice;
 use quittance_store::payments::{self, KnownPayment};
 use quittance_store::references::{self, Known};
@@ -177,7 +178,8 @@ impl<'a> Search<'a> {
         if let Some((id, _)) = fresh.find(|(_, (other, named))| is_counterpart(other, named)) {
             return Ok(Some(*id));
         }
-        let (provider, amount) = (&evidence.provider, evidence.amount.into());
+        let Some(amount) = evidence.amount.map(Money::from) else { return Ok(None) };
+        let provider = &evidence.provider;
         let met: Vec<Uuid> = self.met.iter().map(|id| id.as_uuid()).collect();
         if is_claim {
             references::unclaimed(transaction, invoice, provider, amount, &met).await

@@ -13,11 +13,14 @@
 mod changes;
 mod charge;
 pub mod config;
+mod credit;
 pub mod decide;
+mod fees;
 mod ground;
 pub mod handler;
 mod identify;
 mod match_by_hand;
+mod merge;
 mod order;
 mod records;
 pub mod rehearse;

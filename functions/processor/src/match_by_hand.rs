@@ -71,7 +71,7 @@ impl<'a> Deciding<'a> {
             payment_id: id,
             fact: Fact {
                 kind: FactKind::Capture,
-                amount,
+                amount: Some(amount),
                 door: Door::Staff,
                 transaction_id: Some(dossier.payment.transaction_id.clone()),
                 origin: None,

@@ -3,13 +3,17 @@
 use std::fmt::{Display, Formatter};
 
 use chrono::DateTime;
-use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder, UnmatchOrder};
+use quittance_domain::command::{
+    CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder, ReleaseCredited, UnmatchOrder,
+};
 
 /// What staff want done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// Give money back.
     Refund(RefundOrder),
+    /// Make the client's credit of what a credit note took off a paid invoice.
+    Credit(ReleaseCredited),
     /// Close a case.
     Case(CaseOrder),
     /// Make one payment of two.
@@ -36,6 +40,7 @@ impl Display for Order {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Refund(order) => write!(formatter, "refund {} of {}", order.refund_id, order.transaction_id),
+            Self::Credit(order) => write!(formatter, "release {} of {}", order.request, order.transaction_id),
             Self::Case(order) => write!(formatter, "decision {} of case {}", order.request, order.case_id),
             Self::Merge(order) => write!(formatter, "merge {} of {}", order.request, order.transaction_id),
             Self::Unmatch(order) => write!(formatter, "unmatch {} of {}", order.request, order.transaction_id),
@@ -51,6 +56,9 @@ impl Order {
         Ok(match self {
             Self::Refund(order) => {
                 (order.refund_id.to_string(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            }
+            Self::Credit(order) => {
+                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
             }
             Self::Case(order) => (order.request.clone(), order.case_id.to_string(), serde_json::to_vec(order)?),
             Self::Merge(order) => (order.request.clone(), order.twin.to_string(), serde_json::to_vec(order)?),

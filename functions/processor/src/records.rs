@@ -77,7 +77,10 @@ pub(crate) fn evidence(dossier: &Dossier, instruction: &Instruction) -> AuditRec
 
 pub(crate) fn evidence_reason(instruction: &Instruction) -> String {
     let evidence = &instruction.evidence;
-    format!("{} of {} through {}", evidence.kind, evidence.amount, evidence.door)
+    match evidence.amount {
+        Some(amount) => format!("{} of {amount} through {}", evidence.kind, evidence.door),
+        None => format!("{} through {}", evidence.kind, evidence.door),
+    }
 }
 
 /// How far a refund is.
@@ -111,6 +114,11 @@ pub(crate) fn refund(
 pub(crate) fn contradiction(state: &PaymentState) -> String {
     let posted = state.captured.map_or_else(|| "nothing".to_owned(), |amount| amount.to_string());
     format!("sources disagree about amount, currency or invoice of this payment; posted is {posted}")
+}
+
+/// The words of a case about refunds of which nobody has said why they were made.
+pub(crate) fn unexplained_refund() -> String {
+    "money was refunded and nobody has said why; the invoice is not owed again for it".to_owned()
 }
 
 /// The words of a case about surplus: those of the money that came last, else those that it had.
@@ -176,6 +184,7 @@ impl InvoiceShown {
 enum MovementShown {
     Allocated { amount: Money, invoice: InvoiceShown },
     Released { amount: Money, invoice: InvoiceShown },
+    Unapplied { amount: Money, invoice: InvoiceShown },
     Credited { amount: Money, client_id: Option<ClientId>, reason: SurplusReason },
     Debited { amount: Money, client_id: Option<ClientId> },
 }
@@ -188,6 +197,9 @@ impl MovementShown {
             }
             Movement::Released { invoice, amount, .. } => {
                 Self::Released { amount: *amount, invoice: InvoiceShown::of(invoice) }
+            }
+            Movement::Unapplied { invoice, amount, .. } => {
+                Self::Unapplied { amount: *amount, invoice: InvoiceShown::of(invoice) }
             }
             Movement::Credited { client_id, amount, reason } => {
                 Self::Credited { amount: *amount, client_id: *client_id, reason: *reason }

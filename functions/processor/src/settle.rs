@@ -14,6 +14,7 @@ use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
 use crate::changes::{Cause, Changes};
+use crate::fees;
 use crate::ground::Ground;
 use crate::identify::{Identified, identify};
 use crate::records;
@@ -112,6 +113,7 @@ pub(crate) async fn prepare(
             settle_news(&mut changes, &mut ground, id, news.get(&id).map(Vec::as_slice).unwrap_or_default())?;
         }
         changes.fill_reopened(&mut transaction, &mut ground).await?;
+        fees::record(&mut transaction, &news, &mut changes).await?;
         for (kept, other) in &identified.twins {
             if let Some(dossier) = ground.dossiers.get(kept) {
                 changes.suspect_twin(dossier, *other);
@@ -222,6 +224,7 @@ fn settle_step(
         reason: records::evidence_reason(last),
         release: news.iter().find_map(|told| release_reason(told)).unwrap_or(ReleaseReason::Corrected),
         is_proof: news.iter().any(|instruction| instruction.evidence.kind.proves_money()),
+        told: news.iter().rev().find_map(|instruction| instruction.evidence.reason.clone()),
         correlation_id: &last.correlation_id,
     };
     changes.settle(ground, id, &cause, None)?;
@@ -238,7 +241,7 @@ fn settle_step(
 fn release_reason(instruction: &Instruction) -> Option<ReleaseReason> {
     match instruction.evidence.kind {
         FactKind::Refund => Some(ReleaseReason::Refunded),
-        FactKind::Reversal => Some(ReleaseReason::Reversed),
+        FactKind::Reversal | FactKind::Cancellation => Some(ReleaseReason::Reversed),
         FactKind::DisputeLost => Some(ReleaseReason::ChargedBack),
         _ => None,
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use quittance_domain::command::{GatewayCommand, InitiateRefund};
 use quittance_domain::event::{
     EventMessage, InvoiceEvent, InvoiceReopened, InvoiceSettled, InvoiceSummary, PaymentAdjusted, PaymentNoted,
-    PaymentSummary, RefundRefused, ReleaseReason, SurplusRecorded, SurplusReduced,
+    PaymentSummary, PaymentUnapplied, RefundRefused, ReleaseReason, SurplusRecorded, SurplusReduced,
 };
 use quittance_domain::id::{AuditId, ClientId, InvoiceId, TransactionId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
@@ -12,6 +12,8 @@ use quittance_domain::money::{Money, MoneyError};
 use quittance_domain::party::ClientDetails;
 use quittance_domain::payment::PaymentState;
 use quittance_domain::refund::RefundRequest;
+use quittance_domain::refund_reason::{RefundEffect, RefundTerms, RefundTermsByMovement};
+use quittance_domain::returned::Refund;
 use quittance_domain::settlement::{Movement, Outcome};
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_store::StoreError;
@@ -81,6 +83,10 @@ impl<'a> Telling<'a> {
                     let reason = self.cause.release;
                     InvoiceEvent::Reopened(InvoiceReopened { invoice, client, payment, released, reason, audit_id })
                 }
+                Movement::Unapplied { invoice, amount, .. } => {
+                    let (invoice, client) = invoice_and_client(ground, invoice)?;
+                    InvoiceEvent::Unapplied(PaymentUnapplied { invoice, client, payment, amount: *amount, audit_id })
+                }
                 Movement::Credited { client_id, amount, reason } => InvoiceEvent::SurplusRecorded(SurplusRecorded {
                     payment,
                     amount: *amount,
@@ -120,31 +126,41 @@ impl<'a> Telling<'a> {
         ground: &Ground,
         before: Option<&PaymentState>,
         after: Option<&PaymentState>,
+        terms: &RefundTermsByMovement,
     ) -> Result<Vec<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(Vec::new()) };
         let currency = payment.amount.currency();
         let corrupt =
             |error| StoreError::Corrupt { table: "payments.facts", reason: format!("{}: {error}", payment.id) };
-        let of = |state: Option<&PaymentState>| -> Result<[Money; 2], MoneyError> {
-            let Some(state) = state else { return Ok([Money::zero(currency); 2]) };
-            let sums = [state.refunded, state.withheld()?];
+        let of = |state: Option<&PaymentState>| -> Result<[Money; 3], MoneyError> {
+            let Some(state) = state else { return Ok([Money::zero(currency); 3]) };
+            let sums = [state.refunded, state.goodwill, state.withheld()?];
             Ok(sums.map(|sum| sum.filter(|sum| sum.currency() == currency).unwrap_or(Money::zero(currency))))
         };
-        let ([refunded_before, withheld_before], [refunded, withheld]) =
+        let ([refunded_before, goodwill_before, withheld_before], [refunded, goodwill, withheld]) =
             (of(before).map_err(corrupt)?, of(after).map_err(corrupt)?);
-        let kinds: [(Money, Money, Adjustment); 4] = [
+        let kinds: [(Money, Money, Adjustment); 6] = [
             (refunded_before, refunded, InvoiceEvent::Refunded),
             (refunded, refunded_before, InvoiceEvent::RefundFailed),
+            (goodwill_before, goodwill, InvoiceEvent::GoodwillRecorded),
+            (goodwill, goodwill_before, InvoiceEvent::GoodwillReversed),
             (withheld_before, withheld, InvoiceEvent::Disputed),
             (withheld, withheld_before, InvoiceEvent::DisputeClosed),
         ];
+        let new_refund = terms_of_new_refund(before, after, terms);
         let mut told = Vec::new();
         for (from, to, event) in kinds {
             let amount = to.checked_sub(from).map_err(corrupt)?;
             if amount.is_positive() {
                 let (payment, invoice, client) = (payment.clone(), self.home_summary(ground), self.payer(ground)?);
-                let adjusted = PaymentAdjusted { payment, amount, invoice, client, audit_id: self.audit_id };
-                told.push(self.message(event(adjusted))?);
+                let audit_id = self.audit_id;
+                let (reason_kind, reopens) = (None, None);
+                let adjusted = PaymentAdjusted { payment, amount, invoice, client, reason_kind, reopens, audit_id };
+                let event = match event(adjusted) {
+                    InvoiceEvent::Refunded(refunded) => InvoiceEvent::Refunded(explained(refunded, new_refund)),
+                    other => other,
+                };
+                told.push(self.message(event)?);
             }
         }
         Ok(told)
@@ -198,6 +214,24 @@ impl<'a> Telling<'a> {
         let home = self.home?;
         ground.records.get(&home)?.summary(ground.invoices.get(&home)?)
     }
+}
+
+/// The terms of the refunds that were not known before, if they are the same for all.
+fn terms_of_new_refund(
+    before: Option<&PaymentState>,
+    after: Option<&PaymentState>,
+    terms: &RefundTermsByMovement,
+) -> Option<RefundTerms> {
+    let known = before.map(|state| state.refunds.as_slice()).unwrap_or_default();
+    let is_new = |refund: &&Refund| !refund.failed && known.iter().all(|known| known.movement != refund.movement);
+    let mut new = after?.refunds.iter().filter(is_new).map(|refund| terms.get(&refund.movement));
+    let first = new.next()?;
+    new.all(|other| other == first).then_some(first)
+}
+
+fn explained(refunded: PaymentAdjusted, terms: Option<RefundTerms>) -> PaymentAdjusted {
+    let reopens = terms.map(|terms| terms.effect() == RefundEffect::Reopens);
+    PaymentAdjusted { reason_kind: terms.map(|terms| terms.reason), reopens, ..refunded }
 }
 
 pub(crate) fn written<T: Payload>(envelope: &CloudEvent<T>) -> Result<EventMessage, StoreError> {

@@ -8,7 +8,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_deliveries::DeliveriesTable;
 use quittance_deliveries::queue::DeliveryQueue;
 use quittance_lambda::aws::{self, Retries};
-use quittance_lambda::command_queue::GatewayQueues;
+use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::{metrics, spans, telemetry};
@@ -30,6 +30,7 @@ async fn main() -> Result<(), Error> {
     let destinations = Destinations {
         events: Publisher::new(&aws, config.topic_arn),
         gateways: GatewayQueues::new(&aws, config.gateway_queue_urls),
+        payments: CommandQueue::new(&aws, config.payments_queue_url),
     };
     let deliveries = DeliveriesTable::new(&aws, config.deliveries_table);
     let delivery_queue = DeliveryQueue::new(&aws, config.delivery_queue_url);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use quittance_lambda::command_queue::GatewayQueues;
+use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::publisher::Publisher;
 use quittance_store::outbox::{self, Destination};
 use quittance_store::requests;
@@ -39,9 +39,11 @@ pub struct Destinations {
     pub events: Publisher,
     /// The gateways' command queues.
     pub gateways: GatewayQueues,
+    /// The processor's queue.
+    pub payments: CommandQueue,
 }
 
-/// Publishes events and sends gateway commands that were written before `now` less [`GRACE`]; oldest first, until nothing
+/// Publishes events and sends commands that were written before `now` less [`GRACE`]; oldest first, until nothing
 /// is left, nothing can be published, or the deadline is near.
 ///
 /// # Errors
@@ -53,7 +55,7 @@ pub async fn relay(
     deadline: SystemTime,
 ) -> Result<Relayed, StoreError> {
     let mut relayed = Relayed::default();
-    for destination in [Destination::GatewayCommands, Destination::InvoiceEvents] {
+    for destination in [Destination::PaymentCommands, Destination::GatewayCommands, Destination::InvoiceEvents] {
         drain(database, destinations, (destination, now - GRACE), deadline, &mut relayed).await?;
     }
     relayed.purged = outbox::purge(database, now - KEPT_FOR).await? + requests::purge(database, now - KEPT_FOR).await?;
@@ -77,6 +79,7 @@ async fn drain(
         let result = match destination {
             Destination::InvoiceEvents => destinations.events.publish(&messages).await,
             Destination::GatewayCommands => destinations.gateways.publish(&messages).await,
+            Destination::PaymentCommands => destinations.payments.publish(&messages).await,
         };
         for (id, reason) in &result.refused {
             tracing::error!(message.id = %id, reason, "a message can never be published and is parked");

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::TransactionId;
+use quittance_domain::refund_reason::RefundReason;
 use quittance_lambda::described;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::in_path;
 use quittance_lambda::openapi::responses::KEY_IN_USE;
-use quittance_lambda::openapi::schema::{Members, matching, object, one_of, refer, refer_as, some_of, text, time};
+use quittance_lambda::openapi::schema::{
+    Members, flag, matching, object, one_of, refer, refer_as, some_of, text, time,
+};
 use quittance_lambda::parameters;
 use quittance_providers::ALL;
 use serde_json::json;
@@ -69,7 +72,14 @@ described! {
     /// The body of `POST /v1/payments/{transaction_id}/refunds`.
     pub(crate) NewRefund => reason()
         .with("amount", refer_as("PositiveMoney", "How much."))
-        .closed_like(json!({"amount": examples::money(), "reason": "delivered too late"}))
+        .optional("reason_kind", one_of(
+            RefundReason::ALL.iter().map(|reason| reason.as_str()),
+            "What kind of reason there is. Only after `chargeback` and `returned_by_bank`, or with `reopen`, the invoice is owed \
+             again; `goodwill` is booked as an expense, `credited` and `duplicate` against the client's credit, `unspecified` \
+             too, until somebody says why.",
+        ).default(Some(json!("unspecified"))))
+        .optional("reopen", flag("Whether the invoice is owed again, whatever the reason.").default(Some(json!(false))))
+        .closed_like(json!({"amount": examples::money(), "reason": "delivered too late", "reason_kind": "goodwill"}))
 }
 
 described! {
@@ -97,6 +107,17 @@ described! {
     pub(crate) Application => grounds()
         .with("invoice_id", refer_as("InvoiceId", "Another open invoice of the client, to pay with the surplus."))
         .closed_like(json!({"invoice_id": examples::INVOICE_ID, "reason": "agreed by telephone"}))
+}
+
+described! {
+    /// The body of `POST /v1/cases/{id}/classify`.
+    pub(crate) Classification => grounds()
+        .with("reason_kind", one_of(
+            RefundReason::ALL.iter().map(|reason| reason.as_str()),
+            "Why the money was refunded; `unspecified` only with `reopen`.",
+        ))
+        .optional("reopen", flag("Whether the invoice is owed again, whatever the reason.").default(Some(json!(false))))
+        .closed_like(json!({"reason_kind": "goodwill", "reason": "agreed by telephone"}))
 }
 
 described! {

@@ -125,7 +125,7 @@ impl ClaimRequest {
             transaction_id: self.transaction_id.clone(),
             provider: self.provider.clone(),
             kind: FactKind::Claim,
-            amount: self.amount,
+            amount: Some(self.amount),
             door: Door::Api,
             event_id: format!("{caller}:{key}"),
             movement: self.transaction_id.to_string(),
@@ -136,6 +136,7 @@ impl ClaimRequest {
             client_id,
             actor: caller.to_owned(),
             reason: None,
+            bank_fee: None,
             attachment: None,
             occurred_at: now,
         }
@@ -218,7 +219,7 @@ impl ConfirmRequest {
             transaction_id: self.transaction_id.clone(),
             provider: self.provider.clone(),
             kind: self.kind,
-            amount: self.amount,
+            amount: Some(self.amount),
             door: Door::Api,
             event_id: format!("{caller}:{key}"),
             movement: self.movement.clone().unwrap_or_else(|| self.transaction_id.to_string()),
@@ -229,6 +230,7 @@ impl ConfirmRequest {
             client_id: None,
             actor: caller.to_owned(),
             reason: None,
+            bank_fee: None,
             attachment: None,
             occurred_at: self.occurred_at.unwrap_or(now),
         }

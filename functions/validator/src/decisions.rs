@@ -13,6 +13,7 @@ use quittance_domain::case::CaseDecision;
 use quittance_domain::command::{CaseOrder, MergeOrder, PaymentCommand, RefundOrder, UnmatchOrder};
 use quittance_domain::id::{CaseId, InvoiceId, RefundId, TransactionId};
 use quittance_domain::money::PositiveMoney;
+use quittance_domain::refund_reason::{RefundReason, RefundTerms};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::correlation;
 use quittance_lambda::fields::Fields;
@@ -23,7 +24,7 @@ use quittance_store::{StoreError, cases, references};
 use uuid::Uuid;
 
 use crate::Validator;
-use crate::bodies::{AcceptedOnce, Application, Decision, Merge, NewRefund, Unmatch};
+use crate::bodies::{AcceptedOnce, Application, Classification, Decision, Merge, NewRefund, Unmatch};
 use crate::once::send_once;
 
 /// The longest reason, in characters.
@@ -83,12 +84,18 @@ pub(crate) async fn refund(
     let request = Request::read(caller, Permission::RefundPayments, headers, content)?;
     let mut fields = Fields::parse(&body)?;
     let (amount, reason) = (fields.money("amount"), fields.text("reason", 1, REASON_LENGTH_MAX));
+    let reason_kind = fields.optional::<RefundReason>("reason_kind");
+    let terms = RefundTerms {
+        reason: reason_kind.unwrap_or_default(),
+        reopens: fields.has("reopen") && fields.flag("reopen").unwrap_or_default(),
+    };
     fields.finish()?;
     let (Some(amount), Some(reason)) = (amount, reason) else { return Err(Problem::invalid(Vec::new())) };
     let command = PaymentCommand::RequestRefund(RefundOrder {
         transaction_id: known_payment(&validator, &transaction_id).await?,
         refund_id: RefundId::from_uuid(Uuid::new_v5(&REFUND_NAMESPACE, request.name().as_bytes())),
         amount,
+        terms,
         reason,
         actor: request.caller.name.clone(),
     });
@@ -210,6 +217,37 @@ pub(crate) async fn apply(
     let grounds = Grounds::read(fields)?;
     let Some(invoice_id) = invoice_id else { return Err(Problem::invalid(Vec::new())) };
     decide(&validator, &request, &id, CaseDecision::Apply { invoice_id }, grounds).await
+}
+
+/// Says why a refund was made that nobody has explained.
+#[utoipa::path(
+    post,
+    path = "/v1/cases/{id}/classify",
+    operation_id = "classifyCase",
+    tag = "cases",
+    params(CasePath, ChangeHeaders),
+    request_body = Classification,
+    responses(AcceptedOnce)
+)]
+pub(crate) async fn classify(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST classify", id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let mut fields = Fields::parse(&body)?;
+    let reason_kind = fields.required::<RefundReason>("reason_kind");
+    let reopens = fields.has("reopen") && fields.flag("reopen").unwrap_or_default();
+    if reason_kind == Some(RefundReason::Unspecified) && !reopens {
+        fields.problem("reason_kind", "must say why the refund was made");
+    }
+    let grounds = Grounds::read(fields)?;
+    let Some(reason) = reason_kind else { return Err(Problem::invalid(Vec::new())) };
+    let terms = RefundTerms { reason, reopens };
+    decide(&validator, &request, &id, CaseDecision::Classify { terms }, grounds).await
 }
 
 /// Gives back the surplus that a case is about.

@@ -154,7 +154,8 @@ async fn records(desk: &Desk, subjects: Vec<String>) -> Result<Vec<KeptRecord>> 
 fn evidence(facts: &[Fact]) -> String {
     let row = |fact: &Fact| {
         let (door, event) = (fact.door.to_string(), fact.event_id.clone());
-        [fact.occurred_at.to_rfc3339(), fact.kind.to_string(), Money::from(fact.amount).to_string(), door, event]
+        let amount = fact.amount.map(|amount| Money::from(amount).to_string()).unwrap_or_default();
+        [fact.occurred_at.to_rfc3339(), fact.kind.to_string(), amount, door, event]
     };
     table(
         ["said of", "evidence", "amount", "through", "event"],

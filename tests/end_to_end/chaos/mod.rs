@@ -140,7 +140,7 @@ impl Chaos {
                 let headers: HeaderMap =
                     [("stripe-signature".parse().unwrap(), signature.parse().unwrap())].into_iter().collect();
                 stripe.verify(&headers, body, &[SECRET.to_owned()], Utc::now()).unwrap();
-                for notice in stripe.read(body).unwrap() {
+                for notice in stripe.read(body, None).unwrap() {
                     let Notice::Evidence(evidence) = notice else { panic!("{notice:?}") };
                     told.push(PaymentCommand::of(*evidence));
                 }

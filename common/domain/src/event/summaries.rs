@@ -37,12 +37,13 @@ pub struct InvoiceSummary {
 }
 
 impl InvoiceSummary {
-    /// What is still owed; nothing where the amounts are in two currencies, which no invoice has.
+    /// What is still owed; nothing where more is paid than is owed, or the amounts are in two currencies, which no invoice
+    /// has.
     #[must_use]
     pub fn remaining(&self) -> Money {
         let credited = self.credited.unwrap_or_else(|| Money::zero(self.total.currency()));
         let remaining = self.total.checked_sub(credited).and_then(|owed| owed.checked_sub(self.paid));
-        remaining.unwrap_or_else(|_| Money::zero(self.total.currency()))
+        remaining.map_or_else(|_| Money::zero(self.total.currency()), Money::or_zero)
     }
 }
 

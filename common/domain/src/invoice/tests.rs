@@ -50,12 +50,19 @@ fn a_credit_note_takes_off_what_is_owed_and_the_status_follows() {
     assert!(credited.with_allocation(euro("70.01")).is_err(), "no more than is owed");
     let paid = credited.with_allocation(euro("70")).unwrap();
     assert_eq!(paid.status(), InvoiceStatus::Paid);
-    assert!(matches!(credit(&paid, "0.01"), Err(InvoiceError::NotCreditable { .. })), "what is paid is refunded first");
+    let beyond = credit(&paid, "10").unwrap();
+    assert_eq!((beyond.status(), beyond.outstanding().unwrap()), (InvoiceStatus::Paid, euro("-10")));
+    let released = beyond.with_allocation(euro("-10")).unwrap();
+    assert_eq!((released.status(), released.outstanding().unwrap()), (InvoiceStatus::Paid, euro("0")));
+    assert!(beyond.with_allocation(euro("0.01")).is_err(), "it asks for nothing");
+    assert!(matches!(credit(&paid, "70.01"), Err(InvoiceError::NotCreditable { .. })), "more than was charged");
     let refunded = paid.with_allocation(euro("-20")).unwrap();
     assert_eq!(refunded.status(), InvoiceStatus::PartiallyPaid);
     let covered = credit(&refunded, "20").unwrap();
     assert_eq!((covered.status(), covered.credited(), covered.paid()), (InvoiceStatus::Paid, euro("50"), euro("50")));
-    assert_eq!(credit(&open, "100").unwrap().status(), InvoiceStatus::Paid, "nothing is owed");
+    assert_eq!(credit(&open, "100").unwrap().status(), InvoiceStatus::Credited, "nothing is owed and nothing was paid");
+    let all = credit(&paid, "70").unwrap().with_allocation(euro("-70")).unwrap();
+    assert_eq!((all.status(), all.paid()), (InvoiceStatus::Credited, euro("0")));
     for unissued in [draft(), open.voided().unwrap()] {
         assert!(credit(&unissued, "1").is_err());
     }

@@ -28,6 +28,8 @@ pub enum Account {
     Fees(Provider),
     /// What is lost, and below zero gained, by rounding (expense).
     Rounding,
+    /// What is given away: refunds without a credit note (expense).
+    Goodwill,
 }
 
 /// Where an account stands in a balance sheet or an income statement.
@@ -64,7 +66,7 @@ impl Account {
             Self::Receivable(_) | Self::Clearing(_) | Self::Disputes(_) | Self::Refunds(_) => AccountKind::Asset,
             Self::Credit(_) | Self::Suspense | Self::Tax => AccountKind::Liability,
             Self::Revenue => AccountKind::Income,
-            Self::Fees(_) | Self::Rounding => AccountKind::Expense,
+            Self::Fees(_) | Self::Rounding | Self::Goodwill => AccountKind::Expense,
         }
     }
 }
@@ -82,6 +84,7 @@ impl fmt::Display for Account {
             Self::Revenue => formatter.write_str("revenue"),
             Self::Fees(provider) => write!(formatter, "fees:{provider}"),
             Self::Rounding => formatter.write_str("rounding"),
+            Self::Goodwill => formatter.write_str("goodwill"),
         }
     }
 }
@@ -111,6 +114,7 @@ impl FromStr for Account {
                 "tax" => Ok(Self::Tax),
                 "revenue" => Ok(Self::Revenue),
                 "rounding" => Ok(Self::Rounding),
+                "goodwill" => Ok(Self::Goodwill),
                 _ => Err(unknown()),
             },
         }
@@ -134,6 +138,7 @@ mod tests {
             "revenue",
             "fees:stripe",
             "rounding",
+            "goodwill",
         ] {
             assert_eq!(code.parse::<Account>().unwrap().to_string(), code);
         }

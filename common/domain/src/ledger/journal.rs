@@ -40,6 +40,7 @@ fn name(account: &Account) -> String {
         Account::Revenue => "Income:Revenue".to_owned(),
         Account::Fees(provider) => owned("Expenses:Fees", provider.as_str()),
         Account::Rounding => "Expenses:Rounding".to_owned(),
+        Account::Goodwill => "Expenses:Goodwill".to_owned(),
     }
 }
 

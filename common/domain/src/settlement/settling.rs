@@ -40,10 +40,37 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// Takes back what the net amount no longer covers: surplus first, then what staff moved, the latest first, then
-    /// what pays the named invoices, the last named first. Returns what is free to pay more.
+    /// A credit note may have taken off what was paid: that money is the client's credit. The latest allocation goes first.
+    pub(super) fn leave_what_is_credited(&mut self) -> Result<(), SettlementError> {
+        for held in self.holdings.allocations.clone().iter().rev() {
+            let Some(invoice) = self.invoices.get(&held.invoice_id) else { continue };
+            let outstanding = invoice.outstanding()?;
+            if outstanding.is_negative() && outstanding.currency() == held.amount.currency() {
+                let amount = outstanding.negated().smaller(held.amount)?;
+                let invoice = self.change(held.invoice_id, amount.negated(), held.by_staff)?;
+                self.movements.push(Movement::Unapplied { invoice, amount, by_staff: held.by_staff });
+            }
+        }
+        Ok(())
+    }
+
+    /// What of the refunds from credit took surplus that there was, and not money that invoices need: with nothing gone,
+    /// invoices would have what they hold and still ask for, and the rest would be surplus.
+    fn credit_refunds_from_surplus(&self, entitled: &Entitlement) -> Result<Money, SettlementError> {
+        let mut wanted = sum(self.holdings.allocations.iter().map(|held| held.amount), entitled.net)?;
+        for id in &entitled.invoices {
+            wanted = wanted.checked_add(self.capacity(*id)?.or_zero())?;
+        }
+        let surplus = entitled.gross.checked_sub(wanted)?.or_zero();
+        Ok(entitled.from_credit.smaller(surplus)?)
+    }
+
+    /// Takes back what is no longer covered: surplus first, then what staff moved, the latest first, then what pays the
+    /// named invoices, the last named first. Refunds from credit take surplus only. Returns what is free to pay more.
     pub(super) fn keep_what_is_covered(&mut self, entitled: &Entitlement) -> Result<Money, SettlementError> {
-        let mut covered = entitled.net.or_zero();
+        let from_surplus = self.credit_refunds_from_surplus(entitled)?;
+        let uncovered_by_credit = entitled.from_credit.checked_sub(from_surplus)?;
+        let mut covered = entitled.net.checked_add(uncovered_by_credit)?.or_zero();
         let named_rank = |held: &Allocation| entitled.invoices.iter().position(|id| *id == held.invoice_id);
         let mut keepers = self.holdings.allocations.clone();
         keepers.sort_by_key(|held| (held.by_staff, if held.by_staff { None } else { named_rank(held) }));
@@ -55,7 +82,8 @@ impl Settling<'_> {
                 self.release(held.invoice_id, held.by_staff, excess)?;
             }
         }
-        Ok(covered.checked_sub(entitled.reserved)?.checked_sub(entitled.pinned)?.or_zero())
+        let left = covered.checked_sub(uncovered_by_credit)?;
+        Ok(left.checked_sub(entitled.reserved)?.checked_sub(entitled.pinned)?.or_zero())
     }
 
     /// Pays the named invoices in their order. Returns what was paid.
@@ -123,7 +151,9 @@ impl Settling<'_> {
     fn surplus_reason(&self, home: Option<&Invoice>) -> SurplusReason {
         let Some(home) = home else { return SurplusReason::UnknownInvoice };
         let pays_it = || self.holdings.allocations.iter().any(|held| held.invoice_id == home.id());
-        if home.total().currency() != self.net.currency() {
+        if self.movements.iter().any(|movement| matches!(movement, Movement::Unapplied { .. })) {
+            SurplusReason::Credited
+        } else if home.total().currency() != self.net.currency() {
             SurplusReason::WrongCurrency
         } else if !home.is_payable() {
             SurplusReason::NotPayable

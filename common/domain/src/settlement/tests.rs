@@ -87,6 +87,62 @@ fn what_goes_back_takes_surplus_first_and_then_reopens_the_invoice() {
     assert_eq!(invoices[&invoice_id(1)].status(), InvoiceStatus::PartiallyPaid);
 }
 
+/// What is left of a payment after refunds from the client's credit and outflows that reopen.
+fn after(gross: &str, from_credit: &str, reopening: &str, invoices: &[u128]) -> Entitlement {
+    let (gross, from_credit) = (euro(gross), euro(from_credit));
+    let net = gross.checked_sub(from_credit).unwrap().checked_sub(euro(reopening)).unwrap();
+    let invoices = invoices.iter().map(|number| invoice_id(*number)).collect();
+    Entitlement { gross, from_credit, ..Entitlement::new(net, invoices) }
+}
+
+#[test]
+fn a_refund_from_credit_never_makes_the_invoice_owed_again() {
+    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100")]));
+    settle(&after("100", "0", "0", &[1]), &mut holdings, &mut invoices).unwrap();
+    settle(&after("100", "30", "0", &[1]), &mut holdings, &mut invoices).unwrap();
+    assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("100.00", "-30.00"));
+    // The credit note that explains it comes later.
+    let credited = invoices[&invoice_id(1)].with_credit(euro("30").positive().unwrap()).unwrap();
+    invoices.insert(invoice_id(1), credited);
+    let movements = settle(&after("100", "30", "0", &[1]), &mut holdings, &mut invoices).unwrap();
+    assert!(movements.iter().all(|movement| !matches!(movement, Movement::Released { .. })), "{movements:?}");
+    assert_eq!((paid(&invoices, 1).as_str(), holdings.credits.len()), ("70.00", 0));
+}
+
+#[test]
+fn refunds_from_credit_and_outflows_that_reopen_end_alike_in_any_order() {
+    for (gross, from_credit, reopening, expected_paid, expected_surplus) in [
+        ("150", "50", "100", "0.00", "0.00"),
+        ("100", "50", "50", "50.00", "-50.00"),
+        ("100", "50", "100", "0.00", "-50.00"),
+        ("130", "20", "10", "100.00", "0.00"),
+        ("130", "40", "10", "90.00", "-10.00"),
+    ] {
+        for steps in [[(from_credit, "0"), (from_credit, reopening)], [("0", reopening), (from_credit, reopening)]] {
+            let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100")]));
+            settle(&after(gross, "0", "0", &[1]), &mut holdings, &mut invoices).unwrap();
+            for (from_credit, reopening) in steps {
+                settle(&after(gross, from_credit, reopening, &[1]), &mut holdings, &mut invoices).unwrap();
+            }
+            let end = (paid(&invoices, 1), surplus(&holdings));
+            assert_eq!(end, (expected_paid.to_owned(), expected_surplus.to_owned()), "{gross} {steps:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_credit_note_takes_off_a_paid_invoice_is_the_clients_credit() {
+    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "119")]));
+    settle(&entitled("119", &[1]), &mut holdings, &mut invoices).unwrap();
+    let credited = invoices[&invoice_id(1)].with_credit(euro("30").positive().unwrap()).unwrap();
+    invoices.insert(invoice_id(1), credited);
+    let movements = settle(&entitled("119", &[1]), &mut holdings, &mut invoices).unwrap();
+    assert_eq!(reasons(&movements), [SurplusReason::Credited]);
+    assert_eq!(invoices[&invoice_id(1)].status(), InvoiceStatus::Paid);
+    assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("89.00", "30.00"));
+    assert_eq!(settle(&entitled("119", &[1]), &mut holdings, &mut invoices), Ok(vec![]));
+}
+
 #[test]
 fn money_that_went_back_twice_is_owed_by_the_client() {
     let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100")]));
@@ -115,7 +171,7 @@ fn surplus_that_a_refund_reserves_or_staff_left_alone_pays_nothing_more() {
         let mut entitled = entitled("130", &[1]);
         settle(&entitled, &mut holdings, &mut invoices).unwrap();
         (entitled.reserved, entitled.pinned) = (euro(reserved), euro(pinned));
-        assert_eq!(apply(&entitled, &mut holdings, &mut invoices, invoice_id(2)), Ok(vec![]));
+        assert_eq!(apply(&entitled, &mut holdings, &mut invoices, (invoice_id(2), None)), Ok(vec![]));
         assert_eq!(settle(&entitled, &mut holdings, &mut invoices), Ok(vec![]));
         assert_eq!(paid(&invoices, 2), "0.00");
     }
@@ -125,7 +181,7 @@ fn surplus_that_a_refund_reserves_or_staff_left_alone_pays_nothing_more() {
 fn staff_move_surplus_to_another_invoice_and_evidence_leaves_it_there() {
     let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100"), open(2, "20")]));
     settle(&entitled("130", &[1]), &mut holdings, &mut invoices).unwrap();
-    apply(&entitled("130", &[1]), &mut holdings, &mut invoices, invoice_id(2)).unwrap();
+    apply(&entitled("130", &[1]), &mut holdings, &mut invoices, (invoice_id(2), None)).unwrap();
     assert_eq!((paid(&invoices, 2).as_str(), surplus(&holdings).as_str()), ("20.00", "10.00"));
     assert_eq!(settle(&entitled("130", &[1]), &mut holdings, &mut invoices), Ok(vec![]));
     // What goes back is taken from surplus, then from what staff moved, then from the named invoice.
@@ -199,7 +255,7 @@ fn fact(kind: FactKind, cents: i64, movement: &str, at: i64, invoices: &[u128]) 
     let door = if kind == FactKind::Claim { Door::Api } else { Door::Gateway };
     Fact {
         kind,
-        amount,
+        amount: Some(amount),
         door,
         transaction_id: None,
         origin: None,

@@ -3,6 +3,7 @@
 use quittance_domain::adjustment::AdjustmentKind;
 use quittance_domain::event::{EVENT_VERSION, ReleaseReason};
 use quittance_domain::language::Language;
+use quittance_domain::refund_reason::RefundReason;
 use quittance_domain::settlement::SurplusReason;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -10,13 +11,15 @@ use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{ContentBuilder, Paths, RefOr, Required, ResponseBuilder};
 
 use super::parameters::in_header;
-use super::schema::{Members, count, day, list_of, matching, number, object, one_of, refer, refer_as, time, words};
+use super::schema::{
+    Members, count, day, flag, list_of, matching, number, object, one_of, refer, refer_as, time, words,
+};
 
 #[cfg(doc)]
 use quittance_domain::event::InvoiceEvent;
 
 /// What each type tells, and what it carries beside the envelope.
-fn all() -> [(&'static str, &'static str, ObjectBuilder); 18] {
+fn all() -> [(&'static str, &'static str, ObjectBuilder); 21] {
     let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("Invoiced"));
     [
         ("invoice.issued", "The invoice got its number and is owed.", changed().open()),
@@ -26,12 +29,19 @@ fn all() -> [(&'static str, &'static str, ObjectBuilder); 18] {
         ("invoice.partially_paid", "Some of the invoice is paid.", settled().open()),
         ("payment.surplus_recorded", "Money came in that no invoice could take.", surplus_recorded().open()),
         ("invoice.reopened", "Money was taken back from the invoice, which is owed again.", reopened().open()),
+        (
+            "payment.unapplied",
+            "A credit note took off what was paid; the money is the client's credit.",
+            unapplied().open(),
+        ),
         ("payment.surplus_reduced", "Surplus money went back or pays an invoice.", surplus_reduced().open()),
         ("payment.duplicate_recorded", "One more source tells of money that was posted before.", noted().open()),
         ("payment.contradiction_found", "Sources disagree; the lower amount is posted.", noted().open()),
         ("payment.refund_refused", "More was to be refunded than there is.", refund_refused().open()),
         ("payment.refunded", "Money went back to the payer because we wanted it to.", adjusted()),
         ("payment.refund_failed", "Money that was told to have gone back did not reach the payer.", adjusted()),
+        ("payment.goodwill_recorded", "What was refunded is given away, from our own pocket.", adjusted()),
+        ("payment.goodwill_reversed", "What was told to be given away is not.", adjusted()),
         ("payment.disputed", "The provider holds money back, because the payer disputes the payment.", adjusted()),
         ("payment.dispute_closed", "A dispute ended; what was held back is ours, or went back.", adjusted()),
         ("adjustment.recorded", "A fee, or rounding, changed what a provider has of ours.", adjustment().open()),
@@ -67,6 +77,13 @@ fn settled() -> Members {
         .with("invoice", refer("Invoiced"))
         .with("client", refer("ClientDetails"))
         .with("allocated", refer_as("Money", "What went to this invoice."))
+}
+
+fn unapplied() -> Members {
+    told("The invoice afterwards, which is not owed again.")
+        .with("invoice", refer("Invoiced"))
+        .with("client", refer("ClientDetails"))
+        .with("amount", refer_as("Money", "How much left it."))
 }
 
 fn surplus_recorded() -> Members {
@@ -108,6 +125,11 @@ fn adjusted() -> ObjectBuilder {
         .with("amount", refer_as("Money", "How much more than was told before."))
         .perhaps("invoice", refer("Invoiced"))
         .perhaps("client", refer("ClientDetails"))
+        .perhaps(
+            "reason_kind",
+            one_of(RefundReason::ALL.iter().map(|reason| reason.as_str()), "Why a refund was made."),
+        )
+        .perhaps("reopens", flag("Whether a refund makes its invoice owed again."))
         .open()
 }
 

@@ -28,6 +28,11 @@ with happened as (
         join payments.payments on payments.id = moved.payment_id
     where moved.decided_at <= $1
     union all
+    -- Goodwill is what it gave back beyond what left invoices and surplus.
+    select 'provider:' || provider, null, payments.id, goodwill.currency::text, -goodwill.amount,
+        (goodwill.decided_at at time zone 'UTC')::date
+    from payments.goodwill join payments.payments on payments.id = goodwill.payment_id where goodwill.decided_at <= $1
+    union all
     select 'provider:' || provider, null, null, currency::text,
         case when kind in ('fee', 'rounding_loss') then -amount else amount end, (recorded_at at time zone 'UTC')::date
     from billing.adjustments where recorded_at <= $1
@@ -40,7 +45,7 @@ posted as (
         case when account like 'receivable:%' then invoice_id end as invoice_id, payment_id, currency::text, amount,
         (entries.occurred_at at time zone 'UTC')::date as day
     from ledger.entries join ledger.transactions on transactions.id = transaction_id
-    where entries.occurred_at <= $1 and split_part(account, ':', 1) not in ('revenue', 'tax', 'fees', 'rounding')
+    where entries.occurred_at <= $1 and split_part(account, ':', 1) not in ('revenue', 'tax', 'fees', 'rounding', 'goodwill')
         -- What was taken back, and its mirror, are as if they had never been; unless the mirror was taken back itself.
         and transactions.reverses is null and transactions.id not in (
             with recursive taken as (

@@ -36,6 +36,8 @@ pub struct PaymentView {
     pub surplus: Option<Money>,
     /// Why it failed, in the gateway's words; none unless it has.
     pub reason: Option<String>,
+    /// Why its payer's bank took money back, in the bank's words and ours; none unless it did.
+    pub return_reason: Option<String>,
     /// Why the last order to collect it was refused; none if it was not.
     pub refusal: Option<String>,
     /// When it was first heard of.
@@ -56,6 +58,7 @@ struct Row {
     invoice_id: Option<Uuid>,
     further_invoice_ids: Vec<Uuid>,
     reason: Option<String>,
+    return_reason: Option<String>,
     refusal: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -82,6 +85,7 @@ impl TryFrom<Row> for PaymentView {
             client_id: row.client_id.map(ClientId::from_uuid),
             invoices: row.invoice_id.into_iter().chain(row.further_invoice_ids).map(InvoiceId::from_uuid).collect(),
             reason: row.reason,
+            return_reason: row.return_reason,
             refusal: row.refusal,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -106,6 +110,11 @@ pub async fn find(
                    select facts.reason from payments.facts
                    where payment_id = payments.id and kind = 'failure' order by facts.occurred_at desc, facts.id desc limit 1
                ) end as reason,
+               (
+                   select facts.reason from payments.facts
+                   where payment_id = payments.id and kind in ('reversal', 'dispute_lost')
+                   order by facts.occurred_at desc, facts.id desc limit 1
+               ) as return_reason,
                (
                    select charges.refusal from payments.charges
                    where payment_id = payments.id order by attempt desc limit 1
@@ -149,6 +158,11 @@ pub async fn list(database: &Database, filter: &PaymentFilter, limit: i64) -> Re
                    select facts.reason from payments.facts
                    where payment_id = payments.id and kind = 'failure' order by facts.occurred_at desc, facts.id desc limit 1
                ) end as reason,
+               (
+                   select facts.reason from payments.facts
+                   where payment_id = payments.id and kind in ('reversal', 'dispute_lost')
+                   order by facts.occurred_at desc, facts.id desc limit 1
+               ) as return_reason,
                (
                    select charges.refusal from payments.charges
                    where payment_id = payments.id order by attempt desc limit 1

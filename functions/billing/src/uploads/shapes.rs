@@ -45,7 +45,8 @@ described! {
             one_of(FILE_TYPES.into_iter().chain(PICTURE_TYPES), "The file's media type.").default(Some(json!(FILE_TYPES[0]))),
         )
         .optional("csv", object(
-            "How to read a CSV file where it can be read in two ways; what is left out is found from the file, or refused.",
+            "How to read a CSV file where it can be read in two ways; what is left out is found from the file, or refused. \
+             `columns` says which column holds what, by its name or by its place from 1: `{\"direction\": \"7\"}`.",
         ).open())
         .optional("payments", some_of(
             object("A payment that the picture shows.")
@@ -104,6 +105,9 @@ described! {
                 .with_or_null("payment_status", words("Where that stands; null while it is on its way."))
                 .with_or_null("score", number("How sure the match is, of 100."))
                 .with_or_null("reason", words("Why."))
+                .with_or_null("matched_text", words("The text or reference that names the invoice; null if nothing does."))
+                .with_or_null("return_reason", words("Why the money went back, in the bank's code or words."))
+                .with_or_null("bank_fee", refer_as("Money", "What the bank took for a return, within the amount."))
                 .with("invoice_ids", list_of(refer("InvoiceId"), "The invoices that it pays, in that order."))
                 .with("candidates", list_of(candidate_shape(), "What it may pay, the best first; staff decide."))
                 .open(),

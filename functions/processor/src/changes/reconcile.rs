@@ -1,15 +1,20 @@
 //! What cases a payment has, after what changed.
 
+use std::collections::BTreeSet;
+
 use quittance_domain::case::{CaseKind, Resolution};
+use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{CaseId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_domain::payment::{PaymentState, PaymentStatus};
+use quittance_domain::question;
 use quittance_domain::settlement::{self, Entitlement, Movement};
-use quittance_store::StoreError;
 use quittance_store::cases::{ClosedCase, KnownCase, NewCase};
+use quittance_store::payments::PaymentUpdate;
+use quittance_store::{StoreError, Transaction, questions, upload_lines};
 use uuid::Uuid;
 
-use super::Changes;
+use super::{Cause, Changes};
 use crate::ground::{Dossier, Ground};
 use crate::records;
 
@@ -18,15 +23,25 @@ impl Changes {
     pub(super) fn reconcile_cases(
         &mut self,
         dossier: &Dossier,
+        state: &PaymentState,
         entitled: &Entitlement,
         movements: &[Movement],
     ) -> Result<(), StoreError> {
-        let loose = settlement::loose_surplus(entitled, &dossier.holdings).map_err(|error| dossier.corrupt(error))?;
+        let corrupt = |error| dossier.corrupt(error);
+        let loose = settlement::loose_surplus(entitled, &dossier.holdings).map_err(corrupt)?;
+        let unexplained = state.unexplained.unwrap_or(Money::zero(loose.currency()));
+        // What refunds took that somebody still has to explain is a case of its own.
+        let overdrawn = loose.checked_add(unexplained).map_err(corrupt)?;
         let is_accepted =
-            dossier.cases.iter().any(|case| case.is_dismissed(CaseKind::Overdrawn) && case.amount == Some(loose));
-        let kinds =
-            [(CaseKind::Surplus, loose.is_positive()), (CaseKind::Overdrawn, loose.is_negative() && !is_accepted)];
-        for (kind, is_due) in kinds {
+            |kind, amount| dossier.cases.iter().any(|case| case.is_dismissed(kind) && case.amount == Some(amount));
+        let is_overdrawn = overdrawn.is_negative() && !is_accepted(CaseKind::Overdrawn, overdrawn);
+        let is_unexplained = unexplained.is_positive() && !is_accepted(CaseKind::UnexplainedRefund, unexplained);
+        let kinds = [
+            (CaseKind::Surplus, loose, loose.is_positive()),
+            (CaseKind::Overdrawn, overdrawn, is_overdrawn),
+            (CaseKind::UnexplainedRefund, unexplained, is_unexplained),
+        ];
+        for (kind, amount, is_due) in kinds {
             // What this batch said of the case before is out of date.
             let payment_id = dossier.payment.id;
             self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
@@ -34,10 +49,13 @@ impl Changes {
             self.closed.retain(|closed| open.is_none_or(|case| case.id != closed.id));
             match open {
                 Some(case) if !is_due => self.close_case(case.id, Resolution::Settled),
-                Some(case) if case.amount == Some(loose) => {}
+                Some(case) if case.amount == Some(amount) => {}
                 _ if is_due => {
-                    let reason = records::surplus_reason(kind, open, movements);
-                    self.open_case(dossier, kind, Some(loose), reason);
+                    let reason = match kind {
+                        CaseKind::UnexplainedRefund => records::unexplained_refund(),
+                        _ => records::surplus_reason(kind, open, movements),
+                    };
+                    self.open_case(dossier, kind, Some(amount), reason);
                 }
                 _ => {}
             }
@@ -97,6 +115,56 @@ impl Changes {
     pub(crate) fn decide_case(&mut self, case: ClosedCase) {
         self.closed.retain(|closed| closed.id != case.id);
         self.closed.push(case);
+    }
+
+    /// What a bank took back under a name that no money came under takes back another payment, which staff have to find.
+    pub(super) fn open_unassigned_return(&mut self, dossier: &Dossier, state: &PaymentState, cause: &Cause<'_>) {
+        let went = dossier.facts.iter().find(|fact| fact.kind == FactKind::Reversal && fact.door == Door::Bank);
+        let Some(went) = went.filter(|_| state.captured.is_none()) else { return };
+        let is_known = dossier.cases.iter().any(|case| case.kind == CaseKind::Overdrawn);
+        if !is_known {
+            let reason = cause.told.clone().unwrap_or_else(|| "a bank took back money that did not come so".to_owned());
+            self.open_case(
+                dossier,
+                CaseKind::Overdrawn,
+                went.amount.map(|amount| Money::from(amount).negated()),
+                reason,
+            );
+        }
+    }
+
+    /// Bank lines say what their money did.
+    pub(super) async fn note_upload_lines(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let moved: BTreeSet<PaymentId> = self
+            .allocations
+            .iter()
+            .map(|allocation| allocation.payment_id)
+            .chain(self.credits.iter().map(|credit| credit.payment_id))
+            .collect();
+        upload_lines::note_settled(transaction, &moved.into_iter().collect::<Vec<_>>()).await
+    }
+
+    /// Has gateways asked about what they have not decided, unless they were asked for the last time.
+    pub(super) async fn begin_questions(
+        &self,
+        transaction: &mut Transaction,
+        ground: &Ground,
+    ) -> Result<(), StoreError> {
+        let is_given_up = |id: PaymentId| {
+            self.cases.iter().any(|case| case.payment_id == id && case.kind == CaseKind::Undecided)
+                || ground.dossiers.get(&id).is_some_and(|dossier| dossier.open_case(CaseKind::Undecided).is_some())
+        };
+        let undecided = self
+            .updates
+            .iter()
+            .filter(|update| update.status.is_undecided() && !update.provider.is_manual() && !is_given_up(update.id));
+        let first = |update: &PaymentUpdate| Some((update.id, question::next(update.id, self.now, 0)?.0));
+        let asked: Vec<_> = undecided.filter_map(first).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let is_new_attempt = self.new_charge.as_ref().is_some_and(|charge| charge.refusal.is_none());
+        questions::begin(transaction, &asked, self.now, is_new_attempt).await
     }
 
     /// A payment that is decided needs nobody to look after it.

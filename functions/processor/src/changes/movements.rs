@@ -1,0 +1,107 @@
+//! What became of refunds, and where money went, for the tables and the outbox.
+
+use quittance_domain::id::{AllocationId, AuditId, PaymentId};
+use quittance_domain::invoice::Invoice;
+use quittance_domain::money::Money;
+use quittance_domain::payment::PaymentState;
+use quittance_domain::refund::{self, RefundStatus};
+use quittance_domain::settlement::Movement;
+use quittance_store::StoreError;
+use quittance_store::allocations::NewAllocation;
+use quittance_store::credits::NewCredit;
+use quittance_store::goodwill::NewGoodwill;
+use uuid::Uuid;
+
+use super::Changes;
+use crate::ground::{Dossier, Ground};
+use crate::records;
+use crate::telling::Telling;
+
+impl Changes {
+    /// Decides refunds that waited, and notes what somebody told of others.
+    pub(super) fn decide_refunds(
+        &mut self,
+        dossier: &mut Dossier,
+        state: &PaymentState,
+        telling: &Telling<'_>,
+    ) -> Result<(), StoreError> {
+        if dossier.refunds.is_empty() {
+            return Ok(());
+        }
+        let decided = refund::decide(&mut dossier.refunds, state);
+        let decided = decided.map_err(|error| dossier.corrupt(error))?;
+        for (place, refusal) in decided {
+            let Some(request) = dossier.refunds.get(place) else { continue };
+            let refusal = refusal.map(|refusal| refusal.to_string());
+            match self.new_refund.as_mut().filter(|new| new.request.id == request.id) {
+                Some(new) => (new.request.status, new.refusal) = (request.status, refusal.clone()),
+                None => self.refunds.push((request.id, request.status, refusal.clone())),
+            }
+            let audit_id = AuditId::from_uuid(Uuid::now_v7());
+            self.audit.push(records::refund(dossier, request, refusal.as_deref(), telling, audit_id));
+            if let Some(reason) = refusal {
+                self.told.events.extend(telling.refund_refused(request, reason, audit_id)?);
+            } else if request.status == RefundStatus::Requested {
+                self.told.commands.extend(telling.initiate_refund(request)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes movements of money for the tables and the outbox.
+    pub(super) fn note(
+        &mut self,
+        ground: &Ground,
+        dossier: &Dossier,
+        movements: &[Movement],
+        telling: &Telling<'_>,
+    ) -> Result<(), StoreError> {
+        let payment_id = dossier.payment.id;
+        for movement in movements {
+            self.told.figures.moved(movement);
+            match movement {
+                Movement::Allocated { invoice, amount, by_staff } => {
+                    self.allocate(payment_id, invoice, *amount, *by_staff);
+                }
+                Movement::Released { invoice, amount, by_staff } => {
+                    self.allocate(payment_id, invoice, amount.negated(), *by_staff);
+                    self.released.insert(invoice.id(), telling.cause.correlation_id.to_owned());
+                }
+                Movement::Unapplied { invoice, amount, by_staff } => {
+                    self.allocate(payment_id, invoice, amount.negated(), *by_staff);
+                }
+                Movement::Credited { client_id, amount, reason } => {
+                    let (id, reason) = (Uuid::now_v7(), reason.as_str());
+                    self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount: *amount, reason });
+                }
+                Movement::Debited { client_id, amount } => {
+                    let (id, reason, amount) = (Uuid::now_v7(), telling.release(movements).as_str(), amount.negated());
+                    self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount, reason });
+                }
+            }
+        }
+        self.told.events.extend(telling.movements(ground, movements)?);
+        Ok(())
+    }
+
+    /// Notes how much more or less of the refunds comes from our own pocket than before.
+    pub(super) fn give_away(&mut self, dossier: &Dossier, after: Option<&PaymentState>) -> Result<(), StoreError> {
+        let given = |state: Option<&PaymentState>| state.and_then(|state| state.goodwill);
+        let (before, after) = (given(dossier.before.as_ref()), given(after));
+        let Some(currency) = after.or(before).map(Money::currency) else { return Ok(()) };
+        let sum =
+            |given: Option<Money>| given.filter(|sum| sum.currency() == currency).unwrap_or(Money::zero(currency));
+        let amount = sum(after).checked_sub(sum(before)).map_err(|error| dossier.corrupt(error))?;
+        if !amount.is_zero() {
+            self.goodwill.push(NewGoodwill { id: Uuid::now_v7(), payment_id: dossier.payment.id, amount });
+        }
+        Ok(())
+    }
+
+    fn allocate(&mut self, payment_id: PaymentId, invoice: &Invoice, amount: Money, by_staff: bool) {
+        let id = AllocationId::from_uuid(Uuid::now_v7());
+        let (invoice_id, invoice_version) = (invoice.id(), invoice.version());
+        self.allocations.push(NewAllocation { id, payment_id, invoice_id, invoice_version, amount, by_staff });
+        self.touched.insert(invoice.id());
+    }
+}

@@ -1,0 +1,81 @@
+//! Credit notes on what is paid: the money leaves the invoice and becomes the client's credit.
+
+use quittance_domain::command::{CreditUse, ReleaseCredited};
+use quittance_domain::event::ReleaseReason;
+use quittance_domain::id::PaymentId;
+use quittance_domain::money::Money;
+use quittance_domain::refund::{RefundRequest, RefundStatus};
+use quittance_domain::refund_reason::{RefundReason, RefundTerms};
+use quittance_store::StoreError;
+use serde_json::json;
+
+use crate::changes::Cause;
+use crate::decide::{Deciding, takes};
+use crate::ground::Ground;
+
+impl<'a> Deciding<'a> {
+    /// Takes from the invoice what credit notes took off it beyond what is owed, and refunds or applies this one's share of
+    /// the credit if asked: whoever moved the money, and no more than the payment has as surplus.
+    pub(crate) async fn release_credited(&mut self, order: &'a ReleaseCredited) -> Result<(), StoreError> {
+        let Some(id) = self.find(&order.transaction_id).await? else {
+            return self.refuse_release(order, "its payment is unknown").await;
+        };
+        let mut ground = self.ground(&[id]).await?;
+        let mut further = vec![order.invoice_id];
+        if let CreditUse::Apply { invoice_id } = order.then {
+            further.push(invoice_id);
+        }
+        ground.lock_invoices(&mut self.transaction, &further).await?;
+        let mut cause = self.cause(&order.actor, "payment.credited", "credit note".to_owned(), &order.reason);
+        cause.release = ReleaseReason::Credited;
+        self.changes.settle(&mut ground, id, &cause, None)?;
+        let left = self.use_credit(&mut ground, id, order, &cause)?;
+        self.changes.write(&mut self.transaction, &ground).await?;
+        match left {
+            Some(why) => self.refuse_release(order, &why).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Refunds or applies the credit. Answers why that was not possible for all of it: the rest stays the client's credit,
+    /// or had been refunded before.
+    fn use_credit(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        order: &'a ReleaseCredited,
+        cause: &Cause<'_>,
+    ) -> Result<Option<String>, StoreError> {
+        let share = Money::from(order.amount);
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(None) };
+        let loose = dossier.loose_surplus()?.filter(|loose| loose.currency() == share.currency());
+        let usable = loose.unwrap_or(Money::zero(share.currency())).or_zero().smaller(share);
+        let usable = usable.map_err(|error| dossier.corrupt(error))?;
+        let shortfall =
+            || (usable != share).then(|| format!("of {share} credited only {usable} is surplus of the payment"));
+        match (order.then, usable.positive()) {
+            (CreditUse::Keep, _) => Ok(None),
+            (_, Err(_)) => Ok(shortfall()),
+            (CreditUse::Refund { refund_id }, Ok(amount)) => {
+                let terms = RefundTerms { reason: RefundReason::Credited, reopens: false };
+                let request = RefundRequest { id: refund_id, amount, status: RefundStatus::Waiting, terms };
+                self.ask_for(dossier, request, &order.reason, &order.actor);
+                self.changes.settle(ground, id, cause, None)?;
+                Ok(shortfall())
+            }
+            (CreditUse::Apply { invoice_id }, Ok(_)) if takes(ground, id, invoice_id) => {
+                self.changes.apply(ground, id, cause, (invoice_id, usable))?;
+                Ok(shortfall())
+            }
+            (CreditUse::Apply { invoice_id }, Ok(_)) => {
+                Ok(Some(format!("{invoice_id} takes no money of the payment any more; the credit waits in a case")))
+            }
+        }
+    }
+
+    async fn refuse_release(&mut self, order: &ReleaseCredited, refusal: &str) -> Result<(), StoreError> {
+        let subject = order.invoice_id.to_string();
+        let after = json!({"transaction_id": order.transaction_id, "refusal": refusal});
+        self.audit_refusal("payment.credit_refused", subject, &order.actor, refusal, after).await
+    }
+}

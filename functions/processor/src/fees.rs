@@ -1,0 +1,62 @@
+//! What banks take for returns: booked with the return, once.
+
+use std::collections::BTreeMap;
+
+use quittance_domain::adjustment::AdjustmentKind;
+use quittance_domain::event::{AdjustmentRecorded, AdjustmentSummary, InvoiceEvent};
+use quittance_domain::id::{AdjustmentId, AuditId, PaymentId};
+use quittance_lambda::envelope::CloudEvent;
+use quittance_store::audit::{AuditRecord, Json};
+use quittance_store::{StoreError, Transaction, adjustments};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::changes::Changes;
+use crate::settle::Instruction;
+use crate::telling::{FUNCTION, written};
+
+/// Records the fees that came with new evidence.
+///
+/// # Errors
+/// [`StoreError`] if the database refuses or fails.
+pub(crate) async fn record(
+    transaction: &mut Transaction,
+    news: &BTreeMap<PaymentId, Vec<&Instruction>>,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    for instruction in news.values().flatten() {
+        let evidence = &instruction.evidence;
+        let Some(fee) = evidence.bank_fee else { continue };
+        let adjustment = AdjustmentSummary {
+            id: AdjustmentId::from_uuid(Uuid::now_v7()),
+            kind: AdjustmentKind::Fee,
+            provider: evidence.transaction_id.provider(),
+            amount: fee.into(),
+            // The bank's movement: another file that tells of it does not book it again.
+            reference: evidence.movement.clone(),
+        };
+        let reason = format!("the bank took it for a return, {}", evidence.actor);
+        if !adjustments::insert(transaction, &adjustment, &reason, changes.now).await? {
+            continue;
+        }
+        let after = json!({
+            "kind": adjustment.kind, "provider": adjustment.provider, "amount": adjustment.amount,
+            "reference": adjustment.reference,
+        });
+        changes.audit.push(AuditRecord {
+            id: AuditId::from_uuid(Uuid::now_v7()),
+            actor: evidence.actor.clone(),
+            action: "adjustment.recorded",
+            subject: adjustment.id.to_string(),
+            reason,
+            before: Json::of(&Value::Null),
+            after: Json::of(&after),
+            correlation_id: instruction.correlation_id.clone(),
+        });
+        let event = InvoiceEvent::AdjustmentRecorded(AdjustmentRecorded { adjustment });
+        let correlation_id = instruction.correlation_id.clone();
+        let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, changes.now, correlation_id, event);
+        changes.told.events.push(written(&envelope)?);
+    }
+    Ok(())
+}

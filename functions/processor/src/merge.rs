@@ -1,0 +1,84 @@
+//! Two payments that are the same money become one.
+
+use quittance_domain::case::Resolution;
+use quittance_domain::command::MergeOrder;
+use quittance_domain::event::ReleaseReason;
+use quittance_domain::fact::Fact;
+use quittance_domain::id::PaymentId;
+use quittance_domain::payment::PaymentStatus;
+use quittance_domain::refund::RefundStatus;
+use quittance_store::cases::{ClosedCase, KnownCase};
+use quittance_store::payments::{self, PaymentUpdate};
+use quittance_store::{StoreError, exclusions};
+use serde_json::json;
+
+use crate::decide::Deciding;
+use crate::ground::Ground;
+
+impl<'a> Deciding<'a> {
+    /// Gives one payment the evidence and the money of the other.
+    pub(crate) async fn merge(&mut self, order: &'a MergeOrder) -> Result<(), StoreError> {
+        let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.twin).await?);
+        let (Some(kept), Some(twin)) = (kept, twin) else {
+            let refusal = "one of the two payments is unknown";
+            return self.refuse_merge(order, refusal).await;
+        };
+        if kept == twin {
+            return Ok(());
+        }
+        let mut ground = self.ground(&[kept, twin]).await?;
+        let Some(other) = ground.dossiers.get(&twin) else { return Ok(()) };
+        let under_way = [RefundStatus::Waiting, RefundStatus::Requested];
+        if other.refunds.iter().any(|request| under_way.contains(&request.status)) {
+            return self.refuse_merge(order, "a refund of the twin is under way; merge when it is done").await;
+        }
+        ground.lock_invoices(&mut self.transaction, &[]).await?;
+        let what = format!("{} is the same money", order.twin);
+        let mut cause = self.cause(&order.actor, "payment.merged", what, &order.reason);
+        cause.release = ReleaseReason::Merged;
+        self.changes.withdraw(&mut ground, twin, &cause)?;
+        self.join(&mut ground, kept, twin);
+        exclusions::inherit(&mut self.transaction, kept, twin).await?;
+        payments::merge(&mut self.transaction, kept, twin).await?;
+        self.changes.settle(&mut ground, kept, &cause, None)?;
+        self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
+        self.changes.write(&mut self.transaction, &ground).await
+    }
+
+    /// Gives the twin's evidence to the payment that stays.
+    fn join(&mut self, ground: &mut Ground, kept: PaymentId, twin: PaymentId) {
+        let Some(other) = ground.dossiers.remove(&twin) else { return };
+        let provider = other.payment.provider.clone();
+        if let Some(dossier) = ground.dossiers.get_mut(&kept) {
+            let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
+            dossier.facts.extend(other.facts.into_iter().map(told_of));
+            dossier.excluded.extend(other.excluded);
+            dossier.terms.merge(other.terms);
+            let is_about_twin = |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(twin);
+            for case in dossier.cases.iter().filter(is_about_twin) {
+                self.changes.decide_case(ClosedCase {
+                    id: case.id,
+                    resolution: Resolution::Merged,
+                    kept: None,
+                    decided_by: None,
+                    decision_reason: None,
+                });
+            }
+        }
+        self.changes.update(PaymentUpdate {
+            id: twin,
+            provider,
+            status: PaymentStatus::Pending,
+            amount: None,
+            returned: None,
+            client_id: None,
+            invoices: Vec::new(),
+        });
+    }
+
+    async fn refuse_merge(&mut self, order: &MergeOrder, refusal: &str) -> Result<(), StoreError> {
+        let after = json!({"twin": order.twin, "refusal": refusal});
+        let subject = order.transaction_id.to_string();
+        self.audit_refusal("payment.merge_refused", subject, &order.actor, refusal, after).await
+    }
+}

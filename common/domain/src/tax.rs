@@ -123,7 +123,7 @@ mod tests {
         for text in ["0", "19", "5.5", "7.00", "100"] {
             assert!(text.parse::<TaxPercent>().is_ok(), "{text}");
         }
-        for text in ["", "-1", "100.01", "1.005", "19%", "1e1", "+5"] {
+        for text in ["0019", "00", ".5", "5.", "", "-1", "100.01", "1.005", "19%", "1e1", "+5"] {
             assert!(text.parse::<TaxPercent>().is_err(), "{text}");
         }
     }

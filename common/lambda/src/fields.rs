@@ -327,6 +327,31 @@ mod tests {
     }
 
     #[test]
+    fn a_body_with_a_member_twice_is_refused_whole() {
+        let amount = r#"{"value": "1.00", "currency": "EUR", "value": "9.00"}"#;
+        for body in [r#"{"a": 1, "a": 2}"#.to_owned(), format!(r#"{{"amount": {amount}}}"#)] {
+            assert!(Fields::parse(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn blank_texts_are_refused_alone_and_in_lists() {
+        let mut fields = Fields::parse(br#"{"name": "  ", "address": [""], "lines": ["A 1", " "]}"#).unwrap();
+        assert_eq!(fields.text("name", 1, 9), None);
+        assert_eq!((fields.texts("address", 9, 9), fields.texts("lines", 9, 9)), (None, None));
+        assert_eq!(pointers(fields), ["/name", "/address", "/lines"]);
+    }
+
+    #[test]
+    fn what_was_read_may_be_sent_back_and_nothing_else_where_only_we_write() {
+        let mut fields = Fields::parse(br#"{"id": "x", "address": "a@b.example", "notices": []}"#).unwrap();
+        fields.read_only("id", &Value::from("x"));
+        fields.read_only("address", &Value::from("c@d.example"));
+        assert_eq!(fields.texts_or_none("notices", 9, 9), Vec::<String>::new());
+        assert_eq!(pointers(fields), ["/address"]);
+    }
+
+    #[test]
     fn negative_and_zero_amounts_and_numbers_are_refused() {
         for amount in [
             r#"{"value":"-1","currency":"EUR"}"#,

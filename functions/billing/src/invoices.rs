@@ -357,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn no_new_invoice_is_in_a_currency_that_was_withdrawn() {
+        for (currency, is_taken) in
+            [("EUR", true), ("HRK", false), ("BGN", false), ("SLL", false), ("CUC", false), ("ZWL", false)]
+        {
+            let body = format!(
+                r#"{{"client_id":"cli_00000000000000000000000000000001","currency":"{currency}","due_on":"2026-12-31","lines":
+                    [{{"description":"a","quantity":1,"unit_amount":{{"value":"1.00","currency":"{currency}"}}}}]}}"#
+            );
+            assert_eq!(parse(body.as_bytes()).is_ok(), is_taken, "{currency}");
+            assert!(Money::parse("1.00", currency).is_ok(), "{currency} of old is read");
+        }
+    }
+
+    #[test]
     fn another_currency_no_line_or_an_absurd_sum_is_refused() {
         for lines in [
             r#"[{"description":"a","quantity":1,"unit_amount":{"value":"1","currency":"USD"}}]"#,

@@ -83,6 +83,9 @@ impl ClaimRequest {
         }
         let invoice_id = fields.required("invoice_id");
         let amount = fields.money("amount");
+        if let Some(withdrawn) = amount.map(|amount| amount.currency()).filter(|currency| currency.is_withdrawn()) {
+            fields.problem("amount", format!("{withdrawn} was withdrawn; nobody pays in it any more"));
+        }
         let payment_method = fields.optional_text("payment_method", PAYMENT_METHOD_LENGTH_MAX);
         if payment_method.as_ref().is_some_and(|method| !method.bytes().all(|byte| byte.is_ascii_graphic())) {
             fields.problem("payment_method", "must have only printable ASCII characters, without spaces");

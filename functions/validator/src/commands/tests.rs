@@ -32,6 +32,7 @@ fn wrong_scales_signs_and_absurd_amounts_are_refused() {
         r#"{"value":"10.5","currency":"JPY"}"#,
         r#"{"value":"-1.00","currency":"EUR"}"#,
         r#"{"value":"0","currency":"EUR"}"#,
+        r#"{"value":"1.00","currency":"HRK"}"#,
         r#"{"value":"1e9","currency":"EUR"}"#,
         r#"{"value":"999999999999999999999999999999","currency":"EUR"}"#,
         r#"{"value":100,"currency":"EUR"}"#,

@@ -6,7 +6,7 @@ use crate::id::RefundId;
 use crate::money::{Money, MoneyError, PositiveMoney};
 use crate::names::stored_name;
 use crate::payment::PaymentState;
-use crate::refund_reason::{RefundEffect, RefundTerms};
+use crate::refund_reason::{RefundEffect, RefundReason, RefundTerms};
 
 /// How far a refund is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,6 +43,15 @@ pub struct RefundRequest {
     pub status: RefundStatus,
     /// Why it is made.
     pub terms: RefundTerms,
+}
+
+impl RefundRequest {
+    /// The refund of a client's credit, not decided yet.
+    #[must_use]
+    pub const fn of_credit(id: RefundId, amount: PositiveMoney) -> Self {
+        let terms = RefundTerms { reason: RefundReason::Credited, reopens: false };
+        Self { id, amount, status: RefundStatus::Waiting, terms }
+    }
 }
 
 /// Why a refund is refused.

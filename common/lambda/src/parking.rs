@@ -43,9 +43,10 @@ impl DeadLetterQueue {
     /// A sentence, if the queue did not take it; the message must then not be acknowledged.
     pub async fn park(&self, record: &Record, refusal: &Refusal) -> Result<(), String> {
         let body = storable(&record.body);
-        let cut = format!("only the first {BODY_BYTES_MAX} of its {} bytes are kept; ", record.body.len());
-        let is_cut = record.body.len() > BODY_BYTES_MAX;
-        let reason = if is_cut { cut + &refusal.reason } else { refusal.reason.clone() };
+        let reason = match is_cut(&record.body, &body) {
+            true => format!("only the beginning of its {} bytes is kept; {}", record.body.len(), refusal.reason),
+            false => refusal.reason.clone(),
+        };
         let reason: String = reason.chars().take(REASON_LENGTH_MAX).collect();
         let request = self.client.send_message();
         // Only FIFO queues know groups and deduplication.
@@ -87,6 +88,11 @@ fn storable(body: &str) -> String {
     stored
 }
 
+/// Whether less was stored than there was. Characters count, as a replaced one may take more bytes.
+fn is_cut(body: &str, stored: &str) -> bool {
+    stored.chars().count() < body.chars().count()
+}
+
 fn text(value: &str) -> Result<MessageAttributeValue, String> {
     MessageAttributeValue::builder()
         .data_type("String")
@@ -106,5 +112,8 @@ mod tests {
         assert_eq!(storable("a\0b\u{1b}c\u{FFFF}d"), "a\u{FFFD}b\u{FFFD}c\u{FFFD}d");
         let long = storable(&"ä".repeat(BODY_BYTES_MAX));
         assert_eq!(long.len(), BODY_BYTES_MAX, "cut between two letters");
+        assert!(is_cut(&"ä".repeat(BODY_BYTES_MAX), &long) && !is_cut("", EMPTY_BODY) && !is_cut("a\0b", "a\u{FFFD}b"));
+        let replaced = "\0".repeat(BODY_BYTES_MAX);
+        assert!(is_cut(&replaced, &storable(&replaced)), "what replaces a character is longer than it");
     }
 }

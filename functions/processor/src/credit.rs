@@ -4,8 +4,7 @@ use quittance_domain::command::{CreditUse, ReleaseCredited};
 use quittance_domain::event::ReleaseReason;
 use quittance_domain::id::PaymentId;
 use quittance_domain::money::Money;
-use quittance_domain::refund::{RefundRequest, RefundStatus};
-use quittance_domain::refund_reason::{RefundReason, RefundTerms};
+use quittance_domain::refund::RefundRequest;
 use quittance_store::StoreError;
 use serde_json::json;
 
@@ -57,9 +56,7 @@ impl<'a> Deciding<'a> {
             (CreditUse::Keep, _) => Ok(None),
             (_, Err(_)) => Ok(shortfall()),
             (CreditUse::Refund { refund_id }, Ok(amount)) => {
-                let terms = RefundTerms { reason: RefundReason::Credited, reopens: false };
-                let request = RefundRequest { id: refund_id, amount, status: RefundStatus::Waiting, terms };
-                self.ask_for(dossier, request, &order.reason, &order.actor);
+                self.ask_for(dossier, RefundRequest::of_credit(refund_id, amount), &order.reason, &order.actor);
                 self.changes.settle(ground, id, cause, None)?;
                 Ok(shortfall())
             }

@@ -7,7 +7,7 @@ use quittance_domain::event::ReleaseReason;
 use quittance_domain::id::{AuditId, InvoiceId, PaymentId, RefundId, TransactionId};
 use quittance_domain::money::Money;
 use quittance_domain::refund::{RefundRequest, RefundStatus};
-use quittance_domain::refund_reason::{RefundReason, RefundTerms};
+use quittance_domain::refund_reason::RefundTerms;
 use quittance_domain::settlement;
 use quittance_store::audit::{AuditRecord, Json};
 use quittance_store::cases::{self, ClosedCase, KnownCase};
@@ -321,8 +321,7 @@ fn refusal_of(case: &KnownCase, order: &CaseOrder) -> Option<CaseRefusal> {
 fn refund_of(case: &KnownCase, loose: Money, order: &CaseOrder) -> Option<RefundRequest> {
     let amount = loose.positive().ok()?;
     let id = RefundId::from_uuid(Uuid::new_v5(&case.id.as_uuid(), order.request.as_bytes()));
-    let terms = RefundTerms { reason: RefundReason::Credited, reopens: false };
-    Some(RefundRequest { id, amount, status: RefundStatus::Waiting, terms })
+    Some(RefundRequest::of_credit(id, amount))
 }
 
 /// Whether staff may pay that invoice with the payment's surplus: it is open, of the same currency, and of the client

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{Said, at, money, noon};
 
 const ROLE: &str = "quittance_billing";
 
@@ -94,6 +94,6 @@ async fn an_invoice_is_not_issued_in_the_middle_of_a_payment_that_names_it() {
     issuing.await.unwrap();
     // And the invoice can be paid afterwards.
     let said = Said::capture("pi_1", Some(invoice), money("100.00", "EUR"));
-    settle(&processor, &[said.instruction()], noon()).await.unwrap();
+    settle(&processor, &[said.instruction()], at(noon())).await.unwrap();
     assert_eq!(test.invoice(invoice).await.0, "paid");
 }

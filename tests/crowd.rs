@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Barrier, Mutex};
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{Said, at, money, noon};
 use crate::processor::ROLE;
 
 const WORKERS: u32 = 8;
@@ -31,7 +31,7 @@ async fn two_payments_that_meet_at_one_invoice_pay_it_once_and_leave_one_surplus
             let (start, processor) = (Arc::clone(&start), processor.clone());
             tokio::spawn(async move {
                 start.wait().await;
-                settle(&processor, &[said.instruction()], noon()).await
+                settle(&processor, &[said.instruction()], at(noon())).await
             })
         };
         let (left, right) = (pay("left"), pay("right"));
@@ -48,7 +48,7 @@ async fn two_payments_that_meet_at_one_invoice_pay_it_once_and_leave_one_surplus
 async fn work(processor: Database, batches: Arc<Mutex<VecDeque<Vec<Instruction>>>>) {
     loop {
         let Some(batch) = batches.lock().await.pop_front() else { return };
-        settle(&processor, &batch, noon()).await.unwrap();
+        settle(&processor, &batch, at(noon())).await.unwrap();
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use http::{Request, StatusCode};
 use quittance_billing::Billing;
 use quittance_billing::webhook_endpoints::Webhooks;
@@ -45,6 +46,7 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
         },
         press: Press::new().unwrap(),
         seller: Seller::of_settings("Quittance Ltd".to_owned(), "1 Main Street; Dublin 2", "IE1234567FA".to_owned()),
+        zone: Tz::Europe__Dublin,
     }))
 }
 

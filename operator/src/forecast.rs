@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use chrono::Utc;
+use chrono_tz::Tz;
 use quittance_deliveries::{EventKey, State};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::ledger::posting;
@@ -141,7 +142,10 @@ impl Desk {
     }
 
     async fn at_payments(&self, body: &str) -> Result<Forecast> {
-        let rehearsed = rehearse(&self.database, body, Utc::now()).await.context("the rehearsal failed")?;
+        // The seller's time zone is not known here. It decides the day in the books, and the day of the limit for what one
+        // person enters or approves: around midnight the processor may see that otherwise.
+        let now = Utc::now().with_timezone(&Tz::UTC);
+        let rehearsed = rehearse(&self.database, body, now).await.context("the rehearsal failed")?;
         Ok(match rehearsed {
             Rehearsal::Refused(refusal) => {
                 Forecast::new(Prospect::Refused, format!("{}: {}", refusal.code, refusal.reason))

@@ -7,7 +7,8 @@ pub(crate) const HIDDEN: &str = "…";
 
 /// Members whose texts are ids, codes, amounts or times. All other texts may be about people: names, addresses, what
 /// somebody wrote.
-const SHOWN: [&str; 46] = [
+const SHOWN: [&str; 48] = [
+    "accountingdate",
     "action",
     "actor",
     "amount",
@@ -37,6 +38,7 @@ const SHOWN: [&str; 46] = [
     "origin",
     "outcome",
     "paid_at",
+    "paid_on",
     "payment_id",
     "provider",
     "recipient",

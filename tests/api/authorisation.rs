@@ -41,6 +41,7 @@ const RULES: &str = "
     readReceipt           yes  404   403     yes     yes    yes   yes  403     403       401
     claimPayment          yes  404   403     yes     403    yes   yes  403     403       401
     confirmPayment        403  403   403     403     403    403   403  yes     403       401
+    enterEvidence         403  403   403     yes     403    yes   403  403     403       401
     requestRefund         403  403   403     yes     403    yes   403  403     403       401
     mergePayments         403  403   403     yes     403    yes   403  403     403       401
     unmatchPayment        403  403   403     yes     403    yes   403  403     403       401
@@ -53,6 +54,9 @@ const RULES: &str = "
     readTrialBalance      403  403   403     yes     yes    yes   403  403     403       401
     listLedgerTransactions 403 403   403     yes     yes    yes   403  403     403       401
     reverseLedgerTransaction 403 403 403     yes     403    yes   403  403     403       401
+    listCorrections       403  403   403     yes     yes    yes   403  403     403       401
+    approveCorrection     403  403   403     yes     403    yes   403  403     403       401
+    dismissCorrection     403  403   403     yes     403    yes   403  403     403       401
     recordAdjustment      403  403   403     yes     403    yes   403  403     403       401
     readAgeing            403  403   403     yes     yes    yes   403  403     403       401
     reconcileLedger       403  403   403     yes     yes    yes   403  403     403       401

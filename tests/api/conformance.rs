@@ -66,16 +66,9 @@ async fn the_api_does_what_its_description_says() {
         .stdin(Stdio::null())
         .env("NO_COLOR", "1")
         .args(["run", "openapi.json", "--url", &url, "--seed", SEED, "--max-examples", REQUESTS_MAX])
-        .args([
-            "--phases",
-            "examples,coverage,fuzzing",
-            "--checks",
-            "all",
-            "--exclude-checks",
-            LEFT_OUT,
-            "--workers",
-            "2",
-        ])
+        // One worker: `ast.parse` of CPython 3.11 counts its depth for all threads together, and now and then fails in two.
+        .args(["--workers", "1"])
+        .args(["--phases", "examples,coverage,fuzzing", "--checks", "all", "--exclude-checks", LEFT_OUT])
         // It is about how fast requests are made up, not about the API: a positive amount is a rare text.
         .args(["--suppress-health-check", "filter_too_much"])
         .args(["--header", &format!("Authorization: Bearer {}", Role::Everything.token())])

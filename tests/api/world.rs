@@ -1,7 +1,7 @@
 //! The small world that the examples of the description tell of, as rows; and everybody who may call.
 
 use quittance_domain::id::{
-    CaseId, ClientId, CreditNoteId, InvoiceId, LedgerTransactionId, UploadId, WebhookEndpointId,
+    CaseId, ClientId, CorrectionId, CreditNoteId, InvoiceId, LedgerTransactionId, UploadId, WebhookEndpointId,
 };
 use quittance_lambda::caller::{CLIENT_ID_CLAIM, Permission};
 use quittance_lambda::openapi::examples;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{Said, at, money, noon};
 
 /// A client that has nothing to do with the examples.
 const OTHER_CLIENT_ID: &str = "cli_019a3f5e2b7c7d10a1b2c3d4e5f60719";
@@ -151,7 +151,7 @@ pub(super) async fn world() -> TestDatabase {
         Said::capture(examples::TRANSACTION_ID, Some(paid), money("2380.00", "EUR")),
         Said::claim(examples::TWIN, Some(paid), money("1190.00", "EUR")),
     ];
-    settle(&processor, &said.map(|said| said.instruction()), noon()).await.unwrap();
+    settle(&processor, &said.map(|said| said.instruction()), at(noon())).await.unwrap();
     let case = sqlx::query("update payments.cases set id = $1 where kind = 'surplus'")
         .bind(uuid(examples::CASE_ID, CaseId::as_uuid))
         .execute(&test.admin)
@@ -166,6 +166,10 @@ pub(super) async fn world() -> TestDatabase {
         select id, code, case code when 'suspense' then -1 else 1 end, 'EUR', now() from posted, accounts";
     let id = uuid(examples::LEDGER_TRANSACTION_ID, LedgerTransactionId::as_uuid);
     sqlx::query(posted).bind(id).execute(&test.admin).await.unwrap();
+    let proposed = "insert into billing.proposed_corrections (id, transaction_id, reason, proposed_by)
+        values ($1, $2, 'posted twice', 'user:somebody')";
+    let correction = uuid(examples::CORRECTION_ID, CorrectionId::as_uuid);
+    sqlx::query(proposed).bind(correction).bind(id).execute(&test.admin).await.unwrap();
     test
 }
 

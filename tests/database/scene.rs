@@ -1,6 +1,7 @@
 //! Who owes what, and what sources say of payments.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use quittance_domain::command::{Evidence, InvoiceHint};
 use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId, TransactionId};
@@ -13,6 +14,11 @@ use super::TestDatabase;
 /// A moment at which everything in tests begins.
 pub(crate) fn noon() -> DateTime<Utc> {
     "2026-11-02T12:00:00Z".parse().unwrap()
+}
+
+/// A moment in a seller's time zone, where that makes no difference.
+pub(crate) fn at(time: DateTime<Utc>) -> DateTime<Tz> {
+    time.with_timezone(&Tz::UTC)
 }
 
 pub(crate) fn money(value: &str, currency: &str) -> Money {
@@ -127,6 +133,7 @@ impl Said {
             actor: "gateway:stripe".to_owned(),
             reason: None,
             bank_fee: None,
+            found_at: None,
             attachment: None,
             occurred_at: noon(),
             transaction_id,

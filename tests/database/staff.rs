@@ -98,7 +98,7 @@ pub(crate) fn escalate(name: &str, request: &str) -> Decision {
 }
 
 fn decision(order: Order) -> Decision {
-    Decision { order, correlation_id: "test".to_owned() }
+    Decision { order, correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 impl TestDatabase {

@@ -1,7 +1,9 @@
 //! The books, as finance and clients read them.
 
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use xtask::aws::local_agent;
+use xtask::users::Role;
 
 use super::{LIMIT, euros, fresh, scene, until};
 
@@ -118,8 +120,10 @@ fn a_fee_and_a_transaction_that_is_put_right_are_in_the_books() {
     let confirmation = json!({"invoice_id": invoice, "amount": euros("100.00")});
     scene.post(&scene.gateway, &format!("/v1/payments/{name}/confirmation"), &confirmation);
     let fees = "/v1/ledger/transactions?account=fees:manual&limit=200";
+    let billed_on = json!(Utc::now().date_naive() - TimeDelta::days(20));
     let fee = json!({
         "kind": "fee", "provider": "manual", "amount": euros("4.20"), "reference": reference, "reason": "account fee",
+        "accounting_date": billed_on,
     });
     until("money through the bank to be booked", || {
         let paid = scene.get(&scene.finance, "/v1/ledger/transactions?account=clearing:manual").json();
@@ -137,6 +141,56 @@ fn a_fee_and_a_transaction_that_is_put_right_are_in_the_books() {
     until("the fee to be booked", || {
         let found = scene.get(&scene.finance, fees).json()["transactions"].clone();
         let told = json!(format!("Fee of manual: {reference}"));
-        found.as_array()?.iter().find(|one| one["description"] == told).map(|_| ())
+        found
+            .as_array()?
+            .iter()
+            .find(|one| one["description"] == told && one["accounting_date"] == billed_on)
+            .map(|_| ())
     });
+}
+
+#[test]
+fn a_correction_above_the_limit_waits_for_somebody_else() {
+    let scene = scene();
+    let admin = scene.stack.token(&Role::Admin).unwrap();
+    let invoice = scene.new_invoice();
+    let path = format!("/v1/ledger/transactions?invoice_id={invoice}");
+    let booked = until("the invoice to be booked", || {
+        let found = scene.get(&scene.finance, &path).json()["transactions"][0].clone();
+        (!found.is_null()).then_some(found)
+    });
+    let reverse = format!("/v1/ledger/transactions/{}/reverse", booked["id"].as_str().unwrap());
+    let halves = [("tax", "debit"), ("suspense", "debit"), ("revenue", "credit")];
+    let values = ["6000.00", "6000.00", "12000.00"];
+    let entries =
+        halves.iter().zip(values).map(|((account, side), value)| json!({"account": account, *side: euros(value)}));
+    let large = json!({"reason": "a zero is missing", "replacement": {"entries": entries.collect::<Vec<_>>()}});
+    let proposed = scene.post(&scene.finance, &reverse, &large);
+    assert_eq!(proposed.status, 202, "{}", proposed.body);
+    scene.post(&admin, &reverse, &large).assert_problem(409, "conflict");
+    let id = proposed.json()["id"].as_str().unwrap().to_owned();
+    let waiting = scene.get(&scene.finance, "/v1/ledger/corrections?limit=200").json()["corrections"].clone();
+    let listed = waiting.as_array().unwrap().iter().find(|one| one["id"] == id.as_str()).unwrap();
+    assert_eq!(listed["replacement"]["entries"][2]["credit"]["value"], "12000.00");
+    let (approve, reason) = (format!("/v1/ledger/corrections/{id}/approve"), json!({"reason": "checked"}));
+    scene.post(&scene.finance, &approve, &reason).assert_problem(409, "conflict");
+    let approved = scene.post(&admin, &approve, &reason);
+    assert_eq!(approved.status, 201, "{}", approved.body);
+    scene.post(&admin, &approve, &reason).assert_problem(409, "conflict");
+    let transactions = scene.get(&scene.finance, &path).json()["transactions"].clone();
+    let replacement =
+        transactions.as_array().unwrap().iter().find(|one| one["id"] == approved.json()["replacement_id"]);
+    assert_eq!(replacement.unwrap()["accounting_date"], booked["accounting_date"]);
+
+    // What should not have been proposed is dismissed, by whoever proposed it as well, and the books stay as they are.
+    let second = replacement.unwrap()["id"].as_str().unwrap();
+    let reverse = format!("/v1/ledger/transactions/{second}/reverse");
+    let again = scene.post(&scene.finance, &reverse, &json!({"reason": "no, it is not"}));
+    assert_eq!(again.status, 202, "what is large is not taken back by one either: {}", again.body);
+    let dismiss = format!("/v1/ledger/corrections/{}/dismiss", again.json()["id"].as_str().unwrap());
+    assert_eq!(scene.post(&scene.finance, &dismiss, &reason).json()["status"], "dismissed");
+    assert_eq!(scene.get(&scene.finance, &path).json()["transactions"].as_array().unwrap().len(), 3);
+    let back = scene.post(&scene.finance, &reverse, &json!({"reason": "it was a test"}));
+    let approve = format!("/v1/ledger/corrections/{}/approve", back.json()["id"].as_str().unwrap());
+    assert_eq!(scene.post(&admin, &approve, &reason).status, 201);
 }

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use quittance_domain::case::CaseDecision;
 use quittance_domain::command::UnmatchOrder;
+use quittance_domain::fact::Door;
 use quittance_domain::id::{ClientId, InvoiceId, TransactionId};
 use quittance_domain::upload::UploadKind;
 use quittance_processor::decide::{Decision, Order};
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::statement::{Entry, camt};
 use super::{Desk, MINUTES, euros, pair};
-use crate::database::scene::{Said, noon};
+use crate::database::scene::{Said, at, noon};
 use crate::database::staff::{close, merge};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
@@ -24,7 +25,7 @@ fn unmatch(payment: &TransactionId, invoice_id: InvoiceId, request: &str) -> Dec
         actor: "user:finance".to_owned(),
         request: request.to_owned(),
     };
-    Decision { order: Order::Unmatch(order), correlation_id: "test".to_owned() }
+    Decision { order: Order::Unmatch(order), correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 impl Desk {
@@ -126,7 +127,7 @@ async fn above_a_limit_a_second_person_has_to_approve() {
     for request in ["r-1", "r-2"] {
         desk.approve("user:anna", request).await;
     }
-    let refusal = "above 10000 a second person has to approve".to_owned();
+    let refusal = "above 10000 of one payer on one day a second person has to approve".to_owned();
     assert_eq!(desk.test.outcome(case).await, (None, Some(refusal)));
     assert_eq!(desk.paid(invoice).await, pair("open", "0"));
     desk.approve("user:bert", "r-3").await;
@@ -162,10 +163,32 @@ async fn what_was_approved_is_what_staff_saw_and_nobody_approves_an_upload_of_th
     assert_eq!(desk.test.outcome(case).await, (None, Some(refusal)));
     // An earlier day makes it what the client says first.
     let claim = Said::claim("manual:WIRE-2026.1", Some(invoice), euros("9000.00")).again("later", -TimeDelta::days(9));
-    settle(&desk.processor, &[claim.instruction()], noon()).await.unwrap();
+    settle(&desk.processor, &[claim.instruction()], at(noon())).await.unwrap();
     desk.approve("user:anna", "r-1").await;
     let refusal = "the case is not about 50.00 EUR any more; look at it again".to_owned();
     assert_eq!(desk.test.outcome(case).await, (None, Some(refusal)));
     assert_eq!(desk.test.count("select count(*) from payments.facts where kind = 'capture'").await, 0);
     assert_eq!(desk.paid(invoice).await, pair("open", "0"));
+}
+
+#[tokio::test]
+async fn what_one_person_approves_of_a_payer_on_one_day_counts_together() {
+    let desk = Desk::begin().await;
+    let nord = desk.client("Nord").await;
+    let (one, two) =
+        (desk.invoice(nord, "2026-0001", "6000.00").await, desk.invoice(nord, "2026-0002", "6000.00").await);
+    desk.show_picture(nord, "2026-0001", "6000.00").await;
+    desk.approve("user:anna", "r-1").await;
+    assert_eq!(desk.paid(one).await, pair("paid", "6000"));
+    let claim = Said::claim("manual:WIRE-2", Some(two), euros("6000.00"));
+    let mut claim = claim.by_client(nord).through(Door::Confirmation);
+    claim.evidence.attachment = Some("upl_019a3f6034567f5e8899aabbccddee03".parse().unwrap());
+    settle(&desk.processor, &[claim.instruction()], at(noon())).await.unwrap();
+    let case = desk.test.case("claimed").await;
+    let mut decision = close("manual:WIRE-2", case, CaseDecision::Approve, "r-2");
+    if let Order::Case(order) = &mut decision.order {
+        "user:ben".clone_into(&mut order.actor);
+    }
+    desk.decide(&decision).await;
+    assert_eq!(desk.paid(two).await, pair("open", "0"), "12,000 of one payer are too much for single persons");
 }

@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
-use crate::database::scene::{money, noon};
+use crate::database::scene::{at, money, noon};
 use crate::loopback::Loopback;
 
 /// Finance with a client, an importer and a processor.
@@ -115,14 +115,14 @@ impl Desk {
         let sent = self.services.take_sent();
         let instructions: Vec<Instruction> = sent.iter().map(instruction).collect();
         for batch in instructions.chunks(10) {
-            let settled = settle(&self.processor, batch, noon()).await.unwrap();
+            let settled = settle(&self.processor, batch, at(noon())).await.unwrap();
             assert!(settled.renamed.is_empty(), "one name stands for two contents");
         }
         sent.len()
     }
 
     async fn decide(&self, decision: &Decision) {
-        decide(&self.processor, decision, noon()).await.unwrap();
+        decide(&self.processor, decision, at(noon())).await.unwrap();
     }
 
     async fn outcome(&self, upload: &Upload) -> Upload {

@@ -6,7 +6,7 @@ use quittance_importer::import::Ended;
 
 use super::statement::{Entry, camt, camt_closing};
 use super::{Desk, MINUTES, euros, pair};
-use crate::database::scene::Said;
+use crate::database::scene::{Said, at, noon};
 
 #[tokio::test]
 async fn each_line_pays_what_it_names_and_the_rest_is_left_with_a_reason() {
@@ -60,9 +60,7 @@ async fn a_claim_and_the_line_that_bears_its_name_are_one_payment() {
     let nord = desk.client("Schrauben Nord GmbH").await;
     let invoice = desk.invoice(nord, "2026-0001", "100.00").await;
     let claim = Said::claim("manual:WIRE-2026.77", Some(invoice), euros("100.00"));
-    quittance_processor::settle::settle(&desk.processor, &[claim.instruction()], crate::database::scene::noon())
-        .await
-        .unwrap();
+    quittance_processor::settle::settle(&desk.processor, &[claim.instruction()], at(noon())).await.unwrap();
     let upload = desk.statement(&camt(&[Entry::credit("100.00", "Holding SE", "").end_to_end("WIRE-2026.77")])).await;
     assert_eq!(desk.outcomes(&upload).await, ["matched"]);
     assert_eq!(desk.paid(invoice).await, pair("paid", "100"));

@@ -1,6 +1,6 @@
 //! Balances of any time, with and without the sums of earlier days.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use quittance_domain::ledger::Account;
 use quittance_domain::money::Money;
 use quittance_store::{Database, books, ledger};
@@ -9,21 +9,25 @@ use super::ROLE;
 use crate::database::TestDatabase;
 use crate::database::scene::{money, noon};
 
+/// Days before a movement is told of that the bank booked it.
+const BOOKED_BEFORE: i64 = 3;
+
 /// Books an amount that happened so many hours after noon and was recorded so many hours after.
 async fn book(test: &TestDatabase, value: i32, happened: i64, recorded: i64) {
     let times = (noon() + Duration::hours(happened), noon() + Duration::hours(recorded));
     sqlx::query(
         "with codes as (insert into ledger.accounts (code) values ('suspense'), ('clearing:stripe') on conflict do nothing),
          posted as (
-             insert into ledger.transactions (id, event_id, description, occurred_at, recorded_at)
-             values (gen_random_uuid(), gen_random_uuid()::text, '', $2, $3) returning id
+             insert into ledger.transactions (id, event_id, description, occurred_at, recorded_at, accounting_date)
+             values (gen_random_uuid(), gen_random_uuid()::text, '', $2, $3, $4) returning id
          )
-         insert into ledger.entries (transaction_id, account, amount, currency, occurred_at, recorded_at)
-         select id, code, amount, 'EUR', $2, $3 from posted, (values ('suspense', -$1), ('clearing:stripe', $1)) as entry (code, amount)",
+         insert into ledger.entries (transaction_id, account, amount, currency, occurred_at, recorded_at, accounting_date)
+         select id, code, amount, 'EUR', $2, $3, $4 from posted, (values ('suspense', -$1), ('clearing:stripe', $1)) as entry (code, amount)",
     )
     .bind(value)
     .bind(times.0)
     .bind(times.1)
+    .bind(times.0.date_naive() - Duration::days(BOOKED_BEFORE))
     .execute(&test.admin)
     .await
     .unwrap();
@@ -36,12 +40,16 @@ async fn rolled_up(ledger: &Database, now: DateTime<Utc>) -> bool {
     is_new
 }
 
-/// What stands on an account at each hour of ten days.
+fn day(days: i64) -> NaiveDate {
+    noon().date_naive() + Duration::days(days)
+}
+
+/// What stands on an account at the end of each of some days.
 async fn course(billing: &Database) -> Vec<Vec<Money>> {
     let account: Account = "clearing:stripe".parse().unwrap();
     let (mut course, mut snapshot) = (Vec::new(), billing.snapshot().await.unwrap());
-    for hour in (-24..240).step_by(7) {
-        course.push(books::balance(&mut snapshot, &account, noon() + Duration::hours(hour)).await.unwrap());
+    for days in -5..8 {
+        course.push(books::balance(&mut snapshot, &account, day(days)).await.unwrap());
     }
     course
 }
@@ -64,13 +72,15 @@ async fn a_balance_is_the_same_however_much_of_it_was_summed_up_before_and_howev
         book(&test, value, happened, recorded).await;
     }
     let plain = course(&billing).await;
+    assert_eq!(plain[1], [], "nothing is booked before the first accounting date");
+    assert_eq!(plain[2], [money("1147", "EUR")]);
     assert_eq!(plain.last().unwrap(), &[money("1125", "EUR")]);
     for hour in [22, 61, 140, 190] {
         assert!(rolled_up(&ledger, noon() + Duration::hours(hour)).await);
         assert_eq!(course(&billing).await, plain, "after the sums of hour {hour}");
     }
     assert_eq!(test.count("select count(*) from ledger.rollups").await, 4);
-    let trial = books::balances(&mut billing.snapshot().await.unwrap(), noon() + Duration::hours(240)).await.unwrap();
+    let trial = books::balances(&mut billing.snapshot().await.unwrap(), day(8)).await.unwrap();
     let trial: Vec<String> = trial.iter().map(|(account, balance)| format!("{account} {balance}")).collect();
     assert_eq!(trial, ["clearing:stripe 1125.00 EUR", "suspense -1125.00 EUR"]);
 }

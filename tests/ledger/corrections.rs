@@ -16,7 +16,9 @@ use crate::database::scene::{money, noon};
 async fn taken_back(billing: &Database, of: LedgerTransactionId, now: DateTime<Utc>) -> Reversal {
     let mut transaction = billing.begin().await.unwrap();
     let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
-    let outcome = reverse(&mut transaction, mirror, of, "posted for another client", Some(now)).await.unwrap();
+    let outcome = reverse(&mut transaction, mirror, of, "posted for another client", Some((now, now.date_naive())))
+        .await
+        .unwrap();
     transaction.commit().await.unwrap();
     outcome
 }
@@ -58,7 +60,7 @@ async fn what_should_have_been_booked_takes_the_place_of_what_was_once_and_as_of
     let replaced = async || {
         let mut transaction = billing.begin().await.unwrap();
         let id = LedgerTransactionId::from_uuid(Uuid::now_v7());
-        let outcome = replace(&mut transaction, id, posted, None, &entries).await;
+        let outcome = replace(&mut transaction, id, posted, None, None, &entries).await;
         transaction.commit().await.unwrap();
         outcome.map_err(|error| error.to_string())
     };
@@ -72,7 +74,7 @@ async fn what_should_have_been_booked_takes_the_place_of_what_was_once_and_as_of
     let again = replaced().await.unwrap_err();
     assert!(again.contains("transactions_event_id_key"), "{again}");
     let stands = "select string_agg(account || trim_scale(amount), ' ' order by account)
-        from ledger.balances((select min(occurred_at) from ledger.transactions)) where amount <> 0";
+        from ledger.balances_on((select min(accounting_date) from ledger.transactions)) where amount <> 0";
     assert_eq!(test.text(stands).await, "clearing:adyen100 suspense-100", "on the day of the first");
     let about = "select count(distinct (invoice_id, payment_id)) from ledger.transactions where payment_id is not null";
     assert_eq!(test.count(about).await, 1, "all three are about one payment and invoice");
@@ -82,7 +84,7 @@ async fn what_should_have_been_booked_takes_the_place_of_what_was_once_and_as_of
 const REFUSED: [(&str, &str, &str); 6] = [
     (
         ROLE,
-        "select ledger.replace(id, id, now(), '{tax,revenue}', '{1,-1}', '{EUR,EUR}') from ledger.transactions",
+        "select ledger.replace(id, id, now(), current_date, '{tax,revenue}', '{1,-1}', '{EUR,EUR}') from ledger.transactions",
         "permission denied",
     ),
     (
@@ -109,7 +111,7 @@ const REFUSED: [(&str, &str, &str); 6] = [
         "insert into ledger.entries select transaction_id, account, amount, currency, now(), now() from ledger.entries",
         "permission denied",
     ),
-    (ROLE, "select ledger.reverse(id, id, '', now()) from ledger.transactions", "permission denied"),
+    (ROLE, "select ledger.reverse(id, id, '', now(), current_date) from ledger.transactions", "permission denied"),
 ];
 
 #[tokio::test]

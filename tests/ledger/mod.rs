@@ -1,5 +1,6 @@
 //! The ledger's posting on a real PostgreSQL, under its own login role.
 
+mod accounting_dates;
 mod balances;
 mod corrections;
 mod month;
@@ -14,7 +15,7 @@ use quittance_processor::settle::settle;
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{Said, at, money, noon};
 
 pub(crate) const ROLE: &str = "quittance_ledger";
 
@@ -23,7 +24,7 @@ async fn events_of_payment(test: &TestDatabase, value: &str) -> Vec<CloudEvent<I
     let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
     let processor = test.as_role(crate::processor::ROLE, 1).await;
     let said = Said::capture("pi_1", Some(invoice), money(value, "EUR"));
-    let messages = settle(&processor, &[said.instruction()], noon()).await.unwrap().told.events;
+    let messages = settle(&processor, &[said.instruction()], at(noon())).await.unwrap().told.events;
     messages.iter().map(|message| CloudEvent::parse(&message.body).unwrap()).collect()
 }
 

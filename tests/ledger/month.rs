@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
+use chrono::{Duration, NaiveDate, NaiveTime, Utc};
 use futures::{StreamExt, stream};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::fact::FactKind;
@@ -22,7 +22,7 @@ use xtask::python::Venv;
 
 use super::{ROLE, issue};
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{Said, at, money, noon};
 
 /// Invoices of the month; each is issued, and most are paid, some of them in parts, some in another way.
 const INVOICES: u64 = 8_000;
@@ -99,7 +99,7 @@ async fn business(test: &TestDatabase, invoices: &[InvoiceId]) -> Vec<String> {
         for batch in said.chunks(BATCH) {
             let now = noon() + Duration::days(batch[0].0);
             let instructions: Vec<_> = batch.iter().map(|(_, said)| said.instruction()).collect();
-            let settled = settle(&processor, &instructions, now).await.unwrap();
+            let settled = settle(&processor, &instructions, at(now)).await.unwrap();
             bodies.extend(settled.told.events.into_iter().map(|message| message.body));
         }
     }
@@ -115,7 +115,7 @@ async fn book(ledger: &Database, bodies: &[String]) {
 }
 
 /// The books from the first to the last day, with what stands on each account at the end.
-async fn exported(billing: &Database, end: DateTime<Utc>) -> String {
+async fn exported(billing: &Database, end: NaiveDate) -> String {
     let mut snapshot = billing.snapshot().await.unwrap();
     let closing = books::balances(&mut snapshot, end).await.unwrap();
     let mut text = String::new();
@@ -141,7 +141,7 @@ async fn exported(billing: &Database, end: DateTime<Utc>) -> String {
         }
     }
     for (account, balance) in &closing {
-        journal::assert_balance(end.date_naive(), account, *balance, &mut text).unwrap();
+        journal::assert_balance(end, account, *balance, &mut text).unwrap();
     }
     text
 }
@@ -166,8 +166,9 @@ async fn a_month_of_twenty_thousand_events_balances_for_others_too_and_differs_f
     book(&ledger, &bodies).await;
     let booked = test.count("select count(*) from ledger.transactions").await;
     assert!(booked >= EVENTS_MIN, "only {booked}");
-    let end = NaiveDate::from_ymd_opt(2026, 12, 31).unwrap().and_time(NaiveTime::MIN).and_utc();
-    assert_eq!(reconcile(books::differences(&billing, end, 100).await.unwrap()), []);
+    let end = NaiveDate::from_ymd_opt(2026, 12, 31).unwrap();
+    let midnight = end.and_time(NaiveTime::MIN).and_utc();
+    assert_eq!(reconcile(books::differences(&billing, midnight, 100).await.unwrap()), []);
     let text = exported(&billing, end).await;
     assert_eq!(checked(&text), "");
     let wrong = text.replacen("100.00 EUR", "100.01 EUR", 1);

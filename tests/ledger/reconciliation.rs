@@ -116,7 +116,8 @@ async fn what_was_taken_back_counts_as_if_it_had_never_been() {
     for (days, what) in (9..).zip(["nothing stands there any more", "it stands again", "and is taken back again"]) {
         let mut transaction = billing.begin().await.unwrap();
         let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
-        reverse(&mut transaction, mirror, latest, "wrong", Some(noon() + Duration::days(days))).await.unwrap();
+        let at = noon() + Duration::days(days);
+        reverse(&mut transaction, mirror, latest, "wrong", Some((at, at.date_naive()))).await.unwrap();
         transaction.commit().await.unwrap();
         let expected = if days % 2 == 1 { &missing[..] } else { &[] };
         assert_eq!(found(&scene.test).await, expected, "{what}");
@@ -128,7 +129,7 @@ async fn what_was_taken_back_counts_as_if_it_had_never_been() {
     ];
     let mut transaction = billing.begin().await.unwrap();
     let id = LedgerTransactionId::from_uuid(Uuid::now_v7());
-    replace(&mut transaction, id, reversed, None, &entries).await.unwrap();
+    replace(&mut transaction, id, reversed, None, None, &entries).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(found(&scene.test).await, []);
 }
@@ -159,7 +160,7 @@ async fn a_fee_is_expected_of_the_provider_and_of_no_payment() {
         assert_eq!(found(&scene.test).await, []);
     }
     let sums = "select string_agg(account || ' ' || trim_scale(amount), ', ' order by account)
-        from ledger.balances('2027-01-01') where account in ('fees:stripe', 'rounding', 'clearing:stripe')";
+        from ledger.balances_on('2027-01-01') where account in ('fees:stripe', 'rounding', 'clearing:stripe')";
     assert_eq!(scene.test.text(sums).await, "clearing:stripe 47.11, fees:stripe 9.9, rounding -0.01");
 }
 
@@ -174,11 +175,11 @@ const MISTAKES: [(&str, &[(Difference, &str)]); 6] = [
     (
         // Money of a payment that nobody made.
         "with posted as (
-             insert into ledger.transactions (id, event_id, description, occurred_at, payment_id)
-             values (gen_random_uuid(), 'made up', '', '2026-11-02', gen_random_uuid()) returning id
+             insert into ledger.transactions (id, event_id, description, occurred_at, accounting_date, payment_id)
+             values (gen_random_uuid(), 'made up', '', '2026-11-02', '2026-11-02', gen_random_uuid()) returning id
          )
-         insert into ledger.entries (transaction_id, account, amount, currency, occurred_at)
-         select id, account, amount, 'EUR', '2026-11-02'
+         insert into ledger.entries (transaction_id, account, amount, currency, occurred_at, accounting_date)
+         select id, account, amount, 'EUR', '2026-11-02', '2026-11-02'
          from posted, (values ('clearing:stripe', 5), ('suspense', -5)) as entry (account, amount)",
         &[(Difference::Extra, "provider"), (Difference::Extra, "suspense")],
     ),

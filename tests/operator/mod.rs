@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use self::sqs::{STACK, Sqs};
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money};
+use crate::database::scene::{Said, at, money};
 
 const ROLE: &str = "quittance_operator";
 const PAYMENTS: &str = "payments.fifo";
@@ -76,7 +76,7 @@ impl Scene {
             else {
                 panic!("evidence")
             };
-            settle(&processor, &[Instruction { evidence, correlation_id: event.correlationid }], Utc::now())
+            settle(&processor, &[Instruction { evidence, correlation_id: event.correlationid }], at(Utc::now()))
                 .await
                 .unwrap();
         }

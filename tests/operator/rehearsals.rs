@@ -4,7 +4,7 @@ use quittance_processor::settle::settle;
 use serde_json::json;
 
 use super::{PARKED, PAYMENTS, ROLE, Scene, capture};
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{Said, at, money, noon};
 
 #[tokio::test]
 async fn a_dry_run_tells_what_would_change_and_changes_nothing() {
@@ -72,7 +72,7 @@ async fn the_database_itself_refuses_to_commit_what_the_operator_rehearses() {
     let scene = Scene::begin().await;
     let operator = scene.test.as_role(ROLE, 1).await;
     let said = Said::capture("pi_1", None, money("5.00", "EUR"));
-    let refused = settle(&operator, &[said.instruction()], noon()).await.unwrap_err();
+    let refused = settle(&operator, &[said.instruction()], at(noon())).await.unwrap_err();
     assert!(refused.to_string().contains("what is rehearsed is not committed"), "{refused}");
     assert_eq!(scene.test.count("select count(*) from payments.facts").await, 0);
     let pool = scene.test.pool_of(ROLE, 1).await;

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::event::sqs::SqsEvent;
+use chrono_tz::Tz;
 use lambda_runtime::{Context, LambdaEvent};
 use quittance_domain::command::PaymentCommand;
 use quittance_domain::fact::FactKind;
@@ -36,6 +37,7 @@ fn evidence(said: &Said) -> Message {
 
 fn ordered(decision: Decision) -> Message {
     message(match decision.order {
+        Order::Entry(evidence) => PaymentCommand::EnterEvidence(evidence),
         Order::Refund(order) => PaymentCommand::RequestRefund(order),
         Order::Credit(order) => PaymentCommand::ReleaseCredited(order),
         Order::Case(order) => PaymentCommand::DecideCase(order),
@@ -64,7 +66,8 @@ impl Queue {
         let services = Loopback::serve();
         let (publisher, dead_letters) = (services.publisher(), services.dead_letters());
         let gateways = services.gateways();
-        let processor = Processor { database: scene.processor.clone(), publisher, gateways, dead_letters };
+        let processor =
+            Processor { database: scene.processor.clone(), publisher, gateways, dead_letters, zone: Tz::UTC };
         Self { services, processor }
     }
 

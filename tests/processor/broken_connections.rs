@@ -5,7 +5,7 @@ use quittance_store::Database;
 
 use super::{ROLE, Scene, euro, settle_all};
 use crate::database::proxy::{Cut, Proxy};
-use crate::database::scene::{Said, noon};
+use crate::database::scene::{Said, at, noon};
 use crate::database::staff::refund;
 
 /// A transaction here takes fewer messages than that; a test that never comes through would go on for ever.
@@ -49,7 +49,7 @@ async fn a_refund_whose_commit_is_lost_on_the_way_or_on_the_way_back_is_asked_fo
         let order = refund("stripe:pi_1", 1, "60.00");
         proxy.cut(cut);
         for _ in 0..2 {
-            decide(&processor, &order, noon()).await.unwrap();
+            decide(&processor, &order, at(noon())).await.unwrap();
             assert!(proxy.has_cut(), "{cut:?}");
         }
         assert_eq!(scene.test.refunds().await, [("60".to_owned(), "requested".to_owned(), None)]);

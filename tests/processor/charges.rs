@@ -9,7 +9,7 @@ use quittance_lambda::envelope::CloudEvent;
 use quittance_processor::decide::{Order, decide};
 
 use super::{Scene, euro};
-use crate::database::scene::{Said, noon};
+use crate::database::scene::{Said, at, noon};
 use crate::database::staff::{charge, close, escalate, merge};
 
 const NAME: &str = "stripe:order-17";
@@ -107,7 +107,7 @@ async fn a_failed_charge_may_be_tried_again_under_another_key_and_one_under_way_
     assert_eq!(scene.test.text(reason).await, "the gateway answered 402: card_declined");
     // What failed at noon is tried again later.
     let later = noon() + TimeDelta::minutes(10);
-    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k3"), later).await.unwrap();
+    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k3"), at(later)).await.unwrap();
     let [_, second] = scene.ordered().await.try_into().unwrap();
     assert_eq!((second.payment_id, second.attempt), (first.payment_id, 3), "the refused attempt has a number too");
     assert_ne!(first.key(), second.key());
@@ -132,7 +132,7 @@ async fn news_of_an_attempt_that_failed_say_nothing_of_the_next_one() {
         scene.hear(&[said]).await;
     };
     told(FactKind::Failure, 1).await;
-    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k2"), later(10)).await.unwrap();
+    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k2"), at(later(10))).await.unwrap();
     assert_eq!(scene.test.payment(NAME).await.0, "pending");
     scene.outcome(FactKind::Failure, &first).await;
     told(FactKind::Expiry, 20).await;
@@ -144,7 +144,7 @@ async fn an_order_that_waited_for_hours_is_not_carried_out() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
     let late = noon() + TimeDelta::hours(2);
-    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k1"), late).await.unwrap();
+    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k1"), at(late)).await.unwrap();
     assert!(scene.refusal().await.starts_with("the order came too late"));
     assert_eq!(scene.ordered().await.len(), 0);
 }
@@ -185,12 +185,12 @@ async fn staff_end_an_undecided_payment_by_dismissing_its_case_and_it_may_be_tri
     scene.decide(&escalate(NAME, "q7")).await;
     let case = scene.test.case("undecided").await;
     let later = noon() + TimeDelta::minutes(10);
-    decide(&scene.processor, &close(NAME, case, CaseDecision::Dismiss, "d1"), later).await.unwrap();
+    decide(&scene.processor, &close(NAME, case, CaseDecision::Dismiss, "d1"), at(later)).await.unwrap();
     assert_eq!(scene.test.outcome(case).await, (Some("dismissed".to_owned()), None));
     assert_eq!(scene.test.payment(NAME).await.0, "failed");
     assert_eq!(scene.test.count("select count(*) from payments.questions").await, 0);
     let again = later + TimeDelta::minutes(10);
-    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k2"), again).await.unwrap();
+    decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k2"), at(again)).await.unwrap();
     assert_eq!(scene.ordered().await.len(), 2);
 }
 
@@ -213,7 +213,10 @@ async fn an_invoice_is_not_collected_twice_though_two_ask_at_once() {
     let invoice = scene.invoice("100.00").await;
     let names = ["stripe:order-1", "stripe:order-2"];
     let orders = names.map(|name| charge(name, (scene.client, invoice), "100.00", name));
-    let both = tokio::join!(decide(&scene.processor, &orders[0], noon()), decide(&scene.processor, &orders[1], noon()));
+    let both = tokio::join!(
+        decide(&scene.processor, &orders[0], at(noon())),
+        decide(&scene.processor, &orders[1], at(noon()))
+    );
     assert!(both.0.is_ok() && both.1.is_ok());
     assert_eq!(scene.ordered().await.len(), 1);
     assert!(scene.refusal().await.contains("without 100.00 EUR that is being collected"));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{ROLE, settle_all, surplus, told};
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{Said, at, money, noon};
 
 #[tokio::test]
 async fn a_capture_pays_its_invoice_and_tells_of_it() {
@@ -211,7 +211,7 @@ async fn a_message_that_bears_the_name_of_another_is_told_apart_and_leaves_nothi
         Said::capture("pi_3", None, money("1.00", "EUR")),
     ];
     let instructions: Vec<_> = namesakes.iter().map(Said::instruction).collect();
-    let settled = settle(&processor, &instructions, noon()).await.unwrap();
+    let settled = settle(&processor, &instructions, at(noon())).await.unwrap();
     assert_eq!(settled.renamed, [0, 1].into());
     assert_eq!(test.count("select count(*) from payments.payments where transaction_id = 'stripe:pi_2'").await, 0);
     assert_eq!(test.payment("stripe:pi_3").await, ("confirmed".to_owned(), "0".to_owned(), "1".to_owned()));

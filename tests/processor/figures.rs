@@ -10,11 +10,11 @@ use quittance_processor::told::Figures;
 use rust_decimal::Decimal;
 
 use super::{Scene, euro};
-use crate::database::scene::{Said, noon};
+use crate::database::scene::{Said, at, noon};
 
 impl Scene {
     async fn figures_of(&self, said: &Said) -> Figures {
-        settle(&self.processor, &[said.instruction()], noon()).await.unwrap().told.figures
+        settle(&self.processor, &[said.instruction()], at(noon())).await.unwrap().told.figures
     }
 }
 
@@ -56,7 +56,7 @@ async fn a_decision_is_told_with_its_outcome_and_what_decides_nothing_is_not() {
     let scene = Scene::begin().await;
     let capture = Said::capture("pi_1", Some(scene.invoice("100.00").await), euro("60.00"));
     let decided = async || {
-        let told = settle(&scene.processor, &[capture.instruction()], noon()).await.unwrap().told;
+        let told = settle(&scene.processor, &[capture.instruction()], at(noon())).await.unwrap().told;
         told.decided.into_iter().map(|decided| (decided.action, decided.outcome)).collect::<Vec<_>>()
     };
     assert_eq!(decided().await, [("payment.evidence_recorded", Outcome::PartiallySettled)]);

@@ -2,6 +2,7 @@
 
 mod batches;
 mod broken_connections;
+mod by_hand;
 mod cases;
 mod charges;
 mod evidence;
@@ -22,13 +23,13 @@ use quittance_processor::settle::settle;
 use quittance_store::{Database, StoreError};
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{Said, at, money, noon};
 
 pub(crate) const ROLE: &str = "quittance_processor";
 
 async fn settle_all(database: &Database, said: &[Said]) -> Result<Vec<EventMessage>, StoreError> {
     let instructions: Vec<_> = said.iter().map(Said::instruction).collect();
-    settle(database, &instructions, noon()).await.map(|settled| settled.told.events)
+    settle(database, &instructions, at(noon())).await.map(|settled| settled.told.events)
 }
 
 fn surplus(reason: &str) -> (String, String) {
@@ -77,7 +78,7 @@ impl Scene {
     }
 
     pub(crate) async fn decide(&self, decision: &Decision) -> Vec<String> {
-        match decide(&self.processor, decision, noon()).await.unwrap() {
+        match decide(&self.processor, decision, at(noon())).await.unwrap() {
             Decided::Committed(told) => told.events.into_iter().map(|message| message.event_type).collect(),
             Decided::OtherContent => vec!["other content".to_owned()],
         }

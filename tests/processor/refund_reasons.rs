@@ -8,7 +8,7 @@ use quittance_domain::refund_reason::{RefundReason, RefundTerms};
 use quittance_processor::decide::{Decision, Order};
 
 use super::{Scene, euro};
-use crate::database::scene::Said;
+use crate::database::scene::{Said, noon};
 use crate::database::staff::{close, refund_for, refund_id};
 
 const NAME: &str = "stripe:pi_1";
@@ -123,7 +123,7 @@ async fn credit(scene: &Scene, invoice: InvoiceId, then: CreditUse) -> Decision 
         actor: "user:finance".to_owned(),
         request: "cn_1:stripe:pi_1".to_owned(),
     };
-    Decision { order: Order::Credit(order), correlation_id: "test".to_owned() }
+    Decision { order: Order::Credit(order), correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 #[tokio::test]

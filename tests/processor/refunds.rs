@@ -8,7 +8,7 @@ use quittance_processor::decide::{Decided, decide};
 use quittance_store::Database;
 
 use super::{ROLE, Scene, euro, surplus};
-use crate::database::scene::{Said, noon};
+use crate::database::scene::{Said, at, noon};
 use crate::database::staff::{close, refund, refund_id};
 
 /// A capture of 100.00 that pays its invoice.
@@ -88,7 +88,7 @@ async fn a_refund_that_is_done_reopens_the_invoice_by_its_amount() {
 /// Two refunds of 60.00 of one payment, at once.
 async fn race(processor: &Database, name: &str, number: u128) {
     let (left, right) = (refund(name, 2 * number + 1, "60.00"), refund(name, 2 * number + 2, "60.00"));
-    let (left, right) = tokio::join!(decide(processor, &left, noon()), decide(processor, &right, noon()));
+    let (left, right) = tokio::join!(decide(processor, &left, at(noon())), decide(processor, &right, at(noon())));
     let told = [left.unwrap(), right.unwrap()].map(|decided| match decided {
         Decided::Committed(told) => told.events,
         Decided::OtherContent => panic!("each has a name of its own"),

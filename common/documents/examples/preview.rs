@@ -25,7 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let refund = refund(language)?;
         let payer = refund.client.as_ref().ok_or("the sample has a client")?;
         let number = "RF-20261104-8000000000000030";
-        let pdf = press.refund_receipt(number, &seller, payer, &refund, "2026-11-04T09:30:00Z".parse()?)?;
+        let pdf = press.refund_receipt(
+            number,
+            &seller,
+            payer,
+            &refund,
+            ("2026-11-04T09:30:00Z".parse()?, "2026-11-04".parse()?),
+        )?;
         documents.push(("refund_receipt", pdf));
         let client: ClientDetails = serde_json::from_value(client(language))?;
         documents.push(("statement", press.statement(&seller, &statement(&client)?)?));

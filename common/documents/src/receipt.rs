@@ -29,7 +29,7 @@ fn data(settled: &InvoiceSettled) -> Value {
     let (language, spoken) = (client.language, words(client.language));
     let shown = |money: Money| amount(language, money);
     let remaining = invoice.remaining();
-    let paid_on = long_date(language, payment.paid_at.date_naive());
+    let paid_on = long_date(language, payment.day());
     let values = [
         ("invoice", invoice.number.as_str()),
         ("remaining", &shown(remaining)),

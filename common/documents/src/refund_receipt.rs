@@ -1,6 +1,6 @@
 //! A receipt for money that went back.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::event::{InvoiceSummary, PaymentAdjusted};
 use quittance_domain::invoice::InvoiceStatus;
 use quittance_domain::money::Money;
@@ -19,7 +19,7 @@ const TEMPLATE: Template = Template {
 };
 
 impl Press {
-    /// Sets a receipt for a refund in the client's language. The same refund gives the same bytes.
+    /// Sets a receipt for a refund, made at a time and booked on a day, in the client's language. The same refund gives the same bytes.
     ///
     /// # Errors
     /// [`PressError`].
@@ -29,19 +29,19 @@ impl Press {
         seller: &Seller,
         client: &ClientDetails,
         refund: &PaymentAdjusted,
-        at: DateTime<Utc>,
+        (at, refunded_on): (DateTime<Utc>, NaiveDate),
     ) -> Result<Vec<u8>, PressError> {
         let imprint = Imprint { seller, language: client.language, number, at };
-        self.set(TEMPLATE, &imprint, data(client, refund, at))
+        self.set(TEMPLATE, &imprint, data(client, refund, refunded_on))
     }
 }
 
-fn data(client: &ClientDetails, refund: &PaymentAdjusted, at: DateTime<Utc>) -> Value {
+fn data(client: &ClientDetails, refund: &PaymentAdjusted, refunded_on: NaiveDate) -> Value {
     let PaymentAdjusted { payment, amount: refunded, invoice, audit_id, .. } = refund;
     let (language, spoken) = (client.language, words(client.language));
     let shown = |money: Money| amount(language, money);
-    let refunded_on = long_date(language, at.date_naive());
-    let paid_on = long_date(language, payment.paid_at.date_naive());
+    let refunded_on = long_date(language, refunded_on);
+    let paid_on = long_date(language, payment.day());
     json!({
         "client": client,
         "invoice_number": invoice.as_ref().map(|invoice| &invoice.number),

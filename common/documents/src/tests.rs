@@ -126,11 +126,11 @@ fn a_refund_has_a_receipt_of_its_own() {
     let mut refund: quittance_domain::event::PaymentAdjusted = serde_json::from_value(event).unwrap();
     let at = "2026-11-21T10:00:00Z".parse().unwrap();
     let press = Press::new().unwrap();
-    let pdf = press.refund_receipt("RF-1", &seller(), &settled.client, &refund, at).unwrap();
+    let pdf = press.refund_receipt("RF-1", &seller(), &settled.client, &refund, (at, at.date_naive())).unwrap();
     assert_says(&pdf, &["Erstattungsbeleg", "RF-1", "400,00 EUR am 21. November 2026 erstattet", "1.000,00 EUR"]);
-    assert_eq!(pdf, press.refund_receipt("RF-1", &seller(), &settled.client, &refund, at).unwrap());
+    assert_eq!(pdf, press.refund_receipt("RF-1", &seller(), &settled.client, &refund, (at, at.date_naive())).unwrap());
     refund.invoice = None;
-    let without = press.refund_receipt("RF-1", &seller(), &settled.client, &refund, at).unwrap();
+    let without = press.refund_receipt("RF-1", &seller(), &settled.client, &refund, (at, at.date_naive())).unwrap();
     assert!(!text(&without).contains("INV-2026-000001"));
 }
 

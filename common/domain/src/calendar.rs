@@ -1,6 +1,7 @@
 //! Which days and times can be meant.
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use chrono_tz::Tz;
 
 /// Why a day or time is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +25,50 @@ pub fn plausible_time(time: DateTime<Utc>) -> Result<DateTime<Utc>, Implausible>
     plausible_day(time.date_naive()).map(|_| time)
 }
 
+/// Why a moment that a caller names is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotRecent {
+    /// It lies further ahead than clocks and time zones differ.
+    #[error("lies later than tomorrow")]
+    Ahead,
+    /// Nobody reports it so late.
+    #[error("lies more than {YEARS_BACK_MAX} years ago")]
+    LongAgo,
+}
+
+/// Nobody reports a movement of money by the API that is older: banks' files may.
+pub const YEARS_BACK_MAX: u32 = 10;
+
+/// A day on which money can have moved that a caller of the API reports now: until tomorrow, in UTC, because somewhere it is
+/// tomorrow already; and in the last ten years.
+///
+/// # Errors
+/// [`NotRecent`].
+pub fn recent_day(day: NaiveDate, now: DateTime<Utc>) -> Result<NaiveDate, NotRecent> {
+    let today = now.date_naive();
+    if Some(day) > today.succ_opt() {
+        return Err(NotRecent::Ahead);
+    }
+    if Some(day) < today.checked_sub_months(Months::new(12 * YEARS_BACK_MAX)) {
+        return Err(NotRecent::LongAgo);
+    }
+    Ok(day)
+}
+
+/// A time on a [`recent_day`].
+///
+/// # Errors
+/// [`NotRecent`].
+pub fn recent_time(time: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, NotRecent> {
+    recent_day(time.date_naive(), now).map(|_| time)
+}
+
+/// The day of a moment in a time zone.
+#[must_use]
+pub fn day_in(zone: Tz, time: DateTime<Utc>) -> NaiveDate {
+    time.with_timezone(&zone).date_naive()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +84,25 @@ mod tests {
         ] {
             assert_eq!(plausible_day(day.parse().unwrap()).is_ok(), is_plausible, "{day}");
         }
+    }
+
+    #[test]
+    fn money_is_reported_from_ten_years_ago_until_tomorrow() {
+        let now = "2026-11-30T22:00:00Z".parse().unwrap();
+        for (time, refusal) in [
+            ("2026-12-01T23:59:59Z", None),
+            ("2026-12-02T00:00:00Z", Some(NotRecent::Ahead)),
+            ("2016-11-30T00:00:00Z", None),
+            ("2016-11-29T23:59:59Z", Some(NotRecent::LongAgo)),
+        ] {
+            assert_eq!(recent_time(time.parse().unwrap(), now).err(), refusal, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_on_another_day_elsewhere() {
+        let time = "2026-10-31T23:30:00Z".parse().unwrap();
+        let days = [Tz::UTC, Tz::Europe__Berlin, Tz::America__New_York].map(|zone| day_in(zone, time).to_string());
+        assert_eq!(days, ["2026-10-31", "2026-11-01", "2026-10-31"]);
     }
 }

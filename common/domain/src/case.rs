@@ -7,10 +7,11 @@ use crate::money::{Money, PositiveMoney};
 use crate::names::stored_name;
 use crate::refund_reason::RefundTerms;
 
-/// One of staff alone may approve so much, in major units of any currency; above it, a second has to agree.
+/// One of staff alone may vouch for so much, in major units of any currency; above it, a second has to agree. Of evidence
+/// the sum counts of what single persons vouched for of one payer on one day: many small amounts are one large one.
 pub const APPROVED_ALONE_MAX: u32 = 10_000;
 
-/// Whether one person is enough to approve an amount.
+/// Whether one person is enough for an amount.
 #[must_use]
 pub fn may_approve_alone(amount: Money) -> bool {
     amount.amount() <= APPROVED_ALONE_MAX.into()
@@ -32,6 +33,8 @@ pub enum CaseKind {
     Undecided,
     /// A client says that it paid, and shows a picture: staff look at it while nothing else proves the payment.
     Claimed,
+    /// Staff entered by hand that money came, or below zero that it went back, and a second person has to approve it.
+    EnteredByHand,
     /// Money was refunded and nobody has said why: it took the client's credit, and the invoice is not owed again.
     UnexplainedRefund,
 }
@@ -43,6 +46,7 @@ stored_name!(CaseKind {
     Twins => "twins",
     Undecided => "undecided",
     Claimed => "claimed",
+    EnteredByHand => "entered_by_hand",
     UnexplainedRefund => "unexplained_refund",
 });
 
@@ -116,8 +120,16 @@ pub enum CaseRefusal {
     /// Who brought a picture does not approve it.
     #[error("whoever uploaded the picture cannot approve it; somebody else has to")]
     OwnUpload,
+    /// Who entered evidence does not approve it, nor decide what becomes of the money.
+    #[error("whoever entered it by hand cannot decide about it; somebody else has to")]
+    OwnEntry,
+    /// What was entered may be what another source reported since.
+    #[error(
+        "money of the payment went back or came again since it was entered; look at it, dismiss it, and enter what is missing"
+    )]
+    Overtaken,
     /// One person is not enough for so much.
-    #[error("above {APPROVED_ALONE_MAX} a second person has to approve")]
+    #[error("above {APPROVED_ALONE_MAX} of one payer on one day a second person has to approve")]
     SecondPerson,
     /// More money came, or some went, since somebody decided.
     #[error("the case is not about {0} any more; look at it again")]
@@ -147,7 +159,7 @@ impl CaseDecision {
     pub fn fits(self, kind: CaseKind) -> Result<(), CaseRefusal> {
         match (self, kind) {
             (Self::Dismiss, _)
-            | (Self::Approve, CaseKind::Claimed)
+            | (Self::Approve, CaseKind::Claimed | CaseKind::EnteredByHand)
             | (Self::Classify { .. }, CaseKind::UnexplainedRefund) => Ok(()),
             (Self::Classify { .. }, _) => Err(CaseRefusal::NothingToClassify(kind)),
             (Self::Approve, _) => Err(CaseRefusal::NothingToApprove(kind)),

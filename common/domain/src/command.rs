@@ -7,7 +7,7 @@ use crate::case::CaseDecision;
 pub use crate::command::gateway::{
     GatewayCommand, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource,
 };
-use crate::fact::{Door, Fact, FactKind};
+use crate::fact::{Door, Fact, FactKind, Happened};
 use crate::id::{CaseId, ClientId, InvoiceId, PaymentId, Provider, RefundId, TransactionId, UploadId};
 use crate::money::PositiveMoney;
 use crate::refund_reason::RefundTerms;
@@ -74,6 +74,10 @@ pub struct Evidence {
     pub bank_fee: Option<PositiveMoney>,
     /// When the source says that it happened.
     pub occurred_at: DateTime<Utc>,
+    /// When a gateway that was asked said that it has the money, where its answer has no time but that of the order: the
+    /// money moved by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_at: Option<DateTime<Utc>>,
 }
 
 impl Evidence {
@@ -86,6 +90,12 @@ impl Evidence {
     #[must_use]
     pub fn has_required_amount(&self) -> bool {
         self.amount.is_some() || self.kind == FactKind::Cancellation
+    }
+
+    /// When it happened, for the books.
+    #[must_use]
+    pub fn happened(&self) -> Happened {
+        Happened { door: self.door, at: self.found_at.unwrap_or(self.occurred_at) }
     }
 
     /// The fact, once the invoices it names have been looked up.
@@ -261,6 +271,8 @@ pub enum PaymentCommand {
     ClaimPayment(Evidence),
     /// Note what a trusted source knows of a payment, and settle what follows.
     ConfirmPayment(Evidence),
+    /// Note what staff know of a payment; above a limit, once a second person approves it.
+    EnterEvidence(Evidence),
     /// Give money back.
     RequestRefund(RefundOrder),
     /// Make the client's credit of what a credit note took off a paid invoice.
@@ -290,6 +302,7 @@ impl PaymentCommand {
         match self {
             Self::ClaimPayment(_) => "ClaimPayment",
             Self::ConfirmPayment(_) => "ConfirmPayment",
+            Self::EnterEvidence(_) => "EnterEvidence",
             Self::RequestRefund(_) => "RequestRefund",
             Self::ReleaseCredited(_) => "ReleaseCredited",
             Self::DecideCase(_) => "DecideCase",
@@ -304,7 +317,9 @@ impl PaymentCommand {
     #[must_use]
     pub const fn transaction_id(&self) -> &TransactionId {
         match self {
-            Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) => &evidence.transaction_id,
+            Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) | Self::EnterEvidence(evidence) => {
+                &evidence.transaction_id
+            }
             Self::RequestRefund(order) => &order.transaction_id,
             Self::ReleaseCredited(order) => &order.transaction_id,
             Self::DecideCase(order) => &order.transaction_id,
@@ -320,7 +335,7 @@ impl PaymentCommand {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) => {
+            Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) | Self::EnterEvidence(evidence) => {
                 format!("{}\n{}\n{}", evidence.door, evidence.event_id, evidence.transaction_id)
             }
             Self::RequestRefund(order) => order.refund_id.to_string(),

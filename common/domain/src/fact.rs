@@ -1,8 +1,10 @@
 //! What sources say about payments: facts, which are only ever added.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::day_in;
 use crate::id::{InvoiceId, PaymentId, TransactionId};
 use crate::money::PositiveMoney;
 use crate::names::stored_name;
@@ -125,6 +127,15 @@ impl FactKind {
         }
     }
 
+    /// Whether money moved when it happened: a claim or an authorisation only announces, a failure says that none did.
+    #[must_use]
+    pub const fn moves_money(self) -> bool {
+        !matches!(
+            self,
+            Self::Claim | Self::Initiation | Self::Authorisation | Self::Failure | Self::Expiry | Self::Unknown
+        )
+    }
+
     /// Whether it proves that money came in.
     #[must_use]
     pub fn proves_money(self) -> bool {
@@ -158,10 +169,38 @@ pub struct Fact {
     pub occurred_at: DateTime<Utc>,
 }
 
+/// When money moved, as a source says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Happened {
+    /// Which way the source spoke.
+    pub door: Door,
+    /// The moment that it names.
+    pub at: DateTime<Utc>,
+}
+
+impl Happened {
+    /// The day of the movement in the books: the booking date of a bank (ISO 20022 `BookgDt`), or else the day of the moment
+    /// in the seller's time zone.
+    #[must_use]
+    pub fn accounting_date(self, zone: Tz) -> NaiveDate {
+        match self.door {
+            // A bank names a day and no moment: it is kept as midnight in UTC.
+            Door::Bank => self.at.date_naive(),
+            Door::Api | Door::Gateway | Door::Confirmation | Door::Staff => day_in(zone, self.at),
+        }
+    }
+}
+
 impl Fact {
     /// Who told it.
     #[must_use]
     pub const fn witness(&self) -> Witness {
         (self.door, self.origin)
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub const fn happened(&self) -> Happened {
+        Happened { door: self.door, at: self.occurred_at }
     }
 }

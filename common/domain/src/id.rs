@@ -136,6 +136,11 @@ prefixed_id!(
     "ltx"
 );
 prefixed_id!(
+    /// A correction of the books that waits for a second person.
+    CorrectionId,
+    "cor"
+);
+prefixed_id!(
     /// An audit record.
     AuditId,
     "aud"

@@ -7,10 +7,9 @@ mod counted;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::fact::{Fact, FactKind, Rank, Witness};
+use crate::fact::{Fact, FactKind, Happened, Rank, Witness};
 use crate::id::{InvoiceId, RefundId, TransactionId};
 use crate::money::{Currency, Money, MoneyError};
 use crate::names::stored_name;
@@ -91,7 +90,7 @@ pub struct PaymentState {
     /// Sources disagree: about the amount (of one rank the lower counts), the currency, or the invoices.
     pub contradictory: bool,
     /// When the money moved, or was first said to move.
-    pub occurred_at: Option<DateTime<Utc>>,
+    pub happened: Option<Happened>,
 }
 
 impl PaymentStatus {
@@ -150,7 +149,7 @@ impl PaymentState {
             contradictory: captured.is_some_and(|captured| captured.contradictory)
                 || ordered.iter().any(is_foreign)
                 || is_split(&ordered),
-            occurred_at: rank.and_then(|rank| at_rank(rank).map(|fact| fact.occurred_at).next()),
+            happened: rank.and_then(|rank| at_rank(rank).map(|fact| fact.happened()).next()),
             refunds,
             disputes,
             reversals,

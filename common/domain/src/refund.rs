@@ -138,7 +138,9 @@ pub fn decide(
     Ok(changed)
 }
 
-fn refuse(asked: Money, left: Money) -> Option<RefundRefusal> {
+/// Why so much cannot be refunded of what is left; none if it can.
+#[must_use]
+pub fn refuse(asked: Money, left: Money) -> Option<RefundRefusal> {
     match left.checked_sub(asked) {
         Err(_) => Some(RefundRefusal::OtherCurrency { asked, currency: left.currency() }),
         Ok(rest) if rest.is_negative() => Some(RefundRefusal::TooMuch { asked, left: left.or_zero() }),

@@ -44,7 +44,7 @@ pub enum Permission {
     RefundPayments,
     /// See what there is to decide about payments.
     ReadCases,
-    /// Decide it, and merge payments.
+    /// Decide it, merge payments, and enter evidence by hand.
     DecideCases,
     /// Read the books.
     ReadBooks,
@@ -115,7 +115,7 @@ impl Permission {
             Self::UploadStatements => "Upload bank statements",
             Self::RefundPayments => "Give money back",
             Self::ReadCases => "See what there is to decide about payments",
-            Self::DecideCases => "Decide it, and merge payments",
+            Self::DecideCases => "Decide it, merge payments, and enter evidence by hand",
             Self::ReadBooks => "Read the books",
             Self::CorrectBooks => "Take back what is booked",
             Self::ManageWebhooks => "Say where webhooks go, and get the secrets that sign them",

@@ -1,6 +1,6 @@
 //! The CloudEvents 1.0 envelope (JSON format) around every command and event.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::command::{COMMAND_VERSION, GatewayCommand, PaymentCommand};
 use quittance_domain::event::{EVENT_VERSION, EventMessage, InvoiceEvent};
 use schemars::JsonSchema;
@@ -24,6 +24,7 @@ impl Payload for PaymentCommand {
     const TYPES: &'static [&'static str] = &[
         "ClaimPayment",
         "ConfirmPayment",
+        "EnterEvidence",
         "RequestRefund",
         "ReleaseCredited",
         "DecideCase",
@@ -80,7 +81,7 @@ impl Payload for InvoiceEvent {
     }
 }
 
-/// A CloudEvent: who says what about what, and when. `invoiceversion` and `correlationid` are extension attributes.
+/// A CloudEvent: who says what about what, and when. `invoiceversion`, `accountingdate` and `correlationid` are extension attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CloudEvent<T> {
     /// Always `1.0`.
@@ -103,6 +104,10 @@ pub struct CloudEvent<T> {
     /// The invoice's version after the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invoiceversion: Option<i64>,
+    /// The day in the seller's books of what an event posts: the booking date of the bank, the day of the gateway's moment in
+    /// the seller's time zone, the date of a document. Older events and commands have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accountingdate: Option<NaiveDate>,
     /// Ties together all that one request or message caused.
     pub correlationid: String,
     /// `type` and `data`.
@@ -164,6 +169,7 @@ impl<T: Payload> CloudEvent<T> {
             dataschema: schema::<T>(payload.type_name()),
             traceparent: Some(TraceContext::of(&correlationid, id).to_string()),
             invoiceversion: None,
+            accountingdate: None,
             correlationid,
             payload,
         }
@@ -216,6 +222,18 @@ impl CloudEvent<InvoiceEvent> {
         let invoiceversion = event.invoice().map(|invoice| invoice.version);
         Self { invoiceversion, ..Self::new(id, function, event.subject(), time, correlationid, event) }
     }
+
+    /// The same event, booked on that day.
+    #[must_use]
+    pub fn booked_on(self, day: NaiveDate) -> Self {
+        Self { accountingdate: Some(day), ..self }
+    }
+
+    /// The day on which it is booked.
+    #[must_use]
+    pub fn accounting_date(&self) -> NaiveDate {
+        self.accountingdate.unwrap_or_else(|| self.time.date_naive())
+    }
 }
 
 fn schema<T: Payload>(type_name: &str) -> String {
@@ -261,6 +279,7 @@ mod tests {
             actor: "user:1".to_owned(),
             reason: None,
             bank_fee: None,
+            found_at: None,
             attachment: None,
             occurred_at: DateTime::UNIX_EPOCH,
         };

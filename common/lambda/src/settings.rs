@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use chrono_tz::Tz;
+
 /// What is missing or wrong in the environment, one sentence each.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start with these settings: {}", .0.join("; "))]
@@ -45,6 +47,16 @@ impl Settings {
                 self.problems.push(format!("{name} is {text:?}, which is no whole number"));
             }
             0
+        })
+    }
+
+    /// The seller's time zone from `SELLER_TIME_ZONE`, a name of the IANA database as in `Europe/Berlin`: the books go by its
+    /// days.
+    pub fn seller_time_zone(&mut self) -> Option<Tz> {
+        let name = "SELLER_TIME_ZONE";
+        self.group(|settings| {
+            let text = settings.required(name);
+            text.parse().map_err(|_| format!("{name} is {text:?}, which is no time zone of the IANA database"))
         })
     }
 
@@ -98,6 +110,18 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_zone_that_nobody_knows_is_refused() {
+        let read = |name: &str| {
+            let mut settings = Settings::from_values([("SELLER_TIME_ZONE".to_owned(), name.to_owned())]);
+            let zone = settings.seller_time_zone();
+            settings.finish_with(zone).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("Europe/Berlin"), Ok(Tz::Europe__Berlin));
+        assert!(read("Europe/Atlantis").unwrap_err().contains("Europe/Atlantis"));
+        assert!(read("").unwrap_err().contains("SELLER_TIME_ZONE is not set"));
+    }
 
     #[test]
     fn all_that_is_missing_or_wrong_is_named_at_once() {

@@ -60,6 +60,7 @@ impl Told<'_> {
             actor: format!("gateway:{name}"),
             reason: self.reason,
             bank_fee: None,
+            found_at: None,
             attachment: None,
             occurred_at: self.occurred_at,
             provider,

@@ -24,13 +24,13 @@ fn account(code: &str) -> Result<Account, StoreError> {
     code.parse().map_err(|error| StoreError::corrupt("ledger.accounts", error))
 }
 
-/// What stood on every account at a time, but for those with nothing on them; in the order of their codes.
+/// What stood on every account at the end of a day, but for those with nothing on them; in the order of their codes.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn balances(snapshot: &mut Transaction, as_of: DateTime<Utc>) -> Result<Vec<(Account, Money)>, StoreError> {
+pub async fn balances(snapshot: &mut Transaction, as_of: NaiveDate) -> Result<Vec<(Account, Money)>, StoreError> {
     let rows = sqlx::query!(
-        r#"select account as "account!", currency as "currency!", amount as "amount!" from ledger.balances($1)
+        r#"select account as "account!", currency as "currency!", amount as "amount!" from ledger.balances_on($1)
          where amount <> 0 order by account, currency"#,
         as_of,
     )
@@ -53,13 +53,13 @@ pub async fn is_open(transaction: &mut Transaction, account: &Account) -> Result
     Ok(is_open)
 }
 
-/// What stood on one account at a time, by currency.
+/// What stood on one account at the end of a day, by currency.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn balance(snapshot: &mut Transaction, of: &Account, as_of: DateTime<Utc>) -> Result<Vec<Money>, StoreError> {
+pub async fn balance(snapshot: &mut Transaction, of: &Account, as_of: NaiveDate) -> Result<Vec<Money>, StoreError> {
     let rows = sqlx::query!(
-        r#"select currency as "currency!", amount as "amount!" from ledger.balances($1, $2) order by currency"#,
+        r#"select currency as "currency!", amount as "amount!" from ledger.balances_on($1, $2) order by currency"#,
         as_of,
         of.to_string(),
     )
@@ -77,15 +77,15 @@ pub struct TransactionFilter {
     pub invoice_id: Option<InvoiceId>,
     /// Only those about this payment.
     pub payment_id: Option<PaymentId>,
-    /// Only what happened from then on.
-    pub from: Option<DateTime<Utc>>,
-    /// Only what happened before.
-    pub before: Option<DateTime<Utc>>,
-    /// Only those after this one, in the order of when they happened.
+    /// Only those booked on this day or later.
+    pub from: Option<NaiveDate>,
+    /// Only those booked on this day or earlier.
+    pub to: Option<NaiveDate>,
+    /// Only those after this one, in the order of their accounting dates.
     pub after: Option<LedgerTransactionId>,
 }
 
-/// Lists transactions in the order in which they happened, and of one moment by their ids.
+/// Lists transactions in the order of their accounting dates, and those of one day as they happened.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
@@ -95,7 +95,7 @@ pub async fn transactions(
     limit: i64,
 ) -> Result<Vec<LedgerTransaction>, StoreError> {
     let rows = sqlx::query!(
-        r#"select id, event_id, description, occurred_at, reverses,
+        r#"select id, event_id, description, occurred_at, accounting_date, recorded_at, reverses,
              array(select account from ledger.entries where transaction_id = id order by amount desc, account) as "accounts!: Vec<String>",
              array(select amount from ledger.entries where transaction_id = id order by amount desc, account) as "amounts!: Vec<Decimal>",
              array(select currency::text from ledger.entries where transaction_id = id order by amount desc, account)
@@ -103,15 +103,17 @@ pub async fn transactions(
          from ledger.transactions
          where ($1::text is null or exists (select from ledger.entries where transaction_id = id and account = $1))
              and ($2::uuid is null or invoice_id = $2) and ($3::uuid is null or payment_id = $3)
-             and ($4::timestamptz is null or occurred_at >= $4) and ($5::timestamptz is null or occurred_at < $5)
+             and ($4::date is null or accounting_date >= $4) and ($5::date is null or accounting_date <= $5)
              and ($6::uuid is null
-                  or (occurred_at, id) > (select last.occurred_at, last.id from ledger.transactions as last where last.id = $6))
-         order by occurred_at, id limit $7"#,
+                  or (accounting_date, occurred_at, id) > (
+                      select last.accounting_date, last.occurred_at, last.id from ledger.transactions as last where last.id = $6
+                  ))
+         order by accounting_date, occurred_at, id limit $7"#,
         filter.account.as_ref().map(ToString::to_string),
         filter.invoice_id.map(InvoiceId::as_uuid),
         filter.payment_id.map(PaymentId::as_uuid),
         filter.from,
-        filter.before,
+        filter.to,
         filter.after.map(LedgerTransactionId::as_uuid),
         limit,
     )
@@ -126,7 +128,9 @@ pub async fn transactions(
                 id: LedgerTransactionId::from_uuid(row.id),
                 event_id: row.event_id,
                 description: row.description,
+                accounting_date: row.accounting_date,
                 occurred_at: row.occurred_at,
+                recorded_at: row.recorded_at,
                 reverses: row.reverses.map(LedgerTransactionId::from_uuid),
                 entries: entries.collect::<Result<_, StoreError>>()?,
             })
@@ -137,15 +141,19 @@ pub async fn transactions(
 /// One movement on a client's accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementLine {
+    /// The day on which it is booked.
+    pub accounting_date: NaiveDate,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
+    /// When it was written into the books.
+    pub recorded_at: DateTime<Utc>,
     /// What happened.
     pub description: String,
     /// How much more the client owes; below zero, how much less.
     pub amount: Money,
 }
 
-/// The movements on a client's accounts from one time to before another, in their order. Credit that moved to an invoice
+/// The movements on a client's accounts from one day to another, both included, in the order of their accounting dates. Credit that moved to an invoice
 /// of theirs changes nothing and is left out.
 ///
 /// # Errors
@@ -153,19 +161,20 @@ pub struct StatementLine {
 pub async fn statement(
     snapshot: &mut Transaction,
     client: ClientId,
-    (from, before): (DateTime<Utc>, DateTime<Utc>),
+    (from, to): (NaiveDate, NaiveDate),
     limit: i64,
 ) -> Result<Vec<StatementLine>, StoreError> {
     let accounts = [Account::Receivable(client).to_string(), Account::Credit(client).to_string()];
     let rows = sqlx::query!(
-        r#"select transactions.occurred_at, description, sum(amount) as "amount!", currency
+        r#"select transactions.accounting_date, transactions.occurred_at, transactions.recorded_at, description,
+             sum(amount) as "amount!", currency
          from ledger.entries join ledger.transactions on transactions.id = transaction_id
-         where account = any($1) and entries.occurred_at >= $2 and entries.occurred_at < $3
+         where account = any($1) and entries.accounting_date between $2 and $3
          group by transactions.id, currency having sum(amount) <> 0
-         order by transactions.occurred_at, transactions.id limit $4"#,
+         order by transactions.accounting_date, transactions.occurred_at, transactions.id limit $4"#,
         &accounts,
         from,
-        before,
+        to,
         limit,
     )
     .fetch_all(&mut **snapshot)
@@ -173,7 +182,13 @@ pub async fn statement(
     rows.into_iter()
         .map(|row| {
             let amount = sum(row.amount, &row.currency)?;
-            Ok(StatementLine { occurred_at: row.occurred_at, description: row.description, amount })
+            Ok(StatementLine {
+                accounting_date: row.accounting_date,
+                occurred_at: row.occurred_at,
+                recorded_at: row.recorded_at,
+                description: row.description,
+                amount,
+            })
         })
         .collect()
 }

@@ -196,19 +196,50 @@ fn amount(amount: Option<Decimal>, currency: Option<&str>) -> Result<Option<Mone
     amount.zip(currency).map(|(amount, currency)| money(TABLE, amount, currency)).transpose()
 }
 
-/// The name of a case's payment, which leads a decision to the processor.
+/// What leads a decision about a case to the processor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseTarget {
+    /// The name of its payment.
+    pub transaction_id: TransactionId,
+    /// How it was closed; none while it is open.
+    pub resolution: Option<Resolution>,
+}
+
+/// Finds a case.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn find(database: &Database, id: CaseId) -> Result<Option<TransactionId>, StoreError> {
-    let name = sqlx::query_scalar!(
-        "select transaction_id from payments.cases join payments.payments on payments.id = payment_id
+pub async fn find(database: &Database, id: CaseId) -> Result<Option<CaseTarget>, StoreError> {
+    let row = sqlx::query!(
+        "select transaction_id, resolution from payments.cases join payments.payments on payments.id = payment_id
          where cases.id = $1",
         id.as_uuid(),
     )
     .fetch_optional(database.pool().await?)
     .await?;
-    name.map(|name| name.parse().map_err(|error| StoreError::corrupt("payments.payments", error))).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let resolution = row.resolution.as_deref().map(str::parse).transpose();
+    Ok(Some(CaseTarget {
+        transaction_id: row.transaction_id.parse().map_err(|error| StoreError::corrupt("payments.payments", error))?,
+        resolution: resolution.map_err(|error| StoreError::corrupt(TABLE, error))?,
+    }))
+}
+
+/// Whether evidence that was entered by hand waits for a second person at the payment of that name.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn is_entry_waiting(database: &Database, name: &TransactionId) -> Result<bool, StoreError> {
+    let is_waiting = sqlx::query_scalar!(
+        r#"select exists (
+               select from payments.payment_references join payments.cases using (payment_id)
+               where reference = $1 and kind = 'entered_by_hand' and status = 'open'
+           ) as "is_waiting!""#,
+        name.as_str(),
+    )
+    .fetch_one(database.pool().await?)
+    .await?;
+    Ok(is_waiting)
 }
 
 /// A case as readers see it.

@@ -1,6 +1,6 @@
 //! `payments.decisions`: requests of staff that were carried out or refused. Each once.
 
-use crate::database::Transaction;
+use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
 /// Whether a request was met before.
@@ -44,4 +44,18 @@ pub async fn note(
     .fetch_one(&mut **transaction)
     .await?;
     Ok(if is_same { Noted::Known } else { Noted::OtherContent })
+}
+
+/// Whether a request was carried out or refused.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn is_noted(database: &Database, request: &str) -> Result<bool, StoreError> {
+    let is_noted = sqlx::query_scalar!(
+        r#"select exists (select from payments.decisions where request = $1) as "is_noted!""#,
+        request,
+    )
+    .fetch_one(database.pool().await?)
+    .await?;
+    Ok(is_noted)
 }

@@ -119,3 +119,20 @@ pub async fn of_payments(
         })
         .collect()
 }
+
+/// Whether somebody entered money of a payment by hand.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn is_entered_by(transaction: &mut Transaction, id: PaymentId, who: &str) -> Result<bool, StoreError> {
+    let is_entered = sqlx::query_scalar!(
+        r#"select exists (
+               select from payments.facts where payment_id = $1 and door = 'staff' and kind = 'capture' and actor = $2
+           ) as "is_entered!""#,
+        id.as_uuid(),
+        who,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(is_entered)
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use quittance_domain::id::{InvoiceId, LedgerTransactionId, PaymentId};
 use quittance_domain::ledger::{Account, Posting};
 use quittance_domain::money::Money;
@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::database::{Database, Transaction};
-use crate::error::StoreError;
+use crate::error::{StoreError, money};
 
 /// What was recorded in the last minutes is left out of a rollup: a transaction of the ledger's role takes at most one
 /// minute (`transaction_timeout`), and is recorded at the time when it began.
@@ -24,18 +24,19 @@ pub async fn post(
     transaction: &mut Transaction,
     id: Uuid,
     event_id: &str,
-    occurred_at: DateTime<Utc>,
+    (occurred_at, accounting_date): (DateTime<Utc>, NaiveDate),
     posting: &Posting,
 ) -> Result<bool, StoreError> {
     let inserted = sqlx::query!(
-        "insert into ledger.transactions (id, event_id, description, occurred_at, invoice_id, payment_id)
-         values ($1, $2, $3, $4, $5, $6) on conflict on constraint transactions_event_id_key do nothing",
+        "insert into ledger.transactions (id, event_id, description, occurred_at, invoice_id, payment_id, accounting_date)
+         values ($1, $2, $3, $4, $5, $6, $7) on conflict on constraint transactions_event_id_key do nothing",
         id,
         event_id,
         posting.description,
         occurred_at,
         posting.invoice_id.map(InvoiceId::as_uuid),
         posting.payment_id.map(PaymentId::as_uuid),
+        accounting_date,
     )
     .execute(&mut **transaction)
     .await?;
@@ -51,10 +52,11 @@ pub async fn post(
     .execute(&mut **transaction)
     .await?;
     sqlx::query!(
-        "insert into ledger.entries (transaction_id, occurred_at, account, amount, currency)
-         select $1, $2, * from unnest($3::text[], $4::numeric[], $5::text[])",
+        "insert into ledger.entries (transaction_id, occurred_at, accounting_date, account, amount, currency)
+         select $1, $2, $3, * from unnest($4::text[], $5::numeric[], $6::text[])",
         id,
         occurred_at,
+        accounting_date,
         &accounts,
         &amounts,
         &currencies as &[&str],
@@ -92,8 +94,8 @@ pub enum Reversal {
     Unknown,
 }
 
-/// Takes a transaction back by its mirror, once; as of `at`, or else as of when it happened. The role that asks may not
-/// write entries: a function of the database does.
+/// Takes a transaction back by its mirror, once; at a time and on an accounting date, or else on those of the transaction.
+/// The role that asks may not write entries: a function of the database does.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -102,14 +104,15 @@ pub async fn reverse(
     id: LedgerTransactionId,
     reversed: LedgerTransactionId,
     reason: &str,
-    at: Option<DateTime<Utc>>,
+    at: Option<(DateTime<Utc>, NaiveDate)>,
 ) -> Result<Reversal, StoreError> {
     let outcome = sqlx::query_scalar!(
-        r#"select ledger.reverse($1, $2, $3, $4) as "outcome!""#,
+        r#"select ledger.reverse($1, $2, $3, $4, $5) as "outcome!""#,
         id.as_uuid(),
         reversed.as_uuid(),
         reason,
-        at,
+        at.map(|(time, _)| time),
+        at.map(|(_, day)| day),
     )
     .fetch_one(&mut **transaction)
     .await?;
@@ -121,7 +124,23 @@ pub async fn reverse(
     }
 }
 
-/// Books what takes the place of a transaction that was taken back, as of `at`, or else as of when that happened.
+/// What a transaction moves: the sum of its debits in each currency. Empty if there is no such transaction.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn debits(transaction: &mut Transaction, id: LedgerTransactionId) -> Result<Vec<Money>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select currency, sum(amount) as "amount!" from ledger.entries
+           where transaction_id = $1 and amount > 0 group by currency order by currency"#,
+        id.as_uuid(),
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter().map(|row| money("ledger.entries", row.amount, &row.currency)).collect()
+}
+
+/// Books what takes the place of a transaction that was taken back: as of the same time and on the same accounting date,
+/// unless others are given.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses (entries that do not balance; a transaction that stands, or was replaced) or
@@ -131,14 +150,16 @@ pub async fn replace(
     id: LedgerTransactionId,
     reversed: LedgerTransactionId,
     at: Option<DateTime<Utc>>,
+    accounting_date: Option<NaiveDate>,
     entries: &[(Account, Money)],
 ) -> Result<(), StoreError> {
     let (accounts, amounts, currencies) = columns(entries);
     sqlx::query!(
-        "select ledger.replace($1, $2, $3, $4, $5, $6)",
+        "select ledger.replace($1, $2, $3, $4, $5, $6, $7)",
         id.as_uuid(),
         reversed.as_uuid(),
         at,
+        accounting_date,
         &accounts,
         &amounts,
         &currencies as &[&str],
@@ -218,10 +239,10 @@ pub async fn roll_up(
     let Some(begun) = begun else { return Ok(false) };
     sqlx::query!(
         "insert into ledger.daily_sums (up_to, account, currency, day, amount)
-         select rollups.up_to, account, currency, (occurred_at at time zone 'UTC')::date, sum(amount)
+         select rollups.up_to, account, currency, accounting_date, sum(amount)
          from ledger.rollups join ledger.entries on recorded_at >= since and recorded_at < rollups.up_to
          where rollups.up_to = $1
-         group by rollups.up_to, account, currency, (occurred_at at time zone 'UTC')::date",
+         group by rollups.up_to, account, currency, accounting_date",
         begun.up_to,
     )
     .execute(&mut **transaction)

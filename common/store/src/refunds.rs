@@ -1,7 +1,7 @@
 //! `payments.refunds`: refunds that staff asked for.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::id::{PaymentId, RefundId};
+use quittance_domain::id::{PaymentId, RefundId, TransactionId};
 use quittance_domain::money::Money;
 use quittance_domain::refund::{RefundRequest, RefundStatus};
 use quittance_domain::refund_reason::RefundTerms;
@@ -163,4 +163,19 @@ pub async fn views(database: &Database, payment: PaymentId) -> Result<Vec<Refund
             })
         })
         .collect()
+}
+
+/// What can be refunded at most of the payment of that name: what was captured, and has neither gone back nor been asked
+/// for. None while nothing is proven. What is disputed, only the processor leaves out.
+///
+/// # Errors
+/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+pub async fn refundable(database: &Database, name: &TransactionId) -> Result<Option<Money>, StoreError> {
+    let row = sqlx::query!(
+        r#"select amount as "amount!", currency as "currency!" from payments.refundable($1)"#,
+        name.as_str(),
+    )
+    .fetch_optional(database.pool().await?)
+    .await?;
+    row.map(|row| money("payments.payments", row.amount, &row.currency)).transpose()
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod adjustments;
 pub(crate) mod corrections;
+pub(crate) mod proposals;
 mod shapes;
 
 use std::fmt;
@@ -11,7 +12,9 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use http::header::CONTENT_TYPE;
+use quittance_domain::calendar::day_in;
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::journal::{self, LedgerTransaction};
 use quittance_domain::ledger::reconciliation::{Finding, reconcile};
@@ -43,7 +46,7 @@ const JOURNAL_MAX: i64 = 10_000;
 /// What happened in the last minutes may be on its way to the books.
 const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(10);
 
-/// The query of a balance.
+/// The query of a balance, or of a comparison.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AsOfQuery {
     as_of: Option<String>,
@@ -53,9 +56,17 @@ impl AsOfQuery {
     fn time(&self) -> Result<Option<DateTime<Utc>>, Problem> {
         query_time("as_of", self.as_of.as_deref())
     }
+
+    /// A day, or the day of a moment where the seller is.
+    fn day(&self, zone: Tz) -> Result<Option<NaiveDate>, Problem> {
+        match self.as_of.as_deref() {
+            Some(text) if text.contains(['T', 't', ' ']) => Ok(self.time()?.map(|time| day_in(zone, time))),
+            text => query_day("as_of", text),
+        }
+    }
 }
 
-/// Every account with what stood on it: debits and credits are equal in each currency.
+/// Every account with what stood on it at the end of a day: debits and credits are equal in each currency.
 #[utoipa::path(
     get,
     path = "/v1/ledger/trial-balance",
@@ -70,7 +81,7 @@ pub(crate) async fn trial_balance(
     Query(query): Query<AsOfQuery>,
 ) -> Result<Json<Value>, Problem> {
     caller.may(Permission::ReadBooks)?;
-    let as_of = query.time()?.unwrap_or_else(Utc::now);
+    let as_of = query.day(billing.zone)?.unwrap_or_else(|| billing.today());
     let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
     let balances = books::balances(&mut snapshot, as_of).await.map_err(unavailable)?;
     let totals = totals(&balances).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
@@ -114,7 +125,7 @@ pub(crate) struct TransactionQuery {
     page: PageQuery,
 }
 
-/// Lists transactions in the order in which they happened.
+/// Lists transactions in the order of their accounting dates.
 #[utoipa::path(
     get,
     path = "/v1/ledger/transactions",
@@ -150,7 +161,8 @@ fn shown(transaction: &LedgerTransaction) -> Value {
     };
     json!({
         "id": transaction.id, "event_id": transaction.event_id, "description": transaction.description,
-        "occurred_at": transaction.occurred_at, "reverses": transaction.reverses,
+        "accounting_date": transaction.accounting_date, "occurred_at": transaction.occurred_at,
+        "recorded_at": transaction.recorded_at, "reverses": transaction.reverses,
         "entries": transaction.entries.iter().map(entry).collect::<Vec<_>>(),
     })
 }
@@ -176,7 +188,7 @@ pub(crate) async fn ageing(
     Query(query): Query<OnQuery>,
 ) -> Result<Json<Value>, Problem> {
     caller.may(Permission::ReadBooks)?;
-    let on = query_day("on", query.on.as_deref())?.unwrap_or_else(|| Utc::now().date_naive());
+    let on = query_day("on", query.on.as_deref())?.unwrap_or_else(|| billing.today());
     let ageing = books::ageing(&billing.database, on).await.map_err(unavailable)?;
     let row = |Ageing { client_id, client, buckets: [not_due, month, two_months, three_months, older] }: &Ageing| {
         json!({
@@ -231,18 +243,17 @@ pub(crate) async fn journal(
     Query(query): Query<JournalQuery>,
 ) -> Result<Response, Problem> {
     caller.may(Permission::ReadBooks)?;
-    let (from, to) = days(query.from.as_deref(), query.to.as_deref())?;
-    let (from, before) = (start_of(from), start_of(to) + TimeDelta::days(1));
-    let filter = TransactionFilter { from: Some(from), before: Some(before), ..TransactionFilter::default() };
+    let (from, to) = days(query.from.as_deref(), query.to.as_deref(), billing.today())?;
+    let filter = TransactionFilter { from: Some(from), to: Some(to), ..TransactionFilter::default() };
     let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
     let found = books::transactions(&mut snapshot, &filter, JOURNAL_MAX + 1).await.map_err(unavailable)?;
     if i64::try_from(found.len()).is_ok_and(|count| count > JOURNAL_MAX) {
         return Err(refused("to", format!("there are more than {JOURNAL_MAX} transactions; ask for fewer days")));
     }
-    let opening = books::balances(&mut snapshot, just_before(from)).await.map_err(unavailable)?;
-    let closing = books::balances(&mut snapshot, just_before(before)).await.map_err(unavailable)?;
+    let opening = books::balances(&mut snapshot, day_before(from)).await.map_err(unavailable)?;
+    let closing = books::balances(&mut snapshot, to).await.map_err(unavailable)?;
     let mut text = String::new();
-    written(&mut text, (from.date_naive(), &opening), &found, (to, &closing))
+    written(&mut text, (from, &opening), &found, (to, &closing))
         .map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
@@ -271,8 +282,8 @@ fn written(
 }
 
 /// The first and the last day of a period; this month up to today where nothing is said.
-pub(crate) fn days(from: Option<&str>, to: Option<&str>) -> Result<(NaiveDate, NaiveDate), Problem> {
-    let to = query_day("to", to)?.unwrap_or_else(|| Utc::now().date_naive());
+pub(crate) fn days(from: Option<&str>, to: Option<&str>, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
+    let to = query_day("to", to)?.unwrap_or(today);
     let from = query_day("from", from)?;
     let from = from.or_else(|| chrono::Datelike::with_day(&to, 1)).unwrap_or(to);
     if from > to {
@@ -286,9 +297,9 @@ pub(crate) fn start_of(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// The last moment before another, as PostgreSQL counts them.
-pub(crate) fn just_before(time: DateTime<Utc>) -> DateTime<Utc> {
-    time - TimeDelta::microseconds(1)
+/// The day before another, of those that can be asked for.
+pub(crate) fn day_before(day: NaiveDate) -> NaiveDate {
+    day.pred_opt().unwrap_or(day)
 }
 
 /// Every kind of account, for the description.

@@ -1,5 +1,6 @@
 //! Settings of billing.
 
+use chrono_tz::Tz;
 use quittance_documents::Seller;
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_outgoing::Targets;
@@ -34,6 +35,8 @@ pub struct Config {
     pub targets: Targets,
     /// Who sells, at the head of documents.
     pub seller: Seller,
+    /// The seller's time zone.
+    pub zone: Tz,
 }
 
 impl Config {
@@ -59,7 +62,8 @@ impl Config {
             settings.required("SELLER_TAX_ID"),
         );
         let targets = settings.group(|settings| settings.required("WEBHOOK_TARGETS").parse::<Targets>());
-        settings.finish_with(database.zip(targets)).map(|(database, targets)| Self {
+        let zone = settings.seller_time_zone();
+        settings.finish_with(database.zip(targets).zip(zone)).map(|((database, targets), zone)| Self {
             database,
             topic_arn,
             payments_queue_url,
@@ -73,6 +77,7 @@ impl Config {
             signing_secrets_folder,
             targets,
             seller,
+            zone,
         })
     }
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use chrono::{Datelike, Utc};
+use chrono::Datelike;
 use http::{HeaderMap, StatusCode};
 use quittance_domain::command::{CreditUse, PaymentCommand, ReleaseCredited};
 use quittance_domain::event::{CreditNoteIssued, CreditNoteSummary, InvoiceEvent};
@@ -119,7 +119,7 @@ pub(crate) async fn create(
     let before = record.invoice.clone();
     let (total, tax) = credited_sums(&billing, &mut work, &record, &asked.lines).await?;
     record.invoice = before.with_credit(total).map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
-    let today = Utc::now().date_naive();
+    let today = work.today;
     let number = credit_notes::next_number(&mut work.transaction, today.year()).await.map_err(unavailable)?;
     let summary = CreditNoteSummary {
         id: CreditNoteId::from_uuid(Uuid::now_v7()),

@@ -118,7 +118,7 @@ pub(crate) fn statement(
     let mut printed = Vec::with_capacity(parts.len());
     for part in parts {
         let lines = part.lines.iter().map(|(line, balance)| StatementLine {
-            on: line.occurred_at.date_naive(),
+            on: line.accounting_date,
             description: &line.description,
             amount: line.amount,
             balance: *balance,

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use chrono::{Datelike, NaiveDate, Utc};
+use chrono::{Datelike, NaiveDate};
 use http::{HeaderMap, StatusCode};
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
@@ -129,7 +129,7 @@ pub(crate) async fn create(
         .await
         .map_err(unavailable)?;
     work.audit("invoice.created", invoice.id().to_string(), Value::Null, state(&invoice)).await?;
-    let body = shown(&invoice, draft.tax, (None, None), draft.due_on, &draft.lines);
+    let body = shown(&invoice, draft.tax, (None, None), (draft.due_on, work.today), &draft.lines);
     work.commit(StatusCode::CREATED, &body).await?;
     Ok(answer(StatusCode::CREATED, body))
 }
@@ -158,7 +158,7 @@ pub(crate) async fn send(
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     record.invoice = before.issued().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
-    let today = Utc::now().date_naive();
+    let today = work.today;
     record.number = Some(invoices::next_number(&mut work.transaction, today.year()).await.map_err(unavailable)?);
     record.issued_on = Some(today);
     conclude(work, &before, record, "invoice.issued", InvoiceEvent::Issued).await
@@ -210,7 +210,7 @@ pub(crate) async fn read(
     let found = invoices::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
     let record = found.ok_or_else(|| Problem::not_found("invoice", id))?;
     let lines = invoices::lines(&billing.database, &record.invoice).await.map_err(unavailable)?;
-    Ok(Json(shown_record(&record, &lines)))
+    Ok(Json(shown_record(&record, &lines, billing.today())))
 }
 
 pub(crate) async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Result<InvoiceRecord, Problem> {
@@ -231,7 +231,7 @@ async fn conclude(
     if let Some(invoice) = record.summary(&record.invoice) {
         work.tell(event(InvoiceChanged { invoice, client: record.client.clone() })).await?;
     }
-    let body = shown_record(&record, &[]);
+    let body = shown_record(&record, &[], work.today);
     work.commit(StatusCode::OK, &body).await?;
     Ok(answer(StatusCode::OK, body))
 }
@@ -243,16 +243,16 @@ pub(crate) fn state(invoice: &Invoice) -> Value {
     })
 }
 
-fn shown_record(record: &InvoiceRecord, lines: &[InvoiceLine]) -> Value {
+fn shown_record(record: &InvoiceRecord, lines: &[InvoiceLine], today: NaiveDate) -> Value {
     let issue = (record.number.as_deref(), record.issued_on);
-    shown(&record.invoice, record.tax, issue, record.due_on, lines)
+    shown(&record.invoice, record.tax, issue, (record.due_on, today), lines)
 }
 
 fn shown(
     invoice: &Invoice,
     tax: Money,
     (number, issued_on): (Option<&str>, Option<NaiveDate>),
-    due_on: NaiveDate,
+    (due_on, today): (NaiveDate, NaiveDate),
     lines: &[InvoiceLine],
 ) -> Value {
     let view = InvoiceView {
@@ -268,7 +268,7 @@ fn shown(
         issued_on,
         due_on,
     };
-    let mut shown = view.shown(Utc::now().date_naive());
+    let mut shown = view.shown(today);
     if let (false, Some(members)) = (lines.is_empty(), shown.as_object_mut()) {
         let line = |line: &InvoiceLine| {
             json!({

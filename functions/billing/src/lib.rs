@@ -27,7 +27,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
+use chrono::{NaiveDate, Utc};
+use chrono_tz::Tz;
 use quittance_documents::{Press, Seller};
+use quittance_domain::calendar::day_in;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::CommandQueue;
@@ -68,6 +71,15 @@ pub struct Billing {
     pub press: Press,
     /// Who sells, at the head of documents.
     pub seller: Seller,
+    /// The seller's time zone: documents and books go by its days.
+    pub zone: Tz,
+}
+
+impl Billing {
+    /// The day that it is where the seller is.
+    pub(crate) fn today(&self) -> NaiveDate {
+        day_in(self.zone, Utc::now())
+    }
 }
 
 /// The routes.
@@ -119,6 +131,9 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(asks(&[ReadBooks], routes!(books::trial_balance)))
         .routes(asks(&[ReadBooks], routes!(books::transactions)))
         .routes(asks(&[CorrectBooks], routes!(books::corrections::reverse)))
+        .routes(asks(&[ReadBooks], routes!(books::proposals::list)))
+        .routes(asks(&[CorrectBooks], routes!(books::proposals::approve)))
+        .routes(asks(&[CorrectBooks], routes!(books::proposals::dismiss)))
         .routes(asks(&[CorrectBooks], routes!(books::adjustments::record)))
         .routes(asks(&[ReadBooks], routes!(books::ageing)))
         .routes(asks(&[ReadBooks], routes!(books::reconciliation)))

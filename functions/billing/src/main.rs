@@ -42,6 +42,7 @@ async fn main() -> Result<(), Error> {
         },
         press: Press::new()?,
         seller: config.seller,
+        zone: config.zone,
     };
     lambda_http::run(router(Arc::new(billing))).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use chrono::{NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use quittance_domain::id::ClientId;
 use quittance_domain::ledger::Account;
@@ -21,7 +21,7 @@ use quittance_store::books::{self, StatementLine};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::books::{days, just_before, start_of};
+use crate::books::{day_before, days};
 use crate::clients::reachable;
 use crate::documents::{self, Pdf};
 use crate::page::refused;
@@ -44,7 +44,7 @@ parameters! {
 parameters! {
     /// Which days, and how.
     pub(crate) StatementParameters => [
-        in_query("from", day("A day."), "The first day, in UTC; else the first of the last day's month."),
+        in_query("from", day("A day."), "The first accounting date; else the first of the last day's month."),
         in_query("to", day("A day."), "The last day; else today."),
         in_query("format", one_of(FORMATS, "A format."), "JSON, CSV (RFC 4180, UTF-8) for a spreadsheet, or PDF in the client's language."),
     ]
@@ -62,7 +62,9 @@ described! {
                 .with("opening", refer_as("Money", "What was owed before the first day."))
                 .with("lines", list_of(
                     object("A movement.")
-                        .with("occurred_at", time("When."))
+                        .with("accounting_date", day("The day on which it is booked."))
+                        .with("occurred_at", time("When it happened."))
+                        .with("recorded_at", time("When it was written into the books."))
                         .with("description", words("What happened."))
                         .with("amount", refer_as("Money", "How much more is owed; below zero, how much less."))
                         .with("balance", refer_as("Money", "What is owed then."))
@@ -109,22 +111,21 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     let reach = caller.may(Permission::Read)?;
     let id: ClientId = path_id("client", &id)?;
-    let (from, to) = days(query.from.as_deref(), query.to.as_deref())?;
+    let (from, to) = days(query.from.as_deref(), query.to.as_deref(), billing.today())?;
     let format = query.format.as_deref().unwrap_or("json");
     if !FORMATS.contains(&format) {
         return Err(refused("format", format!("must be one of {}", FORMATS.join(", "))));
     }
     let client = reachable(&billing, reach, id).await?;
-    let (begin, end) = (start_of(from), start_of(to) + TimeDelta::days(1));
     let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
-    let lines = books::statement(&mut snapshot, id, (begin, end), LINES_MAX + 1).await.map_err(unavailable)?;
+    let lines = books::statement(&mut snapshot, id, (from, to), LINES_MAX + 1).await.map_err(unavailable)?;
     let lines_max = if format == "pdf" { PRINTED_LINES_MAX } else { LINES_MAX };
     if i64::try_from(lines.len()).is_ok_and(|count| count > lines_max) {
         return Err(refused("to", format!("there are more than {lines_max} lines; ask for fewer days")));
     }
     let mut opening = Vec::new();
     for account in [Account::Receivable(id), Account::Credit(id)] {
-        opening.extend(books::balance(&mut snapshot, &account, just_before(begin)).await.map_err(unavailable)?);
+        opening.extend(books::balance(&mut snapshot, &account, day_before(from)).await.map_err(unavailable)?);
     }
     let parts = parts(&opening, lines).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
     if format == "csv" {
@@ -166,7 +167,8 @@ fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<Part>, Mone
 fn shown(part: &Part) -> Value {
     let line = |(line, balance): &(StatementLine, Money)| {
         json!({
-            "occurred_at": line.occurred_at, "description": line.description, "amount": line.amount, "balance": balance,
+            "accounting_date": line.accounting_date, "occurred_at": line.occurred_at, "recorded_at": line.recorded_at,
+            "description": line.description, "amount": line.amount, "balance": balance,
         })
     };
     let lines: Vec<Value> = part.lines.iter().map(line).collect();
@@ -185,7 +187,7 @@ fn csv(parts: &[Part], (from, to): (NaiveDate, NaiveDate)) -> Result<String, Str
         for part in parts {
             row(&from.to_string(), "Opening balance", "", part.opening)?;
             for (line, balance) in &part.lines {
-                let day = line.occurred_at.date_naive().to_string();
+                let day = line.accounting_date.to_string();
                 row(&day, &line.description, &line.amount.amount().to_string(), *balance)?;
             }
             row(&to.to_string(), "Closing balance", "", part.closing)?;
@@ -202,9 +204,15 @@ mod tests {
     use super::*;
 
     fn line(description: &str, value: &str, currency: &str) -> StatementLine {
-        let occurred_at = "2026-11-02T12:00:00Z".parse().unwrap();
-        let amount = Money::parse(value, currency).unwrap();
-        StatementLine { occurred_at, description: description.to_owned(), amount }
+        let (occurred_at, recorded_at) =
+            ("2026-11-02T23:00:00Z".parse().unwrap(), "2026-11-05T08:00:00Z".parse().unwrap());
+        StatementLine {
+            accounting_date: "2026-11-03".parse().unwrap(),
+            occurred_at,
+            recorded_at,
+            description: description.to_owned(),
+            amount: Money::parse(value, currency).unwrap(),
+        }
     }
 
     #[test]
@@ -221,6 +229,6 @@ mod tests {
         let parts = parts(&[], vec![line("=HYPERLINK(\"x\"), and more", "-1.50", "EUR")]).unwrap();
         let day = NaiveDate::from_ymd_opt(2026, 11, 2).unwrap();
         let text = csv(&parts, (day, day)).unwrap();
-        assert!(text.contains("2026-11-02,\"'=HYPERLINK(\"\"x\"\"), and more\",-1.50,-1.50,EUR\r\n"), "{text}");
+        assert!(text.contains("2026-11-03,\"'=HYPERLINK(\"\"x\"\"), and more\",-1.50,-1.50,EUR\r\n"), "{text}");
     }
 }

@@ -1,8 +1,9 @@
 //! What every change of billing does: the change, its audit record, its event and its answer, in one transaction.
 
 use axum::response::{IntoResponse, Response};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use http::{HeaderMap, StatusCode};
+use quittance_domain::calendar::day_in;
 use quittance_domain::command::PaymentCommand;
 use quittance_domain::event::{EventMessage, InvoiceEvent};
 use quittance_domain::id::AuditId;
@@ -39,6 +40,8 @@ pub(crate) struct Work<'a> {
     key: String,
     correlation_id: String,
     pub(crate) transaction: Transaction,
+    /// The day, where the seller is, of all that the request does.
+    pub(crate) today: NaiveDate,
     messages: Vec<EventMessage>,
     commands: Vec<EventMessage>,
 }
@@ -76,6 +79,7 @@ impl<'a> Work<'a> {
             key,
             correlation_id,
             transaction,
+            today: billing.today(),
             messages: Vec::new(),
             commands: Vec::new(),
         }))
@@ -102,10 +106,15 @@ impl<'a> Work<'a> {
         audit::append(&mut self.transaction, &[record]).await.map_err(unavailable)
     }
 
-    /// Puts the event into the outbox.
+    /// Puts the event into the outbox, booked today.
     pub(crate) async fn tell(&mut self, event: InvoiceEvent) -> Result<(), Problem> {
+        self.tell_on(event, self.today).await
+    }
+
+    /// The same, booked on another day.
+    pub(crate) async fn tell_on(&mut self, event: InvoiceEvent, day: NaiveDate) -> Result<(), Problem> {
         let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, Utc::now(), self.correlation_id.clone(), event);
-        let message = envelope.message().map_err(|error| {
+        let message = envelope.booked_on(day).message().map_err(|error| {
             tracing::error!(error = %error, "an event cannot be written");
             Problem::unavailable(2)
         })?;
@@ -130,6 +139,11 @@ impl<'a> Work<'a> {
             .map_err(unavailable)?;
         self.commands.push(message);
         Ok(())
+    }
+
+    /// The day of a moment, where the seller is.
+    pub(crate) fn day_of(&self, time: DateTime<Utc>) -> NaiveDate {
+        day_in(self.billing.zone, time)
     }
 
     /// Who asks.

@@ -1,7 +1,7 @@
 //! Collecting payments, and asking what became of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use quittance_domain::command::{InitiateCharge, PaymentCommand, QueryPayment};
+use quittance_domain::command::{Evidence, InitiateCharge, PaymentCommand, QueryPayment};
 use quittance_domain::fact::FactKind;
 use quittance_lambda::batch::Refusal;
 use quittance_providers::api::{CommandResponse, InquiryResponse, Statement};
@@ -22,9 +22,7 @@ impl Gateway {
     /// is late is only looked up: an earlier delivery may have been carried out, under a key that is forgotten by now.
     pub(crate) async fn charge(&self, api: Named<'_>, order: &InitiateCharge, now: DateTime<Utc>) -> Done {
         match self.find_out(api, &question_about(order), now).await {
-            InquiryResponse::Statement(Statement::Evidence(evidence)) => {
-                Done::Told(evidence.into_iter().map(PaymentCommand::of).collect())
-            }
+            InquiryResponse::Statement(Statement::Evidence(evidence)) => Done::Told(found(evidence, now)),
             InquiryResponse::Statement(Statement::Accepted) => Done::Told(Vec::new()),
             InquiryResponse::Statement(Statement::Refused(reason)) => {
                 Done::Refused(vec![failed(order, &reason)], reason)
@@ -41,9 +39,7 @@ impl Gateway {
     /// Asks what became of a payment. No answer is an answer: the next question follows, or staff have to look.
     pub(crate) async fn query_payment(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> Done {
         Done::Told(match (self.find_out(api, question, now).await, &question.charge) {
-            (InquiryResponse::Statement(Statement::Evidence(evidence)), _) => {
-                evidence.into_iter().map(PaymentCommand::of).collect()
-            }
+            (InquiryResponse::Statement(Statement::Evidence(evidence)), _) => found(evidence, now),
             (InquiryResponse::Statement(Statement::Refused(reason)), Some(order)) => vec![failed(order, &reason)],
             // The gateway has our charge and will say what becomes of it: a direct debit takes days.
             (InquiryResponse::Statement(Statement::Accepted), Some(_)) => Vec::new(),
@@ -97,6 +93,16 @@ impl Gateway {
         let answer = self.gateways.make(name, api.url(), call).await?;
         Ok(api.looked_up(question, &answer)?)
     }
+}
+
+/// Evidence that a gateway gave when it was asked. Objects have the time at which they were made, which may be weeks before
+/// the money moved: in the books it is of now.
+fn found(evidence: Vec<Evidence>, now: DateTime<Utc>) -> Vec<PaymentCommand> {
+    let found = |evidence: Evidence| {
+        let found_at = evidence.kind.proves_money().then_some(now);
+        PaymentCommand::of(Evidence { found_at, ..evidence })
+    };
+    evidence.into_iter().map(found).collect()
 }
 
 /// The first question about a charge: has it been made?

@@ -67,6 +67,7 @@ pub(crate) fn evidence(
         actor: format!("gateway:{}", subject.provider),
         reason: reason.map(kept_reason),
         bank_fee: None,
+        found_at: None,
         attachment: None,
         occurred_at,
     })

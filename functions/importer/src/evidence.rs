@@ -45,6 +45,7 @@ pub(crate) fn command(
         provider: transaction_id.provider(),
         kind,
         amount: Some(went_back.positive().ok()?),
+        found_at: None,
         bank_fee: decision.bank_fee.and_then(|fee| fee.positive().ok()),
         door,
         event_id: names.event_id,

@@ -20,7 +20,9 @@ pub async fn post(database: &Database, event: &CloudEvent<InvoiceEvent>) -> Resu
     let Some(posting) = posting else { return Ok(false) };
     let mut transaction = database.begin().await?;
     let id = Uuid::now_v7();
-    let is_new = ledger::post(&mut transaction, id, &event.id.to_string(), event.time, &posting).await?;
+    let is_new =
+        ledger::post(&mut transaction, id, &event.id.to_string(), (event.time, event.accounting_date()), &posting)
+            .await?;
     transaction.commit().await?;
     Ok(is_new)
 }

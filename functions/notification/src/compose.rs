@@ -196,7 +196,7 @@ fn invoice(language: Language, summary: &InvoiceSummary) -> Invoice {
 fn payment(language: Language, summary: &PaymentSummary) -> Payment {
     Payment {
         amount: amount(language, summary.amount),
-        paid_on: long_date(language, summary.paid_at.date_naive()),
+        paid_on: long_date(language, summary.day()),
         transaction_id: summary.transaction_id.to_string(),
     }
 }

@@ -5,9 +5,11 @@ mod reconcile;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::event::ReleaseReason;
+use quittance_domain::fact::{FactKind, Happened};
 use quittance_domain::id::{CaseId, InvoiceId, PaymentId, RefundId};
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::Money;
@@ -27,6 +29,7 @@ use quittance_store::{StoreError, Transaction, invoices};
 
 use crate::ground::Ground;
 use crate::records;
+use crate::settle::release_of;
 use crate::telling::Telling;
 use crate::told::{Decided, Told};
 
@@ -43,9 +46,20 @@ pub(crate) struct Cause<'a> {
     pub(crate) release: ReleaseReason,
     /// Something new proves money.
     pub(crate) is_proof: bool,
+    /// The day of it in the books.
+    pub(crate) accounted_on: NaiveDate,
     /// What the source says of it, in its own words.
     pub(crate) told: Option<String>,
     pub(crate) correlation_id: &'a str,
+}
+
+impl Cause<'_> {
+    /// Makes it the cause that the evidence would be if its own source had reported it.
+    pub(crate) fn count_as(&mut self, kind: FactKind, happened: Happened, zone: Tz) {
+        self.release = release_of(kind).unwrap_or(self.release);
+        self.is_proof = kind.proves_money();
+        self.accounted_on = happened.accounting_date(zone);
+    }
 }
 
 /// What staff decided to happen before a payment is settled.
@@ -73,13 +87,24 @@ impl First {
     }
 }
 
+/// How an invoice lost money.
+#[derive(Debug, Clone)]
+struct Release {
+    /// The request or message that took it.
+    correlation_id: String,
+    /// The day of it in the books.
+    accounted_on: NaiveDate,
+}
+
 /// The changes of one batch.
 #[derive(Debug)]
 pub(crate) struct Changes {
     pub(crate) now: DateTime<Utc>,
+    /// The seller's time zone.
+    pub(crate) zone: Tz,
     touched: BTreeSet<InvoiceId>,
-    /// Invoices that lost money, with the request or message that took it.
-    released: BTreeMap<InvoiceId, String>,
+    /// Invoices that lost money.
+    released: BTreeMap<InvoiceId, Release>,
     updates: Vec<PaymentUpdate>,
     allocations: Vec<NewAllocation>,
     credits: Vec<NewCredit>,
@@ -95,9 +120,10 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn new(now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(now: DateTime<Tz>) -> Self {
         Self {
-            now,
+            now: now.to_utc(),
+            zone: now.timezone(),
             touched: BTreeSet::new(),
             released: BTreeMap::new(),
             updates: Vec::new(),
@@ -164,7 +190,7 @@ impl Changes {
             dossier.payment.provider = name.provider();
         }
         let provider = dossier.payment.provider.clone();
-        let telling = Telling::new(dossier, &state, cause, self.now);
+        let telling = Telling::new(dossier, &state, cause, (self.now, self.zone));
         self.decide_refunds(dossier, &state, &telling)?;
         let entitled = dossier.entitlement(&state)?;
         let movements = match &entitled {
@@ -172,6 +198,7 @@ impl Changes {
             Some(entitled) => first.then_settle(entitled, &mut dossier.holdings, &mut ground.invoices),
         };
         let movements = movements.map_err(|error| dossier.corrupt(error))?;
+        let telling = telling.after(&movements);
         dossier.payment.invoices.clone_from(&state.invoices);
         self.told.figures.proven(dossier.before.as_ref().and_then(|before| before.captured), state.captured);
         let is_contradiction = state.contradictory
@@ -185,11 +212,12 @@ impl Changes {
         self.open_unassigned_return(dossier, &state, cause);
         self.close_undecided(dossier, state.status);
         self.close_claimed(dossier, state.status);
+        self.close_entered(dossier, &state);
         if is_contradiction {
             self.open_case(dossier, CaseKind::Contradiction, state.captured, records::contradiction(&state));
         }
         self.give_away(dossier, Some(&state))?;
-        self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), Some(&state), &dossier.terms)?);
+        self.told.events.extend(telling.adjustments(ground, (dossier.before.as_ref(), Some(&state)), dossier)?);
         self.told.events.extend(telling.outcome(ground, outcome)?);
         let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
         self.update(PaymentUpdate {
@@ -229,19 +257,20 @@ impl Changes {
             let before = records::before(dossier, &ground.invoices);
             let movements = settlement::fill(&entitled, &mut dossier.holdings, &mut ground.invoices)
                 .map_err(|error| dossier.corrupt(error))?;
-            let Some(correlation_id) = movements.iter().find_map(|movement| self.took(movement)) else { continue };
+            let Some(release) = movements.iter().find_map(|movement| self.took(movement)) else { continue };
             let cause = Cause {
                 actor: "processor",
                 action: "payment.surplus_applied",
                 reason: "an invoice that it names was reopened".to_owned(),
                 release: ReleaseReason::Applied,
                 is_proof: false,
+                accounted_on: release.accounted_on,
                 told: None,
-                correlation_id: &correlation_id,
+                correlation_id: &release.correlation_id,
             };
             let outcome = settlement::outcome(&movements, false, false);
             let Some(dossier) = ground.dossiers.get(&id) else { continue };
-            let telling = Telling::new(dossier, &state, &cause, self.now);
+            let telling = Telling::new(dossier, &state, &cause, (self.now, self.zone)).after(&movements);
             self.note(ground, dossier, &movements, &telling)?;
             self.reconcile_cases(dossier, &state, &entitled, &movements)?;
             self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
@@ -249,8 +278,8 @@ impl Changes {
         Ok(())
     }
 
-    /// The request or message that reopened the invoice which a movement pays.
-    fn took(&self, movement: &Movement) -> Option<String> {
+    /// How the invoice was reopened which a movement pays.
+    fn took(&self, movement: &Movement) -> Option<Release> {
         match movement {
             Movement::Allocated { invoice, .. } => self.released.get(&invoice.id()).cloned(),
             _ => None,
@@ -265,11 +294,11 @@ impl Changes {
         let movements = settlement::withdraw(&mut dossier.holdings, &mut ground.invoices)
             .map_err(|error| dossier.corrupt(error))?;
         let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
-        let telling = Telling::new(dossier, &state, cause, self.now);
+        let telling = Telling::new(dossier, &state, cause, (self.now, self.zone)).after(&movements);
         self.note(ground, dossier, &movements, &telling)?;
         self.told.figures.proven(state.captured, None);
         self.give_away(dossier, None)?;
-        self.told.events.extend(telling.adjustments(ground, dossier.before.as_ref(), None, &dossier.terms)?);
+        self.told.events.extend(telling.adjustments(ground, (dossier.before.as_ref(), None), dossier)?);
         for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
         }

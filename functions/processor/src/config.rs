@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono_tz::Tz;
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
@@ -16,6 +17,8 @@ pub struct Config {
     pub dead_letter_queue_url: String,
     /// Where commands to each payment gateway go, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
     pub gateway_queue_urls: HashMap<&'static str, String>,
+    /// The seller's time zone.
+    pub zone: Tz,
 }
 
 impl Config {
@@ -28,7 +31,8 @@ impl Config {
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
         let gateway_queue_urls = settings.of_providers(quittance_providers::names(), "GATEWAY_QUEUE_URL");
-        let config = |database| Self { database, topic_arn, dead_letter_queue_url, gateway_queue_urls };
-        settings.finish_with(database).map(config)
+        let zone = settings.seller_time_zone();
+        let config = |(database, zone)| Self { database, topic_arn, dead_letter_queue_url, gateway_queue_urls, zone };
+        settings.finish_with(database.zip(zone)).map(config)
     }
 }

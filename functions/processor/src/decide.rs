@@ -1,6 +1,8 @@
 //! What staff decide, each decision in one transaction: refunds, cases, twins.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate};
+use chrono_tz::Tz;
+use quittance_domain::calendar::day_in;
 use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
 use quittance_domain::command::{CaseOrder, RefundOrder};
 use quittance_domain::event::ReleaseReason;
@@ -38,7 +40,7 @@ pub enum Decided {
 ///
 /// # Errors
 /// [`StoreError`]; nothing has changed then.
-pub async fn decide(database: &Database, decision: &Decision, now: DateTime<Utc>) -> Result<Decided, StoreError> {
+pub async fn decide(database: &Database, decision: &Decision, now: DateTime<Tz>) -> Result<Decided, StoreError> {
     let mut attempts = Attempts::new();
     loop {
         match attempt(database, decision, now).await {
@@ -48,7 +50,7 @@ pub async fn decide(database: &Database, decision: &Decision, now: DateTime<Utc>
     }
 }
 
-async fn attempt(database: &Database, decision: &Decision, now: DateTime<Utc>) -> Result<Decided, StoreError> {
+async fn attempt(database: &Database, decision: &Decision, now: DateTime<Tz>) -> Result<Decided, StoreError> {
     match prepare(database.begin().await?, decision, now).await? {
         Prepared::Written(transaction, told) => {
             transaction.commit().await?;
@@ -72,7 +74,7 @@ pub(crate) enum Prepared {
 pub(crate) async fn prepare(
     mut transaction: Transaction,
     decision: &Decision,
-    now: DateTime<Utc>,
+    now: DateTime<Tz>,
 ) -> Result<Prepared, StoreError> {
     let (request, subject, content) = decision
         .order
@@ -83,8 +85,14 @@ pub(crate) async fn prepare(
         Noted::Known => return Ok(Prepared::Known),
         Noted::OtherContent => return Ok(Prepared::OtherContent),
     }
-    let mut deciding = Deciding { transaction, changes: Changes::new(now), correlation_id: &decision.correlation_id };
+    let mut deciding = Deciding {
+        transaction,
+        changes: Changes::new(now),
+        correlation_id: &decision.correlation_id,
+        decided_on: day_in(now.timezone(), decision.decided_at),
+    };
     match &decision.order {
+        Order::Entry(evidence) => deciding.enter(evidence).await?,
         Order::Refund(order) => deciding.refund(order).await?,
         Order::Credit(order) => deciding.release_credited(order).await?,
         Order::Case(order) => deciding.case(order).await?,
@@ -101,6 +109,8 @@ pub(crate) struct Deciding<'a> {
     pub(crate) transaction: Transaction,
     pub(crate) changes: Changes,
     pub(crate) correlation_id: &'a str,
+    /// The day of the decision, where the seller is.
+    pub(crate) decided_on: NaiveDate,
 }
 
 impl<'a> Deciding<'a> {
@@ -165,16 +175,24 @@ impl<'a> Deciding<'a> {
         if let Some(refusal) = refusal_of(&case, order) {
             return self.refuse_case(order, &refusal).await;
         }
+        let moves_surplus = matches!(order.decision, CaseDecision::Apply { .. } | CaseDecision::Refund);
+        if moves_surplus && self.is_own_entry(id, &order.actor).await? {
+            return self.refuse_case(order, &CaseRefusal::OwnEntry).await;
+        }
         if case.kind == CaseKind::Undecided && order.decision == CaseDecision::Dismiss {
             self.give_up(&mut ground, id, order).await?;
         }
         if let CaseDecision::Classify { terms } = order.decision {
             self.classify(&mut ground, id, terms, order).await?;
         }
-        if order.decision == CaseDecision::Approve
-            && let Err(refusal) = self.approve(&mut ground, id, &case, order).await?
-        {
-            return self.refuse_case(order, &refusal).await;
+        if order.decision == CaseDecision::Approve {
+            let approved = match case.kind {
+                CaseKind::EnteredByHand => self.approve_entry(&mut ground, id, &case, order).await?,
+                _ => self.approve(&mut ground, id, &case, order).await?,
+            };
+            if let Err(refusal) = approved {
+                return self.refuse_case(order, &refusal).await;
+            }
         }
         match self.decide_case(&mut ground, id, &case, order)? {
             Ok(()) => {
@@ -226,6 +244,12 @@ impl<'a> Deciding<'a> {
         let mut cause = self.cause(&order.actor, "case.decided", what, &order.reason);
         if case.kind == CaseKind::UnexplainedRefund {
             cause.release = ReleaseReason::Refunded;
+        }
+        if case.kind == CaseKind::EnteredByHand
+            && order.decision == CaseDecision::Approve
+            && let Some(entered) = ground.dossiers.get(&id).and_then(|dossier| dossier.facts.last())
+        {
+            cause.count_as(entered.kind, entered.happened(), self.changes.zone);
         }
         self.changes.settle(ground, id, &cause, to)?;
         if !is_left_over(ground, id, case.kind)? {
@@ -299,6 +323,7 @@ impl<'a> Deciding<'a> {
             reason: format!("{what} ({reason})"),
             release: ReleaseReason::Corrected,
             is_proof: false,
+            accounted_on: self.decided_on,
             told: None,
             correlation_id: self.correlation_id,
         }
@@ -313,7 +338,8 @@ fn refusal_of(case: &KnownCase, order: &CaseOrder) -> Option<CaseRefusal> {
     if let Err(refusal) = order.decision.fits(case.kind) {
         return Some(refusal);
     }
-    let seen = order.amount.filter(|seen| case.amount != Some(Money::from(*seen)));
+    let shown = case.amount.map(|amount| if amount.is_negative() { amount.negated() } else { amount });
+    let seen = order.amount.filter(|seen| shown != Some(Money::from(*seen)));
     seen.map(CaseRefusal::Changed)
 }
 

@@ -56,7 +56,8 @@ pub(crate) async fn record(
         let event = InvoiceEvent::AdjustmentRecorded(AdjustmentRecorded { adjustment });
         let correlation_id = instruction.correlation_id.clone();
         let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, changes.now, correlation_id, event);
-        changes.told.events.push(written(&envelope)?);
+        let day = evidence.happened().accounting_date(changes.zone);
+        changes.told.events.push(written(&envelope.booked_on(day))?);
     }
     Ok(())
 }

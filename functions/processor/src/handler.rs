@@ -1,7 +1,8 @@
 //! From SQS records to verdicts.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::command::PaymentCommand;
 use quittance_lambda::batch::{self, BatchError, Mode, Outage, Record, Refusal, Verdict};
@@ -24,6 +25,8 @@ pub struct Processor {
     pub publisher: Publisher,
     /// The gateways' command queues.
     pub gateways: GatewayQueues,
+    /// The seller's time zone: the books go by its days.
+    pub zone: Tz,
     /// Where messages that cannot succeed go.
     pub dead_letters: DeadLetterQueue,
 }
@@ -57,7 +60,7 @@ impl Processor {
                 Ok(Work::Evidence(instruction)) => evidence.push((place, instruction)),
                 Ok(Work::Decision(decision)) => {
                     self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
-                    let decided = decide(&self.database, &decision, Utc::now()).await;
+                    let decided = decide(&self.database, &decision, self.now()).await;
                     match decided.map_err(|error| batch_error(&error))? {
                         Decided::Committed(told) => self.publish(&told).await,
                         Decided::OtherContent => park(&mut verdicts, place, other_decision(&decision)),
@@ -75,7 +78,7 @@ impl Processor {
             return Ok(());
         }
         let (places, instructions): (Vec<usize>, Vec<Instruction>) = evidence.into_iter().unzip();
-        let settled = settle(&self.database, &instructions, Utc::now()).await.map_err(|error| batch_error(&error))?;
+        let settled = settle(&self.database, &instructions, self.now()).await.map_err(|error| batch_error(&error))?;
         for renamed in settled.renamed {
             if let (Some(place), Some(instruction)) = (places.get(renamed), instructions.get(renamed)) {
                 park(verdicts, *place, other_payload(instruction));
@@ -83,6 +86,10 @@ impl Processor {
         }
         self.publish(&settled.told).await;
         Ok(())
+    }
+
+    fn now(&self) -> DateTime<Tz> {
+        Utc::now().with_timezone(&self.zone)
     }
 
     /// Counts and publishes what was committed. What is not published or not marked now, the relay publishes.
@@ -119,7 +126,7 @@ pub(crate) enum Work {
 pub(crate) fn work(body: &str) -> Result<Work, Refusal> {
     let event = CloudEvent::<PaymentCommand>::parse(body)
         .map_err(|error| Refusal { code: error.code(), reason: error.to_string() })?;
-    let correlation_id = event.correlationid;
+    let (correlation_id, decided_at) = (event.correlationid, event.time);
     let order = match event.payload {
         PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
             if !evidence.has_required_amount() {
@@ -128,6 +135,7 @@ pub(crate) fn work(body: &str) -> Result<Work, Refusal> {
             }
             return Ok(Work::Evidence(Instruction { evidence, correlation_id }));
         }
+        PaymentCommand::EnterEvidence(evidence) => Order::Entry(evidence),
         PaymentCommand::RequestRefund(order) => Order::Refund(order),
         PaymentCommand::ReleaseCredited(order) => Order::Credit(order),
         PaymentCommand::DecideCase(order) => Order::Case(order),
@@ -136,7 +144,7 @@ pub(crate) fn work(body: &str) -> Result<Work, Refusal> {
         PaymentCommand::ChargePayment(order) => Order::Charge(order),
         PaymentCommand::EscalatePayment(order) => Order::Escalation(order),
     };
-    Ok(Work::Decision(Decision { order, correlation_id }))
+    Ok(Work::Decision(Decision { order, correlation_id, decided_at }))
 }
 
 pub(crate) fn other_payload(instruction: &Instruction) -> Refusal {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quittance_domain::command::{Evidence, InvoiceHint};
-use quittance_domain::fact::FactKind;
+use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{InvoiceId, PaymentId, TransactionId};
 use quittance_domain::money::Money;
 use quittance_store::invoices::NamedInvoice;
 use quittance_store::payments::{self, KnownPayment};
 use quittance_store::references::{self, Known};
-use quittance_store::{StoreError, Transaction};
+use quittance_store::{StoreError, Transaction, entries_by_hand};
 use uuid::Uuid;
 
 use crate::settle::Instruction;
@@ -180,7 +180,11 @@ impl<'a> Search<'a> {
         }
         let Some(amount) = evidence.amount.map(Money::from) else { return Ok(None) };
         let provider = &evidence.provider;
-        let met: Vec<Uuid> = self.met.iter().map(|id| id.as_uuid()).collect();
+        let mut met: Vec<Uuid> = self.met.iter().map(|id| id.as_uuid()).collect();
+        if evidence.door == Door::Staff {
+            let waiting = entries_by_hand::waiting_payments(transaction, invoice).await?;
+            met.extend(waiting.into_iter().map(PaymentId::as_uuid));
+        }
         if is_claim {
             references::unclaimed(transaction, invoice, provider, amount, &met).await
         } else {

@@ -10,6 +10,7 @@
 //! and what clients want collected, goes through [`decide`], one decision in one transaction, over the same ground.
 //! [`rehearse`] shows what a message would do, for whoever is about to send it again.
 
+mod by_hand;
 mod changes;
 mod charge;
 pub mod config;

@@ -28,6 +28,7 @@ async fn main() -> Result<(), Error> {
         publisher: Publisher::new(&aws, config.topic_arn),
         gateways: GatewayQueues::new(&aws, config.gateway_queue_urls),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
+        zone: config.zone,
     };
     // An instance that starts while the database is away still answers: each batch then comes back.
     if let Err(error) = processor.database.warm_up().await {

@@ -1,6 +1,6 @@
 //! What staff say about matches: that a payment does not pay an invoice, and that a client's word is good.
 
-use quittance_domain::case::{CaseRefusal, may_approve_alone};
+use quittance_domain::case::CaseRefusal;
 use quittance_domain::command::{CaseOrder, UnmatchOrder};
 use quittance_domain::fact::{Door, Fact, FactKind, kept_reason};
 use quittance_domain::id::PaymentId;
@@ -10,6 +10,7 @@ use quittance_store::{StoreError, approvals, exclusions};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::by_hand::payers;
 use crate::decide::Deciding;
 use crate::ground::Ground;
 
@@ -62,9 +63,13 @@ impl<'a> Deciding<'a> {
         if approvals::has_uploaded(&mut self.transaction, id, &order.actor).await? {
             return Ok(Err(CaseRefusal::OwnUpload));
         }
+        let event_id = format!("{}:approval", order.case_id);
         let people = approvals::note(&mut self.transaction, order.case_id, amount.into(), &order.actor).await?;
-        if people < 2 && !may_approve_alone(amount.into()) {
-            return Ok(Err(CaseRefusal::SecondPerson));
+        if people < 2 {
+            let payers = payers(&ground.invoices, &dossier.payment.invoices);
+            if !self.may_vouch_alone((&event_id, &order.actor), &payers, amount.into()).await? {
+                return Ok(Err(CaseRefusal::SecondPerson));
+            }
         }
         let approval = NewFact {
             id: Uuid::now_v7(),
@@ -75,7 +80,7 @@ impl<'a> Deciding<'a> {
                 door: Door::Staff,
                 transaction_id: Some(dossier.payment.transaction_id.clone()),
                 origin: None,
-                event_id: format!("{}:approval", order.case_id),
+                event_id,
                 movement: dossier.payment.transaction_id.to_string(),
                 invoices: dossier.payment.invoices.clone(),
                 occurred_at: self.changes.now,

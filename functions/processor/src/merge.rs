@@ -1,6 +1,6 @@
 //! Two payments that are the same money become one.
 
-use quittance_domain::case::Resolution;
+use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::command::MergeOrder;
 use quittance_domain::event::ReleaseReason;
 use quittance_domain::fact::Fact;
@@ -13,7 +13,7 @@ use quittance_store::{StoreError, exclusions};
 use serde_json::json;
 
 use crate::decide::Deciding;
-use crate::ground::Ground;
+use crate::ground::{Dossier, Ground};
 
 impl<'a> Deciding<'a> {
     /// Gives one payment the evidence and the money of the other.
@@ -33,6 +33,11 @@ impl<'a> Deciding<'a> {
             return self.refuse_merge(order, "a refund of the twin is under way; merge when it is done").await;
         }
         ground.lock_invoices(&mut self.transaction, &[]).await?;
+        let waits = |dossier: &Dossier| dossier.open_case(CaseKind::EnteredByHand).is_some();
+        if ground.dossiers.get(&twin).is_some_and(waits) {
+            let refusal = "an entry about the twin waits for a second person; decide its case first";
+            return self.refuse_merge(order, refusal).await;
+        }
         let what = format!("{} is the same money", order.twin);
         let mut cause = self.cause(&order.actor, "payment.merged", what, &order.reason);
         cause.release = ReleaseReason::Merged;

@@ -2,14 +2,16 @@
 
 use std::fmt::{Display, Formatter};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use quittance_domain::command::{
-    CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder, ReleaseCredited, UnmatchOrder,
+    CaseOrder, ChargeOrder, Escalation, Evidence, MergeOrder, RefundOrder, ReleaseCredited, UnmatchOrder,
 };
 
 /// What staff want done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
+    /// Note what staff know of a payment.
+    Entry(Evidence),
     /// Give money back.
     Refund(RefundOrder),
     /// Make the client's credit of what a credit note took off a paid invoice.
@@ -33,12 +35,17 @@ pub struct Decision {
     pub order: Order,
     /// The request that it came with.
     pub correlation_id: String,
+    /// When it was decided: the day of it in the books.
+    pub decided_at: DateTime<Utc>,
 }
 
 impl Display for Order {
     /// The request and what it is about.
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Entry(evidence) => {
+                write!(formatter, "evidence {} of {}", evidence.event_id, evidence.transaction_id)
+            }
             Self::Refund(order) => write!(formatter, "refund {} of {}", order.refund_id, order.transaction_id),
             Self::Credit(order) => write!(formatter, "release {} of {}", order.request, order.transaction_id),
             Self::Case(order) => write!(formatter, "decision {} of case {}", order.request, order.case_id),
@@ -54,6 +61,10 @@ impl Order {
     /// The request that asks for it, what it is about, and its content.
     pub(crate) fn request(&self) -> Result<(String, String, Vec<u8>), serde_json::Error> {
         Ok(match self {
+            Self::Entry(evidence) => {
+                let content = Evidence { occurred_at: DateTime::UNIX_EPOCH, ..evidence.clone() };
+                (evidence.event_id.clone(), evidence.transaction_id.to_string(), serde_json::to_vec(&content)?)
+            }
             Self::Refund(order) => {
                 (order.refund_id.to_string(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
             }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
+use chrono_tz::Tz;
 use quittance_domain::id::AuditId;
 use quittance_lambda::batch::Refusal;
 use quittance_store::audit::{self, Change};
@@ -38,7 +39,7 @@ pub enum Rehearsal {
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn rehearse(database: &Database, body: &str, now: DateTime<Utc>) -> Result<Rehearsal, StoreError> {
+pub async fn rehearse(database: &Database, body: &str, now: DateTime<Tz>) -> Result<Rehearsal, StoreError> {
     let work = match work(body) {
         Err(refusal) => return Ok(Rehearsal::Refused(refusal)),
         Ok(work) => work,
@@ -52,7 +53,7 @@ pub async fn rehearse(database: &Database, body: &str, now: DateTime<Utc>) -> Re
     }
 }
 
-async fn attempt(database: &Database, work: &Work, now: DateTime<Utc>) -> Result<Rehearsal, StoreError> {
+async fn attempt(database: &Database, work: &Work, now: DateTime<Tz>) -> Result<Rehearsal, StoreError> {
     let since = AuditId::from_uuid(Uuid::now_v7());
     let transaction = database.begin_limited(STATEMENT_MAX).await?;
     match work {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate};
+use chrono_tz::Tz;
+use quittance_domain::calendar::day_in;
 use quittance_domain::command::{Evidence, InvoiceHint};
 use quittance_domain::event::ReleaseReason;
 use quittance_domain::fact::{Fact, FactKind};
@@ -47,7 +49,7 @@ pub struct Settled {
 pub async fn settle(
     database: &Database,
     instructions: &[Instruction],
-    now: DateTime<Utc>,
+    now: DateTime<Tz>,
 ) -> Result<Settled, StoreError> {
     let mut renamed = BTreeSet::new();
     let mut attempts = Attempts::new();
@@ -71,11 +73,7 @@ enum Attempt {
     Renamed(Vec<usize>),
 }
 
-async fn attempt(
-    database: &Database,
-    instructions: &[&Instruction],
-    now: DateTime<Utc>,
-) -> Result<Attempt, StoreError> {
+async fn attempt(database: &Database, instructions: &[&Instruction], now: DateTime<Tz>) -> Result<Attempt, StoreError> {
     match prepare(database.begin().await?, instructions, now).await? {
         Prepared::Written(transaction, told) => {
             transaction.commit().await?;
@@ -96,7 +94,7 @@ pub(crate) enum Prepared {
 pub(crate) async fn prepare(
     mut transaction: Transaction,
     instructions: &[&Instruction],
-    now: DateTime<Utc>,
+    now: DateTime<Tz>,
 ) -> Result<Prepared, StoreError> {
     let named = named_invoices(&mut transaction, instructions).await?;
     let identified = identify(&mut transaction, instructions, &named).await?;
@@ -124,7 +122,7 @@ pub(crate) async fn prepare(
     Ok(Prepared::Written(transaction, changes.told))
 }
 
-async fn named_invoices(
+pub(crate) async fn named_invoices(
     transaction: &mut Transaction,
     instructions: &[&Instruction],
 ) -> Result<Vec<NamedInvoice>, StoreError> {
@@ -185,8 +183,8 @@ fn is_same(known: &Fact, new: &Fact) -> bool {
     (known.door, &known.event_id, known.kind, known.amount) == (new.door, &new.event_id, new.kind, new.amount)
 }
 
-/// Settles one payment after what is new of it. Money that leaves for two reasons leaves in two steps, so that each is
-/// told with its own.
+/// Settles one payment after what is new of it. Money that leaves for two reasons, or moves on two days, moves in two steps,
+/// so that each is told and booked with its own.
 fn settle_news(
     changes: &mut Changes,
     ground: &mut Ground,
@@ -195,12 +193,18 @@ fn settle_news(
 ) -> Result<(), StoreError> {
     let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
     let mut facts = dossier.facts.split_off(dossier.facts.len().saturating_sub(news.len())).into_iter();
-    let mut reason = news.first().and_then(|first| release_reason(first));
-    let is_same_step = |_: &&Instruction, next: &&Instruction| {
-        let next = release_reason(next);
-        let is_same = reason.is_none() || next.is_none() || reason == next;
-        reason = if is_same { reason.or(next) } else { next };
-        is_same
+    let zone = changes.zone;
+    let (mut reason, mut day) = (None, None);
+    let is_same_step = |earlier: &&Instruction, next: &&Instruction| {
+        reason = reason.or(release_reason(earlier));
+        day = day.or(day_moved(earlier, zone));
+        let (next_reason, next_day) = (release_reason(next), day_moved(next, zone));
+        let differ = reason.zip(next_reason).is_some_and(|(one, other)| one != other)
+            || day.zip(next_day).is_some_and(|(one, other)| one != other);
+        if differ {
+            (reason, day) = (None, None);
+        }
+        !differ
     };
     for step in news.chunk_by(is_same_step) {
         if let Some(dossier) = ground.dossiers.get_mut(&id) {
@@ -224,6 +228,10 @@ fn settle_step(
         reason: records::evidence_reason(last),
         release: news.iter().find_map(|told| release_reason(told)).unwrap_or(ReleaseReason::Corrected),
         is_proof: news.iter().any(|instruction| instruction.evidence.kind.proves_money()),
+        accounted_on: news
+            .iter()
+            .find_map(|instruction| day_moved(instruction, changes.zone))
+            .unwrap_or_else(|| day_in(changes.zone, changes.now)),
         told: news.iter().rev().find_map(|instruction| instruction.evidence.reason.clone()),
         correlation_id: &last.correlation_id,
     };
@@ -237,9 +245,21 @@ fn settle_step(
     Ok(())
 }
 
+/// The day in the books on which money moved, if this tells of a movement. What moves money that was there before because a
+/// claim says whose it is happens on the day on which that is known.
+fn day_moved(instruction: &Instruction, zone: Tz) -> Option<NaiveDate> {
+    let evidence = &instruction.evidence;
+    evidence.kind.moves_money().then(|| evidence.happened().accounting_date(zone))
+}
+
 /// Why money leaves after this, if it tells of money that went back.
 fn release_reason(instruction: &Instruction) -> Option<ReleaseReason> {
-    match instruction.evidence.kind {
+    release_of(instruction.evidence.kind)
+}
+
+/// Why money leaves when that happened.
+pub(crate) const fn release_of(kind: FactKind) -> Option<ReleaseReason> {
+    match kind {
         FactKind::Refund => Some(ReleaseReason::Refunded),
         FactKind::Reversal | FactKind::Cancellation => Some(ReleaseReason::Reversed),
         FactKind::DisputeLost => Some(ReleaseReason::ChargedBack),

@@ -1,11 +1,13 @@
 //! The events and gateway commands that follow from what happened to one payment.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use quittance_domain::command::{GatewayCommand, InitiateRefund};
 use quittance_domain::event::{
     EventMessage, InvoiceEvent, InvoiceReopened, InvoiceSettled, InvoiceSummary, PaymentAdjusted, PaymentNoted,
     PaymentSummary, PaymentUnapplied, RefundRefused, ReleaseReason, SurplusRecorded, SurplusReduced,
 };
+use quittance_domain::fact::FactKind;
 use quittance_domain::id::{AuditId, ClientId, InvoiceId, TransactionId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
 use quittance_domain::money::{Money, MoneyError};
@@ -39,22 +41,48 @@ pub(crate) struct Telling<'a> {
     creditor: Option<ClientId>,
     /// The name that a gateway knows the money by.
     proven_as: Option<TransactionId>,
+    /// The day in the books on which the money came, if it was known before.
+    came_on: Option<NaiveDate>,
+    /// The day in the books of what happens.
+    pub(crate) accounted_on: NaiveDate,
+    zone: Tz,
     now: DateTime<Utc>,
 }
 
 impl<'a> Telling<'a> {
-    pub(crate) fn new(dossier: &Dossier, state: &PaymentState, cause: &'a Cause<'a>, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(
+        dossier: &Dossier,
+        state: &PaymentState,
+        cause: &'a Cause<'a>,
+        (now, zone): (DateTime<Utc>, Tz),
+    ) -> Self {
+        let known = dossier.before.as_ref().filter(|before| before.captured.is_some());
+        let day = |state: &PaymentState| state.happened.map(|happened| happened.accounting_date(zone));
+        let came_on = known.and_then(day);
+        // Of money that is proven now, the cause knows better than the time in an answer of a gateway.
+        let proven_on = if cause.is_proof { Some(cause.accounted_on) } else { day(state) };
         let payment = state.captured.map(|amount| PaymentSummary {
             id: dossier.payment.id,
             transaction_id: dossier.payment.transaction_id.clone(),
             provider: dossier.payment.provider.clone(),
             amount,
-            paid_at: state.occurred_at.unwrap_or(now),
+            paid_at: state.happened.map_or(now, |happened| happened.at),
+            paid_on: Some(came_on.or(proven_on).unwrap_or(cause.accounted_on)),
         });
+        let accounted_on = cause.accounted_on;
         let audit_id = AuditId::from_uuid(Uuid::now_v7());
         let (home, proven_as) = (state.invoices.first().copied(), state.proven_as.clone());
         let creditor = dossier.holdings.credits.iter().find_map(|credit| credit.client_id);
-        Self { cause, audit_id, payment, home, creditor, proven_as, now }
+        Self { cause, audit_id, payment, home, creditor, proven_as, came_on, accounted_on, zone, now }
+    }
+
+    /// Notes what moved: what is done with money that was there before is not booked before the money itself.
+    pub(crate) fn after(self, movements: &[Movement]) -> Self {
+        let is_there = |movement: &Movement| {
+            matches!(movement, Movement::Released { .. } | Movement::Unapplied { .. } | Movement::Debited { .. })
+        };
+        let came_on = self.came_on.filter(|_| movements.iter().any(is_there));
+        Self { accounted_on: came_on.map_or(self.accounted_on, |came_on| came_on.max(self.accounted_on)), ..self }
     }
 
     /// Why money left, given all that moved: what only changed its place was not taken by the cause.
@@ -124,9 +152,8 @@ impl<'a> Telling<'a> {
     pub(crate) fn adjustments(
         &self,
         ground: &Ground,
-        before: Option<&PaymentState>,
-        after: Option<&PaymentState>,
-        terms: &RefundTermsByMovement,
+        (before, after): (Option<&PaymentState>, Option<&PaymentState>),
+        dossier: &Dossier,
     ) -> Result<Vec<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(Vec::new()) };
         let currency = payment.amount.currency();
@@ -147,7 +174,7 @@ impl<'a> Telling<'a> {
             (withheld_before, withheld, InvoiceEvent::Disputed),
             (withheld, withheld_before, InvoiceEvent::DisputeClosed),
         ];
-        let new_refund = terms_of_new_refund(before, after, terms);
+        let new_refund = terms_of_new_refund(before, after, &dossier.terms);
         let mut told = Vec::new();
         for (from, to, event) in kinds {
             let amount = to.checked_sub(from).map_err(corrupt)?;
@@ -160,10 +187,26 @@ impl<'a> Telling<'a> {
                     InvoiceEvent::Refunded(refunded) => InvoiceEvent::Refunded(explained(refunded, new_refund)),
                     other => other,
                 };
-                told.push(self.message(event)?);
+                let day = self.day_of_adjustment(&event, before, dossier);
+                told.push(self.message_on(event, day)?);
             }
         }
         Ok(told)
+    }
+
+    /// The day in the books of what the provider moved. What went back before the money was known to have come is told of
+    /// with its arrival, and is of the day on which it went.
+    fn day_of_adjustment(&self, event: &InvoiceEvent, before: Option<&PaymentState>, dossier: &Dossier) -> NaiveDate {
+        if before.is_some_and(|before| before.captured.is_some()) {
+            return self.accounted_on;
+        }
+        let kind = match event {
+            InvoiceEvent::Disputed(_) => FactKind::Dispute,
+            _ => FactKind::Refund,
+        };
+        let of_kind = dossier.facts.iter().filter(|fact| fact.kind == kind);
+        let last = of_kind.map(|fact| fact.happened().accounting_date(self.zone)).max();
+        last.map_or(self.accounted_on, |last| last.max(self.accounted_on))
     }
 
     /// The event of a refund that is more than there is.
@@ -198,8 +241,13 @@ impl<'a> Telling<'a> {
     }
 
     fn message(&self, event: InvoiceEvent) -> Result<EventMessage, StoreError> {
+        self.message_on(event, self.accounted_on)
+    }
+
+    fn message_on(&self, event: InvoiceEvent, day: NaiveDate) -> Result<EventMessage, StoreError> {
         let correlation_id = self.cause.correlation_id.to_owned();
-        written(&CloudEvent::of_event(Uuid::now_v7(), FUNCTION, self.now, correlation_id, event))
+        let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, self.now, correlation_id, event);
+        written(&envelope.booked_on(day))
     }
 
     /// Whose invoice the payment names, or whose credit it is.

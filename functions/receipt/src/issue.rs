@@ -92,7 +92,8 @@ impl Issuer {
     ) -> Result<Receipt, PressError> {
         let number = refund_receipt_number(cause.id, cause.time);
         let document_key = refund_document_key(refund.payment.id, client.id, &number);
-        let pdf = self.press.refund_receipt(&number, &self.seller, client, refund, cause.time)?;
+        let pdf =
+            self.press.refund_receipt(&number, &self.seller, client, refund, (cause.time, cause.accounting_date()))?;
         let issued =
             RefundReceiptIssued { number: number.clone(), document_key: document_key.clone(), refund: refund.clone() };
         Ok(Receipt { number, document_key, pdf, told: InvoiceEvent::RefundReceiptIssued(issued) })

@@ -58,7 +58,7 @@ pub(crate) async fn claim(
         None => PaymentCommand::of(evidence),
     };
     let content: [&[u8]; 2] = [b"POST /v1/payments", &body];
-    send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers)).await
+    send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers), async || Ok(())).await
 }
 
 /// Takes note of what a trusted machine knows to have arrived. Payment and invoice may be unknown: money is never
@@ -86,5 +86,5 @@ pub(crate) async fn confirm(
     let content: [&[u8]; 3] = [b"POST confirmation", transaction_id.as_bytes(), &body];
     let record_key = evidence.event_id.clone();
     let command = PaymentCommand::of(evidence);
-    send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers)).await
+    send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers), async || Ok(())).await
 }

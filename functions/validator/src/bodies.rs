@@ -18,6 +18,7 @@ use serde_json::json;
 use utoipa::openapi::{ContentBuilder, Header, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
+use crate::by_hand::ENTERABLE;
 use crate::commands::{CONFIRMABLE, INVOICE_NUMBER_LENGTH_MAX, INVOICES_MAX, MOVEMENT_LENGTH_MAX};
 use crate::decisions::REASON_LENGTH_MAX;
 use crate::once::ACCEPTED;
@@ -47,21 +48,45 @@ described! {
         }))
 }
 
-described! {
-    /// The body of `POST /v1/payments/{transaction_id}/confirmation`.
-    pub(crate) Confirmation => object(
-        "Money that arrived, or went back. The invoices are named in one way only: by `invoice_id`, `invoice_number` or \
-         `invoice_ids`; payment and invoices may be unknown. Anything but a settlement names its `movement`.",
-    )
-        .optional("provider", refer_as("Provider", "Whose name the payment has in the path; for a bare one a bank transfer."))
-        .optional("kind", one_of(CONFIRMABLE.map(FactKind::as_str), "What happened.").default(Some(json!("settlement"))))
+/// The members of a movement of money.
+fn movement(shape: Members, kinds: &[FactKind]) -> Members {
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let kind = one_of(names.clone(), "What happened.").default(names.first().map(|name| json!(name)));
+    shape
+        .optional(
+            "provider",
+            refer_as("Provider", "Whose name the payment has in the path; for a bare one a bank transfer."),
+        )
+        .optional("kind", kind)
         .optional("movement", text(1, MOVEMENT_LENGTH_MAX, "The refund's id, or the returned debit's reference."))
         .optional("invoice_id", refer_as("InvoiceId", "The invoice it pays."))
         .optional("invoice_number", text(1, INVOICE_NUMBER_LENGTH_MAX, "The number printed on the invoice it pays."))
         .optional("invoice_ids", some_of(refer("InvoiceId"), INVOICES_MAX, "The invoices it pays, in that order."))
         .with("amount", refer_as("PositiveMoney", "How much."))
-        .optional("occurred_at", time("When it happened, in the years from 1970 to 2199; now, if left out."))
+        .optional("occurred_at", time("When it happened, from ten years ago until tomorrow; now, if left out."))
+}
+
+described! {
+    /// The body of `POST /v1/payments/{transaction_id}/confirmation`.
+    pub(crate) Confirmation => movement(object(
+        "Money that arrived, or went back. The invoices are named in one way only: by `invoice_id`, `invoice_number` or \
+         `invoice_ids`; payment and invoices may be unknown. Anything but a settlement names its `movement`.",
+    ), &CONFIRMABLE)
         .closed_like(json!({"invoice_id": examples::INVOICE_ID, "amount": examples::money()}))
+}
+
+described! {
+    /// The body of `POST /v1/payments/{transaction_id}/evidence`.
+    pub(crate) EvidenceByHand => movement(object(
+        "Money that staff know to have come or gone back. Money that came (`capture`) may name its invoices, in one way only; \
+         a `refund` that was sent back, a `refund_failure` that did not reach the payer and a `reversal` by the payer's bank name \
+         their `movement`.",
+    ), &ENTERABLE)
+        .with("reason", text(1, REASON_LENGTH_MAX, "How staff know, for the audit."))
+        .closed_like(json!({
+            "kind": "reversal", "movement": "RETURN-2026-4711", "amount": examples::money(),
+            "reason": "seen on the bank's account page",
+        }))
 }
 
 fn reason() -> Members {

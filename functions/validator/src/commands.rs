@@ -1,7 +1,7 @@
 //! From requests to evidence: parsing at the door, into types that cannot be wrong.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::calendar::plausible_time;
+use quittance_domain::calendar::recent_time;
 use quittance_domain::command::{ChargeOrder, Evidence, InitiateCharge, InvoiceHint, PaymentCommand};
 use quittance_domain::fact::{Door, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, Provider, TransactionId};
@@ -140,6 +140,7 @@ impl ClaimRequest {
             actor: caller.to_owned(),
             reason: None,
             bank_fee: None,
+            found_at: None,
             attachment: None,
             occurred_at: now,
         }
@@ -185,6 +186,14 @@ impl ConfirmRequest {
     /// 400 with every problem found, 413 if it is too large.
     pub fn parse(transaction_id: &str, body: &[u8]) -> Result<Self, Problem> {
         let mut fields = Fields::parse(body)?;
+        let request = Self::read(&mut fields, transaction_id, &CONFIRMABLE);
+        fields.finish()?;
+        // A member that is missing has left a problem behind, and `finish` has refused.
+        request.ok_or_else(|| Problem::invalid(Vec::new()))
+    }
+
+    /// Reads the members of a movement of one of these kinds, of which the first is meant where none is named.
+    pub(crate) fn read(fields: &mut Fields, transaction_id: &str, kinds: &[FactKind]) -> Option<Self> {
         let provider = fields.optional::<Provider>("provider");
         let named = match &provider {
             Some(provider) => TransactionId::namespaced(provider, transaction_id)
@@ -192,27 +201,23 @@ impl ConfirmRequest {
             None => TransactionId::with_provider(transaction_id),
         };
         let named = named.map_err(|error| fields.problem("transaction_id", error)).ok();
-        let kind = fields.optional::<FactKind>("kind").unwrap_or(FactKind::Settlement);
-        if !CONFIRMABLE.contains(&kind) {
-            let names = CONFIRMABLE.map(FactKind::as_str).join(", ");
-            fields.problem("kind", format!("must be one of {names}"));
+        let arrived = kinds.first().copied();
+        let kind = fields.optional::<FactKind>("kind").or(arrived);
+        if !kind.is_some_and(|kind| kinds.contains(&kind)) {
+            let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+            fields.problem("kind", format!("must be one of {}", names.join(", ")));
         }
         let movement = fields.optional_text("movement", MOVEMENT_LENGTH_MAX);
-        if kind != FactKind::Settlement && movement.is_none() {
+        if kind != arrived && movement.is_none() {
             fields.problem("movement", "is missing: name the refund or the returned debit");
         }
-        let invoices = invoices(&mut fields);
+        let invoices = invoices(fields);
         let amount = fields.money("amount");
         let occurred_at = fields
             .optional("occurred_at")
-            .and_then(|time| plausible_time(time).map_err(|error| fields.problem("occurred_at", error)).ok());
-        fields.finish()?;
-        match (named, amount) {
-            (Some((provider, transaction_id)), Some(amount)) => {
-                Ok(Self { transaction_id, provider, kind, movement, invoices, amount, occurred_at })
-            }
-            _ => Err(Problem::invalid(Vec::new())),
-        }
+            .and_then(|time| recent_time(time, Utc::now()).map_err(|error| fields.problem("occurred_at", error)).ok());
+        let ((provider, transaction_id), kind, amount) = (named?, kind?, amount?);
+        Some(Self { transaction_id, provider, kind, movement, invoices, amount, occurred_at })
     }
 
     /// The evidence: a trusted machine says that the money is in our account, or left it.
@@ -234,6 +239,7 @@ impl ConfirmRequest {
             actor: caller.to_owned(),
             reason: None,
             bank_fee: None,
+            found_at: None,
             attachment: None,
             occurred_at: self.occurred_at.unwrap_or(now),
         }

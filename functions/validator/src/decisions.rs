@@ -1,7 +1,8 @@
 //! What finance decides: refunds, cases, and that two payments are one.
 //!
-//! The door refuses what names nothing; whether the decision can be carried out is the processor's to say, under its
-//! locks: a refusal stands with the refund or the case.
+//! The door refuses what names nothing and what is known to be impossible: a decision about a closed case, a refund of more
+//! than is left. Whether a decision can be carried out is the processor's to say, under its locks: a refusal stands with the
+//! refund or the case.
 
 use std::sync::Arc;
 
@@ -9,10 +10,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
-use quittance_domain::case::CaseDecision;
+use quittance_domain::case::{CaseDecision, CaseRefusal};
 use quittance_domain::command::{CaseOrder, MergeOrder, PaymentCommand, RefundOrder, UnmatchOrder};
 use quittance_domain::id::{CaseId, InvoiceId, RefundId, TransactionId};
 use quittance_domain::money::PositiveMoney;
+use quittance_domain::refund;
 use quittance_domain::refund_reason::{RefundReason, RefundTerms};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::correlation;
@@ -20,7 +22,7 @@ use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::openapi::parameters::{CasePath, ChangeHeaders, PaymentPath};
 use quittance_lambda::problem::Problem;
-use quittance_store::{StoreError, cases, references};
+use quittance_store::{StoreError, cases, decisions, references, refunds};
 use uuid::Uuid;
 
 use crate::Validator;
@@ -34,15 +36,15 @@ pub(crate) const REASON_LENGTH_MAX: usize = 500;
 const REFUND_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_2c1e_7a54_4c1b_9b0e_5d6a_7c3f_1e42);
 
 /// A request of finance: who, which key, and what makes it this one.
-struct Request<'a> {
-    caller: Caller,
-    key: String,
+pub(crate) struct Request<'a> {
+    pub(crate) caller: Caller,
+    pub(crate) key: String,
     headers: HeaderMap,
     content: [&'a [u8]; 3],
 }
 
 impl<'a> Request<'a> {
-    fn read(
+    pub(crate) fn read(
         caller: Caller,
         permission: Permission,
         headers: HeaderMap,
@@ -53,13 +55,24 @@ impl<'a> Request<'a> {
         Ok(Self { caller, key, headers, content })
     }
 
-    fn name(&self) -> String {
+    /// The caller and their key: what the request is known by.
+    pub(crate) fn name(&self) -> String {
         format!("{}:{}", self.caller.name, self.key)
     }
 
     async fn send(&self, validator: &Validator, command: PaymentCommand) -> Result<Response, Problem> {
-        let name = self.name();
-        send_once(validator, (self.key.as_str(), &name), &self.content, command, correlation::of(&self.headers)).await
+        self.send_checked(validator, command, async || Ok(())).await
+    }
+
+    /// Sends the command unless `check` refuses what is known to be impossible.
+    pub(crate) async fn send_checked(
+        &self,
+        validator: &Validator,
+        command: PaymentCommand,
+        check: impl AsyncFnOnce() -> Result<(), Problem>,
+    ) -> Result<Response, Problem> {
+        let (name, correlation_id) = (self.name(), correlation::of(&self.headers));
+        send_once(validator, (self.key.as_str(), &name), &self.content, command, correlation_id, check).await
     }
 }
 
@@ -91,15 +104,30 @@ pub(crate) async fn refund(
     };
     fields.finish()?;
     let (Some(amount), Some(reason)) = (amount, reason) else { return Err(Problem::invalid(Vec::new())) };
-    let command = PaymentCommand::RequestRefund(RefundOrder {
-        transaction_id: known_payment(&validator, &transaction_id).await?,
-        refund_id: RefundId::from_uuid(Uuid::new_v5(&REFUND_NAMESPACE, request.name().as_bytes())),
-        amount,
-        terms,
-        reason,
-        actor: request.caller.name.clone(),
-    });
-    request.send(&validator, command).await
+    let transaction_id = known_payment(&validator, &transaction_id).await?;
+    let refund_id = RefundId::from_uuid(Uuid::new_v5(&REFUND_NAMESPACE, request.name().as_bytes()));
+    let actor = request.caller.name.clone();
+    let check = async || refundable(&validator, &transaction_id, amount, refund_id).await;
+    let order = RefundOrder { transaction_id: transaction_id.clone(), refund_id, amount, terms, reason, actor };
+    request.send_checked(&validator, PaymentCommand::RequestRefund(order), check).await
+}
+
+/// 409 for a refund that is known to be too high, or in another currency than its payment, unless it was decided before.
+async fn refundable(
+    validator: &Validator,
+    name: &TransactionId,
+    asked: PositiveMoney,
+    refund_id: RefundId,
+) -> Result<(), Problem> {
+    let left = refunds::refundable(&validator.database, name).await.map_err(|error| unavailable(&error))?;
+    let Some(refusal) = left.and_then(|left| refund::refuse(asked.into(), left)) else { return Ok(()) };
+    unless_decided(validator, &refund_id.to_string(), format!("payment {name}: {refusal}")).await
+}
+
+/// 409, unless the request was decided before: then its answer is the first one.
+pub(crate) async fn unless_decided(validator: &Validator, request: &str, refusal: String) -> Result<(), Problem> {
+    let is_decided = decisions::is_noted(&validator.database, request).await.map_err(|error| unavailable(&error))?;
+    if is_decided { Ok(()) } else { Err(Problem::conflict(refusal)) }
 }
 
 /// Says that another payment is the same money as this one.
@@ -319,17 +347,22 @@ async fn decide(
     let not_found = || Problem::not_found("case", id.chars().take(60).collect::<String>());
     let case_id: CaseId = id.parse().map_err(|_| not_found())?;
     let found = cases::find(&validator.database, case_id).await.map_err(|error| unavailable(&error))?;
-    let transaction_id = found.ok_or_else(not_found)?;
+    let case = found.ok_or_else(not_found)?;
+    let name = request.name();
+    let check = async || match case.resolution {
+        Some(how) => unless_decided(validator, &name, format!("case {case_id}: {}", CaseRefusal::Closed(how))).await,
+        None => Ok(()),
+    };
     let command = PaymentCommand::DecideCase(CaseOrder {
-        transaction_id,
+        transaction_id: case.transaction_id,
         case_id,
         decision,
         amount: grounds.amount,
         reason: grounds.reason,
         actor: request.caller.name.clone(),
-        request: request.name(),
+        request: name.clone(),
     });
-    request.send(validator, command).await
+    request.send_checked(validator, command, check).await
 }
 
 /// The name under which a payment is kept, given any of its names.
@@ -340,7 +373,7 @@ async fn known_payment(validator: &Validator, reference: &str) -> Result<Transac
     found.ok_or_else(not_found)
 }
 
-fn unavailable(error: &StoreError) -> Problem {
+pub(crate) fn unavailable(error: &StoreError) -> Problem {
     tracing::error!(error = %error, "the database failed");
     Problem::unavailable(2)
 }

@@ -1,14 +1,15 @@
 //! The door for payments: who may say what, made durable before it is answered.
 //!
 //! In: `POST /v1/payments` (claims), `POST /v1/payments/{transaction_id}/confirmation` (evidence of a trusted machine),
-//! `POST /webhooks/{provider}` (gateways), and what finance decides: refunds, cases, merging, unmatching. Out: commands in
-//! `PaymentsQueue`, in groups of one transaction; questions in the gateways' queues; a small record of each refusal. May
-//! fail: SQS, DynamoDB, and for claims and decisions the database; the caller gets a 5xx and tries again with the same
-//! key. A webhook needs no database, and is answered 2xx only after SQS has it; an authentic one that cannot be
+//! `POST /webhooks/{provider}` (gateways), what finance enters by hand, and what it decides: refunds, cases, merging,
+//! unmatching. Out: commands in `PaymentsQueue`, in groups of one transaction; questions in the gateways' queues; a small
+//! record of each refusal. May fail: SQS, DynamoDB, and for claims and decisions the database; the caller gets a 5xx and
+//! tries again with the same key. A webhook needs no database, and is answered 2xx only after SQS has it; an authentic one that cannot be
 //! understood is kept in the validator's own dead-letter queue.
 
 pub mod api;
 mod bodies;
+mod by_hand;
 pub mod commands;
 pub mod config;
 pub mod decisions;
@@ -82,6 +83,7 @@ fn routes() -> OpenApiRouter<Arc<Validator>> {
     OpenApiRouter::with_openapi(openapi::document_with::<Accepted>())
         .routes(asks(&[ClaimPayments], routes!(api::claim)))
         .routes(asks(&[ConfirmPayments], routes!(api::confirm)))
+        .routes(asks(&[DecideCases], routes!(by_hand::enter)))
         .routes(asks(&[RefundPayments], routes!(decisions::refund)))
         .routes(asks(&[DecideCases], routes!(decisions::merge)))
         .routes(asks(&[DecideCases], routes!(decisions::unmatch)))

@@ -38,16 +38,18 @@ struct Accepted<'a> {
 /// Sends a command to the processor unless this caller's key has done so, and answers 202.
 ///
 /// `content` is what makes the request this one and no other: its path and body. `record_key` is the caller's name
-/// and key, as keys belong to their caller.
+/// and key, as keys belong to their caller. `check` refuses what is known to be impossible; it is asked for new requests
+/// only, so that a repeated one has the answer of the first, whatever that led to.
 ///
 /// # Errors
-/// 409 while the first request runs, 422 if the key belongs to another request, 503 if SQS or DynamoDB is away.
+/// Those of `check`; 409 while the first request runs, 422 if the key belongs to another request, 503 if SQS or DynamoDB is away.
 pub(crate) async fn send_once(
     validator: &Validator,
     (key, record_key): (&str, &str),
     content: &[&[u8]],
     command: PaymentCommand,
     correlation_id: String,
+    check: impl AsyncFnOnce() -> Result<(), Problem>,
 ) -> Result<Response, Problem> {
     let now = Utc::now();
     let fingerprint = content.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part).chain_update(b"\n"));
@@ -68,12 +70,19 @@ pub(crate) async fn send_once(
         }
         Claim::OtherPayload => return Err(idempotency_key::used_otherwise(key)),
     };
-    if let Err(error) = validator.payments_queue.send(&[envelope(command, correlation_id, now)]).await {
-        tracing::error!(payment.transaction_id = transaction_id, error, "a command was not sent");
+    let checked_and_sent = async {
+        check().await?;
+        let sent = validator.payments_queue.send(&[envelope(command, correlation_id, now)]).await;
+        sent.map_err(|error| {
+            tracing::error!(payment.transaction_id = transaction_id, error, "a command was not sent");
+            Problem::unavailable(RETRY_AFTER_SECONDS)
+        })
+    };
+    if let Err(problem) = checked_and_sent.await {
         if let Err(error) = validator.idempotency.release(&lease).await {
             tracing::warn!(error = %error, "a key stays held until its lease lapses");
         }
-        return Err(Problem::unavailable(RETRY_AFTER_SECONDS));
+        return Err(problem);
     }
     let (completed, ()) = tokio::join!(validator.idempotency.complete(&lease, None), note(validator, &names, now));
     if let Err(error) = completed {
@@ -96,7 +105,9 @@ async fn note(validator: &Validator, names: &[String], now: DateTime<Utc>) {
 /// Under what an accepted payment is noted: for staff, and for the client on whose behalf it was told.
 fn accepted_names(command: &PaymentCommand) -> Vec<String> {
     match command {
-        PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
+        PaymentCommand::ClaimPayment(evidence)
+        | PaymentCommand::ConfirmPayment(evidence)
+        | PaymentCommand::EnterEvidence(evidence) => {
             let for_client = evidence.client_id.map(|client| accepted::key(&evidence.transaction_id, Some(client)));
             for_client.into_iter().chain([accepted::key(&evidence.transaction_id, None)]).collect()
         }

@@ -174,16 +174,19 @@ fn fact(fact: &Fact) -> Value {
 fn entries(booked: &[LedgerTransaction]) -> String {
     let rows = booked.iter().flat_map(|one| {
         one.entries.iter().map(|(account, amount): &(Account, Money)| {
-            [one.occurred_at.to_rfc3339(), one.id.to_string(), account.to_string(), amount.to_string()]
+            [one.accounting_date.to_string(), one.id.to_string(), account.to_string(), amount.to_string()]
         })
     });
-    table(["booked of", "transaction", "account", "amount"], rows.collect(), "Nothing is booked.")
+    table(["booked on", "transaction", "account", "amount"], rows.collect(), "Nothing is booked.")
 }
 
 fn transaction(one: &LedgerTransaction) -> Value {
     let entries: Vec<Value> =
         one.entries.iter().map(|(account, amount)| json!({"account": account.to_string(), "amount": amount})).collect();
-    json!({"id": one.id, "event_id": one.event_id, "occurred_at": one.occurred_at, "entries": entries})
+    json!({
+        "id": one.id, "event_id": one.event_id, "accounting_date": one.accounting_date, "occurred_at": one.occurred_at,
+        "recorded_at": one.recorded_at, "entries": entries,
+    })
 }
 
 fn done(records: &[KeptRecord]) -> String {

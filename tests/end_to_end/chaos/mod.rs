@@ -32,6 +32,7 @@ use super::delivery::{root, table};
 use super::gateways::{DECLINED_CARD, GOOD_CARD, card};
 use super::{LIMIT, scene};
 use crate::database::TestDatabase;
+use crate::database::scene::at;
 use crate::database::staff::charge_with;
 use crate::loopback::Loopback;
 use crate::processor::ROLE;
@@ -128,7 +129,7 @@ impl Chaos {
             other => panic!("the gateway never gives up here: {}", other.type_name()),
         };
         let instructions: Vec<Instruction> = commands.into_iter().map(instruction).collect();
-        settle(&self.processor, &instructions, Utc::now()).await.unwrap();
+        settle(&self.processor, &instructions, at(Utc::now())).await.unwrap();
     }
 
     /// Stripe's messages as our door reads them: each three times, the last first.
@@ -187,7 +188,7 @@ impl Chaos {
         if let Order::Charge(order) = &mut decision.order {
             order.ordered_at = Utc::now();
         }
-        let Decided::Committed(told) = decide(&self.processor, &decision, Utc::now()).await.unwrap() else {
+        let Decided::Committed(told) = decide(&self.processor, &decision, at(Utc::now())).await.unwrap() else {
             panic!("it is new")
         };
         told.commands.into_iter().map(|command| command.body).collect()

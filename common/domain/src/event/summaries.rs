@@ -60,6 +60,17 @@ pub struct PaymentSummary {
     pub amount: Money,
     /// When the money moved.
     pub paid_at: DateTime<Utc>,
+    /// The day of it in the seller's books; older events have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_on: Option<NaiveDate>,
+}
+
+impl PaymentSummary {
+    /// The day to name to people: that of the books.
+    #[must_use]
+    pub fn day(&self) -> NaiveDate {
+        self.paid_on.unwrap_or_else(|| self.paid_at.date_naive())
+    }
 }
 
 /// A credit note as events tell of it.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::Account;
 use crate::id::LedgerTransactionId;
@@ -17,8 +17,12 @@ pub struct LedgerTransaction {
     pub event_id: String,
     /// What happened.
     pub description: String,
-    /// When.
+    /// The day on which it is booked.
+    pub accounting_date: NaiveDate,
+    /// When it happened.
     pub occurred_at: DateTime<Utc>,
+    /// When it was written into the books.
+    pub recorded_at: DateTime<Utc>,
     /// The transaction that this takes back; none for what an event posted.
     pub reverses: Option<LedgerTransactionId>,
     /// Signed amounts by account.
@@ -57,10 +61,11 @@ pub fn open(account: &Account, output: &mut impl fmt::Write) -> fmt::Result {
 /// # Errors
 /// Those of the writer.
 pub fn write(transaction: &LedgerTransaction, output: &mut impl fmt::Write) -> fmt::Result {
-    let day = transaction.occurred_at.date_naive();
-    writeln!(output, "\n{day} * {}", quoted(&transaction.description))?;
+    writeln!(output, "\n{} * {}", transaction.accounting_date, quoted(&transaction.description))?;
     writeln!(output, "  id: \"{}\"", transaction.id)?;
     writeln!(output, "  event: {}", quoted(&transaction.event_id))?;
+    let recorded_at = transaction.recorded_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    writeln!(output, "  recorded_at: \"{recorded_at}\"")?;
     if let Some(reversed) = transaction.reverses {
         writeln!(output, "  reverses: \"{reversed}\"")?;
     }
@@ -74,11 +79,7 @@ pub fn write(transaction: &LedgerTransaction, output: &mut impl fmt::Write) -> f
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write_opening(
-    first_day: chrono::NaiveDate,
-    balances: &[(Account, Money)],
-    output: &mut impl fmt::Write,
-) -> fmt::Result {
+pub fn write_opening(first_day: NaiveDate, balances: &[(Account, Money)], output: &mut impl fmt::Write) -> fmt::Result {
     if balances.is_empty() {
         return Ok(());
     }
@@ -93,12 +94,7 @@ pub fn write_opening(
 ///
 /// # Errors
 /// Those of the writer.
-pub fn assert_balance(
-    day: chrono::NaiveDate,
-    account: &Account,
-    balance: Money,
-    output: &mut impl fmt::Write,
-) -> fmt::Result {
+pub fn assert_balance(day: NaiveDate, account: &Account, balance: Money, output: &mut impl fmt::Write) -> fmt::Result {
     // Beancount checks at the begin of the day that is named.
     let morning = day.succ_opt().unwrap_or(day);
     writeln!(output, "{morning} balance {}  {} {}", name(account), balance.amount(), balance.currency())
@@ -119,7 +115,9 @@ mod tests {
             id: "ltx_00000000000000000000000000000001".parse().unwrap(),
             event_id: "e\"1".to_owned(),
             description: "Payment \"a\\b\"\nof".to_owned(),
-            occurred_at: DateTime::parse_from_rfc3339("2026-11-02T23:59:59Z").unwrap().into(),
+            accounting_date: NaiveDate::from_ymd_opt(2026, 11, 3).unwrap(),
+            occurred_at: "2026-11-02T23:59:59Z".parse().unwrap(),
+            recorded_at: "2026-11-04T08:00:00Z".parse().unwrap(),
             reverses: None,
             entries: vec![
                 ("clearing:my_bank".parse().unwrap(), Money::parse("10.50", "EUR").unwrap()),
@@ -130,7 +128,8 @@ mod tests {
         write(&transaction, &mut text).unwrap();
         assert_eq!(
             text,
-            "\n2026-11-02 * \"Payment \\\"a\\\\b\\\" of\"\n  id: \"ltx_00000000000000000000000000000001\"\n  event: \"e\\\"1\"\n  \
+            "\n2026-11-03 * \"Payment \\\"a\\\\b\\\" of\"\n  id: \"ltx_00000000000000000000000000000001\"\n  event: \"e\\\"1\"\n  \
+             recorded_at: \"2026-11-04T08:00:00.000Z\"\n  \
              Assets:Clearing:MY-BANK  10.50 EUR\n  Assets:Receivable:0000000000000000000000000000000A  -10.50 EUR\n"
         );
     }

@@ -3,6 +3,8 @@ mod counted;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use chrono::DateTime;
+
 use super::*;
 use crate::fact::{Door, FactKind};
 use crate::id::PaymentId;

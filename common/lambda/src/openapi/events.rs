@@ -165,7 +165,8 @@ pub fn components() -> [(String, RefOr<Schema>); 3] {
         .with("transaction_id", refer("TransactionId"))
         .with("provider", refer("Provider"))
         .with("amount", refer_as("Money", "What was paid in all."))
-        .with("paid_at", time("When the money moved."));
+        .with("paid_at", time("When the money moved."))
+        .perhaps("paid_on", day("The day of it in the seller's books."));
     let client = object("The party that owes.")
         .with("id", refer("ClientId"))
         .with("name", words("Legal name."))
@@ -200,6 +201,7 @@ fn envelope() -> Members {
         .with("datacontenttype", one_of(["application/json"], "The media type of `data`."))
         .with("correlationid", words("Ties together all that one request or message caused."))
         .perhaps("invoiceversion", number("The invoice's version after the change."))
+        .perhaps("accountingdate", day("The day in the seller's books of what the event posts."))
         .perhaps("traceparent", words("W3C trace context."))
 }
 

@@ -28,6 +28,8 @@ pub const AUDIT_ID: &str = "aud_019a3f6012357f5e8899aabbccddee01";
 pub const LEDGER_TRANSACTION_ID: &str = "ltx_019a3f6056787f5e8899aabbccddee05";
 /// A fee of the provider.
 pub const ADJUSTMENT_ID: &str = "adj_019a3f6067897f5e8899aabbccddee06";
+/// A correction that waits for a second person.
+pub const CORRECTION_ID: &str = "cor_019a3f6067897f5e8899aabbccddee07";
 /// What a caller names an intent.
 pub const IDEMPOTENCY_KEY: &str = "8e03978e-40d5-43dd-bc93-6894a57f9324";
 /// A receiver of webhooks.

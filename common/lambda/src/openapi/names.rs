@@ -1,8 +1,8 @@
 //! The shapes of what the domain names: ids, references and amounts, by the rules that the domain parses them by.
 
 use quittance_domain::id::{
-    AdjustmentId, AuditId, CaseId, ClientId, CreditNoteId, InvoiceId, LedgerTransactionId, PaymentId, Provider,
-    RefundId, TransactionId, UploadId, WebhookEndpointId,
+    AdjustmentId, AuditId, CaseId, ClientId, CorrectionId, CreditNoteId, InvoiceId, LedgerTransactionId, PaymentId,
+    Provider, RefundId, TransactionId, UploadId, WebhookEndpointId,
 };
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
@@ -64,7 +64,7 @@ pub fn components() -> Components {
         format!("^[a-z0-9_]{{1,{}}}$", Provider::LENGTH_MAX),
         "Who moved the money: a payment gateway, or `manual` for bank transfers.",
     );
-    let shapes: [(&str, ObjectBuilder); 16] = [
+    let shapes: [(&str, ObjectBuilder); 17] = [
         ("ClientId", id(ClientId::PREFIX, "A client: the party that owes invoices.", examples::CLIENT_ID)),
         ("InvoiceId", id(InvoiceId::PREFIX, "An invoice.", examples::INVOICE_ID)),
         ("CreditNoteId", id(CreditNoteId::PREFIX, "A credit note.", examples::CREDIT_NOTE_ID)),
@@ -75,6 +75,10 @@ pub fn components() -> Components {
         (
             "AdjustmentId",
             id(AdjustmentId::PREFIX, "An adjustment of the money at a provider.", examples::ADJUSTMENT_ID),
+        ),
+        (
+            "CorrectionId",
+            id(CorrectionId::PREFIX, "A correction that waits for a second person.", examples::CORRECTION_ID),
         ),
         ("AuditId", id(AuditId::PREFIX, "An audit record.", examples::AUDIT_ID)),
         (

@@ -1,7 +1,8 @@
 with happened as (
     select 'receivable:cli_' || replace(client_id::text, '-', '') as account, id as invoice_id, null::uuid as payment_id,
         currency::text, total as amount, issued_on as day
-    from billing.invoices where issued_on <= ($1 at time zone 'UTC')::date
+    -- Somewhere it is tomorrow already.
+    from billing.invoices where issued_on <= ($1 at time zone 'UTC')::date + 1
     union all
     select 'receivable:cli_' || replace(client_id::text, '-', ''), id, null, currency::text, -total,
         coalesce((voided_at at time zone 'UTC')::date, issued_on)
@@ -76,8 +77,8 @@ having (
                 abs(max(day) filter (where is_expected) - max(day) filter (where not is_expected))
             ) > 1)
     )
-    -- What was issued today may be on its way to the books.
+    -- What was issued today may be on its way to the books; somewhere it is yesterday still.
     and not (payment_id is null and count(*) filter (where not is_expected) = 0
-             and min(day) = ($1 at time zone 'UTC')::date)
+             and min(day) >= ($1 at time zone 'UTC')::date - 1)
 order by account, invoice_id, payment_id, currency
 limit $2

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use chrono::Utc;
+use chrono::{NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
 use quittance_domain::adjustment::{AdjustmentKind, ROUNDING_UNITS_MAX};
+use quittance_domain::calendar::recent_day;
 use quittance_domain::event::{AdjustmentRecorded, AdjustmentSummary, InvoiceEvent};
 use quittance_domain::id::{AdjustmentId, Provider};
 use quittance_domain::ledger::Account;
@@ -17,7 +18,7 @@ use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
-use quittance_lambda::openapi::schema::{Members, object, one_of, refer, refer_as, text};
+use quittance_lambda::openapi::schema::{Members, day, object, one_of, refer, refer_as, text};
 use quittance_lambda::problem::Problem;
 use quittance_store::{adjustments, books};
 use serde_json::{Value, json};
@@ -37,6 +38,10 @@ fn members() -> Members {
         .with("amount", refer_as("PositiveMoney", "How much; rounding is at most a hundred of the smallest units."))
         .with("reference", text(1, REFERENCE_LENGTH_MAX, "The line of the provider's bill or report; it counts once."))
         .with("reason", text(1, REASON_LENGTH_MAX, "For the audit record."))
+        .optional(
+            "accounting_date",
+            day("The day on which it is booked, from ten years ago until tomorrow; else today."),
+        )
 }
 
 const EXAMPLE_REFERENCE: &str = "2026-10 card processing";
@@ -75,7 +80,7 @@ pub(crate) async fn record(
     body: Bytes,
 ) -> Result<Response, Problem> {
     caller.may(Permission::CorrectBooks)?;
-    let (adjustment, reason) = parse(&body)?;
+    let (adjustment, reason, accounting_date) = parse(&body)?;
     let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST adjustment", &body]).await? {
         Request::New(work) => work,
         Request::Answered(status, body) => return Ok(answer(status, body)),
@@ -89,17 +94,18 @@ pub(crate) async fn record(
         let AdjustmentSummary { kind, provider, reference, .. } = &adjustment;
         return Err(Problem::conflict(format!("`{reference}` of {provider} is recorded as {kind} already")));
     }
+    let accounting_date = accounting_date.unwrap_or(work.today);
     let shown = json!({
-        "id": adjustment.id, "kind": adjustment.kind, "provider": adjustment.provider, "amount": adjustment.amount,
+        "id": adjustment.id, "accounting_date": accounting_date, "kind": adjustment.kind, "provider": adjustment.provider, "amount": adjustment.amount,
         "reference": adjustment.reference, "reason": reason,
     });
     work.audit("adjustment.recorded", adjustment.id.to_string(), Value::Null, shown.clone()).await?;
-    work.tell(InvoiceEvent::AdjustmentRecorded(AdjustmentRecorded { adjustment })).await?;
+    work.tell_on(InvoiceEvent::AdjustmentRecorded(AdjustmentRecorded { adjustment }), accounting_date).await?;
     work.commit(StatusCode::CREATED, &shown).await?;
     Ok(answer(StatusCode::CREATED, shown))
 }
 
-fn parse(body: &[u8]) -> Result<(AdjustmentSummary, String), Problem> {
+fn parse(body: &[u8]) -> Result<(AdjustmentSummary, String, Option<NaiveDate>), Problem> {
     let mut fields = Fields::parse(body)?;
     let kind = fields.required::<AdjustmentKind>("kind");
     let provider = fields.required::<Provider>("provider");
@@ -110,11 +116,16 @@ fn parse(body: &[u8]) -> Result<(AdjustmentSummary, String), Problem> {
         let detail = format!("rounding is at most {ROUNDING_UNITS_MAX} of the currency's smallest units");
         fields.problem("amount", detail);
     }
+    let accounting_date = fields.optional::<NaiveDate>("accounting_date");
+    if let Some(Err(refusal)) = accounting_date.map(|day| recent_day(day, Utc::now())) {
+        fields.problem("accounting_date", refusal);
+    }
     fields.finish()?;
     let adjustment = kind.zip(provider).zip(amount).zip(reference).map(|(((kind, provider), amount), reference)| {
         let id = AdjustmentId::from_uuid(Uuid::now_v7());
         AdjustmentSummary { id, kind, provider, amount: amount.into(), reference }
     });
     // A member that is None has left a problem behind, and `finish` has refused.
-    adjustment.zip(reason).ok_or_else(|| Problem::invalid(Vec::new()))
+    let read = adjustment.zip(reason).map(|(adjustment, reason)| (adjustment, reason, accounting_date));
+    read.ok_or_else(|| Problem::invalid(Vec::new()))
 }

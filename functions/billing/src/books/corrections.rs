@@ -6,25 +6,28 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
+use quittance_domain::calendar::{recent_day, recent_time};
+use quittance_domain::case::may_approve_alone;
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::Account;
-use quittance_domain::money::{Currency, Money};
+use quittance_domain::money::{Currency, Money, MoneyError};
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
 use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
-use quittance_lambda::openapi::schema::{Members, object, refer, refer_as, some_of, text, time, words};
+use quittance_lambda::openapi::schema::{Members, day, object, refer, refer_as, some_of, text, time, words};
 use quittance_lambda::problem::Problem;
 use quittance_lambda::{described, parameters};
-use quittance_store::Transaction;
 use quittance_store::ledger::{self, Reversal};
 use serde_json::{Value, json};
 use utoipa::openapi::ObjectBuilder;
 use uuid::Uuid;
 
+use super::proposals::{self, ProposedCorrection};
 use super::{REASON_LENGTH_MAX, shapes};
+use crate::page::refused;
 use crate::work::{Request, Work, answer};
 use crate::{Billing, path_id, unavailable};
 
@@ -44,9 +47,16 @@ fn entry_shape() -> ObjectBuilder {
         .closed()
 }
 
-fn replacement_shape() -> Members {
+pub(super) fn replacement_shape() -> Members {
     object("What should have been booked: about the same invoice and payment.")
-        .optional("occurred_at", time("When it happened; without it when the other did."))
+        .optional(
+            "occurred_at",
+            time("When it happened, from ten years ago until tomorrow; without it when the other did."),
+        )
+        .optional(
+            "accounting_date",
+            day("The day on which it is booked; without it the day of `occurred_at` or, without that, the other's."),
+        )
         .with("entries", some_of(entry_shape(), ENTRIES_MAX, "They sum to zero in each currency; each account once."))
 }
 
@@ -69,15 +79,31 @@ described! {
 }
 
 /// What should have been booked.
-struct Replacement {
+pub(super) struct Replacement {
     occurred_at: Option<DateTime<Utc>>,
+    accounting_date: Option<NaiveDate>,
     entries: Vec<(Account, Money)>,
+}
+
+impl Replacement {
+    /// The sum of its debits in each currency.
+    fn debits(&self) -> Result<BTreeMap<Currency, Money>, MoneyError> {
+        let mut sums = BTreeMap::new();
+        for (_, amount) in self.entries.iter().filter(|(_, amount)| amount.is_positive()) {
+            let currency = amount.currency();
+            let sum = sums.entry(currency).or_insert_with(|| Money::zero(currency));
+            *sum = sum.checked_add(*amount)?;
+        }
+        Ok(sums)
+    }
 }
 
 /// Takes a transaction back by one that mirrors it, and books what takes its place. What is booked is never changed.
 ///
-/// Alone, the mirror is of now. With a replacement it is of when the transaction happened, so that the balance of every day
-/// is what it should have been. What was taken back alone can be replaced later, by the same request with a replacement.
+/// Alone, the mirror is booked today. With a replacement it is booked on the accounting date of the transaction, so that the
+/// balance of every day is what it should have been. What was taken back alone can be replaced later, by the same request with
+/// a replacement. Where more than 10,000 is moved, the correction waits until a second person approves it
+/// (`POST /v1/ledger/corrections/{id}/approve`).
 #[utoipa::path(
     post,
     path = "/v1/ledger/transactions/{id}/reverse",
@@ -85,7 +111,11 @@ struct Replacement {
     tag = "ledger",
     params(TransactionPath, ChangeHeaders),
     request_body = NewCorrection,
-    responses((status = 201, description = "The mirror.", body = Correction), Conflict, UnknownInBody)
+    responses(
+        (status = 201, description = "The mirror.", body = Correction),
+        (status = 202, description = "It waits for a second person.", body = ProposedCorrection),
+        Conflict, UnknownInBody
+    )
 )]
 pub(crate) async fn reverse(
     State(billing): State<Arc<Billing>>,
@@ -102,26 +132,57 @@ pub(crate) async fn reverse(
         Request::New(work) => work,
         Request::Answered(status, body) => return Ok(answer(status, body)),
     };
-    let mirror = taken_back(&mut work.transaction, reversed, &reason, replacement.is_some()).await?;
-    let replacement_id = replacement.as_ref().map(|_| LedgerTransactionId::from_uuid(Uuid::now_v7()));
-    if let Some((id, Replacement { occurred_at, entries })) = replacement_id.zip(replacement) {
-        ledger::replace(&mut work.transaction, id, reversed, occurred_at, &entries).await.map_err(unavailable)?;
+    if needs_second_person(&mut work, reversed, replacement.as_ref()).await? {
+        return proposals::propose(work, reversed, reason, &body).await;
     }
-    let body = json!({"id": mirror, "reverses": reversed, "reason": reason, "replacement_id": replacement_id});
-    work.audit("ledger.transaction_reversed", reversed.to_string(), Value::Null, body.clone()).await?;
+    let body = correct(&mut work, reversed, &reason, replacement.as_ref()).await?;
     work.commit(StatusCode::CREATED, &body).await?;
     Ok(answer(StatusCode::CREATED, body))
 }
 
+/// Whether a correction moves more than one person may decide.
+async fn needs_second_person(
+    work: &mut Work<'_>,
+    reversed: LedgerTransactionId,
+    replacement: Option<&Replacement>,
+) -> Result<bool, Problem> {
+    let debits = ledger::debits(&mut work.transaction, reversed).await.map_err(unavailable)?;
+    if debits.is_empty() {
+        return Err(Problem::not_found("ledger transaction", reversed));
+    }
+    let replaced = replacement.map(Replacement::debits).transpose();
+    let replaced = replaced.map_err(|error| refused("replacement", error))?.unwrap_or_default();
+    Ok(debits.into_iter().chain(replaced.into_values()).any(|amount| !may_approve_alone(amount)))
+}
+
+/// Takes the transaction back and books what takes its place. Answers what is shown of it.
+pub(super) async fn correct(
+    work: &mut Work<'_>,
+    reversed: LedgerTransactionId,
+    reason: &str,
+    replacement: Option<&Replacement>,
+) -> Result<Value, Problem> {
+    let mirror = taken_back(work, reversed, reason, replacement.is_some()).await?;
+    let replacement_id = replacement.map(|_| LedgerTransactionId::from_uuid(Uuid::now_v7()));
+    if let Some((id, Replacement { occurred_at, accounting_date, entries })) = replacement_id.zip(replacement) {
+        let day = accounting_date.or_else(|| occurred_at.map(|time| work.day_of(time)));
+        ledger::replace(&mut work.transaction, id, reversed, *occurred_at, day, entries).await.map_err(unavailable)?;
+    }
+    let body = json!({"id": mirror, "reverses": reversed, "reason": reason, "replacement_id": replacement_id});
+    work.audit("ledger.transaction_reversed", reversed.to_string(), Value::Null, body.clone()).await?;
+    Ok(body)
+}
+
 /// Takes a transaction back, unless that was done before and only its replacement is missing. Answers its mirror.
 async fn taken_back(
-    transaction: &mut Transaction,
+    work: &mut Work<'_>,
     reversed: LedgerTransactionId,
     reason: &str,
     is_replaced: bool,
 ) -> Result<LedgerTransactionId, Problem> {
     let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
-    let at = (!is_replaced).then(Utc::now);
+    let at = (!is_replaced).then(|| (Utc::now(), work.today));
+    let transaction = &mut work.transaction;
     match ledger::reverse(transaction, mirror, reversed, reason, at).await.map_err(unavailable)? {
         Reversal::Posted => Ok(mirror),
         Reversal::AlreadyReversed => {
@@ -133,7 +194,7 @@ async fn taken_back(
     }
 }
 
-fn parse(body: &[u8]) -> Result<(String, Option<Replacement>), Problem> {
+pub(super) fn parse(body: &[u8]) -> Result<(String, Option<Replacement>), Problem> {
     let mut fields = Fields::parse(body)?;
     let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
     let replacement = if fields.has("replacement") { fields.nested("replacement", replacement) } else { None };
@@ -144,12 +205,16 @@ fn parse(body: &[u8]) -> Result<(String, Option<Replacement>), Problem> {
 
 fn replacement(fields: &mut Fields) -> Option<Replacement> {
     let occurred_at = fields.optional::<DateTime<Utc>>("occurred_at");
-    if occurred_at.is_some_and(|time| time > Utc::now()) {
-        fields.problem("occurred_at", "lies in the future");
+    if let Some(Err(refusal)) = occurred_at.map(|time| recent_time(time, Utc::now())) {
+        fields.problem("occurred_at", refusal);
+    }
+    let accounting_date = fields.optional::<NaiveDate>("accounting_date");
+    if let Some(Err(refusal)) = accounting_date.map(|day| recent_day(day, Utc::now())) {
+        fields.problem("accounting_date", refusal);
     }
     let entries = fields.objects("entries", ENTRIES_MAX, entry)?;
     match balance(&entries) {
-        Ok(()) => Some(Replacement { occurred_at, entries }),
+        Ok(()) => Some(Replacement { occurred_at, accounting_date, entries }),
         Err(problem) => {
             fields.problem("entries", problem);
             None

@@ -11,8 +11,11 @@ use utoipa::openapi::ObjectBuilder;
 use super::kinds;
 
 parameters! {
-    /// The moment of a balance.
-    pub(crate) AsOfParameters => [in_query("as_of", time("A moment."), "Until when what happened counts; else until now.")]
+    /// The day of a balance.
+    pub(crate) AsOfParameters => [in_query(
+        "as_of", words("A day, or a moment."),
+        "The last accounting date that counts, or a moment on it; else today in the seller's time zone.",
+    )]
 }
 
 parameters! {
@@ -30,7 +33,7 @@ parameters! {
 parameters! {
     /// The days of a journal.
     pub(crate) JournalParameters => [
-        in_query("from", day("A day."), "The first day, in UTC; else the first of the last day's month."),
+        in_query("from", day("A day."), "The first accounting date; else the first of the last day's month."),
         in_query("to", day("A day."), "The last day; else today."),
     ]
 }
@@ -60,7 +63,7 @@ fn sides(members: Members) -> Members {
 described! {
     /// A trial balance.
     pub(crate) TrialBalance => object("Every account that something stands on.")
-        .with("as_of", time("Until when what happened counts."))
+        .with("as_of", day("The last accounting date that counts."))
         .with("accounts", list_of(
             sides(object("An account.").with("account", account()).with("kind", one_of(kinds(), "What kind it is."))).open(),
             "In the order of their codes.",
@@ -81,7 +84,9 @@ described! {
         .with("id", refer("LedgerTransactionId"))
         .with("event_id", words("The event that it posts."))
         .with("description", words("What happened."))
-        .with("occurred_at", time("When."))
+        .with("accounting_date", day("The day on which it is booked: the bank's booking date, the day of the gateway's moment in the seller's time zone, the date of a document."))
+        .with("occurred_at", time("When the event happened that it posts."))
+        .with("recorded_at", time("When it was written into the books."))
         .with_or_null("reverses", refer_as("LedgerTransactionId", "The transaction that it takes back."))
         .with("entries", list_of(
             sides(object("An entry.").with("account", account())).open(),

@@ -12,7 +12,7 @@ use quittance_store::credits::NewCredit;
 use quittance_store::goodwill::NewGoodwill;
 use uuid::Uuid;
 
-use super::Changes;
+use super::{Changes, Release};
 use crate::ground::{Dossier, Ground};
 use crate::records;
 use crate::telling::Telling;
@@ -65,7 +65,8 @@ impl Changes {
                 }
                 Movement::Released { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, amount.negated(), *by_staff);
-                    self.released.insert(invoice.id(), telling.cause.correlation_id.to_owned());
+                    let correlation_id = telling.cause.correlation_id.to_owned();
+                    self.released.insert(invoice.id(), Release { correlation_id, accounted_on: telling.accounted_on });
                 }
                 Movement::Unapplied { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, amount.negated(), *by_staff);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quittance_domain::case::{CaseKind, Resolution};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::fact::{Door, Fact, FactKind};
 use quittance_domain::id::{CaseId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_domain::payment::{PaymentState, PaymentStatus};
@@ -78,11 +78,21 @@ impl Changes {
         Ok(())
     }
 
-    pub(crate) fn open_case(&mut self, dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) {
+    /// Opens a case, or brings the open one of its kind up to date. Answers its id, if it is new.
+    pub(crate) fn open_case(
+        &mut self,
+        dossier: &Dossier,
+        kind: CaseKind,
+        amount: Option<Money>,
+        reason: String,
+    ) -> CaseId {
         let payment_id = dossier.payment.id;
         // A case of this batch is replaced: the table takes one row per payment and kind.
         self.cases.retain(|case| case.payment_id != payment_id || case.kind != kind);
-        self.cases.push(new_case(dossier, kind, amount, reason));
+        let case = new_case(dossier, kind, amount, reason);
+        let id = case.id;
+        self.cases.push(case);
+        id
     }
 
     /// Opens a case about a payment that may be the same money, unless staff have said that it is not.
@@ -178,6 +188,17 @@ impl Changes {
     /// What is proven needs nobody to look at the picture.
     pub(super) fn close_claimed(&mut self, dossier: &Dossier, status: PaymentStatus) {
         if let Some(case) = dossier.open_case(CaseKind::Claimed).filter(|_| status.is_proven()) {
+            self.close_case(case.id, Resolution::Settled);
+        }
+    }
+
+    /// Money that another source proves by now is not to be approved as well. Until it is approved, an entry of money that
+    /// came is a claim; entries of what went back stay for staff.
+    pub(super) fn close_entered(&mut self, dossier: &Dossier, state: &PaymentState) {
+        let was_proven = dossier.before.as_ref().is_some_and(|before| before.captured.is_some());
+        let is_entry = |fact: &Fact| (fact.kind, fact.door) == (FactKind::Claim, Door::Staff);
+        let is_proven = !was_proven && state.captured.is_some() && dossier.facts.iter().any(is_entry);
+        if let Some(case) = dossier.open_case(CaseKind::EnteredByHand).filter(|_| is_proven) {
             self.close_case(case.id, Resolution::Settled);
         }
     }

@@ -1,0 +1,200 @@
+//! Evidence that staff enter: at once up to a limit, above it when a second person approves.
+
+use std::collections::BTreeSet;
+
+use quittance_domain::calendar::day_in;
+use quittance_domain::case::{CaseKind, CaseRefusal, may_approve_alone};
+use quittance_domain::command::{CaseOrder, Evidence};
+use quittance_domain::fact::{Fact, FactKind, kept_reason};
+use quittance_domain::id::{ClientId, InvoiceId, PaymentId};
+use quittance_domain::money::Money;
+use quittance_domain::settlement::Invoices;
+use quittance_store::cases::KnownCase;
+use quittance_store::entries_by_hand::{self, EntryByHand};
+use quittance_store::facts::{self, NewFact};
+use quittance_store::vouched_alone::{self, Vouched};
+use quittance_store::{StoreError, Transaction};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::decide::Deciding;
+use crate::ground::{Dossier, Ground};
+use crate::identify::identify;
+use crate::settle::{Instruction, named_invoices, release_of};
+
+impl<'a> Deciding<'a> {
+    /// Records what one of staff knows of a payment, or has a second person look at it first.
+    pub(crate) async fn enter(&mut self, evidence: &'a Evidence) -> Result<(), StoreError> {
+        let (id, mut ground, invoices) = self.identify_entry(evidence).await?;
+        ground.lock_invoices(&mut self.transaction, &invoices).await?;
+        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
+        if let Some(refusal) = refusal(dossier, evidence)? {
+            return self.refuse_entry(evidence, &refusal).await;
+        }
+        let fact = evidence.fact(invoices);
+        let named = if fact.invoices.is_empty() { &dossier.payment.invoices } else { &fact.invoices };
+        let payers = payers(&ground.invoices, named);
+        let Some(amount) = fact.amount.map(Money::from) else {
+            return Err(dossier.corrupt(format!("evidence {} has no amount", fact.event_id)));
+        };
+        let what = format!("{} of {amount} entered by hand", evidence.kind);
+        let reason = evidence.reason.clone().unwrap_or_default();
+        let mut cause = self.cause(&evidence.actor, "payment.evidence_recorded", what, &reason);
+        if self.may_vouch_alone((&evidence.event_id, &evidence.actor), &payers, amount).await? {
+            cause.count_as(fact.kind, fact.happened(), self.changes.zone);
+            add(&mut self.transaction, &mut ground, id, (fact, evidence)).await?;
+        } else {
+            self.propose(&mut ground, id, (evidence, fact.invoices)).await?;
+            cause.action = "payment.evidence_proposed";
+        }
+        self.changes.settle(&mut ground, id, &cause, None)?;
+        self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
+        self.changes.write(&mut self.transaction, &ground).await
+    }
+
+    /// Finds the payment, as for evidence of any other source, and the invoices that it names.
+    async fn identify_entry(&mut self, evidence: &Evidence) -> Result<(PaymentId, Ground, Vec<InvoiceId>), StoreError> {
+        let instruction = Instruction { evidence: evidence.clone(), correlation_id: self.correlation_id.to_owned() };
+        let named = named_invoices(&mut self.transaction, &[&instruction]).await?;
+        let mut found = identify(&mut self.transaction, &[&instruction], &named).await?;
+        let Some(identified) = found.evidence.pop() else {
+            return Err(StoreError::corrupt("payments.payments", "evidence belongs to no payment"));
+        };
+        let ground = Ground::of(&mut self.transaction, found.payments, &found.new).await?;
+        Ok((identified.payment_id, ground, identified.invoices))
+    }
+
+    /// Opens a case about evidence that one person is not enough for. Until it is approved, money that is said to have come
+    /// is a claim: reminders pause, and the bank's line finds the payment.
+    async fn propose(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        (evidence, invoices): (&Evidence, Vec<InvoiceId>),
+    ) -> Result<(), StoreError> {
+        if evidence.kind == FactKind::Capture {
+            let event_id = format!("claim:{}", evidence.event_id);
+            let claim = Fact { kind: FactKind::Claim, event_id, ..evidence.fact(invoices.clone()) };
+            add(&mut self.transaction, ground, id, (claim, evidence)).await?;
+        }
+        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
+        let entry = EntryByHand { evidence: evidence.clone(), invoices, returned: dossier.state()?.returned };
+        let amount = evidence.amount.map(Money::from);
+        let went_back = release_of(evidence.kind).is_some();
+        let amount = if went_back { amount.map(Money::negated) } else { amount };
+        let reason = evidence.reason.as_deref().unwrap_or_default();
+        let words = format!("{} entered {} by hand: {reason}", evidence.actor, evidence.kind);
+        let case = self.changes.open_case(dossier, CaseKind::EnteredByHand, amount, words);
+        entries_by_hand::insert(&mut self.transaction, case, &entry).await
+    }
+
+    /// Records what a first person entered, because a second agrees. What went back meanwhile may be the same money.
+    pub(crate) async fn approve_entry(
+        &mut self,
+        ground: &mut Ground,
+        id: PaymentId,
+        case: &KnownCase,
+        order: &CaseOrder,
+    ) -> Result<Result<(), CaseRefusal>, StoreError> {
+        let Some(entry) = entries_by_hand::find(&mut self.transaction, case.id).await? else {
+            return Err(StoreError::corrupt("payments.entries_by_hand", format!("case {} has no evidence", case.id)));
+        };
+        if entry.evidence.actor == order.actor {
+            return Ok(Err(CaseRefusal::OwnEntry));
+        }
+        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(Ok(())) };
+        let gone = |returned: Option<Money>| returned.filter(|returned| !returned.is_zero());
+        if gone(dossier.state()?.returned) != gone(entry.returned) {
+            return Ok(Err(CaseRefusal::Overtaken));
+        }
+        let fact = entry.evidence.fact(entry.invoices.clone());
+        add(&mut self.transaction, ground, id, (fact, &entry.evidence)).await?;
+        Ok(Ok(()))
+    }
+
+    /// Whether somebody else has to decide what becomes of a payment's surplus: who entered it by hand does not.
+    pub(crate) async fn is_own_entry(&mut self, id: PaymentId, actor: &str) -> Result<bool, StoreError> {
+        facts::is_entered_by(&mut self.transaction, id, actor).await
+    }
+
+    /// Whether one person is enough for so much of each payer, with what single persons vouched for today; if so, it is
+    /// counted.
+    pub(crate) async fn may_vouch_alone(
+        &mut self,
+        (event_id, vouched_by): (&str, &str),
+        payers: &BTreeSet<Option<ClientId>>,
+        amount: Money,
+    ) -> Result<bool, StoreError> {
+        let day = day_in(self.changes.zone, self.changes.now);
+        let vouched = |payer: &Option<ClientId>| Vouched { event_id, payer: *payer, day, amount, vouched_by };
+        for payer in payers {
+            let sum = vouched_alone::lock_sum(&mut self.transaction, &vouched(payer)).await?;
+            let sum = sum.checked_add(amount).map_err(|error| StoreError::corrupt("payments.vouched_alone", error))?;
+            if !may_approve_alone(sum) {
+                return Ok(false);
+            }
+        }
+        for payer in payers {
+            vouched_alone::insert(&mut self.transaction, &vouched(payer)).await?;
+        }
+        Ok(true)
+    }
+
+    async fn refuse_entry(&mut self, evidence: &Evidence, refusal: &str) -> Result<(), StoreError> {
+        let after = json!({"kind": evidence.kind, "amount": evidence.amount, "refusal": refusal});
+        let subject = evidence.transaction_id.to_string();
+        self.audit_refusal("payment.evidence_refused", subject, &evidence.actor, refusal, after).await
+    }
+}
+
+/// Why evidence cannot be entered so: what is known of its payment already.
+fn refusal(dossier: &Dossier, evidence: &Evidence) -> Result<Option<String>, StoreError> {
+    if dossier.open_case(CaseKind::EnteredByHand).is_some() {
+        return Ok(Some("another entry about the payment waits for a second person".to_owned()));
+    }
+    let state = dossier.state()?;
+    if evidence.kind == FactKind::Capture && state.captured.is_some() {
+        return Ok(Some("the payment is proven already; money beyond it is a payment of its own".to_owned()));
+    }
+    let is_about_refund = matches!(evidence.kind, FactKind::Refund | FactKind::RefundFailure);
+    let requested = dossier.refunds.iter().map(|request| (request.id.to_string(), Money::from(request.amount)));
+    let reported = state.refunds.iter().map(|refund| (refund.movement.clone(), refund.amount));
+    let same = requested.chain(reported).find(|(movement, _)| is_about_refund && *movement == evidence.movement);
+    Ok(match same {
+        Some((movement, amount)) if evidence.amount.map(Money::from) != Some(amount) => {
+            Some(format!("refund {movement} is of {amount}"))
+        }
+        _ => None,
+    })
+}
+
+/// Whose invoices money is for; nobody is a payer, too.
+pub(crate) fn payers(known: &Invoices, named: &[InvoiceId]) -> BTreeSet<Option<ClientId>> {
+    let payers: BTreeSet<_> =
+        named.iter().filter_map(|id| known.get(id)).map(|invoice| Some(invoice.client_id())).collect();
+    if payers.is_empty() { [None].into() } else { payers }
+}
+
+/// Records a fact that staff entered.
+async fn add(
+    transaction: &mut Transaction,
+    ground: &mut Ground,
+    id: PaymentId,
+    (fact, evidence): (Fact, &Evidence),
+) -> Result<(), StoreError> {
+    let new = NewFact {
+        id: Uuid::now_v7(),
+        payment_id: id,
+        fact,
+        actor: evidence.actor.clone(),
+        reason: evidence.reason.as_deref().map(kept_reason),
+    };
+    let inserted = facts::insert(transaction, std::slice::from_ref(&new)).await?;
+    if let Some(dossier) = ground.dossiers.get_mut(&id) {
+        if inserted.is_empty() {
+            return Err(dossier.corrupt(format!("fact {} is there already", new.fact.event_id)));
+        }
+        dossier.facts.push(new.fact);
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! `POST /v1/payments/{transaction_id}/evidence`: what finance knows of a payment and no source tells.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use chrono::Utc;
+use http::HeaderMap;
+use quittance_domain::command::{Evidence, PaymentCommand};
+use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::id::TransactionId;
+use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::fields::Fields;
+use quittance_lambda::openapi::parameters::{ChangeHeaders, PaymentPath};
+use quittance_lambda::problem::Problem;
+use quittance_store::{cases, refunds};
+
+use crate::Validator;
+use crate::bodies::{AcceptedOnce, EvidenceByHand};
+use crate::commands::ConfirmRequest;
+use crate::decisions::{REASON_LENGTH_MAX, Request, unavailable, unless_decided};
+
+/// What staff may enter: that money came, that it was sent back or did not reach the payer, that the bank took it back.
+pub(crate) const ENTERABLE: [FactKind; 4] =
+    [FactKind::Capture, FactKind::Refund, FactKind::RefundFailure, FactKind::Reversal];
+
+/// Enters by hand that money of a payment came or went back. Payment and invoice may be unknown; money that came is entered
+/// of a payment that nothing proves yet.
+///
+/// Above 10,000 of one payer on one day, counted over all that single persons vouched for, it waits in a case of kind
+/// `entered_by_hand` until somebody else approves that; until then money that came counts as a claim. Who entered money does
+/// not decide what becomes of its surplus.
+#[utoipa::path(
+    post,
+    path = "/v1/payments/{transaction_id}/evidence",
+    operation_id = "enterEvidence",
+    tag = "payments",
+    params(PaymentPath, ChangeHeaders),
+    request_body = EvidenceByHand,
+    responses(AcceptedOnce)
+)]
+pub(crate) async fn enter(
+    State(validator): State<Arc<Validator>>,
+    caller: Caller,
+    Path(transaction_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let content: [&[u8]; 3] = [b"POST evidence", transaction_id.as_bytes(), &body];
+    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let (known, reason) = parse(&transaction_id, &body)?;
+    let name = request.name();
+    let evidence = Evidence {
+        door: Door::Staff,
+        event_id: name.clone(),
+        reason: Some(reason),
+        ..known.evidence(&request.caller.name, &request.key, Utc::now())
+    };
+    let (payment, kind) = (evidence.transaction_id.clone(), evidence.kind);
+    let check = async || match refusal(&validator, &payment, kind).await? {
+        Some(refusal) => unless_decided(&validator, &name, format!("payment {payment}: {refusal}")).await,
+        None => Ok(()),
+    };
+    request.send_checked(&validator, PaymentCommand::EnterEvidence(evidence), check).await
+}
+
+/// Why it is known that nothing can be entered so.
+async fn refusal(
+    validator: &Validator,
+    payment: &TransactionId,
+    kind: FactKind,
+) -> Result<Option<&'static str>, Problem> {
+    let is_waiting = cases::is_entry_waiting(&validator.database, payment).await;
+    if is_waiting.map_err(|error| unavailable(&error))? {
+        return Ok(Some("another entry waits for a second person; approve or dismiss its case first"));
+    }
+    let proven = refunds::refundable(&validator.database, payment).await.map_err(|error| unavailable(&error))?;
+    let is_proven = kind == FactKind::Capture && proven.is_some();
+    Ok(is_proven.then_some("it is proven already; enter money beyond it as a payment of its own, under another name"))
+}
+
+fn parse(transaction_id: &str, body: &[u8]) -> Result<(ConfirmRequest, String), Problem> {
+    let mut fields = Fields::parse(body)?;
+    let known = ConfirmRequest::read(&mut fields, transaction_id, &ENTERABLE);
+    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
+    if known.as_ref().is_some_and(|known| known.kind != FactKind::Capture && !known.invoices.is_empty()) {
+        fields.problem("invoice_id", "only money that came names the invoices that it pays");
+    }
+    fields.finish()?;
+    // A member that is missing has left a problem behind, and `finish` has refused.
+    known.zip(reason).ok_or_else(|| Problem::invalid(Vec::new()))
+}

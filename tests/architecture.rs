@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use chrono::DateTime;
-use quittance_domain::fact::{Door, Fact, FactKind};
+use quittance_domain::fact::{EvidenceChannel, Fact, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
 use quittance_domain::money::Money;
@@ -26,7 +26,7 @@ fn fact(kind: FactKind, value: &str, at: usize) -> Fact {
     Fact {
         kind,
         amount: Some(euro(value).positive().unwrap()),
-        door: Door::Gateway,
+        door: EvidenceChannel::Gateway,
         transaction_id: None,
         origin: None,
         event_id: at.to_string(),

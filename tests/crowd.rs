@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::InvoiceId;
-use quittance_processor::settle::{Instruction, settle};
+use quittance_processor::settle::{EvidenceInstruction, settle};
 use quittance_store::Database;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Barrier, Mutex};
@@ -45,7 +45,7 @@ async fn two_payments_that_meet_at_one_invoice_pay_it_once_and_leave_one_surplus
 }
 
 /// Works off batches until none is left, as instances of the function do.
-async fn work(processor: Database, batches: Arc<Mutex<VecDeque<Vec<Instruction>>>>) {
+async fn work(processor: Database, batches: Arc<Mutex<VecDeque<Vec<EvidenceInstruction>>>>) {
     loop {
         let Some(batch) = batches.lock().await.pop_front() else { return };
         settle(&processor, &batch, at(noon())).await.unwrap();
@@ -88,13 +88,13 @@ fn messages_of(payment: usize, invoices: &[InvoiceId]) -> Vec<Said> {
 }
 
 /// All messages ten times, shuffled, in batches of ten.
-fn batches_of(messages: &[Instruction]) -> VecDeque<Vec<Instruction>> {
+fn batches_of(messages: &[EvidenceInstruction]) -> VecDeque<Vec<EvidenceInstruction>> {
     const DELIVERIES: usize = 10;
     const BATCH_SIZE: usize = 10;
-    let mut deliveries: Vec<(usize, &Instruction)> =
+    let mut deliveries: Vec<(usize, &EvidenceInstruction)> =
         (0..DELIVERIES).flat_map(|round| messages.iter().map(move |message| (round, message))).collect();
     deliveries.sort_by_key(|(round, message)| Sha256::digest(format!("{round} {}", message.evidence.event_id)));
-    let batch = |batch: &[(usize, &Instruction)]| batch.iter().map(|(_, message)| (*message).clone()).collect();
+    let batch = |batch: &[(usize, &EvidenceInstruction)]| batch.iter().map(|(_, message)| (*message).clone()).collect();
     deliveries.chunks(BATCH_SIZE).map(batch).collect()
 }
 
@@ -106,7 +106,7 @@ async fn a_thousand_messages_of_a_hundred_payments_ten_times_each_by_eight_worke
     for _ in 0..PAYMENTS {
         invoices.push(test.open_invoice(client, "100.00", "EUR").await);
     }
-    let messages: Vec<Instruction> =
+    let messages: Vec<EvidenceInstruction> =
         (0..PAYMENTS).flat_map(|payment| messages_of(payment, &invoices)).map(|said| said.instruction()).collect();
     assert_eq!(messages.len(), 1_000);
     let batches = Arc::new(Mutex::new(batches_of(&messages)));

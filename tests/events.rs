@@ -15,14 +15,14 @@ use quittance_domain::event::InvoiceEvent;
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::ClientId;
 use quittance_domain::ledger::posting;
-use quittance_domain::notification::Addressee;
-use quittance_feedback::told::Told;
+use quittance_domain::notification::NotificationRecipient;
+use quittance_feedback::told::SesEvent;
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_migrator::answer;
-use quittance_providers::{Notice, Provider};
+use quittance_providers::{ProviderModule, WebhookNotice};
 use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -124,9 +124,9 @@ async fn the_validators_samples_are_a_claim_a_confirmation_a_refund_and_a_webhoo
 
     let webhook = request("validator", "stripe_webhook");
     assert!(webhook.headers().contains_key("stripe-signature"));
-    let stripe = quittance_providers::by_name("stripe").and_then(Provider::webhooks).unwrap();
+    let stripe = quittance_providers::by_name("stripe").and_then(ProviderModule::webhooks).unwrap();
     let notices = stripe.read(webhook.body(), None).unwrap();
-    let [Notice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
+    let [WebhookNotice::Evidence(evidence)] = notices.as_slice() else { panic!("one piece of evidence") };
     assert_eq!(evidence.kind, FactKind::Capture);
     assert!(evidence.invoice.is_some());
 }
@@ -214,7 +214,7 @@ fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
     assert_read("delivery", &["two_endpoints"]);
     for (group, body) in bodies("delivery", "two_endpoints") {
         assert_eq!(group, None, "the queue is no FIFO queue");
-        let due: quittance_deliveries::queue::Due = serde_json::from_str(&body).unwrap();
+        let due: quittance_deliveries::queue::DueDelivery = serde_json::from_str(&body).unwrap();
         assert_eq!(serde_json::to_string(&due).unwrap(), body);
     }
     assert_read("webhook", &["invoice_paid_and_surplus"]);
@@ -224,13 +224,13 @@ fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
 #[test]
 fn the_feedbacks_sample_tells_of_an_email_that_was_sent_and_came_back() {
     assert_read("feedback", &["sent_and_bounced"]);
-    let told: Vec<Told> =
+    let told: Vec<SesEvent> =
         bodies("feedback", "sent_and_bounced").iter().map(|(_, body)| serde_json::from_str(body).unwrap()).collect();
     let failures: Vec<bool> = told.iter().map(|told| told.word().unwrap().failure.is_some()).collect();
     assert_eq!(failures, [false, true]);
     assert_eq!(told[1].suppressed(), Some(("bounce", vec!["accounts@nordlicht.example"])));
     for told in told {
-        let (recipient, key) = tags::read::<Addressee>(&told.mail.tags).expect("the tags are ours");
+        let (recipient, key) = tags::read::<NotificationRecipient>(&told.mail.tags).expect("the tags are ours");
         assert_eq!(
             (recipient.client_id, key.at().to_rfc3339()),
             (client(), "2026-11-02T12:00:01.250+00:00".to_owned())
@@ -262,7 +262,7 @@ fn the_gateways_samples_are_each_in_the_group_of_what_it_concerns() {
     for command in ["refund", "query", charge].into_iter().flat_map(|name| envelopes::<GatewayCommand>("gateway", name))
     {
         assert_eq!(command.subject, command.payload.subject());
-        let api = quittance_providers::by_name(command.payload.provider().as_str()).and_then(Provider::api);
+        let api = quittance_providers::by_name(command.payload.provider().as_str()).and_then(ProviderModule::api);
         assert!(api.is_some(), "{}", command.subject);
     }
 }
@@ -289,7 +289,7 @@ fn the_claims_samples_get_the_claim_of_their_client_and_keep_their_groups() {
 fn the_migrators_samples_are_cloudformations_requests() {
     assert_read("migrator", &["create", "delete"]);
     for (name, kind) in [("create", "Create"), ("delete", "Delete")] {
-        let request: answer::Request = serde_json::from_str(&sample("migrator", name)).unwrap();
+        let request: answer::CustomResourceRequest = serde_json::from_str(&sample("migrator", name)).unwrap();
         assert_eq!(request.request_type, kind);
         assert!(request.response_url.starts_with("https://"));
     }

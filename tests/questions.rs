@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{GatewayCommand, ListEvents, QueryPayment};
 use quittance_domain::fact::FactKind;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_relay::ask::{Askable, ask};
+use quittance_relay::ask::{InquirableGateways, ask};
 use quittance_store::Database;
 
 use crate::database::scene::{Said, money, noon};
@@ -32,10 +32,10 @@ impl Asking {
 
     /// Runs the relay as if so much time had passed since noon. Answers how many payments it asks about.
     async fn ask(&self, after: TimeDelta) -> usize {
-        self.run(Askable { about_payments: vec!["stripe"], for_events: vec![] }, after).await
+        self.run(InquirableGateways { about_payments: vec!["stripe"], for_events: vec![] }, after).await
     }
 
-    async fn run(&self, askable: Askable, after: TimeDelta) -> usize {
+    async fn run(&self, askable: InquirableGateways, after: TimeDelta) -> usize {
         let deadline = SystemTime::now() + Duration::from_secs(60);
         ask(&self.relay, (&askable, &self.services.gateways()), noon() + after, deadline).await.unwrap()
     }
@@ -145,7 +145,7 @@ async fn after_a_pause_questions_keep_their_distance() {
 async fn events_are_listed_without_gaps_from_the_first_run_on() {
     let asking = Asking::begin().await;
     for minutes in [0, 29, 31, 31, 62] {
-        let askable = Askable { about_payments: vec![], for_events: vec!["stripe"] };
+        let askable = InquirableGateways { about_payments: vec![], for_events: vec!["stripe"] };
         asking.run(askable, TimeDelta::minutes(minutes)).await;
     }
     let spans: Vec<(DateTime<Utc>, DateTime<Utc>)> = asking

@@ -14,7 +14,7 @@ use quittance_deliveries::queue::DeliveryQueue;
 use quittance_deliveries::secrets::SigningSecrets;
 use quittance_documents::{Press, Seller};
 use quittance_idempotency::IdempotencyTable;
-use quittance_lambda::door::Door;
+use quittance_lambda::door::RequestGuard;
 use quittance_lambda::publisher::Publisher;
 use quittance_outgoing::Targets;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
         database: test.as_role("quittance_billing", 8).await,
         publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
         payments_queue: services.payments_queue(),
-        door: Arc::new(Door::new(&aws, "door".to_owned(), u32::MAX)),
+        door: Arc::new(RequestGuard::new(&aws, "door".to_owned(), u32::MAX)),
         accepted: IdempotencyTable::new(&aws, "accepted".to_owned(), TimeDelta::days(30)),
         s3: quittance_lambda::aws::s3(&aws),
         uploads_bucket: "uploads".to_owned(),

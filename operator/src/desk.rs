@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use chrono::TimeDelta;
 use quittance_deliveries::DeliveriesTable;
 use quittance_domain::id::{AuditId, WebhookEndpointId};
-use quittance_domain::notification::Addressee;
+use quittance_domain::notification::NotificationRecipient;
 use quittance_idempotency::IdempotencyTable;
 use quittance_store::Database;
 use quittance_store::audit::{self, AuditRecord, Json};
@@ -19,13 +19,13 @@ const UNUSED: TimeDelta = TimeDelta::days(1);
 
 /// The tables that say what was done.
 #[derive(Debug, Clone, Default)]
-pub struct Tables {
+pub struct DeploymentTables {
     receipts: Option<IdempotencyTable>,
-    notifications: Option<DeliveriesTable<Addressee>>,
+    notifications: Option<DeliveriesTable<NotificationRecipient>>,
     webhooks: Option<DeliveriesTable<WebhookEndpointId>>,
 }
 
-impl Tables {
+impl DeploymentTables {
     /// Looks up the tables of a deployment, which bear its name and their own.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Tables {
         self.receipts.as_ref().context("this deployment has no ReceiptIdempotencyTable")
     }
 
-    pub(crate) fn notifications(&self) -> Result<&DeliveriesTable<Addressee>> {
+    pub(crate) fn notifications(&self) -> Result<&DeliveriesTable<NotificationRecipient>> {
         self.notifications.as_ref().context("this deployment has no NotificationDeliveriesTable")
     }
 
@@ -64,13 +64,13 @@ impl Tables {
 
 /// All that a command needs.
 #[derive(Debug, Clone)]
-pub struct Desk {
+pub struct Deployment {
     /// The queues.
     pub queues: Queues,
     /// The database, as the operator's own role.
     pub database: Database,
     /// What consumers have done.
-    pub tables: Tables,
+    pub tables: DeploymentTables,
     /// Who sits here, as they say.
     pub operator: Option<String>,
     /// Who sits here, as AWS knows them: an ARN.
@@ -87,7 +87,7 @@ pub async fn identity(aws: &SdkConfig) -> Result<String> {
     identity.arn.context("AWS does not say whose credentials these are")
 }
 
-impl Desk {
+impl Deployment {
     /// Who sits here, as audit records name them: `operator:<name> (<ARN>)`, what they say and what AWS knows.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::letters::Letter;
+use crate::letters::DeadLetter;
 
 /// Messages that may be mended: what a source said of a payment.
 const EVIDENCE: [&str; 2] = ["ClaimPayment", "ConfirmPayment"];
@@ -25,7 +25,7 @@ pub struct Edit {
     pub body: Uuid,
 }
 
-impl Letter {
+impl DeadLetter {
     /// The same message with another body.
     ///
     /// # Errors

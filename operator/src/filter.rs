@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
-use crate::letters::Letter;
+use crate::letters::DeadLetter;
 
 /// A choice among parked messages; all that is said must fit.
 #[derive(Debug, Clone, Default, Args)]
@@ -43,7 +43,7 @@ pub struct Filter {
 impl Filter {
     /// Whether a message is meant. Its queue has been chosen before.
     #[must_use]
-    pub fn fits(&self, letter: &Letter) -> bool {
+    pub fn fits(&self, letter: &DeadLetter) -> bool {
         let is = |wanted: &Option<String>, there: &str| wanted.as_deref().is_none_or(|wanted| wanted == there);
         is(&self.code, letter.code.as_deref().unwrap_or("none"))
             && self.cause.as_deref().is_none_or(|part| letter.cause().contains(part))

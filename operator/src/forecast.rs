@@ -3,10 +3,10 @@
 use anyhow::{Context, Result};
 use chrono::Utc;
 use chrono_tz::Tz;
-use quittance_deliveries::{EventKey, State};
+use quittance_deliveries::{DeliveryState, EventKey};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::ledger::posting;
-use quittance_domain::notification::{Addressee, Notice, TOLD_UNTIL};
+use quittance_domain::notification::{NotificationKind, NotificationRecipient, TOLD_UNTIL};
 use quittance_lambda::envelope::CloudEvent;
 use quittance_processor::rehearse::{Rehearsal, rehearse};
 use quittance_store::audit::Change;
@@ -14,15 +14,15 @@ use quittance_store::{ledger, notifications, webhook_endpoints};
 use serde::{Serialize, Serializer};
 
 use crate::age::made_at;
-use crate::desk::Desk;
-use crate::letters::Letter;
+use crate::desk::Deployment;
+use crate::letters::DeadLetter;
 use crate::redact::{HIDDEN, redacted};
 use crate::rejected;
 
 /// Whether sending a message again is worth it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Prospect {
+pub enum ReplayProspect {
     /// It would have an effect.
     Changes,
     /// Its effect is there already: it would change nothing.
@@ -33,7 +33,7 @@ pub enum Prospect {
     Open,
 }
 
-impl Prospect {
+impl ReplayProspect {
     /// The same for people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -48,38 +48,38 @@ impl Prospect {
 
 /// What one of those who are to be told of an event was told.
 #[derive(Debug, Clone, Serialize)]
-pub struct Standing {
+pub struct ConsumerState {
     /// The channel to the client, or the endpoint's id.
     pub recipient: String,
     /// How its delivery stands; none if there is none yet. Whatever is recorded, the schedule carries to its end.
     #[serde(serialize_with = "by_name")]
-    pub state: Option<State>,
+    pub state: Option<DeliveryState>,
 }
 
-fn by_name<S: Serializer>(state: &Option<State>, serializer: S) -> Result<S::Ok, S::Error> {
+fn by_name<S: Serializer>(state: &Option<DeliveryState>, serializer: S) -> Result<S::Ok, S::Error> {
     state.map(|state| state.as_str()).serialize(serializer)
 }
 
 /// What would happen.
 #[derive(Debug, Clone, Serialize)]
-pub struct Forecast {
+pub struct DryRun {
     /// In one word.
-    pub prospect: Prospect,
+    pub prospect: ReplayProspect,
     /// In sentences.
     pub says: Vec<String>,
     /// What would be written, where that is a change of payments and invoices.
     pub changes: Vec<Change>,
     /// How its deliveries stand, where it is to be told to somebody outside.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deliveries: Vec<Standing>,
+    pub deliveries: Vec<ConsumerState>,
 }
 
-impl Forecast {
-    pub(crate) fn new(prospect: Prospect, says: impl Into<String>) -> Self {
+impl DryRun {
+    pub(crate) fn new(prospect: ReplayProspect, says: impl Into<String>) -> Self {
         Self::saying(prospect, vec![says.into()])
     }
 
-    pub(crate) const fn saying(prospect: Prospect, says: Vec<String>) -> Self {
+    pub(crate) const fn saying(prospect: ReplayProspect, says: Vec<String>) -> Self {
         Self { prospect, says, changes: Vec::new(), deliveries: Vec::new() }
     }
 
@@ -95,67 +95,67 @@ impl Forecast {
     }
 
     fn unexpected(event: &CloudEvent<InvoiceEvent>, what: &str) -> Self {
-        Self::new(Prospect::Refused, format!("unexpected_type: {what} of {}", event.payload.type_name()))
+        Self::new(ReplayProspect::Refused, format!("unexpected_type: {what} of {}", event.payload.type_name()))
     }
 
     /// For a function whose work is done when there is a delivery to everybody; `nobody` says that there is nobody to tell.
-    fn of_deliveries(deliveries: Vec<Standing>, nobody: &str) -> Self {
+    fn of_deliveries(deliveries: Vec<ConsumerState>, nobody: &str) -> Self {
         if deliveries.is_empty() {
-            return Self::new(Prospect::Applied, nobody);
+            return Self::new(ReplayProspect::Applied, nobody);
         }
         let is_recorded = deliveries.iter().all(|one| one.state.is_some());
-        let state = |one: &Standing| one.state.map_or("is to be told", |state| state.as_str());
-        let prospect = if is_recorded { Prospect::Applied } else { Prospect::Changes };
+        let state = |one: &ConsumerState| one.state.map_or("is to be told", |state| state.as_str());
+        let prospect = if is_recorded { ReplayProspect::Applied } else { ReplayProspect::Changes };
         let says = deliveries.iter().map(|one| format!("{}: {}", one.recipient, state(one))).collect();
         Self { deliveries, ..Self::saying(prospect, says) }
     }
 }
 
-impl Desk {
+impl Deployment {
     /// Tells what a message would do now. Decisions about payments are really made, and rolled back.
     ///
     /// # Errors
     /// When the database or a table cannot be asked.
-    pub async fn forecast(&self, letter: &Letter) -> Result<Forecast> {
+    pub async fn forecast(&self, letter: &DeadLetter) -> Result<DryRun> {
         self.forecast_at(letter.queue.reader(), letter).await
     }
 
-    async fn forecast_at(&self, reader: &str, letter: &Letter) -> Result<Forecast> {
+    async fn forecast_at(&self, reader: &str, letter: &DeadLetter) -> Result<DryRun> {
         match reader {
             "payments" => self.at_payments(&letter.body).await,
             "validator" => Ok(rejected::forecast(letter)),
             "ledger" | "receipt" | "notification" | "webhook" => self.at_consumer(reader, &letter.body).await,
-            reader if reader.ends_with("-gateway") => Ok(Forecast::new(
-                Prospect::Open,
+            reader if reader.ends_with("-gateway") => Ok(DryRun::new(
+                ReplayProspect::Open,
                 "the gateway is asked under the same key as before; a charge older than an hour is only looked up",
             )),
-            "uploads" => Ok(Forecast::new(
-                Prospect::Open,
+            "uploads" => Ok(DryRun::new(
+                ReplayProspect::Open,
                 "reading the file goes on at the first line that was not handed on; lines are recognised",
             )),
-            "delivery" => Ok(Forecast::new(
-                Prospect::Applied,
+            "delivery" => Ok(DryRun::new(
+                ReplayProspect::Applied,
                 "the table of deliveries knows what is due, and the relay has it sent: the message can be discarded",
             )),
-            _ => Ok(Forecast::new(Prospect::Open, "it is handled anew")),
+            _ => Ok(DryRun::new(ReplayProspect::Open, "it is handled anew")),
         }
     }
 
-    async fn at_payments(&self, body: &str) -> Result<Forecast> {
+    async fn at_payments(&self, body: &str) -> Result<DryRun> {
         // The seller's time zone is not known here. It decides the day in the books, and the day of the limit for what one
         // person enters or approves: around midnight the processor may see that otherwise.
         let now = Utc::now().with_timezone(&Tz::UTC);
         let rehearsed = rehearse(&self.database, body, now).await.context("the rehearsal failed")?;
         Ok(match rehearsed {
             Rehearsal::Refused(refusal) => {
-                Forecast::new(Prospect::Refused, format!("{}: {}", refusal.code, refusal.reason))
+                DryRun::new(ReplayProspect::Refused, format!("{}: {}", refusal.code, refusal.reason))
             }
-            Rehearsal::Known => Forecast::new(Prospect::Applied, "all that it says is recorded already"),
+            Rehearsal::Known => DryRun::new(ReplayProspect::Applied, "all that it says is recorded already"),
             Rehearsal::Changes { changes, told } => {
                 let tells: Vec<&str> = told.events.iter().chain(&told.commands).map(|one| &*one.event_type).collect();
                 let tells =
                     if tells.is_empty() { "nobody is told".to_owned() } else { format!("tells {}", tells.join(", ")) };
-                Forecast { changes, ..Forecast::new(Prospect::Changes, tells) }
+                DryRun { changes, ..DryRun::new(ReplayProspect::Changes, tells) }
             }
         })
     }
@@ -164,10 +164,10 @@ impl Desk {
     ///
     /// # Errors
     /// When the database or a table cannot be asked.
-    pub async fn at_consumer(&self, consumer: &str, body: &str) -> Result<Forecast> {
+    pub async fn at_consumer(&self, consumer: &str, body: &str) -> Result<DryRun> {
         let event = match CloudEvent::<InvoiceEvent>::parse(body) {
             Ok(event) => event,
-            Err(error) => return Ok(Forecast::new(Prospect::Refused, format!("{}: {error}", error.code()))),
+            Err(error) => return Ok(DryRun::new(ReplayProspect::Refused, format!("{}: {error}", error.code()))),
         };
         match consumer {
             "ledger" => self.at_ledger(&event).await,
@@ -177,61 +177,64 @@ impl Desk {
         }
     }
 
-    async fn at_ledger(&self, event: &CloudEvent<InvoiceEvent>) -> Result<Forecast> {
+    async fn at_ledger(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
         let posting = match posting(&event.payload) {
             Ok(Some(posting)) => posting,
-            Ok(None) => return Ok(Forecast::new(Prospect::Applied, "it moves no money: nothing is booked")),
-            Err(error) => return Ok(Forecast::new(Prospect::Refused, error.to_string())),
+            Ok(None) => return Ok(DryRun::new(ReplayProspect::Applied, "it moves no money: nothing is booked")),
+            Err(error) => return Ok(DryRun::new(ReplayProspect::Refused, error.to_string())),
         };
         let posted = ledger::posted(&self.database, &[event.id.to_string()]).await?;
         if !posted.is_empty() {
-            return Ok(Forecast::new(Prospect::Applied, format!("event {} is booked", event.id)));
+            return Ok(DryRun::new(ReplayProspect::Applied, format!("event {} is booked", event.id)));
         }
         let entry = |(account, amount): &(_, _)| format!("books {amount} on {account}");
-        Ok(Forecast::saying(Prospect::Changes, posting.entries.iter().map(entry).collect()))
+        Ok(DryRun::saying(ReplayProspect::Changes, posting.entries.iter().map(entry).collect()))
     }
 
-    async fn at_receipt(&self, event: &CloudEvent<InvoiceEvent>) -> Result<Forecast> {
+    async fn at_receipt(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
         match &event.payload {
             InvoiceEvent::Refunded(refund) if refund.client.is_none() => {
-                return Ok(Forecast::new(Prospect::Applied, "nobody knows whose money went back"));
+                return Ok(DryRun::new(ReplayProspect::Applied, "nobody knows whose money went back"));
             }
-            payload if !has_receipt(payload) => return Ok(Forecast::unexpected(event, "there are no receipts")),
+            payload if !has_receipt(payload) => return Ok(DryRun::unexpected(event, "there are no receipts")),
             _ => {}
         }
         if self.tables.receipts()?.is_completed(&event.id.to_string(), Utc::now()).await? {
-            return Ok(Forecast::new(Prospect::Applied, format!("event {} has its receipt", event.id)));
+            return Ok(DryRun::new(ReplayProspect::Applied, format!("event {} has its receipt", event.id)));
         }
-        Ok(Forecast::new(Prospect::Changes, "writes the receipt: the same event gives the same number, key and bytes"))
+        Ok(DryRun::new(
+            ReplayProspect::Changes,
+            "writes the receipt: the same event gives the same number, key and bytes",
+        ))
     }
 
-    async fn at_notification(&self, event: &CloudEvent<InvoiceEvent>) -> Result<Forecast> {
-        let Some(notice) = Notice::of(&event.payload) else {
-            return Ok(Forecast::unexpected(event, "clients are not told"));
+    async fn at_notification(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
+        let Some(notice) = NotificationKind::of(&event.payload) else {
+            return Ok(DryRun::unexpected(event, "clients are not told"));
         };
         if event.time < Utc::now() - TOLD_UNTIL {
-            return Ok(Forecast::new(Prospect::Refused, "too_old: nobody can be sure that it was not told"));
+            return Ok(DryRun::new(ReplayProspect::Refused, "too_old: nobody can be sure that it was not told"));
         }
         let Some(client) = event.payload.addressee() else {
-            return Ok(Forecast::new(Prospect::Applied, "nobody knows whose money it is: nobody is told"));
+            return Ok(DryRun::new(ReplayProspect::Applied, "nobody knows whose money it is: nobody is told"));
         };
         let preferences = notifications::preferences(&self.database, client.id).await?;
         let (table, key) = (self.tables.notifications()?, EventKey::new(event.time, event.id));
         let mut deliveries = Vec::new();
         for channel in preferences.channels(notice) {
-            let found = table.find(Addressee { channel, client_id: client.id }, &key).await?;
-            deliveries.push(Standing { recipient: channel.to_string(), state: found.map(|one| one.state) });
+            let found = table.find(NotificationRecipient { channel, client_id: client.id }, &key).await?;
+            deliveries.push(ConsumerState { recipient: channel.to_string(), state: found.map(|one| one.state) });
         }
-        let mut forecast = Forecast::of_deliveries(deliveries, "the client wants to be told through no channel");
+        let mut forecast = DryRun::of_deliveries(deliveries, "the client wants to be told through no channel");
         // The function has those sent again that were given up or held, unless the provider took them.
-        let is_given_up = |one: &Standing| matches!(one.state, Some(State::Failed | State::Held));
-        if forecast.prospect == Prospect::Applied && forecast.deliveries.iter().any(is_given_up) {
-            forecast.prospect = Prospect::Open;
+        let is_given_up = |one: &ConsumerState| matches!(one.state, Some(DeliveryState::Failed | DeliveryState::Held));
+        if forecast.prospect == ReplayProspect::Applied && forecast.deliveries.iter().any(is_given_up) {
+            forecast.prospect = ReplayProspect::Open;
         }
         Ok(forecast)
     }
 
-    async fn at_webhook(&self, event: &CloudEvent<InvoiceEvent>) -> Result<Forecast> {
+    async fn at_webhook(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
         let endpoints = webhook_endpoints::told_of(&self.database, event.payload.type_name()).await?;
         let (table, key) = (self.tables.webhooks()?, EventKey::new(event.time, event.id));
         let mut deliveries = Vec::new();
@@ -241,10 +244,10 @@ impl Desk {
             if found.is_none() && made_at(endpoint.as_uuid()).is_some_and(|made_at| made_at > event.time) {
                 younger.push(format!("{endpoint}: is younger than the event, and would be told, too"));
             } else {
-                deliveries.push(Standing { recipient: endpoint.to_string(), state: found.map(|one| one.state) });
+                deliveries.push(ConsumerState { recipient: endpoint.to_string(), state: found.map(|one| one.state) });
             }
         }
-        let mut forecast = Forecast::of_deliveries(deliveries, "no endpoint was there that wanted to be told of it");
+        let mut forecast = DryRun::of_deliveries(deliveries, "no endpoint was there that wanted to be told of it");
         forecast.says.extend(younger);
         Ok(forecast)
     }

@@ -22,7 +22,7 @@ const LOOKING_FOR_S: i32 = 1;
 
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct DeadLetter {
     /// The queue that it lies in.
     pub queue: Queue,
     /// SQS's id of it.
@@ -44,7 +44,7 @@ pub struct Letter {
     receipt: String,
 }
 
-impl Letter {
+impl DeadLetter {
     fn of(queue: &Queue, message: Message) -> Option<Self> {
         let (message_id, receipt) = (message.message_id?, message.receipt_handle?);
         let system = message.attributes.unwrap_or_default();
@@ -129,7 +129,7 @@ impl Letter {
 
 /// What becomes of a message that somebody was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum DeadLetterAction {
     /// It stays in the queue.
     GiveBack,
     /// It is out of the queue already.
@@ -140,7 +140,7 @@ pub enum Next {
 
 /// How a queue was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Walked {
+pub struct QueueWalk {
     /// About how many messages were not shown: others of their group stay before them, or somebody has them.
     pub unseen: usize,
     /// How many could not be given back, and are seen again in two minutes.
@@ -152,7 +152,7 @@ impl Queues {
     ///
     /// # Errors
     /// When SQS cannot be asked.
-    pub async fn take(&self, queue: &Queue) -> Result<Vec<Letter>> {
+    pub async fn take(&self, queue: &Queue) -> Result<Vec<DeadLetter>> {
         let request = self.client.receive_message().queue_url(&queue.url).max_number_of_messages(BATCH_MAX);
         let request = request
             .visibility_timeout(HIDDEN_FOR_S)
@@ -162,14 +162,14 @@ impl Queues {
         let answer = request.send().await.map_err(aws_sdk_sqs::Error::from);
         let answer = answer.with_context(|| format!("{} cannot be read", queue.name))?;
         let messages = answer.messages.unwrap_or_default();
-        Ok(messages.into_iter().filter_map(|message| Letter::of(queue, message)).collect())
+        Ok(messages.into_iter().filter_map(|message| DeadLetter::of(queue, message)).collect())
     }
 
     /// Lets others see a message again, at once.
     ///
     /// # Errors
     /// When SQS cannot be asked; the message then comes back by itself.
-    pub async fn give_back(&self, letter: &Letter) -> Result<()> {
+    pub async fn give_back(&self, letter: &DeadLetter) -> Result<()> {
         let request = self.client.change_message_visibility().queue_url(&letter.queue.url);
         let given = request.receipt_handle(&letter.receipt).visibility_timeout(0).send().await;
         given.map_err(aws_sdk_sqs::Error::from).with_context(|| format!("{} stays hidden", letter.message_id))?;
@@ -180,7 +180,7 @@ impl Queues {
     ///
     /// # Errors
     /// When SQS cannot be asked.
-    pub async fn remove(&self, letter: &Letter) -> Result<()> {
+    pub async fn remove(&self, letter: &DeadLetter) -> Result<()> {
         let request = self.client.delete_message().queue_url(&letter.queue.url).receipt_handle(&letter.receipt);
         let removed = request.send().await.map_err(aws_sdk_sqs::Error::from);
         removed.with_context(|| format!("{} cannot be removed", letter.message_id))?;
@@ -194,11 +194,15 @@ impl Queues {
     ///
     /// # Errors
     /// When SQS cannot be asked, or the visitor fails.
-    pub async fn walk(&self, queue: &Queue, mut visit: impl AsyncFnMut(&Letter) -> Result<Next>) -> Result<Walked> {
+    pub async fn walk(
+        &self,
+        queue: &Queue,
+        mut visit: impl AsyncFnMut(&DeadLetter) -> Result<DeadLetterAction>,
+    ) -> Result<QueueWalk> {
         let mut kept = BTreeMap::new();
         let depth = self.depth(queue).await?;
         if depth.waiting == 0 {
-            return Ok(Walked { unseen: usize::try_from(depth.in_flight)?, hidden: 0 });
+            return Ok(QueueWalk { unseen: usize::try_from(depth.in_flight)?, hidden: 0 });
         }
         let ended = self.visit_all(queue, &mut visit, &mut kept).await;
         let mut hidden = 0;
@@ -209,14 +213,14 @@ impl Queues {
         ended?;
         let depth = self.depth(queue).await?;
         let there = usize::try_from(depth.waiting.saturating_add(depth.in_flight))?;
-        Ok(Walked { unseen: there.saturating_sub(kept.len()), hidden })
+        Ok(QueueWalk { unseen: there.saturating_sub(kept.len()), hidden })
     }
 
     async fn visit_all(
         &self,
         queue: &Queue,
-        visit: &mut impl AsyncFnMut(&Letter) -> Result<Next>,
-        kept: &mut BTreeMap<String, Letter>,
+        visit: &mut impl AsyncFnMut(&DeadLetter) -> Result<DeadLetterAction>,
+        kept: &mut BTreeMap<String, DeadLetter>,
     ) -> Result<()> {
         let mut seen = BTreeSet::new();
         loop {
@@ -225,12 +229,12 @@ impl Queues {
             while let Some(letter) = letters.next() {
                 // What is passed over for long comes again.
                 let is_new = seen.insert(letter.message_id.clone());
-                let next = if is_new { visit(&letter).await } else { Ok(Next::GiveBack) };
+                let next = if is_new { visit(&letter).await } else { Ok(DeadLetterAction::GiveBack) };
                 is_end = is_end && !is_new;
-                if !matches!(next, Ok(Next::Removed)) {
+                if !matches!(next, Ok(DeadLetterAction::Removed)) {
                     kept.insert(letter.message_id.clone(), letter);
                 }
-                if !matches!(next, Ok(Next::Removed | Next::GiveBack)) {
+                if !matches!(next, Ok(DeadLetterAction::Removed | DeadLetterAction::GiveBack)) {
                     kept.extend(letters.map(|letter| (letter.message_id.clone(), letter)));
                     return next.map(drop);
                 }
@@ -246,18 +250,18 @@ impl Queues {
     ///
     /// # Errors
     /// When SQS cannot be asked.
-    pub async fn look(&self, queues: &[Queue]) -> Result<(Vec<Letter>, usize)> {
+    pub async fn look(&self, queues: &[Queue]) -> Result<(Vec<DeadLetter>, usize)> {
         let looked = futures::future::try_join_all(queues.iter().map(async |queue| {
             let mut letters = Vec::new();
             let walked = self.walk(queue, async |letter| {
                 letters.push(letter.clone());
-                Ok(Next::GiveBack)
+                Ok(DeadLetterAction::GiveBack)
             });
             let unseen = walked.await?.unseen;
             Ok::<_, anyhow::Error>((letters, unseen))
         }));
-        let (letters, unseen): (Vec<Vec<Letter>>, Vec<usize>) = looked.await?.into_iter().unzip();
-        let mut letters: Vec<Letter> = letters.into_iter().flatten().collect();
+        let (letters, unseen): (Vec<Vec<DeadLetter>>, Vec<usize>) = looked.await?.into_iter().unzip();
+        let mut letters: Vec<DeadLetter> = letters.into_iter().flatten().collect();
         letters.sort_by_key(|letter| letter.parked_at);
         Ok((letters, unseen.into_iter().sum()))
     }

@@ -8,7 +8,7 @@ use quittance_lambda::aws::{Retries, config};
 use quittance_lambda::settings::Settings;
 use quittance_operator::cli::Cli;
 use quittance_operator::commands::run;
-use quittance_operator::desk::{Desk, Tables, identity};
+use quittance_operator::desk::{Deployment, DeploymentTables, identity};
 use quittance_operator::queues::Queues;
 use quittance_operator::report::Report;
 use quittance_store::{Database, DatabaseSettings};
@@ -47,7 +47,7 @@ async fn answer(cli: Cli) -> Result<Report> {
     let database = settings.finish_with(database).context("`quittance --help` says what it needs")?;
     let aws = config(Retries::Sdk).await;
     let (queues, tables, identity) =
-        tokio::try_join!(Queues::find(&aws, &cli.stack), Tables::find(&aws, &cli.stack), identity(&aws))?;
-    let desk = Desk { queues, tables, database: Database::new(database, &aws), operator: cli.operator, identity };
+        tokio::try_join!(Queues::find(&aws, &cli.stack), DeploymentTables::find(&aws, &cli.stack), identity(&aws))?;
+    let desk = Deployment { queues, tables, database: Database::new(database, &aws), operator: cli.operator, identity };
     run(&desk, cli.command).await
 }

@@ -3,11 +3,11 @@
 use chrono::Utc;
 use quittance_domain::command::{GatewayCommand, PaymentCommand};
 use quittance_lambda::envelope::{CloudEvent, Payload};
-use quittance_providers::{Notice, Provider, by_name};
+use quittance_providers::{ProviderModule, WebhookNotice, by_name};
 use uuid::Uuid;
 
-use crate::forecast::{Forecast, Prospect};
-use crate::letters::Letter;
+use crate::forecast::{DryRun, ReplayProspect};
+use crate::letters::DeadLetter;
 use crate::queues::Outgoing;
 
 /// The name in the envelopes' `source`.
@@ -15,36 +15,38 @@ const SOURCE: &str = "operator";
 
 /// The gateway, and our account there if one was configured: the validator parks webhooks in groups
 /// `<provider>:<digest>` or `<provider>@<account>:<digest>`.
-fn sender(letter: &Letter) -> (&str, Option<&str>) {
+fn sender(letter: &DeadLetter) -> (&str, Option<&str>) {
     let sender = letter.group_id.split(':').next().unwrap_or_default();
     sender.split_once('@').map_or((sender, None), |(provider, account)| (provider, Some(account)))
 }
 
 /// Whether this build reads all of a webhook.
-pub(crate) fn forecast(letter: &Letter) -> Forecast {
+pub(crate) fn forecast(letter: &DeadLetter) -> DryRun {
     match read(sender(letter), letter.body.as_bytes()) {
-        Err(why) => Forecast::new(Prospect::Refused, why),
-        Ok(notices) => Forecast::saying(Prospect::Open, notices.iter().map(|notice| told(notice).to_owned()).collect()),
+        Err(why) => DryRun::new(ReplayProspect::Refused, why),
+        Ok(notices) => {
+            DryRun::saying(ReplayProspect::Open, notices.iter().map(|notice| told(notice).to_owned()).collect())
+        }
     }
 }
 
-fn told(notice: &Notice) -> &'static str {
+fn told(notice: &WebhookNotice) -> &'static str {
     match notice {
-        Notice::Evidence(_) => "gives evidence of a payment",
-        Notice::Ask(_) => "has the gateway asked",
+        WebhookNotice::Evidence(_) => "gives evidence of a payment",
+        WebhookNotice::Ask(_) => "has the gateway asked",
         _ => "tells nothing of payments",
     }
 }
 
 /// All that a webhook says; why not, if this build does not understand all of it.
-fn read((provider, account): (&str, Option<&str>), body: &[u8]) -> Result<Vec<Notice>, String> {
-    let webhooks = by_name(provider).and_then(Provider::webhooks);
+fn read((provider, account): (&str, Option<&str>), body: &[u8]) -> Result<Vec<WebhookNotice>, String> {
+    let webhooks = by_name(provider).and_then(ProviderModule::webhooks);
     let webhooks = webhooks.ok_or_else(|| format!("this build has no provider {provider}"))?;
     let notices = webhooks.read(body, account).map_err(|error| error.to_string())?;
     for notice in &notices {
         match notice {
-            Notice::Unknown { event_type } => return Err(format!("this build does not know {event_type}")),
-            Notice::Unreadable(error) => return Err(error.to_string()),
+            WebhookNotice::Unknown { event_type } => return Err(format!("this build does not know {event_type}")),
+            WebhookNotice::Unreadable(error) => return Err(error.to_string()),
             _ => {}
         }
     }
@@ -55,17 +57,17 @@ fn read((provider, account): (&str, Option<&str>), body: &[u8]) -> Result<Vec<No
 ///
 /// # Errors
 /// A sentence, if this build does not understand all of the webhook.
-pub(crate) fn messages(letter: &Letter) -> Result<Vec<Outgoing>, String> {
+pub(crate) fn messages(letter: &DeadLetter) -> Result<Vec<Outgoing>, String> {
     let mut messages = Vec::new();
     let sender = sender(letter);
     for (place, notice) in read(sender, letter.body.as_bytes())?.into_iter().enumerate() {
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{} {place}", letter.message_id).as_bytes());
         match notice {
-            Notice::Evidence(evidence) => {
+            WebhookNotice::Evidence(evidence) => {
                 let group = evidence.transaction_id.to_string();
                 messages.push(message("payments".to_owned(), id, group, PaymentCommand::of(*evidence))?);
             }
-            Notice::Ask(question) => {
+            WebhookNotice::Ask(question) => {
                 let (queue, group) = (format!("{}-gateway", sender.0), question.resource.clone());
                 messages.push(message(queue, id, group, GatewayCommand::QueryResource(question))?);
             }

@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::desk::Desk;
+use crate::desk::Deployment;
 use crate::filter::Filter;
-use crate::forecast::{Forecast, Prospect};
-use crate::letters::{Letter, Next};
+use crate::forecast::{DryRun, ReplayProspect};
+use crate::letters::{DeadLetter, DeadLetterAction};
 use crate::pace::{Pace, Progress};
 use crate::queues::Outgoing;
 use crate::rejected;
@@ -32,7 +32,7 @@ const REPLAYED: &str = "dead_letter.replayed";
 
 /// How a replay is to go.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct ReplayPlan {
     /// Which messages.
     pub filter: Filter,
     /// Why, for the audit records; none only tells what would happen.
@@ -52,7 +52,7 @@ pub struct Plan {
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum Disposition {
     /// It was sent again, or would be.
     Sent,
     /// A run before this one sent it and was killed before it could remove it; now it is removed.
@@ -65,20 +65,20 @@ pub enum Fate {
 
 /// One message, and what became of it.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct ReplayOutcome {
     /// The message.
-    pub letter: Letter,
+    pub letter: DeadLetter,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: Disposition,
     /// What it would have done when it was looked at.
-    pub forecast: Forecast,
+    pub forecast: DryRun,
 }
 
 /// What a replay did.
 #[derive(Debug, Clone, Default)]
 pub struct Replayed {
     /// Every message that was meant.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<ReplayOutcome>,
     /// How many were passed over, because they were not meant.
     pub others: usize,
     /// About how many were not seen: others of their group stay before them, somebody has them, or it was stopped before.
@@ -92,23 +92,23 @@ pub struct Replayed {
 impl Replayed {
     /// How many messages had that fate.
     #[must_use]
-    pub fn count(&self, fate: Fate) -> usize {
+    pub fn count(&self, fate: Disposition) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.fate == fate).count()
     }
 }
 
-impl Desk {
+impl Deployment {
     /// Sends parked messages again, one after the other, those of a group in their order; or tells what would happen.
     ///
     /// # Errors
     /// When SQS or the database fails; what is not sent then stays in the dead-letter queue.
-    pub async fn replay(&self, plan: &Plan, progress: &Progress) -> Result<Replayed> {
+    pub async fn replay(&self, plan: &ReplayPlan, progress: &Progress) -> Result<Replayed> {
         let queues = self.queues.dead_letters(plan.filter.queue.as_deref())?;
         let mut replayed = Replayed::default();
         let mut pace = Pace::new(plan.rate);
         for queue in &queues {
             let visit =
-                async |letter: &Letter| self.replay_next(letter, plan, (&mut pace, progress), &mut replayed).await;
+                async |letter: &DeadLetter| self.replay_next(letter, plan, (&mut pace, progress), &mut replayed).await;
             let walked = self.queues.walk(queue, visit).await?;
             replayed.hidden += walked.hidden;
             replayed.unseen += walked.unseen;
@@ -118,27 +118,29 @@ impl Desk {
 
     async fn replay_next(
         &self,
-        letter: &Letter,
-        plan: &Plan,
+        letter: &DeadLetter,
+        plan: &ReplayPlan,
         (pace, progress): (&mut Pace, &Progress),
         replayed: &mut Replayed,
-    ) -> Result<Next> {
+    ) -> Result<DeadLetterAction> {
         replayed.is_stopped |= progress.is_stopped();
-        if replayed.is_stopped || replayed.count(Fate::Sent) + replayed.count(Fate::Finished) >= plan.count_max {
-            return Ok(Next::Stop);
+        if replayed.is_stopped
+            || replayed.count(Disposition::Sent) + replayed.count(Disposition::Finished) >= plan.count_max
+        {
+            return Ok(DeadLetterAction::Stop);
         }
         if !plan.filter.fits(letter) {
             replayed.others += 1;
-            return Ok(Next::GiveBack);
+            return Ok(DeadLetterAction::GiveBack);
         }
         let outcome = self.replay_letter(letter, plan, pace).await?;
         progress.step();
-        let is_gone = plan.reason.is_some() && matches!(outcome.fate, Fate::Sent | Fate::Finished);
+        let is_gone = plan.reason.is_some() && matches!(outcome.fate, Disposition::Sent | Disposition::Finished);
         replayed.outcomes.push(outcome);
-        Ok(if is_gone { Next::Removed } else { Next::GiveBack })
+        Ok(if is_gone { DeadLetterAction::Removed } else { DeadLetterAction::GiveBack })
     }
 
-    async fn replay_letter(&self, letter: &Letter, plan: &Plan, pace: &mut Pace) -> Result<Outcome> {
+    async fn replay_letter(&self, letter: &DeadLetter, plan: &ReplayPlan, pace: &mut Pace) -> Result<ReplayOutcome> {
         let letter = match &plan.edited {
             Some(body) => letter.edited(body)?,
             None => letter.clone(),
@@ -148,35 +150,35 @@ impl Desk {
         let forecast = self.forecast(&letter).await?.redacted();
         let what = described(&letter);
         let fate = match (forecast.prospect, plan.reason.as_deref()) {
-            (Prospect::Applied, Some(_)) if self.is_noted(REPLAYED, &letter.message_id, &what).await? => {
+            (ReplayProspect::Applied, Some(_)) if self.is_noted(REPLAYED, &letter.message_id, &what).await? => {
                 self.queues.remove(&letter).await?;
-                Fate::Finished
+                Disposition::Finished
             }
-            (Prospect::Applied, _) => Fate::Applied,
-            (Prospect::Refused, _) if !plan.is_forced => Fate::Refused,
-            (_, None) => Fate::Sent,
+            (ReplayProspect::Applied, _) => Disposition::Applied,
+            (ReplayProspect::Refused, _) if !plan.is_forced => Disposition::Refused,
+            (_, None) => Disposition::Sent,
             (_, Some(reason)) => match outgoing(&letter) {
-                Err(_) => Fate::Refused,
+                Err(_) => Disposition::Refused,
                 Ok(messages) => {
                     self.note(REPLAYED, &letter.message_id, reason, &what).await?;
                     for message in &messages {
                         self.queues.send(message).await?;
                     }
                     self.queues.remove(&letter).await?;
-                    Fate::Sent
+                    Disposition::Sent
                 }
             },
         };
-        Ok(Outcome { letter, fate, forecast })
+        Ok(ReplayOutcome { letter, fate, forecast })
     }
 
     /// Waits until the functions have handled what was sent, and tells of each message whether it has had its effect by now.
     ///
     /// # Errors
     /// When SQS, the database or a table cannot be asked.
-    pub async fn verify(&self, replayed: &Replayed, plan: &Plan) -> Result<BTreeMap<&'static str, usize>> {
-        let sent = replayed.outcomes.iter().filter(|outcome| outcome.fate == Fate::Sent);
-        let sent: Vec<&Letter> = sent.map(|outcome| &outcome.letter).collect();
+    pub async fn verify(&self, replayed: &Replayed, plan: &ReplayPlan) -> Result<BTreeMap<&'static str, usize>> {
+        let sent = replayed.outcomes.iter().filter(|outcome| outcome.fate == Disposition::Sent);
+        let sent: Vec<&DeadLetter> = sent.map(|outcome| &outcome.letter).collect();
         let (until, mut idle) = (Instant::now() + plan.wait, 0);
         while idle < IDLE_MIN && Instant::now() < until {
             idle = if self.is_idle(&sent).await? { idle + 1 } else { 0 };
@@ -186,9 +188,9 @@ impl Desk {
         for letter in sent {
             pace.wait().await;
             let became = match self.forecast(letter).await?.prospect {
-                Prospect::Applied => "applied",
-                Prospect::Open => "told_by_its_function_only",
-                Prospect::Changes | Prospect::Refused => "not_applied",
+                ReplayProspect::Applied => "applied",
+                ReplayProspect::Open => "told_by_its_function_only",
+                ReplayProspect::Changes | ReplayProspect::Refused => "not_applied",
             };
             *counts.entry(became).or_insert(0) += 1;
         }
@@ -196,7 +198,7 @@ impl Desk {
     }
 
     /// Whether nothing waits or is handled in the queues in front of those whom the messages are for.
-    async fn is_idle(&self, letters: &[&Letter]) -> Result<bool> {
+    async fn is_idle(&self, letters: &[&DeadLetter]) -> Result<bool> {
         let readers: BTreeSet<&str> = letters.iter().map(|letter| front(letter)).collect();
         for reader in readers {
             let depth = self.queues.depth(self.queues.named(reader)?).await?;
@@ -209,7 +211,7 @@ impl Desk {
 }
 
 /// The queue in front of the function that a message is for.
-fn front(letter: &Letter) -> &str {
+fn front(letter: &DeadLetter) -> &str {
     match letter.queue.reader() {
         "validator" => "payments",
         reader => reader,
@@ -217,7 +219,7 @@ fn front(letter: &Letter) -> &str {
 }
 
 /// What has to be sent, so that a message is handled as if it came for the first time.
-fn outgoing(letter: &Letter) -> Result<Vec<Outgoing>, String> {
+fn outgoing(letter: &DeadLetter) -> Result<Vec<Outgoing>, String> {
     if letter.queue.reader() == "validator" {
         return rejected::messages(letter);
     }
@@ -232,7 +234,7 @@ fn outgoing(letter: &Letter) -> Result<Vec<Outgoing>, String> {
 }
 
 /// What the audit records say of a message: no content of it.
-pub(crate) fn described(letter: &Letter) -> serde_json::Value {
+pub(crate) fn described(letter: &DeadLetter) -> serde_json::Value {
     json!({
         "queue": letter.queue.name, "code": letter.code, "type": letter.kind(), "group": letter.group_id,
         "event_id": letter.text_at("/id"), "parked_at": letter.parked_at, "edit": letter.edit,

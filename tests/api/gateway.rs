@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, StatusCode};
 use quittance_idempotency::IdempotencyTable;
-use quittance_lambda::door::Door;
+use quittance_lambda::door::RequestGuard;
 use quittance_validator::Validator;
 use quittance_validator::signing_secrets::SigningSecrets;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ impl Gateway {
             payments_queue: aws.payments_queue(),
             gateway_queues: aws.gateways(),
             dead_letters: aws.dead_letters(),
-            door: Arc::new(Door::new(&config, "door".to_owned(), u32::MAX)),
+            door: Arc::new(RequestGuard::new(&config, "door".to_owned(), u32::MAX)),
             signing_secrets: SigningSecrets::new(&config, [("stripe", "secret".to_owned())].into()),
             accounts: HashMap::new(),
         };

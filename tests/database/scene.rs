@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use quittance_domain::command::{Evidence, InvoiceHint};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::command::{Evidence, InvoiceReference};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId, TransactionId};
 use quittance_domain::money::Money;
-use quittance_processor::settle::Instruction;
+use quittance_processor::settle::EvidenceInstruction;
 use uuid::Uuid;
 
 use super::TestDatabase;
@@ -97,35 +97,35 @@ pub(crate) struct Said {
 impl Said {
     /// A gateway says that it took the money.
     pub(crate) fn capture(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
-        Self::new(FactKind::Capture, Door::Gateway, reference, invoice, amount)
+        Self::new(FactKind::Capture, EvidenceChannel::Gateway, reference, invoice, amount)
     }
 
     /// A client says that it has paid.
     pub(crate) fn claim(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
-        Self::new(FactKind::Claim, Door::Api, reference, invoice, amount)
+        Self::new(FactKind::Claim, EvidenceChannel::Api, reference, invoice, amount)
     }
 
     /// The bank says that the money is in our account.
     pub(crate) fn bank_line(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
-        Self::new(FactKind::Settlement, Door::Bank, reference, invoice, amount)
+        Self::new(FactKind::Settlement, EvidenceChannel::Bank, reference, invoice, amount)
     }
 
     /// A gateway says something else of the payment, about one movement of its money.
     pub(crate) fn told(kind: FactKind, reference: &str, movement: &str, amount: Money) -> Self {
-        let mut said = Self::new(kind, Door::Gateway, reference, None, amount);
+        let mut said = Self::new(kind, EvidenceChannel::Gateway, reference, None, amount);
         movement.clone_into(&mut said.evidence.movement);
         said.evidence.event_id = format!("{kind} {movement} of {reference}");
         said
     }
 
     /// A reference without a provider in front is Stripe's.
-    fn new(kind: FactKind, door: Door, reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
+    fn new(kind: FactKind, door: EvidenceChannel, reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
         let name = if reference.contains(':') { reference.to_owned() } else { format!("stripe:{reference}") };
         let (provider, transaction_id) = TransactionId::with_provider(&name).unwrap();
         let evidence = Evidence {
             movement: transaction_id.to_string(),
             event_id: format!("{kind} of {reference}"),
-            invoice: invoice.map(InvoiceHint::Id),
+            invoice: invoice.map(InvoiceReference::Id),
             further_invoices: Vec::new(),
             payment_id: None,
             references: Vec::new(),
@@ -152,14 +152,14 @@ impl Said {
     }
 
     /// The same through another door.
-    pub(crate) fn through(mut self, door: Door) -> Self {
+    pub(crate) fn through(mut self, door: EvidenceChannel) -> Self {
         self.evidence.door = door;
         self
     }
 
     /// The same for these invoices, in this order.
     pub(crate) fn naming(mut self, invoices: &[InvoiceId]) -> Self {
-        let mut hints = invoices.iter().copied().map(InvoiceHint::Id);
+        let mut hints = invoices.iter().copied().map(InvoiceReference::Id);
         self.evidence.invoice = hints.next();
         self.evidence.further_invoices = hints.collect();
         self
@@ -186,7 +186,7 @@ impl Said {
     }
 
     /// The instruction that the processor makes of it.
-    pub(crate) fn instruction(&self) -> Instruction {
-        Instruction { evidence: self.evidence.clone(), correlation_id: "test".to_owned() }
+    pub(crate) fn instruction(&self) -> EvidenceInstruction {
+        EvidenceInstruction { evidence: self.evidence.clone(), correlation_id: "test".to_owned() }
     }
 }

@@ -1,10 +1,10 @@
 //! What staff and clients want done with payments.
 
 use quittance_domain::case::CaseDecision;
-use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, MergeOrder, RefundOrder};
+use quittance_domain::command::{ChargePayment, DecideCase, EscalatePayment, MergePayments, RequestRefund};
 use quittance_domain::id::{CaseId, ClientId, InvoiceId, RefundId};
 use quittance_domain::refund_reason::{RefundReason, RefundTerms};
-use quittance_processor::decide::{Decision, Order};
+use quittance_processor::decide::{StaffCommand, StaffInstruction};
 use uuid::Uuid;
 
 use super::TestDatabase;
@@ -18,17 +18,17 @@ pub(crate) fn refund_id(number: u128) -> RefundId {
 }
 
 /// So much of a payment is to go back, and its invoice is owed again.
-pub(crate) fn refund(transaction_id: &str, number: u128, value: &str) -> Decision {
+pub(crate) fn refund(transaction_id: &str, number: u128, value: &str) -> StaffInstruction {
     refund_with(transaction_id, number, value, RefundTerms { reason: RefundReason::Unspecified, reopens: true })
 }
 
 /// So much of a payment is to go back, for that reason.
-pub(crate) fn refund_for(transaction_id: &str, number: u128, value: &str, reason: RefundReason) -> Decision {
+pub(crate) fn refund_for(transaction_id: &str, number: u128, value: &str, reason: RefundReason) -> StaffInstruction {
     refund_with(transaction_id, number, value, RefundTerms { reason, reopens: false })
 }
 
-fn refund_with(transaction_id: &str, number: u128, value: &str, terms: RefundTerms) -> Decision {
-    decision(Order::Refund(RefundOrder {
+fn refund_with(transaction_id: &str, number: u128, value: &str, terms: RefundTerms) -> StaffInstruction {
+    decision(StaffCommand::Refund(RequestRefund {
         terms,
         transaction_id: transaction_id.parse().unwrap(),
         refund_id: refund_id(number),
@@ -39,8 +39,8 @@ fn refund_with(transaction_id: &str, number: u128, value: &str, terms: RefundTer
 }
 
 /// A case is to be closed.
-pub(crate) fn close(transaction_id: &str, case_id: CaseId, decided: CaseDecision, request: &str) -> Decision {
-    decision(Order::Case(CaseOrder {
+pub(crate) fn close(transaction_id: &str, case_id: CaseId, decided: CaseDecision, request: &str) -> StaffInstruction {
+    decision(StaffCommand::Case(DecideCase {
         transaction_id: transaction_id.parse().unwrap(),
         case_id,
         decision: decided,
@@ -52,8 +52,8 @@ pub(crate) fn close(transaction_id: &str, case_id: CaseId, decided: CaseDecision
 }
 
 /// Two payments are the same money.
-pub(crate) fn merge(kept: &str, twin: &str, request: &str) -> Decision {
-    decision(Order::Merge(MergeOrder {
+pub(crate) fn merge(kept: &str, twin: &str, request: &str) -> StaffInstruction {
+    decision(StaffCommand::Merge(MergePayments {
         transaction_id: kept.parse().unwrap(),
         twin: twin.parse().unwrap(),
         reason: "the bank says so".to_owned(),
@@ -63,7 +63,7 @@ pub(crate) fn merge(kept: &str, twin: &str, request: &str) -> Decision {
 }
 
 /// A client wants its card to pay an invoice.
-pub(crate) fn charge(name: &str, whose: (ClientId, InvoiceId), value: &str, request: &str) -> Decision {
+pub(crate) fn charge(name: &str, whose: (ClientId, InvoiceId), value: &str, request: &str) -> StaffInstruction {
     charge_with(name, whose, value, (request, "cus_1/pm_1"))
 }
 
@@ -73,8 +73,8 @@ pub(crate) fn charge_with(
     (client, invoice): (ClientId, InvoiceId),
     value: &str,
     (request, method): (&str, &str),
-) -> Decision {
-    decision(Order::Charge(ChargeOrder {
+) -> StaffInstruction {
+    decision(StaffCommand::Charge(ChargePayment {
         transaction_id: name.parse().unwrap(),
         provider: "stripe".parse().unwrap(),
         invoice_id: invoice,
@@ -88,8 +88,8 @@ pub(crate) fn charge_with(
 }
 
 /// The gateway has been asked for the last time.
-pub(crate) fn escalate(name: &str, request: &str) -> Decision {
-    decision(Order::Escalation(Escalation {
+pub(crate) fn escalate(name: &str, request: &str) -> StaffInstruction {
+    decision(StaffCommand::Escalation(EscalatePayment {
         transaction_id: name.parse().unwrap(),
         reason: "the gateway answered 503".to_owned(),
         actor: "gateway:stripe".to_owned(),
@@ -97,8 +97,8 @@ pub(crate) fn escalate(name: &str, request: &str) -> Decision {
     }))
 }
 
-fn decision(order: Order) -> Decision {
-    Decision { order, correlation_id: "test".to_owned(), decided_at: noon() }
+fn decision(order: StaffCommand) -> StaffInstruction {
+    StaffInstruction { order, correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 impl TestDatabase {

@@ -13,10 +13,10 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_lambda_events::event::sqs::SqsEvent;
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Context, LambdaEvent};
-use quittance_deliveries::queue::{DeliveryQueue, Due};
+use quittance_deliveries::queue::{DeliveryQueue, DueDelivery};
 use quittance_deliveries::secrets::SigningSecrets;
-use quittance_deliveries::{DeliveriesTable, Delivery, EventKey, Range};
-use quittance_delivery::Keys;
+use quittance_deliveries::{DeliveriesTable, Delivery, EventKey, EventTimeRange};
+use quittance_delivery::EndpointSigners;
 use quittance_delivery::attempt::Receivers;
 use quittance_delivery::handler::Deliveries;
 use quittance_domain::id::{ClientId, InvoiceId, WebhookEndpointId};
@@ -142,7 +142,7 @@ impl Telling {
             table: DeliveriesTable::new(aws, self.table_name.clone()),
             queue: Self::queue(aws),
             dead_letters: Self::dead_letters(aws),
-            keys: Keys::new(SigningSecrets::new(aws, self.folder.clone())),
+            keys: EndpointSigners::new(SigningSecrets::new(aws, self.folder.clone())),
             receivers: Receivers::new(Targets::PublicAndLoopback).unwrap(),
         }
     }
@@ -173,33 +173,33 @@ impl Telling {
     }
 
     /// Records an event; answers what is due then at an endpoint.
-    async fn record(&self, endpoint_id: WebhookEndpointId) -> Due {
+    async fn record(&self, endpoint_id: WebhookEndpointId) -> DueDelivery {
         let (id, body) = self.event();
         let recording = self.recording(&root(&scene().stack)).await;
         assert_eq!(recording.handle(invocation(&[body])).await.unwrap().batch_item_failures.len(), 0);
         let found = self.deliveries(endpoint_id).await;
         let found = found.into_iter().find(|delivery| delivery.event_key.id() == id).expect("it is recorded");
-        Due { recipient: endpoint_id, event_key: found.event_key }
+        DueDelivery { recipient: endpoint_id, event_key: found.event_key }
     }
 
     /// Everything that an endpoint was told or is to be told.
     async fn deliveries(&self, endpoint_id: WebhookEndpointId) -> Vec<Delivery> {
-        self.table.list(endpoint_id, Range::default(), &[], None, 1_000).await.unwrap().deliveries
+        self.table.list(endpoint_id, EventTimeRange::default(), &[], None, 1_000).await.unwrap().deliveries
     }
 
-    async fn delivery(&self, due: &Due) -> Delivery {
+    async fn delivery(&self, due: &DueDelivery) -> Delivery {
         let all = self.deliveries(due.recipient).await;
         all.into_iter().find(|delivery| delivery.event_key == due.event_key).expect("it is recorded")
     }
 
     /// Hands what is due to the function; answers how many messages come back.
-    async fn deliver(&self, delivering: &Deliveries, due: &[Due]) -> usize {
+    async fn deliver(&self, delivering: &Deliveries, due: &[DueDelivery]) -> usize {
         let bodies: Vec<String> = due.iter().map(|due| serde_json::to_string(due).unwrap()).collect();
         delivering.handle(invocation(&bodies)).await.unwrap().batch_item_failures.len()
     }
 
     /// Lets time pass for a delivery: it is due now, and whoever had a lease has lost it.
-    fn let_time_pass(&self, due: &Due) {
+    fn let_time_pass(&self, due: &DueDelivery) {
         let past = json!({":past": {"N": "0"}});
         let update = |endpoint: String, key: String, expression: &str| {
             let request = json!({

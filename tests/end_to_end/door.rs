@@ -1,7 +1,7 @@
 //! What every request goes through: callers are counted, refusals leave a record.
 
 use chrono::{DateTime, Utc};
-use quittance_lambda::door::Door;
+use quittance_lambda::door::RequestGuard;
 use serde_json::json;
 
 use super::delivery::root;
@@ -10,7 +10,7 @@ use super::{fresh, scene};
 #[tokio::test]
 async fn a_caller_has_so_many_requests_a_minute_and_others_beside_it() {
     let stack = &scene().stack;
-    let door = Door::new(&root(stack), stack.output("DoorTableName").unwrap().to_owned(), 3);
+    let door = RequestGuard::new(&root(stack), stack.output("DoorTableName").unwrap().to_owned(), 3);
     let (caller, other) = (fresh("client"), fresh("client"));
     let noon: DateTime<Utc> = "2099-11-02T12:00:00Z".parse().unwrap();
     for expected in [true, true, true, false, false] {

@@ -1,7 +1,7 @@
 //! The fenced record that makes an effect happen once, on the stack's DynamoDB.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use quittance_idempotency::{Claim, IdempotencyError, IdempotencyTable, Lease};
+use quittance_idempotency::{IdempotencyClaim, IdempotencyError, IdempotencyLease, IdempotencyTable};
 
 use super::delivery::{root, table};
 use super::{fresh, scene};
@@ -23,13 +23,13 @@ fn minutes(minutes: i64) -> DateTime<Utc> {
 }
 
 /// Takes the key at that minute, with a lease of ten.
-async fn claim(records: &IdempotencyTable, key: &str, at: i64) -> Claim {
+async fn claim(records: &IdempotencyTable, key: &str, at: i64) -> IdempotencyClaim {
     records.claim(key, PRINT, minutes(at), minutes(at + 10)).await.unwrap()
 }
 
-async fn won(records: &IdempotencyTable, key: &str, at: i64) -> Lease {
+async fn won(records: &IdempotencyTable, key: &str, at: i64) -> IdempotencyLease {
     match claim(records, key, at).await {
-        Claim::Won(lease) => lease,
+        IdempotencyClaim::Won(lease) => lease,
         other => panic!("{key} at minute {at}: {other:?}"),
     }
 }
@@ -44,16 +44,16 @@ async fn of_many_workers_at_once_one_gets_the_key_and_the_others_are_told_so() {
         workers.spawn(async move { claim(&records, &key, 0).await });
     }
     let claims = workers.join_all().await;
-    assert_eq!(claims.iter().filter(|claim| matches!(claim, Claim::Won(_))).count(), 1);
-    assert_eq!(claims.iter().filter(|claim| **claim == Claim::InProgress).count(), WORKERS - 1);
+    assert_eq!(claims.iter().filter(|claim| matches!(claim, IdempotencyClaim::Won(_))).count(), 1);
+    assert_eq!(claims.iter().filter(|claim| **claim == IdempotencyClaim::InProgress).count(), WORKERS - 1);
 }
 
 #[tokio::test]
 async fn a_lease_is_respected_until_it_lapses_and_may_then_be_taken_over() {
     let (records, key) = (records(), fresh("lapse"));
     won(&records, &key, 0).await;
-    assert_eq!(claim(&records, &key, 9).await, Claim::InProgress);
-    assert_eq!(claim(&records, &key, 10).await, Claim::InProgress, "its last moment counts");
+    assert_eq!(claim(&records, &key, 9).await, IdempotencyClaim::InProgress);
+    assert_eq!(claim(&records, &key, 10).await, IdempotencyClaim::InProgress, "its last moment counts");
     won(&records, &key, 11).await;
 }
 
@@ -61,7 +61,7 @@ async fn a_lease_is_respected_until_it_lapses_and_may_then_be_taken_over() {
 async fn a_lease_until_a_deadline_that_has_passed_already_may_be_taken_over_at_once() {
     let (records, key) = (records(), fresh("late"));
     let late = records.claim(&key, PRINT, minutes(0), minutes(-1)).await.unwrap();
-    let Claim::Won(late) = late else { panic!("{late:?}") };
+    let IdempotencyClaim::Won(late) = late else { panic!("{late:?}") };
     let next = won(&records, &key, 0).await;
     assert!(matches!(records.complete(&late, None).await, Err(IdempotencyError::Overtaken { .. })));
     records.complete(&next, None).await.unwrap();
@@ -86,7 +86,7 @@ async fn an_overtaken_worker_can_neither_conclude_nor_give_back_what_its_success
             assert!(matches!(outcome, Err(IdempotencyError::Overtaken { .. })), "{outcome:?}");
         }
     }
-    assert_eq!(claim(&records, &key, 30).await, Claim::Completed(Some("the answer".to_owned())));
+    assert_eq!(claim(&records, &key, 30).await, IdempotencyClaim::Completed(Some("the answer".to_owned())));
 }
 
 #[tokio::test]
@@ -107,9 +107,9 @@ async fn what_was_concluded_stays_so_however_late_it_is_asked_for() {
     let lease = won(&records, &unknown, 0).await;
     records.leave_unknown(&lease, "no answer").await.unwrap();
     for at in [0, 11, 24 * 60 - 1] {
-        assert_eq!(claim(&records, &completed, at).await, Claim::Completed(None));
-        assert_eq!(claim(&records, &failed, at).await, Claim::FailedForGood("no such account".to_owned()));
-        assert_eq!(claim(&records, &unknown, at).await, Claim::Unknown);
+        assert_eq!(claim(&records, &completed, at).await, IdempotencyClaim::Completed(None));
+        assert_eq!(claim(&records, &failed, at).await, IdempotencyClaim::FailedForGood("no such account".to_owned()));
+        assert_eq!(claim(&records, &unknown, at).await, IdempotencyClaim::Unknown);
     }
     // Nobody may conclude twice, its own worker included.
     assert!(matches!(records.release(&lease).await, Err(IdempotencyError::Overtaken { .. })));
@@ -123,11 +123,15 @@ async fn a_key_with_another_payload_is_told_apart_in_every_state() {
     let key = fresh("other");
     let lease = won(&records, &key, 0).await;
     for at in [0, 11] {
-        assert_eq!(other(&key, at).await.unwrap(), Claim::OtherPayload, "a lapsed lease is not another payload's");
+        assert_eq!(
+            other(&key, at).await.unwrap(),
+            IdempotencyClaim::OtherPayload,
+            "a lapsed lease is not another payload's"
+        );
     }
     records.complete(&lease, Some("the answer")).await.unwrap();
-    assert_eq!(other(&key, 0).await.unwrap(), Claim::OtherPayload);
-    assert_eq!(claim(&records, &key, 0).await, Claim::Completed(Some("the answer".to_owned())));
+    assert_eq!(other(&key, 0).await.unwrap(), IdempotencyClaim::OtherPayload);
+    assert_eq!(claim(&records, &key, 0).await, IdempotencyClaim::Completed(Some("the answer".to_owned())));
 }
 
 #[tokio::test]

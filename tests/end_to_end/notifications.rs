@@ -12,12 +12,12 @@ use aws_config::SdkConfig;
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_deliveries::{DeliveriesTable, Delivery, EventKey};
 use quittance_domain::id::ClientId;
-use quittance_domain::notification::{Addressee, Channel};
+use quittance_domain::notification::{Channel, NotificationRecipient};
 use quittance_feedback::handler::Feedback;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_notification::compose::Templates;
 use quittance_notification::handler::{Notifications, REMEMBERED_FOR};
-use quittance_notification::providers::{Documents, Mail, TextMessages};
+use quittance_notification::providers::{Documents, EmailSender, TextMessages};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use xtask::paths::workspace_root;
@@ -38,7 +38,7 @@ struct Writing {
     test: TestDatabase,
     client: ClientId,
     table_name: String,
-    table: DeliveriesTable<Addressee>,
+    table: DeliveriesTable<NotificationRecipient>,
     dead_letters_url: String,
     document: String,
 }
@@ -86,7 +86,7 @@ impl Writing {
             database: self.test.as_role("quittance_notification", 2).await,
             table: DeliveriesTable::new(aws, self.table_name.clone()).keeping_for(REMEMBERED_FOR),
             templates: Templates::new("Quittance Ltd").unwrap(),
-            mail: Mail::new(&provider, "receipts@quittance.example".to_owned(), "set".to_owned()),
+            mail: EmailSender::new(&provider, "receipts@quittance.example".to_owned(), "set".to_owned()),
             text_messages: TextMessages::new(&provider),
             documents: Documents::new(aws, bucket),
             dead_letters: DeadLetterQueue::new(aws, self.dead_letters_url.clone()),
@@ -136,8 +136,8 @@ impl Writing {
         assert!(feedback.handle(invocation(&provider.words())).await.unwrap().batch_item_failures.is_empty());
     }
 
-    const fn addressee(&self, channel: Channel) -> Addressee {
-        Addressee { channel, client_id: self.client }
+    const fn addressee(&self, channel: Channel) -> NotificationRecipient {
+        NotificationRecipient { channel, client_id: self.client }
     }
 
     async fn delivery(&self, event: &Event, channel: Channel) -> Delivery {

@@ -6,7 +6,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use clap::Parser;
 use quittance_operator::cli::Cli;
 use quittance_operator::commands;
-use quittance_operator::desk::{Desk, Tables, identity};
+use quittance_operator::desk::{Deployment, DeploymentTables, identity};
 use quittance_operator::queues::{NAMES, Queues};
 use quittance_operator::report::Report;
 use quittance_store::{Database, DatabaseSettings};
@@ -37,7 +37,7 @@ fn engineer(scene: &Scene) -> SdkConfig {
         .build()
 }
 
-async fn desk(scene: &Scene) -> Desk {
+async fn desk(scene: &Scene) -> Deployment {
     let (aws, stack) = (engineer(scene), scene.stack.cloudformation_name());
     let database = scene.stack.database.as_ref().unwrap();
     let settings = DatabaseSettings::read(|name| match name {
@@ -48,16 +48,16 @@ async fn desk(scene: &Scene) -> Desk {
         "DATABASE_TLS" => "disable".to_owned(),
         _ => scene.stack.output("OperatorDatabaseSecretArn").unwrap().to_owned(),
     });
-    Desk {
+    Deployment {
         queues: Queues::find(&aws, &stack).await.unwrap(),
         database: Database::new(settings.unwrap(), &aws),
-        tables: Tables::find(&aws, &stack).await.unwrap(),
+        tables: DeploymentTables::find(&aws, &stack).await.unwrap(),
         operator: Some("ada".to_owned()),
         identity: identity(&aws).await.unwrap(),
     }
 }
 
-async fn run(desk: &Desk, line: &[&str]) -> Report {
+async fn run(desk: &Deployment, line: &[&str]) -> Report {
     let cli = Cli::try_parse_from(["quittance"].iter().chain(line)).unwrap();
     commands::run(desk, cli.command).await.unwrap()
 }

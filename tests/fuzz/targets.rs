@@ -13,8 +13,8 @@ use quittance_formats::{ConfirmationUpload, CsvOptions, Item, StatementUpload};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
-use quittance_providers::api::{Access, Answer, Api, InquiryResponse, Listed, Statement};
-use quittance_providers::{Notice, Provider, by_name};
+use quittance_providers::api::{Access, Api, HttpResponse, InquiryResponse, ListedEvents, PaymentStatement};
+use quittance_providers::{ProviderModule, WebhookNotice, by_name};
 use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
 
 /// What reads some input.
@@ -147,7 +147,7 @@ fn check_refusal(problem: &Problem) {
 }
 
 fn unsigned(name: &str, header: &'static str, data: &[u8]) {
-    let Some(webhooks) = by_name(name).and_then(Provider::webhooks) else { return };
+    let Some(webhooks) = by_name(name).and_then(ProviderModule::webhooks) else { return };
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(data) {
         headers.insert(HeaderName::from_static(header), value);
@@ -157,21 +157,21 @@ fn unsigned(name: &str, header: &'static str, data: &[u8]) {
 }
 
 fn message(name: &str, data: &[u8]) {
-    let Some(webhooks) = by_name(name).and_then(Provider::webhooks) else { return };
+    let Some(webhooks) = by_name(name).and_then(ProviderModule::webhooks) else { return };
     let read = webhooks.read(data, None);
     assert_eq!(read, webhooks.read(data, None), "one body means one thing");
     read.into_iter().flatten().for_each(|notice| check(name, &notice));
 }
 
-fn check(name: &str, notice: &Notice) {
+fn check(name: &str, notice: &WebhookNotice) {
     match notice {
-        Notice::Evidence(evidence) => check_evidence(name, evidence),
-        Notice::Ask(question) => {
+        WebhookNotice::Evidence(evidence) => check_evidence(name, evidence),
+        WebhookNotice::Ask(question) => {
             assert_eq!(question.provider.as_str(), name);
             let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_/-".contains(letter);
             assert!(question.resource.chars().all(is_plain), "it becomes a part of a URL: {}", question.resource);
         }
-        Notice::Ignored { .. } | Notice::Unknown { .. } | Notice::Unreadable(_) => {}
+        WebhookNotice::Ignored { .. } | WebhookNotice::Unknown { .. } | WebhookNotice::Unreadable(_) => {}
     }
 }
 
@@ -185,9 +185,11 @@ fn check_evidence(name: &str, evidence: &Evidence) {
 
 /// The first byte says which answer it is, the rest is its body.
 fn answer(name: &str, data: &[u8]) {
-    let Some((api, (which, body))) = by_name(name).and_then(Provider::api).zip(data.split_first()) else { return };
+    let Some((api, (which, body))) = by_name(name).and_then(ProviderModule::api).zip(data.split_first()) else {
+        return;
+    };
     let status = if which % 2 == 0 { 200 } else { 422 };
-    let answer = Answer { status, body: body.to_vec() };
+    let answer = HttpResponse { status, body: body.to_vec() };
     let Some((charge, question, resource)) = commands(name) else { return };
     let response = match which / 2 % 4 {
         0 => api.charged(&charge, &answer).ok().map(InquiryResponse::from),
@@ -195,14 +197,14 @@ fn answer(name: &str, data: &[u8]) {
         2 => api.queried(&resource, &answer).ok(),
         _ => return check_listed(name, api, &answer),
     };
-    if let Some(InquiryResponse::Statement(Statement::Evidence(told))) = response {
+    if let Some(InquiryResponse::Statement(PaymentStatement::Evidence(told))) = response {
         told.iter().for_each(|evidence| check_evidence(name, evidence));
     }
 }
 
-fn check_listed(name: &str, api: &dyn Api, answer: &Answer) {
+fn check_listed(name: &str, api: &dyn Api, answer: &HttpResponse) {
     let access = Access { key: String::new(), account: String::new() };
-    if let Ok(Listed::Page(notices, _)) = api.listed(&access, answer) {
+    if let Ok(ListedEvents::Page(notices, _)) = api.listed(&access, answer) {
         notices.iter().for_each(|notice| check(name, notice));
     }
 }

@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 use quittance_domain::case::CaseDecision;
-use quittance_domain::command::UnmatchOrder;
-use quittance_domain::fact::Door;
+use quittance_domain::command::UnmatchPayment;
+use quittance_domain::fact::EvidenceChannel;
 use quittance_domain::id::{ClientId, InvoiceId, TransactionId};
 use quittance_domain::upload::UploadKind;
-use quittance_processor::decide::{Decision, Order};
+use quittance_processor::decide::{StaffCommand, StaffInstruction};
 use quittance_processor::settle::settle;
 use serde_json::json;
 
@@ -17,15 +17,15 @@ use crate::database::staff::{close, merge};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nrest";
 
-fn unmatch(payment: &TransactionId, invoice_id: InvoiceId, request: &str) -> Decision {
-    let order = UnmatchOrder {
+fn unmatch(payment: &TransactionId, invoice_id: InvoiceId, request: &str) -> StaffInstruction {
+    let order = UnmatchPayment {
         transaction_id: payment.clone(),
         invoice_id,
         reason: "it is another's money".to_owned(),
         actor: "user:finance".to_owned(),
         request: request.to_owned(),
     };
-    Decision { order: Order::Unmatch(order), correlation_id: "test".to_owned(), decided_at: noon() }
+    StaffInstruction { order: StaffCommand::Unmatch(order), correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 impl Desk {
@@ -43,7 +43,7 @@ impl Desk {
     async fn approve(&self, actor: &str, request: &str) {
         let case = self.test.case("claimed").await;
         let mut decision = close("manual:WIRE-2026.1", case, CaseDecision::Approve, request);
-        if let Order::Case(order) = &mut decision.order {
+        if let StaffCommand::Case(order) = &mut decision.order {
             actor.clone_into(&mut order.actor);
         }
         self.decide(&decision).await;
@@ -181,12 +181,12 @@ async fn what_one_person_approves_of_a_payer_on_one_day_counts_together() {
     desk.approve("user:anna", "r-1").await;
     assert_eq!(desk.paid(one).await, pair("paid", "6000"));
     let claim = Said::claim("manual:WIRE-2", Some(two), euros("6000.00"));
-    let mut claim = claim.by_client(nord).through(Door::Confirmation);
+    let mut claim = claim.by_client(nord).through(EvidenceChannel::Confirmation);
     claim.evidence.attachment = Some("upl_019a3f6034567f5e8899aabbccddee03".parse().unwrap());
     settle(&desk.processor, &[claim.instruction()], at(noon())).await.unwrap();
     let case = desk.test.case("claimed").await;
     let mut decision = close("manual:WIRE-2", case, CaseDecision::Approve, "r-2");
-    if let Order::Case(order) = &mut decision.order {
+    if let StaffCommand::Case(order) = &mut decision.order {
         "user:ben".clone_into(&mut order.actor);
     }
     desk.decide(&decision).await;

@@ -1,7 +1,7 @@
 //! What clients say that they paid.
 
 use quittance_domain::upload::{UploadKind, UploadStatus};
-use quittance_importer::import::{CHUNK, Ended};
+use quittance_importer::import::{CHUNK, ImportEnd};
 use serde_json::json;
 
 use super::{Desk, MINUTES, pair};
@@ -20,7 +20,7 @@ async fn confirmed_payments_are_claims_and_pay_nothing_by_themselves() {
     }]});
     for file in [csv.to_owned(), file.to_string()] {
         let upload = desk.announce(UploadKind::PaymentConfirmation, Some(nord), None).await;
-        assert_eq!(desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), Ended::Finished);
+        assert_eq!(desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), ImportEnd::Finished);
         assert_eq!(desk.settle().await, 1);
         assert_eq!(desk.outcomes(&upload).await, ["claimed"]);
     }
@@ -92,7 +92,7 @@ async fn confirmations_go_on_where_an_invocation_was_stopped() {
     desk.services.take_only(CHUNK + 2);
     desk.step(&upload, csv.as_bytes(), MINUTES).await.unwrap_err();
     desk.services.take_only(usize::MAX);
-    assert_eq!(desk.step(&upload, csv.as_bytes(), MINUTES).await.unwrap(), Ended::Finished);
+    assert_eq!(desk.step(&upload, csv.as_bytes(), MINUTES).await.unwrap(), ImportEnd::Finished);
     assert_eq!(desk.services.take_sent().len(), CHUNK + 2 + 5, "two lines were handed on twice");
     assert_eq!(desk.outcome(&upload).await.status, UploadStatus::Accepted);
 }

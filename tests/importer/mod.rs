@@ -16,10 +16,10 @@ use quittance_domain::command::PaymentCommand;
 use quittance_domain::id::{ClientId, InvoiceId, UploadId};
 use quittance_domain::matching::name_key;
 use quittance_domain::upload::{UploadKind, UploadStatus};
-use quittance_importer::file::Copy;
-use quittance_importer::import::{Ended, ImportError, import};
-use quittance_processor::decide::{Decision, decide};
-use quittance_processor::settle::{Instruction, settle};
+use quittance_importer::file::DownloadedFile;
+use quittance_importer::import::{ImportEnd, ImportError, import};
+use quittance_processor::decide::{StaffInstruction, decide};
+use quittance_processor::settle::{EvidenceInstruction, settle};
 use quittance_store::Database;
 use quittance_store::upload_lines::{self, LineFilter, LineView};
 use quittance_store::uploads::{self, Upload};
@@ -92,12 +92,13 @@ impl Desk {
     }
 
     /// One invocation of the importer's step, with so much time.
-    async fn step(&self, upload: &Upload, file: &[u8], time: Duration) -> Result<Ended, ImportError> {
+    async fn step(&self, upload: &Upload, file: &[u8], time: Duration) -> Result<ImportEnd, ImportError> {
         let known = uploads::find(&self.importer, upload.id, None).await.unwrap().unwrap();
         let mut copied = tempfile::tempfile().unwrap();
         copied.write_all(file).unwrap();
         copied.seek(SeekFrom::Start(0)).unwrap();
-        let copied = Copy { file: copied, etag: "etag".to_owned(), digest: hex::encode(Sha256::digest(file)) };
+        let copied =
+            DownloadedFile { file: copied, etag: "etag".to_owned(), digest: hex::encode(Sha256::digest(file)) };
         let deadline = SystemTime::now() + time;
         import(&self.importer, &self.services.payments_queue(), &known, copied, deadline).await
     }
@@ -105,7 +106,7 @@ impl Desk {
     /// Finance uploads a statement; what is handed on is settled.
     async fn statement(&self, file: &str) -> Upload {
         let upload = self.announce(UploadKind::BankStatement, None, None).await;
-        assert_eq!(self.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), Ended::Finished);
+        assert_eq!(self.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), ImportEnd::Finished);
         self.settle().await;
         self.outcome(&upload).await
     }
@@ -113,7 +114,7 @@ impl Desk {
     /// The processor hears what was handed on since.
     async fn settle(&self) -> usize {
         let sent = self.services.take_sent();
-        let instructions: Vec<Instruction> = sent.iter().map(instruction).collect();
+        let instructions: Vec<EvidenceInstruction> = sent.iter().map(instruction).collect();
         for batch in instructions.chunks(10) {
             let settled = settle(&self.processor, batch, at(noon())).await.unwrap();
             assert!(settled.renamed.is_empty(), "one name stands for two contents");
@@ -121,7 +122,7 @@ impl Desk {
         sent.len()
     }
 
-    async fn decide(&self, decision: &Decision) {
+    async fn decide(&self, decision: &StaffInstruction) {
         decide(&self.processor, decision, at(noon())).await.unwrap();
     }
 
@@ -148,11 +149,11 @@ impl Desk {
 /// More time than any test takes.
 const MINUTES: Duration = Duration::from_secs(600);
 
-fn instruction((kind, data): &(String, Value)) -> Instruction {
+fn instruction((kind, data): &(String, Value)) -> EvidenceInstruction {
     let command: PaymentCommand = serde_json::from_value(json!({"type": kind, "data": data})).unwrap();
     match command {
         PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
-            Instruction { evidence, correlation_id: "test".to_owned() }
+            EvidenceInstruction { evidence, correlation_id: "test".to_owned() }
         }
         other => panic!("the importer hands on evidence, not {other:?}"),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quittance_domain::upload::{UploadKind, UploadStatus};
-use quittance_importer::import::{CHUNK, Ended};
+use quittance_importer::import::{CHUNK, ImportEnd};
 
 use super::statement::{Entry, batch, batches, camt};
 use super::{Desk, MINUTES};
@@ -59,7 +59,7 @@ async fn a_file_goes_on_where_an_invocation_was_stopped_and_hands_each_line_on_w
     let file = camt(&entries);
     let upload = desk.announce(UploadKind::BankStatement, None, None).await;
     // No time is left once the file is checked.
-    assert_eq!(desk.step(&upload, file.as_bytes(), Duration::ZERO).await.unwrap(), Ended::Paused);
+    assert_eq!(desk.step(&upload, file.as_bytes(), Duration::ZERO).await.unwrap(), ImportEnd::Paused);
     let paused = desk.outcome(&upload).await;
     assert_eq!((paused.status, paused.progress.unwrap().lines_total), (UploadStatus::Importing, 2 * CHUNK as u64 + 7));
     // The queue fails in the second chunk: what was decided about it stays.
@@ -67,7 +67,7 @@ async fn a_file_goes_on_where_an_invocation_was_stopped_and_hands_each_line_on_w
     desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap_err();
     assert_eq!(desk.outcome(&upload).await.progress.unwrap().lines_done, CHUNK as u64);
     desk.services.take_only(usize::MAX);
-    assert_eq!(desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), Ended::Finished);
+    assert_eq!(desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), ImportEnd::Finished);
     assert_eq!(desk.outcome(&upload).await.status, UploadStatus::Accepted);
     let sent = desk.services.take_sent();
     let twice = sent.len() - (2 * CHUNK + 7);

@@ -2,7 +2,7 @@
 
 use quittance_domain::creditor_reference::CreditorReference;
 use quittance_domain::upload::{LineOutcome, UploadKind, UploadStatus};
-use quittance_importer::import::Ended;
+use quittance_importer::import::ImportEnd;
 
 use super::statement::{Entry, camt, camt_closing};
 use super::{Desk, MINUTES, euros, pair};
@@ -97,7 +97,7 @@ async fn a_statement_that_does_not_add_up_or_breaks_off_is_refused_whole() {
         (&yen, "JPY"),
     ] {
         let upload = desk.announce(UploadKind::BankStatement, None, None).await;
-        assert_eq!(desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), Ended::Finished);
+        assert_eq!(desk.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), ImportEnd::Finished);
         let upload = desk.outcome(&upload).await;
         assert_eq!(upload.status, UploadStatus::Refused);
         assert!(upload.refusal.as_ref().unwrap().contains(refusal), "{:?}", upload.refusal);

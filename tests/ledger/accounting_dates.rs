@@ -4,12 +4,12 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use quittance_domain::case::CaseDecision;
 use quittance_domain::event::{EventMessage, InvoiceEvent};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::ledger::journal;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_ledger::post::post;
-use quittance_processor::decide::{Decided, Decision, decide};
+use quittance_processor::decide::{StaffCommandResult, StaffInstruction, decide};
 use quittance_processor::settle::settle;
 use quittance_store::books::{self, TransactionFilter};
 
@@ -41,7 +41,7 @@ fn bank_line(reference: &str, value: &str, on: &str) -> Said {
 
 /// The bank's line of a day on which it took a payment back.
 fn returned(reference: &str, value: &str, on: &str) -> Said {
-    let said = Said::told(FactKind::Reversal, reference, "return", money(value, "EUR")).through(Door::Bank);
+    let said = Said::told(FactKind::Reversal, reference, "return", money(value, "EUR")).through(EvidenceChannel::Bank);
     happening(said, &format!("{on}T00:00:00Z"))
 }
 
@@ -137,8 +137,10 @@ async fn what_staff_decide_is_booked_on_the_day_of_the_decision() {
     let processor = books.test.as_role(crate::processor::ROLE, 1).await;
     let decision = close("manual:BANK-1", case, CaseDecision::Apply { invoice_id: invoice }, "r-1");
     // Half past midnight in Berlin; the message waited for days.
-    let decision = Decision { decided_at: "2026-11-02T23:30:00Z".parse().unwrap(), ..decision };
-    let Decided::Committed(told) = decide(&processor, &decision, told_at()).await.unwrap() else { unreachable!() };
+    let decision = StaffInstruction { decided_at: "2026-11-02T23:30:00Z".parse().unwrap(), ..decision };
+    let StaffCommandResult::Committed(told) = decide(&processor, &decision, told_at()).await.unwrap() else {
+        unreachable!()
+    };
     books.post(told.events).await;
     let posted = books.posted().await;
     assert_eq!(posted, ["2026-10-30 clearing 100", "2026-11-03 clearing 100", "2026-11-03 suspense 100"]);
@@ -174,7 +176,7 @@ async fn a_client_who_says_whose_money_it_is_does_not_choose_the_day() {
     books.hear(&[bank_line("manual:BANK-1", "100.00", "2026-10-30")]).await;
     let invoice = books.invoice("100.00").await;
     let claim = Said::claim("manual:BANK-1", Some(invoice), money("100.00", "EUR")).by_client(books.client);
-    books.hear(&[happening(claim, "2016-01-01T00:00:00Z").through(Door::Confirmation)]).await;
+    books.hear(&[happening(claim, "2016-01-01T00:00:00Z").through(EvidenceChannel::Confirmation)]).await;
     let posted = books.posted().await;
     assert_eq!(posted, ["2026-10-30 clearing 100", "2026-11-05 clearing 100", "2026-11-05 suspense 100"]);
 }

@@ -6,14 +6,14 @@ use quittance_domain::ledger::Account;
 use quittance_domain::money::Money;
 use quittance_ledger::post::post;
 use quittance_store::Database;
-use quittance_store::ledger::{Reversal, replace, reverse};
+use quittance_store::ledger::{ReversalOutcome, replace, reverse};
 use uuid::Uuid;
 
 use super::{ROLE, balances, events_of_payment};
 use crate::database::TestDatabase;
 use crate::database::scene::{money, noon};
 
-async fn taken_back(billing: &Database, of: LedgerTransactionId, now: DateTime<Utc>) -> Reversal {
+async fn taken_back(billing: &Database, of: LedgerTransactionId, now: DateTime<Utc>) -> ReversalOutcome {
     let mut transaction = billing.begin().await.unwrap();
     let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
     let outcome = reverse(&mut transaction, mirror, of, "posted for another client", Some((now, now.date_naive())))
@@ -34,15 +34,18 @@ async fn a_transaction_is_taken_back_once_by_whoever_is_first_and_its_mirror_can
     let billing = test.as_role("quittance_billing", 2).await;
     let (left, right) = tokio::join!(taken_back(&billing, posted, noon()), taken_back(&billing, posted, noon()));
     let outcomes = [left, right];
-    assert!(outcomes.contains(&Reversal::Posted) && outcomes.contains(&Reversal::AlreadyReversed), "{outcomes:?}");
+    assert!(
+        outcomes.contains(&ReversalOutcome::Posted) && outcomes.contains(&ReversalOutcome::AlreadyReversed),
+        "{outcomes:?}"
+    );
     let nothing = [("clearing".to_owned(), "0".to_owned()), ("receivable".to_owned(), "0".to_owned())];
     assert_eq!(balances(&test).await, nothing);
     let mirror = id("select id::text from ledger.transactions where reverses is not null").await;
-    assert_eq!(taken_back(&billing, mirror, noon()).await, Reversal::Posted);
+    assert_eq!(taken_back(&billing, mirror, noon()).await, ReversalOutcome::Posted);
     let again = [("clearing".to_owned(), "100".to_owned()), ("receivable".to_owned(), "-100".to_owned())];
     assert_eq!(balances(&test).await, again);
     let unknown = LedgerTransactionId::from_uuid(Uuid::now_v7());
-    assert_eq!(taken_back(&billing, unknown, noon()).await, Reversal::Unknown);
+    assert_eq!(taken_back(&billing, unknown, noon()).await, ReversalOutcome::Unknown);
 }
 
 #[tokio::test]
@@ -68,7 +71,7 @@ async fn what_should_have_been_booked_takes_the_place_of_what_was_once_and_as_of
     assert!(refused.contains("has not been taken back"), "{refused}");
     let mut transaction = billing.begin().await.unwrap();
     let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
-    assert_eq!(reverse(&mut transaction, mirror, posted, "Adyen's", None).await.unwrap(), Reversal::Posted);
+    assert_eq!(reverse(&mut transaction, mirror, posted, "Adyen's", None).await.unwrap(), ReversalOutcome::Posted);
     transaction.commit().await.unwrap();
     replaced().await.unwrap();
     let again = replaced().await.unwrap_err();

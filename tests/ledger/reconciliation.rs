@@ -6,7 +6,7 @@ use quittance_domain::event::{AdjustmentRecorded, AdjustmentSummary, InvoiceEven
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::{AdjustmentId, LedgerTransactionId, Provider};
 use quittance_domain::ledger::Account;
-use quittance_domain::ledger::reconciliation::{Difference, reconcile};
+use quittance_domain::ledger::reconciliation::{DiscrepancyKind, reconcile};
 use quittance_domain::money::Money;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_ledger::post::post;
@@ -27,7 +27,7 @@ fn in_the_end() -> DateTime<Utc> {
 }
 
 /// The differences, each with its account's name without the owner.
-async fn found(test: &TestDatabase) -> Vec<(Difference, String)> {
+async fn found(test: &TestDatabase) -> Vec<(DiscrepancyKind, String)> {
     let billing = test.as_role("quittance_billing", 1).await;
     let differences = books::differences(&billing, in_the_end(), LIMIT).await.unwrap();
     let name = |account: String| account.split(':').next().unwrap_or_default().to_owned();
@@ -71,7 +71,7 @@ async fn a_void_invoice_counts_until_it_was_voided_and_not_afterwards() {
     let billing = scene.test.as_role("quittance_billing", 1).await;
     let before = "2026-11-09T12:00:00Z".parse().unwrap();
     assert_eq!(reconcile(books::differences(&billing, before, LIMIT).await.unwrap()), []);
-    assert_eq!(found(&scene.test).await, [(Difference::Extra, "receivable".to_owned())], "the void is not booked");
+    assert_eq!(found(&scene.test).await, [(DiscrepancyKind::Extra, "receivable".to_owned())], "the void is not booked");
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_credit_note_that_is_not_booked_is_missing() {
         ) insert into billing.credit_notes (id, invoice_id, number, currency, total, tax, reason, issued_on, created_at)
         select gen_random_uuid(), id, 'CN-2026-000001', 'EUR', 30, 0, 'Rebate', '2026-11-10', '2026-11-10' from invoice";
     sqlx::query(noted).execute(&scene.test.admin).await.unwrap();
-    assert_eq!(found(&scene.test).await, [(Difference::WrongAmount, "receivable".to_owned())]);
+    assert_eq!(found(&scene.test).await, [(DiscrepancyKind::WrongAmount, "receivable".to_owned())]);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_void_or_a_credit_note_that_is_booked_days_later_is_found() {
     for statement in [voided, mirrored] {
         sqlx::query(statement).execute(&scene.test.admin).await.unwrap();
     }
-    assert_eq!(found(&scene.test).await, [(Difference::WrongDate, "receivable".to_owned())]);
+    assert_eq!(found(&scene.test).await, [(DiscrepancyKind::WrongDate, "receivable".to_owned())]);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn what_was_taken_back_counts_as_if_it_had_never_been() {
     let billing = scene.test.as_role("quittance_billing", 1).await;
     let id = scene.test.text("select id::text from ledger.transactions where description like '%pi_3%'").await;
     let reversed = LedgerTransactionId::from_uuid(id.parse().unwrap());
-    let missing = ["provider", "suspense"].map(|account| (Difference::Missing, account.to_owned()));
+    let missing = ["provider", "suspense"].map(|account| (DiscrepancyKind::Missing, account.to_owned()));
     let mut latest = reversed;
     for (days, what) in (9..).zip(["nothing stands there any more", "it stands again", "and is taken back again"]) {
         let mut transaction = billing.begin().await.unwrap();
@@ -165,12 +165,12 @@ async fn a_fee_is_expected_of_the_provider_and_of_no_payment() {
 }
 
 /// A mistake in the books as it might be made, and what is found of it.
-const MISTAKES: [(&str, &[(Difference, &str)]); 6] = [
+const MISTAKES: [(&str, &[(DiscrepancyKind, &str)]); 6] = [
     (
         // An invoice that was never booked.
         "delete from ledger.entries where transaction_id in
              (select id from ledger.transactions where description like 'Invoice%' order by id limit 1)",
-        &[(Difference::Missing, "receivable")],
+        &[(DiscrepancyKind::Missing, "receivable")],
     ),
     (
         // Money of a payment that nobody made.
@@ -181,27 +181,27 @@ const MISTAKES: [(&str, &[(Difference, &str)]); 6] = [
          insert into ledger.entries (transaction_id, account, amount, currency, occurred_at, accounting_date)
          select id, account, amount, 'EUR', '2026-11-02', '2026-11-02'
          from posted, (values ('clearing:stripe', 5), ('suspense', -5)) as entry (account, amount)",
-        &[(Difference::Extra, "provider"), (Difference::Extra, "suspense")],
+        &[(DiscrepancyKind::Extra, "provider"), (DiscrepancyKind::Extra, "suspense")],
     ),
     (
         "update ledger.entries set amount = amount + sign(amount) where transaction_id in
              (select transaction_id from ledger.entries where account = 'suspense')",
-        &[(Difference::WrongAmount, "provider"), (Difference::WrongAmount, "suspense")],
+        &[(DiscrepancyKind::WrongAmount, "provider"), (DiscrepancyKind::WrongAmount, "suspense")],
     ),
     (
         "update ledger.entries set currency = 'USD' where transaction_id in
              (select transaction_id from ledger.entries where account = 'suspense')",
-        &[(Difference::WrongCurrency, "provider"), (Difference::WrongCurrency, "suspense")],
+        &[(DiscrepancyKind::WrongCurrency, "provider"), (DiscrepancyKind::WrongCurrency, "suspense")],
     ),
     (
         "update ledger.entries set amount = -amount where transaction_id in
              (select transaction_id from ledger.entries where account = 'suspense')",
-        &[(Difference::WrongSign, "provider"), (Difference::WrongSign, "suspense")],
+        &[(DiscrepancyKind::WrongSign, "provider"), (DiscrepancyKind::WrongSign, "suspense")],
     ),
     (
         "update ledger.entries set occurred_at = occurred_at + interval '3 days' where transaction_id in
              (select transaction_id from ledger.entries where account = 'suspense')",
-        &[(Difference::WrongDate, "provider"), (Difference::WrongDate, "suspense")],
+        &[(DiscrepancyKind::WrongDate, "provider"), (DiscrepancyKind::WrongDate, "suspense")],
     ),
 ];
 

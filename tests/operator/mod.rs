@@ -14,10 +14,10 @@ use quittance_domain::id::InvoiceId;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_operator::cli::Cli;
 use quittance_operator::commands;
-use quittance_operator::desk::{Desk, Tables};
+use quittance_operator::desk::{Deployment, DeploymentTables};
 use quittance_operator::queues::Queues;
 use quittance_operator::report::Report;
-use quittance_processor::settle::{Instruction, settle};
+use quittance_processor::settle::{EvidenceInstruction, settle};
 use uuid::Uuid;
 
 use self::sqs::{STACK, Sqs};
@@ -32,7 +32,7 @@ const PARKED: &str = "payments-dead-letter.fifo";
 struct Scene {
     test: TestDatabase,
     sqs: Sqs,
-    desk: Desk,
+    desk: Deployment,
 }
 
 impl Scene {
@@ -76,19 +76,23 @@ impl Scene {
             else {
                 panic!("evidence")
             };
-            settle(&processor, &[Instruction { evidence, correlation_id: event.correlationid }], at(Utc::now()))
-                .await
-                .unwrap();
+            settle(
+                &processor,
+                &[EvidenceInstruction { evidence, correlation_id: event.correlationid }],
+                at(Utc::now()),
+            )
+            .await
+            .unwrap();
         }
     }
 }
 
-async fn desk(sqs: &Sqs, test: &TestDatabase) -> Desk {
+async fn desk(sqs: &Sqs, test: &TestDatabase) -> Deployment {
     let aws = sqs.aws();
-    Desk {
+    Deployment {
         queues: Queues::find(&aws, STACK).await.unwrap(),
         database: test.as_role(ROLE, 2).await,
-        tables: Tables::find(&aws, STACK).await.unwrap(),
+        tables: DeploymentTables::find(&aws, STACK).await.unwrap(),
         operator: Some("ada".to_owned()),
         identity: "arn:aws:iam::000000000000:user/ada".to_owned(),
     }

@@ -9,7 +9,7 @@ use quittance_domain::command::PaymentCommand;
 use quittance_domain::fact::FactKind;
 use quittance_lambda::batch::Outage;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_processor::decide::{Decision, Order};
+use quittance_processor::decide::{StaffCommand, StaffInstruction};
 use quittance_processor::handler::Processor;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,16 +35,16 @@ fn evidence(said: &Said) -> Message {
     message(PaymentCommand::of(said.evidence.clone()))
 }
 
-fn ordered(decision: Decision) -> Message {
+fn ordered(decision: StaffInstruction) -> Message {
     message(match decision.order {
-        Order::Entry(evidence) => PaymentCommand::EnterEvidence(evidence),
-        Order::Refund(order) => PaymentCommand::RequestRefund(order),
-        Order::Credit(order) => PaymentCommand::ReleaseCredited(order),
-        Order::Case(order) => PaymentCommand::DecideCase(order),
-        Order::Merge(order) => PaymentCommand::MergePayments(order),
-        Order::Unmatch(order) => PaymentCommand::UnmatchPayment(order),
-        Order::Charge(order) => PaymentCommand::ChargePayment(order),
-        Order::Escalation(escalation) => PaymentCommand::EscalatePayment(escalation),
+        StaffCommand::Entry(evidence) => PaymentCommand::EnterEvidence(evidence),
+        StaffCommand::Refund(order) => PaymentCommand::RequestRefund(order),
+        StaffCommand::Credit(order) => PaymentCommand::ReleaseCredited(order),
+        StaffCommand::Case(order) => PaymentCommand::DecideCase(order),
+        StaffCommand::Merge(order) => PaymentCommand::MergePayments(order),
+        StaffCommand::Unmatch(order) => PaymentCommand::UnmatchPayment(order),
+        StaffCommand::Charge(order) => PaymentCommand::ChargePayment(order),
+        StaffCommand::Escalation(escalation) => PaymentCommand::EscalatePayment(escalation),
     })
 }
 

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::case::CaseDecision;
-use quittance_domain::command::{Evidence, InvoiceHint};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::command::{Evidence, InvoiceReference};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::InvoiceId;
-use quittance_processor::decide::{Decision, Order, decide};
+use quittance_processor::decide::{StaffCommand, StaffInstruction, decide};
 
 use super::{Scene, euro};
 use crate::database::scene::{Said, at, noon};
@@ -15,7 +15,7 @@ const NAME: &str = "manual:WIRE-1";
 
 /// Anna's entry of a movement of the payment.
 fn entry(kind: FactKind, name: &str, value: &str, request: &str) -> Evidence {
-    let said = Said::told(kind, name, name, euro(value)).through(Door::Staff);
+    let said = Said::told(kind, name, name, euro(value)).through(EvidenceChannel::Staff);
     Evidence {
         event_id: format!("user:anna:{request}"),
         actor: "user:anna".to_owned(),
@@ -25,11 +25,11 @@ fn entry(kind: FactKind, name: &str, value: &str, request: &str) -> Evidence {
 }
 
 fn paying(evidence: Evidence, invoice: InvoiceId) -> Evidence {
-    Evidence { invoice: Some(InvoiceHint::Id(invoice)), ..evidence }
+    Evidence { invoice: Some(InvoiceReference::Id(invoice)), ..evidence }
 }
 
-fn decision(evidence: Evidence) -> Decision {
-    Decision { order: Order::Entry(evidence), correlation_id: "test".to_owned(), decided_at: noon() }
+fn decision(evidence: Evidence) -> StaffInstruction {
+    StaffInstruction { order: StaffCommand::Entry(evidence), correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 impl Scene {
@@ -45,7 +45,7 @@ impl Scene {
     async fn approve(&self, name: &str, actor: &str, request: &str) -> Vec<String> {
         let case = self.test.case("entered_by_hand").await;
         let mut decision = close(name, case, CaseDecision::Approve, request);
-        if let Order::Case(order) = &mut decision.order {
+        if let StaffCommand::Case(order) = &mut decision.order {
             actor.clone_into(&mut order.actor);
         }
         self.decide(&decision).await
@@ -229,7 +229,7 @@ async fn an_entry_for_several_payers_counts_in_full_for_each() {
     let theirs = scene.test.open_invoice(scene.test.client().await, "100.00", "EUR").await;
     let (ours, other) = (scene.invoice("8000.00").await, scene.invoice("8000.00").await);
     let both = Evidence {
-        further_invoices: vec![InvoiceHint::Id(ours)],
+        further_invoices: vec![InvoiceReference::Id(ours)],
         ..paying(entry(FactKind::Capture, NAME, "8100.00", "r1"), theirs)
     };
     scene.enter(both).await;
@@ -246,7 +246,7 @@ async fn who_enters_money_does_not_say_whose_it_is_afterwards() {
     let case = scene.test.case("surplus").await;
     let by = |actor: &str, request: &str| {
         let mut decision = close(NAME, case, CaseDecision::Apply { invoice_id: ours }, request);
-        if let Order::Case(order) = &mut decision.order {
+        if let StaffCommand::Case(order) = &mut decision.order {
             actor.clone_into(&mut order.actor);
         }
         decision
@@ -267,7 +267,8 @@ async fn what_another_source_reports_meanwhile_is_not_approved_once_more() {
         .enter(Evidence { movement: "OUT-1".to_owned(), ..entry(FactKind::Reversal, "manual:B-1", "12000.00", "r1") })
         .await;
     let case = scene.test.case("entered_by_hand").await;
-    let returned = Said::told(FactKind::Reversal, "manual:B-1", "RET-7", euro("12000.00")).through(Door::Bank);
+    let returned =
+        Said::told(FactKind::Reversal, "manual:B-1", "RET-7", euro("12000.00")).through(EvidenceChannel::Bank);
     scene.hear(&[returned]).await;
     scene.approve("manual:B-1", "user:ben", "a1").await;
     let (resolution, refusal) = scene.test.outcome(case).await;

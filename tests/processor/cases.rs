@@ -3,7 +3,7 @@
 use quittance_domain::case::CaseDecision;
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::InvoiceId;
-use quittance_processor::decide::Order;
+use quittance_processor::decide::StaffCommand;
 
 use super::{Scene, euro, surplus};
 use crate::database::scene::Said;
@@ -52,7 +52,7 @@ async fn a_decision_about_an_amount_that_has_changed_meanwhile_is_refused() {
     let (scene, invoice, case) = overpaid().await;
     let about = |value: &str, request: &str| {
         let mut order = close(NAME, case, CaseDecision::Refund, request);
-        if let Order::Case(order) = &mut order.order {
+        if let StaffCommand::Case(order) = &mut order.order {
             order.amount = Some(euro(value).positive().unwrap());
         }
         order

@@ -6,7 +6,7 @@ use quittance_domain::command::{GatewayCommand, InitiateCharge};
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::InvoiceId;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_processor::decide::{Order, decide};
+use quittance_processor::decide::{StaffCommand, decide};
 
 use super::{Scene, euro};
 use crate::database::scene::{Said, at, noon};
@@ -155,7 +155,7 @@ async fn an_order_that_the_door_sent_twice_at_two_times_is_one() {
     let invoice = scene.invoice("100.00").await;
     let mut order = charge(NAME, (scene.client, invoice), "100.00", "bff:k1");
     assert_eq!(scene.decide(&order).await, Vec::<String>::new());
-    let Order::Charge(again) = &mut order.order else { panic!("it is a charge") };
+    let StaffCommand::Charge(again) = &mut order.order else { panic!("it is a charge") };
     again.ordered_at += TimeDelta::seconds(1);
     assert_eq!(scene.decide(&order).await, Vec::<String>::new(), "and no other content");
     assert_eq!(scene.ordered().await.len(), 1);

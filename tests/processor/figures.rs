@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use quittance_domain::case::CaseKind;
 use quittance_domain::fact::FactKind;
-use quittance_domain::settlement::Outcome;
+use quittance_domain::settlement::SettlementOutcome;
 use quittance_processor::settle::settle;
-use quittance_processor::told::Figures;
+use quittance_processor::told::SettlementMetrics;
 use rust_decimal::Decimal;
 
 use super::{Scene, euro};
 use crate::database::scene::{Said, at, noon};
 
 impl Scene {
-    async fn figures_of(&self, said: &Said) -> Figures {
+    async fn figures_of(&self, said: &Said) -> SettlementMetrics {
         settle(&self.processor, &[said.instruction()], at(noon())).await.unwrap().told.figures
     }
 }
@@ -27,17 +27,20 @@ async fn a_payment_counts_when_it_is_proven_and_never_again() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
     let capture = Said::capture("pi_1", Some(invoice), euro("100.00"));
-    assert_eq!(scene.figures_of(&Said::claim("pi_1", Some(invoice), euro("100.00"))).await, Figures::default());
-    let settled = Figures { settled: 1, amounts: euros(100), ..Figures::default() };
+    assert_eq!(
+        scene.figures_of(&Said::claim("pi_1", Some(invoice), euro("100.00"))).await,
+        SettlementMetrics::default()
+    );
+    let settled = SettlementMetrics { settled: 1, amounts: euros(100), ..SettlementMetrics::default() };
     assert_eq!(scene.figures_of(&capture).await, settled);
-    assert_eq!(scene.figures_of(&capture).await, Figures::default());
+    assert_eq!(scene.figures_of(&capture).await, SettlementMetrics::default());
 }
 
 #[tokio::test]
 async fn surplus_and_its_case_count_once_and_a_case_that_only_changes_does_not() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let surplus = |settled: u32, amount: i64, cases: &[(CaseKind, u32)]| Figures {
+    let surplus = |settled: u32, amount: i64, cases: &[(CaseKind, u32)]| SettlementMetrics {
         settled,
         amounts: euros(amount),
         surpluses: 1,
@@ -59,6 +62,6 @@ async fn a_decision_is_told_with_its_outcome_and_what_decides_nothing_is_not() {
         let told = settle(&scene.processor, &[capture.instruction()], at(noon())).await.unwrap().told;
         told.decided.into_iter().map(|decided| (decided.action, decided.outcome)).collect::<Vec<_>>()
     };
-    assert_eq!(decided().await, [("payment.evidence_recorded", Outcome::PartiallySettled)]);
+    assert_eq!(decided().await, [("payment.evidence_recorded", SettlementOutcome::PartiallySettled)]);
     assert_eq!(decided().await, []);
 }

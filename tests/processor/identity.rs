@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use quittance_domain::case::CaseDecision;
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::PaymentId;
 
 use super::{Scene, euro, settle_all, surplus};
@@ -35,7 +35,7 @@ async fn the_same_money_through_every_door_is_one_payment_and_posts_once_in_ever
         let said = [
             Said::claim(&reference, Some(invoice), euro("100.00")).by_client(scene.client),
             Said::capture(&reference, Some(invoice), euro("100.00")),
-            Said::claim(&reference, Some(invoice), euro("100.00")).through(Door::Confirmation),
+            Said::claim(&reference, Some(invoice), euro("100.00")).through(EvidenceChannel::Confirmation),
             // The bank knows a name of its own, and ours beside it.
             Said::bank_line(&format!("manual:B{number}"), None, euro("100.00"))
                 .known_as(&format!("stripe:{reference}")),

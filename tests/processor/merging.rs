@@ -1,7 +1,7 @@
 //! Two payments that staff found to be the same money.
 
 use quittance_domain::case::CaseDecision;
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 
 use super::{Scene, euro};
 use crate::database::scene::Said;
@@ -74,7 +74,7 @@ async fn later_evidence_under_either_name_finds_the_payment_that_stays() {
 #[tokio::test]
 async fn a_payment_that_has_a_twin_already_may_become_the_twin_of_another() {
     let (scene, invoice) = posted_twice().await;
-    let third = Said::claim("PO-1", Some(invoice), euro("100.00")).through(Door::Confirmation);
+    let third = Said::claim("PO-1", Some(invoice), euro("100.00")).through(EvidenceChannel::Confirmation);
     scene.hear(&[third]).await;
     scene.decide(&merge("manual:BANK-1", "stripe:pi_1", "r1")).await;
     scene.decide(&merge("stripe:PO-1", "manual:BANK-1", "r2")).await;
@@ -148,7 +148,7 @@ async fn surplus_that_leaves_with_a_merged_payment_fills_no_invoice_any_more() {
     let scene = Scene::begin().await;
     let (named, other) = (scene.invoice("100.00").await, scene.invoice("200.00").await);
     let stays = Said::capture("pi_1", Some(other), euro("130.00"));
-    let goes = Said::capture("pi_2", Some(named), euro("130.00")).through(Door::Api);
+    let goes = Said::capture("pi_2", Some(named), euro("130.00")).through(EvidenceChannel::Api);
     scene.hear_each(&[stays, goes.again("later", chrono::TimeDelta::hours(1))]).await;
     assert_eq!(scene.payment("pi_2").await, ["confirmed", "100", "30"]);
     scene.decide(&merge("stripe:pi_1", "stripe:pi_2", "r1")).await;

@@ -18,7 +18,7 @@ mod surplus;
 
 use quittance_domain::event::EventMessage;
 use quittance_domain::id::{ClientId, InvoiceId};
-use quittance_processor::decide::{Decided, Decision, decide};
+use quittance_processor::decide::{StaffCommandResult, StaffInstruction, decide};
 use quittance_processor::settle::settle;
 use quittance_store::{Database, StoreError};
 
@@ -77,10 +77,10 @@ impl Scene {
         }
     }
 
-    pub(crate) async fn decide(&self, decision: &Decision) -> Vec<String> {
+    pub(crate) async fn decide(&self, decision: &StaffInstruction) -> Vec<String> {
         match decide(&self.processor, decision, at(noon())).await.unwrap() {
-            Decided::Committed(told) => told.events.into_iter().map(|message| message.event_type).collect(),
-            Decided::OtherContent => vec!["other content".to_owned()],
+            StaffCommandResult::Committed(told) => told.events.into_iter().map(|message| message.event_type).collect(),
+            StaffCommandResult::OtherContent => vec!["other content".to_owned()],
         }
     }
 

@@ -5,7 +5,7 @@ use quittance_domain::command::{CreditUse, ReleaseCredited};
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::InvoiceId;
 use quittance_domain::refund_reason::{RefundReason, RefundTerms};
-use quittance_processor::decide::{Decision, Order};
+use quittance_processor::decide::{StaffCommand, StaffInstruction};
 
 use super::{Scene, euro};
 use crate::database::scene::{Said, noon};
@@ -111,7 +111,7 @@ async fn an_unexplained_refund_that_staff_leave_as_it_is_stays_closed() {
 }
 
 /// What billing commits with a credit note of 30.00.
-async fn credit(scene: &Scene, invoice: InvoiceId, then: CreditUse) -> Decision {
+async fn credit(scene: &Scene, invoice: InvoiceId, then: CreditUse) -> StaffInstruction {
     let credited = "update billing.invoices set credited_amount = 30, version = version + 1 where id = $1";
     sqlx::query(credited).bind(invoice.as_uuid()).execute(&scene.test.admin).await.unwrap();
     let order = ReleaseCredited {
@@ -123,7 +123,7 @@ async fn credit(scene: &Scene, invoice: InvoiceId, then: CreditUse) -> Decision 
         actor: "user:finance".to_owned(),
         request: "cn_1:stripe:pi_1".to_owned(),
     };
-    Decision { order: Order::Credit(order), correlation_id: "test".to_owned(), decided_at: noon() }
+    StaffInstruction { order: StaffCommand::Credit(order), correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_classification_that_is_refused_says_nothing_of_the_refund() {
     scene.hear(&[seen_at_the_gateway()]).await;
     let case = scene.test.case("unexplained_refund").await;
     let mut decision = close(NAME, case, classify(RefundReason::Goodwill, false), "r1");
-    if let Order::Case(order) = &mut decision.order {
+    if let StaffCommand::Case(order) = &mut decision.order {
         order.amount = Some(euro("20.00").positive().unwrap());
     }
     scene.decide(&decision).await;

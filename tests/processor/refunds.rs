@@ -4,7 +4,7 @@ use quittance_domain::case::CaseDecision;
 use quittance_domain::command::GatewayCommand;
 use quittance_domain::fact::FactKind;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_processor::decide::{Decided, decide};
+use quittance_processor::decide::{StaffCommandResult, decide};
 use quittance_store::Database;
 
 use super::{ROLE, Scene, euro, surplus};
@@ -90,8 +90,8 @@ async fn race(processor: &Database, name: &str, number: u128) {
     let (left, right) = (refund(name, 2 * number + 1, "60.00"), refund(name, 2 * number + 2, "60.00"));
     let (left, right) = tokio::join!(decide(processor, &left, at(noon())), decide(processor, &right, at(noon())));
     let told = [left.unwrap(), right.unwrap()].map(|decided| match decided {
-        Decided::Committed(told) => told.events,
-        Decided::OtherContent => panic!("each has a name of its own"),
+        StaffCommandResult::Committed(told) => told.events,
+        StaffCommandResult::OtherContent => panic!("each has a name of its own"),
     });
     let told = told.concat();
     let told: Vec<&str> = told.iter().map(|message| message.event_type.as_str()).collect();

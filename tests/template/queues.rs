@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quittance_domain::event::EVENT_VERSION;
-use quittance_domain::notification::Notice;
+use quittance_domain::notification::NotificationKind;
 use quittance_operator::cli::Consumer;
 use quittance_operator::queues::NAMES;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ fn the_filter_of_notifications_lets_through_what_clients_are_told_of_and_nothing
     let template = Template::read();
     let filter = template.resource("NotificationSubscription").property("/FilterPolicy/type");
     let types: BTreeSet<&str> = filter.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    assert_eq!(types, Notice::ALL.iter().map(|notice| notice.as_str()).collect());
+    assert_eq!(types, NotificationKind::ALL.iter().map(|notice| notice.as_str()).collect());
 }
 
 #[test]

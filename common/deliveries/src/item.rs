@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// An item's attributes.
-pub(crate) type Item = HashMap<String, AttributeValue>;
+pub(crate) type DeliveryItem = HashMap<String, AttributeValue>;
 
 /// An event's place among those of a recipient: its time, then its id. An event is told with the same time however often
 /// it comes, so the key is the same too, and keys are in the order of time.
@@ -81,7 +81,7 @@ impl TryFrom<String> for EventKey {
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum DeliveryState {
     /// It is attempted when it is due.
     Pending,
     /// The receiver took it.
@@ -94,7 +94,7 @@ pub enum State {
     Unknown,
 }
 
-impl State {
+impl DeliveryState {
     /// Every state.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Failed, Self::Held, Self::Unknown];
 
@@ -111,7 +111,7 @@ impl State {
     }
 }
 
-impl FromStr for State {
+impl FromStr for DeliveryState {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -122,7 +122,7 @@ impl FromStr for State {
 
 /// What the last attempt came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// When it was made.
     pub at: DateTime<Utc>,
     /// The HTTP status, if there was one.
@@ -147,7 +147,7 @@ pub struct Delivery {
     /// What is sent, or what it is made from; empty once it is forgotten.
     pub body: String,
     /// Where it stands.
-    pub state: State,
+    pub state: DeliveryState,
     /// Attempts since it was recorded or last sent again.
     pub attempts: u32,
     /// When that was.
@@ -155,7 +155,7 @@ pub struct Delivery {
     /// Before this it is not attempted.
     pub next_attempt_at: DateTime<Utc>,
     /// The last attempt.
-    pub last_attempt: Option<Attempt>,
+    pub last_attempt: Option<DeliveryAttempt>,
 }
 
 pub(crate) fn text(value: &str) -> AttributeValue {
@@ -170,22 +170,22 @@ pub(crate) fn time(at: DateTime<Utc>) -> AttributeValue {
     number(at.timestamp_millis())
 }
 
-pub(crate) fn text_of(item: &Item, name: &str) -> Option<String> {
+pub(crate) fn text_of(item: &DeliveryItem, name: &str) -> Option<String> {
     item.get(name).and_then(|value| value.as_s().ok()).cloned()
 }
 
-pub(crate) fn number_of(item: &Item, name: &str) -> Option<i64> {
+pub(crate) fn number_of(item: &DeliveryItem, name: &str) -> Option<i64> {
     item.get(name).and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok())
 }
 
-fn time_of(item: &Item, name: &str) -> Option<DateTime<Utc>> {
+fn time_of(item: &DeliveryItem, name: &str) -> Option<DateTime<Utc>> {
     number_of(item, name).and_then(DateTime::from_timestamp_millis)
 }
 
 impl Delivery {
     /// Reads an item; none if it is none of ours.
-    pub(crate) fn read(item: &Item) -> Option<Self> {
-        let last_attempt = time_of(item, "last_attempt_ms").map(|at| Attempt {
+    pub(crate) fn read(item: &DeliveryItem) -> Option<Self> {
+        let last_attempt = time_of(item, "last_attempt_ms").map(|at| DeliveryAttempt {
             at,
             status: number_of(item, "last_status").and_then(|status| u16::try_from(status).ok()),
             failure: text_of(item, "last_failure"),

@@ -18,7 +18,9 @@ pub mod secrets;
 mod table;
 pub mod tags;
 
-pub use item::{Attempt, Delivery, EventKey, State};
-pub use listing::{Page, Range};
-pub use once::Word;
-pub use table::{DeliveriesTable, Lease, NewDelivery, Recipient, Recorded, SHARDS, SLOTS, Slot, TableError};
+pub use item::{Delivery, DeliveryAttempt, DeliveryState, EventKey};
+pub use listing::{DeliveryPage, EventTimeRange};
+pub use once::ReceiverReport;
+pub use table::{
+    DeliveriesTable, DeliveryLease, NewDelivery, Recipient, RecipientSlot, RecordedDelivery, SHARDS, SLOTS, TableError,
+};

@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::item::{Delivery, EventKey, Item, State, number, text, text_of, time};
-use crate::queue::Due;
+use crate::item::{Delivery, DeliveryItem, DeliveryState, EventKey, number, text, text_of, time};
+use crate::queue::DueDelivery;
 use crate::table::{DeliveriesTable, GRACE, Recipient, TableError, done};
 
 /// The index of what is due: its shard, then when to look.
@@ -23,7 +23,7 @@ const AFTER_ALL: &str = "9";
 
 /// Events from one time on and before another; without a time, without that bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Range {
+pub struct EventTimeRange {
     /// Not before this.
     pub from: Option<DateTime<Utc>>,
     /// Before this.
@@ -32,7 +32,7 @@ pub struct Range {
 
 /// Deliveries in the order of their events' times.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,
     /// After which to go on; none if there are no more.
@@ -44,7 +44,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn due(&self, shard: u32, now: DateTime<Utc>, count_max: i32) -> Result<Vec<Due<R>>, TableError> {
+    pub async fn due(&self, shard: u32, now: DateTime<Utc>, count_max: i32) -> Result<Vec<DueDelivery<R>>, TableError> {
         let request = self
             .client
             .query()
@@ -55,9 +55,9 @@ impl<R: Recipient> DeliveriesTable<R> {
             .expression_attribute_values(":now", time(now))
             .limit(count_max);
         let answer = request.send().await.map_err(|error| TableError::of(&error.into_service_error()))?;
-        let read = |item: &Item| {
+        let read = |item: &DeliveryItem| {
             let recipient = text_of(item, "recipient")?.parse().ok()?;
-            Some(Due { recipient, event_key: text_of(item, "event_key")?.parse().ok()? })
+            Some(DueDelivery { recipient, event_key: text_of(item, "event_key")?.parse().ok()? })
         };
         Ok(answer.items().iter().filter_map(read).collect())
     }
@@ -66,7 +66,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn note_sent(&self, due: &Due<R>, now: DateTime<Utc>) -> Result<(), TableError> {
+    pub async fn note_sent(&self, due: &DueDelivery<R>, now: DateTime<Utc>) -> Result<(), TableError> {
         let request = self
             .of(due.recipient, &due.event_key)
             .update_expression("SET due_ms = :later")
@@ -83,17 +83,17 @@ impl<R: Recipient> DeliveriesTable<R> {
     pub async fn list(
         &self,
         recipient: R,
-        range: Range,
-        states: &[State],
+        range: EventTimeRange,
+        states: &[DeliveryState],
         after: Option<&EventKey>,
         count_max: usize,
-    ) -> Result<Page, TableError> {
+    ) -> Result<DeliveryPage, TableError> {
         // What is longer by a character comes right behind a key.
         let behind = after.map(|key| format!("{key} "));
         let from = bound(range.from, BEFORE_ALL).max(behind.unwrap_or_default());
         let until = bound(range.until, AFTER_ALL);
         if from > until {
-            return Ok(Page { deliveries: Vec::new(), next: None });
+            return Ok(DeliveryPage { deliveries: Vec::new(), next: None });
         }
         let (mut deliveries, mut last) = (Vec::new(), None);
         for _ in 0..QUERIES_MAX {
@@ -129,7 +129,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             Some(key) => text_of(key, "event_key").and_then(|key| key.parse().ok()),
             None => None,
         };
-        Ok(Page { deliveries, next })
+        Ok(DeliveryPage { deliveries, next })
     }
 
     /// Has a delivery sent again from the first attempt on, under its id; answers false if it is being attempted now.
@@ -152,7 +152,7 @@ impl<R: Recipient> DeliveriesTable<R> {
                  expires_at = :expires_at REMOVE lease_owner, lease_until_ms",
             )
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":pending", text(State::Pending.as_str()))
+            .expression_attribute_values(":pending", text(DeliveryState::Pending.as_str()))
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":now", time(now))
             .expression_attribute_values(":shard", text(&shard(event_key.id()).to_string()))

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::item::{Delivery, EventKey, State, number, number_of, text, time};
-use crate::table::{CLOCK_SKEW_MAX, DeliveriesTable, Lease, Recipient, TableError, done};
+use crate::item::{Delivery, DeliveryState, EventKey, number, number_of, text, time};
+use crate::table::{CLOCK_SKEW_MAX, DeliveriesTable, DeliveryLease, Recipient, TableError, done};
 
 /// Where the time of the latest word is kept.
 const WORDS: &str = "words";
@@ -17,7 +17,7 @@ const LATEST: &str = "latest";
 
 /// What a receiver says, some time later, of what it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct ReceiverReport {
     /// Why it was not taken, or came back; none if it was taken. Never holds an address.
     pub failure: Option<String>,
     /// What the receiver calls it.
@@ -39,7 +39,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         event_key: &EventKey,
         now: DateTime<Utc>,
         (until, decide_at): (DateTime<Utc>, DateTime<Utc>),
-    ) -> Result<Option<Lease<R>>, TableError> {
+    ) -> Result<Option<DeliveryLease<R>>, TableError> {
         let owner = Uuid::new_v4().to_string();
         let request = self
             .of(recipient, event_key)
@@ -52,8 +52,8 @@ impl<R: Recipient> DeliveriesTable<R> {
                  AND (attribute_not_exists(lease_until_ms) OR lease_until_ms < :now)",
             )
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":pending", text(State::Pending.as_str()))
-            .expression_attribute_values(":unknown", text(State::Unknown.as_str()))
+            .expression_attribute_values(":pending", text(DeliveryState::Pending.as_str()))
+            .expression_attribute_values(":unknown", text(DeliveryState::Unknown.as_str()))
             .expression_attribute_values(":owner", text(&owner))
             .expression_attribute_values(":until", time(until))
             .expression_attribute_values(":decide", time(decide_at))
@@ -62,7 +62,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             .return_values(ReturnValue::AllOld);
         let Some(item) = done(request).await? else { return Ok(None) };
         let delivery = Delivery::read(&item).ok_or_else(|| TableError::none(event_key))?;
-        Ok(Some(Lease { recipient, delivery, meanwhile: State::Unknown, owner }))
+        Ok(Some(DeliveryLease { recipient, delivery, meanwhile: DeliveryState::Unknown, owner }))
     }
 
     /// Has a delivery that was given up or held sent, from the first attempt on. Answers false if it stands otherwise, or the
@@ -79,8 +79,8 @@ impl<R: Recipient> DeliveriesTable<R> {
         let request = self
             .again(recipient, event_key, now)
             .condition_expression("#state IN (:failed, :held) AND attribute_not_exists(message_id)")
-            .expression_attribute_values(":failed", text(State::Failed.as_str()))
-            .expression_attribute_values(":held", text(State::Held.as_str()));
+            .expression_attribute_values(":failed", text(DeliveryState::Failed.as_str()))
+            .expression_attribute_values(":held", text(DeliveryState::Held.as_str()));
         Ok(done(request).await?.is_some())
     }
 
@@ -89,8 +89,8 @@ impl<R: Recipient> DeliveriesTable<R> {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn hear(&self, recipient: R, event_key: &EventKey, word: &Word) -> Result<bool, TableError> {
-        let state = if word.failure.is_none() { State::Delivered } else { State::Failed };
+    pub async fn hear(&self, recipient: R, event_key: &EventKey, word: &ReceiverReport) -> Result<bool, TableError> {
+        let state = if word.failure.is_none() { DeliveryState::Delivered } else { DeliveryState::Failed };
         let mut set = "SET #state = :state, message_id = :message".to_owned();
         let mut remove = "REMOVE body, due_shard, due_ms, lease_owner, lease_until_ms".to_owned();
         let mut condition = "attribute_exists(recipient)".to_owned();

@@ -17,7 +17,7 @@ pub const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// A delivery that is due, or will be after the message's delay.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Due<R = WebhookEndpointId> {
+pub struct DueDelivery<R = WebhookEndpointId> {
     /// To whom.
     pub recipient: R,
     /// What.
@@ -42,7 +42,7 @@ impl DeliveryQueue {
     ///
     /// # Errors
     /// A sentence, if one was not taken; what it speaks of is found in the table later.
-    pub async fn send(&self, due: &[Due], delay: Duration) -> Result<(), String> {
+    pub async fn send(&self, due: &[DueDelivery], delay: Duration) -> Result<(), String> {
         let delay = i32::try_from(delay.min(DELAY_MAX).as_secs()).unwrap_or(0);
         for chunk in due.chunks(BATCH_SIZE_MAX) {
             let entries: Result<Vec<_>, String> =
@@ -58,7 +58,7 @@ impl DeliveryQueue {
     }
 }
 
-fn entry(index: usize, due: &Due, delay: i32) -> Result<SendMessageBatchRequestEntry, String> {
+fn entry(index: usize, due: &DueDelivery, delay: i32) -> Result<SendMessageBatchRequestEntry, String> {
     let body = serde_json::to_string(due).map_err(|error| error.to_string())?;
     let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).delay_seconds(delay);
     entry.build().map_err(|error| error.to_string())

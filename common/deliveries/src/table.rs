@@ -15,7 +15,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::id::WebhookEndpointId;
 use uuid::Uuid;
 
-use crate::item::{Attempt, Delivery, EventKey, Item, State, number, number_of, text, text_of, time};
+use crate::item::{
+    Delivery, DeliveryAttempt, DeliveryItem, DeliveryState, EventKey, number, number_of, text, text_of, time,
+};
 
 /// Workers at one endpoint at a time.
 pub const SLOTS: u32 = 4;
@@ -89,7 +91,7 @@ pub struct NewDelivery<'a, R = WebhookEndpointId> {
 
 /// What became of a record that was to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
+pub enum RecordedDelivery {
     /// It was made.
     New,
     /// It had been made before.
@@ -100,19 +102,19 @@ pub enum Recorded {
 
 /// The right to make one attempt, until it lapses.
 #[derive(Debug, Clone)]
-pub struct Lease<R = WebhookEndpointId> {
+pub struct DeliveryLease<R = WebhookEndpointId> {
     /// To whom.
     pub recipient: R,
     /// What, as it was before.
     pub delivery: Delivery,
     /// What it counts as until the attempt is concluded.
-    pub(crate) meanwhile: State,
+    pub(crate) meanwhile: DeliveryState,
     pub(crate) owner: String,
 }
 
 /// The right to be at a recipient, until it lapses.
 #[derive(Debug, Clone)]
-pub struct Slot<R = WebhookEndpointId> {
+pub struct RecipientSlot<R = WebhookEndpointId> {
     recipient: R,
     place: u32,
     owner: String,
@@ -182,7 +184,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn record(&self, new: &NewDelivery<'_, R>, now: DateTime<Utc>) -> Result<Recorded, TableError> {
+    pub async fn record(&self, new: &NewDelivery<'_, R>, now: DateTime<Utc>) -> Result<RecordedDelivery, TableError> {
         let request = self
             .client
             .put_item()
@@ -192,12 +194,16 @@ impl<R: Recipient> DeliveriesTable<R> {
             .expression_attribute_values(":now_s", number(now.timestamp()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let error = match request.send().await {
-            Ok(_) => return Ok(Recorded::New),
+            Ok(_) => return Ok(RecordedDelivery::New),
             Err(error) => error.into_service_error(),
         };
         let PutItemError::ConditionalCheckFailedException(failure) = error else { return Err(TableError::of(&error)) };
         let known = failure.item().and_then(|item| text_of(item, "fingerprint"));
-        Ok(if known.is_some_and(|known| known != new.fingerprint) { Recorded::OtherEvent } else { Recorded::Known })
+        Ok(if known.is_some_and(|known| known != new.fingerprint) {
+            RecordedDelivery::OtherEvent
+        } else {
+            RecordedDelivery::Known
+        })
     }
 
     /// Takes a delivery that is due, so that nobody else attempts it until the lease lapses at `until`. None if it is not
@@ -211,7 +217,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         event_key: &EventKey,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<Option<Lease<R>>, TableError> {
+    ) -> Result<Option<DeliveryLease<R>>, TableError> {
         let owner = Uuid::new_v4().to_string();
         let request = self
             .of(recipient, event_key)
@@ -221,7 +227,7 @@ impl<R: Recipient> DeliveriesTable<R> {
                  AND (attribute_not_exists(lease_until_ms) OR lease_until_ms < :now)",
             )
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":pending", text(State::Pending.as_str()))
+            .expression_attribute_values(":pending", text(DeliveryState::Pending.as_str()))
             .expression_attribute_values(":owner", text(&owner))
             .expression_attribute_values(":until", time(until))
             .expression_attribute_values(":soon", time(now + CLOCK_SKEW_MAX))
@@ -230,7 +236,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         let Some(item) = done(request).await? else { return Ok(None) };
         let delivery = Delivery::read(&item);
         let delivery = delivery.ok_or_else(|| TableError::none(event_key))?;
-        Ok(Some(Lease { recipient, delivery, meanwhile: State::Pending, owner }))
+        Ok(Some(DeliveryLease { recipient, delivery, meanwhile: DeliveryState::Pending, owner }))
     }
 
     /// Notes what an attempt came to: it was taken, it is tried again at `next`, or it is given up. Without an attempt
@@ -240,9 +246,9 @@ impl<R: Recipient> DeliveriesTable<R> {
     /// [`TableError`]
     pub async fn conclude(
         &self,
-        lease: &Lease<R>,
-        state: State,
-        attempt: Option<&Attempt>,
+        lease: &DeliveryLease<R>,
+        state: DeliveryState,
+        attempt: Option<&DeliveryAttempt>,
         next: Option<DateTime<Utc>>,
     ) -> Result<bool, TableError> {
         let mut set = vec!["#state = :state", "attempts = :attempts"];
@@ -264,7 +270,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             }
             None => remove.extend(["due_shard", "due_ms"]),
         }
-        if lease.meanwhile == State::Unknown && state == State::Delivered {
+        if lease.meanwhile == DeliveryState::Unknown && state == DeliveryState::Delivered {
             // It is never sent again.
             remove.push("body");
         }
@@ -303,12 +309,12 @@ impl<R: Recipient> DeliveriesTable<R> {
         recipient: R,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<Option<Slot<R>>, TableError> {
+    ) -> Result<Option<RecipientSlot<R>>, TableError> {
         let owner = Uuid::new_v4();
         // Everybody begins elsewhere, so that few meet.
         let first = u32::from(owner.as_bytes().first().copied().unwrap_or_default());
         for step in 0..SLOTS {
-            let slot = Slot { recipient, place: (first + step) % SLOTS, owner: owner.to_string() };
+            let slot = RecipientSlot { recipient, place: (first + step) % SLOTS, owner: owner.to_string() };
             let request = slot
                 .of(self.client.update_item().table_name(&self.name))
                 .update_expression("SET lease_owner = :owner, lease_until_ms = :until, expires_at = :expires_at")
@@ -328,7 +334,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     ///
     /// # Errors
     /// [`TableError`]; the place then lapses.
-    pub async fn free_slot(&self, slot: &Slot<R>) -> Result<(), TableError> {
+    pub async fn free_slot(&self, slot: &RecipientSlot<R>) -> Result<(), TableError> {
         let request = slot
             .of(self.client.update_item().table_name(&self.name))
             .update_expression("REMOVE lease_owner, lease_until_ms")
@@ -337,7 +343,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         done(request).await.map(drop)
     }
 
-    fn new_item(&self, new: &NewDelivery<'_, R>, now: DateTime<Utc>) -> Item {
+    fn new_item(&self, new: &NewDelivery<'_, R>, now: DateTime<Utc>) -> DeliveryItem {
         let shard = crate::listing::shard(new.event_key.id());
         let members = [
             ("recipient", text(&new.recipient.to_string())),
@@ -346,7 +352,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             ("subject", text(new.subject)),
             ("body", text(new.body)),
             ("fingerprint", text(new.fingerprint)),
-            ("state", text(if new.is_held { State::Held } else { State::Pending }.as_str())),
+            ("state", text(if new.is_held { DeliveryState::Held } else { DeliveryState::Pending }.as_str())),
             ("attempts", number(0)),
             ("recorded_ms", time(now)),
             ("next_attempt_ms", time(now)),
@@ -371,7 +377,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     }
 }
 
-impl<R: Recipient> Slot<R> {
+impl<R: Recipient> RecipientSlot<R> {
     fn of(&self, request: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
         let request = request.key("recipient", text(&format!("slots#{}", self.recipient)));
         request.key("event_key", text(&self.place.to_string()))
@@ -379,7 +385,7 @@ impl<R: Recipient> Slot<R> {
 }
 
 /// The item after a conditional update; none if the condition did not hold.
-pub(crate) async fn done(request: UpdateItemFluentBuilder) -> Result<Option<Item>, TableError> {
+pub(crate) async fn done(request: UpdateItemFluentBuilder) -> Result<Option<DeliveryItem>, TableError> {
     match request.send().await {
         Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
         Err(error) => match error.into_service_error() {

@@ -37,13 +37,13 @@ pub fn read<R: Recipient>(tags: &HashMap<String, Vec<String>>) -> Option<(R, Eve
 #[cfg(test)]
 mod tests {
     use quittance_domain::id::ClientId;
-    use quittance_domain::notification::{Addressee, Channel};
+    use quittance_domain::notification::{Channel, NotificationRecipient};
 
     use super::*;
 
     #[test]
     fn a_delivery_is_recognised_by_tags_that_the_provider_takes() {
-        let recipient = Addressee { channel: Channel::Email, client_id: ClientId::from_uuid(Uuid::max()) };
+        let recipient = NotificationRecipient { channel: Channel::Email, client_id: ClientId::from_uuid(Uuid::max()) };
         let key = EventKey::new(DateTime::from_timestamp_nanos(1_793_000_000_123_456_789), Uuid::max());
         let tags = of(recipient, &key);
         for (name, value) in &tags {
@@ -54,6 +54,6 @@ mod tests {
             tags.into_iter().map(|(name, value)| (name.to_owned(), vec![value])).collect();
         assert_eq!(read(&told), Some((recipient, key)));
         told.remove(EVENT_ID);
-        assert_eq!(read::<Addressee>(&told), None);
+        assert_eq!(read::<NotificationRecipient>(&told), None);
     }
 }

@@ -7,7 +7,7 @@ use crate::case::CaseDecision;
 pub use crate::command::gateway::{
     GatewayCommand, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource,
 };
-use crate::fact::{Door, Fact, FactKind, Happened};
+use crate::fact::{EvidenceChannel, Fact, FactKind, MovementTime};
 use crate::id::{CaseId, ClientId, InvoiceId, PaymentId, Provider, RefundId, TransactionId, UploadId};
 use crate::money::PositiveMoney;
 use crate::refund_reason::RefundTerms;
@@ -20,7 +20,7 @@ pub const COMMAND_VERSION: u32 = 1;
 /// How a source names the invoice it speaks of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum InvoiceHint {
+pub enum InvoiceReference {
     /// By our id.
     Id(InvoiceId),
     /// By the number printed on it.
@@ -41,17 +41,17 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<PositiveMoney>,
     /// Which way it came.
-    pub door: Door,
+    pub door: EvidenceChannel,
     /// The source's own name of the message.
     pub event_id: String,
     /// The movement of money it speaks of.
     pub movement: String,
     /// The invoice it names, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invoice: Option<InvoiceHint>,
+    pub invoice: Option<InvoiceReference>,
     /// Further invoices that the same money pays, after the first and in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub further_invoices: Vec<InvoiceHint>,
+    pub further_invoices: Vec<InvoiceReference>,
     /// Our own id of the payment, where the source carries it (a gateway's metadata).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<PaymentId>,
@@ -82,7 +82,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// The invoices it names, in the order in which they are to be paid.
-    pub fn invoices(&self) -> impl Iterator<Item = &InvoiceHint> {
+    pub fn invoices(&self) -> impl Iterator<Item = &InvoiceReference> {
         self.invoice.iter().chain(&self.further_invoices)
     }
 
@@ -94,8 +94,8 @@ impl Evidence {
 
     /// When it happened, for the books.
     #[must_use]
-    pub fn happened(&self) -> Happened {
-        Happened { door: self.door, at: self.found_at.unwrap_or(self.occurred_at) }
+    pub fn happened(&self) -> MovementTime {
+        MovementTime { door: self.door, at: self.found_at.unwrap_or(self.occurred_at) }
     }
 
     /// The fact, once the invoices it names have been looked up.
@@ -118,7 +118,7 @@ impl Evidence {
 /// Staff want money of a payment to go back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RefundOrder {
+pub struct RequestRefund {
     /// The payment; also the queue's group.
     pub transaction_id: TransactionId,
     /// The refund's id: the same for every delivery of the request.
@@ -175,7 +175,7 @@ pub enum CreditUse {
 /// Staff decided a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CaseOrder {
+pub struct DecideCase {
     /// The case's payment; also the queue's group.
     pub transaction_id: TransactionId,
     /// The case.
@@ -196,7 +196,7 @@ pub struct CaseOrder {
 /// Staff found that two payments are the same money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct MergeOrder {
+pub struct MergePayments {
     /// The payment that stays; also the queue's group.
     pub transaction_id: TransactionId,
     /// The payment whose evidence becomes the other's.
@@ -212,7 +212,7 @@ pub struct MergeOrder {
 /// Staff found that a payment does not pay an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct UnmatchOrder {
+pub struct UnmatchPayment {
     /// The payment; also the queue's group.
     pub transaction_id: TransactionId,
     /// The invoice that it does not pay, whatever its evidence says.
@@ -228,7 +228,7 @@ pub struct UnmatchOrder {
 /// A payment gateway is to collect an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ChargeOrder {
+pub struct ChargePayment {
     /// The payment's name, in its provider's namespace; also the queue's group.
     pub transaction_id: TransactionId,
     /// Whose gateway.
@@ -252,7 +252,7 @@ pub struct ChargeOrder {
 /// A gateway was asked for the last time what became of a payment, and has not said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Escalation {
+pub struct EscalatePayment {
     /// The payment's name, in its provider's namespace; also the queue's group.
     pub transaction_id: TransactionId,
     /// What the gateway said instead, for people.
@@ -274,19 +274,19 @@ pub enum PaymentCommand {
     /// Note what staff know of a payment; above a limit, once a second person approves it.
     EnterEvidence(Evidence),
     /// Give money back.
-    RequestRefund(RefundOrder),
+    RequestRefund(RequestRefund),
     /// Make the client's credit of what a credit note took off a paid invoice.
     ReleaseCredited(ReleaseCredited),
     /// Close a case.
-    DecideCase(CaseOrder),
+    DecideCase(DecideCase),
     /// Make one payment of two.
-    MergePayments(MergeOrder),
+    MergePayments(MergePayments),
     /// Take a payment away from an invoice.
-    UnmatchPayment(UnmatchOrder),
+    UnmatchPayment(UnmatchPayment),
     /// Have a gateway collect a payment.
-    ChargePayment(ChargeOrder),
+    ChargePayment(ChargePayment),
     /// Have staff look at a payment that its gateway does not decide.
-    EscalatePayment(Escalation),
+    EscalatePayment(EscalatePayment),
 }
 
 impl PaymentCommand {
@@ -339,12 +339,12 @@ impl PaymentCommand {
                 format!("{}\n{}\n{}", evidence.door, evidence.event_id, evidence.transaction_id)
             }
             Self::RequestRefund(order) => order.refund_id.to_string(),
-            Self::DecideCase(CaseOrder { request, .. })
+            Self::DecideCase(DecideCase { request, .. })
             | Self::ReleaseCredited(ReleaseCredited { request, .. })
-            | Self::MergePayments(MergeOrder { request, .. })
-            | Self::UnmatchPayment(UnmatchOrder { request, .. })
-            | Self::ChargePayment(ChargeOrder { request, .. })
-            | Self::EscalatePayment(Escalation { request, .. }) => format!("decision\n{request}"),
+            | Self::MergePayments(MergePayments { request, .. })
+            | Self::UnmatchPayment(UnmatchPayment { request, .. })
+            | Self::ChargePayment(ChargePayment { request, .. })
+            | Self::EscalatePayment(EscalatePayment { request, .. }) => format!("decision\n{request}"),
         }
     }
 }

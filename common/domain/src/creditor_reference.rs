@@ -11,7 +11,7 @@ pub const BODY_LENGTH_MAX: usize = 21;
 
 /// Why a text is no creditor reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoReference {
+pub enum InvalidCreditorReference {
     /// It is built otherwise.
     #[error("a creditor reference is RF, two check digits and 1 to {BODY_LENGTH_MAX} letters and digits")]
     Shape,
@@ -70,25 +70,25 @@ fn remainder(body: &str, head: &str) -> u32 {
 }
 
 impl FromStr for CreditorReference {
-    type Err = NoReference;
+    type Err = InvalidCreditorReference;
 
     /// Reads a reference as it is printed (in groups of four) or sent (without spaces).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let plain: String = text.chars().filter(|letter| *letter != ' ').collect();
         let plain = plain.to_ascii_uppercase();
         let (Some(head), Some(body)) = (plain.get(..HEAD_LENGTH), plain.get(HEAD_LENGTH..)) else {
-            return Err(NoReference::Shape);
+            return Err(InvalidCreditorReference::Shape);
         };
-        let digits = head.strip_prefix("RF").ok_or(NoReference::Shape)?;
+        let digits = head.strip_prefix("RF").ok_or(InvalidCreditorReference::Shape)?;
         let is_built_so = digits.bytes().all(|byte| byte.is_ascii_digit())
             && (1..=BODY_LENGTH_MAX).contains(&body.len())
             && body.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !is_built_so {
-            return Err(NoReference::Shape);
+            return Err(InvalidCreditorReference::Shape);
         }
         let trimmed = body.trim_start_matches('0');
         if trimmed.is_empty() || remainder(body, head) != 1 {
-            return Err(NoReference::CheckDigits);
+            return Err(InvalidCreditorReference::CheckDigits);
         }
         Ok(Self { body: trimmed.to_owned() })
     }

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::party::ClientDetails;
 
 pub use money_moved::{
-    InvoiceReopened, InvoiceSettled, PaymentAdjusted, PaymentNoted, PaymentUnapplied, RefundRefused, ReleaseReason,
-    SurplusRecorded, SurplusReduced,
+    EvidenceNoted, InvoiceReopened, InvoiceSettled, PaymentAdjusted, PaymentUnapplied, RefundRefused, ReleaseReason,
+    UnappliedCashRecorded, UnappliedCashReduced,
 };
 pub use summaries::{AdjustmentSummary, CreditNoteSummary, InvoiceSummary, PaymentSummary};
 
@@ -101,7 +101,7 @@ pub enum InvoiceEvent {
     PartiallyPaid(InvoiceSettled),
     /// Money came in that no invoice could take.
     #[serde(rename = "payment.surplus_recorded")]
-    SurplusRecorded(SurplusRecorded),
+    SurplusRecorded(UnappliedCashRecorded),
     /// Money was taken back from the invoice.
     #[serde(rename = "invoice.reopened")]
     Reopened(InvoiceReopened),
@@ -110,13 +110,13 @@ pub enum InvoiceEvent {
     Unapplied(PaymentUnapplied),
     /// Surplus money went back or pays an invoice.
     #[serde(rename = "payment.surplus_reduced")]
-    SurplusReduced(SurplusReduced),
+    SurplusReduced(UnappliedCashReduced),
     /// One more source tells of money that was posted before.
     #[serde(rename = "payment.duplicate_recorded")]
-    DuplicateRecorded(PaymentNoted),
+    DuplicateRecorded(EvidenceNoted),
     /// Sources disagree; the lower amount is posted.
     #[serde(rename = "payment.contradiction_found")]
-    ContradictionFound(PaymentNoted),
+    ContradictionFound(EvidenceNoted),
     /// More was to be refunded than there is.
     #[serde(rename = "payment.refund_refused")]
     RefundRefused(RefundRefused),

@@ -12,7 +12,7 @@ use crate::names::stored_name;
 /// How much a piece of evidence proves, weakest first. An invoice is paid from [`Rank::Captured`] up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rank {
+pub enum EvidenceRank {
     /// A client says so.
     Claimed,
     /// The gateway holds the money for us.
@@ -26,7 +26,7 @@ pub enum Rank {
 /// Which way evidence came. Two doors that speak of the same payment are witnesses, not two sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Door {
+pub enum EvidenceChannel {
     /// The HTTP API.
     Api,
     /// A verified message of a payment gateway.
@@ -39,7 +39,7 @@ pub enum Door {
     Staff,
 }
 
-stored_name!(Door { Api => "api", Gateway => "gateway", Confirmation => "confirmation", Bank => "bank", Staff => "staff" });
+stored_name!(EvidenceChannel { Api => "api", Gateway => "gateway", Confirmation => "confirmation", Bank => "bank", Staff => "staff" });
 
 /// The longest reason that is kept with a fact, in characters.
 const REASON_LENGTH_MAX: usize = 200;
@@ -117,12 +117,12 @@ stored_name!(FactKind {
 impl FactKind {
     /// What the fact proves; none if it speaks of no money that came in.
     #[must_use]
-    pub const fn rank(self) -> Option<Rank> {
+    pub const fn rank(self) -> Option<EvidenceRank> {
         match self {
-            Self::Claim | Self::Initiation => Some(Rank::Claimed),
-            Self::Authorisation => Some(Rank::Authorised),
-            Self::Capture | Self::ImpliedCapture | Self::PartialCapture => Some(Rank::Captured),
-            Self::Settlement => Some(Rank::Settled),
+            Self::Claim | Self::Initiation => Some(EvidenceRank::Claimed),
+            Self::Authorisation => Some(EvidenceRank::Authorised),
+            Self::Capture | Self::ImpliedCapture | Self::PartialCapture => Some(EvidenceRank::Captured),
+            Self::Settlement => Some(EvidenceRank::Settled),
             _ => None,
         }
     }
@@ -139,12 +139,12 @@ impl FactKind {
     /// Whether it proves that money came in.
     #[must_use]
     pub fn proves_money(self) -> bool {
-        self.rank() >= Some(Rank::Captured)
+        self.rank() >= Some(EvidenceRank::Captured)
     }
 }
 
 /// Who told: what one witness says of several movements adds up; what several say of one payment does not.
-pub type Witness = (Door, Option<PaymentId>);
+pub type Witness = (EvidenceChannel, Option<PaymentId>);
 
 /// One thing that one source said about a payment. Unique by `(door, event_id)`, for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +154,7 @@ pub struct Fact {
     /// Of how much money; none only of a [`FactKind::Cancellation`] whose source names no amount.
     pub amount: Option<PositiveMoney>,
     /// Which way it came.
-    pub door: Door,
+    pub door: EvidenceChannel,
     /// The name under which the source told of the payment, where that was kept.
     pub transaction_id: Option<TransactionId>,
     /// The payment that it was told of, if staff merged that one into this: a witness of its own.
@@ -171,22 +171,25 @@ pub struct Fact {
 
 /// When money moved, as a source says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Happened {
+pub struct MovementTime {
     /// Which way the source spoke.
-    pub door: Door,
+    pub door: EvidenceChannel,
     /// The moment that it names.
     pub at: DateTime<Utc>,
 }
 
-impl Happened {
+impl MovementTime {
     /// The day of the movement in the books: the booking date of a bank (ISO 20022 `BookgDt`), or else the day of the moment
     /// in the seller's time zone.
     #[must_use]
     pub fn accounting_date(self, zone: Tz) -> NaiveDate {
         match self.door {
             // A bank names a day and no moment: it is kept as midnight in UTC.
-            Door::Bank => self.at.date_naive(),
-            Door::Api | Door::Gateway | Door::Confirmation | Door::Staff => day_in(zone, self.at),
+            EvidenceChannel::Bank => self.at.date_naive(),
+            EvidenceChannel::Api
+            | EvidenceChannel::Gateway
+            | EvidenceChannel::Confirmation
+            | EvidenceChannel::Staff => day_in(zone, self.at),
         }
     }
 }
@@ -200,7 +203,7 @@ impl Fact {
 
     /// When it happened.
     #[must_use]
-    pub const fn happened(&self) -> Happened {
-        Happened { door: self.door, at: self.occurred_at }
+    pub const fn happened(&self) -> MovementTime {
+        MovementTime { door: self.door, at: self.occurred_at }
     }
 }

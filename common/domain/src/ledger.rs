@@ -40,7 +40,7 @@ pub mod reconciliation;
 use crate::adjustment::AdjustmentKind;
 use crate::event::{
     AdjustmentSummary, CreditNoteIssued, InvoiceChanged, InvoiceEvent, InvoiceReopened, InvoiceSettled,
-    PaymentAdjusted, PaymentUnapplied, SurplusRecorded, SurplusReduced,
+    PaymentAdjusted, PaymentUnapplied, UnappliedCashRecorded, UnappliedCashReduced,
 };
 use crate::id::{ClientId, InvoiceId, PaymentId};
 use crate::money::{Money, MoneyError};
@@ -140,7 +140,7 @@ fn allocated(settled: &InvoiceSettled) -> (Entries, String) {
     (entries, format!("Payment {} of invoice {}", settled.payment.transaction_id, settled.invoice.number))
 }
 
-fn credited(surplus: &SurplusRecorded) -> (Entries, String) {
+fn credited(surplus: &UnappliedCashRecorded) -> (Entries, String) {
     let clearing = Account::Clearing(surplus.payment.provider.clone());
     let entries = moved(clearing, surplus_account(surplus.client.as_ref()), surplus.amount);
     (entries, format!("Surplus of payment {}: {}", surplus.payment.transaction_id, surplus.reason))
@@ -159,7 +159,7 @@ fn unapply(unapplied: &PaymentUnapplied) -> (Entries, String) {
     (entries, format!("Payment {} credited off invoice {}", payment.transaction_id, invoice.number))
 }
 
-fn debited(reduced: &SurplusReduced) -> (Entries, String) {
+fn debited(reduced: &UnappliedCashReduced) -> (Entries, String) {
     let clearing = Account::Clearing(reduced.payment.provider.clone());
     let entries = moved(surplus_account(reduced.client.as_ref()), clearing, reduced.amount);
     (entries, format!("Surplus of payment {} reduced: {}", reduced.payment.transaction_id, reduced.reason))

@@ -22,8 +22,8 @@ use crate::id::{ClientId, InvoiceId, PaymentId};
 use crate::money::{Money, PositiveMoney};
 
 pub use finding::find;
-pub use names::{Likeness, likeness, name_key};
-use signs::Naming;
+pub use names::{NameSimilarity, likeness, name_key};
+use signs::NamedReferences;
 
 /// A line whose best match has less is left to staff.
 pub const THRESHOLD: u8 = 70;
@@ -55,13 +55,13 @@ pub struct BankLine {
 impl BankLine {
     /// What is to be looked up before [`find`] can say anything.
     #[must_use]
-    pub fn keys(&self) -> Keys {
-        let naming = Naming::of(self);
+    pub fn keys(&self) -> LookupKeys {
+        let naming = NamedReferences::of(self);
         let of_references = naming.references.iter().map(|reference| reference.body().to_owned());
         let mentioned = naming.numbers.iter().map(|(number, _)| number.clone());
         let numbers = naming.documents.iter().cloned().chain(of_references).chain(mentioned).collect();
         let payer = self.payer.as_deref().map(name_key).filter(|key| !key.is_empty());
-        Keys { numbers, payments: naming.payments.iter().cloned().collect(), payer, naming }
+        LookupKeys { numbers, payments: naming.payments.iter().cloned().collect(), payer, naming }
     }
 
     /// The creditor references that it carries, in their field or in the text.
@@ -72,7 +72,7 @@ impl BankLine {
 
 /// An invoice that a line may pay.
 #[derive(Debug, Clone)]
-pub struct Debt {
+pub struct OpenItem {
     /// The invoice.
     pub invoice_id: InvoiceId,
     /// Its number.
@@ -91,7 +91,7 @@ pub struct Debt {
 
 /// A payment that somebody says they made and that nothing proves yet.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct OpenClaim {
     /// The payment.
     pub payment_id: PaymentId,
     /// The name that the payer gave it, without its provider.
@@ -104,19 +104,19 @@ pub struct Claim {
 
 /// What is to be looked up to match a line, and what was read to say so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys {
+pub struct LookupKeys {
     /// Numbers of invoices, as [`number_key`](crate::creditor_reference::number_key) writes them.
     pub numbers: BTreeSet<String>,
     /// Names of payments, without their provider.
     pub payments: BTreeSet<String>,
     /// The payer, as [`name_key`] writes it.
     pub payer: Option<String>,
-    naming: Naming,
+    naming: NamedReferences,
 }
 
 /// What was found out about a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum MatchResult {
     /// It pays these.
     Match(Match),
     /// Staff have to say; the best candidates first.

@@ -26,7 +26,7 @@ pub const TOLD_UNTIL: TimeDelta = TimeDelta::days(365);
 
 /// What clients are told of. Each is the type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Notice {
+pub enum NotificationKind {
     /// An invoice is owed.
     InvoiceIssued,
     /// An invoice is owed no more.
@@ -43,7 +43,7 @@ pub enum Notice {
     SurplusRecorded,
 }
 
-stored_name!(Notice {
+stored_name!(NotificationKind {
     InvoiceIssued => "invoice.issued",
     InvoiceVoided => "invoice.voided",
     CreditNoteIssued => "credit_note.issued",
@@ -53,7 +53,7 @@ stored_name!(Notice {
     SurplusRecorded => "payment.surplus_recorded",
 });
 
-impl Notice {
+impl NotificationKind {
     /// What an event has to be told as; none if clients are not told of it.
     #[must_use]
     pub fn of(event: &InvoiceEvent) -> Option<Self> {
@@ -112,11 +112,11 @@ pub struct ChannelPreference {
     /// Whether the channel is used at all.
     pub is_enabled: bool,
     /// What is told; none means all.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<NotificationKind>,
 }
 
 impl ChannelPreference {
-    fn wants(&self, notice: Notice) -> bool {
+    fn wants(&self, notice: NotificationKind) -> bool {
         self.is_enabled && (self.notices.is_empty() || self.notices.contains(&notice))
     }
 }
@@ -146,7 +146,7 @@ impl Default for Preferences {
 impl Preferences {
     /// The channels through which a client wants to be told of something.
     #[must_use]
-    pub fn channels(&self, notice: Notice) -> Vec<Channel> {
+    pub fn channels(&self, notice: NotificationKind) -> Vec<Channel> {
         let email = self.email.wants(notice).then_some(Channel::Email);
         let sms = (self.sms.wants(notice) && self.sms_number.is_some()).then_some(Channel::Sms);
         email.into_iter().chain(sms).collect()
@@ -155,20 +155,20 @@ impl Preferences {
 
 /// A client on a channel: what notifications are recorded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Addressee {
+pub struct NotificationRecipient {
     /// How.
     pub channel: Channel,
     /// Who.
     pub client_id: ClientId,
 }
 
-impl fmt::Display for Addressee {
+impl fmt::Display for NotificationRecipient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{}", self.channel, self.client_id)
     }
 }
 
-impl FromStr for Addressee {
+impl FromStr for NotificationRecipient {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -197,22 +197,23 @@ mod tests {
     #[test]
     fn a_channel_is_used_for_what_its_client_wants_to_be_told_through_it() {
         let mut preferences = Preferences::default();
-        assert_eq!(preferences.channels(Notice::ReceiptIssued), [Channel::Email]);
-        preferences.sms = ChannelPreference { is_enabled: true, notices: vec![Notice::InvoiceReopened] };
-        assert_eq!(preferences.channels(Notice::InvoiceReopened), [Channel::Email], "there is no number");
+        assert_eq!(preferences.channels(NotificationKind::ReceiptIssued), [Channel::Email]);
+        preferences.sms = ChannelPreference { is_enabled: true, notices: vec![NotificationKind::InvoiceReopened] };
+        assert_eq!(preferences.channels(NotificationKind::InvoiceReopened), [Channel::Email], "there is no number");
         preferences.sms_number = Some("+4915112345678".parse().unwrap());
-        assert_eq!(preferences.channels(Notice::InvoiceReopened), [Channel::Email, Channel::Sms]);
-        assert_eq!(preferences.channels(Notice::ReceiptIssued), [Channel::Email]);
+        assert_eq!(preferences.channels(NotificationKind::InvoiceReopened), [Channel::Email, Channel::Sms]);
+        assert_eq!(preferences.channels(NotificationKind::ReceiptIssued), [Channel::Email]);
         preferences.email.is_enabled = false;
-        assert_eq!(preferences.channels(Notice::ReceiptIssued), []);
+        assert_eq!(preferences.channels(NotificationKind::ReceiptIssued), []);
     }
 
     #[test]
     fn an_addressee_is_read_back() {
-        let addressee = Addressee { channel: Channel::Sms, client_id: ClientId::from_uuid(uuid::Uuid::max()) };
+        let addressee =
+            NotificationRecipient { channel: Channel::Sms, client_id: ClientId::from_uuid(uuid::Uuid::max()) };
         assert_eq!(addressee.to_string().parse(), Ok(addressee));
         for text in ["", "sms", "sms.", "fax.cli_ffffffffffffffffffffffffffffffff", "sms.inv_1"] {
-            assert!(text.parse::<Addressee>().is_err(), "{text}");
+            assert!(text.parse::<NotificationRecipient>().is_err(), "{text}");
         }
     }
 }

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::{Fact, FactKind, Happened, Rank, Witness};
+use crate::fact::{EvidenceRank, Fact, FactKind, MovementTime, Witness};
 use crate::id::{InvoiceId, RefundId, TransactionId};
 use crate::money::{Currency, Money, MoneyError};
 use crate::names::stored_name;
 pub(crate) use crate::payment::counted::CountedFact;
 use crate::payment::counted::counted;
 use crate::refund_reason::{RefundEffect, RefundTerms, RefundTermsByMovement};
-use crate::returned::{Dispute, Refund, Reversal, disputes, refunds, reversals};
+use crate::returned::{Dispute, ReportedRefund, ReportedReversal, disputes, refunds, reversals};
 
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub struct PaymentState {
     /// Where the payment stands.
     pub status: PaymentStatus,
     /// The highest rank of evidence.
-    pub rank: Option<Rank>,
+    pub rank: Option<EvidenceRank>,
     /// Money proven at [`Rank::Captured`] or above, before anything went back.
     pub captured: Option<Money>,
     /// Money said to have been paid, when nothing better is known.
@@ -68,11 +68,11 @@ pub struct PaymentState {
     /// Money that a gateway holds for us, as it said last.
     pub authorised: Option<Money>,
     /// Refunds that somebody told of, by movement.
-    pub refunds: Vec<Refund>,
+    pub refunds: Vec<ReportedRefund>,
     /// Disputes, by movement.
     pub disputes: Vec<Dispute>,
     /// What the payer's bank took back, by movement.
-    pub reversals: Vec<Reversal>,
+    pub reversals: Vec<ReportedReversal>,
     /// Under which name the money came: the earliest that a gateway proved it under, else the earliest at all.
     pub proven_as: Option<TransactionId>,
     /// What went back by refunds, reversals and lost disputes, in the currency of what was captured.
@@ -90,7 +90,7 @@ pub struct PaymentState {
     /// Sources disagree: about the amount (of one rank the lower counts), the currency, or the invoices.
     pub contradictory: bool,
     /// When the money moved, or was first said to move.
-    pub happened: Option<Happened>,
+    pub happened: Option<MovementTime>,
 }
 
 impl PaymentStatus {
@@ -132,18 +132,20 @@ impl PaymentState {
         let amount = captured.map(|captured| captured.amount);
         let (refunds, disputes, reversals) = (refunds(&ordered), disputes(&ordered), reversals(&ordered));
         let currency = amount.map(Money::currency);
-        let gone = currency.map(|currency| Gone::of(&ordered, (&refunds, terms), &disputes, currency)).transpose()?;
+        let gone =
+            currency.map(|currency| OutflowTotals::of(&ordered, (&refunds, terms), &disputes, currency)).transpose()?;
         let (returned, refunded) = (gone.map(|gone| gone.in_all), gone.map(|gone| gone.by_refunds));
         let is_foreign = |fact: &&CountedFact<'_>| {
-            fact.kind.rank() != Some(Rank::Claimed) && currency.is_some_and(|known| fact.amount.currency() != known)
+            fact.kind.rank() != Some(EvidenceRank::Claimed)
+                && currency.is_some_and(|known| fact.amount.currency() != known)
         };
-        let at_rank = |wanted: Rank| ordered.iter().filter(move |fact| fact.kind.rank() == Some(wanted));
+        let at_rank = |wanted: EvidenceRank| ordered.iter().filter(move |fact| fact.kind.rank() == Some(wanted));
         Ok(Self {
             status: status(&ordered, amount, returned, &disputes)?,
             rank,
             captured: amount,
-            claimed: at_rank(Rank::Claimed).map(|fact| fact.amount.into()).next(),
-            authorised: at_rank(Rank::Authorised).next_back().map(|fact| fact.amount.into()),
+            claimed: at_rank(EvidenceRank::Claimed).map(|fact| fact.amount.into()).next(),
+            authorised: at_rank(EvidenceRank::Authorised).next_back().map(|fact| fact.amount.into()),
             proven_as: proven_as(&ordered),
             invoices: named_invoices(&ordered, amount),
             contradictory: captured.is_some_and(|captured| captured.contradictory)
@@ -246,29 +248,29 @@ fn unproven_status(ordered: &[&CountedFact<'_>]) -> PaymentStatus {
 }
 
 #[derive(Clone, Copy)]
-struct Captured {
+struct CapturedTotal {
     amount: Money,
     contradictory: bool,
 }
 
 /// What is proven: the highest rank counts; a lower rank that proves another sum is a contradiction all the same. The
 /// currency is that of the earliest proof.
-fn captured(ordered: &[&CountedFact<'_>]) -> Result<Option<Captured>, MoneyError> {
+fn captured(ordered: &[&CountedFact<'_>]) -> Result<Option<CapturedTotal>, MoneyError> {
     let proofs: Vec<&CountedFact<'_>> = ordered.iter().copied().filter(|fact| fact.kind.proves_money()).collect();
     let Some(currency) = proofs.first().map(|fact| fact.amount.currency()) else { return Ok(None) };
-    let at_rank = |rank: Rank| {
+    let at_rank = |rank: EvidenceRank| {
         let facts = proofs.iter().copied();
         agreed_amount(facts.filter(move |fact| fact.kind.rank() == Some(rank) && fact.amount.currency() == currency))
     };
-    let (captured, settled) = (at_rank(Rank::Captured)?, at_rank(Rank::Settled)?);
+    let (captured, settled) = (at_rank(EvidenceRank::Captured)?, at_rank(EvidenceRank::Settled)?);
     let disagree = captured.zip(settled).is_some_and(|(captured, settled)| captured.amount != settled.amount);
     let best = settled.or(captured);
-    Ok(best.map(|best| Captured { contradictory: best.contradictory || disagree, ..best }))
+    Ok(best.map(|best| CapturedTotal { contradictory: best.contradictory || disagree, ..best }))
 }
 
 /// What witnesses of one rank and currency agree on: one witness's movements add up; between messages about one
 /// movement, and between witnesses, the lower amount counts.
-fn agreed_amount<'a>(facts: impl Iterator<Item = &'a CountedFact<'a>>) -> Result<Option<Captured>, MoneyError> {
+fn agreed_amount<'a>(facts: impl Iterator<Item = &'a CountedFact<'a>>) -> Result<Option<CapturedTotal>, MoneyError> {
     let mut contradictory = false;
     let mut movements: BTreeMap<(Witness, &str), Money> = BTreeMap::new();
     for fact in facts {
@@ -286,12 +288,12 @@ fn agreed_amount<'a>(facts: impl Iterator<Item = &'a CountedFact<'a>>) -> Result
         contradictory |= agreed.is_some_and(|agreed| agreed != sum);
         agreed = Some(agreed.map_or(Ok(sum), |agreed| agreed.smaller(sum))?);
     }
-    Ok(agreed.map(|amount| Captured { amount, contradictory }))
+    Ok(agreed.map(|amount| CapturedTotal { amount, contradictory }))
 }
 
 /// What went back, in the currency of the payment.
 #[derive(Clone, Copy)]
-struct Gone {
+struct OutflowTotals {
     in_all: Money,
     by_refunds: Money,
     goodwill: Money,
@@ -299,12 +301,12 @@ struct Gone {
     unexplained: Money,
 }
 
-impl Gone {
+impl OutflowTotals {
     /// Refunds that we asked for are known by our own ids, whoever tells of them, and add up. Of everything else of one
     /// kind, the larger of the witnesses' sums counts, as money that is gone is not to be spent.
     fn of(
         ordered: &[&CountedFact<'_>],
-        (refunds, terms): (&[Refund], &RefundTermsByMovement),
+        (refunds, terms): (&[ReportedRefund], &RefundTermsByMovement),
         disputes: &[Dispute],
         currency: Currency,
     ) -> Result<Self, MoneyError> {
@@ -380,7 +382,7 @@ fn named_invoices(ordered: &[&CountedFact<'_>], captured: Option<Money>) -> Vec<
     let Some(best) = naming().filter_map(|fact| fact.kind.rank()).max() else { return Vec::new() };
     let mut named = naming().filter(|fact| fact.kind.rank() == Some(best));
     let Some(first) = named.next() else { return Vec::new() };
-    if best > Rank::Claimed {
+    if best > EvidenceRank::Claimed {
         return first.invoices.clone();
     }
     if let Some(initiation) = naming().find(|fact| fact.kind == FactKind::Initiation) {

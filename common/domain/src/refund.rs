@@ -154,7 +154,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::fact::{Door, Fact, FactKind};
+    use crate::fact::{EvidenceChannel, Fact, FactKind};
 
     fn euro(value: &str) -> PositiveMoney {
         Money::parse(value, "EUR").and_then(Money::positive).unwrap()
@@ -169,7 +169,7 @@ mod tests {
         Fact {
             kind,
             amount: Some(euro(value)),
-            door: Door::Gateway,
+            door: EvidenceChannel::Gateway,
             transaction_id: None,
             origin: None,
             event_id: format!("{kind} {movement}"),

@@ -8,7 +8,7 @@ use crate::payment::CountedFact;
 
 /// Money that went back to the payer because we wanted it to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refund {
+pub struct ReportedRefund {
     /// Our refund's id, where we asked for it; else the provider's name of the movement.
     pub movement: String,
     /// How much.
@@ -19,7 +19,7 @@ pub struct Refund {
 
 /// Money that the payer's bank took back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reversal {
+pub struct ReportedReversal {
     /// The provider's or bank's name of the movement.
     pub movement: String,
     /// How much.
@@ -28,7 +28,7 @@ pub struct Reversal {
 
 /// How far a dispute is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum DisputeStage {
     Open,
     Won,
     Lost,
@@ -41,20 +41,20 @@ pub struct Dispute {
     pub movement: String,
     /// How much.
     pub amount: Money,
-    stage: Stage,
+    stage: DisputeStage,
 }
 
 impl Dispute {
     /// Nothing is decided.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.stage == Stage::Open
+        self.stage == DisputeStage::Open
     }
 
     /// The payer won: the money is gone.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.stage == Stage::Lost
+        self.stage == DisputeStage::Lost
     }
 }
 
@@ -75,19 +75,19 @@ fn amount(facts: &[&CountedFact<'_>]) -> Option<Money> {
     facts.iter().map(|fact| Money::from(fact.amount)).reduce(|left, right| left.larger(right).unwrap_or(left))
 }
 
-pub(crate) fn refunds(ordered: &[&CountedFact<'_>]) -> Vec<Refund> {
+pub(crate) fn refunds(ordered: &[&CountedFact<'_>]) -> Vec<ReportedRefund> {
     let movements = by_movement(ordered, &[FactKind::Refund, FactKind::RefundFailure]);
     let refund = |(movement, facts): (&str, Vec<&CountedFact<'_>>)| {
         let failed = facts.iter().any(|fact| fact.kind == FactKind::RefundFailure);
-        Some(Refund { movement: movement.to_owned(), amount: amount(&facts)?, failed })
+        Some(ReportedRefund { movement: movement.to_owned(), amount: amount(&facts)?, failed })
     };
     movements.into_iter().filter_map(refund).collect()
 }
 
-pub(crate) fn reversals(ordered: &[&CountedFact<'_>]) -> Vec<Reversal> {
+pub(crate) fn reversals(ordered: &[&CountedFact<'_>]) -> Vec<ReportedReversal> {
     let movements = by_movement(ordered, &[FactKind::Reversal]);
     let reversal = |(movement, facts): (&str, Vec<&CountedFact<'_>>)| {
-        Some(Reversal { movement: movement.to_owned(), amount: amount(&facts)? })
+        Some(ReportedReversal { movement: movement.to_owned(), amount: amount(&facts)? })
     };
     movements.into_iter().filter_map(reversal).collect()
 }
@@ -98,11 +98,11 @@ pub(crate) fn disputes(ordered: &[&CountedFact<'_>]) -> Vec<Dispute> {
     let movements = by_movement(ordered, &[FactKind::Dispute, FactKind::DisputeWon, FactKind::DisputeLost]);
     let dispute = |(movement, facts): (&str, Vec<&CountedFact<'_>>)| {
         let decision = |fact: &&CountedFact<'_>| match fact.kind {
-            FactKind::DisputeWon => Some((fact.occurred_at, Stage::Won)),
-            FactKind::DisputeLost => Some((fact.occurred_at, Stage::Lost)),
+            FactKind::DisputeWon => Some((fact.occurred_at, DisputeStage::Won)),
+            FactKind::DisputeLost => Some((fact.occurred_at, DisputeStage::Lost)),
             _ => None,
         };
-        let stage = facts.iter().filter_map(decision).max().map_or(Stage::Open, |(_, stage)| stage);
+        let stage = facts.iter().filter_map(decision).max().map_or(DisputeStage::Open, |(_, stage)| stage);
         Some(Dispute { movement: movement.to_owned(), amount: amount(&facts)?, stage })
     };
     movements.into_iter().filter_map(dispute).collect()

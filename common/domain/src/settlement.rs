@@ -20,12 +20,12 @@ use crate::id::{ClientId, InvoiceId};
 use crate::invoice::{Invoice, InvoiceError, InvoiceStatus};
 use crate::money::{Money, MoneyError};
 use crate::names::stored_name;
-use settling::Settling;
+use settling::SettlementRun;
 
 /// Why money could not go to the invoice that its payment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum SurplusReason {
+pub enum UnappliedReason {
     /// Another payment paid the invoice in full.
     AlreadyPaid,
     /// More than was owed.
@@ -42,7 +42,7 @@ pub enum SurplusReason {
     Credited,
 }
 
-stored_name!(SurplusReason {
+stored_name!(UnappliedReason {
     AlreadyPaid => "already_paid",
     Overpaid => "overpaid",
     NotPayable => "not_payable",
@@ -55,7 +55,7 @@ stored_name!(SurplusReason {
 /// What became of one more piece of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum SettlementOutcome {
     /// Noted; it moves no money.
     Recorded,
     /// The invoice is paid.
@@ -74,7 +74,7 @@ pub enum Outcome {
     Returned,
 }
 
-stored_name!(Outcome {
+stored_name!(SettlementOutcome {
     Recorded => "recorded",
     Settled => "settled",
     PartiallySettled => "partially_settled",
@@ -124,7 +124,7 @@ pub struct Allocation {
 
 /// Surplus money of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Credit {
+pub struct UnappliedCash {
     /// Whose it is; none while in suspense.
     pub client_id: Option<ClientId>,
     /// How much; below zero when more went back than came.
@@ -133,14 +133,14 @@ pub struct Credit {
 
 /// Where a payment's money stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Holdings {
+pub struct PaymentFunds {
     /// At invoices, the latest last.
     pub allocations: Vec<Allocation>,
     /// Surplus, by owner and currency.
-    pub credits: Vec<Credit>,
+    pub credits: Vec<UnappliedCash>,
 }
 
-impl Holdings {
+impl PaymentFunds {
     /// What is allocated or surplus, in one currency.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl Holdings {
 
 /// One change of where a payment's money stands. Amounts are above zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Movement {
+pub enum FundsMovement {
     /// Money goes to an invoice.
     Allocated {
         /// The invoice afterwards.
@@ -196,7 +196,7 @@ pub enum Movement {
         /// How much.
         amount: Money,
         /// Why no invoice takes it.
-        reason: SurplusReason,
+        reason: UnappliedReason,
     },
     /// Surplus shrinks.
     Debited {
@@ -208,7 +208,7 @@ pub enum Movement {
 }
 
 /// The invoices that a settlement may touch, as they stand under their locks.
-pub type Invoices = BTreeMap<InvoiceId, Invoice>;
+pub type LockedInvoices = BTreeMap<InvoiceId, Invoice>;
 
 /// Why money cannot be moved: what is kept does not fit together, so a person must look at it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -232,10 +232,10 @@ pub enum SettlementError {
 /// [`SettlementError`].
 pub fn settle(
     entitled: &Entitlement,
-    holdings: &mut Holdings,
-    invoices: &mut Invoices,
-) -> Result<Vec<Movement>, SettlementError> {
-    let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    holdings: &mut PaymentFunds,
+    invoices: &mut LockedInvoices,
+) -> Result<Vec<FundsMovement>, SettlementError> {
+    let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
     settling.leave_other_currencies()?;
     settling.leave_other_invoices(&entitled.invoices)?;
     settling.leave_what_is_credited()?;
@@ -251,11 +251,11 @@ pub fn settle(
 /// [`SettlementError`].
 pub fn fill(
     entitled: &Entitlement,
-    holdings: &mut Holdings,
-    invoices: &mut Invoices,
-) -> Result<Vec<Movement>, SettlementError> {
+    holdings: &mut PaymentFunds,
+    invoices: &mut LockedInvoices,
+) -> Result<Vec<FundsMovement>, SettlementError> {
     let free = loose_surplus(entitled, holdings)?.or_zero();
-    let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
     let mut paid = settling.pay(&entitled.invoices, free)?;
     for credit in settling.holdings.credits.clone() {
         if credit.amount.is_positive() && credit.amount.currency() == paid.currency() && paid.is_positive() {
@@ -271,11 +271,14 @@ pub fn fill(
 ///
 /// # Errors
 /// [`SettlementError`].
-pub fn withdraw(holdings: &mut Holdings, invoices: &mut Invoices) -> Result<Vec<Movement>, SettlementError> {
+pub fn withdraw(
+    holdings: &mut PaymentFunds,
+    invoices: &mut LockedInvoices,
+) -> Result<Vec<FundsMovement>, SettlementError> {
     let held = holdings.clone();
     let amounts = held.allocations.iter().map(|held| held.amount).chain(held.credits.iter().map(|held| held.amount));
     let Some(any) = amounts.last() else { return Ok(Vec::new()) };
-    let mut settling = Settling { net: Money::zero(any.currency()), holdings, invoices, movements: Vec::new() };
+    let mut settling = SettlementRun { net: Money::zero(any.currency()), holdings, invoices, movements: Vec::new() };
     for allocation in held.allocations {
         settling.release(allocation.invoice_id, allocation.by_staff, allocation.amount)?;
     }
@@ -292,12 +295,12 @@ pub fn withdraw(holdings: &mut Holdings, invoices: &mut Invoices) -> Result<Vec<
 /// [`SettlementError`].
 pub fn apply(
     entitled: &Entitlement,
-    holdings: &mut Holdings,
-    invoices: &mut Invoices,
+    holdings: &mut PaymentFunds,
+    invoices: &mut LockedInvoices,
     (to, limit): (InvoiceId, Option<Money>),
-) -> Result<Vec<Movement>, SettlementError> {
+) -> Result<Vec<FundsMovement>, SettlementError> {
     let loose = loose_surplus(entitled, holdings)?;
-    let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
     let loose = limit.map_or(Ok(loose), |limit| loose.smaller(limit))?;
     let amount = settling.capacity(to)?.smaller(loose.or_zero())?;
     if amount.is_positive() {
@@ -316,11 +319,11 @@ pub fn apply(
 /// [`SettlementError`].
 pub fn unmatch(
     entitled: &Entitlement,
-    holdings: &mut Holdings,
-    invoices: &mut Invoices,
+    holdings: &mut PaymentFunds,
+    invoices: &mut LockedInvoices,
     from: InvoiceId,
-) -> Result<Vec<Movement>, SettlementError> {
-    let mut settling = Settling { net: entitled.net, holdings, invoices, movements: Vec::new() };
+) -> Result<Vec<FundsMovement>, SettlementError> {
+    let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
     for held in settling.holdings.allocations.clone() {
         if held.invoice_id == from {
             settling.release(from, held.by_staff, held.amount)?;
@@ -336,7 +339,7 @@ pub fn unmatch(
 ///
 /// # Errors
 /// [`MoneyError::Overflow`].
-pub fn loose_surplus(entitled: &Entitlement, holdings: &Holdings) -> Result<Money, MoneyError> {
+pub fn loose_surplus(entitled: &Entitlement, holdings: &PaymentFunds) -> Result<Money, MoneyError> {
     let surplus = holdings.surplus(entitled.net)?;
     if surplus.is_negative() {
         return Ok(surplus);
@@ -346,20 +349,26 @@ pub fn loose_surplus(entitled: &Entitlement, holdings: &Holdings) -> Result<Mone
 
 /// What the movements that follow from a piece of evidence amount to; `is_proof` says that it proves money.
 #[must_use]
-pub fn outcome(movements: &[Movement], is_proof: bool, is_contradiction: bool) -> Outcome {
-    let any = |wanted: fn(&Movement) -> Option<Outcome>| movements.iter().rev().find_map(wanted);
+pub fn outcome(movements: &[FundsMovement], is_proof: bool, is_contradiction: bool) -> SettlementOutcome {
+    let any = |wanted: fn(&FundsMovement) -> Option<SettlementOutcome>| movements.iter().rev().find_map(wanted);
     if is_contradiction {
-        return Outcome::Contradiction;
+        return SettlementOutcome::Contradiction;
     }
     any(|movement| match movement {
-        Movement::Allocated { invoice, .. } if invoice.status() == InvoiceStatus::Paid => Some(Outcome::Settled),
-        Movement::Allocated { .. } => Some(Outcome::PartiallySettled),
+        FundsMovement::Allocated { invoice, .. } if invoice.status() == InvoiceStatus::Paid => {
+            Some(SettlementOutcome::Settled)
+        }
+        FundsMovement::Allocated { .. } => Some(SettlementOutcome::PartiallySettled),
         _ => None,
     })
-    .or_else(|| any(|movement| matches!(movement, Movement::Released { .. }).then_some(Outcome::Reopened)))
-    .or_else(|| any(|movement| matches!(movement, Movement::Credited { .. }).then_some(Outcome::Surplus)))
-    .or_else(|| any(|_| Some(Outcome::Returned)))
-    .unwrap_or(if is_proof { Outcome::Duplicate } else { Outcome::Recorded })
+    .or_else(|| {
+        any(|movement| matches!(movement, FundsMovement::Released { .. }).then_some(SettlementOutcome::Reopened))
+    })
+    .or_else(|| {
+        any(|movement| matches!(movement, FundsMovement::Credited { .. }).then_some(SettlementOutcome::Surplus))
+    })
+    .or_else(|| any(|_| Some(SettlementOutcome::Returned)))
+    .unwrap_or(if is_proof { SettlementOutcome::Duplicate } else { SettlementOutcome::Recorded })
 }
 
 fn sum(amounts: impl Iterator<Item = Money>, like: Money) -> Result<Money, MoneyError> {

@@ -15,7 +15,7 @@ pub struct TaxPercent(Decimal);
 /// The text or number is no rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a percentage from 0 to 100 with at most two decimals, as in \"19\" or \"5.5\"")]
-pub struct NoTaxPercent;
+pub struct InvalidTaxPercent;
 
 impl TaxPercent {
     /// The percentage.
@@ -26,17 +26,17 @@ impl TaxPercent {
 }
 
 impl TryFrom<Decimal> for TaxPercent {
-    type Error = NoTaxPercent;
+    type Error = InvalidTaxPercent;
 
     fn try_from(percent: Decimal) -> Result<Self, Self::Error> {
         let percent = percent.normalize();
         let is_rate = (Decimal::ZERO..=Decimal::ONE_HUNDRED).contains(&percent) && percent.scale() <= 2;
-        is_rate.then_some(Self(percent)).ok_or(NoTaxPercent)
+        is_rate.then_some(Self(percent)).ok_or(InvalidTaxPercent)
     }
 }
 
 impl FromStr for TaxPercent {
-    type Err = NoTaxPercent;
+    type Err = InvalidTaxPercent;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // As JSON writes numbers: no leading zeros, and digits on both sides of the point.
@@ -44,9 +44,9 @@ impl FromStr for TaxPercent {
         let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let is_canonical = whole == "0" || !whole.starts_with('0');
         if !is_digits(whole) || !is_canonical || !fraction.is_none_or(is_digits) {
-            return Err(NoTaxPercent);
+            return Err(InvalidTaxPercent);
         }
-        Decimal::from_str_exact(text).map_err(|_| NoTaxPercent)?.try_into()
+        Decimal::from_str_exact(text).map_err(|_| InvalidTaxPercent)?.try_into()
     }
 }
 

@@ -15,16 +15,16 @@ pub(crate) mod state {
 
 /// The right to perform an effect, until it lapses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
+pub struct IdempotencyLease {
     pub(crate) key: String,
     pub(crate) owner: String,
 }
 
 /// What became of an attempt to take a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
+pub enum IdempotencyClaim {
     /// Perform the effect, then complete or release the lease.
-    Won(Lease),
+    Won(IdempotencyLease),
     /// The effect has happened; here is what was answered then.
     Completed(Option<String>),
     /// Another worker is at it.
@@ -46,18 +46,18 @@ pub(crate) fn number(value: i64) -> AttributeValue {
 }
 
 /// What the record that is in the way means for somebody who brings `fingerprint`.
-pub(crate) fn judge(item: Option<&HashMap<String, AttributeValue>>, fingerprint: &str) -> Claim {
+pub(crate) fn judge(item: Option<&HashMap<String, AttributeValue>>, fingerprint: &str) -> IdempotencyClaim {
     // Without the old item nothing is known but that somebody has the key.
-    let Some(item) = item else { return Claim::InProgress };
+    let Some(item) = item else { return IdempotencyClaim::InProgress };
     let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     if attribute("fingerprint").is_some_and(|known| known != fingerprint) {
-        return Claim::OtherPayload;
+        return IdempotencyClaim::OtherPayload;
     }
     match attribute("state").as_deref() {
-        Some(state::COMPLETED) => Claim::Completed(attribute("answer")),
-        Some(state::FAILED_FINAL) => Claim::FailedForGood(attribute("answer").unwrap_or_default()),
-        Some(state::UNKNOWN) => Claim::Unknown,
-        _ => Claim::InProgress,
+        Some(state::COMPLETED) => IdempotencyClaim::Completed(attribute("answer")),
+        Some(state::FAILED_FINAL) => IdempotencyClaim::FailedForGood(attribute("answer").unwrap_or_default()),
+        Some(state::UNKNOWN) => IdempotencyClaim::Unknown,
+        _ => IdempotencyClaim::InProgress,
     }
 }
 
@@ -87,17 +87,17 @@ mod tests {
 
     #[test]
     fn a_record_in_the_way_is_told_as_what_it_is() {
-        assert_eq!(judge(Some(&item("completed")), "f"), Claim::Completed(Some("a".to_owned())));
-        assert_eq!(judge(Some(&item("in_progress")), "f"), Claim::InProgress);
-        assert_eq!(judge(Some(&item("failed_final")), "f"), Claim::FailedForGood("a".to_owned()));
-        assert_eq!(judge(Some(&item("unknown")), "f"), Claim::Unknown);
-        assert_eq!(judge(None, "f"), Claim::InProgress);
+        assert_eq!(judge(Some(&item("completed")), "f"), IdempotencyClaim::Completed(Some("a".to_owned())));
+        assert_eq!(judge(Some(&item("in_progress")), "f"), IdempotencyClaim::InProgress);
+        assert_eq!(judge(Some(&item("failed_final")), "f"), IdempotencyClaim::FailedForGood("a".to_owned()));
+        assert_eq!(judge(Some(&item("unknown")), "f"), IdempotencyClaim::Unknown);
+        assert_eq!(judge(None, "f"), IdempotencyClaim::InProgress);
     }
 
     #[test]
     fn a_key_with_another_payload_is_told_apart_in_every_state() {
         for state in ["completed", "in_progress", "failed_final", "unknown"] {
-            assert_eq!(judge(Some(&item(state)), "other"), Claim::OtherPayload, "{state}");
+            assert_eq!(judge(Some(&item(state)), "other"), IdempotencyClaim::OtherPayload, "{state}");
         }
     }
 

@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-pub use crate::item::{Claim, Lease};
+pub use crate::item::{IdempotencyClaim, IdempotencyLease};
 use crate::item::{judge, number, state, text};
 
 /// Added to a lease beyond the deadline of its invocation: clocks of two workers differ by less.
@@ -87,7 +87,7 @@ impl IdempotencyTable {
         fingerprint: &str,
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
-    ) -> Result<Claim, IdempotencyError> {
+    ) -> Result<IdempotencyClaim, IdempotencyError> {
         let owner = Uuid::new_v4().to_string();
         let answer = self
             .client
@@ -115,7 +115,7 @@ impl IdempotencyTable {
             .send()
             .await;
         let error = match answer {
-            Ok(_) => return Ok(Claim::Won(Lease { key: key.to_owned(), owner })),
+            Ok(_) => return Ok(IdempotencyClaim::Won(IdempotencyLease { key: key.to_owned(), owner })),
             Err(error) => error.into_service_error(),
         };
         match error {
@@ -130,7 +130,7 @@ impl IdempotencyTable {
     ///
     /// # Errors
     /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
-    pub async fn complete(&self, lease: &Lease, answer: Option<&str>) -> Result<(), IdempotencyError> {
+    pub async fn complete(&self, lease: &IdempotencyLease, answer: Option<&str>) -> Result<(), IdempotencyError> {
         self.conclude(lease, state::COMPLETED, answer).await
     }
 
@@ -138,7 +138,7 @@ impl IdempotencyTable {
     ///
     /// # Errors
     /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
-    pub async fn fail_for_good(&self, lease: &Lease, reason: &str) -> Result<(), IdempotencyError> {
+    pub async fn fail_for_good(&self, lease: &IdempotencyLease, reason: &str) -> Result<(), IdempotencyError> {
         self.conclude(lease, state::FAILED_FINAL, Some(reason)).await
     }
 
@@ -146,7 +146,7 @@ impl IdempotencyTable {
     ///
     /// # Errors
     /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
-    pub async fn leave_unknown(&self, lease: &Lease, reason: &str) -> Result<(), IdempotencyError> {
+    pub async fn leave_unknown(&self, lease: &IdempotencyLease, reason: &str) -> Result<(), IdempotencyError> {
         self.conclude(lease, state::UNKNOWN, Some(reason)).await
     }
 
@@ -154,7 +154,7 @@ impl IdempotencyTable {
     ///
     /// # Errors
     /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
-    pub async fn release(&self, lease: &Lease) -> Result<(), IdempotencyError> {
+    pub async fn release(&self, lease: &IdempotencyLease) -> Result<(), IdempotencyError> {
         self.client
             .delete_item()
             .table_name(&self.name)
@@ -227,7 +227,12 @@ impl IdempotencyTable {
         Ok(answer.item)
     }
 
-    async fn conclude(&self, lease: &Lease, state: &str, answer: Option<&str>) -> Result<(), IdempotencyError> {
+    async fn conclude(
+        &self,
+        lease: &IdempotencyLease,
+        state: &str,
+        answer: Option<&str>,
+    ) -> Result<(), IdempotencyError> {
         let mut request = self
             .client
             .update_item()
@@ -260,7 +265,7 @@ impl IdempotencyTable {
     }
 }
 
-fn overtaken(lease: &Lease) -> IdempotencyError {
+fn overtaken(lease: &IdempotencyLease) -> IdempotencyError {
     IdempotencyError::Overtaken { key: lease.key.clone() }
 }
 

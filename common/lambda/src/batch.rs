@@ -24,8 +24,8 @@ use opentelemetry::KeyValue;
 
 pub mod attempts;
 
-use self::attempts::Attempts;
-use crate::marks::Marks;
+use self::attempts::DeliveryAttempts;
+use crate::marks::LogContext;
 use crate::metrics;
 use crate::spans::{self, Kind, Open};
 
@@ -48,7 +48,7 @@ pub struct Record {
 
 /// Why a message can't succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct PermanentFailure {
     /// A short stable code for alarms and tools.
     pub code: &'static str,
     /// What happened, for people; holds no content of the message.
@@ -57,11 +57,11 @@ pub struct Refusal {
 
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RecordOutcome {
     /// Its effect is durable.
     Done,
     /// It can never succeed.
-    Park(Refusal),
+    Park(PermanentFailure),
     /// It may succeed later.
     Retry(String),
     /// It met other work and did nothing. It comes back however often it was received.
@@ -120,18 +120,18 @@ pub async fn run<Handle, Park>(
     event: SqsEvent,
     deadline: SystemTime,
     mode: Mode,
-    attempts: &Attempts,
+    attempts: &DeliveryAttempts,
     handle: Handle,
     park: Park,
 ) -> Result<SqsBatchResponse, Outage>
 where
-    Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
-    Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
+    Handle: AsyncFn(&[Record]) -> Result<Vec<RecordOutcome>, BatchError>,
+    Park: AsyncFn(&Record, &PermanentFailure) -> Result<(), String>,
 {
     let started = Instant::now();
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
     let begin = |record: &Record| {
-        let span = spans::begin(Kind::Consumer, Marks::of(&record.body).trace?, true)?;
+        let span = spans::begin(Kind::Consumer, LogContext::of(&record.body).trace?, true)?;
         Some((record.message_id.clone(), span))
     };
     let spans = records.iter().filter_map(begin).collect();
@@ -172,13 +172,13 @@ struct Batch<'a, Park> {
     blocked: HashSet<String>,
     done: u32,
     spans: HashMap<String, Open>,
-    attempts: &'a Attempts,
+    attempts: &'a DeliveryAttempts,
     park: Park,
 }
 
 impl<Park> Batch<'_, Park>
 where
-    Park: AsyncFn(&Record, &Refusal) -> Result<(), String>,
+    Park: AsyncFn(&Record, &PermanentFailure) -> Result<(), String>,
 {
     /// Handles all records, together if they may be and none spoils it.
     async fn all<Handle>(
@@ -189,7 +189,7 @@ where
         handle: &Handle,
     ) -> Result<(), Outage>
     where
-        Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
+        Handle: AsyncFn(&[Record]) -> Result<Vec<RecordOutcome>, BatchError>,
     {
         if mode == Mode::Together && records.len() > 1 {
             match attempt(handle, records).await {
@@ -215,7 +215,7 @@ where
         handle: &Handle,
     ) -> Result<(), Outage>
     where
-        Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
+        Handle: AsyncFn(&[Record]) -> Result<Vec<RecordOutcome>, BatchError>,
     {
         let mut is_away = false;
         for (place, record) in records.iter().enumerate() {
@@ -224,9 +224,9 @@ where
                 continue;
             }
             let verdict = match attempt(handle, std::slice::from_ref(record)).await {
-                Ok(mut verdicts) => verdicts.pop().unwrap_or_else(|| Verdict::Retry("no verdict".to_owned())),
-                Err(BatchError::Spoiled(reason)) => Verdict::Retry(reason),
-                Err(BatchError::Busy(reason)) => Verdict::Wait(reason),
+                Ok(mut verdicts) => verdicts.pop().unwrap_or_else(|| RecordOutcome::Retry("no verdict".to_owned())),
+                Err(BatchError::Spoiled(reason)) => RecordOutcome::Retry(reason),
+                Err(BatchError::Busy(reason)) => RecordOutcome::Wait(reason),
                 Err(BatchError::Outage(reason)) if place == 0 => return Err(Outage(reason)),
                 Err(BatchError::Outage(reason)) => {
                     tracing::warn!(reason, "what is left of the batch comes back");
@@ -243,28 +243,28 @@ where
 
     /// Acknowledges, parks or returns a record. A record whose group is blocked comes back, so that it stays behind
     /// the one that blocks it.
-    async fn conclude(&mut self, record: &Record, verdict: Verdict) {
+    async fn conclude(&mut self, record: &Record, verdict: RecordOutcome) {
         if self.blocked.contains(&record.group_id) {
             return self.return_untried(record);
         }
-        let marks = Marks::of(&record.body);
+        let marks = LogContext::of(&record.body);
         let refusal = match verdict {
-            Verdict::Done => {
+            RecordOutcome::Done => {
                 self.done += 1;
                 self.attempts.forget(&record.message_id);
                 say!(info, record, marks, "done");
                 return self.end_span(record, &marks, None);
             }
-            Verdict::Park(refusal) => refusal,
-            Verdict::Retry(reason) if self.attempts.fail(&record.message_id, record.receive_count) => {
-                Refusal { code: "retries_exhausted", reason }
+            RecordOutcome::Park(refusal) => refusal,
+            RecordOutcome::Retry(reason) if self.attempts.fail(&record.message_id, record.receive_count) => {
+                PermanentFailure { code: "retries_exhausted", reason }
             }
-            Verdict::Retry(reason) => {
+            RecordOutcome::Retry(reason) => {
                 say!(warn, record, marks, reason, "will be retried");
                 self.end_span(record, &marks, Some("it comes back"));
                 return self.fail(record);
             }
-            Verdict::Wait(reason) => {
+            RecordOutcome::Wait(reason) => {
                 say!(warn, record, marks, reason, "will be retried");
                 self.end_span(record, &marks, Some("it comes back"));
                 return self.return_untried(record);
@@ -274,7 +274,7 @@ where
         match (self.park)(record, &refusal).await {
             Ok(()) => {
                 self.attempts.forget(&record.message_id);
-                let Refusal { code, reason } = refusal;
+                let PermanentFailure { code, reason } = refusal;
                 say!(
                     error,
                     record,
@@ -291,7 +291,7 @@ where
         }
     }
 
-    fn end_span(&mut self, record: &Record, marks: &Marks, failure: Option<&str>) {
+    fn end_span(&mut self, record: &Record, marks: &LogContext, failure: Option<&str>) {
         let span = self.spans.remove(&record.message_id);
         let group = KeyValue::new("messaging.message.conversation_id", marks.correlation_id.clone());
         spans::end(span, format!("handle {}", marks.kind), failure, vec![group]);
@@ -310,9 +310,9 @@ where
 }
 
 /// Runs the handler once; a panic spoils the attempt.
-async fn attempt<Handle>(handle: &Handle, records: &[Record]) -> Result<Vec<Verdict>, BatchError>
+async fn attempt<Handle>(handle: &Handle, records: &[Record]) -> Result<Vec<RecordOutcome>, BatchError>
 where
-    Handle: AsyncFn(&[Record]) -> Result<Vec<Verdict>, BatchError>,
+    Handle: AsyncFn(&[Record]) -> Result<Vec<RecordOutcome>, BatchError>,
 {
     // Boxed, so that the types of nested handlers stay shallow.
     match AssertUnwindSafe(Box::pin(handle(records))).catch_unwind().await {

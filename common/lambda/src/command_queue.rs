@@ -17,14 +17,14 @@ use crate::spans;
 pub const BATCH_SIZE_MAX: usize = 10;
 
 /// A command that travels through a FIFO queue.
-pub trait Command: Payload {
+pub trait QueuedCommand: Payload {
     /// What it concerns; commands about one thing keep their order.
     fn group(&self) -> &str;
     /// Its own name, the same for every delivery: a convenience of five minutes; the database is the guard.
     fn name(&self) -> String;
 }
 
-impl Command for PaymentCommand {
+impl QueuedCommand for PaymentCommand {
     fn group(&self) -> &str {
         self.transaction_id().as_str()
     }
@@ -34,7 +34,7 @@ impl Command for PaymentCommand {
     }
 }
 
-impl Command for GatewayCommand {
+impl QueuedCommand for GatewayCommand {
     fn group(&self) -> &str {
         self.subject()
     }
@@ -62,7 +62,7 @@ impl CommandQueue {
     ///
     /// # Errors
     /// A sentence, if one was not taken. Some may have been: sending all of them again is safe.
-    pub async fn send<T: Command>(&self, commands: &[CloudEvent<T>]) -> Result<(), String> {
+    pub async fn send<T: QueuedCommand>(&self, commands: &[CloudEvent<T>]) -> Result<(), String> {
         for chunk in commands.chunks(BATCH_SIZE_MAX) {
             let entries: Result<Vec<_>, String> = chunk.iter().enumerate().map(command_entry).collect();
             if let Some(failed) = self.send_batch(entries?).await?.failed().first() {
@@ -187,7 +187,7 @@ fn no_queue(provider: &str) -> String {
     format!("there is no gateway of the provider `{provider}` here")
 }
 
-fn command_entry<T: Command>(
+fn command_entry<T: QueuedCommand>(
     (index, command): (usize, &CloudEvent<T>),
 ) -> Result<SendMessageBatchRequestEntry, String> {
     let body = command.to_json().map_err(|error| error.to_string())?;

@@ -4,7 +4,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::LambdaEvent;
 use quittance_domain::event::InvoiceEvent;
 
-use crate::batch::{self, BatchError, Mode, Outage, Record, Refusal, Verdict};
+use crate::batch::{self, BatchError, Mode, Outage, PermanentFailure, Record, RecordOutcome};
 use crate::envelope::CloudEvent;
 use crate::parking::DeadLetterQueue;
 
@@ -15,7 +15,7 @@ use crate::parking::DeadLetterQueue;
 pub async fn consume_records(
     event: LambdaEvent<SqsEvent>,
     dead_letters: &DeadLetterQueue,
-    handle: impl AsyncFn(&Record) -> Result<Verdict, BatchError>,
+    handle: impl AsyncFn(&Record) -> Result<RecordOutcome, BatchError>,
 ) -> Result<SqsBatchResponse, Outage> {
     let handle_all = async |records: &[Record]| {
         let mut verdicts = Vec::with_capacity(records.len());
@@ -24,7 +24,7 @@ pub async fn consume_records(
         }
         Ok(verdicts)
     };
-    let park = async |record: &Record, refusal: &Refusal| dead_letters.park(record, refusal).await;
+    let park = async |record: &Record, refusal: &PermanentFailure| dead_letters.park(record, refusal).await;
     let deadline = event.context.deadline();
     // Boxed, so that the types of nested handlers stay shallow.
     Box::pin(batch::run(event.payload, deadline, Mode::OneByOne, dead_letters.attempts(), handle_all, park)).await
@@ -38,11 +38,11 @@ pub async fn consume_records(
 pub async fn consume_events(
     event: LambdaEvent<SqsEvent>,
     dead_letters: &DeadLetterQueue,
-    handle: impl AsyncFn(&Record, CloudEvent<InvoiceEvent>) -> Result<Verdict, BatchError>,
+    handle: impl AsyncFn(&Record, CloudEvent<InvoiceEvent>) -> Result<RecordOutcome, BatchError>,
 ) -> Result<SqsBatchResponse, Outage> {
     consume_records(event, dead_letters, async |record: &Record| match CloudEvent::parse(&record.body) {
         Ok(event) => handle(record, event).await,
-        Err(error) => Ok(Verdict::Park(Refusal { code: error.code(), reason: error.to_string() })),
+        Err(error) => Ok(RecordOutcome::Park(PermanentFailure { code: error.code(), reason: error.to_string() })),
     })
     .await
 }

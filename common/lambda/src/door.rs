@@ -39,13 +39,13 @@ const SOURCE_LENGTH_MAX: usize = 100;
 
 /// The table of the doors: how often each caller asked in a minute, and what was refused.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct RequestGuard {
     client: Client,
     table: String,
     requests_per_minute_max: u32,
 }
 
-impl Door {
+impl RequestGuard {
     /// The table, and how many requests a caller has in a minute.
     #[must_use]
     pub fn new(aws: &SdkConfig, table: String, requests_per_minute_max: u32) -> Self {
@@ -118,7 +118,7 @@ fn expires_at(time: DateTime<Utc>) -> AttributeValue {
 /// Lets a request through unless its caller asks too often, and keeps a record of it if it is refused. Gateways'
 /// webhooks are let through: their door has records of its own, and they cannot be asked to wait. Each request has one
 /// correlation id from here on, and one log line with its answer. A layer for [`axum::middleware::from_fn_with_state`].
-pub async fn watch(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+pub async fn watch(State(door): State<Arc<RequestGuard>>, mut request: Request, next: Next) -> Response {
     let correlation_id = correlation::of(request.headers());
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
         request.headers_mut().insert(correlation::HEADER, value);
@@ -138,7 +138,7 @@ pub async fn watch(State(door): State<Arc<Door>>, mut request: Request, next: Ne
     response
 }
 
-async fn admitted(door: &Door, request: Request, next: Next) -> Response {
+async fn admitted(door: &RequestGuard, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/webhooks/") {
         return next.run(request).await;
     }

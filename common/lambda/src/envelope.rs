@@ -257,7 +257,7 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use quittance_domain::command::Evidence;
-    use quittance_domain::fact::{Door, FactKind};
+    use quittance_domain::fact::{EvidenceChannel, FactKind};
     use quittance_domain::money::Money;
 
     use super::*;
@@ -268,7 +268,7 @@ mod tests {
             provider: "manual".parse().unwrap(),
             kind: FactKind::Claim,
             amount: Some(Money::parse("100.00", "EUR").and_then(Money::positive).unwrap()),
-            door: Door::Api,
+            door: EvidenceChannel::Api,
             event_id: "caller:key".to_owned(),
             movement: "manual:t-1".to_owned(),
             invoice: None,

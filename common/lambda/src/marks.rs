@@ -9,7 +9,7 @@ const LENGTH_MAX: usize = 64;
 
 /// The marks of a message; empty where its body has none. Nothing else of a body is logged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Marks {
+pub(crate) struct LogContext {
     /// What it is: `ConfirmPayment`, `invoice.paid`.
     pub(crate) kind: String,
     /// The envelope's id.
@@ -34,7 +34,7 @@ struct Envelope {
     traceparent: String,
 }
 
-impl Marks {
+impl LogContext {
     /// Reads them from a body.
     pub(crate) fn of(body: &str) -> Self {
         let Ok(envelope) = serde_json::from_str::<Envelope>(body) else { return Self::default() };
@@ -62,13 +62,13 @@ mod tests {
     fn marks_are_read_from_an_envelope_and_nothing_is_made_of_other_bodies() {
         let body = r#"{"id": "7", "type": "invoice.paid", "correlationid": "c-1", "data": {"name": "Ada"},
             "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}"#;
-        let marks = Marks::of(body);
+        let marks = LogContext::of(body);
         assert_eq!(
             (marks.kind.as_str(), marks.event_id.as_str(), marks.correlation_id.as_str(), marks.trace_id.as_str()),
             ("invoice.paid", "7", "c-1", "4bf92f3577b34da6a3ce929d0e0e4736")
         );
         for body in ["", "no JSON", "[]", "{}", r#"{"id": 7}"#, r#"{"type": "Ada Meier, Weg 1", "traceparent": "x"}"#] {
-            assert_eq!(Marks::of(body), Marks::default(), "{body}");
+            assert_eq!(LogContext::of(body), LogContext::default(), "{body}");
         }
     }
 }

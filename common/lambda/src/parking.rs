@@ -3,8 +3,8 @@
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
-use crate::batch::attempts::Attempts;
-use crate::batch::{Record, Refusal};
+use crate::batch::attempts::DeliveryAttempts;
+use crate::batch::{PermanentFailure, Record};
 use crate::metrics;
 
 /// SQS refuses attributes without text and counts them into the message's size.
@@ -21,19 +21,19 @@ const EMPTY_BODY: &str = "(the body is empty)";
 pub struct DeadLetterQueue {
     client: aws_sdk_sqs::Client,
     url: String,
-    attempts: Attempts,
+    attempts: DeliveryAttempts,
 }
 
 impl DeadLetterQueue {
     /// The queue at `url`.
     #[must_use]
     pub fn new(aws: &SdkConfig, url: String) -> Self {
-        Self { client: aws_sdk_sqs::Client::new(aws), url, attempts: Attempts::default() }
+        Self { client: aws_sdk_sqs::Client::new(aws), url, attempts: DeliveryAttempts::default() }
     }
 
     /// How often this process tried the messages that may end here.
     #[must_use]
-    pub const fn attempts(&self) -> &Attempts {
+    pub const fn attempts(&self) -> &DeliveryAttempts {
         &self.attempts
     }
 
@@ -41,7 +41,7 @@ impl DeadLetterQueue {
     ///
     /// # Errors
     /// A sentence, if the queue did not take it; the message must then not be acknowledged.
-    pub async fn park(&self, record: &Record, refusal: &Refusal) -> Result<(), String> {
+    pub async fn park(&self, record: &Record, refusal: &PermanentFailure) -> Result<(), String> {
         let body = storable(&record.body);
         let reason = match is_cut(&record.body, &body) {
             true => format!("only the beginning of its {} bytes is kept; {}", record.body.len(), refusal.reason),

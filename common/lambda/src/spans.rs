@@ -16,7 +16,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _, SpanLinks};
 use quittance_domain::event::EventMessage;
 use uuid::Uuid;
 
-use crate::marks::Marks;
+use crate::marks::LogContext;
 use crate::trace::TraceContext;
 
 /// A collector that takes longer is passed over: the invocation waits for it.
@@ -102,7 +102,7 @@ pub(crate) fn published(messages: &[EventMessage], published: &[Uuid]) {
         return;
     }
     for message in messages.iter().filter(|message| published.contains(&message.id)) {
-        if let Some(trace) = Marks::of(&message.body).trace {
+        if let Some(trace) = LogContext::of(&message.body).trace {
             sent(&message.event_type, trace);
         }
     }

@@ -19,8 +19,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::signature::is_made_by;
-use crate::told::{Told, invoice_number, minor_units, parse, refund_movement};
-use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
+use crate::told::{ReportedPayment, invoice_number, minor_units, parse, refund_movement};
+use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, Webhooks};
 
 const NAME: &str = "adyen";
 
@@ -40,7 +40,7 @@ const SIGNED_MEMBERS: [&str; 8] = [
 const ITEMS_MAX: usize = 100;
 
 /// The Adyen gateway.
-pub(crate) const PROVIDER: Provider = Provider { name: NAME, webhooks: Some(&Adyen), api: Some(&Adyen) };
+pub(crate) const PROVIDER: ProviderModule = ProviderModule { name: NAME, webhooks: Some(&Adyen), api: Some(&Adyen) };
 
 #[derive(Debug)]
 struct Adyen;
@@ -58,8 +58,8 @@ impl Webhooks for Adyen {
         if items.is_empty() { Err(Forged::NoSignature) } else { Ok(()) }
     }
 
-    fn read(&self, body: &[u8], _: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
-        Ok(received(body)?.iter().map(|item| item.notice().unwrap_or_else(Notice::Unreadable)).collect())
+    fn read(&self, body: &[u8], _: Option<&str>) -> Result<Vec<WebhookNotice>, Unreadable> {
+        Ok(received(body)?.iter().map(|item| item.notice().unwrap_or_else(WebhookNotice::Unreadable)).collect())
     }
 }
 
@@ -154,7 +154,7 @@ impl From<&Value> for Received {
 }
 
 impl Received {
-    fn notice(&self) -> Result<Notice, Unreadable> {
+    fn notice(&self) -> Result<WebhookNotice, Unreadable> {
         let item = self.item.as_ref().ok_or_else(|| unreadable("a member of an item is missing or unfit"))?;
         item.notice(self.signed.iter().any(|member| member.contains(':')))
     }
@@ -231,18 +231,18 @@ impl Item {
         }
     }
 
-    fn notice(&self, is_ambiguous: bool) -> Result<Notice, Unreadable> {
+    fn notice(&self, is_ambiguous: bool) -> Result<WebhookNotice, Unreadable> {
         let kind = match self.meaning() {
             Meaning::Tells(kind) => kind,
-            Meaning::Ignored(reason) => return Ok(Notice::ignored(&self.event_code, reason)),
-            Meaning::Unknown => return Ok(Notice::unknown(&self.event_code)),
+            Meaning::Ignored(reason) => return Ok(WebhookNotice::ignored(&self.event_code, reason)),
+            Meaning::Unknown => return Ok(WebhookNotice::unknown(&self.event_code)),
         };
         if is_ambiguous {
             return Err(unreadable("a signed member has a colon, so that the signature is ambiguous"));
         }
         let amount = self.amount()?;
         if kind == FactKind::ImpliedCapture && amount.is_some_and(|amount| amount.is_zero()) {
-            return Ok(Notice::ignored(&self.event_code, "a card was checked, no money moved"));
+            return Ok(WebhookNotice::ignored(&self.event_code, "a card was checked, no money moved"));
         }
         let amount = match kind {
             FactKind::Cancellation => amount.filter(|amount| amount.is_positive()),
@@ -252,7 +252,7 @@ impl Item {
         let is_modification = !self.original_reference.is_empty();
         let payment = if is_modification { &self.original_reference } else { &self.psp_reference };
         let is_dispute = matches!(kind, FactKind::Dispute | FactKind::DisputeLost | FactKind::DisputeWon);
-        let told = Told {
+        let told = ReportedPayment {
             kind,
             payment,
             // Later messages of a dispute may name the dispute alone.
@@ -265,7 +265,7 @@ impl Item {
             occurred_at: plausible_time(self.event_date).map_err(unreadable)?,
             reason: None,
         };
-        told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
+        told.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
     }
 
     /// An authorisation and its cancellation are one movement; a refund that we requested has our id as its merchant

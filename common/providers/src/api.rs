@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use quittance_domain::command::{Evidence, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
 
-use crate::{Notice, Unreadable};
+use crate::{Unreadable, WebhookNotice};
 
 /// What a caller of the API is let in with.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl std::fmt::Debug for Call {
 
 /// What the gateway answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
     /// The body.
@@ -63,7 +63,7 @@ pub struct Answer {
 
 /// What a gateway states about a charge, a refund or a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Statement {
+pub enum PaymentStatement {
     /// What happened.
     Evidence(Vec<Evidence>),
     /// It is in progress; a webhook will report the result.
@@ -76,7 +76,7 @@ pub enum Statement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandResponse {
     /// The gateway states what became of it.
-    Statement(Statement),
+    Statement(PaymentStatement),
     /// The outcome is unknown: the command is repeated or looked up, never sent under another key.
     Unknown(String),
 }
@@ -86,7 +86,7 @@ pub enum CommandResponse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InquiryResponse {
     /// The gateway states what became of the payment.
-    Statement(Statement),
+    Statement(PaymentStatement),
     /// The inquiry succeeded and shows no such payment. What the gateway shows may lag behind what it has done.
     Absent,
     /// The inquiry failed or was refused. That says nothing about the payment.
@@ -105,12 +105,14 @@ impl From<CommandResponse> for InquiryResponse {
 impl std::fmt::Display for InquiryResponse {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Statement(Statement::Evidence(evidence)) => {
+            Self::Statement(PaymentStatement::Evidence(evidence)) => {
                 write!(formatter, "the gateway reports {} facts", evidence.len())
             }
-            Self::Statement(Statement::Accepted) => formatter.write_str("the gateway has accepted it and not decided"),
+            Self::Statement(PaymentStatement::Accepted) => {
+                formatter.write_str("the gateway has accepted it and not decided")
+            }
             Self::Absent => formatter.write_str("the gateway has no such payment"),
-            Self::Statement(Statement::Refused(reason)) | Self::Unknown(reason) => formatter.write_str(reason),
+            Self::Statement(PaymentStatement::Refused(reason)) | Self::Unknown(reason) => formatter.write_str(reason),
         }
     }
 }
@@ -121,16 +123,16 @@ pub enum RefundStep {
     /// Request the refund.
     Call(Call),
     /// The refund was requested before; this is what became of it.
-    Made(Statement),
+    Made(PaymentStatement),
     /// An inquiry failed, so it is not known whether the refund was requested before.
     Unknown(String),
 }
 
 /// A part of the events of a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed {
+pub enum ListedEvents {
     /// What the events tell, and what the next part is asked for with; none after the last.
-    Page(Vec<Notice>, Option<String>),
+    Page(Vec<WebhookNotice>, Option<String>),
     /// The gateway does not say.
     Trouble(String),
 }
@@ -162,7 +164,7 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<CommandResponse, Unreadable>;
+    fn charged(&self, order: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable>;
 
     /// Asks what became of a payment: of our own charge by our ids, as its names may be those of earlier attempts; of
     /// another by a name that the gateway knows it by. None if the gateway cannot be asked so.
@@ -175,7 +177,7 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable>;
+    fn looked_up(&self, question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable>;
 
     /// Whether the gateway tells its events once more when asked.
     fn lists_events(&self) -> bool;
@@ -190,7 +192,7 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn listed(&self, access: &Access, answer: &Answer) -> Result<Listed, Unreadable>;
+    fn listed(&self, access: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable>;
 
     /// How long the gateway knows an idempotency key, where nothing but the key tells it that a refund was made before;
     /// none where [`Self::before_refund`] finds out.
@@ -209,13 +211,18 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if the order, or what was answered, cannot be put into the gateway's terms.
-    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<RefundStep, Unreadable>;
+    fn refund(
+        &self,
+        access: &Access,
+        order: &InitiateRefund,
+        before: &[HttpResponse],
+    ) -> Result<RefundStep, Unreadable>;
 
     /// What became of the refund.
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn refunded(&self, order: &InitiateRefund, answer: &Answer) -> Result<CommandResponse, Unreadable>;
+    fn refunded(&self, order: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable>;
 
     /// Asks what a message did not say.
     ///
@@ -227,10 +234,10 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<InquiryResponse, Unreadable>;
+    fn queried(&self, question: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable>;
 }
 
-impl Answer {
+impl HttpResponse {
     /// What a response to a command means that is no success; none for a success. Only the gateway's own reason, which
     /// `reason` finds in the body, makes a refusal: missing authorisation, a conflict with another request, a server
     /// error or a response by somebody else says nothing about the command.
@@ -240,7 +247,7 @@ impl Answer {
         let is_about_command = !matches!(self.status, 401 | 403 | 407 | 408 | 409 | 425 | 429);
         let is_refused = (400..=499).contains(&self.status) && has_reason && is_about_command;
         Some(match is_refused {
-            true => CommandResponse::Statement(Statement::Refused(failure)),
+            true => CommandResponse::Statement(PaymentStatement::Refused(failure)),
             false => CommandResponse::Unknown(failure),
         })
     }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::signature::is_made_by;
 use crate::told::parse;
-use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
+use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, Webhooks};
 
 const NAME: &str = "gocardless";
 const SIGNATURE_HEADER: &str = "webhook-signature";
@@ -26,7 +26,8 @@ const EVENTS_MAX: usize = 1_000;
 const ID_LENGTH_MAX: usize = 64;
 
 /// The GoCardless gateway.
-pub(crate) const PROVIDER: Provider = Provider { name: NAME, webhooks: Some(&GoCardless), api: Some(&GoCardless) };
+pub(crate) const PROVIDER: ProviderModule =
+    ProviderModule { name: NAME, webhooks: Some(&GoCardless), api: Some(&GoCardless) };
 
 #[derive(Debug)]
 struct GoCardless;
@@ -39,12 +40,12 @@ impl Webhooks for GoCardless {
         if is_ours { Ok(()) } else { Err(Forged::WrongSignature) }
     }
 
-    fn read(&self, body: &[u8], _: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
+    fn read(&self, body: &[u8], _: Option<&str>) -> Result<Vec<WebhookNotice>, Unreadable> {
         let body: Body = parse(NAME, body)?;
         if body.events.len() > EVENTS_MAX {
             return Err(unreadable(format!("it has more than {EVENTS_MAX} events")));
         }
-        Ok(body.events.iter().map(|event| event.notice().unwrap_or_else(Notice::Unreadable)).collect())
+        Ok(body.events.iter().map(|event| event.notice().unwrap_or_else(WebhookNotice::Unreadable)).collect())
     }
 }
 
@@ -70,12 +71,12 @@ struct Links {
 }
 
 impl Event {
-    fn notice(&self) -> Result<Notice, Unreadable> {
+    fn notice(&self) -> Result<WebhookNotice, Unreadable> {
         let event_type = format!("{}.{}", self.resource_type, self.action);
         match self.resource_type.as_str() {
             "payments" => self.payment(&event_type),
             "refunds" => self.refund(&event_type),
-            "payouts" => Ok(Notice::ignored(&event_type, "a payout moves our own money")),
+            "payouts" => Ok(WebhookNotice::ignored(&event_type, "a payout moves our own money")),
             "billing_requests"
             | "creditors"
             | "exports"
@@ -86,15 +87,15 @@ impl Event {
             | "payer_authorisations"
             | "payment_account_transactions"
             | "scheme_identifiers"
-            | "subscriptions" => Ok(Notice::ignored(&event_type, "it concerns no payment of an invoice")),
-            _ => Ok(Notice::unknown(&event_type)),
+            | "subscriptions" => Ok(WebhookNotice::ignored(&event_type, "it concerns no payment of an invoice")),
+            _ => Ok(WebhookNotice::unknown(&event_type)),
         }
     }
 
     /// A payment that fails before it was confirmed has not come, one that fails later has gone back; either may be tried
     /// again and be confirmed after all. So both are told: a failure counts for nothing once money is proven, and a
     /// reversal for nothing before, nor once the same payment is confirmed again.
-    fn payment(&self, event_type: &str) -> Result<Notice, Unreadable> {
+    fn payment(&self, event_type: &str) -> Result<WebhookNotice, Unreadable> {
         use FactKind::{Capture, DisputeLost, DisputeWon, Failure, Reversal};
         let kinds: &[FactKind] = match self.action.as_str() {
             "confirmed" => &[Capture],
@@ -102,29 +103,29 @@ impl Event {
             "charged_back" => &[DisputeLost],
             "chargeback_cancelled" => &[DisputeWon],
             "created" | "submitted" | "customer_approval_granted" | "resubmission_requested" | "retry_scheduled" => {
-                return Ok(Notice::ignored(event_type, "nothing is decided"));
+                return Ok(WebhookNotice::ignored(event_type, "nothing is decided"));
             }
             "paid_out" | "late_failure_settled" | "chargeback_settled" | "surcharge_fee_debited" => {
-                return Ok(Notice::ignored(event_type, "a payout moves our own money"));
+                return Ok(WebhookNotice::ignored(event_type, "a payout moves our own money"));
             }
-            _ => return Ok(Notice::unknown(event_type)),
+            _ => return Ok(WebhookNotice::unknown(event_type)),
         };
         self.ask("payments", self.links.payment.as_deref(), kinds)
     }
 
-    fn refund(&self, event_type: &str) -> Result<Notice, Unreadable> {
+    fn refund(&self, event_type: &str) -> Result<WebhookNotice, Unreadable> {
         let kinds: &[FactKind] = match self.action.as_str() {
             "paid" => &[FactKind::Refund],
             "failed" | "bounced" | "funds_returned" => &[FactKind::RefundFailure],
-            "created" | "refund_settled" => return Ok(Notice::ignored(event_type, "nothing is decided")),
-            _ => return Ok(Notice::unknown(event_type)),
+            "created" | "refund_settled" => return Ok(WebhookNotice::ignored(event_type, "nothing is decided")),
+            _ => return Ok(WebhookNotice::unknown(event_type)),
         };
         self.ask("refunds", self.links.refund.as_deref(), kinds)
     }
 
-    fn ask(&self, resources: &str, id: Option<&str>, kinds: &[FactKind]) -> Result<Notice, Unreadable> {
+    fn ask(&self, resources: &str, id: Option<&str>, kinds: &[FactKind]) -> Result<WebhookNotice, Unreadable> {
         let id = id.filter(|id| is_id(id)).ok_or_else(|| unreadable("an event links no payment or refund"))?;
-        Ok(Notice::Ask(QueryResource {
+        Ok(WebhookNotice::Ask(QueryResource {
             provider: NAME.parse().map_err(unreadable)?,
             resource: format!("{resources}/{id}"),
             event_id: self.id.clone(),

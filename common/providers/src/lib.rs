@@ -45,7 +45,7 @@ impl Forged {
 
 /// What an authentic webhook tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub enum WebhookNotice {
     /// Evidence of a payment.
     Evidence(Box<Evidence>),
     /// Something happened to a payment, but how much money it concerns only the gateway's API tells.
@@ -69,7 +69,7 @@ pub enum Notice {
 /// The longest name of an event type that is repeated in logs.
 const EVENT_TYPE_LENGTH_MAX: usize = 100;
 
-impl Notice {
+impl WebhookNotice {
     pub(crate) fn ignored(event_type: &str, reason: &'static str) -> Self {
         Self::Ignored { event_type: shorten(event_type), reason }
     }
@@ -101,13 +101,13 @@ impl Unreadable {
 
 /// Whoever moves money for us.
 #[derive(Clone, Copy)]
-pub struct Provider {
+pub struct ProviderModule {
     name: &'static str,
     webhooks: Option<&'static dyn Webhooks>,
     api: Option<&'static dyn Api>,
 }
 
-impl Provider {
+impl ProviderModule {
     /// The name in URLs, transaction ids and accounts.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -141,21 +141,21 @@ pub trait Webhooks: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`].
-    fn read(&self, body: &[u8], account: Option<&str>) -> Result<Vec<Notice>, Unreadable>;
+    fn read(&self, body: &[u8], account: Option<&str>) -> Result<Vec<WebhookNotice>, Unreadable>;
 }
 
 /// All providers.
-pub const ALL: &[Provider] = &[stripe::PROVIDER, adyen::PROVIDER, gocardless::PROVIDER, manual::PROVIDER];
+pub const ALL: &[ProviderModule] = &[stripe::PROVIDER, adyen::PROVIDER, gocardless::PROVIDER, manual::PROVIDER];
 
 /// The provider that is called `name`.
 #[must_use]
-pub fn by_name(name: &str) -> Option<&'static Provider> {
+pub fn by_name(name: &str) -> Option<&'static ProviderModule> {
     ALL.iter().find(|provider| provider.name() == name)
 }
 
 /// The names of all providers.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(Provider::name)
+    ALL.iter().map(ProviderModule::name)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Bank transfers: money that reaches our account without a gateway. Claims, statements and staff tell of it.
 
-use crate::Provider;
+use crate::ProviderModule;
 
 /// Nobody in between.
-pub(crate) const PROVIDER: Provider = Provider { name: "manual", webhooks: None, api: None };
+pub(crate) const PROVIDER: ProviderModule = ProviderModule { name: "manual", webhooks: None, api: None };

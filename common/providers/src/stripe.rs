@@ -10,7 +10,7 @@ use http::HeaderMap;
 use quittance_domain::money::Currency;
 
 use crate::signature::is_made_by;
-use crate::{Forged, Notice, Provider, Unreadable, Webhooks};
+use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, Webhooks};
 
 const NAME: &str = "stripe";
 const SIGNATURE_HEADER: &str = "stripe-signature";
@@ -22,7 +22,7 @@ const TOLERANCE_SECONDS: i64 = 300;
 const SIGNATURES_MAX: usize = 20;
 
 /// The Stripe gateway.
-pub(crate) const PROVIDER: Provider = Provider { name: NAME, webhooks: Some(&Stripe), api: Some(&Stripe) };
+pub(crate) const PROVIDER: ProviderModule = ProviderModule { name: NAME, webhooks: Some(&Stripe), api: Some(&Stripe) };
 
 #[derive(Debug)]
 struct Stripe;
@@ -46,7 +46,7 @@ impl Webhooks for Stripe {
         if is_fresh { Ok(()) } else { Err(Forged::Stale) }
     }
 
-    fn read(&self, body: &[u8], account: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
+    fn read(&self, body: &[u8], account: Option<&str>) -> Result<Vec<WebhookNotice>, Unreadable> {
         events::read(body, account)
     }
 }

@@ -70,14 +70,14 @@ proptest! {
 fn the_bodies_that_are_spoiled_are_good_ones() {
     for (body, webhooks) in bodies().iter().zip(webhooks()) {
         let notices = webhooks.read(body.as_bytes(), None).unwrap();
-        assert!(matches!(notices.as_slice(), [Notice::Evidence(_) | Notice::Ask(_)]), "{body}");
+        assert!(matches!(notices.as_slice(), [WebhookNotice::Evidence(_) | WebhookNotice::Ask(_)]), "{body}");
     }
 }
 
 #[test]
 fn each_provider_is_found_by_its_name_alone() {
     for provider in ALL {
-        assert_eq!(by_name(provider.name()).map(Provider::name), Some(provider.name()));
+        assert_eq!(by_name(provider.name()).map(ProviderModule::name), Some(provider.name()));
     }
     assert!(by_name("Stripe").is_none() && by_name("").is_none());
 }

@@ -1,8 +1,8 @@
 //! From what a gateway tells to evidence.
 
 use chrono::{DateTime, Utc};
-use quittance_domain::command::{Evidence, InitiateCharge, InvoiceHint};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::command::{Evidence, InitiateCharge, InvoiceReference};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::{PaymentId, RefundId, TransactionId};
 use quittance_domain::money::{Currency, Money, PositiveMoney};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::Unreadable;
 
 /// One thing that a gateway tells of a payment.
 #[derive(Debug)]
-pub(crate) struct Told<'a> {
+pub(crate) struct ReportedPayment<'a> {
     /// What.
     pub(crate) kind: FactKind,
     /// The gateway's name of the payment.
@@ -26,7 +26,7 @@ pub(crate) struct Told<'a> {
     /// The movement of money.
     pub(crate) movement: String,
     /// The invoice that it names.
-    pub(crate) invoice: Option<InvoiceHint>,
+    pub(crate) invoice: Option<InvoiceReference>,
     /// Our own id of the payment.
     pub(crate) payment_id: Option<PaymentId>,
     /// When it happened.
@@ -35,7 +35,7 @@ pub(crate) struct Told<'a> {
     pub(crate) reason: Option<String>,
 }
 
-impl Told<'_> {
+impl ReportedPayment<'_> {
     /// The evidence, with all names in the gateway's own namespace.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Told<'_> {
             references: references.collect::<Result<_, _>>()?,
             kind: self.kind,
             amount: self.amount.map(Money::positive).transpose().map_err(|error| unreadable(&error))?,
-            door: Door::Gateway,
+            door: EvidenceChannel::Gateway,
             event_id: format!("{name}:{}", self.event),
             movement: self.movement,
             invoice: self.invoice,
@@ -118,8 +118,8 @@ impl Metadata {
     }
 
     /// The invoice that it pays.
-    pub(crate) fn invoice(&self) -> Option<InvoiceHint> {
-        let by_id = self.invoice_id.as_deref().and_then(|id| id.parse().ok()).map(InvoiceHint::Id);
+    pub(crate) fn invoice(&self) -> Option<InvoiceReference> {
+        let by_id = self.invoice_id.as_deref().and_then(|id| id.parse().ok()).map(InvoiceReference::Id);
         by_id.or_else(|| self.invoice_number.as_deref().and_then(invoice_number))
     }
 
@@ -131,9 +131,9 @@ impl Metadata {
 }
 
 /// An invoice's number, if the text can be one. Text that cannot names nothing: the money is real all the same.
-pub(crate) fn invoice_number(text: &str) -> Option<InvoiceHint> {
+pub(crate) fn invoice_number(text: &str) -> Option<InvoiceReference> {
     let is_number = (1..=50).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    is_number.then(|| InvoiceHint::Number(text.to_owned()))
+    is_number.then(|| InvoiceReference::Number(text.to_owned()))
 }
 
 /// Reads a body. The error says where it is not as expected; serde's own message may quote what stood there.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use quittance_domain::id::UploadId;
-use quittance_domain::matching::{Likeness, likeness};
+use quittance_domain::matching::{NameSimilarity, likeness};
 
 use crate::database::Transaction;
 use crate::error::StoreError;
@@ -13,7 +13,7 @@ const TABLE: &str = "billing.bank_movements";
 
 /// A movement that a line tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct ReportedMovement {
     /// The line's number in its file.
     pub line: u64,
     /// Whether the line tells it; else it tells a detail of it.
@@ -29,7 +29,7 @@ pub async fn take(
     transaction: &mut Transaction,
     upload: UploadId,
     // In their order, so that two files that tell of the same movements cannot wait for each other.
-    movements: &BTreeMap<String, Told>,
+    movements: &BTreeMap<String, ReportedMovement>,
 ) -> Result<BTreeMap<String, FirstTold>, StoreError> {
     let identities: Vec<&str> = movements.keys().map(String::as_str).collect();
     let taken = sqlx::query_scalar!(
@@ -58,7 +58,7 @@ pub struct FirstTold {
     /// The file.
     pub upload_id: UploadId,
     /// The line, and whether it told all of it.
-    pub told: Told,
+    pub told: ReportedMovement,
     /// The payer's own name of the transfer.
     pub end_to_end_id: Option<String>,
     /// Who paid.
@@ -78,7 +78,7 @@ impl FirstTold {
         let names = self.payer.as_deref().zip(line.payer.as_deref()).filter(|_| !has_accounts);
         differ(&self.end_to_end_id, &line.end_to_end_id)
             || differ(&self.payer_account, &line.payer_account)
-            || names.is_some_and(|(left, right)| likeness(left, right) == Likeness::Other)
+            || names.is_some_and(|(left, right)| likeness(left, right) == NameSimilarity::Other)
     }
 }
 
@@ -107,7 +107,7 @@ pub async fn first_told(
     rows.into_iter()
         .map(|row| {
             let line = u64::try_from(row.line).map_err(|error| StoreError::corrupt(TABLE, error))?;
-            let told = Told { line, is_whole: row.is_whole };
+            let told = ReportedMovement { line, is_whole: row.is_whole };
             let upload_id = UploadId::from_uuid(row.upload_id);
             let (end_to_end_id, payer, payer_account) = (row.end_to_end_id, row.payer, row.payer_account);
             Ok((row.identity, FirstTold { upload_id, told, end_to_end_id, payer, payer_account }))

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::id::{ClientId, InvoiceId, LedgerTransactionId, PaymentId};
 use quittance_domain::ledger::Account;
 use quittance_domain::ledger::journal::LedgerTransaction;
-use quittance_domain::ledger::reconciliation::{Compared, Place, Sum};
+use quittance_domain::ledger::reconciliation::{ReconciledPair, ReconciliationKey, Sum};
 use quittance_domain::money::{Money, MoneyError};
 use rust_decimal::Decimal;
 
@@ -245,7 +245,11 @@ pub async fn ageing(database: &Database, on: NaiveDate) -> Result<Vec<Ageing>, S
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn differences(database: &Database, as_of: DateTime<Utc>, limit: i64) -> Result<Vec<Compared>, StoreError> {
+pub async fn differences(
+    database: &Database,
+    as_of: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<ReconciledPair>, StoreError> {
     let rows = sqlx::query_file!("src/books/differences.sql", as_of, limit).fetch_all(database.pool().await?).await?;
     rows.into_iter()
         .map(|row| {
@@ -255,12 +259,12 @@ pub async fn differences(database: &Database, as_of: DateTime<Utc>, limit: i64) 
             };
             let expected = told(row.expected, row.expected_first_on, row.expected_last_on)?;
             let booked = told(row.booked, row.booked_first_on, row.booked_last_on)?;
-            let place = Place {
+            let place = ReconciliationKey {
                 account: row.account,
                 invoice_id: row.invoice_id.map(InvoiceId::from_uuid),
                 payment_id: row.payment_id.map(PaymentId::from_uuid),
             };
-            Ok(Compared { place, expected, booked })
+            Ok(ReconciledPair { place, expected, booked })
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{ClientId, PaymentId};
 use quittance_domain::money::Money;
-use quittance_domain::settlement::Credit;
+use quittance_domain::settlement::UnappliedCash;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -68,7 +68,7 @@ pub async fn insert(
 pub async fn of_payments(
     transaction: &mut Transaction,
     payments: &[PaymentId],
-) -> Result<Vec<(PaymentId, Credit)>, StoreError> {
+) -> Result<Vec<(PaymentId, UnappliedCash)>, StoreError> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
         r#"select payment_id, client_id, currency, sum(amount) as "amount!"
@@ -81,7 +81,7 @@ pub async fn of_payments(
     rows.into_iter()
         .map(|row| {
             let client_id = row.client_id.map(ClientId::from_uuid);
-            let credit = Credit { client_id, amount: money(TABLE, row.amount, &row.currency)? };
+            let credit = UnappliedCash { client_id, amount: money(TABLE, row.amount, &row.currency)? };
             Ok((PaymentId::from_uuid(row.payment_id), credit))
         })
         .collect()

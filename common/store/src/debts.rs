@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId};
 use quittance_domain::invoice::InvoiceStatus;
-use quittance_domain::matching::{Claim, Debt};
+use quittance_domain::matching::{OpenClaim, OpenItem};
 use quittance_domain::money::Money;
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ struct Row {
 
 impl Row {
     /// None for a draft, which nobody can pay.
-    fn debt(self) -> Result<Option<Debt>, StoreError> {
+    fn debt(self) -> Result<Option<OpenItem>, StoreError> {
         let (Some(number), Some(issued_on)) = (self.number, self.issued_on) else { return Ok(None) };
         let status: InvoiceStatus = self.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
         let total = money(TABLE, self.total, &self.currency)?;
@@ -39,7 +39,7 @@ impl Row {
         let owed = total.checked_sub(credited).map_err(|error| StoreError::corrupt(TABLE, error))?;
         let left = owed.checked_sub(paid).map_err(|error| StoreError::corrupt(TABLE, error))?;
         let is_void = status == InvoiceStatus::Void;
-        Ok(Some(Debt {
+        Ok(Some(OpenItem {
             invoice_id: InvoiceId::from_uuid(self.id),
             number,
             client_id: ClientId::from_uuid(self.client_id),
@@ -51,7 +51,7 @@ impl Row {
     }
 }
 
-fn debts(rows: Vec<Row>) -> Result<Vec<Debt>, StoreError> {
+fn debts(rows: Vec<Row>) -> Result<Vec<OpenItem>, StoreError> {
     rows.into_iter().filter_map(|row| row.debt().transpose()).collect()
 }
 
@@ -59,7 +59,7 @@ fn debts(rows: Vec<Row>) -> Result<Vec<Debt>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -> Result<Vec<Debt>, StoreError> {
+pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -> Result<Vec<OpenItem>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
@@ -81,7 +81,7 @@ pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn of_payers(database: &Database, payers: &[(String, Money)]) -> Result<Vec<Debt>, StoreError> {
+pub async fn of_payers(database: &Database, payers: &[(String, Money)]) -> Result<Vec<OpenItem>, StoreError> {
     let names: BTreeSet<&str> = payers.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()).collect();
     let names: Vec<&str> = names.into_iter().collect();
     let amounts: BTreeSet<Decimal> = payers.iter().map(|(_, amount)| amount.amount()).collect();
@@ -140,7 +140,7 @@ pub async fn clients_by_account(
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn claims(database: &Database, names: &[String]) -> Result<Vec<Claim>, StoreError> {
+pub async fn claims(database: &Database, names: &[String]) -> Result<Vec<OpenClaim>, StoreError> {
     let references: Vec<String> = names.iter().map(|name| format!("manual:{name}")).collect();
     let rows = sqlx::query!(
         r#"select payments.id, reference, amount as "amount!", currency as "currency!", invoice_id as "invoice_id!"
@@ -158,7 +158,7 @@ pub async fn claims(database: &Database, names: &[String]) -> Result<Vec<Claim>,
     rows.into_iter()
         .map(|row| {
             let name = row.reference.split_once(':').map_or(row.reference.as_str(), |(_, name)| name);
-            Ok(Claim {
+            Ok(OpenClaim {
                 payment_id: PaymentId::from_uuid(row.id),
                 name: name.to_owned(),
                 amount: money("payments.payments", row.amount, &row.currency)?,

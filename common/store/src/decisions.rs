@@ -5,7 +5,7 @@ use crate::error::StoreError;
 
 /// Whether a request was met before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noted {
+pub enum RecordedRequest {
     /// It is new.
     New,
     /// It came before, and must have no further effect.
@@ -23,7 +23,7 @@ pub async fn note(
     request: &str,
     subject: &str,
     content: &[u8],
-) -> Result<Noted, StoreError> {
+) -> Result<RecordedRequest, StoreError> {
     let inserted = sqlx::query!(
         "insert into payments.decisions (request, subject, digest) values ($1, $2, sha256($3))
          on conflict (request) do nothing",
@@ -34,7 +34,7 @@ pub async fn note(
     .execute(&mut **transaction)
     .await?;
     if inserted.rows_affected() == 1 {
-        return Ok(Noted::New);
+        return Ok(RecordedRequest::New);
     }
     let is_same = sqlx::query_scalar!(
         r#"select digest = sha256($2) as "is_same!" from payments.decisions where request = $1"#,
@@ -43,7 +43,7 @@ pub async fn note(
     )
     .fetch_one(&mut **transaction)
     .await?;
-    Ok(if is_same { Noted::Known } else { Noted::OtherContent })
+    Ok(if is_same { RecordedRequest::Known } else { RecordedRequest::OtherContent })
 }
 
 /// Whether a request was carried out or refused.

@@ -85,7 +85,7 @@ fn columns(entries: &[(Account, Money)]) -> (Vec<String>, Vec<Decimal>, Vec<&'st
 
 /// What became of the wish to take a transaction back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reversal {
+pub enum ReversalOutcome {
     /// Its mirror is posted.
     Posted,
     /// It was taken back before.
@@ -105,7 +105,7 @@ pub async fn reverse(
     reversed: LedgerTransactionId,
     reason: &str,
     at: Option<(DateTime<Utc>, NaiveDate)>,
-) -> Result<Reversal, StoreError> {
+) -> Result<ReversalOutcome, StoreError> {
     let outcome = sqlx::query_scalar!(
         r#"select ledger.reverse($1, $2, $3, $4, $5) as "outcome!""#,
         id.as_uuid(),
@@ -117,9 +117,9 @@ pub async fn reverse(
     .fetch_one(&mut **transaction)
     .await?;
     match outcome.as_str() {
-        "posted" => Ok(Reversal::Posted),
-        "already_reversed" => Ok(Reversal::AlreadyReversed),
-        "unknown" => Ok(Reversal::Unknown),
+        "posted" => Ok(ReversalOutcome::Posted),
+        "already_reversed" => Ok(ReversalOutcome::AlreadyReversed),
+        "unknown" => Ok(ReversalOutcome::Unknown),
         other => Err(StoreError::corrupt("ledger.transactions", format!("ledger.reverse answered {other}"))),
     }
 }
@@ -187,7 +187,7 @@ pub async fn unbalanced_currencies(database: &Database) -> Result<i64, StoreErro
 
 /// What took a transaction back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mirror {
+pub struct ReversingTransaction {
     /// The transaction that mirrors it.
     pub id: LedgerTransactionId,
     /// Whether another took its place.
@@ -201,7 +201,7 @@ pub struct Mirror {
 pub async fn mirror(
     transaction: &mut Transaction,
     reversed: LedgerTransactionId,
-) -> Result<Option<Mirror>, StoreError> {
+) -> Result<Option<ReversingTransaction>, StoreError> {
     let row = sqlx::query!(
         r#"select id, exists (
                select from ledger.transactions as replacement where replacement.event_id = 'replacement:' || $1::uuid
@@ -211,7 +211,7 @@ pub async fn mirror(
     )
     .fetch_optional(&mut **transaction)
     .await?;
-    Ok(row.map(|row| Mirror { id: LedgerTransactionId::from_uuid(row.id), is_replaced: row.is_replaced }))
+    Ok(row.map(|row| ReversingTransaction { id: LedgerTransactionId::from_uuid(row.id), is_replaced: row.is_replaced }))
 }
 
 /// Sums up what was recorded since the last time, if that was before `due`; a day at most, so that what has piled up is

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::ClientId;
-use quittance_domain::notification::{Channel, ChannelPreference, Notice, PhoneNumber, Preferences};
+use quittance_domain::notification::{Channel, ChannelPreference, NotificationKind, PhoneNumber, Preferences};
 
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
@@ -30,7 +30,7 @@ pub async fn preferences(database: &Database, client_id: ClientId) -> Result<Pre
     .await?;
     let mut preferences = Preferences::default();
     for row in rows {
-        let notices = row.notices.iter().map(|name| name.parse::<Notice>()).collect::<Result<_, _>>();
+        let notices = row.notices.iter().map(|name| name.parse::<NotificationKind>()).collect::<Result<_, _>>();
         let notices = notices.map_err(corrupt)?;
         let preference = ChannelPreference { is_enabled: row.is_enabled, notices };
         match row.channel.parse::<Channel>().map_err(corrupt)? {

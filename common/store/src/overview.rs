@@ -8,7 +8,7 @@ use crate::error::StoreError;
 
 /// Something that waits in the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Waiting {
+pub struct PendingWork {
     /// What, as a name in dotted words.
     pub what: String,
     /// How many.
@@ -22,8 +22,8 @@ pub struct Waiting {
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn waiting(database: &Database) -> Result<Vec<Waiting>, StoreError> {
-    let rows = sqlx::query_file_as!(Waiting, "src/overview/waiting.sql").fetch_all(database.pool().await?).await?;
+pub async fn waiting(database: &Database) -> Result<Vec<PendingWork>, StoreError> {
+    let rows = sqlx::query_file_as!(PendingWork, "src/overview/waiting.sql").fetch_all(database.pool().await?).await?;
     Ok(rows)
 }
 
@@ -48,7 +48,7 @@ pub async fn scheduled(database: &Database) -> Result<Vec<ScheduledRun>, StoreEr
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Broken {
+pub struct ViolatedInvariant {
     /// The rule, as ARCHITECTURE.md numbers it.
     pub rule: String,
     /// What breaks it.
@@ -66,8 +66,9 @@ const BROKEN_MAX: i64 = 100;
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn broken(database: &Database) -> Result<Vec<Broken>, StoreError> {
-    let rows =
-        sqlx::query_file_as!(Broken, "src/overview/broken.sql", BROKEN_MAX).fetch_all(database.pool().await?).await?;
+pub async fn broken(database: &Database) -> Result<Vec<ViolatedInvariant>, StoreError> {
+    let rows = sqlx::query_file_as!(ViolatedInvariant, "src/overview/broken.sql", BROKEN_MAX)
+        .fetch_all(database.pool().await?)
+        .await?;
     Ok(rows)
 }

@@ -39,7 +39,7 @@ pub async fn begin(
 
 /// A payment that is to be asked about now.
 #[derive(Debug, Clone)]
-pub struct Due {
+pub struct DueInquiry {
     /// The payment.
     pub payment_id: PaymentId,
     /// The name that it is kept under.
@@ -83,7 +83,7 @@ struct ChargeRow {
     ordered_at: DateTime<Utc>,
 }
 
-impl TryFrom<Row> for Due {
+impl TryFrom<Row> for DueInquiry {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, Self::Error> {
@@ -135,7 +135,7 @@ pub async fn lock_due(
     providers: &[&str],
     now: DateTime<Utc>,
     count_max: i64,
-) -> Result<Vec<Due>, StoreError> {
+) -> Result<Vec<DueInquiry>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         r#"select questions.payment_id, transaction_id, provider, asked, since,
@@ -167,7 +167,7 @@ pub async fn lock_due(
     )
     .fetch_all(&mut **transaction)
     .await?;
-    rows.into_iter().map(Due::try_from).collect()
+    rows.into_iter().map(DueInquiry::try_from).collect()
 }
 
 /// Notes questions that are being asked, each with the time of the next.

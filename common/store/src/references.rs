@@ -13,7 +13,7 @@ const TABLE: &str = "payments.payment_references";
 
 /// The payments that bear these names, and those that are, or were merged into, the payments with these ids.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct KnownReferences {
     /// By name.
     pub names: BTreeMap<TransactionId, PaymentId>,
     /// By our id, as somebody else kept it.
@@ -28,13 +28,13 @@ pub async fn find(
     transaction: &mut Transaction,
     names: &[TransactionId],
     ids: &[PaymentId],
-) -> Result<Known, StoreError> {
+) -> Result<KnownReferences, StoreError> {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let rows =
         sqlx::query!("select reference, payment_id from payments.payment_references where reference = any($1)", &names)
             .fetch_all(&mut **transaction)
             .await?;
-    let mut known = Known::default();
+    let mut known = KnownReferences::default();
     for row in rows {
         let name = row.reference.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
         known.names.insert(name, PaymentId::from_uuid(row.payment_id));

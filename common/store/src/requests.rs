@@ -8,7 +8,7 @@ use crate::error::StoreError;
 
 /// Whether a key has been used.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Claim {
+pub enum KeyClaim {
     /// It is free, and taken now.
     New,
     /// The same request came before, and this is its answer.
@@ -33,7 +33,7 @@ pub async fn claim(
     key: &str,
     content: &[u8],
     expired_before: DateTime<Utc>,
-) -> Result<Claim, StoreError> {
+) -> Result<KeyClaim, StoreError> {
     let taken = sqlx::query!(
         "insert into billing.requests as known (caller, key, digest) values ($1, $2, sha256($3))
          on conflict (caller, key) do update
@@ -47,7 +47,7 @@ pub async fn claim(
     .execute(&mut **transaction)
     .await?;
     if taken.rows_affected() == 1 {
-        return Ok(Claim::New);
+        return Ok(KeyClaim::New);
     }
     let known = sqlx::query!(
         r#"select digest = sha256($3) as "is_same!", status, answer from billing.requests where caller = $1 and key = $2"#,
@@ -59,9 +59,9 @@ pub async fn claim(
     .await?;
     let status = known.status.and_then(|status| u16::try_from(status).ok());
     match (known.is_same, status, known.answer) {
-        (true, Some(status), Some(answer)) => Ok(Claim::Answered { status, answer }),
+        (true, Some(status), Some(answer)) => Ok(KeyClaim::Answered { status, answer }),
         (true, _, _) => Err(StoreError::corrupt("billing.requests", format!("the request {key} has no answer"))),
-        (false, _, _) => Ok(Claim::OtherRequest),
+        (false, _, _) => Ok(KeyClaim::OtherRequest),
     }
 }
 

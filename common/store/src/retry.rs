@@ -14,11 +14,11 @@ const PAUSE_MAX_US: u64 = 50_000;
 /// The attempts of one transaction: again after a deadlock, a serialization failure, a lock that was not to be had in
 /// time, a payment that was merged meanwhile, or a connection that broke.
 #[derive(Debug)]
-pub struct Attempts {
+pub struct TransactionRetries {
     made: u32,
 }
 
-impl Attempts {
+impl TransactionRetries {
     /// Before the first attempt.
     #[must_use]
     pub const fn new() -> Self {
@@ -43,7 +43,7 @@ impl Attempts {
     }
 }
 
-impl Default for Attempts {
+impl Default for TransactionRetries {
     fn default() -> Self {
         Self::new()
     }
@@ -55,7 +55,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_met_another_is_tried_again_a_few_times_and_then_told() {
-        let mut attempts = Attempts::new();
+        let mut attempts = TransactionRetries::new();
         let moved = || StoreError::Moved { payment: "pay_1".to_owned() };
         for _ in 1..ATTEMPTS_MAX {
             attempts.pause(moved()).await.unwrap();
@@ -65,6 +65,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_fails_otherwise_is_told_at_once() {
-        assert!(Attempts::new().pause(StoreError::corrupt("payments.payments", "broken")).await.is_err());
+        assert!(TransactionRetries::new().pause(StoreError::corrupt("payments.payments", "broken")).await.is_err());
     }
 }

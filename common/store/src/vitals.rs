@@ -13,7 +13,7 @@ const COUNTED_MAX: i64 = 10_000;
 
 /// Counts and ages at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vitals {
+pub struct HealthMetrics {
     /// The age of the oldest row of the outbox that is not published and can be; zero if there is none.
     pub outbox_lag_s: i64,
     /// Rows of the outbox that can never be published as they are.
@@ -61,9 +61,9 @@ pub async fn note_run(database: &Database, scheduled: Scheduled, now: DateTime<U
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn read(database: &Database, now: DateTime<Utc>) -> Result<Vitals, StoreError> {
+pub async fn read(database: &Database, now: DateTime<Utc>) -> Result<HealthMetrics, StoreError> {
     let vitals = sqlx::query_as!(
-        Vitals,
+        HealthMetrics,
         r#"select
                (select coalesce(greatest(extract(epoch from $1 - min(created_at))::bigint, 0), 0) from payments.outbox
                 where published_at is null and parked_reason is null) as "outbox_lag_s!",

@@ -17,7 +17,7 @@ use http::header::CONTENT_TYPE;
 use quittance_domain::calendar::day_in;
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::journal::{self, LedgerTransaction};
-use quittance_domain::ledger::reconciliation::{Finding, reconcile};
+use quittance_domain::ledger::reconciliation::{Discrepancy, reconcile};
 use quittance_domain::ledger::{Account, AccountKind};
 use quittance_domain::money::{Currency, Money, MoneyError};
 use quittance_lambda::caller::{Caller, Permission};
@@ -217,7 +217,7 @@ pub(crate) async fn reconciliation(
     let as_of = query.time()?.unwrap_or_else(|| Utc::now() - ON_ITS_WAY);
     let differences = books::differences(&billing.database, as_of, FINDINGS_MAX).await.map_err(unavailable)?;
     let is_complete = i64::try_from(differences.len()).is_ok_and(|count| count < FINDINGS_MAX);
-    let findings: Vec<Finding> = reconcile(differences);
+    let findings: Vec<Discrepancy> = reconcile(differences);
     Ok(Json(json!({"as_of": as_of, "findings": findings, "is_complete": is_complete})))
 }
 

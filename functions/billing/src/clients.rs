@@ -21,7 +21,7 @@ use quittance_store::clients;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, unavailable};
 
 /// The longest legal name, in characters.
@@ -95,9 +95,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let client = parse(&body)?;
-    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST /v1/clients", &body]).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST /v1/clients", &body]).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
     };
     clients::insert(&mut work.transaction, &client).await.map_err(unavailable)?;
     // Names and addresses are personal data: the audit record has the id alone.

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::invoices::{InvoicePath, LINES_MAX, line, line_example, line_shape, locked, state, sums};
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// The longest reason, in characters.
@@ -111,9 +111,9 @@ pub(crate) async fn create(
     let asked = parse(&body)?;
     let name = id.to_string();
     let content: [&[u8]; 3] = [b"POST credit note", name.as_bytes(), &body];
-    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
     };
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
@@ -150,7 +150,7 @@ pub(crate) async fn create(
 /// what is left, so that invoice and credit notes come out to the cent.
 async fn credited_sums(
     billing: &Billing,
-    work: &mut Work<'_>,
+    work: &mut IdempotentChange<'_>,
     record: &InvoiceRecord,
     lines: &[InvoiceLine],
 ) -> Result<(PositiveMoney, Money), Problem> {
@@ -183,10 +183,10 @@ fn nets(currency: Currency, lines: &[InvoiceLine]) -> Result<Vec<(TaxPercent, Mo
 /// Returns how much that is, if anything.
 async fn release_paid(
     billing: &Billing,
-    work: &mut Work<'_>,
+    work: &mut IdempotentChange<'_>,
     (before, record): (&Invoice, &InvoiceRecord),
     note: &CreditNote,
-    asked: &Asked,
+    asked: &CreditNoteRequest,
 ) -> Result<Option<Money>, Problem> {
     let conflict = |reason: &str| Problem::conflict(format!("invoice {}: {reason}", record.invoice.id()));
     let refused = |error: MoneyError| conflict(&error.to_string());
@@ -196,13 +196,13 @@ async fn release_paid(
     let credit = excess(&record.invoice).and_then(|all| all.checked_sub(leaving)).map_err(refused)?;
     if !credit.is_positive() {
         return match asked.then {
-            Then::Keep => Ok(None),
-            Then::Refund | Then::Apply(_) => {
+            CreditDisposition::Keep => Ok(None),
+            CreditDisposition::Refund | CreditDisposition::Apply(_) => {
                 Err(conflict("nothing of what is paid is credited, so there is nothing to refund or apply"))
             }
         };
     }
-    if let Then::Apply(other) = asked.then {
+    if let CreditDisposition::Apply(other) = asked.then {
         let client = Some(record.invoice.client_id());
         let found = invoices::find(&billing.database, other, client).await.map_err(unavailable)?;
         let asks = |other: &InvoiceRecord| {
@@ -230,9 +230,9 @@ async fn release_paid(
             invoice_id: record.invoice.id(),
             amount,
             then: match asked.then {
-                Then::Keep => CreditUse::Keep,
-                Then::Refund => CreditUse::Refund { refund_id },
-                Then::Apply(invoice_id) => CreditUse::Apply { invoice_id },
+                CreditDisposition::Keep => CreditUse::Keep,
+                CreditDisposition::Refund => CreditUse::Refund { refund_id },
+                CreditDisposition::Apply(invoice_id) => CreditUse::Apply { invoice_id },
             },
             reason: format!("credit note {}: {}", note.summary.number, note.summary.reason),
             actor,
@@ -276,21 +276,21 @@ fn shown(note: &CreditNote) -> Value {
 }
 
 /// What a request for a credit note asks for.
-struct Asked {
+struct CreditNoteRequest {
     reason: String,
     lines: Vec<InvoiceLine>,
-    then: Then,
+    then: CreditDisposition,
 }
 
 /// What becomes of the client's credit.
 #[derive(Clone, Copy)]
-enum Then {
+enum CreditDisposition {
     Keep,
     Refund,
     Apply(InvoiceId),
 }
 
-fn parse(body: &[u8]) -> Result<Asked, Problem> {
+fn parse(body: &[u8]) -> Result<CreditNoteRequest, Problem> {
     let mut fields = Fields::parse(body)?;
     let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
     let lines = fields.objects("lines", LINES_MAX, line);
@@ -301,11 +301,11 @@ fn parse(body: &[u8]) -> Result<Asked, Problem> {
     }
     fields.finish()?;
     let then = match apply_to {
-        Some(invoice_id) => Then::Apply(invoice_id),
-        None if is_refunded => Then::Refund,
-        None => Then::Keep,
+        Some(invoice_id) => CreditDisposition::Apply(invoice_id),
+        None if is_refunded => CreditDisposition::Refund,
+        None => CreditDisposition::Keep,
     };
     // A member that is None has left a problem behind, and `finish` has refused.
     let (Some(reason), Some(lines)) = (reason, lines) else { return Err(Problem::invalid(Vec::new())) };
-    Ok(Asked { reason, lines, then })
+    Ok(CreditNoteRequest { reason, lines, then })
 }

@@ -21,7 +21,7 @@ use quittance_store::{StoreError, credit_notes, document_lines, invoices};
 use crate::books::start_of;
 use crate::credit_notes::CreditNotePath;
 use crate::invoices::InvoicePath;
-use crate::statement::Part;
+use crate::statement::CurrencySection;
 use crate::{Billing, path_id, unavailable};
 
 described! {
@@ -113,7 +113,7 @@ pub(crate) fn statement(
     billing: &Billing,
     client: &ClientDetails,
     (from, to): (NaiveDate, NaiveDate),
-    parts: &[Part],
+    parts: &[CurrencySection],
 ) -> Result<Response, Problem> {
     let mut printed = Vec::with_capacity(parts.len());
     for part in parts {

@@ -31,7 +31,7 @@ use quittance_store::{clients, database::Transaction};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// The most lines on one invoice.
@@ -117,9 +117,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let draft = parse(&body)?;
-    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST /v1/invoices", &body]).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST /v1/invoices", &body]).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
     };
     if clients::find(&billing.database, draft.client_id).await.map_err(unavailable)?.is_none() {
         return Err(Problem::not_found("client", draft.client_id));
@@ -151,10 +151,11 @@ pub(crate) async fn send(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let id: InvoiceId = path_id("invoice", &id)?;
-    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST send", id.to_string().as_bytes()]).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
-    };
+    let mut work =
+        match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST send", id.to_string().as_bytes()]).await? {
+            ChangeRequest::New(work) => work,
+            ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
+        };
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     record.invoice = before.issued().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
@@ -181,10 +182,11 @@ pub(crate) async fn void(
 ) -> Result<Response, Problem> {
     caller.may(Permission::WriteInvoices)?;
     let id: InvoiceId = path_id("invoice", &id)?;
-    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST void", id.to_string().as_bytes()]).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
-    };
+    let mut work =
+        match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST void", id.to_string().as_bytes()]).await? {
+            ChangeRequest::New(work) => work,
+            ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
+        };
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     record.invoice = before.voided().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
@@ -220,7 +222,7 @@ pub(crate) async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Resu
 
 /// Writes the change with its audit record and event, and shows the invoice as it is now.
 async fn conclude(
-    mut work: Work<'_>,
+    mut work: IdempotentChange<'_>,
     before: &Invoice,
     record: InvoiceRecord,
     action: &'static str,

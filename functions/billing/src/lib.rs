@@ -34,7 +34,7 @@ use quittance_domain::calendar::day_in;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::CommandQueue;
-use quittance_lambda::door::{self, Door};
+use quittance_lambda::door::{self, RequestGuard};
 use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::{asks, open};
 use quittance_lambda::problem::{Problem, as_problem};
@@ -56,7 +56,7 @@ pub struct Billing {
     /// The processor's queue.
     pub payments_queue: CommandQueue,
     /// Who asks how often, and what was refused.
-    pub door: Arc<Door>,
+    pub door: Arc<RequestGuard>,
     /// What the validator has accepted.
     pub accepted: IdempotencyTable,
     /// Signs URLs for uploads.

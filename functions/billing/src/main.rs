@@ -14,7 +14,7 @@ use quittance_documents::Press;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::CommandQueue;
-use quittance_lambda::door::Door;
+use quittance_lambda::door::RequestGuard;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
         publisher: Publisher::new(&aws, config.topic_arn),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         accepted: IdempotencyTable::new(&aws, config.accepted_table, KEYS_KEPT_FOR),
-        door: Arc::new(Door::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
+        door: Arc::new(RequestGuard::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         s3: aws::s3(&aws),
         uploads_bucket: config.uploads_bucket,
         documents_bucket: config.documents_bucket,

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use quittance_domain::language::Language;
-use quittance_domain::notification::{ChannelPreference, Notice, PhoneNumber, Preferences};
+use quittance_domain::notification::{ChannelPreference, NotificationKind, PhoneNumber, Preferences};
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::described;
@@ -25,7 +25,7 @@ use utoipa::openapi::ObjectBuilder;
 
 use crate::clients::{SPOKEN, reachable, spoken};
 use crate::statement::ClientPath;
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// What a telephone number looks like, for who reads patterns.
@@ -35,14 +35,14 @@ const PHONE_NUMBER: &str = r"^\+[1-9][0-9]{6,14}$";
 const NOTICE_LENGTH_MAX: usize = 60;
 
 fn notice() -> ObjectBuilder {
-    one_of(Notice::ALL.iter().map(|notice| notice.as_str()), "The type of an event.")
+    one_of(NotificationKind::ALL.iter().map(|notice| notice.as_str()), "The type of an event.")
 }
 
 fn wanted(description: &str) -> Members {
     object(description).with("is_enabled", flag("Whether it is used at all.")).optional(
         "notices",
         list_of(notice(), "What is told through it; everything, if left out or empty.")
-            .max_items(Some(Notice::ALL.len())),
+            .max_items(Some(NotificationKind::ALL.len())),
     )
 }
 
@@ -137,9 +137,9 @@ pub(crate) async fn set(
     let language = language.unwrap_or(client.language);
     let name = client.id.to_string();
     let content: [&[u8]; 3] = [b"PUT preferences", name.as_bytes(), &body];
-    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
     };
     let before = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
     clients::set_language(&mut work.transaction, client.id, language).await.map_err(unavailable)?;
@@ -170,9 +170,9 @@ pub(crate) async fn lift(
     let client = reachable(&billing, caller.may(Permission::WritePreferences)?, path_id("client", &id)?).await?;
     let name = client.id.to_string();
     let content: [&[u8]; 2] = [b"DELETE email suppression", name.as_bytes()];
-    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
     };
     let preferences = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
     if notifications::lift_suppression(&mut work.transaction, &client.email).await.map_err(unavailable)? {
@@ -211,10 +211,10 @@ fn parse(body: &[u8], client: &ClientDetails) -> Result<(Option<Language>, Prefe
 
 fn preference(fields: &mut Fields) -> Option<ChannelPreference> {
     let is_enabled = fields.flag("is_enabled");
-    let names = fields.texts_or_none("notices", Notice::ALL.len(), NOTICE_LENGTH_MAX);
-    let mut notices: Vec<Notice> = Vec::new();
+    let names = fields.texts_or_none("notices", NotificationKind::ALL.len(), NOTICE_LENGTH_MAX);
+    let mut notices: Vec<NotificationKind> = Vec::new();
     for name in names {
-        match name.parse::<Notice>() {
+        match name.parse::<NotificationKind>() {
             Ok(notice) if !notices.contains(&notice) => notices.push(notice),
             Ok(_) => {}
             Err(error) => fields.problem("notices", error),

@@ -87,7 +87,7 @@ pub(crate) struct StatementQuery {
 }
 
 /// One currency of a statement.
-pub(crate) struct Part {
+pub(crate) struct CurrencySection {
     pub(crate) opening: Money,
     /// The lines, each with what is owed then.
     pub(crate) lines: Vec<(StatementLine, Money)>,
@@ -144,7 +144,7 @@ pub(crate) async fn read(
     Ok(Json(body).into_response())
 }
 
-fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<Part>, MoneyError> {
+fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<CurrencySection>, MoneyError> {
     let told = opening.iter().map(|money| money.currency()).chain(lines.iter().map(|line| line.amount.currency()));
     let mut currencies: Vec<Currency> = told.collect();
     currencies.sort();
@@ -158,13 +158,13 @@ fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<Part>, Mone
             balance = balance.checked_add(line.amount)?;
             shown.push((line.clone(), balance));
         }
-        parts.push(Part { opening, lines: shown, closing: balance });
+        parts.push(CurrencySection { opening, lines: shown, closing: balance });
     }
     parts.retain(|part| !part.opening.is_zero() || !part.lines.is_empty());
     Ok(parts)
 }
 
-fn shown(part: &Part) -> Value {
+fn shown(part: &CurrencySection) -> Value {
     let line = |(line, balance): &(StatementLine, Money)| {
         json!({
             "accounting_date": line.accounting_date, "occurred_at": line.occurred_at, "recorded_at": line.recorded_at,
@@ -176,7 +176,7 @@ fn shown(part: &Part) -> Value {
 }
 
 /// Texts that a spreadsheet would take for formulas are neutralised; amounts are numbers of ours.
-fn csv(parts: &[Part], (from, to): (NaiveDate, NaiveDate)) -> Result<String, String> {
+fn csv(parts: &[CurrencySection], (from, to): (NaiveDate, NaiveDate)) -> Result<String, String> {
     let mut output = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     output.write_record(["Date", "Description", "Amount", "Balance", "Currency"]).map_err(|error| error.to_string())?;
     let mut row = |date: &str, description: &str, amount: &str, balance: Money| {

@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 use crate::page::{PageParameters, PageQuery, query_value};
 use crate::uploads::shapes::{AnnouncedUpload, LineParameters, NewUpload, UploadOutcome, UploadPath};
-use crate::work::{self, Work, answer};
+use crate::work::{self, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// How long the URL takes a file.
@@ -51,12 +51,12 @@ const TYPE_LENGTH_MAX: usize = 60;
 
 /// What is kept of the answer to an announced file; the URL is not.
 #[derive(Debug, Serialize, Deserialize)]
-struct Announced {
+struct StoredAnnouncement {
     id: UploadId,
     status: String,
 }
 
-struct Request {
+struct UploadRequest {
     kind: UploadKind,
     client_id: Option<ClientId>,
     size_bytes: u32,
@@ -83,14 +83,14 @@ pub(crate) async fn start(
 ) -> Result<Response, Problem> {
     let request = parse(&body)?;
     let client_id = speaks_for(&caller, &request)?;
-    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST /v1/uploads", &body]).await? {
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST /v1/uploads", &body]).await? {
         // The URL lives for minutes and is made anew; it is never kept.
-        work::Request::Answered(status, known) => {
-            let known: Announced = serde_json::from_value(known)
+        work::ChangeRequest::Answered(status, known) => {
+            let known: StoredAnnouncement = serde_json::from_value(known)
                 .map_err(|error| unavailable(StoreError::corrupt("billing.requests", error)))?;
             return Ok(answer(status, with_url(&billing, &known, &request).await?));
         }
-        work::Request::New(work) => work,
+        work::ChangeRequest::New(work) => work,
     };
     if let Some(client_id) = client_id {
         let found = quittance_store::clients::find(&billing.database, client_id).await.map_err(unavailable)?;
@@ -115,7 +115,7 @@ pub(crate) async fn start(
     };
     uploads::insert(&mut work.transaction, &upload).await.map_err(unavailable)?;
     work.audit("upload.announced", id.to_string(), Value::Null, json!({"kind": upload.kind.as_str()})).await?;
-    let announced = Announced { id, status: upload.status.to_string() };
+    let announced = StoredAnnouncement { id, status: upload.status.to_string() };
     work.commit(StatusCode::CREATED, &json!(announced)).await?;
     Ok(answer(StatusCode::CREATED, with_url(&billing, &announced, &request).await?))
 }
@@ -125,7 +125,11 @@ fn object_key(id: UploadId) -> String {
 }
 
 /// The answer with where the file goes.
-async fn with_url(billing: &Billing, announced: &Announced, request: &Request) -> Result<Value, Problem> {
+async fn with_url(
+    billing: &Billing,
+    announced: &StoredAnnouncement,
+    request: &UploadRequest,
+) -> Result<Value, Problem> {
     let url = presigned(billing, &object_key(announced.id), request).await?;
     let put = json!({
         "method": "PUT", "url": url, "expires_in_seconds": URL_LIFETIME.as_secs(),
@@ -138,7 +142,7 @@ async fn with_url(billing: &Billing, announced: &Announced, request: &Request) -
 
 /// For whom the file speaks. A client's users speak for their client, whatever the body says; staff name the client;
 /// a bank statement speaks for the bank.
-fn speaks_for(caller: &Caller, request: &Request) -> Result<Option<ClientId>, Problem> {
+fn speaks_for(caller: &Caller, request: &UploadRequest) -> Result<Option<ClientId>, Problem> {
     match request.kind {
         UploadKind::BankStatement => caller.may(Permission::UploadStatements).map(|_| None),
         UploadKind::PaymentConfirmation => match (caller.may(Permission::UploadConfirmations)?, request.client_id) {
@@ -233,7 +237,7 @@ fn shown(view: &LineView, allocated: &HashMap<TransactionId, Vec<InvoiceId>>) ->
 }
 
 /// A URL that takes exactly this many bytes of this type under this key, once: what staff saw and approved stays.
-async fn presigned(billing: &Billing, key: &str, request: &Request) -> Result<String, Problem> {
+async fn presigned(billing: &Billing, key: &str, request: &UploadRequest) -> Result<String, Problem> {
     let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| unsigned(&error))?;
     let signed = billing
         .s3
@@ -262,7 +266,7 @@ fn unsigned(error: &dyn std::error::Error) -> Problem {
     Problem::unavailable(2)
 }
 
-fn parse(body: &[u8]) -> Result<Request, Problem> {
+fn parse(body: &[u8]) -> Result<UploadRequest, Problem> {
     let mut fields = Fields::parse(body)?;
     let kind = fields.required::<UploadKind>("kind");
     let client_id = fields.optional("client_id");
@@ -291,7 +295,9 @@ fn parse(body: &[u8]) -> Result<Request, Problem> {
     }
     fields.finish()?;
     match (kind, size_bytes) {
-        (Some(kind), Some(size_bytes)) => Ok(Request { kind, client_id, size_bytes, content_type, options, typed }),
+        (Some(kind), Some(size_bytes)) => {
+            Ok(UploadRequest { kind, client_id, size_bytes, content_type, options, typed })
+        }
         // A member that is None has left a problem behind, and `finish` has refused.
         _ => Err(Problem::invalid(Vec::new())),
     }

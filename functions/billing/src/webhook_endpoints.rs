@@ -33,7 +33,7 @@ use crate::page::{PageParameters, PageQuery};
 use crate::webhook_endpoints::shapes::{
     Endpoint, EndpointPath, EndpointWithSecret, Endpoints, NewEndpoint, SecretRotation,
 };
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// The longest URL and the longest description, in characters.
@@ -61,7 +61,7 @@ pub struct Webhooks {
 
 /// What is kept of an answer: neither the secret nor the URL, which may hold a token.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct StoredAnswer {
     id: WebhookEndpointId,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_id: Option<Uuid>,
@@ -87,9 +87,9 @@ pub(crate) async fn create(
     caller.may(Permission::ManageWebhooks)?;
     let endpoint = parse(&body, &caller, billing.webhooks.targets).await?;
     let content: [&[u8]; 2] = [b"POST /v1/webhook-endpoints", &body];
-    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, known) => return shown_again(&billing, status, known).await,
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, known) => return shown_again(&billing, status, known).await,
     };
     if !webhook_endpoints::insert(&mut work.transaction, &endpoint).await.map_err(unavailable)? {
         return Err(Problem::conflict(format!("there are {ENDPOINTS_MAX} webhook endpoints; delete one first")));
@@ -97,7 +97,7 @@ pub(crate) async fn create(
     let secret = billing.webhooks.secrets.make(endpoint.id, endpoint.secret_id).await.map_err(away)?;
     let after = json!({"event_types": endpoint.event_types, "secret_id": endpoint.secret_id});
     work.audit("webhook_endpoint.created", endpoint.id.to_string(), Value::Null, after).await?;
-    let kept = Kept { id: endpoint.id, secret_id: Some(endpoint.secret_id) };
+    let kept = StoredAnswer { id: endpoint.id, secret_id: Some(endpoint.secret_id) };
     work.commit(StatusCode::CREATED, &json!(kept)).await?;
     Ok(answer(StatusCode::CREATED, shown_with(&endpoint, Some(secret))))
 }
@@ -142,9 +142,9 @@ pub(crate) async fn delete(
     let id: WebhookEndpointId = path_id("webhook endpoint", &id)?;
     let name = id.to_string();
     let content: [&[u8]; 2] = [b"DELETE webhook endpoint", name.as_bytes()];
-    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, known) => return shown_again(&billing, status, known).await,
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, known) => return shown_again(&billing, status, known).await,
     };
     let before = locked(&mut work, id).await?;
     let secrets: Vec<Uuid> = std::iter::once(before.secret_id).chain(before.previous_secret_id).collect();
@@ -159,7 +159,7 @@ pub(crate) async fn delete(
     if !before.is_deleted() {
         change(&mut work, "webhook_endpoint.deleted", &before, &after).await?;
     }
-    work.commit(StatusCode::OK, &json!(Kept { id, secret_id: None })).await?;
+    work.commit(StatusCode::OK, &json!(StoredAnswer { id, secret_id: None })).await?;
     if !before.is_deleted() {
         forget(&billing, id, &secrets).await;
     }
@@ -185,9 +185,9 @@ pub(crate) async fn enable(
     let id: WebhookEndpointId = path_id("webhook endpoint", &id)?;
     let name = id.to_string();
     let content: [&[u8]; 2] = [b"POST enable", name.as_bytes()];
-    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, known) => return shown_again(&billing, status, known).await,
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, known) => return shown_again(&billing, status, known).await,
     };
     let before = living(&mut work, id).await?;
     let after =
@@ -195,7 +195,7 @@ pub(crate) async fn enable(
     if !before.is_enabled() {
         change(&mut work, "webhook_endpoint.enabled", &before, &after).await?;
     }
-    work.commit(StatusCode::OK, &json!(Kept { id, secret_id: None })).await?;
+    work.commit(StatusCode::OK, &json!(StoredAnswer { id, secret_id: None })).await?;
     Ok(answer(StatusCode::OK, shown(&after)))
 }
 
@@ -222,9 +222,9 @@ pub(crate) async fn rotate(
     let revoke = parse_rotation(&body)?;
     let name = id.to_string();
     let content: [&[u8]; 3] = [b"POST rotate-secret", name.as_bytes(), &body];
-    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, known) => return shown_again(&billing, status, known).await,
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, known) => return shown_again(&billing, status, known).await,
     };
     let (before, now) = (living(&mut work, id).await?, Utc::now());
     if let Some(until) = before.previous_secret_until.filter(|until| now < *until && !revoke) {
@@ -242,7 +242,7 @@ pub(crate) async fn rotate(
     };
     let secret = billing.webhooks.secrets.make(id, after.secret_id).await.map_err(away)?;
     change(&mut work, "webhook_endpoint.secret_rotated", &before, &after).await?;
-    work.commit(StatusCode::OK, &json!(Kept { id, secret_id: Some(after.secret_id) })).await?;
+    work.commit(StatusCode::OK, &json!(StoredAnswer { id, secret_id: Some(after.secret_id) })).await?;
     forget(&billing, id, &replaced).await;
     Ok(answer(StatusCode::OK, shown_with(&after, Some(secret))))
 }
@@ -259,7 +259,7 @@ async fn forget(billing: &Billing, id: WebhookEndpointId, secrets: &[Uuid]) {
 /// The answer to a request that came before, made anew.
 async fn shown_again(billing: &Billing, status: StatusCode, known: Value) -> Result<Response, Problem> {
     let corrupt = |error: &dyn std::fmt::Display| unavailable(StoreError::corrupt("billing.requests", error));
-    let kept: Kept = serde_json::from_value(known).map_err(|error| corrupt(&error))?;
+    let kept: StoredAnswer = serde_json::from_value(known).map_err(|error| corrupt(&error))?;
     let found = webhook_endpoints::find(&billing.database, kept.id).await.map_err(unavailable)?;
     let endpoint = found.ok_or_else(|| corrupt(&"it names no endpoint"))?;
     let Some(secret_id) = kept.secret_id else { return Ok(answer(status, shown(&endpoint))) };
@@ -271,19 +271,19 @@ async fn shown_again(billing: &Billing, status: StatusCode, known: Value) -> Res
     Ok(answer(status, shown_with(&endpoint, secret)))
 }
 
-async fn locked(work: &mut Work<'_>, id: WebhookEndpointId) -> Result<WebhookEndpoint, Problem> {
+async fn locked(work: &mut IdempotentChange<'_>, id: WebhookEndpointId) -> Result<WebhookEndpoint, Problem> {
     let found = webhook_endpoints::lock(&mut work.transaction, id).await.map_err(unavailable)?;
     found.ok_or_else(|| Problem::not_found("webhook endpoint", id))
 }
 
-pub(crate) async fn living(work: &mut Work<'_>, id: WebhookEndpointId) -> Result<WebhookEndpoint, Problem> {
+pub(crate) async fn living(work: &mut IdempotentChange<'_>, id: WebhookEndpointId) -> Result<WebhookEndpoint, Problem> {
     let endpoint = locked(work, id).await?;
     if endpoint.is_deleted() { Err(Problem::not_found("webhook endpoint", id)) } else { Ok(endpoint) }
 }
 
 /// Writes a change with its audit record, which has the secrets' names and never a URL.
 async fn change(
-    work: &mut Work<'_>,
+    work: &mut IdempotentChange<'_>,
     action: &'static str,
     before: &WebhookEndpoint,
     after: &WebhookEndpoint,

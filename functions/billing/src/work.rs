@@ -14,7 +14,7 @@ use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
 use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::outbox::{self, Destination};
-use quittance_store::requests::{self, Claim};
+use quittance_store::requests::{self, KeyClaim};
 use quittance_store::{StoreError, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
@@ -28,13 +28,13 @@ const FUNCTION: &str = "billing";
 pub const KEYS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
 /// A request that changes something: new, or answered before.
-pub(crate) enum Request<'a> {
-    New(Work<'a>),
+pub(crate) enum ChangeRequest<'a> {
+    New(IdempotentChange<'a>),
     Answered(StatusCode, Value),
 }
 
 /// A transaction of one caller, for one request.
-pub(crate) struct Work<'a> {
+pub(crate) struct IdempotentChange<'a> {
     billing: &'a Billing,
     actor: String,
     key: String,
@@ -46,7 +46,7 @@ pub(crate) struct Work<'a> {
     commands: Vec<EventMessage>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> IdempotentChange<'a> {
     /// Begins what a request asks for, unless this caller's key has been answered. `content` is what makes the request
     /// this one and no other: its method, path and body. Of two at once with one key, the second waits for the first.
     ///
@@ -57,23 +57,23 @@ impl<'a> Work<'a> {
         caller: &Caller,
         headers: &HeaderMap,
         content: &[&[u8]],
-    ) -> Result<Request<'a>, Problem> {
+    ) -> Result<ChangeRequest<'a>, Problem> {
         let key = idempotency_key::read(headers)?;
         let mut transaction = billing.database.begin().await.map_err(unavailable)?;
         let expired_before = Utc::now() - KEYS_KEPT_FOR;
         let content = content.join(&b'\n');
         let claim = requests::claim(&mut transaction, &caller.name, &key, &content, expired_before).await;
         match claim.map_err(unavailable)? {
-            Claim::New => {}
-            Claim::Answered { status, answer } => {
+            KeyClaim::New => {}
+            KeyClaim::Answered { status, answer } => {
                 let status = StatusCode::from_u16(status)
                     .map_err(|error| unavailable(StoreError::corrupt("billing.requests", error)))?;
-                return Ok(Request::Answered(status, answer));
+                return Ok(ChangeRequest::Answered(status, answer));
             }
-            Claim::OtherRequest => return Err(idempotency_key::used_otherwise(&key)),
+            KeyClaim::OtherRequest => return Err(idempotency_key::used_otherwise(&key)),
         }
         let (actor, correlation_id) = (caller.name.clone(), correlation::of(headers));
-        Ok(Request::New(Self {
+        Ok(ChangeRequest::New(Self {
             billing,
             actor,
             key,

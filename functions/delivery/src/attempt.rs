@@ -20,7 +20,7 @@ pub const ATTEMPT_MAX: Duration = TIMEOUTS.total;
 
 /// What an attempt came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// 2xx: the receiver has it. The answer's body is of no interest and not read.
     Taken(u16),
     /// 410: the receiver wants nothing any more.
@@ -53,8 +53,14 @@ impl Receivers {
     }
 
     /// Posts a delivery, signed for this attempt.
-    pub async fn tell(&self, url: &str, delivery: &Delivery, signers: &[Signer], now: DateTime<Utc>) -> Outcome {
-        let refused = |status: Option<u16>, reason: String| Outcome::Refused { status, reason, pause: None };
+    pub async fn tell(
+        &self,
+        url: &str,
+        delivery: &Delivery,
+        signers: &[Signer],
+        now: DateTime<Utc>,
+    ) -> DeliveryOutcome {
+        let refused = |status: Option<u16>, reason: String| DeliveryOutcome::Refused { status, reason, pause: None };
         // What may be called can change after an endpoint was registered.
         let target = match Target::parse(url, self.targets) {
             Ok(target) => target,
@@ -87,17 +93,21 @@ struct Traced {
 }
 
 /// What an answer means.
-fn read(status: StatusCode, headers: &HeaderMap, now: DateTime<Utc>) -> Outcome {
+fn read(status: StatusCode, headers: &HeaderMap, now: DateTime<Utc>) -> DeliveryOutcome {
     if status.is_success() {
-        return Outcome::Taken(status.as_u16());
+        return DeliveryOutcome::Taken(status.as_u16());
     }
     if status == StatusCode::GONE {
-        return Outcome::Gone;
+        return DeliveryOutcome::Gone;
     }
     let asks = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let header = headers.get(RETRY_AFTER).filter(|_| asks).and_then(|value| value.to_str().ok());
     let reason = format!("answered {}", status.as_u16());
-    Outcome::Refused { status: Some(status.as_u16()), reason, pause: header.and_then(|text| retry_after(text, now)) }
+    DeliveryOutcome::Refused {
+        status: Some(status.as_u16()),
+        reason,
+        pause: header.and_then(|text| retry_after(text, now)),
+    }
 }
 
 /// Seconds, or a date (RFC 9110, 10.2.3).
@@ -113,7 +123,7 @@ fn retry_after(text: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, retry_after: &str) -> Outcome {
+    fn answer(status: u16, retry_after: &str) -> DeliveryOutcome {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, retry_after.parse().unwrap());
         read(StatusCode::from_u16(status).unwrap(), &headers, "2026-11-02T12:00:00Z".parse().unwrap())
@@ -121,7 +131,7 @@ mod tests {
 
     fn pause(status: u16, retry_after: &str) -> Option<i64> {
         match answer(status, retry_after) {
-            Outcome::Refused { pause, .. } => pause.map(|pause| pause.num_seconds()),
+            DeliveryOutcome::Refused { pause, .. } => pause.map(|pause| pause.num_seconds()),
             other => panic!("{other:?}"),
         }
     }
@@ -129,11 +139,13 @@ mod tests {
     #[test]
     fn only_2xx_is_taken_and_only_410_is_gone() {
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(answer(status, "1"), Outcome::Taken(status));
+            assert_eq!(answer(status, "1"), DeliveryOutcome::Taken(status));
         }
-        assert_eq!(answer(410, "1"), Outcome::Gone);
+        assert_eq!(answer(410, "1"), DeliveryOutcome::Gone);
         for status in [301, 302, 304, 307, 308, 400, 401, 404, 408, 413, 429, 500, 503] {
-            assert!(matches!(answer(status, "1"), Outcome::Refused { status: Some(told), .. } if told == status));
+            assert!(
+                matches!(answer(status, "1"), DeliveryOutcome::Refused { status: Some(told), .. } if told == status)
+            );
         }
     }
 

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::LambdaEvent;
-use quittance_deliveries::queue::{DELAY_MAX, DeliveryQueue, Due};
+use quittance_deliveries::queue::{DELAY_MAX, DeliveryQueue, DueDelivery};
 use quittance_deliveries::schedule::{JITTER_PERMILLE_MAX, pause_after};
-use quittance_deliveries::{Attempt, DeliveriesTable, Lease, State};
+use quittance_deliveries::{DeliveriesTable, DeliveryAttempt, DeliveryLease, DeliveryState};
 use quittance_domain::id::{AuditId, WebhookEndpointId};
-use quittance_lambda::batch::{self, Mode, Outage, Record, Refusal, Verdict};
+use quittance_lambda::batch::{self, Mode, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::webhook_endpoints::{self, WebhookEndpoint};
@@ -18,8 +18,8 @@ use quittance_store::{Database, StoreError};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::attempt::{ATTEMPT_MAX, Outcome, Receivers};
-use crate::{FUNCTION, Keys};
+use crate::attempt::{ATTEMPT_MAX, DeliveryOutcome, Receivers};
+use crate::{EndpointSigners, FUNCTION};
 
 /// Beside an attempt, for noting what it came to.
 const TIME_RESERVE: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ pub struct Deliveries {
     /// Where messages that cannot succeed go.
     pub dead_letters: DeadLetterQueue,
     /// What signs.
-    pub keys: Keys,
+    pub keys: EndpointSigners,
     /// Who is told.
     pub receivers: Receivers,
 }
@@ -58,24 +58,24 @@ impl Deliveries {
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         let deadline = event.context.deadline();
         let handle = async |records: &[Record]| Ok(self.tell_all(records, deadline).await);
-        let park = async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await;
+        let park = async |record: &Record, refusal: &PermanentFailure| self.dead_letters.park(record, refusal).await;
         // Boxed, so that the types of nested handlers stay shallow.
         Box::pin(batch::run(event.payload, deadline, Mode::Together, self.dead_letters.attempts(), handle, park)).await
     }
 
-    async fn tell_all(&self, records: &[Record], deadline: SystemTime) -> Vec<Verdict> {
-        let mut verdicts = vec![Verdict::Done; records.len()];
-        let mut by_endpoint: BTreeMap<WebhookEndpointId, Vec<Due>> = BTreeMap::new();
+    async fn tell_all(&self, records: &[Record], deadline: SystemTime) -> Vec<RecordOutcome> {
+        let mut verdicts = vec![RecordOutcome::Done; records.len()];
+        let mut by_endpoint: BTreeMap<WebhookEndpointId, Vec<DueDelivery>> = BTreeMap::new();
         let mut place_of: Vec<Option<WebhookEndpointId>> = Vec::with_capacity(records.len());
         for (record, verdict) in records.iter().zip(&mut verdicts) {
-            match serde_json::from_str::<Due>(&record.body) {
+            match serde_json::from_str::<DueDelivery>(&record.body) {
                 Ok(due) => {
                     place_of.push(Some(due.recipient));
                     by_endpoint.entry(due.recipient).or_default().push(due);
                 }
                 Err(_) => {
                     let reason = "the body names no delivery".to_owned();
-                    *verdict = Verdict::Park(Refusal { code: "malformed", reason });
+                    *verdict = RecordOutcome::Park(PermanentFailure { code: "malformed", reason });
                     place_of.push(None);
                 }
             }
@@ -86,7 +86,7 @@ impl Deliveries {
         let told: BTreeMap<_, _> = futures::future::join_all(telling).await.into_iter().collect();
         for (endpoint_id, verdict) in place_of.iter().zip(&mut verdicts) {
             if let Some(Err(reason)) = endpoint_id.and_then(|id| told.get(&id)) {
-                *verdict = Verdict::Wait(reason.clone());
+                *verdict = RecordOutcome::Wait(reason.clone());
             }
         }
         verdicts
@@ -94,7 +94,7 @@ impl Deliveries {
 
     /// Tells one endpoint what is due, as far as there is time. A sentence if it has to be tried again as a whole: what was
     /// concluded by then stays so.
-    async fn tell_one(&self, id: WebhookEndpointId, due: Vec<Due>, deadline: SystemTime) -> Result<(), String> {
+    async fn tell_one(&self, id: WebhookEndpointId, due: Vec<DueDelivery>, deadline: SystemTime) -> Result<(), String> {
         let found = webhook_endpoints::find(&self.database, id).await.map_err(|error: StoreError| error.to_string())?;
         let Some(mut endpoint) = found else { return Ok(()) };
         let until = DateTime::<Utc>::from(deadline) + LEASE_MARGIN;
@@ -121,19 +121,19 @@ impl Deliveries {
     }
 
     /// Makes the attempt, if it is due and nobody else makes it.
-    async fn tell(&self, endpoint: &mut WebhookEndpoint, due: &Due) -> Result<(), String> {
+    async fn tell(&self, endpoint: &mut WebhookEndpoint, due: &DueDelivery) -> Result<(), String> {
         let now = Utc::now();
         let lease_until = now + TimeDelta::from_std(ATTEMPT_MAX).unwrap_or_default() + LEASE_MARGIN;
         let lease = self.table.lease(endpoint.id, &due.event_key, now, lease_until).await;
         let Some(lease) = lease.map_err(|error| error.to_string())? else { return Ok(()) };
         if !endpoint.is_enabled() {
-            return self.conclude(&lease, State::Held, None, None).await;
+            return self.conclude(&lease, DeliveryState::Held, None, None).await;
         }
         let signers = match self.keys.of(endpoint, now).await {
             Ok(signers) => signers,
             Err(error) => {
                 tracing::error!(endpoint.id = %endpoint.id, error, "a webhook cannot be signed");
-                return self.conclude(&lease, State::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await;
+                return self.conclude(&lease, DeliveryState::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await;
             }
         };
         let outcome = self.receivers.tell(&endpoint.url, &lease.delivery, &signers, now).await;
@@ -144,27 +144,27 @@ impl Deliveries {
     async fn note(
         &self,
         endpoint: &mut WebhookEndpoint,
-        due: &Due,
-        lease: &Lease,
-        outcome: Outcome,
+        due: &DueDelivery,
+        lease: &DeliveryLease,
+        outcome: DeliveryOutcome,
     ) -> Result<(), String> {
         let now = Utc::now();
         let attempts = lease.delivery.attempts + 1;
         let (status, reason, pause) = match outcome {
-            Outcome::Taken(status) => {
-                let attempt = Attempt { at: now, status: Some(status), failure: None, message_id: None };
-                return self.conclude(lease, State::Delivered, Some(&attempt), None).await;
+            DeliveryOutcome::Taken(status) => {
+                let attempt = DeliveryAttempt { at: now, status: Some(status), failure: None, message_id: None };
+                return self.conclude(lease, DeliveryState::Delivered, Some(&attempt), None).await;
             }
-            Outcome::Gone => (Some(410), "answered 410: it wants nothing any more".to_owned(), None),
-            Outcome::Refused { status, reason, pause } => {
+            DeliveryOutcome::Gone => (Some(410), "answered 410: it wants nothing any more".to_owned(), None),
+            DeliveryOutcome::Refused { status, reason, pause } => {
                 let jitter = fastrand::i32(0..=JITTER_PERMILLE_MAX);
                 (status, reason, pause_after(attempts, pause, jitter))
             }
         };
-        let attempt = Attempt { at: now, status, failure: Some(reason.clone()), message_id: None };
+        let attempt = DeliveryAttempt { at: now, status, failure: Some(reason.clone()), message_id: None };
         let Some(pause) = pause else {
             self.disable(endpoint, &reason, attempts, lease).await.map_err(|error| error.to_string())?;
-            return self.conclude(lease, State::Failed, Some(&attempt), None).await;
+            return self.conclude(lease, DeliveryState::Failed, Some(&attempt), None).await;
         };
         tracing::warn!(
             endpoint.id = %endpoint.id,
@@ -174,7 +174,7 @@ impl Deliveries {
             pause_s = pause.num_seconds(),
             "a webhook was not taken"
         );
-        self.conclude(lease, State::Pending, Some(&attempt), Some(now + pause)).await?;
+        self.conclude(lease, DeliveryState::Pending, Some(&attempt), Some(now + pause)).await?;
         // What is due later, the relay finds in the table; and this too, should the message be lost.
         if let Some(delay) = pause.to_std().ok().filter(|delay| *delay <= DELAY_MAX)
             && let Err(error) = self.queue.send(std::slice::from_ref(due), delay + Duration::from_secs(1)).await
@@ -190,7 +190,7 @@ impl Deliveries {
         endpoint: &mut WebhookEndpoint,
         reason: &str,
         attempts: u32,
-        lease: &Lease,
+        lease: &DeliveryLease,
     ) -> Result<(), StoreError> {
         let webhook_id = lease.delivery.event_key.id();
         let reason = format!("webhook {webhook_id}, attempt {attempts}: {reason}");
@@ -217,9 +217,9 @@ impl Deliveries {
 
     async fn conclude(
         &self,
-        lease: &Lease,
-        state: State,
-        attempt: Option<&Attempt>,
+        lease: &DeliveryLease,
+        state: DeliveryState,
+        attempt: Option<&DeliveryAttempt>,
         next: Option<DateTime<Utc>>,
     ) -> Result<(), String> {
         let concluded = self.table.conclude(lease, state, attempt, next).await.map_err(|error| error.to_string())?;

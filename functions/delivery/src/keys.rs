@@ -14,12 +14,12 @@ use crate::signature::Signer;
 const KNOWN_MAX: usize = 200;
 
 /// The secrets of endpoints, as signers.
-pub struct Keys {
+pub struct EndpointSigners {
     secrets: SigningSecrets,
     known: Mutex<HashMap<Uuid, Signer>>,
 }
 
-impl Keys {
+impl EndpointSigners {
     /// Keys from these secrets.
     #[must_use]
     pub fn new(secrets: SigningSecrets) -> Self {
@@ -56,7 +56,7 @@ impl Keys {
     }
 }
 
-impl std::fmt::Debug for Keys {
+impl std::fmt::Debug for EndpointSigners {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Keys")
     }

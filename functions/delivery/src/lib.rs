@@ -15,7 +15,7 @@ pub mod handler;
 mod keys;
 pub mod signature;
 
-pub use keys::Keys;
+pub use keys::EndpointSigners;
 
 /// The name in audit records.
 pub(crate) const FUNCTION: &str = "delivery";

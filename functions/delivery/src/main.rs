@@ -7,7 +7,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_deliveries::DeliveriesTable;
 use quittance_deliveries::queue::DeliveryQueue;
 use quittance_deliveries::secrets::SigningSecrets;
-use quittance_delivery::Keys;
+use quittance_delivery::EndpointSigners;
 use quittance_delivery::attempt::Receivers;
 use quittance_delivery::config::Config;
 use quittance_delivery::handler::Deliveries;
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Error> {
         table: DeliveriesTable::new(&aws, config.deliveries_table),
         queue: DeliveryQueue::new(&aws, config.delivery_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
-        keys: Keys::new(SigningSecrets::new(&aws, config.signing_secrets_folder)),
+        keys: EndpointSigners::new(SigningSecrets::new(&aws, config.signing_secrets_folder)),
         receivers: Receivers::new(config.targets)?,
     };
     deliveries.table.warm_up().await;

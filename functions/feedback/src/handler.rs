@@ -4,8 +4,8 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::LambdaEvent;
 use quittance_deliveries::{DeliveriesTable, TableError, tags};
 use quittance_domain::id::AuditId;
-use quittance_domain::notification::Addressee;
-use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_domain::notification::NotificationRecipient;
+use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_store::audit::{self, AuditRecord, Json};
@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::FUNCTION;
-use crate::told::Told;
+use crate::told::SesEvent;
 
 /// What Amazon SES says once, when the topic is made known to it.
 const VALIDATION: &str = "Successfully validated SNS topic for Amazon SES event publishing.";
@@ -25,7 +25,7 @@ pub struct Feedback {
     /// The database, as the feedback function's own role.
     pub database: Database,
     /// What was told to whom.
-    pub table: DeliveriesTable<Addressee>,
+    pub table: DeliveriesTable<NotificationRecipient>,
     /// Where messages that cannot succeed go.
     pub dead_letters: DeadLetterQueue,
 }
@@ -39,17 +39,17 @@ impl Feedback {
         consume_records(event, &self.dead_letters, async |record: &Record| self.process(record).await).await
     }
 
-    async fn process(&self, record: &Record) -> Result<Verdict, BatchError> {
+    async fn process(&self, record: &Record) -> Result<RecordOutcome, BatchError> {
         if record.body.trim() == VALIDATION {
-            return Ok(Verdict::Done);
+            return Ok(RecordOutcome::Done);
         }
-        let Ok(told) = serde_json::from_str::<Told>(&record.body) else {
+        let Ok(told) = serde_json::from_str::<SesEvent>(&record.body) else {
             let reason = "the body tells of no e-mail".to_owned();
-            return Ok(Verdict::Park(Refusal { code: "malformed", reason }));
+            return Ok(RecordOutcome::Park(PermanentFailure { code: "malformed", reason }));
         };
-        let Some((recipient, event_key)) = tags::read::<Addressee>(&told.mail.tags) else {
+        let Some((recipient, event_key)) = tags::read::<NotificationRecipient>(&told.mail.tags) else {
             tracing::warn!("an e-mail that notification did not send went through its configuration set");
-            return Ok(Verdict::Done);
+            return Ok(RecordOutcome::Done);
         };
         let store = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
         // Who decides by the silence about an e-mail relies on words that wait and are not given up.
@@ -61,11 +61,11 @@ impl Feedback {
         }
         // Last: who decides by the silence about an e-mail must be able to rely on what was said before.
         self.table.note_words_come(told.mail.timestamp).await.map_err(table)?;
-        Ok(Verdict::Done)
+        Ok(RecordOutcome::Done)
     }
 
     /// Notes addresses that are not written to any more. The audit record names the client, never the address.
-    async fn suppress(&self, recipient: Addressee, told: &Told) -> Result<(), StoreError> {
+    async fn suppress(&self, recipient: NotificationRecipient, told: &SesEvent) -> Result<(), StoreError> {
         let Some((reason, addresses)) = told.suppressed() else { return Ok(()) };
         let mut transaction = self.database.begin().await?;
         let mut is_new = false;

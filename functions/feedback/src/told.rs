@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use quittance_deliveries::Word;
+use quittance_deliveries::ReceiverReport;
 use serde::Deserialize;
 
 /// A record, as far as it is of interest.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Told {
+pub struct SesEvent {
     event_type: String,
     /// The e-mail.
-    pub mail: Mail,
+    pub mail: SesMail,
     bounce: Option<Bounce>,
     complaint: Option<Complaint>,
     reject: Option<Reject>,
@@ -21,7 +21,7 @@ pub struct Told {
 /// The e-mail that it is about.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Mail {
+pub struct SesMail {
     /// When Amazon SES was given it.
     pub timestamp: DateTime<Utc>,
     message_id: String,
@@ -57,10 +57,10 @@ struct Addressed {
     email_address: String,
 }
 
-impl Told {
+impl SesEvent {
     /// What it says of the delivery; none if it says nothing about whether it was taken.
     #[must_use]
-    pub fn word(&self) -> Option<Word> {
+    pub fn word(&self) -> Option<ReceiverReport> {
         let failure = match self.event_type.as_str() {
             "Send" | "Delivery" | "Complaint" => None,
             "Bounce" => Some(self.bounce.as_ref().map_or_else(
@@ -73,7 +73,7 @@ impl Told {
             }
             _ => return None,
         };
-        Some(Word { failure, message_id: self.mail.message_id.clone(), given_at: self.mail.timestamp })
+        Some(ReceiverReport { failure, message_id: self.mail.message_id.clone(), given_at: self.mail.timestamp })
     }
 
     /// The addresses that must not be written to any more, and why: they came back for good, or their owners complained.
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn told(event_type: &str, name: &str, detail: Value) -> Told {
+    fn told(event_type: &str, name: &str, detail: Value) -> SesEvent {
         let mut record = json!({
             "eventType": event_type,
             "mail": {"timestamp": "2026-11-20T09:30:02.012Z", "messageId": "m-1", "tags": {"ses:caller-identity": ["q"]}},

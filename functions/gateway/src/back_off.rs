@@ -13,9 +13,9 @@ const FIRST_PAUSE_SECONDS: i32 = 60;
 const PAUSE_SECONDS_MAX: i32 = 3_600;
 
 /// What it takes to have the messages of a batch come back: receipt handle and receive count, by message id.
-pub(crate) struct Receipts(HashMap<String, (String, u32)>);
+pub(crate) struct MessageReceipts(HashMap<String, (String, u32)>);
 
-impl Receipts {
+impl MessageReceipts {
     pub(crate) fn of(event: &SqsEvent) -> Self {
         let receipt = |message: &aws_lambda_events::event::sqs::SqsMessage| {
             let count = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());

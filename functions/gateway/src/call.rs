@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use quittance_lambda::{metrics, secret};
 use quittance_outgoing::Timeouts;
-use quittance_providers::api::{Access, Answer, Call};
+use quittance_providers::api::{Access, Call, HttpResponse};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -74,7 +74,7 @@ impl Gateways {
     ///
     /// # Errors
     /// A sentence, if there was no whole answer: whether the gateway did what was asked is not known.
-    pub async fn make(&self, provider: &'static str, url: &'static str, call: Call) -> Result<Answer, String> {
+    pub async fn make(&self, provider: &'static str, url: &'static str, call: Call) -> Result<HttpResponse, String> {
         let answer = self.exchange(provider, url, call).await;
         let outcome = outcome(answer.as_ref().ok().map(|answer| answer.status));
         metrics::GATEWAY_CALLS.record([provider, outcome], 1);
@@ -82,7 +82,7 @@ impl Gateways {
         answer
     }
 
-    async fn exchange(&self, provider: &'static str, url: &'static str, call: Call) -> Result<Answer, String> {
+    async fn exchange(&self, provider: &'static str, url: &'static str, call: Call) -> Result<HttpResponse, String> {
         let base = self.urls.get(provider).map_or(url, String::as_str).trim_end_matches('/');
         let url = format!("{base}{}", call.path);
         let request = match call.body {
@@ -103,7 +103,7 @@ impl Gateways {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body })
+        Ok(HttpResponse { status, body })
     }
 }
 

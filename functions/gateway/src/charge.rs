@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{Evidence, InitiateCharge, PaymentCommand, QueryPayment};
 use quittance_domain::fact::FactKind;
-use quittance_lambda::batch::Refusal;
-use quittance_providers::api::{CommandResponse, InquiryResponse, Statement};
+use quittance_lambda::batch::PermanentFailure;
+use quittance_providers::api::{CommandResponse, InquiryResponse, PaymentStatement};
 
-use crate::handler::{Done, Gateway, Named, Trouble};
-use crate::telling::{Subject, escalation, evidence};
+use crate::handler::{CallFailure, CommandResult, Gateway, NamedGateway};
+use crate::telling::{MoneyAttempt, escalation, evidence};
 
 /// An attempt is made, and repeated under its key, for so long: the gateway answers as it did, or carries out what never
 /// reached it. Later nobody expects the payment any more, the key may be forgotten, and it is only looked up.
@@ -20,29 +20,48 @@ const ABSENT_AFTER: TimeDelta = TimeDelta::hours(3);
 impl Gateway {
     /// Collects a payment. Without a clear answer it is told to be unknown; the questions about it find out. An order that
     /// is late is only looked up: an earlier delivery may have been carried out, under a key that is forgotten by now.
-    pub(crate) async fn charge(&self, api: Named<'_>, order: &InitiateCharge, now: DateTime<Utc>) -> Done {
+    pub(crate) async fn charge(
+        &self,
+        api: NamedGateway<'_>,
+        order: &InitiateCharge,
+        now: DateTime<Utc>,
+    ) -> CommandResult {
         match self.find_out(api, &question_about(order), now).await {
-            InquiryResponse::Statement(Statement::Evidence(evidence)) => Done::Told(found(evidence, now)),
-            InquiryResponse::Statement(Statement::Accepted) => Done::Told(Vec::new()),
-            InquiryResponse::Statement(Statement::Refused(reason)) => {
-                Done::Refused(vec![failed(order, &reason)], reason)
+            InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
+                CommandResult::Told(found(evidence, now))
+            }
+            InquiryResponse::Statement(PaymentStatement::Accepted) => CommandResult::Told(Vec::new()),
+            InquiryResponse::Statement(PaymentStatement::Refused(reason)) => {
+                CommandResult::Refused(vec![failed(order, &reason)], reason)
             }
             unknown @ (InquiryResponse::Absent | InquiryResponse::Unknown(_)) => {
                 let reason = unknown.to_string();
                 tracing::warn!(charge = order.key(), reason, "it is not known whether the gateway collects it");
                 let told = ("unknown", Some(reason.as_str()));
-                Done::Told(vec![evidence(&Subject::from(order), FactKind::Unknown, told, order.ordered_at)])
+                CommandResult::Told(vec![evidence(
+                    &MoneyAttempt::from(order),
+                    FactKind::Unknown,
+                    told,
+                    order.ordered_at,
+                )])
             }
         }
     }
 
     /// Asks what became of a payment. No answer is an answer: the next question follows, or staff have to look.
-    pub(crate) async fn query_payment(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> Done {
-        Done::Told(match (self.find_out(api, question, now).await, &question.charge) {
-            (InquiryResponse::Statement(Statement::Evidence(evidence)), _) => found(evidence, now),
-            (InquiryResponse::Statement(Statement::Refused(reason)), Some(order)) => vec![failed(order, &reason)],
+    pub(crate) async fn query_payment(
+        &self,
+        api: NamedGateway<'_>,
+        question: &QueryPayment,
+        now: DateTime<Utc>,
+    ) -> CommandResult {
+        CommandResult::Told(match (self.find_out(api, question, now).await, &question.charge) {
+            (InquiryResponse::Statement(PaymentStatement::Evidence(evidence)), _) => found(evidence, now),
+            (InquiryResponse::Statement(PaymentStatement::Refused(reason)), Some(order)) => {
+                vec![failed(order, &reason)]
+            }
             // The gateway has our charge and will say what becomes of it: a direct debit takes days.
-            (InquiryResponse::Statement(Statement::Accepted), Some(_)) => Vec::new(),
+            (InquiryResponse::Statement(PaymentStatement::Accepted), Some(_)) => Vec::new(),
             // That a gateway does not know what a client claims proves nothing; staff see it in the case.
             (undecided, _) if question.is_last => vec![escalation(question, &undecided.to_string())],
             (undecided, _) => {
@@ -54,7 +73,7 @@ impl Gateway {
 
     /// Makes the call of a charge that is young, under its key, or looks the payment up. What cannot be reached or read
     /// leaves it unknown.
-    async fn find_out(&self, api: Named<'_>, question: &QueryPayment, now: DateTime<Utc>) -> InquiryResponse {
+    async fn find_out(&self, api: NamedGateway<'_>, question: &QueryPayment, now: DateTime<Utc>) -> InquiryResponse {
         let age = question.charge.as_ref().map(|order| now - order.ordered_at);
         let is_young = question.may_repeat && age.is_some_and(|age| age <= MADE_WITHIN);
         let asked = match &question.charge {
@@ -63,29 +82,37 @@ impl Gateway {
         };
         match asked {
             Ok(InquiryResponse::Absent) if age.is_some_and(|age| age > ABSENT_AFTER) => {
-                InquiryResponse::Statement(Statement::Refused(InquiryResponse::Absent.to_string()))
+                InquiryResponse::Statement(PaymentStatement::Refused(InquiryResponse::Absent.to_string()))
             }
             Ok(response) => response,
-            Err(Trouble::Away(reason) | Trouble::Incomplete(Refusal { reason, .. })) => {
+            Err(CallFailure::Away(reason) | CallFailure::Incomplete(PermanentFailure { reason, .. })) => {
                 InquiryResponse::Unknown(reason)
             }
-            Err(Trouble::Unreadable(error)) => {
+            Err(CallFailure::Unreadable(error)) => {
                 tracing::error!(question = question.name(), error = %error, "a gateway's answer cannot be read");
                 InquiryResponse::Unknown(error.to_string())
             }
         }
     }
 
-    async fn collect(&self, (name, api): Named<'_>, order: &InitiateCharge) -> Result<CommandResponse, Trouble> {
+    async fn collect(
+        &self,
+        (name, api): NamedGateway<'_>,
+        order: &InitiateCharge,
+    ) -> Result<CommandResponse, CallFailure> {
         if let Err(unfit) = api.takes(order) {
-            return Ok(CommandResponse::Statement(Statement::Refused(unfit.reason)));
+            return Ok(CommandResponse::Statement(PaymentStatement::Refused(unfit.reason)));
         }
         let access = self.gateways.access(name).await?;
         let answer = self.gateways.make(name, api.url(), api.charge(&access, order)?).await?;
         Ok(api.charged(order, &answer)?)
     }
 
-    async fn look_up(&self, (name, api): Named<'_>, question: &QueryPayment) -> Result<InquiryResponse, Trouble> {
+    async fn look_up(
+        &self,
+        (name, api): NamedGateway<'_>,
+        question: &QueryPayment,
+    ) -> Result<InquiryResponse, CallFailure> {
         let access = self.gateways.access(name).await?;
         let Some(call) = api.look_up(&access, question)? else {
             return Ok(InquiryResponse::Unknown(format!("{name} cannot be asked about {}", question.transaction_id)));
@@ -122,5 +149,5 @@ fn question_about(order: &InitiateCharge) -> QueryPayment {
 
 /// The attempt has failed, at the time at which it was ordered: whenever that is found out, it says nothing of a later one.
 fn failed(order: &InitiateCharge, reason: &str) -> PaymentCommand {
-    evidence(&Subject::from(order), FactKind::Failure, ("refused", Some(reason)), order.ordered_at)
+    evidence(&MoneyAttempt::from(order), FactKind::Failure, ("refused", Some(reason)), order.ordered_at)
 }

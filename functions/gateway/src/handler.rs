@@ -8,21 +8,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::LambdaEvent;
 use quittance_domain::command::{GatewayCommand, InitiateRefund, PaymentCommand, QueryResource};
 use quittance_domain::fact::FactKind;
-use quittance_idempotency::{CLOCK_SKEW_MARGIN, Claim, IdempotencyError, IdempotencyTable, Lease};
-use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_idempotency::{
+    CLOCK_SKEW_MARGIN, IdempotencyClaim, IdempotencyError, IdempotencyLease, IdempotencyTable,
+};
+use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
-use quittance_providers::api::{Api, CommandResponse, InquiryResponse, RefundStep, Statement};
+use quittance_providers::api::{Api, CommandResponse, InquiryResponse, PaymentStatement, RefundStep};
 use quittance_providers::{Unreadable, by_name};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::FUNCTION;
-use crate::back_off::Receipts;
+use crate::back_off::MessageReceipts;
 use crate::call::Gateways;
-use crate::telling::{Subject, evidence};
+use crate::telling::{MoneyAttempt, evidence};
 
 /// What the gateway function works with.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub struct Gateway {
 }
 
 /// What became of a command, and what the processor is told of it.
-pub(crate) enum Done {
+pub(crate) enum CommandResult {
     /// It is over.
     Told(Vec<PaymentCommand>),
     /// It is over: the gateway refuses it.
@@ -50,24 +52,24 @@ pub(crate) enum Done {
 }
 
 /// Why a call was not made, or its answer is of no use.
-pub(crate) enum Trouble {
+pub(crate) enum CallFailure {
     /// Something is out of reach: what became of the call is not known.
     Away(String),
     Unreadable(Unreadable),
     /// Not all of it is understood: to be carried out again after somebody has looked.
-    Incomplete(Refusal),
+    Incomplete(PermanentFailure),
 }
 
 /// A gateway with its name.
-pub(crate) type Named<'a> = (&'static str, &'a dyn Api);
+pub(crate) type NamedGateway<'a> = (&'static str, &'a dyn Api);
 
-impl From<String> for Trouble {
+impl From<String> for CallFailure {
     fn from(reason: String) -> Self {
         Self::Away(reason)
     }
 }
 
-impl From<Unreadable> for Trouble {
+impl From<Unreadable> for CallFailure {
     fn from(error: Unreadable) -> Self {
         Self::Unreadable(error)
     }
@@ -82,11 +84,13 @@ impl Gateway {
         let deadline = event.context.deadline();
         let source = event.payload.records.first().and_then(|record| record.event_source_arn.clone());
         let (provider, dead_letters) = self.dead_letters_of(&source.unwrap_or_default())?;
-        let receipts = Receipts::of(&event.payload);
+        let receipts = MessageReceipts::of(&event.payload);
         let response = consume_records(event, dead_letters, async |record: &Record| {
             match CloudEvent::<GatewayCommand>::parse(&record.body) {
                 Ok(command) => self.process(command, deadline).await,
-                Err(error) => Ok(Verdict::Park(Refusal { code: error.code(), reason: error.to_string() })),
+                Err(error) => {
+                    Ok(RecordOutcome::Park(PermanentFailure { code: error.code(), reason: error.to_string() }))
+                }
             }
         })
         .await?;
@@ -112,18 +116,20 @@ impl Gateway {
         &self,
         command: CloudEvent<GatewayCommand>,
         deadline: SystemTime,
-    ) -> Result<Verdict, BatchError> {
+    ) -> Result<RecordOutcome, BatchError> {
         let key = command.payload.name();
         let now = Utc::now();
         let lease_until = DateTime::<Utc>::from(deadline) + CLOCK_SKEW_MARGIN;
         let claimed = self.idempotency.claim(&key, &fingerprint(&command.payload)?, now, lease_until).await;
         let lease = match claimed.map_err(busy)? {
-            Claim::Won(lease) => lease,
-            Claim::Completed(_) | Claim::FailedForGood(_) => return Ok(Verdict::Done),
-            Claim::InProgress | Claim::Unknown => return Ok(Verdict::Wait(format!("{key} is being carried out"))),
-            Claim::OtherPayload => {
+            IdempotencyClaim::Won(lease) => lease,
+            IdempotencyClaim::Completed(_) | IdempotencyClaim::FailedForGood(_) => return Ok(RecordOutcome::Done),
+            IdempotencyClaim::InProgress | IdempotencyClaim::Unknown => {
+                return Ok(RecordOutcome::Wait(format!("{key} is being carried out")));
+            }
+            IdempotencyClaim::OtherPayload => {
                 let reason = format!("{key} came with two contents; the first was carried out");
-                return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
+                return Ok(RecordOutcome::Park(PermanentFailure { code: "other_payload", reason }));
             }
         };
         let done = self.carry_out(&command, now, deadline).await;
@@ -133,30 +139,30 @@ impl Gateway {
     async fn conclude(
         &self,
         command: &CloudEvent<GatewayCommand>,
-        lease: Lease,
-        done: Result<Done, Refusal>,
-    ) -> Result<Verdict, BatchError> {
+        lease: IdempotencyLease,
+        done: Result<CommandResult, PermanentFailure>,
+    ) -> Result<RecordOutcome, BatchError> {
         let name = command.payload.name();
         match done {
-            Ok(Done::Told(told)) => {
+            Ok(CommandResult::Told(told)) => {
                 self.tell(told, &command.correlationid).await?;
                 self.idempotency.complete(&lease, None).await.map_err(busy)?;
-                Ok(Verdict::Done)
+                Ok(RecordOutcome::Done)
             }
-            Ok(Done::Refused(told, reason)) => {
+            Ok(CommandResult::Refused(told, reason)) => {
                 tracing::warn!(command = name, reason, "the gateway refuses it");
                 self.tell(told, &command.correlationid).await?;
                 self.idempotency.fail_for_good(&lease, &reason).await.map_err(busy)?;
-                Ok(Verdict::Done)
+                Ok(RecordOutcome::Done)
             }
             // When it comes back, the gateway is asked what became of it.
-            Ok(Done::Unknown(reason)) => {
+            Ok(CommandResult::Unknown(reason)) => {
                 self.idempotency.release(&lease).await.map_err(busy)?;
-                Ok(Verdict::Wait(format!("{name}: {reason}")))
+                Ok(RecordOutcome::Wait(format!("{name}: {reason}")))
             }
             Err(refusal) => {
                 self.idempotency.release(&lease).await.map_err(busy)?;
-                Ok(Verdict::Park(refusal))
+                Ok(RecordOutcome::Park(refusal))
             }
         }
     }
@@ -166,12 +172,12 @@ impl Gateway {
         command: &CloudEvent<GatewayCommand>,
         now: DateTime<Utc>,
         deadline: SystemTime,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<CommandResult, PermanentFailure> {
         let provider = command.payload.provider();
         let known = by_name(provider.as_str());
         let Some(api) = known.and_then(|provider| Some((provider.name(), provider.api()?))) else {
             let reason = format!("there is no gateway of the provider `{provider}` here");
-            return Err(Refusal { code: "unknown_provider", reason });
+            return Err(PermanentFailure { code: "unknown_provider", reason });
         };
         let done = match &command.payload {
             GatewayCommand::InitiateCharge(order) => Ok(self.charge(api, order, now).await),
@@ -187,18 +193,20 @@ impl Gateway {
         };
         match done {
             Ok(done) => Ok(done),
-            Err(Trouble::Away(reason)) => Ok(Done::Unknown(reason)),
-            Err(Trouble::Unreadable(error)) => Err(Refusal { code: "unreadable_answer", reason: error.to_string() }),
-            Err(Trouble::Incomplete(refusal)) => Err(refusal),
+            Err(CallFailure::Away(reason)) => Ok(CommandResult::Unknown(reason)),
+            Err(CallFailure::Unreadable(error)) => {
+                Err(PermanentFailure { code: "unreadable_answer", reason: error.to_string() })
+            }
+            Err(CallFailure::Incomplete(refusal)) => Err(refusal),
         }
     }
 
     async fn refund(
         &self,
-        (name, api): Named<'_>,
+        (name, api): NamedGateway<'_>,
         order: &InitiateRefund,
         now: DateTime<Utc>,
-    ) -> Result<Done, Trouble> {
+    ) -> Result<CommandResult, CallFailure> {
         let access = self.gateways.access(name).await?;
         let mut before = Vec::new();
         for call in api.before_refund(&access, order)? {
@@ -210,30 +218,37 @@ impl Gateway {
             RefundStep::Unknown(reason) => CommandResponse::Unknown(reason),
         };
         Ok(match response {
-            CommandResponse::Statement(Statement::Evidence(evidence)) => {
-                Done::Told(evidence.into_iter().map(PaymentCommand::of).collect())
+            CommandResponse::Statement(PaymentStatement::Evidence(evidence)) => {
+                CommandResult::Told(evidence.into_iter().map(PaymentCommand::of).collect())
             }
-            CommandResponse::Statement(Statement::Accepted) => Done::Told(Vec::new()),
+            CommandResponse::Statement(PaymentStatement::Accepted) => CommandResult::Told(Vec::new()),
             // What the gateway refuses did not happen: what was reserved for it is free again.
-            CommandResponse::Statement(Statement::Refused(reason)) => {
+            CommandResponse::Statement(PaymentStatement::Refused(reason)) => {
                 let event = ("refused", Some(reason.as_str()));
-                Done::Refused(vec![evidence(&Subject::from(order), FactKind::RefundFailure, event, now)], reason)
+                CommandResult::Refused(
+                    vec![evidence(&MoneyAttempt::from(order), FactKind::RefundFailure, event, now)],
+                    reason,
+                )
             }
-            CommandResponse::Unknown(reason) => Done::Unknown(reason),
+            CommandResponse::Unknown(reason) => CommandResult::Unknown(reason),
         })
     }
 
-    async fn query_resource(&self, (name, api): Named<'_>, question: &QueryResource) -> Result<Done, Trouble> {
+    async fn query_resource(
+        &self,
+        (name, api): NamedGateway<'_>,
+        question: &QueryResource,
+    ) -> Result<CommandResult, CallFailure> {
         let access = self.gateways.access(name).await?;
         let call = api.query(&access, question)?;
         let answer = self.gateways.make(name, api.url(), call).await?;
         Ok(match api.queried(question, &answer)? {
-            InquiryResponse::Statement(Statement::Evidence(evidence)) => {
-                Done::Told(evidence.into_iter().map(PaymentCommand::of).collect())
+            InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
+                CommandResult::Told(evidence.into_iter().map(PaymentCommand::of).collect())
             }
-            InquiryResponse::Statement(Statement::Accepted) => Done::Told(Vec::new()),
+            InquiryResponse::Statement(PaymentStatement::Accepted) => CommandResult::Told(Vec::new()),
             // The gateway reported an event whose object it does not show: it is asked again later.
-            unknown => Done::Unknown(unknown.to_string()),
+            unknown => CommandResult::Unknown(unknown.to_string()),
         })
     }
 
@@ -249,12 +264,12 @@ impl Gateway {
 }
 
 /// A refund that nothing but its key protects from being made twice is not asked for when the key may be forgotten.
-fn refuse_late((name, api): Named<'_>, order: &InitiateRefund, age: TimeDelta) -> Result<(), Refusal> {
+fn refuse_late((name, api): NamedGateway<'_>, order: &InitiateRefund, age: TimeDelta) -> Result<(), PermanentFailure> {
     if api.key_kept_for().is_none_or(|kept| age <= kept) {
         return Ok(());
     }
     let reason = format!("{} is older than {name} remembers its key; look there, then decide", order.refund_id);
-    Err(Refusal { code: "outcome_unknown", reason })
+    Err(PermanentFailure { code: "outcome_unknown", reason })
 }
 
 /// A digest of what is asked for, the same for every delivery.

@@ -4,14 +4,14 @@ use std::time::SystemTime;
 
 use chrono::Utc;
 use quittance_domain::command::{GatewayCommand, ListEvents, PaymentCommand, QueryResource};
-use quittance_lambda::batch::{BatchError, Refusal, Verdict};
+use quittance_lambda::batch::{BatchError, PermanentFailure, RecordOutcome};
 use quittance_lambda::envelope::CloudEvent;
-use quittance_providers::Notice;
-use quittance_providers::api::Listed;
+use quittance_providers::WebhookNotice;
+use quittance_providers::api::ListedEvents;
 use uuid::Uuid;
 
 use crate::FUNCTION;
-use crate::handler::{Done, Gateway, Named, Trouble};
+use crate::handler::{CallFailure, CommandResult, Gateway, NamedGateway};
 
 /// More parts than this are not read in one go: 4,000 events of Stripe's, 10,000 of GoCardless's.
 const PAGES_MAX: usize = 40;
@@ -21,12 +21,12 @@ const NAMED_MAX: usize = 5;
 
 /// The parts of a listing that nobody understands yet.
 #[derive(Debug, Default)]
-struct Left {
+struct UnreadEvents {
     named: Vec<String>,
     count: usize,
 }
 
-impl Left {
+impl UnreadEvents {
     fn add(&mut self, what: String) {
         self.count += 1;
         if self.named.len() < NAMED_MAX && !self.named.contains(&what) {
@@ -35,14 +35,14 @@ impl Left {
     }
 
     /// The listing is kept whole in the dead-letter queue, to be asked for again when they are understood.
-    fn refusal(&self, name: &str, listing: &ListEvents) -> Option<Refusal> {
+    fn refusal(&self, name: &str, listing: &ListEvents) -> Option<PermanentFailure> {
         let (from, until) = (listing.from, listing.until);
         let reason = format!(
             "{} of {name}'s events from {from} to {until} are not understood, among them: {}; the others are taken",
             self.count,
             self.named.join("; ")
         );
-        (self.count > 0).then_some(Refusal { code: "not_understood", reason })
+        (self.count > 0).then_some(PermanentFailure { code: "not_understood", reason })
     }
 }
 
@@ -50,56 +50,56 @@ impl Gateway {
     /// Tells all that a gateway lists. What came by a webhook before bears the same name and changes nothing.
     pub(crate) async fn list_events(
         &self,
-        (name, api): Named<'_>,
+        (name, api): NamedGateway<'_>,
         listing: &ListEvents,
         correlation_id: &str,
         deadline: SystemTime,
-    ) -> Result<Done, Trouble> {
+    ) -> Result<CommandResult, CallFailure> {
         let access = self.gateways.access(name).await?;
-        let (mut after, mut left) = (None, Left::default());
+        let (mut after, mut left) = (None, UnreadEvents::default());
         for _ in 0..PAGES_MAX {
             let call = api.list_events(&access, listing, after.as_deref())?;
             let answer = self.gateways.make(name, api.url(), call).await?;
             let (notices, next) = match api.listed(&access, &answer)? {
-                Listed::Page(notices, next) => (notices, next),
-                Listed::Trouble(reason) => return Ok(Done::Unknown(reason)),
+                ListedEvents::Page(notices, next) => (notices, next),
+                ListedEvents::Trouble(reason) => return Ok(CommandResult::Unknown(reason)),
             };
             let taken = self.take(notices, correlation_id, deadline, &mut left).await;
-            taken.map_err(|error| Trouble::Away(error.to_string()))?;
+            taken.map_err(|error| CallFailure::Away(error.to_string()))?;
             after = next;
             if after.is_none() {
                 return match left.refusal(name, listing) {
-                    Some(refusal) => Err(Trouble::Incomplete(refusal)),
-                    None => Ok(Done::Told(Vec::new())),
+                    Some(refusal) => Err(CallFailure::Incomplete(refusal)),
+                    None => Ok(CommandResult::Told(Vec::new())),
                 };
             }
         }
         let (from, until) = (listing.from, listing.until);
         let reason =
             format!("{name} has more than {PAGES_MAX} parts of events from {from} to {until}; the rest is not read");
-        Err(Trouble::Incomplete(Refusal { code: "too_many_events", reason }))
+        Err(CallFailure::Incomplete(PermanentFailure { code: "too_many_events", reason }))
     }
 
     async fn take(
         &self,
-        notices: Vec<Notice>,
+        notices: Vec<WebhookNotice>,
         correlation_id: &str,
         deadline: SystemTime,
-        left: &mut Left,
+        left: &mut UnreadEvents,
     ) -> Result<(), BatchError> {
         let mut evidence = Vec::new();
         for notice in notices {
             match notice {
-                Notice::Evidence(told) => evidence.push(PaymentCommand::of(*told)),
-                Notice::Ask(question) => match self.ask(question, correlation_id, deadline).await? {
-                    Verdict::Done => {}
+                WebhookNotice::Evidence(told) => evidence.push(PaymentCommand::of(*told)),
+                WebhookNotice::Ask(question) => match self.ask(question, correlation_id, deadline).await? {
+                    RecordOutcome::Done => {}
                     // The listing comes back, and finds what it has told already.
-                    Verdict::Wait(reason) | Verdict::Retry(reason) => return Err(BatchError::Busy(reason)),
-                    Verdict::Park(refusal) => left.add(refusal.reason),
+                    RecordOutcome::Wait(reason) | RecordOutcome::Retry(reason) => return Err(BatchError::Busy(reason)),
+                    RecordOutcome::Park(refusal) => left.add(refusal.reason),
                 },
-                Notice::Ignored { .. } => {}
-                Notice::Unknown { event_type } => left.add(format!("the unknown type {event_type}")),
-                Notice::Unreadable(error) => left.add(error.to_string()),
+                WebhookNotice::Ignored { .. } => {}
+                WebhookNotice::Unknown { event_type } => left.add(format!("the unknown type {event_type}")),
+                WebhookNotice::Unreadable(error) => left.add(error.to_string()),
             }
         }
         self.tell(evidence, correlation_id).await
@@ -111,7 +111,7 @@ impl Gateway {
         question: QueryResource,
         correlation_id: &str,
         deadline: SystemTime,
-    ) -> Result<Verdict, BatchError> {
+    ) -> Result<RecordOutcome, BatchError> {
         let subject = question.resource.clone();
         let command = GatewayCommand::QueryResource(question);
         let command =

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{
-    Escalation, Evidence, InitiateCharge, InitiateRefund, InvoiceHint, PaymentCommand, QueryPayment,
+    EscalatePayment, Evidence, InitiateCharge, InitiateRefund, InvoiceReference, PaymentCommand, QueryPayment,
 };
-use quittance_domain::fact::{Door, FactKind, kept_reason};
+use quittance_domain::fact::{EvidenceChannel, FactKind, kept_reason};
 use quittance_domain::id::{InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::PositiveMoney;
 
 /// An attempt to move money, by the key that the gateway knows it by.
-pub(crate) struct Subject<'a> {
+pub(crate) struct MoneyAttempt<'a> {
     key: String,
     payment_id: PaymentId,
     transaction_id: &'a TransactionId,
@@ -18,7 +18,7 @@ pub(crate) struct Subject<'a> {
     invoice_id: Option<InvoiceId>,
 }
 
-impl<'a> From<&'a InitiateCharge> for Subject<'a> {
+impl<'a> From<&'a InitiateCharge> for MoneyAttempt<'a> {
     fn from(order: &'a InitiateCharge) -> Self {
         Self {
             key: order.key(),
@@ -31,7 +31,7 @@ impl<'a> From<&'a InitiateCharge> for Subject<'a> {
     }
 }
 
-impl<'a> From<&'a InitiateRefund> for Subject<'a> {
+impl<'a> From<&'a InitiateRefund> for MoneyAttempt<'a> {
     fn from(order: &'a InitiateRefund) -> Self {
         Self {
             key: order.refund_id.to_string(),
@@ -46,7 +46,7 @@ impl<'a> From<&'a InitiateRefund> for Subject<'a> {
 
 /// What became of an attempt, told once however often it is found: `what` is a part of the message's name.
 pub(crate) fn evidence(
-    subject: &Subject<'_>,
+    subject: &MoneyAttempt<'_>,
     kind: FactKind,
     (what, reason): (&str, Option<&str>),
     occurred_at: DateTime<Utc>,
@@ -56,10 +56,10 @@ pub(crate) fn evidence(
         provider: subject.provider.clone(),
         kind,
         amount: Some(subject.amount),
-        door: Door::Gateway,
+        door: EvidenceChannel::Gateway,
         event_id: format!("{}:{what}:{}", subject.provider, subject.key),
         movement: subject.key.clone(),
-        invoice: subject.invoice_id.map(InvoiceHint::Id),
+        invoice: subject.invoice_id.map(InvoiceReference::Id),
         further_invoices: Vec::new(),
         payment_id: Some(subject.payment_id),
         references: Vec::new(),
@@ -75,7 +75,7 @@ pub(crate) fn evidence(
 
 /// The gateway was asked for the last time, and has not decided.
 pub(crate) fn escalation(question: &QueryPayment, reason: &str) -> PaymentCommand {
-    PaymentCommand::EscalatePayment(Escalation {
+    PaymentCommand::EscalatePayment(EscalatePayment {
         transaction_id: question.transaction_id.clone(),
         reason: kept_reason(reason),
         actor: format!("gateway:{}", question.provider),

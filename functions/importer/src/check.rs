@@ -5,30 +5,30 @@ use std::io::{Seek, SeekFrom};
 use quittance_formats::{Broken, Check, Item, Movement, ReadError, StatementSummary};
 use quittance_store::uploads::{Progress, Upload};
 
-use crate::file::Copy;
+use crate::file::DownloadedFile;
 use crate::import::ImportError;
 use crate::lines::meaning;
-use crate::reading::{Piece, Reading, attachment_refusal};
+use crate::reading::{FilePiece, FileReading, attachment_refusal};
 
 /// The most lines of a file. A bank's largest customers have a million entries a day.
 pub(crate) const LINES_MAX: u64 = 2_000_000;
 
 /// What the check found.
 #[derive(Debug)]
-pub(crate) enum Checked {
+pub(crate) enum CheckedFile {
     /// Every line can be used; where to begin.
-    Sound(Progress, Reading),
+    Sound(Progress, FileReading),
     /// The file is refused, for a reason.
     Refused(String),
 }
 
 /// Why a file cannot be used, or cannot be read now.
-enum Unfit {
+enum UnusableFile {
     Refused(String),
     Away(String),
 }
 
-impl From<ReadError> for Unfit {
+impl From<ReadError> for UnusableFile {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Broken(broken) => Self::Refused(broken.to_string()),
@@ -37,7 +37,7 @@ impl From<ReadError> for Unfit {
     }
 }
 
-impl From<std::io::Error> for Unfit {
+impl From<std::io::Error> for UnusableFile {
     fn from(error: std::io::Error) -> Self {
         Self::Away(error.to_string())
     }
@@ -47,52 +47,52 @@ impl From<std::io::Error> for Unfit {
 ///
 /// # Errors
 /// [`ImportError::Service`] if the disk fails.
-pub(crate) fn check(upload: &Upload, copied: Copy) -> Result<Checked, ImportError> {
+pub(crate) fn check(upload: &Upload, copied: DownloadedFile) -> Result<CheckedFile, ImportError> {
     match read(upload, copied) {
-        Ok((progress, reading)) => Ok(Checked::Sound(progress, reading)),
-        Err(Unfit::Refused(reason)) => Ok(Checked::Refused(reason)),
-        Err(Unfit::Away(reason)) => Err(ImportError::Service(reason)),
+        Ok((progress, reading)) => Ok(CheckedFile::Sound(progress, reading)),
+        Err(UnusableFile::Refused(reason)) => Ok(CheckedFile::Refused(reason)),
+        Err(UnusableFile::Away(reason)) => Err(ImportError::Service(reason)),
     }
 }
 
-fn read(upload: &Upload, copied: Copy) -> Result<(Progress, Reading), Unfit> {
-    let Copy { mut file, etag, digest } = copied;
+fn read(upload: &Upload, copied: DownloadedFile) -> Result<(Progress, FileReading), UnusableFile> {
+    let DownloadedFile { mut file, etag, digest } = copied;
     if let Some(reason) = attachment_refusal(upload, &mut file)? {
-        return Err(Unfit::Refused(reason));
+        return Err(UnusableFile::Refused(reason));
     }
-    let mut reading = Reading::open(upload, file.try_clone()?)?;
+    let mut reading = FileReading::open(upload, file.try_clone()?)?;
     let mut lines_total = 0_u64;
     while let Some(piece) = reading.next()? {
         match piece {
-            Piece::Statement(Item::Movement(movement)) => {
+            FilePiece::Statement(Item::Movement(movement)) => {
                 check_movement(&movement)?;
                 lines_total = movement.number;
             }
-            Piece::Statement(Item::StatementEnd(summary)) => check_sums(&summary)?,
-            Piece::Confirmation(confirmation) => lines_total = confirmation.number,
+            FilePiece::Statement(Item::StatementEnd(summary)) => check_sums(&summary)?,
+            FilePiece::Confirmation(confirmation) => lines_total = confirmation.number,
         }
         if lines_total > LINES_MAX {
-            return Err(Unfit::Refused(format!("the file has more than {LINES_MAX} lines; split it")));
+            return Err(UnusableFile::Refused(format!("the file has more than {LINES_MAX} lines; split it")));
         }
     }
     // What the reader found on the way is told, too: the encoding of an MT940 file.
     let format = reading.format();
     file.seek(SeekFrom::Start(0))?;
     let progress = Progress { format, etag, digest, lines_total, lines_done: 0, checkpoint: None };
-    Ok((progress, Reading::open(upload, file)?))
+    Ok((progress, FileReading::open(upload, file)?))
 }
 
 /// Every amount is money that we can keep to its last digit.
-fn check_movement(movement: &Movement) -> Result<(), Unfit> {
+fn check_movement(movement: &Movement) -> Result<(), UnusableFile> {
     let broken = |error: quittance_domain::money::MoneyError| {
         let broken = Broken { place: movement.place.clone(), reason: format!("amount: {error}") };
-        Unfit::Refused(broken.to_string())
+        UnusableFile::Refused(broken.to_string())
     };
     meaning(movement).map(drop).map_err(broken)
 }
 
 /// A statement whose entries do not lead from its first balance to its last is cut off or spoiled.
-fn check_sums(summary: &StatementSummary) -> Result<(), Unfit> {
+fn check_sums(summary: &StatementSummary) -> Result<(), UnusableFile> {
     let reason = match (&summary.check, summary.contradictions.first()) {
         (Check::Contradicts { expected, found }, _) => format!(
             "the opening balance and the entries make {expected}, the closing balance is {found}; ask the bank for the \
@@ -102,5 +102,5 @@ fn check_sums(summary: &StatementSummary) -> Result<(), Unfit> {
         (_, Some(contradiction)) => contradiction.clone(),
         (_, None) => return Ok(()),
     };
-    Err(Unfit::Refused(format!("{}: {reason}", summary.place)))
+    Err(UnusableFile::Refused(format!("{}: {reason}", summary.place)))
 }

@@ -1,32 +1,32 @@
 //! What clients say that they paid: each payment a claim, until its gateway, a bank line or staff prove it.
 
-use quittance_domain::command::InvoiceHint;
+use quittance_domain::command::InvoiceReference;
 use quittance_domain::upload::LineOutcome;
 use quittance_formats::Confirmation;
 use quittance_store::upload_lines::{LineDecision, UploadLine};
 use quittance_store::uploads::Upload;
 use sha2::{Digest, Sha256};
 
-use crate::evidence::Names;
+use crate::evidence::LineNames;
 use crate::lines::left_out;
 
 /// A line with how the processor knows it, and the invoice that it names.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct ClaimedLine {
     pub(crate) line: UploadLine,
-    pub(crate) names: Names,
-    pub(crate) invoice: Option<InvoiceHint>,
+    pub(crate) names: LineNames,
+    pub(crate) invoice: Option<InvoiceReference>,
 }
 
 /// Turns confirmed payments into claims. A name that a bank line has is none that a client can claim.
-pub(crate) fn claims(upload: &Upload, digest: &str, confirmations: &[Confirmation]) -> Vec<Claim> {
+pub(crate) fn claims(upload: &Upload, digest: &str, confirmations: &[Confirmation]) -> Vec<ClaimedLine> {
     // What was typed in beside a picture belongs to what was said with it.
     let typed = upload.typed.as_ref().map(|typed| hex::encode(Sha256::digest(format!("{digest}{typed}"))));
     let digest = typed.as_deref().unwrap_or(digest);
     confirmations.iter().map(|confirmation| claim(upload, digest, confirmation)).collect()
 }
 
-fn claim(upload: &Upload, digest: &str, confirmation: &Confirmation) -> Claim {
+fn claim(upload: &Upload, digest: &str, confirmation: &Confirmation) -> ClaimedLine {
     let name = &confirmation.transaction_id;
     let decision = if name.is_bank_line() {
         let reason = format!("{name} is a name of a bank statement's line; call the payment otherwise");
@@ -36,10 +36,13 @@ fn claim(upload: &Upload, digest: &str, confirmation: &Confirmation) -> Claim {
         LineDecision { transaction_id, reason: None, ..left_out(LineOutcome::Claimed, String::new()) }
     };
     let speaker = upload.client_id.map(|client_id| client_id.to_string()).unwrap_or_default();
-    Claim {
+    ClaimedLine {
         // The digest is in the name: the same file counts once.
-        names: Names { event_id: format!("{speaker}:{digest}:{}", confirmation.number), movement: name.to_string() },
-        invoice: confirmation.invoice_number.clone().map(InvoiceHint::Number),
+        names: LineNames {
+            event_id: format!("{speaker}:{digest}:{}", confirmation.number),
+            movement: name.to_string(),
+        },
+        invoice: confirmation.invoice_number.clone().map(InvoiceReference::Number),
         line: UploadLine {
             line: confirmation.number,
             place: format!("line {}", confirmation.line),

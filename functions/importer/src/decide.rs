@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quittance_domain::id::{Provider, TransactionId};
-use quittance_domain::matching::{self, Candidate, Finding, THRESHOLD};
+use quittance_domain::matching::{self, Candidate, MatchResult, THRESHOLD};
 use quittance_domain::money::{Money, MoneyError};
 use quittance_domain::upload::LineOutcome;
 use quittance_formats::Movement;
@@ -11,26 +11,26 @@ use quittance_store::upload_lines::{LineDecision, UploadLine};
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 
-use crate::identity::{Identity, Ordinals, entry, identity};
-use crate::lines::{Meaning, bank_line, left_out, meaning, shortened, upload_line};
-use crate::lookup::{Accounts, Lookup, Wanted};
+use crate::identity::{MovementIdentity, Ordinals, entry, identity};
+use crate::lines::{LineMeaning, bank_line, left_out, meaning, shortened, upload_line};
+use crate::lookup::{LookupResults, PayerAccounts, WantedLine};
 use crate::reading::let_others_work;
 use crate::returns::Originals;
 
 /// A movement whose amount is money that we can keep, and what it means.
-pub(crate) struct Told<'a> {
+pub(crate) struct ClassifiedEntry<'a> {
     pub(crate) movement: &'a Movement,
     pub(crate) amount: Money,
-    meaning: Meaning,
+    meaning: LineMeaning,
     /// Its identity, and which of equal movements of the file it is; only of money that moved for us.
-    name: Option<(Identity, u64)>,
+    name: Option<(MovementIdentity, u64)>,
     /// What finance calls the payment.
     called: Option<TransactionId>,
 }
 
 /// A line with how the processor knows it.
 #[derive(Debug)]
-pub(crate) struct Decided {
+pub(crate) struct DecidedLine {
     pub(crate) line: UploadLine,
     /// Which of all movements it tells of; none if it tells of none that concerns us.
     pub(crate) movement: Option<String>,
@@ -43,8 +43,8 @@ pub(crate) struct Decided {
 
 /// What is remembered from chunk to chunk.
 #[derive(Debug)]
-pub(crate) struct Memory {
-    pub(crate) accounts: Accounts,
+pub(crate) struct ImportMemory {
+    pub(crate) accounts: PayerAccounts,
     pub(crate) ordinals: Ordinals,
 }
 
@@ -57,20 +57,20 @@ pub(crate) async fn decide(
     database: &Database,
     movements: &[Movement],
     names_payments: bool,
-    memory: &mut Memory,
+    memory: &mut ImportMemory,
     mut before: BTreeMap<u64, LineDecision>,
-) -> Result<Vec<Decided>, StoreError> {
+) -> Result<Vec<DecidedLine>, StoreError> {
     let mut told = Vec::with_capacity(movements.len());
     for movement in movements {
         let_others_work(told.len()).await;
-        told.push(Told::of(movement, names_payments).map_err(corrupt)?);
+        told.push(ClassifiedEntry::of(movement, names_payments).map_err(corrupt)?);
     }
     for (identity, ordinal) in told.iter_mut().filter_map(|told| told.name.as_mut()) {
         *ordinal = memory.ordinals.next(*identity);
     }
-    let is_new = |told: &&Told<'_>| !before.contains_key(&told.movement.number);
-    let wanted: Vec<Wanted> = told.iter().filter(is_new).filter_map(Told::wanted).collect();
-    let lookup = Lookup::of(database, &wanted, &mut memory.accounts).await?;
+    let is_new = |told: &&ClassifiedEntry<'_>| !before.contains_key(&told.movement.number);
+    let wanted: Vec<WantedLine> = told.iter().filter(is_new).filter_map(ClassifiedEntry::wanted).collect();
+    let lookup = LookupResults::of(database, &wanted, &mut memory.accounts).await?;
     let returns = told.iter().filter(is_new).filter(|told| told.is_taken_back());
     let returns: Vec<&Movement> = returns.map(|told| told.movement).collect();
     let mut originals = Originals::of(database, &returns).await?;
@@ -79,16 +79,16 @@ pub(crate) async fn decide(
         let_others_work(decided.len()).await;
         let decision = match (before.remove(&told.movement.number), &told.meaning) {
             (Some(decision), _) => decision,
-            (None, Meaning::Left(outcome, reason)) => left_out(*outcome, reason.clone().into_owned()),
-            (None, Meaning::TakenBack(taken)) => told.take_back(taken, &originals)?,
-            (None, Meaning::Received(_)) => match wanted.next() {
+            (None, LineMeaning::Left(outcome, reason)) => left_out(*outcome, reason.clone().into_owned()),
+            (None, LineMeaning::TakenBack(taken)) => told.take_back(taken, &originals)?,
+            (None, LineMeaning::Received(_)) => match wanted.next() {
                 Some(wanted) => told.receive(&lookup, &memory.accounts, wanted)?,
                 None => return Err(corrupt("a line was not looked up")),
             },
         };
         originals.add(&told, &decision);
         let identity = told.name.map(|(identity, _)| identity.to_string());
-        decided.push(Decided {
+        decided.push(DecidedLine {
             movement: told.name.map(|(identity, ordinal)| identity.movement(ordinal)),
             first: told.name.filter(|(_, ordinal)| *ordinal > 1).map(|(identity, _)| identity.movement(1)),
             entry: told.name.and_then(|_| entry(told.movement)).map(|entry| entry.movement(1)),
@@ -98,24 +98,24 @@ pub(crate) async fn decide(
     Ok(decided)
 }
 
-impl<'a> Told<'a> {
+impl<'a> ClassifiedEntry<'a> {
     fn of(movement: &'a Movement, names_payments: bool) -> Result<Self, MoneyError> {
         let meaning = meaning(movement)?;
-        let name = (!matches!(meaning, Meaning::Left(..))).then(|| (identity(movement), 0));
+        let name = (!matches!(meaning, LineMeaning::Left(..))).then(|| (identity(movement), 0));
         let called = movement.transaction_id.as_deref().filter(|_| names_payments);
         let called = called.and_then(|called| TransactionId::with_provider(called).ok()).map(|(_, name)| name);
         let called = called.filter(|name| !name.is_bank_line());
         Ok(Self { movement, amount: movement.amount.money()?, meaning, name, called })
     }
 
-    fn wanted(&self) -> Option<Wanted> {
-        let Meaning::Received(received) = &self.meaning else { return None };
+    fn wanted(&self) -> Option<WantedLine> {
+        let LineMeaning::Received(received) = &self.meaning else { return None };
         let line = bank_line(self.movement, received);
-        Some(Wanted { keys: line.keys(), line, account: self.movement.counterparty.account.clone() })
+        Some(WantedLine { keys: line.keys(), line, account: self.movement.counterparty.account.clone() })
     }
 
     fn is_taken_back(&self) -> bool {
-        matches!(self.meaning, Meaning::TakenBack(_))
+        matches!(self.meaning, LineMeaning::TakenBack(_))
     }
 
     /// The name of the payment: what finance called it, else the bank's movement.
@@ -128,13 +128,18 @@ impl<'a> Told<'a> {
         TransactionId::namespaced(&Provider::manual(), &name).map_err(corrupt)
     }
 
-    fn receive(&self, lookup: &Lookup, accounts: &Accounts, wanted: Wanted) -> Result<LineDecision, StoreError> {
+    fn receive(
+        &self,
+        lookup: &LookupResults,
+        accounts: &PayerAccounts,
+        wanted: WantedLine,
+    ) -> Result<LineDecision, StoreError> {
         let (debts, claims) = lookup.candidates(&wanted);
         let line = lookup.with_payers(wanted.line, &wanted.keys, wanted.account.as_deref(), accounts);
         let found = matching::find(&line, &wanted.keys, &debts, &claims).map_err(corrupt)?;
         let transaction_id = Some(self.payment()?);
         Ok(match found {
-            Finding::Match(found) => LineDecision {
+            MatchResult::Match(found) => LineDecision {
                 outcome: LineOutcome::Matched,
                 transaction_id,
                 invoices: found.invoices,
@@ -145,7 +150,7 @@ impl<'a> Told<'a> {
                 reason: Some(found.reason),
                 candidates: None,
             },
-            Finding::Unsure(candidates) => LineDecision {
+            MatchResult::Unsure(candidates) => LineDecision {
                 outcome: LineOutcome::Unmatched,
                 transaction_id,
                 invoices: Vec::new(),

@@ -1,8 +1,8 @@
 //! What is handed on of a line: the same each time, from what was decided about it.
 
 use chrono::{NaiveTime, Utc};
-use quittance_domain::command::{Evidence, InvoiceHint, PaymentCommand};
-use quittance_domain::fact::{Door, FactKind, kept_reason};
+use quittance_domain::command::{Evidence, InvoiceReference, PaymentCommand};
+use quittance_domain::fact::{EvidenceChannel, FactKind, kept_reason};
 use quittance_domain::id::TransactionId;
 use quittance_domain::upload::LineOutcome;
 use quittance_lambda::envelope::CloudEvent;
@@ -14,7 +14,7 @@ use crate::FUNCTION;
 
 /// How a line is known to the processor.
 #[derive(Debug, Clone)]
-pub(crate) struct Names {
+pub(crate) struct LineNames {
     /// The message: the same from every file that tells of it.
     pub(crate) event_id: String,
     /// The movement of money.
@@ -25,17 +25,17 @@ pub(crate) struct Names {
 pub(crate) fn command(
     upload: &Upload,
     line: &UploadLine,
-    names: Names,
-    hints: Vec<InvoiceHint>,
+    names: LineNames,
+    hints: Vec<InvoiceReference>,
 ) -> Option<CloudEvent<PaymentCommand>> {
     let decision = &line.decision;
     let (kind, door) = match decision.outcome {
-        LineOutcome::Claimed => (FactKind::Claim, Door::Confirmation),
+        LineOutcome::Claimed => (FactKind::Claim, EvidenceChannel::Confirmation),
         // Uploaded by staff, not signed by the bank: as good as captured, not settled.
-        LineOutcome::Matched | LineOutcome::Unmatched => (FactKind::Capture, Door::Bank),
-        LineOutcome::Returned => (FactKind::Reversal, Door::Bank),
+        LineOutcome::Matched | LineOutcome::Unmatched => (FactKind::Capture, EvidenceChannel::Bank),
+        LineOutcome::Returned => (FactKind::Reversal, EvidenceChannel::Bank),
         // Handed on under a name of its own: staff find the payment that it takes back.
-        LineOutcome::Rejected => (FactKind::Reversal, Door::Bank),
+        LineOutcome::Rejected => (FactKind::Reversal, EvidenceChannel::Bank),
         LineOutcome::Duplicate | LineOutcome::Ignored => return None,
     };
     let transaction_id: TransactionId = decision.transaction_id.clone()?;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 /// An object of the uploads bucket, copied.
 #[derive(Debug)]
-pub struct Copy {
+pub struct DownloadedFile {
     /// The bytes, from the first on. The file has no name and goes with this value.
     pub file: File,
     /// S3's name of these bytes.
@@ -19,7 +19,7 @@ pub struct Copy {
 
 /// Why there is no copy.
 #[derive(Debug)]
-pub(crate) enum NoCopy {
+pub(crate) enum DownloadError {
     /// The object is larger than the file may be.
     TooLarge,
     /// The object is not the one that was checked.
@@ -34,11 +34,11 @@ pub(crate) async fn copy(
     (bucket, key): (&str, &str),
     etag: Option<&str>,
     bytes_max: u32,
-) -> Result<Copy, NoCopy> {
-    let away = |what: &str, error: &dyn std::fmt::Display| NoCopy::Away(format!("file {key}: {what}: {error}"));
+) -> Result<DownloadedFile, DownloadError> {
+    let away = |what: &str, error: &dyn std::fmt::Display| DownloadError::Away(format!("file {key}: {what}: {error}"));
     let answer = s3.get_object().bucket(bucket).key(key).set_if_match(etag.map(str::to_owned)).send().await;
     let mut object = answer.map_err(|error| match error.code() {
-        Some("PreconditionFailed") => NoCopy::Replaced,
+        Some("PreconditionFailed") => DownloadError::Replaced,
         code => away("it cannot be read", &code.unwrap_or("no answer")),
     })?;
     let mut file = tempfile::tempfile().map_err(|error| away("there is no room on the disk", &error))?;
@@ -47,12 +47,12 @@ pub(crate) async fn copy(
         let bytes = bytes.map_err(|error| away("it broke off", &error))?;
         length = length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if length > u64::from(bytes_max) {
-            return Err(NoCopy::TooLarge);
+            return Err(DownloadError::TooLarge);
         }
         digest.update(&bytes);
         file.write_all(&bytes).map_err(|error| away("there is no room on the disk", &error))?;
     }
     file.seek(SeekFrom::Start(0)).map_err(|error| away("the copy cannot be read", &error))?;
     let etag = object.e_tag.unwrap_or_default();
-    Ok(Copy { file, etag, digest: hex::encode(digest.finalize()) })
+    Ok(DownloadedFile { file, etag, digest: hex::encode(digest.finalize()) })
 }

@@ -8,7 +8,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
 use lambda_runtime::LambdaEvent;
 use quittance_domain::upload::UploadStatus;
-use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::consumer::consume_records;
 use quittance_lambda::parking::DeadLetterQueue;
@@ -16,8 +16,8 @@ use quittance_store::uploads::{self, Upload};
 use quittance_store::{Database, StoreError};
 use serde_json::Value;
 
-use crate::file::{NoCopy, copy};
-use crate::import::{Ended, ImportError, import, refuse};
+use crate::file::{DownloadError, copy};
+use crate::import::{ImportEnd, ImportError, import, refuse};
 
 /// What the importer works with.
 #[derive(Clone)]
@@ -35,12 +35,12 @@ pub struct Importer {
 }
 
 /// What stands in the way of a notification.
-enum Obstacle {
-    Verdict(Verdict),
+enum NotificationError {
+    Verdict(RecordOutcome),
     Error(BatchError),
 }
 
-impl From<StoreError> for Obstacle {
+impl From<StoreError> for NotificationError {
     fn from(error: StoreError) -> Self {
         Self::Error(BatchError::of(&error, error.is_outage(), error.is_conflict()))
     }
@@ -58,7 +58,7 @@ impl Importer {
         let response = consume_records(event, &self.dead_letters, async |record: &Record| {
             let verdict = self.process(record, deadline).await?;
             is_paused.set(is_paused.get() || verdict.is_none());
-            Ok(verdict.unwrap_or_else(|| Verdict::Wait("the rest is for the next invocation".to_owned())))
+            Ok(verdict.unwrap_or_else(|| RecordOutcome::Wait("the rest is for the next invocation".to_owned())))
         })
         .await?;
         // The queue's own time is long, so that it outlasts an invocation.
@@ -74,35 +74,42 @@ impl Importer {
     }
 
     /// None if the time was too short.
-    async fn process(&self, record: &Record, deadline: SystemTime) -> Result<Option<Verdict>, BatchError> {
+    async fn process(&self, record: &Record, deadline: SystemTime) -> Result<Option<RecordOutcome>, BatchError> {
         let Ok(body) = serde_json::from_str::<Value>(&record.body) else {
-            return Ok(Some(Verdict::Park(malformed("the body is not JSON"))));
+            return Ok(Some(RecordOutcome::Park(malformed("the body is not JSON"))));
         };
         // S3 sends one when the notification is set up.
         if body.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
-            return Ok(Some(Verdict::Done));
+            return Ok(Some(RecordOutcome::Done));
         }
         let Ok(notification) = serde_json::from_value::<S3Event>(body) else {
-            return Ok(Some(Verdict::Park(malformed("the body is not a notification of S3"))));
+            return Ok(Some(RecordOutcome::Park(malformed("the body is not a notification of S3"))));
         };
         for object in &notification.records {
             match self.import_object(object, deadline).await {
-                Ok(Ended::Finished) => {}
-                Ok(Ended::Paused) => return Ok(None),
-                Err(Obstacle::Verdict(verdict)) => return Ok(Some(verdict)),
-                Err(Obstacle::Error(error)) => return Err(error),
+                Ok(ImportEnd::Finished) => {}
+                Ok(ImportEnd::Paused) => return Ok(None),
+                Err(NotificationError::Verdict(verdict)) => return Ok(Some(verdict)),
+                Err(NotificationError::Error(error)) => return Err(error),
             }
         }
-        Ok(Some(Verdict::Done))
+        Ok(Some(RecordOutcome::Done))
     }
 
-    async fn import_object(&self, object: &S3EventRecord, deadline: SystemTime) -> Result<Ended, Obstacle> {
+    async fn import_object(
+        &self,
+        object: &S3EventRecord,
+        deadline: SystemTime,
+    ) -> Result<ImportEnd, NotificationError> {
         let (Some(bucket), Some(key)) = (&object.s3.bucket.name, &object.s3.object.key) else {
-            return Err(Obstacle::Verdict(Verdict::Park(malformed("the notification names no object"))));
+            return Err(NotificationError::Verdict(RecordOutcome::Park(malformed("the notification names no object"))));
         };
         let Some(id) = uploads::id_by_key(&self.database, key).await? else {
             let reason = format!("nobody announced the file {key}");
-            return Err(Obstacle::Verdict(Verdict::Park(Refusal { code: "unknown_upload", reason })));
+            return Err(NotificationError::Verdict(RecordOutcome::Park(PermanentFailure {
+                code: "unknown_upload",
+                reason,
+            })));
         };
         let until = DateTime::<Utc>::from(deadline + LEASE_MARGIN);
         let is_ours = uploads::lease(&self.database, id, until).await?;
@@ -110,10 +117,10 @@ impl Importer {
         let upload = uploads::find(&self.database, id, None).await?;
         let upload = upload.ok_or_else(|| StoreError::corrupt("billing.uploads", format!("{id} is gone")))?;
         if matches!(upload.status, UploadStatus::Accepted | UploadStatus::Refused) {
-            return Ok(Ended::Finished);
+            return Ok(ImportEnd::Finished);
         }
         if !is_ours {
-            return Err(Obstacle::Verdict(Verdict::Wait(format!("{id} is being read"))));
+            return Err(NotificationError::Verdict(RecordOutcome::Wait(format!("{id} is being read"))));
         }
         let ended = self.go_on(&upload, (bucket, key), deadline).await;
         uploads::release(&self.database, upload.id).await?;
@@ -121,27 +128,35 @@ impl Importer {
     }
 
     /// Copies the file and hands on what is left of it.
-    async fn go_on(&self, upload: &Upload, object: (&str, &str), deadline: SystemTime) -> Result<Ended, Obstacle> {
+    async fn go_on(
+        &self,
+        upload: &Upload,
+        object: (&str, &str),
+        deadline: SystemTime,
+    ) -> Result<ImportEnd, NotificationError> {
         let etag = upload.progress.as_ref().map(|progress| progress.etag.as_str());
         let copied = match copy(&self.s3, object, etag, upload.kind.bytes_max()).await {
             Ok(copied) => copied,
-            Err(NoCopy::TooLarge) => {
+            Err(DownloadError::TooLarge) => {
                 let reason = format!("the file is too large: it may have {} bytes", upload.kind.bytes_max());
                 refuse(&self.database, upload, &reason).await?;
-                return Ok(Ended::Finished);
+                return Ok(ImportEnd::Finished);
             }
-            Err(NoCopy::Replaced) => {
+            Err(DownloadError::Replaced) => {
                 let reason = format!("the file of {} is not the one that was checked", upload.id);
-                return Err(Obstacle::Verdict(Verdict::Park(Refusal { code: "replaced_file", reason })));
+                return Err(NotificationError::Verdict(RecordOutcome::Park(PermanentFailure {
+                    code: "replaced_file",
+                    reason,
+                })));
             }
             // Waited for, however often: a pause counts as a receive, and what failed at the third would be parked.
-            Err(NoCopy::Away(reason)) => return Err(Obstacle::Error(BatchError::Busy(reason))),
+            Err(DownloadError::Away(reason)) => return Err(NotificationError::Error(BatchError::Busy(reason))),
         };
         let imported = import(&self.database, &self.payments_queue, upload, copied, deadline).await;
         imported.map_err(|error| match error {
-            ImportError::Store(error) => Obstacle::from(error),
+            ImportError::Store(error) => NotificationError::from(error),
             ImportError::Service(reason) => {
-                Obstacle::Error(BatchError::Busy(format!("upload {}: {reason}", upload.id)))
+                NotificationError::Error(BatchError::Busy(format!("upload {}: {reason}", upload.id)))
             }
         })
     }
@@ -160,6 +175,6 @@ fn receipt(message: &aws_lambda_events::event::sqs::SqsMessage) -> Option<(Strin
     Some((message.message_id.clone()?, message.receipt_handle.clone()?))
 }
 
-fn malformed(reason: &str) -> Refusal {
-    Refusal { code: "malformed", reason: reason.to_owned() }
+fn malformed(reason: &str) -> PermanentFailure {
+    PermanentFailure { code: "malformed", reason: reason.to_owned() }
 }

@@ -24,22 +24,22 @@ const PAGE: u64 = 50_000;
 
 /// What a bank says of a movement, as one number, written in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Identity([u8; LENGTH]);
+pub(crate) struct MovementIdentity([u8; LENGTH]);
 
-impl Identity {
+impl MovementIdentity {
     /// The name of one of the movements that bear this identity, counted from 1.
     pub(crate) fn movement(self, ordinal: u64) -> String {
         format!("{self}-{ordinal}")
     }
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for MovementIdentity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&hex::encode(self.0))
     }
 }
 
-impl FromStr for Identity {
+impl FromStr for MovementIdentity {
     type Err = hex::FromHexError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -53,7 +53,7 @@ impl FromStr for Identity {
 /// chunk, of a table that grows so fast that PostgreSQL knows nothing of it.
 #[derive(Debug, Default)]
 pub(crate) struct Ordinals {
-    counts: HashMap<Identity, u32>,
+    counts: HashMap<MovementIdentity, u32>,
 }
 
 impl Ordinals {
@@ -75,7 +75,7 @@ impl Ordinals {
     }
 
     /// Which line of this identity the next one is, from 1.
-    pub(crate) fn next(&mut self, identity: Identity) -> u64 {
+    pub(crate) fn next(&mut self, identity: MovementIdentity) -> u64 {
         let count = self.counts.entry(identity).or_default();
         *count = count.saturating_add(1);
         u64::from(*count)
@@ -83,7 +83,7 @@ impl Ordinals {
 }
 
 /// Digest of account, day, amount, direction and references, and of names and text where the bank gives no reference.
-pub(crate) fn identity(movement: &Movement) -> Identity {
+pub(crate) fn identity(movement: &Movement) -> MovementIdentity {
     // One file gives the entry's reference, another that of its only detail beside it.
     let of_whole = movement.entry_reference.as_ref().filter(|_| is_whole(movement));
     let mut parts = said_of(movement, &movement.amount, movement.direction);
@@ -116,7 +116,7 @@ pub(crate) fn identity(movement: &Movement) -> Identity {
 
 /// The entry that a movement is a detail of: the identity of the movement that another file may tell it as. None where
 /// the movement is the whole entry, or the bank has no name for it.
-pub(crate) fn entry(movement: &Movement) -> Option<Identity> {
+pub(crate) fn entry(movement: &Movement) -> Option<MovementIdentity> {
     let reference = movement.entry_reference.as_ref().filter(|_| !is_whole(movement))?;
     let mut parts = said_of(movement, &movement.entry_amount, movement.entry_direction);
     parts.push(referred(reference));
@@ -143,7 +143,7 @@ fn referred(reference: &str) -> String {
     format!("reference {}", plain(Some(reference)))
 }
 
-fn digest(parts: &[String]) -> Identity {
+fn digest(parts: &[String]) -> MovementIdentity {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part.len().to_be_bytes());
@@ -152,7 +152,7 @@ fn digest(parts: &[String]) -> Identity {
     let digest: [u8; 32] = digest.finalize().into();
     let mut identity = [0; LENGTH];
     identity.iter_mut().zip(digest).for_each(|(place, byte)| *place = byte);
-    Identity(identity)
+    MovementIdentity(identity)
 }
 
 /// Capitals without spaces: files of one bank differ in both.

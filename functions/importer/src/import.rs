@@ -15,14 +15,14 @@ use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::check::{Checked, check};
+use crate::check::{CheckedFile, check};
 use crate::claims;
-use crate::decide::{Memory, decide};
-use crate::file::Copy;
+use crate::decide::{ImportMemory, decide};
+use crate::file::DownloadedFile;
 use crate::identity::Ordinals;
-use crate::lookup::Accounts;
+use crate::lookup::PayerAccounts;
 use crate::noting::{Decisions, note};
-use crate::reading::{Chunk, Reading};
+use crate::reading::{FileReading, LineChunk};
 use crate::sending::send;
 
 /// So many lines are decided about with one set of queries, while those before are sent.
@@ -33,7 +33,7 @@ const TIME_RESERVE: Duration = Duration::from_secs(30);
 
 /// How an import ended for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ImportEnd {
     /// Every line has its outcome, or the file is refused.
     Finished,
     /// The time is up; the rest is for another invocation.
@@ -79,32 +79,32 @@ pub async fn import(
     database: &Database,
     queue: &CommandQueue,
     upload: &Upload,
-    copied: Copy,
+    copied: DownloadedFile,
     deadline: SystemTime,
-) -> Result<Ended, ImportError> {
+) -> Result<ImportEnd, ImportError> {
     let (progress, reading) = match &upload.progress {
-        Some(progress) => (progress.clone(), Reading::resume(upload, copied.file, progress)?),
+        Some(progress) => (progress.clone(), FileReading::resume(upload, copied.file, progress)?),
         None => match check(upload, copied)? {
-            Checked::Sound(progress, reading) => {
+            CheckedFile::Sound(progress, reading) => {
                 begin(database, upload, &progress).await?;
                 (progress, reading)
             }
-            Checked::Refused(reason) => {
+            CheckedFile::Refused(reason) => {
                 refuse(database, upload, &reason).await?;
-                return Ok(Ended::Finished);
+                return Ok(ImportEnd::Finished);
             }
         },
     };
     let ordinals = Ordinals::of(database, upload.id, progress.lines_done).await?;
     let (reading, read) = read_on(reading).await?;
-    let mut work = Work {
+    let mut work = ImportPipeline {
         database,
         queue,
         upload,
         digest: progress.digest,
         names_payments: reading.names_payments(),
         reading: Some(reading),
-        memory: Memory { accounts: Accounts::default(), ordinals },
+        memory: ImportMemory { accounts: PayerAccounts::default(), ordinals },
         read,
         decided: None,
         ready: None,
@@ -112,14 +112,14 @@ pub async fn import(
     };
     let ended = loop {
         if SystemTime::now() + TIME_RESERVE > deadline {
-            break Ended::Paused;
+            break ImportEnd::Paused;
         }
         if !work.go_on().await? {
-            break Ended::Finished;
+            break ImportEnd::Finished;
         }
     };
     work.finish().await?;
-    if ended == Ended::Finished {
+    if ended == ImportEnd::Finished {
         accept(database, upload, work.done).await?;
     }
     Ok(ended)
@@ -147,24 +147,24 @@ async fn accept(database: &Database, upload: &Upload, lines: u64) -> Result<(), 
 
 /// An import that is under way: while one chunk is decided about and the next is read, what was decided about the chunk
 /// before is noted, and the one before that is sent.
-struct Work<'a> {
+struct ImportPipeline<'a> {
     database: &'a Database,
     queue: &'a CommandQueue,
     upload: &'a Upload,
     digest: String,
     names_payments: bool,
     /// None while the next chunk is read.
-    reading: Option<Reading>,
-    memory: Memory,
-    read: Option<Step<Chunk>>,
-    decided: Option<Step<Decisions>>,
-    ready: Option<Step<Vec<CloudEvent<PaymentCommand>>>>,
+    reading: Option<FileReading>,
+    memory: ImportMemory,
+    read: Option<ChunkProgress<LineChunk>>,
+    decided: Option<ChunkProgress<Decisions>>,
+    ready: Option<ChunkProgress<Vec<CloudEvent<PaymentCommand>>>>,
     /// The last line that is handed on.
     done: u64,
 }
 
 /// What has become of a chunk so far.
-struct Step<T> {
+struct ChunkProgress<T> {
     work: T,
     /// Its last line.
     last: u64,
@@ -172,7 +172,7 @@ struct Step<T> {
     checkpoint: Value,
 }
 
-impl Work<'_> {
+impl ImportPipeline<'_> {
     /// Goes on by one chunk. Answers false at the end of the file.
     async fn go_on(&mut self) -> Result<bool, ImportError> {
         let Some(chunk) = self.read.take() else { return Ok(false) };
@@ -191,14 +191,14 @@ impl Work<'_> {
     }
 
     /// Takes every step that can be taken at once.
-    async fn hand_on(&mut self, chunk: Option<Step<Chunk>>) -> Result<(), ImportError> {
+    async fn hand_on(&mut self, chunk: Option<ChunkProgress<LineChunk>>) -> Result<(), ImportError> {
         let (ready, decided) = (self.ready.take(), self.decided.take());
         let (database, queue, upload) = (self.database, self.queue, self.upload);
         let (sent, noted, read) = futures::join!(
             send_on(database, queue, upload, ready),
             async {
-                let Some(Step { work, last, checkpoint }) = decided else { return Ok(None) };
-                Ok::<_, StoreError>(Some(Step { work: note(database, upload, work).await?, last, checkpoint }))
+                let Some(ChunkProgress { work, last, checkpoint }) = decided else { return Ok(None) };
+                Ok::<_, StoreError>(Some(ChunkProgress { work: note(database, upload, work).await?, last, checkpoint }))
             },
             self.decide(chunk)
         );
@@ -208,16 +208,16 @@ impl Work<'_> {
     }
 
     /// Decides about a chunk, while the next is read.
-    async fn decide(&mut self, chunk: Option<Step<Chunk>>) -> Result<(), ImportError> {
-        let Some(Step { work: chunk, last, checkpoint }) = chunk else { return Ok(()) };
+    async fn decide(&mut self, chunk: Option<ChunkProgress<LineChunk>>) -> Result<(), ImportError> {
+        let Some(ChunkProgress { work: chunk, last, checkpoint }) = chunk else { return Ok(()) };
         let reading = self.reading.take().map(read_on);
         let decisions = match chunk {
-            Chunk::Movements(movements) => self.decide_movements(&movements).await?,
-            Chunk::Confirmations(confirmations) => {
+            LineChunk::Movements(movements) => self.decide_movements(&movements).await?,
+            LineChunk::Confirmations(confirmations) => {
                 Decisions::Claims(claims::claims(self.upload, &self.digest, &confirmations))
             }
         };
-        self.decided = Some(Step { work: decisions, last, checkpoint });
+        self.decided = Some(ChunkProgress { work: decisions, last, checkpoint });
         if let Some(reading) = reading {
             let (reading, read) = reading.await?;
             (self.reading, self.read) = (Some(reading), read);
@@ -234,12 +234,14 @@ impl Work<'_> {
 }
 
 /// Begins to read the next chunk, on a thread of its own; none at the end of the file.
-fn read_on(mut reading: Reading) -> impl Future<Output = Result<(Reading, Option<Step<Chunk>>), ImportError>> {
+fn read_on(
+    mut reading: FileReading,
+) -> impl Future<Output = Result<(FileReading, Option<ChunkProgress<LineChunk>>), ImportError>> {
     let task = tokio::task::spawn_blocking(move || {
         let work = reading.chunk(CHUNK)?;
         let Some(last) = work.last() else { return Ok((reading, None)) };
         let checkpoint = reading.checkpoint()?;
-        Ok((reading, Some(Step { work, last, checkpoint })))
+        Ok((reading, Some(ChunkProgress { work, last, checkpoint })))
     });
     async { task.await.map_err(|error| ImportError::Service(format!("the file was not read on: {error}")))? }
 }
@@ -249,9 +251,9 @@ async fn send_on(
     database: &Database,
     queue: &CommandQueue,
     upload: &Upload,
-    ready: Option<Step<Vec<CloudEvent<PaymentCommand>>>>,
+    ready: Option<ChunkProgress<Vec<CloudEvent<PaymentCommand>>>>,
 ) -> Result<Option<u64>, ImportError> {
-    let Some(Step { work: commands, last, checkpoint }) = ready else { return Ok(None) };
+    let Some(ChunkProgress { work: commands, last, checkpoint }) = ready else { return Ok(None) };
     send(queue, commands).await.map_err(ImportError::Service)?;
     uploads::advance(database, upload.id, last, &checkpoint).await?;
     Ok(Some(last))

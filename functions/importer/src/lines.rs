@@ -15,18 +15,18 @@ const TEXT_LENGTH_MAX: usize = 500;
 
 /// What is to be done with a movement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Meaning {
+pub(crate) enum LineMeaning {
     /// Money came in.
-    Received(Received),
+    Received(ReceivedMoney),
     /// Money that came in went back.
-    TakenBack(TakenBack),
+    TakenBack(ReturnedMoney),
     /// Neither, for a reason.
     Left(LineOutcome, Cow<'static, str>),
 }
 
 /// Money that came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedMoney {
     amount: PositiveMoney,
     /// What the payer sent, before banks took their fees.
     sent: Option<Money>,
@@ -35,7 +35,7 @@ pub(crate) struct Received {
 
 /// Money that went back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TakenBack {
+pub(crate) struct ReturnedMoney {
     /// Whether the bank says that it is a return; else it may be a debit of another kind.
     pub(crate) is_sure: bool,
     /// How much went back and what the bank took beside it: by what the bank tells of both, or all of it.
@@ -46,52 +46,54 @@ pub(crate) struct TakenBack {
 ///
 /// # Errors
 /// [`MoneyError`] for an amount that is none of today's money.
-pub(crate) fn meaning(movement: &Movement) -> Result<Meaning, MoneyError> {
+pub(crate) fn meaning(movement: &Movement) -> Result<LineMeaning, MoneyError> {
     let amount = movement.amount.money()?;
     if let Some(left) = not_booked(&movement.status) {
         return Ok(left);
     }
     let came_back = movement.is_reversal || movement.return_reason.is_some();
-    let left = |reason: &'static str| Ok(Meaning::Left(LineOutcome::Ignored, reason.into()));
+    let left = |reason: &'static str| Ok(LineMeaning::Left(LineOutcome::Ignored, reason.into()));
     match movement.direction {
         _ if amount.is_zero() => left("no money moved"),
         Direction::Credit if came_back => left("money that we had sent came back"),
         Direction::Debit if came_back || movement.may_be_return => {
-            Ok(Meaning::TakenBack(taken_back(movement, amount)?))
+            Ok(LineMeaning::TakenBack(taken_back(movement, amount)?))
         }
         Direction::Debit => left("money left the account"),
         Direction::Credit => Ok(match day(movement) {
-            Some(booked_on) => {
-                Meaning::Received(Received { amount: amount.positive()?, sent: sent(movement, amount)?, booked_on })
-            }
-            None => Meaning::Left(LineOutcome::Rejected, "it has neither a day of booking nor of value".into()),
+            Some(booked_on) => LineMeaning::Received(ReceivedMoney {
+                amount: amount.positive()?,
+                sent: sent(movement, amount)?,
+                booked_on,
+            }),
+            None => LineMeaning::Left(LineOutcome::Rejected, "it has neither a day of booking nor of value".into()),
         }),
     }
 }
 
 /// Why an entry is left out that the bank has not booked: it moved no money. None if it is booked.
-fn not_booked(status: &BookingStatus) -> Option<Meaning> {
+fn not_booked(status: &BookingStatus) -> Option<LineMeaning> {
     match status {
         BookingStatus::Booked => None,
         BookingStatus::Pending | BookingStatus::Information | BookingStatus::Future => {
             let reason = "it is not booked yet; the statement that books it counts";
-            Some(Meaning::Left(LineOutcome::Ignored, reason.into()))
+            Some(LineMeaning::Left(LineOutcome::Ignored, reason.into()))
         }
         BookingStatus::Other(word) => {
             let reason = format!("it is not booked: the bank says `{word}` of it");
-            Some(Meaning::Left(LineOutcome::Ignored, reason.into()))
+            Some(LineMeaning::Left(LineOutcome::Ignored, reason.into()))
         }
         BookingStatus::Unknown(word) => {
             let reason =
                 format!("the bank says `{word}` of it, which is no status that we know; find out whether it is booked");
-            Some(Meaning::Left(LineOutcome::Rejected, reason.into()))
+            Some(LineMeaning::Left(LineOutcome::Rejected, reason.into()))
         }
     }
 }
 
 /// How much of a return went back to the payer, and how much the bank took of us for it (`OAMT` and `COAM`, `InstdAmt` and
 /// `Chrgs`). What the bank tells is a reading only if its sums are right.
-fn taken_back(movement: &Movement, amount: Money) -> Result<TakenBack, MoneyError> {
+fn taken_back(movement: &Movement, amount: Money) -> Result<ReturnedMoney, MoneyError> {
     let is_ours = |money: &Money| money.currency() == amount.currency();
     let instructed = movement.instructed_amount.as_ref().map(quittance_formats::Amount::money).transpose()?;
     let charges = movement.charges.iter().filter(|charge| charge.direction == Direction::Debit);
@@ -107,11 +109,11 @@ fn taken_back(movement: &Movement, amount: Money) -> Result<TakenBack, MoneyErro
     let is_told = fee.is_positive() && original.is_positive() && (sum.is_zero() || sum == fee);
     let told = is_told.then_some((original, Some(fee)));
     let is_sure = movement.is_reversal || movement.return_reason.is_some();
-    Ok(TakenBack { is_sure, readings: told.into_iter().chain([(amount, None)]).collect() })
+    Ok(ReturnedMoney { is_sure, readings: told.into_iter().chain([(amount, None)]).collect() })
 }
 
 /// What matching needs of money that came in.
-pub(crate) fn bank_line(movement: &Movement, received: &Received) -> BankLine {
+pub(crate) fn bank_line(movement: &Movement, received: &ReceivedMoney) -> BankLine {
     let texts = [
         Some(&movement.remittance),
         movement.end_to_end_id.as_ref(),

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use quittance_domain::creditor_reference::number_keys;
 use quittance_domain::id::{ClientId, InvoiceId};
-use quittance_domain::matching::{BankLine, Claim, Debt, Keys, name_key};
+use quittance_domain::matching::{BankLine, LookupKeys, OpenClaim, OpenItem, name_key};
 use quittance_domain::money::Money;
 use quittance_store::{Database, StoreError, debts};
 
 /// A line of the chunk that is to be matched, with the payer's account.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedLine {
     pub(crate) line: BankLine,
-    pub(crate) keys: Keys,
+    pub(crate) keys: LookupKeys,
     pub(crate) account: Option<String>,
 }
 
@@ -22,11 +22,11 @@ const ACCOUNTS_MAX: usize = 50_000;
 /// Whose accounts the payers have, remembered from chunk to chunk: an account may have paid thousands of lines, and all of
 /// them are looked through to know for whom.
 #[derive(Debug, Default)]
-pub(crate) struct Accounts {
+pub(crate) struct PayerAccounts {
     known: HashMap<String, BTreeSet<ClientId>>,
 }
 
-impl Accounts {
+impl PayerAccounts {
     /// Looks up the accounts that are not known yet.
     async fn learn(&mut self, database: &Database, accounts: BTreeSet<String>) -> Result<(), StoreError> {
         if self.known.len() > ACCOUNTS_MAX {
@@ -51,23 +51,23 @@ impl Accounts {
 
 /// The answers, by what they were looked up by.
 #[derive(Debug, Default)]
-pub(crate) struct Lookup {
-    debts: BTreeMap<InvoiceId, Debt>,
+pub(crate) struct LookupResults {
+    debts: BTreeMap<InvoiceId, OpenItem>,
     by_number: HashMap<String, Vec<InvoiceId>>,
     by_payer: HashMap<String, Vec<InvoiceId>>,
-    claims: HashMap<String, Vec<Claim>>,
+    claims: HashMap<String, Vec<OpenClaim>>,
     names: HashMap<String, BTreeSet<ClientId>>,
 }
 
-impl Lookup {
+impl LookupResults {
     /// Looks up what the lines may pay, and the accounts that they were paid from.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub(crate) async fn of(
         database: &Database,
-        wanted: &[Wanted],
-        accounts: &mut Accounts,
+        wanted: &[WantedLine],
+        accounts: &mut PayerAccounts,
     ) -> Result<Self, StoreError> {
         if wanted.is_empty() {
             return Ok(Self::default());
@@ -76,7 +76,7 @@ impl Lookup {
         let numbers: BTreeSet<String> = keys().flat_map(|keys| &keys.numbers).cloned().collect();
         let payments: BTreeSet<String> = keys().flat_map(|keys| &keys.payments).cloned().collect();
         let payers: BTreeSet<String> = keys().filter_map(|keys| keys.payer.clone()).collect();
-        let paid = |wanted: &Wanted| Some((wanted.keys.payer.clone()?, Money::from(wanted.line.amount)));
+        let paid = |wanted: &WantedLine| Some((wanted.keys.payer.clone()?, Money::from(wanted.line.amount)));
         let paid: Vec<(String, Money)> = wanted.iter().filter_map(paid).collect();
         let list = |texts: BTreeSet<String>| texts.into_iter().collect::<Vec<_>>();
         let claims = debts::claims(database, &list(payments)).await?;
@@ -106,9 +106,9 @@ impl Lookup {
     pub(crate) fn with_payers(
         &self,
         mut line: BankLine,
-        keys: &Keys,
+        keys: &LookupKeys,
         account: Option<&str>,
-        accounts: &Accounts,
+        accounts: &PayerAccounts,
     ) -> BankLine {
         let payer = keys.payer.as_ref();
         line.clients_by_name = payer.and_then(|payer| self.names.get(payer)).cloned().unwrap_or_default();
@@ -117,9 +117,9 @@ impl Lookup {
     }
 
     /// What the line may pay.
-    pub(crate) fn candidates(&self, wanted: &Wanted) -> (Vec<Debt>, Vec<Claim>) {
+    pub(crate) fn candidates(&self, wanted: &WantedLine) -> (Vec<OpenItem>, Vec<OpenClaim>) {
         let claims = wanted.keys.payments.iter().filter_map(|name| self.claims.get(name)).flatten();
-        let claims: Vec<Claim> = claims.cloned().collect();
+        let claims: Vec<OpenClaim> = claims.cloned().collect();
         let numbered = wanted.keys.numbers.iter().filter_map(|number| self.by_number.get(number)).flatten();
         let amount = Money::from(wanted.line.amount);
         let of_payer = wanted.keys.payer.as_ref().and_then(|payer| self.by_payer.get(payer)).into_iter().flatten();

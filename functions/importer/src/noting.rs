@@ -2,28 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use quittance_domain::command::{InvoiceHint, PaymentCommand};
+use quittance_domain::command::{InvoiceReference, PaymentCommand};
 use quittance_domain::id::UploadId;
 use quittance_domain::upload::LineOutcome;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_store::bank_movements::{self, FirstTold, Told};
+use quittance_store::bank_movements::{self, FirstTold, ReportedMovement};
 use quittance_store::upload_lines::{self, LineDecision, UploadLine};
 use quittance_store::uploads::Upload;
 use quittance_store::{Database, StoreError};
 
-use crate::claims::Claim;
-use crate::decide::Decided;
-use crate::evidence::{self, Names};
+use crate::claims::ClaimedLine;
+use crate::decide::DecidedLine;
+use crate::evidence::{self, LineNames};
 use crate::lines::left_out;
 
 /// What was decided about the lines of a chunk.
 pub(crate) enum Decisions {
     Movements {
-        decided: Vec<Decided>,
+        decided: Vec<DecidedLine>,
         /// The numbers of the lines, in their order, that an earlier invocation noted before it ended.
         noted: Vec<u64>,
     },
-    Claims(Vec<Claim>),
+    Claims(Vec<ClaimedLine>),
 }
 
 /// Notes decisions; then what follows of them may be sent.
@@ -44,24 +44,24 @@ pub(crate) async fn note(
 async fn note_claims(
     database: &Database,
     upload: &Upload,
-    claims: Vec<Claim>,
+    claims: Vec<ClaimedLine>,
 ) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
     let mut transaction = database.begin().await?;
     let lines: Vec<&UploadLine> = claims.iter().map(|claim| &claim.line).collect();
     upload_lines::insert(&mut transaction, upload.id, &lines).await?;
     transaction.commit().await?;
     let command =
-        |claim: Claim| evidence::command(upload, &claim.line, claim.names, claim.invoice.into_iter().collect());
+        |claim: ClaimedLine| evidence::command(upload, &claim.line, claim.names, claim.invoice.into_iter().collect());
     Ok(claims.into_iter().filter_map(command).collect())
 }
 
 async fn note_movements(
     database: &Database,
     upload: &Upload,
-    mut decided: Vec<Decided>,
+    mut decided: Vec<DecidedLine>,
     noted: &[u64],
 ) -> Result<Vec<CloudEvent<PaymentCommand>>, StoreError> {
-    let is_new = |decided: &Decided| noted.binary_search(&decided.line.line).is_err();
+    let is_new = |decided: &DecidedLine| noted.binary_search(&decided.line.line).is_err();
     if noted.len() < decided.len() {
         let mut transaction = database.begin().await?;
         let told = told(decided.iter().filter(|decided| is_new(decided)));
@@ -77,25 +77,25 @@ async fn note_movements(
         upload_lines::insert(&mut transaction, upload.id, &lines).await?;
         transaction.commit().await?;
     }
-    let command = |decided: Decided| {
+    let command = |decided: DecidedLine| {
         let movement = decided.movement?;
-        let hints = decided.line.decision.invoices.iter().copied().map(InvoiceHint::Id).collect();
-        let names = Names { event_id: format!("bank:{movement}"), movement };
+        let hints = decided.line.decision.invoices.iter().copied().map(InvoiceReference::Id).collect();
+        let names = LineNames { event_id: format!("bank:{movement}"), movement };
         evidence::command(upload, &decided.line, names, hints)
     };
     Ok(decided.into_iter().filter_map(command).collect())
 }
 
 /// The movements that lines tell of, and those that they tell details of, which nobody else may tell whole.
-fn told<'a>(decided: impl Iterator<Item = &'a Decided>) -> BTreeMap<String, Told> {
+fn told<'a>(decided: impl Iterator<Item = &'a DecidedLine>) -> BTreeMap<String, ReportedMovement> {
     let (mut told, mut entries) = (BTreeMap::new(), BTreeMap::new());
     for decided in decided.filter(|decided| decided.line.decision.transaction_id.is_some()) {
         let line = decided.line.line;
         if let Some(movement) = &decided.movement {
-            told.insert(movement.clone(), Told { line, is_whole: true });
+            told.insert(movement.clone(), ReportedMovement { line, is_whole: true });
         }
         if let Some(entry) = &decided.entry {
-            entries.entry(entry.clone()).or_insert(Told { line, is_whole: false });
+            entries.entry(entry.clone()).or_insert(ReportedMovement { line, is_whole: false });
         }
     }
     for (entry, detail) in entries {
@@ -107,8 +107,8 @@ fn told<'a>(decided: impl Iterator<Item = &'a Decided>) -> BTreeMap<String, Told
 /// Why a line is left out after all: its movement was told before, or the entry that it is a detail of, or details of it.
 fn told_before(
     upload: &Upload,
-    decided: &Decided,
-    told: &BTreeMap<String, Told>,
+    decided: &DecidedLine,
+    told: &BTreeMap<String, ReportedMovement>,
     (before, firsts): (&BTreeMap<String, FirstTold>, &BTreeMap<String, FirstTold>),
 ) -> Option<LineDecision> {
     decided.line.decision.transaction_id.as_ref()?;

@@ -15,19 +15,19 @@ use crate::import::ImportError;
 
 /// What comes next in a file.
 #[derive(Debug)]
-pub(crate) enum Piece {
+pub(crate) enum FilePiece {
     Statement(Item),
     Confirmation(Confirmation),
 }
 
 /// Lines that follow each other in a file.
 #[derive(Debug)]
-pub(crate) enum Chunk {
+pub(crate) enum LineChunk {
     Movements(Vec<Movement>),
     Confirmations(Vec<Confirmation>),
 }
 
-impl Chunk {
+impl LineChunk {
     /// Whether money went back in one of the lines.
     pub(crate) fn has_returns(&self) -> bool {
         let Self::Movements(movements) = self else { return false };
@@ -46,27 +46,27 @@ impl Chunk {
 }
 
 /// A file that is being read.
-pub(crate) struct Reading {
-    engine: Engine,
+pub(crate) struct FileReading {
+    engine: ReadingEngine,
 }
 
 /// Where confirmations come from: the file, or what was typed in.
-trait Source: Read + Seek + Send {}
+trait ConfirmationSource: Read + Seek + Send {}
 
-impl<T: Read + Seek + Send> Source for T {}
+impl<T: Read + Seek + Send> ConfirmationSource for T {}
 
-enum Engine {
+enum ReadingEngine {
     Statement(Box<StatementUpload<File>>),
-    Confirmations(Box<ConfirmationUpload<Box<dyn Source>>>, u64),
+    Confirmations(Box<ConfirmationUpload<Box<dyn ConfirmationSource>>>, u64),
 }
 
-impl std::fmt::Debug for Reading {
+impl std::fmt::Debug for FileReading {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Reading").field("format", &self.format()).finish_non_exhaustive()
     }
 }
 
-impl Reading {
+impl FileReading {
     /// Opens a file at its first byte. What was typed in beside a picture stands for the picture.
     ///
     /// # Errors
@@ -74,13 +74,15 @@ impl Reading {
     pub(crate) fn open(upload: &Upload, file: File) -> Result<Self, ReadError> {
         let options = options(upload)?;
         let engine = match (upload.kind, &upload.typed) {
-            (UploadKind::BankStatement, _) => Engine::Statement(Box::new(StatementUpload::open(file, &options)?)),
+            (UploadKind::BankStatement, _) => {
+                ReadingEngine::Statement(Box::new(StatementUpload::open(file, &options)?))
+            }
             (UploadKind::PaymentConfirmation, typed) => {
-                let source: Box<dyn Source> = match typed {
+                let source: Box<dyn ConfirmationSource> = match typed {
                     Some(typed) => Box::new(Cursor::new(typed.to_string())),
                     None => Box::new(file),
                 };
-                Engine::Confirmations(Box::new(ConfirmationUpload::open(source, &options)?), 0)
+                ReadingEngine::Confirmations(Box::new(ConfirmationUpload::open(source, &options)?), 0)
             }
         };
         Ok(Self { engine })
@@ -95,7 +97,7 @@ impl Reading {
             (Some(checkpoint), UploadKind::BankStatement) => {
                 let checkpoint = serde_json::from_value(checkpoint.clone()).map_err(corrupt)?;
                 let reader = StatementUpload::resume(file, checkpoint)?;
-                Ok(Self { engine: Engine::Statement(Box::new(reader)) })
+                Ok(Self { engine: ReadingEngine::Statement(Box::new(reader)) })
             }
             _ => {
                 let mut reading = Self::open(upload, file)?;
@@ -110,44 +112,44 @@ impl Reading {
     /// What the file is, in words.
     pub(crate) fn format(&self) -> String {
         match &self.engine {
-            Engine::Statement(reader) => reader.format().to_string(),
-            Engine::Confirmations(reader, _) => reader.format(),
+            ReadingEngine::Statement(reader) => reader.format().to_string(),
+            ReadingEngine::Confirmations(reader, _) => reader.format(),
         }
     }
 
     /// Whether finance names the payments of a statement: in a column that is called as ours is. A bank has a name of its
     /// own for each line, too, which may come again next year.
     pub(crate) fn names_payments(&self) -> bool {
-        let Engine::Statement(reader) = &self.engine else { return false };
+        let ReadingEngine::Statement(reader) = &self.engine else { return false };
         matches!(reader.format(), Format::Csv(dialect) if dialect.header.iter().any(|name| name == "transaction_id"))
     }
 
     /// The next piece; none at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<Piece>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<FilePiece>, ReadError> {
         Ok(match &mut self.engine {
-            Engine::Statement(reader) => reader.next_item()?.map(Piece::Statement),
-            Engine::Confirmations(reader, done) => {
+            ReadingEngine::Statement(reader) => reader.next_item()?.map(FilePiece::Statement),
+            ReadingEngine::Confirmations(reader, done) => {
                 let next = reader.next_confirmation()?;
                 *done = next.as_ref().map_or(*done, |next| next.number);
-                next.map(Piece::Confirmation)
+                next.map(FilePiece::Confirmation)
             }
         })
     }
 
     /// The next lines, at most so many; none at the end.
-    pub(crate) fn chunk(&mut self, lines_max: usize) -> Result<Chunk, ReadError> {
+    pub(crate) fn chunk(&mut self, lines_max: usize) -> Result<LineChunk, ReadError> {
         let (mut movements, mut confirmations) = (Vec::new(), Vec::new());
         while movements.len() + confirmations.len() < lines_max {
             match self.next()? {
-                Some(Piece::Statement(Item::Movement(movement))) => movements.push(*movement),
-                Some(Piece::Statement(Item::StatementEnd(_))) => {}
-                Some(Piece::Confirmation(confirmation)) => confirmations.push(confirmation),
+                Some(FilePiece::Statement(Item::Movement(movement))) => movements.push(*movement),
+                Some(FilePiece::Statement(Item::StatementEnd(_))) => {}
+                Some(FilePiece::Confirmation(confirmation)) => confirmations.push(confirmation),
                 None => break,
             }
         }
         Ok(match &self.engine {
-            Engine::Statement(_) => Chunk::Movements(movements),
-            Engine::Confirmations(..) => Chunk::Confirmations(confirmations),
+            ReadingEngine::Statement(_) => LineChunk::Movements(movements),
+            ReadingEngine::Confirmations(..) => LineChunk::Confirmations(confirmations),
         })
     }
 
@@ -157,8 +159,8 @@ impl Reading {
     /// [`ImportError`] if it cannot be written down.
     pub(crate) fn checkpoint(&self) -> Result<Value, ImportError> {
         match &self.engine {
-            Engine::Statement(reader) => Ok(serde_json::to_value(reader.checkpoint()).map_err(corrupt)?),
-            Engine::Confirmations(_, done) => Ok(Value::from(*done)),
+            ReadingEngine::Statement(reader) => Ok(serde_json::to_value(reader.checkpoint()).map_err(corrupt)?),
+            ReadingEngine::Confirmations(_, done) => Ok(Value::from(*done)),
         }
     }
 }

@@ -8,8 +8,8 @@ use quittance_store::originals::{Original, originals};
 use quittance_store::upload_lines::LineDecision;
 use quittance_store::{Database, StoreError};
 
-use crate::decide::Told;
-use crate::lines::{TakenBack, day, left_out};
+use crate::decide::ClassifiedEntry;
+use crate::lines::{ReturnedMoney, day, left_out};
 
 /// So many of the payments that a return may take back are named.
 const LIKELY_MAX: usize = 3;
@@ -32,7 +32,7 @@ impl Originals {
     }
 
     /// What a later line may take back.
-    pub(crate) fn add(&mut self, told: &Told<'_>, decision: &LineDecision) {
+    pub(crate) fn add(&mut self, told: &ClassifiedEntry<'_>, decision: &LineDecision) {
         let came = matches!(decision.outcome, LineOutcome::Matched | LineOutcome::Unmatched);
         let Some(transaction_id) = decision.transaction_id.clone().filter(|_| came) else { return };
         let movement = told.movement;
@@ -48,13 +48,13 @@ impl Originals {
     }
 }
 
-impl Told<'_> {
+impl ClassifiedEntry<'_> {
     /// Money that went back was received under the payer's own name of it, once, with the same amount. What cannot be
     /// assigned so is handed on for a case, with the payments that it may be.
     ///
     /// # Errors
     /// [`StoreError`] if the line has no identity.
-    pub(crate) fn take_back(&self, taken: &TakenBack, originals: &Originals) -> Result<LineDecision, StoreError> {
+    pub(crate) fn take_back(&self, taken: &ReturnedMoney, originals: &Originals) -> Result<LineDecision, StoreError> {
         let why = self.movement.return_reason.as_deref().map(|why| format!("{why}: ")).unwrap_or_default();
         let mut count = 0_usize;
         for (amount, fee) in &taken.readings {
@@ -107,7 +107,7 @@ impl Told<'_> {
 
     /// The payments that it most likely takes back: those of its payer's account and amount, else of its id, else of its
     /// payer's account.
-    fn likely(&self, taken: &TakenBack, originals: &Originals) -> Vec<String> {
+    fn likely(&self, taken: &ReturnedMoney, originals: &Originals) -> Vec<String> {
         let is_amount = |original: &Original| taken.readings.iter().any(|(amount, _)| original.amount == *amount);
         let is_payer = |original: &Original| {
             original.payer_account.is_some() && original.payer_account == self.movement.counterparty.account

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use quittance_domain::command::PaymentCommand;
-use quittance_lambda::command_queue::{BATCH_SIZE_MAX, Command, CommandQueue};
+use quittance_lambda::command_queue::{BATCH_SIZE_MAX, CommandQueue, QueuedCommand};
 use quittance_lambda::envelope::CloudEvent;
 use tokio::task::JoinHandle;
 

@@ -5,7 +5,7 @@ use chrono::Utc;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::event::InvoiceEvent;
 use quittance_idempotency::IdempotencyTable;
-use quittance_lambda::batch::{BatchError, Outage, Record, Verdict};
+use quittance_lambda::batch::{BatchError, Outage, Record, RecordOutcome};
 use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
@@ -38,15 +38,15 @@ impl Ledger {
         answer
     }
 
-    async fn process(&self, event: CloudEvent<InvoiceEvent>) -> Result<Verdict, BatchError> {
+    async fn process(&self, event: CloudEvent<InvoiceEvent>) -> Result<RecordOutcome, BatchError> {
         let key = event.id.to_string();
         let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(error.to_string());
         if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
-            return Ok(Verdict::Done);
+            return Ok(RecordOutcome::Done);
         }
         let batch_error = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
         post(&self.database, &event).await.map_err(batch_error)?;
         self.idempotency.record_completed(&key, Utc::now()).await.map_err(retry)?;
-        Ok(Verdict::Done)
+        Ok(RecordOutcome::Done)
     }
 }

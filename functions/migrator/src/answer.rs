@@ -12,7 +12,7 @@ const REASON_LENGTH_MAX: usize = 1_000;
 /// What every request has, whatever it asks for.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Request {
+pub struct CustomResourceRequest {
     /// `Create`, `Update` or `Delete`.
     pub request_type: String,
     /// Where the answer goes.
@@ -30,7 +30,7 @@ pub struct Request {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer<'a> {
+struct CustomResourceResponse<'a> {
     status: &'static str,
     reason: String,
     physical_resource_id: &'a str,
@@ -43,9 +43,9 @@ struct Answer<'a> {
 ///
 /// # Errors
 /// A sentence, if the answer was not taken; the stack then waits until it times out.
-pub async fn answer(request: &Request, outcome: &Result<(), String>) -> Result<(), String> {
+pub async fn answer(request: &CustomResourceRequest, outcome: &Result<(), String>) -> Result<(), String> {
     let reason = outcome.as_ref().err().map_or("migrated", String::as_str);
-    let answer = Answer {
+    let answer = CustomResourceResponse {
         status: if outcome.is_ok() { "SUCCESS" } else { "FAILED" },
         reason: reason.chars().take(REASON_LENGTH_MAX).collect(),
         // A new id would make CloudFormation delete the old resource.

@@ -10,7 +10,7 @@ use quittance_lambda::secret;
 use quittance_store::Database;
 use serde::Deserialize;
 
-use crate::answer::{Request, answer};
+use crate::answer::{CustomResourceRequest, answer};
 use crate::config::RoleSecret;
 
 /// Left for the answer when migrating takes too long.
@@ -37,7 +37,10 @@ struct Password {
 ///
 /// # Errors
 /// A sentence, if the answer could not be given.
-pub async fn handle(migrator: &Result<Migrator, String>, event: LambdaEvent<Request>) -> Result<(), String> {
+pub async fn handle(
+    migrator: &Result<Migrator, String>,
+    event: LambdaEvent<CustomResourceRequest>,
+) -> Result<(), String> {
     let request = event.payload;
     let outcome = match (request.request_type.as_str(), migrator) {
         ("Delete", _) => Ok(()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use quittance_domain::event::InvoiceEvent;
-use quittance_domain::notification::Notice;
+use quittance_domain::notification::NotificationKind;
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_notification::compose::Templates;
@@ -13,8 +13,8 @@ use quittance_notification::compose::Templates;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(env::args_os().nth(1).ok_or("name the folder to write to")?);
     let templates = Templates::new("Quittance Ltd")?;
-    let receipt = sample(Notice::ReceiptIssued)?;
-    for notice in Notice::ALL {
+    let receipt = sample(NotificationKind::ReceiptIssued)?;
+    for notice in NotificationKind::ALL {
         let event = sample(*notice)?;
         // The sample of a surplus is of an unknown payer.
         let client = event.addressee().or_else(|| receipt.addressee()).ok_or("a sample has a client")?;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn sample(notice: Notice) -> Result<InvoiceEvent, Box<dyn Error>> {
+fn sample(notice: NotificationKind) -> Result<InvoiceEvent, Box<dyn Error>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../events/contract/1/{notice}.json"));
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(CloudEvent::parse(&text)?.payload)

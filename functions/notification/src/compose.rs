@@ -44,16 +44,16 @@ pub struct Templates {
 /// What a template can say. A member that an event does not tell of is undefined, and a template that names it fails: tests
 /// try every template.
 #[derive(Debug, Clone, Default, Serialize)]
-struct Facts {
+struct TemplateData {
     seller: String,
     language: String,
     client: String,
     /// What the message is about, written large; none where it is no sum.
     amount: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    invoice: Option<Invoice>,
+    invoice: Option<InvoiceData>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    payment: Option<Payment>,
+    payment: Option<PaymentData>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ struct Facts {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Invoice {
+struct InvoiceData {
     number: String,
     total: String,
     paid: String,
@@ -82,7 +82,7 @@ struct Invoice {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Payment {
+struct PaymentData {
     amount: String,
     paid_on: String,
     transaction_id: String,
@@ -134,55 +134,61 @@ impl Templates {
         Ok(text.to_owned())
     }
 
-    fn render(&self, event: &InvoiceEvent, language: Language, kind: &str, facts: &Facts) -> Result<String, String> {
+    fn render(
+        &self,
+        event: &InvoiceEvent,
+        language: Language,
+        kind: &str,
+        facts: &TemplateData,
+    ) -> Result<String, String> {
         let name = |language: &str| format!("{language}/{}.{kind}", event.type_name());
         let found = self.environment.get_template(&name(language.as_str()));
         let template = found.or_else(|_| self.environment.get_template(&name(Language::ENGLISH.as_str())));
         template.and_then(|template| template.render(Serde(facts))).map_err(|error| error.to_string())
     }
 
-    fn facts(&self, event: &InvoiceEvent, client: &ClientDetails) -> Facts {
+    fn facts(&self, event: &InvoiceEvent, client: &ClientDetails) -> TemplateData {
         let language = client.language;
         let sum = |money: Money| Some(amount(language, money));
-        let facts = Facts {
+        let facts = TemplateData {
             seller: self.seller.clone(),
             language: language.to_string(),
             client: client.name.clone(),
             invoice: event.invoice().map(|summary| invoice(language, summary)),
             payment: event.payment().map(|summary| payment(language, summary)),
-            ..Facts::default()
+            ..TemplateData::default()
         };
         match event {
             InvoiceEvent::Issued(changed) | InvoiceEvent::Voided(changed) => {
-                Facts { amount: sum(changed.invoice.total), ..facts }
+                TemplateData { amount: sum(changed.invoice.total), ..facts }
             }
             InvoiceEvent::CreditNoteIssued(issued) => {
                 let credit_note = Some(issued.credit_note.number.clone());
                 let because = Some(issued.credit_note.reason.clone());
-                Facts { amount: sum(issued.credit_note.total), credit_note, because, ..facts }
+                TemplateData { amount: sum(issued.credit_note.total), credit_note, because, ..facts }
             }
             InvoiceEvent::ReceiptIssued(receipt) => {
-                Facts { amount: sum(receipt.settled.allocated), receipt: Some(receipt.number.clone()), ..facts }
+                TemplateData { amount: sum(receipt.settled.allocated), receipt: Some(receipt.number.clone()), ..facts }
             }
             InvoiceEvent::RefundReceiptIssued(receipt) => {
                 let stays_settled = receipt.refund.reopens == Some(false);
                 let receipt_number = Some(receipt.number.clone());
-                Facts { amount: sum(receipt.refund.amount), receipt: receipt_number, stays_settled, ..facts }
+                TemplateData { amount: sum(receipt.refund.amount), receipt: receipt_number, stays_settled, ..facts }
             }
             InvoiceEvent::Reopened(reopened) => {
-                Facts { amount: sum(reopened.released), reason: Some(reopened.reason.as_str()), ..facts }
+                TemplateData { amount: sum(reopened.released), reason: Some(reopened.reason.as_str()), ..facts }
             }
             InvoiceEvent::SurplusRecorded(surplus) => {
-                Facts { amount: sum(surplus.amount), reason: Some(surplus.reason.as_str()), ..facts }
+                TemplateData { amount: sum(surplus.amount), reason: Some(surplus.reason.as_str()), ..facts }
             }
             _ => facts,
         }
     }
 }
 
-fn invoice(language: Language, summary: &InvoiceSummary) -> Invoice {
+fn invoice(language: Language, summary: &InvoiceSummary) -> InvoiceData {
     let remaining = summary.remaining();
-    Invoice {
+    InvoiceData {
         number: summary.number.clone(),
         total: amount(language, summary.total),
         paid: amount(language, summary.paid),
@@ -193,8 +199,8 @@ fn invoice(language: Language, summary: &InvoiceSummary) -> Invoice {
     }
 }
 
-fn payment(language: Language, summary: &PaymentSummary) -> Payment {
-    Payment {
+fn payment(language: Language, summary: &PaymentSummary) -> PaymentData {
+    PaymentData {
         amount: amount(language, summary.amount),
         paid_on: long_date(language, summary.day()),
         transaction_id: summary.transaction_id.to_string(),
@@ -206,13 +212,13 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use quittance_domain::notification::Notice;
+    use quittance_domain::notification::NotificationKind;
     use quittance_lambda::envelope::CloudEvent;
 
     use super::*;
 
     /// The sample of an event.
-    fn sample(notice: Notice, change: &[(&str, &str)]) -> InvoiceEvent {
+    fn sample(notice: NotificationKind, change: &[(&str, &str)]) -> InvoiceEvent {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/contract/1");
         let mut text = std::fs::read_to_string(folder.join(format!("{notice}.json"))).unwrap();
         for (from, to) in change {
@@ -225,7 +231,7 @@ mod tests {
     fn composed(event: &InvoiceEvent, language: Language) -> (Email, String) {
         let templates = Templates::new("Quittance Ltd").unwrap();
         // The sample of a surplus is of an unknown payer.
-        let receipt = sample(Notice::ReceiptIssued, &[]);
+        let receipt = sample(NotificationKind::ReceiptIssued, &[]);
         let client = event.addressee().or_else(|| receipt.addressee()).unwrap();
         let client = ClientDetails { language, ..client.clone() };
         let what = format!("{} in {language}", event.type_name());
@@ -235,7 +241,7 @@ mod tests {
 
     #[test]
     fn every_language_that_documents_speak_has_a_message_of_its_own_for_every_notice() {
-        for notice in Notice::ALL {
+        for notice in NotificationKind::ALL {
             let event = sample(*notice, &[]);
             let mut subjects = BTreeSet::new();
             for language in quittance_wording::languages() {
@@ -251,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_language_without_templates_gets_the_english_ones() {
-        let event = sample(Notice::ReceiptIssued, &[]);
+        let event = sample(NotificationKind::ReceiptIssued, &[]);
         let (email, sms) = composed(&event, "xx".parse().unwrap());
         assert_eq!(email.subject, "Receipt INV-2026-000042-R3 for invoice INV-2026-000042");
         assert!(sms.starts_with("Quittance Ltd: EUR\u{a0}1,190.00 received"), "{sms}");
@@ -259,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_is_left_to_pay_is_told() {
-        let part = sample(Notice::ReceiptIssued, &[("\"value\": \"1190.00\"", "\"value\": \"2000.00\"")]);
+        let part = sample(NotificationKind::ReceiptIssued, &[("\"value\": \"1190.00\"", "\"value\": \"2000.00\"")]);
         let InvoiceEvent::ReceiptIssued(mut receipt) = part else { panic!("a receipt") };
         receipt.settled.invoice.paid = Money::parse("500", "EUR").unwrap();
         let (email, sms) = composed(&InvoiceEvent::ReceiptIssued(receipt), Language::ENGLISH);
@@ -272,8 +278,10 @@ mod tests {
     fn each_reason_why_money_left_has_words_of_its_own() {
         let mut texts = BTreeSet::new();
         for reason in ["refunded", "reversed", "charged_back", "corrected"] {
-            let event =
-                sample(Notice::InvoiceReopened, &[("\"reason\": \"reversed\"", &format!("\"reason\": \"{reason}\""))]);
+            let event = sample(
+                NotificationKind::InvoiceReopened,
+                &[("\"reason\": \"reversed\"", &format!("\"reason\": \"{reason}\""))],
+            );
             for language in quittance_wording::languages() {
                 let (email, _) = composed(&event, language);
                 assert!(texts.insert(email.text) && texts.insert(email.html), "{reason} in {language}");
@@ -287,7 +295,7 @@ mod tests {
             ("Nordlicht Handels GmbH", "<script>x</script>{{ seller }}"),
             ("INV-2026-000042\"", "INV\\r\\nBcc: a@b.example\""),
         ];
-        let (email, _) = composed(&sample(Notice::InvoiceIssued, &hostile), Language::ENGLISH);
+        let (email, _) = composed(&sample(NotificationKind::InvoiceIssued, &hostile), Language::ENGLISH);
         assert!(!email.html.contains("<script>") && email.html.contains("&lt;script&gt;"), "{}", email.html);
         assert!(email.text.contains("<script>x</script>{{ seller }}"), "a text is a text");
         assert!(!email.subject.contains(['\r', '\n']), "{:?}", email.subject);

@@ -7,19 +7,19 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{TimeDelta, Utc};
 use futures::StreamExt;
 use lambda_runtime::LambdaEvent;
-use quittance_deliveries::{DeliveriesTable, EventKey, NewDelivery, Recorded, SHARDS, TableError};
+use quittance_deliveries::{DeliveriesTable, EventKey, NewDelivery, RecordedDelivery, SHARDS, TableError};
 use quittance_domain::event::InvoiceEvent;
-use quittance_domain::notification::{Addressee, Notice, TOLD_UNTIL};
-use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_domain::notification::{NotificationKind, NotificationRecipient, TOLD_UNTIL};
+use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_store::{Database, StoreError, notifications};
 use sha2::{Digest, Sha256};
 
-use crate::attempt::{ATTEMPT_MAX, Standing};
+use crate::attempt::{ATTEMPT_MAX, ProviderAvailability};
 use crate::compose::Templates;
-use crate::providers::{Documents, Mail, TextMessages};
+use crate::providers::{Documents, EmailSender, TextMessages};
 
 /// What was told is remembered so long, and what is older is not told: once means once.
 pub const REMEMBERED_FOR: TimeDelta = TimeDelta::days(400);
@@ -37,11 +37,11 @@ pub struct Notifications {
     /// The database, as the notification function's own role.
     pub database: Database,
     /// What is to be told.
-    pub table: DeliveriesTable<Addressee>,
+    pub table: DeliveriesTable<NotificationRecipient>,
     /// What messages say.
     pub templates: Templates,
     /// Sends e-mails.
-    pub mail: Mail,
+    pub mail: EmailSender,
     /// Sends text messages.
     pub text_messages: TextMessages,
     /// What goes with e-mails.
@@ -57,7 +57,7 @@ impl Notifications {
     /// [`Outage`] if the database or the table is away: everything comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         // While a provider is away, the rest is recorded and left to the schedule: the queue goes on.
-        let provider = Provider { is_away: AtomicBool::new(false), deadline: event.context.deadline() };
+        let provider = ProviderState { is_away: AtomicBool::new(false), deadline: event.context.deadline() };
         consume_events(event, &self.dead_letters, async |record: &Record, event| {
             self.process(record, event, &provider).await
         })
@@ -68,33 +68,33 @@ impl Notifications {
         &self,
         record: &Record,
         event: CloudEvent<InvoiceEvent>,
-        provider: &Provider,
-    ) -> Result<Verdict, BatchError> {
-        let Some(notice) = Notice::of(&event.payload) else {
+        provider: &ProviderState,
+    ) -> Result<RecordOutcome, BatchError> {
+        let Some(notice) = NotificationKind::of(&event.payload) else {
             let reason =
                 format!("clients are not told of {}; mend the subscription's filter", event.payload.type_name());
-            return Ok(Verdict::Park(Refusal { code: "unexpected_type", reason }));
+            return Ok(RecordOutcome::Park(PermanentFailure { code: "unexpected_type", reason }));
         };
         let Some(client) = event.payload.addressee() else {
             tracing::info!(event.id = %event.id, "nobody is told: whose money it is, is unknown");
-            return Ok(Verdict::Done);
+            return Ok(RecordOutcome::Done);
         };
         if event.time < Utc::now() - TOLD_UNTIL {
             let reason = format!("event {} is of {}, too old to be sure that it was not told", event.id, event.time);
-            return Ok(Verdict::Park(Refusal { code: "too_old", reason }));
+            return Ok(RecordOutcome::Park(PermanentFailure { code: "too_old", reason }));
         }
         let preferences = notifications::preferences(&self.database, client.id).await;
         let preferences =
             preferences.map_err(|error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict()))?;
         for channel in preferences.channels(notice) {
-            let recipient = Addressee { channel, client_id: client.id };
+            let recipient = NotificationRecipient { channel, client_id: client.id };
             match self.tell(record, &event, recipient, provider).await {
                 Ok(Ok(())) => {}
-                Ok(Err(refusal)) => return Ok(Verdict::Park(refusal)),
+                Ok(Err(refusal)) => return Ok(RecordOutcome::Park(refusal)),
                 Err(error) => return Err(BatchError::Outage(error.to_string())),
             }
         }
-        Ok(Verdict::Done)
+        Ok(RecordOutcome::Done)
     }
 
     /// Records the event for a channel, and makes the first attempt.
@@ -102,9 +102,9 @@ impl Notifications {
         &self,
         record: &Record,
         event: &CloudEvent<InvoiceEvent>,
-        recipient: Addressee,
-        provider: &Provider,
-    ) -> Result<Result<(), Refusal>, TableError> {
+        recipient: NotificationRecipient,
+        provider: &ProviderState,
+    ) -> Result<Result<(), PermanentFailure>, TableError> {
         let (now, event_key) = (Utc::now(), EventKey::new(event.time, event.id));
         let new = NewDelivery {
             recipient,
@@ -117,18 +117,18 @@ impl Notifications {
             is_held: false,
         };
         let is_wanted = match self.table.record(&new, now).await? {
-            Recorded::New => true,
+            RecordedDelivery::New => true,
             // It was given up or held, and comes again because somebody wants it to.
-            Recorded::Known => self.table.send_again_once(recipient, &event_key, now).await?,
-            Recorded::OtherEvent => {
+            RecordedDelivery::Known => self.table.send_again_once(recipient, &event_key, now).await?,
+            RecordedDelivery::OtherEvent => {
                 let reason = format!("event {} came with two bodies; the first is told", event.id);
-                return Ok(Err(Refusal { code: "other_payload", reason }));
+                return Ok(Err(PermanentFailure { code: "other_payload", reason }));
             }
         };
         if is_wanted && provider.may_be_asked() {
             match self.attempt(recipient, &event_key).await {
-                Ok(Standing::Away) => provider.is_away.store(true, Ordering::Relaxed),
-                Ok(Standing::There) => {}
+                Ok(ProviderAvailability::Away) => provider.is_away.store(true, Ordering::Relaxed),
+                Ok(ProviderAvailability::There) => {}
                 // The record is durable and due: the schedule goes on.
                 Err(error) => tracing::warn!(event.id = %event.id, error, "an attempt is left to the schedule"),
             }
@@ -150,7 +150,7 @@ impl Notifications {
     }
 
     async fn send_due_of(&self, shard: u32, deadline: SystemTime, count: &mut usize) -> Result<(), String> {
-        let provider = Provider { is_away: AtomicBool::new(false), deadline };
+        let provider = ProviderState { is_away: AtomicBool::new(false), deadline };
         while provider.may_be_asked() {
             let due = self.table.due(shard, Utc::now(), DUE_BATCH_SIZE_MAX).await.map_err(|error| error.to_string())?;
             if due.is_empty() {
@@ -158,7 +158,9 @@ impl Notifications {
             }
             *count += due.len();
             let trying = due.into_iter().map(async |due| {
-                if provider.may_be_asked() && self.attempt(due.recipient, &due.event_key).await? == Standing::Away {
+                if provider.may_be_asked()
+                    && self.attempt(due.recipient, &due.event_key).await? == ProviderAvailability::Away
+                {
                     provider.is_away.store(true, Ordering::Relaxed);
                 }
                 Ok(())
@@ -172,12 +174,12 @@ impl Notifications {
 }
 
 /// What a batch knows of the providers.
-struct Provider {
+struct ProviderState {
     is_away: AtomicBool,
     deadline: SystemTime,
 }
 
-impl Provider {
+impl ProviderState {
     fn may_be_asked(&self) -> bool {
         !self.is_away.load(Ordering::Relaxed) && is_time_left(self.deadline)
     }

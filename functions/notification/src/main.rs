@@ -14,7 +14,7 @@ use quittance_lambda::telemetry;
 use quittance_notification::compose::Templates;
 use quittance_notification::config::Config;
 use quittance_notification::handler::{Notifications, REMEMBERED_FOR};
-use quittance_notification::providers::{Documents, Mail, TextMessages};
+use quittance_notification::providers::{Documents, EmailSender, TextMessages};
 use quittance_store::Database;
 use quittance_store::vitals::{self, Scheduled};
 use serde_json::Value;
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Error> {
         database: Database::new(config.database, &aws),
         table: DeliveriesTable::new(&aws, config.deliveries_table).keeping_for(REMEMBERED_FOR),
         templates: Templates::new(&config.seller_name)?,
-        mail: Mail::new(&aws, config.sender, config.configuration_set),
+        mail: EmailSender::new(&aws, config.sender, config.configuration_set),
         text_messages: TextMessages::new(&aws),
         documents: Documents::new(&aws, config.documents_bucket),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),

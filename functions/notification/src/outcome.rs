@@ -8,7 +8,7 @@ use hyper_util::client::legacy::Error as ClientError;
 
 /// What an attempt came to. Reasons hold codes and ids, never an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SendOutcome {
     /// The provider has it, and calls it so.
     Taken(String),
     /// The provider does not have it; it may take it another time.
@@ -22,19 +22,19 @@ pub enum Outcome {
 /// An error's meaning. `final_codes` are those of messages that will never be taken. A provider's texts name the addressee;
 /// its codes do not.
 #[must_use]
-pub fn of_error<E>(error: &SdkError<E, HttpResponse>, final_codes: &[&str]) -> Outcome
+pub fn of_error<E>(error: &SdkError<E, HttpResponse>, final_codes: &[&str]) -> SendOutcome
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
-        SdkError::ConstructionFailure(_) => Outcome::Refused("the request cannot be built".to_owned()),
-        SdkError::TimeoutError(_) => Outcome::Unknown("no answer in time".to_owned()),
+        SdkError::ConstructionFailure(_) => SendOutcome::Refused("the request cannot be built".to_owned()),
+        SdkError::TimeoutError(_) => SendOutcome::Unknown("no answer in time".to_owned()),
         SdkError::DispatchFailure(failure) => {
             let cause = failure.as_connector_error().and_then(Error::source);
             if cause.is_some_and(was_never_connected) {
-                Outcome::NotTaken("it cannot be reached".to_owned())
+                SendOutcome::NotTaken("it cannot be reached".to_owned())
             } else {
-                Outcome::Unknown("the connection broke before the answer".to_owned())
+                SendOutcome::Unknown("the connection broke before the answer".to_owned())
             }
         }
         SdkError::ServiceError(answer) => {
@@ -42,13 +42,13 @@ where
             let code = answer.err().code().unwrap_or("no code");
             let reason = format!("answered {status} {code}");
             match status {
-                _ if final_codes.contains(&code) => Outcome::Refused(reason),
+                _ if final_codes.contains(&code) => SendOutcome::Refused(reason),
                 // It says nothing about what had been done by then.
-                500 | 502 | 504 => Outcome::Unknown(reason),
-                _ => Outcome::NotTaken(reason),
+                500 | 502 | 504 => SendOutcome::Unknown(reason),
+                _ => SendOutcome::NotTaken(reason),
             }
         }
-        _ => Outcome::Unknown("an answer that cannot be read".to_owned()),
+        _ => SendOutcome::Unknown("an answer that cannot be read".to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@ use aws_sdk_sesv2::types::{
 use quittance_domain::notification::PhoneNumber;
 
 use crate::compose::Email;
-use crate::outcome::{Outcome, of_error};
+use crate::outcome::{SendOutcome, of_error};
 
 /// What Amazon SES will never take.
 const EMAIL_REFUSED: [&str; 2] = ["MessageRejected", "BadRequestException"];
@@ -23,7 +23,7 @@ const ATTACHMENT_BYTES_MAX: i64 = 5 * 1024 * 1024;
 
 /// A file that goes with an e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct AttachedFile {
     /// Its name.
     pub name: String,
     /// Its bytes.
@@ -32,7 +32,7 @@ pub struct File {
 
 /// Sends e-mails.
 #[derive(Debug, Clone)]
-pub struct Mail {
+pub struct EmailSender {
     ses: aws_sdk_sesv2::Client,
     sender: String,
     configuration_set: String,
@@ -62,18 +62,18 @@ impl Documents {
     ///
     /// # Errors
     /// A sentence.
-    pub async fn read(&self, key: &str, name: &str) -> Result<File, String> {
+    pub async fn read(&self, key: &str, name: &str) -> Result<AttachedFile, String> {
         let answer = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
         let answer = answer.map_err(|error| format!("{key} cannot be read: {}", error.into_service_error()))?;
         if answer.content_length().is_none_or(|length| length > ATTACHMENT_BYTES_MAX) {
             return Err(format!("{key} has more than {ATTACHMENT_BYTES_MAX} bytes"));
         }
         let bytes = answer.body.collect().await.map_err(|error| format!("{key} cannot be read: {error}"))?;
-        Ok(File { name: format!("{name}.pdf"), bytes: bytes.to_vec() })
+        Ok(AttachedFile { name: format!("{name}.pdf"), bytes: bytes.to_vec() })
     }
 }
 
-impl Mail {
+impl EmailSender {
     /// E-mails from a verified address, through a configuration set by which Amazon SES tells what became of them.
     #[must_use]
     pub fn new(aws: &SdkConfig, sender: String, configuration_set: String) -> Self {
@@ -81,11 +81,17 @@ impl Mail {
     }
 
     /// Hands an e-mail to Amazon SES, with tags by which it tells of it later.
-    pub async fn send(&self, to: &str, email: &Email, file: Option<File>, tags: &[(&str, String)]) -> Outcome {
+    pub async fn send(
+        &self,
+        to: &str,
+        email: &Email,
+        file: Option<AttachedFile>,
+        tags: &[(&str, String)],
+    ) -> SendOutcome {
         let (content, tags) = match (content(email, file), message_tags(tags)) {
             (Ok(content), Ok(tags)) => (content, tags),
             (Err(error), _) | (_, Err(error)) => {
-                return Outcome::Refused(format!("the e-mail cannot be built: {error}"));
+                return SendOutcome::Refused(format!("the e-mail cannot be built: {error}"));
             }
         };
         let request = self
@@ -97,7 +103,7 @@ impl Mail {
             .set_email_tags(Some(tags))
             .content(content);
         match request.send().await {
-            Ok(answer) => Outcome::Taken(answer.message_id.unwrap_or_default()),
+            Ok(answer) => SendOutcome::Taken(answer.message_id.unwrap_or_default()),
             Err(error) => of_error(&error, &EMAIL_REFUSED),
         }
     }
@@ -111,9 +117,9 @@ impl TextMessages {
     }
 
     /// Hands a text message to Amazon SNS.
-    pub async fn send(&self, to: &PhoneNumber, text: &str) -> Outcome {
+    pub async fn send(&self, to: &PhoneNumber, text: &str) -> SendOutcome {
         match self.sns.publish().phone_number(to.to_string()).message(text).send().await {
-            Ok(answer) => Outcome::Taken(answer.message_id.unwrap_or_default()),
+            Ok(answer) => SendOutcome::Taken(answer.message_id.unwrap_or_default()),
             Err(error) => of_error(&error, &SMS_REFUSED),
         }
     }
@@ -123,7 +129,7 @@ fn message_tags(tags: &[(&str, String)]) -> Result<Vec<MessageTag>, BuildError> 
     tags.iter().map(|(name, value)| MessageTag::builder().name(*name).value(value).build()).collect()
 }
 
-fn content(email: &Email, file: Option<File>) -> Result<EmailContent, BuildError> {
+fn content(email: &Email, file: Option<AttachedFile>) -> Result<EmailContent, BuildError> {
     let text = |data: &str| Content::builder().data(data).charset("UTF-8").build();
     let body = Body::builder().text(text(&email.text)?).html(text(&email.html)?).build();
     // RFC 3834: nobody's holiday answers this.
@@ -136,7 +142,7 @@ fn content(email: &Email, file: Option<File>) -> Result<EmailContent, BuildError
     Ok(EmailContent::builder().simple(message.build()).build())
 }
 
-fn attachment(file: File) -> Result<Attachment, BuildError> {
+fn attachment(file: AttachedFile) -> Result<Attachment, BuildError> {
     Attachment::builder()
         .file_name(file.name)
         .content_type("application/pdf")

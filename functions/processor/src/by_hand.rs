@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use quittance_domain::calendar::day_in;
 use quittance_domain::case::{CaseKind, CaseRefusal, may_approve_alone};
-use quittance_domain::command::{CaseOrder, Evidence};
+use quittance_domain::command::{DecideCase, Evidence};
 use quittance_domain::fact::{Fact, FactKind, kept_reason};
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId};
 use quittance_domain::money::Money;
-use quittance_domain::settlement::Invoices;
+use quittance_domain::settlement::LockedInvoices;
 use quittance_store::cases::KnownCase;
 use quittance_store::entries_by_hand::{self, EntryByHand};
 use quittance_store::facts::{self, NewFact};
@@ -17,12 +17,12 @@ use quittance_store::{StoreError, Transaction};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::decide::Deciding;
-use crate::ground::{Dossier, Ground};
+use crate::decide::StaffCommandExecution;
+use crate::ground::{LockedBatch, PaymentAggregate};
 use crate::identify::identify;
-use crate::settle::{Instruction, named_invoices, release_of};
+use crate::settle::{EvidenceInstruction, named_invoices, release_of};
 
-impl<'a> Deciding<'a> {
+impl<'a> StaffCommandExecution<'a> {
     /// Records what one of staff knows of a payment, or has a second person look at it first.
     pub(crate) async fn enter(&mut self, evidence: &'a Evidence) -> Result<(), StoreError> {
         let (id, mut ground, invoices) = self.identify_entry(evidence).await?;
@@ -53,14 +53,18 @@ impl<'a> Deciding<'a> {
     }
 
     /// Finds the payment, as for evidence of any other source, and the invoices that it names.
-    async fn identify_entry(&mut self, evidence: &Evidence) -> Result<(PaymentId, Ground, Vec<InvoiceId>), StoreError> {
-        let instruction = Instruction { evidence: evidence.clone(), correlation_id: self.correlation_id.to_owned() };
+    async fn identify_entry(
+        &mut self,
+        evidence: &Evidence,
+    ) -> Result<(PaymentId, LockedBatch, Vec<InvoiceId>), StoreError> {
+        let instruction =
+            EvidenceInstruction { evidence: evidence.clone(), correlation_id: self.correlation_id.to_owned() };
         let named = named_invoices(&mut self.transaction, &[&instruction]).await?;
         let mut found = identify(&mut self.transaction, &[&instruction], &named).await?;
         let Some(identified) = found.evidence.pop() else {
             return Err(StoreError::corrupt("payments.payments", "evidence belongs to no payment"));
         };
-        let ground = Ground::of(&mut self.transaction, found.payments, &found.new).await?;
+        let ground = LockedBatch::of(&mut self.transaction, found.payments, &found.new).await?;
         Ok((identified.payment_id, ground, identified.invoices))
     }
 
@@ -68,7 +72,7 @@ impl<'a> Deciding<'a> {
     /// is a claim: reminders pause, and the bank's line finds the payment.
     async fn propose(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
         (evidence, invoices): (&Evidence, Vec<InvoiceId>),
     ) -> Result<(), StoreError> {
@@ -91,10 +95,10 @@ impl<'a> Deciding<'a> {
     /// Records what a first person entered, because a second agrees. What went back meanwhile may be the same money.
     pub(crate) async fn approve_entry(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
-        order: &CaseOrder,
+        order: &DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
         let Some(entry) = entries_by_hand::find(&mut self.transaction, case.id).await? else {
             return Err(StoreError::corrupt("payments.entries_by_hand", format!("case {} has no evidence", case.id)));
@@ -148,7 +152,7 @@ impl<'a> Deciding<'a> {
 }
 
 /// Why evidence cannot be entered so: what is known of its payment already.
-fn refusal(dossier: &Dossier, evidence: &Evidence) -> Result<Option<String>, StoreError> {
+fn refusal(dossier: &PaymentAggregate, evidence: &Evidence) -> Result<Option<String>, StoreError> {
     if dossier.open_case(CaseKind::EnteredByHand).is_some() {
         return Ok(Some("another entry about the payment waits for a second person".to_owned()));
     }
@@ -169,7 +173,7 @@ fn refusal(dossier: &Dossier, evidence: &Evidence) -> Result<Option<String>, Sto
 }
 
 /// Whose invoices money is for; nobody is a payer, too.
-pub(crate) fn payers(known: &Invoices, named: &[InvoiceId]) -> BTreeSet<Option<ClientId>> {
+pub(crate) fn payers(known: &LockedInvoices, named: &[InvoiceId]) -> BTreeSet<Option<ClientId>> {
     let payers: BTreeSet<_> =
         named.iter().filter_map(|id| known.get(id)).map(|invoice| Some(invoice.client_id())).collect();
     if payers.is_empty() { [None].into() } else { payers }
@@ -178,7 +182,7 @@ pub(crate) fn payers(known: &Invoices, named: &[InvoiceId]) -> BTreeSet<Option<C
 /// Records a fact that staff entered.
 async fn add(
     transaction: &mut Transaction,
-    ground: &mut Ground,
+    ground: &mut LockedBatch,
     id: PaymentId,
     (fact, evidence): (Fact, &Evidence),
 ) -> Result<(), StoreError> {

@@ -9,13 +9,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::event::ReleaseReason;
-use quittance_domain::fact::{FactKind, Happened};
+use quittance_domain::fact::{FactKind, MovementTime};
 use quittance_domain::id::{CaseId, InvoiceId, PaymentId, RefundId};
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::Money;
 
 use quittance_domain::refund::RefundStatus;
-use quittance_domain::settlement::{self, Entitlement, Holdings, Invoices, Movement, Outcome, SettlementError};
+use quittance_domain::settlement::{
+    self, Entitlement, FundsMovement, LockedInvoices, PaymentFunds, SettlementError, SettlementOutcome,
+};
 use quittance_store::allocations::{self, NewAllocation};
 use quittance_store::audit::{self, AuditRecord};
 use quittance_store::cases::{self, ClosedCase, NewCase};
@@ -27,15 +29,15 @@ use quittance_store::payments::{self, PaymentUpdate};
 use quittance_store::refunds::{self, NewRefund};
 use quittance_store::{StoreError, Transaction, invoices};
 
-use crate::ground::Ground;
+use crate::ground::LockedBatch;
 use crate::records;
 use crate::settle::release_of;
-use crate::telling::Telling;
-use crate::told::{Decided, Told};
+use crate::telling::EventBuilder;
+use crate::told::{EmittedEvents, LoggedDecision};
 
 /// Why a payment is settled now.
 #[derive(Debug, Clone)]
-pub(crate) struct Cause<'a> {
+pub(crate) struct Trigger<'a> {
     /// Who said or decided it.
     pub(crate) actor: &'a str,
     /// What happened, in the audit record's terms.
@@ -53,9 +55,9 @@ pub(crate) struct Cause<'a> {
     pub(crate) correlation_id: &'a str,
 }
 
-impl Cause<'_> {
+impl Trigger<'_> {
     /// Makes it the cause that the evidence would be if its own source had reported it.
-    pub(crate) fn count_as(&mut self, kind: FactKind, happened: Happened, zone: Tz) {
+    pub(crate) fn count_as(&mut self, kind: FactKind, happened: MovementTime, zone: Tz) {
         self.release = release_of(kind).unwrap_or(self.release);
         self.is_proof = kind.proves_money();
         self.accounted_on = happened.accounting_date(zone);
@@ -64,7 +66,7 @@ impl Cause<'_> {
 
 /// What staff decided to happen before a payment is settled.
 #[derive(Debug, Clone, Copy)]
-enum First {
+enum StaffDirective {
     Nothing,
     /// Loose surplus pays that invoice, so much of it at most.
     Apply(InvoiceId, Option<Money>),
@@ -72,13 +74,13 @@ enum First {
     Unmatch(InvoiceId),
 }
 
-impl First {
+impl StaffDirective {
     fn then_settle(
         self,
         entitled: &Entitlement,
-        holdings: &mut Holdings,
-        invoices: &mut Invoices,
-    ) -> Result<Vec<Movement>, SettlementError> {
+        holdings: &mut PaymentFunds,
+        invoices: &mut LockedInvoices,
+    ) -> Result<Vec<FundsMovement>, SettlementError> {
         match self {
             Self::Nothing => settlement::settle(entitled, holdings, invoices),
             Self::Apply(to, limit) => settlement::apply(entitled, holdings, invoices, (to, limit)),
@@ -89,7 +91,7 @@ impl First {
 
 /// How an invoice lost money.
 #[derive(Debug, Clone)]
-struct Release {
+struct InvoiceRelease {
     /// The request or message that took it.
     correlation_id: String,
     /// The day of it in the books.
@@ -98,13 +100,13 @@ struct Release {
 
 /// The changes of one batch.
 #[derive(Debug)]
-pub(crate) struct Changes {
+pub(crate) struct BatchChanges {
     pub(crate) now: DateTime<Utc>,
     /// The seller's time zone.
     pub(crate) zone: Tz,
     touched: BTreeSet<InvoiceId>,
     /// Invoices that lost money.
-    released: BTreeMap<InvoiceId, Release>,
+    released: BTreeMap<InvoiceId, InvoiceRelease>,
     updates: Vec<PaymentUpdate>,
     allocations: Vec<NewAllocation>,
     credits: Vec<NewCredit>,
@@ -116,10 +118,10 @@ pub(crate) struct Changes {
     pub(crate) new_refund: Option<NewRefund>,
     pub(crate) new_charge: Option<NewCharge>,
     pub(crate) audit: Vec<AuditRecord>,
-    pub(crate) told: Told,
+    pub(crate) told: EmittedEvents,
 }
 
-impl Changes {
+impl BatchChanges {
     pub(crate) fn new(now: DateTime<Tz>) -> Self {
         Self {
             now: now.to_utc(),
@@ -137,7 +139,7 @@ impl Changes {
             new_refund: None,
             new_charge: None,
             audit: Vec::new(),
-            told: Told::default(),
+            told: EmittedEvents::default(),
         }
     }
 
@@ -145,44 +147,44 @@ impl Changes {
     /// surplus first pays that invoice, because staff decided so.
     pub(crate) fn settle(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
-        cause: &Cause<'_>,
+        cause: &Trigger<'_>,
         to: Option<InvoiceId>,
-    ) -> Result<Outcome, StoreError> {
-        self.settle_first(ground, id, cause, to.map_or(First::Nothing, |to| First::Apply(to, None)))
+    ) -> Result<SettlementOutcome, StoreError> {
+        self.settle_first(ground, id, cause, to.map_or(StaffDirective::Nothing, |to| StaffDirective::Apply(to, None)))
     }
 
     /// The same, after so much surplus at most has paid an invoice that staff chose.
     pub(crate) fn apply(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
-        cause: &Cause<'_>,
+        cause: &Trigger<'_>,
         (to, limit): (InvoiceId, Money),
-    ) -> Result<Outcome, StoreError> {
-        self.settle_first(ground, id, cause, First::Apply(to, Some(limit)))
+    ) -> Result<SettlementOutcome, StoreError> {
+        self.settle_first(ground, id, cause, StaffDirective::Apply(to, Some(limit)))
     }
 
     /// The same, after all its money left an invoice that it does not pay.
     pub(crate) fn unmatch(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
-        cause: &Cause<'_>,
+        cause: &Trigger<'_>,
         from: InvoiceId,
-    ) -> Result<Outcome, StoreError> {
-        self.settle_first(ground, id, cause, First::Unmatch(from))
+    ) -> Result<SettlementOutcome, StoreError> {
+        self.settle_first(ground, id, cause, StaffDirective::Unmatch(from))
     }
 
     fn settle_first(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
-        cause: &Cause<'_>,
-        first: First,
-    ) -> Result<Outcome, StoreError> {
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Outcome::Recorded) };
+        cause: &Trigger<'_>,
+        first: StaffDirective,
+    ) -> Result<SettlementOutcome, StoreError> {
+        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(SettlementOutcome::Recorded) };
         let state = dossier.state()?;
         let before = records::before(dossier, &ground.invoices);
         // Money stays in the books of the provider that it was first proven by.
@@ -190,7 +192,7 @@ impl Changes {
             dossier.payment.provider = name.provider();
         }
         let provider = dossier.payment.provider.clone();
-        let telling = Telling::new(dossier, &state, cause, (self.now, self.zone));
+        let telling = EventBuilder::new(dossier, &state, cause, (self.now, self.zone));
         self.decide_refunds(dossier, &state, &telling)?;
         let entitled = dossier.entitlement(&state)?;
         let movements = match &entitled {
@@ -241,7 +243,7 @@ impl Changes {
     pub(crate) async fn fill_reopened(
         &mut self,
         transaction: &mut Transaction,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
     ) -> Result<(), StoreError> {
         if self.released.is_empty() {
             return Ok(());
@@ -258,7 +260,7 @@ impl Changes {
             let movements = settlement::fill(&entitled, &mut dossier.holdings, &mut ground.invoices)
                 .map_err(|error| dossier.corrupt(error))?;
             let Some(release) = movements.iter().find_map(|movement| self.took(movement)) else { continue };
-            let cause = Cause {
+            let cause = Trigger {
                 actor: "processor",
                 action: "payment.surplus_applied",
                 reason: "an invoice that it names was reopened".to_owned(),
@@ -270,7 +272,7 @@ impl Changes {
             };
             let outcome = settlement::outcome(&movements, false, false);
             let Some(dossier) = ground.dossiers.get(&id) else { continue };
-            let telling = Telling::new(dossier, &state, &cause, (self.now, self.zone)).after(&movements);
+            let telling = EventBuilder::new(dossier, &state, &cause, (self.now, self.zone)).after(&movements);
             self.note(ground, dossier, &movements, &telling)?;
             self.reconcile_cases(dossier, &state, &entitled, &movements)?;
             self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
@@ -279,22 +281,27 @@ impl Changes {
     }
 
     /// How the invoice was reopened which a movement pays.
-    fn took(&self, movement: &Movement) -> Option<Release> {
+    fn took(&self, movement: &FundsMovement) -> Option<InvoiceRelease> {
         match movement {
-            Movement::Allocated { invoice, .. } => self.released.get(&invoice.id()).cloned(),
+            FundsMovement::Allocated { invoice, .. } => self.released.get(&invoice.id()).cloned(),
             _ => None,
         }
     }
 
     /// Takes all money of a payment away: another has its evidence now.
-    pub(crate) fn withdraw(&mut self, ground: &mut Ground, id: PaymentId, cause: &Cause<'_>) -> Result<(), StoreError> {
+    pub(crate) fn withdraw(
+        &mut self,
+        ground: &mut LockedBatch,
+        id: PaymentId,
+        cause: &Trigger<'_>,
+    ) -> Result<(), StoreError> {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
         let state = dossier.state()?;
         let before = records::before(dossier, &ground.invoices);
         let movements = settlement::withdraw(&mut dossier.holdings, &mut ground.invoices)
             .map_err(|error| dossier.corrupt(error))?;
         let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
-        let telling = Telling::new(dossier, &state, cause, (self.now, self.zone)).after(&movements);
+        let telling = EventBuilder::new(dossier, &state, cause, (self.now, self.zone)).after(&movements);
         self.note(ground, dossier, &movements, &telling)?;
         self.told.figures.proven(state.captured, None);
         self.give_away(dossier, None)?;
@@ -302,14 +309,14 @@ impl Changes {
         for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
         }
-        let outcome = Outcome::Recorded;
+        let outcome = SettlementOutcome::Recorded;
         self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
         Ok(())
     }
 
     /// Keeps the record of a decision, and has it logged.
-    fn conclude(&mut self, record: AuditRecord, outcome: Outcome) {
-        self.told.decided.push(Decided::of(&record, outcome));
+    fn conclude(&mut self, record: AuditRecord, outcome: SettlementOutcome) {
+        self.told.decided.push(LoggedDecision::of(&record, outcome));
         self.audit.push(record);
     }
 
@@ -320,7 +327,11 @@ impl Changes {
     }
 
     /// Writes everything. Closing comes before opening, so that a payment has one open case of a kind.
-    pub(crate) async fn write(&mut self, transaction: &mut Transaction, ground: &Ground) -> Result<(), StoreError> {
+    pub(crate) async fn write(
+        &mut self,
+        transaction: &mut Transaction,
+        ground: &LockedBatch,
+    ) -> Result<(), StoreError> {
         let (new, known): (Vec<&PaymentUpdate>, Vec<&PaymentUpdate>) = self
             .updates
             .iter()

@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use quittance_domain::case::CaseKind;
 use quittance_domain::charge::{ChargeRefusal, refuse};
-use quittance_domain::command::{CaseOrder, ChargeOrder, Escalation, GatewayCommand, InitiateCharge};
+use quittance_domain::command::{ChargePayment, DecideCase, EscalatePayment, GatewayCommand, InitiateCharge};
 use quittance_domain::event::EventMessage;
-use quittance_domain::fact::{Door, Fact, FactKind, kept_reason};
+use quittance_domain::fact::{EvidenceChannel, Fact, FactKind, kept_reason};
 use quittance_domain::id::{InvoiceId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_lambda::envelope::CloudEvent;
@@ -14,16 +14,16 @@ use quittance_store::facts::{self, NewFact};
 use quittance_store::{StoreError, Transaction};
 use uuid::Uuid;
 
-use crate::decide::Deciding;
-use crate::ground::{Dossier, Ground};
+use crate::decide::StaffCommandExecution;
+use crate::ground::{LockedBatch, PaymentAggregate};
 use crate::telling::{FUNCTION, written};
 
 /// An order that waited longer is not carried out: nobody expects the payment any more.
 const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
 
-impl<'a> Deciding<'a> {
+impl<'a> StaffCommandExecution<'a> {
     /// Notes an attempt to collect a payment and has the gateway asked, all in one transaction; or notes why not.
-    pub(crate) async fn charge(&mut self, order: &'a ChargeOrder) -> Result<(), StoreError> {
+    pub(crate) async fn charge(&mut self, order: &'a ChargePayment) -> Result<(), StoreError> {
         let mut ground = match self.find(&order.transaction_id).await? {
             Some(id) => self.ground(&[id]).await?,
             None => self.add(&order.transaction_id).await?,
@@ -68,8 +68,8 @@ impl<'a> Deciding<'a> {
     /// What is known now: that the payment is asked for; of a new one that is refused, that it did not happen either.
     fn told(
         &self,
-        order: &ChargeOrder,
-        dossier: &Dossier,
+        order: &ChargePayment,
+        dossier: &PaymentAggregate,
         (attempt, invoice_id): (u16, Option<InvoiceId>),
         refusal: Option<&str>,
     ) -> Vec<NewFact> {
@@ -85,7 +85,7 @@ impl<'a> Deciding<'a> {
             fact: Fact {
                 kind: *kind,
                 amount: Some(order.amount),
-                door: Door::Api,
+                door: EvidenceChannel::Api,
                 transaction_id: Some(order.transaction_id.clone()),
                 origin: None,
                 event_id: format!("{}-{attempt}:{kind}", dossier.payment.id),
@@ -102,9 +102,9 @@ impl<'a> Deciding<'a> {
     /// Staff found that a payment which its gateway does not decide did not happen. Money that comes all the same counts.
     pub(crate) async fn give_up(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
-        order: &'a CaseOrder,
+        order: &'a DecideCase,
     ) -> Result<(), StoreError> {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
         let state = dossier.state()?;
@@ -116,7 +116,7 @@ impl<'a> Deciding<'a> {
             fact: Fact {
                 kind: FactKind::Failure,
                 amount: Some(amount),
-                door: Door::Api,
+                door: EvidenceChannel::Api,
                 transaction_id: Some(dossier.payment.transaction_id.clone()),
                 origin: None,
                 event_id: format!("{}:failure", order.case_id),
@@ -132,7 +132,7 @@ impl<'a> Deciding<'a> {
         Ok(())
     }
 
-    fn initiate(&self, order: &ChargeOrder, payment_id: PaymentId, attempt: u16) -> Result<EventMessage, StoreError> {
+    fn initiate(&self, order: &ChargePayment, payment_id: PaymentId, attempt: u16) -> Result<EventMessage, StoreError> {
         let command = GatewayCommand::InitiateCharge(InitiateCharge {
             payment_id,
             attempt,
@@ -148,7 +148,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Gives staff a case about a payment that is still undecided.
-    pub(crate) async fn escalate(&mut self, escalation: &'a Escalation) -> Result<(), StoreError> {
+    pub(crate) async fn escalate(&mut self, escalation: &'a EscalatePayment) -> Result<(), StoreError> {
         let Some(id) = self.find(&escalation.transaction_id).await? else { return Ok(()) };
         let mut ground = self.ground(&[id]).await?;
         ground.lock_invoices(&mut self.transaction, &[]).await?;
@@ -168,9 +168,9 @@ impl<'a> Deciding<'a> {
 
 async fn refusal(
     transaction: &mut Transaction,
-    ground: &Ground,
-    dossier: &Dossier,
-    (order, is_late): (&ChargeOrder, bool),
+    ground: &LockedBatch,
+    dossier: &PaymentAggregate,
+    (order, is_late): (&ChargePayment, bool),
 ) -> Result<Option<ChargeRefusal>, StoreError> {
     if is_late {
         return Ok(Some(ChargeRefusal::Late));

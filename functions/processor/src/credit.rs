@@ -8,11 +8,11 @@ use quittance_domain::refund::RefundRequest;
 use quittance_store::StoreError;
 use serde_json::json;
 
-use crate::changes::Cause;
-use crate::decide::{Deciding, takes};
-use crate::ground::Ground;
+use crate::changes::Trigger;
+use crate::decide::{StaffCommandExecution, takes};
+use crate::ground::LockedBatch;
 
-impl<'a> Deciding<'a> {
+impl<'a> StaffCommandExecution<'a> {
     /// Takes from the invoice what credit notes took off it beyond what is owed, and refunds or applies this one's share of
     /// the credit if asked: whoever moved the money, and no more than the payment has as surplus.
     pub(crate) async fn release_credited(&mut self, order: &'a ReleaseCredited) -> Result<(), StoreError> {
@@ -40,10 +40,10 @@ impl<'a> Deciding<'a> {
     /// or had been refunded before.
     fn use_credit(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
         order: &'a ReleaseCredited,
-        cause: &Cause<'_>,
+        cause: &Trigger<'_>,
     ) -> Result<Option<String>, StoreError> {
         let share = Money::from(order.amount);
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(None) };

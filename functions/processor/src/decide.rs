@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use quittance_domain::calendar::day_in;
 use quittance_domain::case::{CaseDecision, CaseKind, CaseRefusal, Resolution};
-use quittance_domain::command::{CaseOrder, RefundOrder};
+use quittance_domain::command::{DecideCase, RequestRefund};
 use quittance_domain::event::ReleaseReason;
 use quittance_domain::id::{AuditId, InvoiceId, PaymentId, RefundId, TransactionId};
 use quittance_domain::money::Money;
@@ -13,25 +13,25 @@ use quittance_domain::refund_reason::RefundTerms;
 use quittance_domain::settlement;
 use quittance_store::audit::{AuditRecord, Json};
 use quittance_store::cases::{self, ClosedCase, KnownCase};
-use quittance_store::decisions::{self, Noted};
+use quittance_store::decisions::{self, RecordedRequest};
 use quittance_store::payments::KnownPayment;
 use quittance_store::refunds::NewRefund;
-use quittance_store::retry::Attempts;
+use quittance_store::retry::TransactionRetries;
 use quittance_store::{Database, StoreError, Transaction, audit, references, refund_terms};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::changes::{Cause, Changes};
-use crate::ground::{Dossier, Ground};
+use crate::changes::{BatchChanges, Trigger};
+use crate::ground::{LockedBatch, PaymentAggregate};
 use crate::identify::{lock_unmerged, take};
-pub use crate::order::{Decision, Order};
-use crate::told::Told;
+pub use crate::order::{StaffCommand, StaffInstruction};
+use crate::told::EmittedEvents;
 
 /// What became of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decided {
+pub enum StaffCommandResult {
     /// It was carried out or refused, now or before; this was committed to the outbox now.
-    Committed(Told),
+    Committed(EmittedEvents),
     /// Its request bears the name of another, which stands. Nothing has changed.
     OtherContent,
 }
@@ -40,8 +40,12 @@ pub enum Decided {
 ///
 /// # Errors
 /// [`StoreError`]; nothing has changed then.
-pub async fn decide(database: &Database, decision: &Decision, now: DateTime<Tz>) -> Result<Decided, StoreError> {
-    let mut attempts = Attempts::new();
+pub async fn decide(
+    database: &Database,
+    decision: &StaffInstruction,
+    now: DateTime<Tz>,
+) -> Result<StaffCommandResult, StoreError> {
+    let mut attempts = TransactionRetries::new();
     loop {
         match attempt(database, decision, now).await {
             Ok(decided) => return Ok(decided),
@@ -50,20 +54,24 @@ pub async fn decide(database: &Database, decision: &Decision, now: DateTime<Tz>)
     }
 }
 
-async fn attempt(database: &Database, decision: &Decision, now: DateTime<Tz>) -> Result<Decided, StoreError> {
+async fn attempt(
+    database: &Database,
+    decision: &StaffInstruction,
+    now: DateTime<Tz>,
+) -> Result<StaffCommandResult, StoreError> {
     match prepare(database.begin().await?, decision, now).await? {
-        Prepared::Written(transaction, told) => {
+        PreparedCommand::Written(transaction, told) => {
             transaction.commit().await?;
-            Ok(Decided::Committed(told))
+            Ok(StaffCommandResult::Committed(told))
         }
-        Prepared::Known => Ok(Decided::Committed(Told::default())),
-        Prepared::OtherContent => Ok(Decided::OtherContent),
+        PreparedCommand::Known => Ok(StaffCommandResult::Committed(EmittedEvents::default())),
+        PreparedCommand::OtherContent => Ok(StaffCommandResult::OtherContent),
     }
 }
 
 /// What a decision leads to, before it is committed.
-pub(crate) enum Prepared {
-    Written(Transaction, Told),
+pub(crate) enum PreparedCommand {
+    Written(Transaction, EmittedEvents),
     /// It was carried out or refused before.
     Known,
     /// Its request bears the name of another, which stands.
@@ -73,48 +81,48 @@ pub(crate) enum Prepared {
 /// Locks, reads, decides and writes, and leaves it to the caller to commit.
 pub(crate) async fn prepare(
     mut transaction: Transaction,
-    decision: &Decision,
+    decision: &StaffInstruction,
     now: DateTime<Tz>,
-) -> Result<Prepared, StoreError> {
+) -> Result<PreparedCommand, StoreError> {
     let (request, subject, content) = decision
         .order
         .request()
         .map_err(|error| StoreError::Corrupt { table: "payments.decisions", reason: error.to_string() })?;
     match decisions::note(&mut transaction, &request, &subject, &content).await? {
-        Noted::New => {}
-        Noted::Known => return Ok(Prepared::Known),
-        Noted::OtherContent => return Ok(Prepared::OtherContent),
+        RecordedRequest::New => {}
+        RecordedRequest::Known => return Ok(PreparedCommand::Known),
+        RecordedRequest::OtherContent => return Ok(PreparedCommand::OtherContent),
     }
-    let mut deciding = Deciding {
+    let mut deciding = StaffCommandExecution {
         transaction,
-        changes: Changes::new(now),
+        changes: BatchChanges::new(now),
         correlation_id: &decision.correlation_id,
         decided_on: day_in(now.timezone(), decision.decided_at),
     };
     match &decision.order {
-        Order::Entry(evidence) => deciding.enter(evidence).await?,
-        Order::Refund(order) => deciding.refund(order).await?,
-        Order::Credit(order) => deciding.release_credited(order).await?,
-        Order::Case(order) => deciding.case(order).await?,
-        Order::Merge(order) => deciding.merge(order).await?,
-        Order::Unmatch(order) => deciding.unmatch(order).await?,
-        Order::Charge(order) => deciding.charge(order).await?,
-        Order::Escalation(order) => deciding.escalate(order).await?,
+        StaffCommand::Entry(evidence) => deciding.enter(evidence).await?,
+        StaffCommand::Refund(order) => deciding.refund(order).await?,
+        StaffCommand::Credit(order) => deciding.release_credited(order).await?,
+        StaffCommand::Case(order) => deciding.case(order).await?,
+        StaffCommand::Merge(order) => deciding.merge(order).await?,
+        StaffCommand::Unmatch(order) => deciding.unmatch(order).await?,
+        StaffCommand::Charge(order) => deciding.charge(order).await?,
+        StaffCommand::Escalation(order) => deciding.escalate(order).await?,
     }
-    Ok(Prepared::Written(deciding.transaction, deciding.changes.told))
+    Ok(PreparedCommand::Written(deciding.transaction, deciding.changes.told))
 }
 
 /// A decision being carried out.
-pub(crate) struct Deciding<'a> {
+pub(crate) struct StaffCommandExecution<'a> {
     pub(crate) transaction: Transaction,
-    pub(crate) changes: Changes,
+    pub(crate) changes: BatchChanges,
     pub(crate) correlation_id: &'a str,
     /// The day of the decision, where the seller is.
     pub(crate) decided_on: NaiveDate,
 }
 
-impl<'a> Deciding<'a> {
-    async fn refund(&mut self, order: &'a RefundOrder) -> Result<(), StoreError> {
+impl<'a> StaffCommandExecution<'a> {
+    async fn refund(&mut self, order: &'a RequestRefund) -> Result<(), StoreError> {
         let mut ground = match self.find(&order.transaction_id).await? {
             Some(id) => self.ground(&[id]).await?,
             None => self.add(&order.transaction_id).await?,
@@ -138,10 +146,10 @@ impl<'a> Deciding<'a> {
     /// Says why the refunds of a payment were made that nobody has explained.
     async fn classify(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
         terms: RefundTerms,
-        order: &CaseOrder,
+        order: &DecideCase,
     ) -> Result<(), StoreError> {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
         let refunds = dossier.state()?.refunds.into_iter().filter(|refund| !refund.failed);
@@ -155,7 +163,7 @@ impl<'a> Deciding<'a> {
         Ok(())
     }
 
-    async fn case(&mut self, order: &'a CaseOrder) -> Result<(), StoreError> {
+    async fn case(&mut self, order: &'a DecideCase) -> Result<(), StoreError> {
         let Some(id) = self.find(&order.transaction_id).await? else {
             return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
@@ -205,10 +213,10 @@ impl<'a> Deciding<'a> {
 
     fn decide_case(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
-        order: &'a CaseOrder,
+        order: &'a DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
         let mut closed = ClosedCase {
@@ -258,7 +266,7 @@ impl<'a> Deciding<'a> {
         Ok(Ok(()))
     }
 
-    async fn refuse_case(&mut self, order: &CaseOrder, refusal: &CaseRefusal) -> Result<(), StoreError> {
+    async fn refuse_case(&mut self, order: &DecideCase, refusal: &CaseRefusal) -> Result<(), StoreError> {
         cases::refuse(&mut self.transaction, order.case_id, &refusal.to_string()).await?;
         let after = json!({"decision": order.decision, "refusal": refusal.to_string()});
         let subject = order.case_id.to_string();
@@ -291,20 +299,26 @@ impl<'a> Deciding<'a> {
         Ok(known.names.get(name).copied())
     }
 
-    pub(crate) async fn ground(&mut self, ids: &[PaymentId]) -> Result<Ground, StoreError> {
+    pub(crate) async fn ground(&mut self, ids: &[PaymentId]) -> Result<LockedBatch, StoreError> {
         let locked = lock_unmerged(&mut self.transaction, ids).await?;
-        Ground::of(&mut self.transaction, locked, &Default::default()).await
+        LockedBatch::of(&mut self.transaction, locked, &Default::default()).await
     }
 
     /// A refund may come before anything else that is known of its payment.
-    pub(crate) async fn add(&mut self, name: &TransactionId) -> Result<Ground, StoreError> {
+    pub(crate) async fn add(&mut self, name: &TransactionId) -> Result<LockedBatch, StoreError> {
         let id = PaymentId::from_uuid(Uuid::now_v7());
         take(&mut self.transaction, &[(name.clone(), id)]).await?;
         let payment = KnownPayment::new(id, name.clone(), name.provider());
-        Ground::of(&mut self.transaction, vec![payment], &[id].into()).await
+        LockedBatch::of(&mut self.transaction, vec![payment], &[id].into()).await
     }
 
-    pub(crate) fn ask_for(&mut self, dossier: &mut Dossier, request: RefundRequest, reason: &str, actor: &str) {
+    pub(crate) fn ask_for(
+        &mut self,
+        dossier: &mut PaymentAggregate,
+        request: RefundRequest,
+        reason: &str,
+        actor: &str,
+    ) {
         self.changes.new_refund = Some(NewRefund {
             request: request.clone(),
             payment_id: dossier.payment.id,
@@ -316,8 +330,8 @@ impl<'a> Deciding<'a> {
         dossier.refunds.push(request);
     }
 
-    pub(crate) fn cause(&self, actor: &'a str, action: &'static str, what: String, reason: &str) -> Cause<'a> {
-        Cause {
+    pub(crate) fn cause(&self, actor: &'a str, action: &'static str, what: String, reason: &str) -> Trigger<'a> {
+        Trigger {
             actor,
             action,
             reason: format!("{what} ({reason})"),
@@ -331,7 +345,7 @@ impl<'a> Deciding<'a> {
 }
 
 /// Why a case cannot be decided so, whatever its payment's money does: nothing may be recorded of such a decision.
-fn refusal_of(case: &KnownCase, order: &CaseOrder) -> Option<CaseRefusal> {
+fn refusal_of(case: &KnownCase, order: &DecideCase) -> Option<CaseRefusal> {
     if let Some(resolution) = case.resolution {
         return Some(CaseRefusal::Closed(resolution));
     }
@@ -344,7 +358,7 @@ fn refusal_of(case: &KnownCase, order: &CaseOrder) -> Option<CaseRefusal> {
 }
 
 /// The refund of all surplus that a case is about; its id is the same for every delivery of the decision.
-fn refund_of(case: &KnownCase, loose: Money, order: &CaseOrder) -> Option<RefundRequest> {
+fn refund_of(case: &KnownCase, loose: Money, order: &DecideCase) -> Option<RefundRequest> {
     let amount = loose.positive().ok()?;
     let id = RefundId::from_uuid(Uuid::new_v5(&case.id.as_uuid(), order.request.as_bytes()));
     Some(RefundRequest::of_credit(id, amount))
@@ -352,12 +366,12 @@ fn refund_of(case: &KnownCase, loose: Money, order: &CaseOrder) -> Option<Refund
 
 /// Whether staff may pay that invoice with the payment's surplus: it is open, of the same currency, and of the client
 /// whose credit it is; money in suspense may go to any.
-pub(crate) fn takes(ground: &Ground, id: PaymentId, invoice_id: InvoiceId) -> bool {
+pub(crate) fn takes(ground: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) -> bool {
     let (Some(dossier), Some(invoice)) = (ground.dossiers.get(&id), ground.invoices.get(&invoice_id)) else {
         return false;
     };
     let is_open = invoice.is_payable() && invoice.outstanding().is_ok_and(|left| left.is_positive());
-    let fits = |credit: &settlement::Credit| {
+    let fits = |credit: &settlement::UnappliedCash| {
         credit.amount.currency() == invoice.total().currency()
             && credit.client_id.is_none_or(|client_id| client_id == invoice.client_id())
     };
@@ -365,7 +379,7 @@ pub(crate) fn takes(ground: &Ground, id: PaymentId, invoice_id: InvoiceId) -> bo
 }
 
 /// Whether a decision about surplus left some of it to decide.
-fn is_left_over(ground: &Ground, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
+fn is_left_over(ground: &LockedBatch, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
     let Some(dossier) = ground.dossiers.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
     Ok(dossier.loose_surplus()?.is_some_and(Money::is_positive))
 }

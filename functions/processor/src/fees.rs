@@ -11,8 +11,8 @@ use quittance_store::{StoreError, Transaction, adjustments};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::changes::Changes;
-use crate::settle::Instruction;
+use crate::changes::BatchChanges;
+use crate::settle::EvidenceInstruction;
 use crate::telling::{FUNCTION, written};
 
 /// Records the fees that came with new evidence.
@@ -21,8 +21,8 @@ use crate::telling::{FUNCTION, written};
 /// [`StoreError`] if the database refuses or fails.
 pub(crate) async fn record(
     transaction: &mut Transaction,
-    news: &BTreeMap<PaymentId, Vec<&Instruction>>,
-    changes: &mut Changes,
+    news: &BTreeMap<PaymentId, Vec<&EvidenceInstruction>>,
+    changes: &mut BatchChanges,
 ) -> Result<(), StoreError> {
     for instruction in news.values().flatten() {
         let evidence = &instruction.evidence;

@@ -10,7 +10,7 @@ use quittance_domain::party::ClientDetails;
 use quittance_domain::payment::PaymentState;
 use quittance_domain::refund::{self, RefundRequest};
 use quittance_domain::refund_reason::RefundTermsByMovement;
-use quittance_domain::settlement::{self, Entitlement, Holdings, Invoices};
+use quittance_domain::settlement::{self, Entitlement, LockedInvoices, PaymentFunds};
 use quittance_store::cases::{self, KnownCase};
 use quittance_store::invoices::{self, InvoiceRecord};
 use quittance_store::payments::{self, KnownPayment};
@@ -20,7 +20,7 @@ use quittance_store::{
 
 /// All that is known of one payment.
 #[derive(Debug)]
-pub(crate) struct Dossier {
+pub(crate) struct PaymentAggregate {
     pub(crate) payment: KnownPayment,
     /// It has no row yet.
     pub(crate) is_new: bool,
@@ -29,18 +29,18 @@ pub(crate) struct Dossier {
     pub(crate) facts: Vec<Fact>,
     /// Invoices that it does not pay, whatever its evidence says.
     pub(crate) excluded: BTreeSet<InvoiceId>,
-    pub(crate) holdings: Holdings,
+    pub(crate) holdings: PaymentFunds,
     pub(crate) refunds: Vec<RefundRequest>,
     /// Why its refunds were made.
     pub(crate) terms: RefundTermsByMovement,
     pub(crate) cases: Vec<KnownCase>,
 }
 
-impl Dossier {
+impl PaymentAggregate {
     fn of(payment: KnownPayment, new: &BTreeSet<PaymentId>) -> Self {
         let is_new = new.contains(&payment.id);
         let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
-        let (excluded, holdings, terms) = (BTreeSet::new(), Holdings::default(), RefundTermsByMovement::default());
+        let (excluded, holdings, terms) = (BTreeSet::new(), PaymentFunds::default(), RefundTermsByMovement::default());
         Self { payment, is_new, before: None, facts, excluded, holdings, refunds, terms, cases }
     }
 
@@ -93,17 +93,17 @@ impl Dossier {
 
 /// The payments and invoices of a batch.
 #[derive(Debug, Default)]
-pub(crate) struct Ground {
-    pub(crate) dossiers: BTreeMap<PaymentId, Dossier>,
+pub(crate) struct LockedBatch {
+    pub(crate) dossiers: BTreeMap<PaymentId, PaymentAggregate>,
     /// Invoices with what events print of them.
     pub(crate) records: BTreeMap<InvoiceId, InvoiceRecord>,
     /// Everyone whose invoice or credit is at hand.
     pub(crate) clients: BTreeMap<ClientId, ClientDetails>,
     /// The same invoices as they stand while money moves.
-    pub(crate) invoices: Invoices,
+    pub(crate) invoices: LockedInvoices,
 }
 
-impl Ground {
+impl LockedBatch {
     /// Reads what is kept of locked payments, but for their money, which their invoices' locks guard too.
     pub(crate) async fn of(
         transaction: &mut Transaction,
@@ -111,7 +111,7 @@ impl Ground {
         new: &BTreeSet<PaymentId>,
     ) -> Result<Self, StoreError> {
         let known: Vec<PaymentId> = payments.iter().map(|payment| payment.id).filter(|id| !new.contains(id)).collect();
-        let dossiers = payments.into_iter().map(|payment| (payment.id, Dossier::of(payment, new))).collect();
+        let dossiers = payments.into_iter().map(|payment| (payment.id, PaymentAggregate::of(payment, new))).collect();
         let mut ground = Self { dossiers, ..Self::default() };
         if !known.is_empty() {
             ground.read_evidence(transaction, &known).await?;
@@ -203,7 +203,7 @@ impl Ground {
         let waiting = payments::with_surplus_for(transaction, invoices, &at_hand).await?;
         if !waiting.is_empty() {
             for payment in payments::read(transaction, &waiting).await? {
-                self.dossiers.insert(payment.id, Dossier::of(payment, &BTreeSet::new()));
+                self.dossiers.insert(payment.id, PaymentAggregate::of(payment, &BTreeSet::new()));
             }
             self.read_evidence(transaction, &waiting).await?;
             self.read_cases(transaction, &waiting).await?;
@@ -226,7 +226,7 @@ impl Ground {
         Ok(())
     }
 
-    fn with(&mut self, id: PaymentId, change: impl FnOnce(&mut Dossier)) {
+    fn with(&mut self, id: PaymentId, change: impl FnOnce(&mut PaymentAggregate)) {
         if let Some(dossier) = self.dossiers.get_mut(&id) {
             change(dossier);
         }

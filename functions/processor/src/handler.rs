@@ -5,16 +5,16 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::command::PaymentCommand;
-use quittance_lambda::batch::{self, BatchError, Mode, Outage, Record, Refusal, Verdict};
+use quittance_lambda::batch::{self, BatchError, Mode, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError, outbox};
 
-use crate::decide::{Decided, Decision, Order, decide};
-use crate::settle::{Instruction, settle};
-use crate::told::Told;
+use crate::decide::{StaffCommand, StaffCommandResult, StaffInstruction, decide};
+use crate::settle::{EvidenceInstruction, settle};
+use crate::told::EmittedEvents;
 
 /// What the processor works with.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl Processor {
             Mode::Together,
             self.dead_letters.attempts(),
             async |records: &[Record]| self.process(records).await,
-            async |record: &Record, refusal: &Refusal| self.dead_letters.park(record, refusal).await,
+            async |record: &Record, refusal: &PermanentFailure| self.dead_letters.park(record, refusal).await,
         )
         .await
     }
@@ -52,18 +52,18 @@ impl Processor {
     /// together is settled together; decisions of staff keep their place between.
     ///
     /// A failure after a first part has been committed is harmless: what comes again finds what it did.
-    async fn process(&self, records: &[Record]) -> Result<Vec<Verdict>, BatchError> {
-        let mut verdicts = vec![Verdict::Done; records.len()];
+    async fn process(&self, records: &[Record]) -> Result<Vec<RecordOutcome>, BatchError> {
+        let mut verdicts = vec![RecordOutcome::Done; records.len()];
         let mut evidence = Vec::new();
         for (place, record) in records.iter().enumerate() {
             match work(&record.body) {
-                Ok(Work::Evidence(instruction)) => evidence.push((place, instruction)),
-                Ok(Work::Decision(decision)) => {
+                Ok(Instruction::Evidence(instruction)) => evidence.push((place, instruction)),
+                Ok(Instruction::Decision(decision)) => {
                     self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
                     let decided = decide(&self.database, &decision, self.now()).await;
                     match decided.map_err(|error| batch_error(&error))? {
-                        Decided::Committed(told) => self.publish(&told).await,
-                        Decided::OtherContent => park(&mut verdicts, place, other_decision(&decision)),
+                        StaffCommandResult::Committed(told) => self.publish(&told).await,
+                        StaffCommandResult::OtherContent => park(&mut verdicts, place, other_decision(&decision)),
                     }
                 }
                 Err(refusal) => park(&mut verdicts, place, refusal),
@@ -73,11 +73,15 @@ impl Processor {
         Ok(verdicts)
     }
 
-    async fn settle(&self, evidence: Vec<(usize, Instruction)>, verdicts: &mut [Verdict]) -> Result<(), BatchError> {
+    async fn settle(
+        &self,
+        evidence: Vec<(usize, EvidenceInstruction)>,
+        verdicts: &mut [RecordOutcome],
+    ) -> Result<(), BatchError> {
         if evidence.is_empty() {
             return Ok(());
         }
-        let (places, instructions): (Vec<usize>, Vec<Instruction>) = evidence.into_iter().unzip();
+        let (places, instructions): (Vec<usize>, Vec<EvidenceInstruction>) = evidence.into_iter().unzip();
         let settled = settle(&self.database, &instructions, self.now()).await.map_err(|error| batch_error(&error))?;
         for renamed in settled.renamed {
             if let (Some(place), Some(instruction)) = (places.get(renamed), instructions.get(renamed)) {
@@ -93,7 +97,7 @@ impl Processor {
     }
 
     /// Counts and publishes what was committed. What is not published or not marked now, the relay publishes.
-    async fn publish(&self, told: &Told) {
+    async fn publish(&self, told: &EmittedEvents) {
         told.record();
         let mut published = Vec::new();
         if !told.events.is_empty() {
@@ -111,54 +115,54 @@ impl Processor {
     }
 }
 
-fn park(verdicts: &mut [Verdict], place: usize, refusal: Refusal) {
+fn park(verdicts: &mut [RecordOutcome], place: usize, refusal: PermanentFailure) {
     if let Some(verdict) = verdicts.get_mut(place) {
-        *verdict = Verdict::Park(refusal);
+        *verdict = RecordOutcome::Park(refusal);
     }
 }
 
 /// What a message asks for.
-pub(crate) enum Work {
-    Evidence(Instruction),
-    Decision(Decision),
+pub(crate) enum Instruction {
+    Evidence(EvidenceInstruction),
+    Decision(StaffInstruction),
 }
 
-pub(crate) fn work(body: &str) -> Result<Work, Refusal> {
+pub(crate) fn work(body: &str) -> Result<Instruction, PermanentFailure> {
     let event = CloudEvent::<PaymentCommand>::parse(body)
-        .map_err(|error| Refusal { code: error.code(), reason: error.to_string() })?;
+        .map_err(|error| PermanentFailure { code: error.code(), reason: error.to_string() })?;
     let (correlation_id, decided_at) = (event.correlationid, event.time);
     let order = match event.payload {
         PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
             if !evidence.has_required_amount() {
                 let reason = format!("the {} {} has no amount", evidence.kind, evidence.event_id);
-                return Err(Refusal { code: "malformed", reason });
+                return Err(PermanentFailure { code: "malformed", reason });
             }
-            return Ok(Work::Evidence(Instruction { evidence, correlation_id }));
+            return Ok(Instruction::Evidence(EvidenceInstruction { evidence, correlation_id }));
         }
-        PaymentCommand::EnterEvidence(evidence) => Order::Entry(evidence),
-        PaymentCommand::RequestRefund(order) => Order::Refund(order),
-        PaymentCommand::ReleaseCredited(order) => Order::Credit(order),
-        PaymentCommand::DecideCase(order) => Order::Case(order),
-        PaymentCommand::MergePayments(order) => Order::Merge(order),
-        PaymentCommand::UnmatchPayment(order) => Order::Unmatch(order),
-        PaymentCommand::ChargePayment(order) => Order::Charge(order),
-        PaymentCommand::EscalatePayment(order) => Order::Escalation(order),
+        PaymentCommand::EnterEvidence(evidence) => StaffCommand::Entry(evidence),
+        PaymentCommand::RequestRefund(order) => StaffCommand::Refund(order),
+        PaymentCommand::ReleaseCredited(order) => StaffCommand::Credit(order),
+        PaymentCommand::DecideCase(order) => StaffCommand::Case(order),
+        PaymentCommand::MergePayments(order) => StaffCommand::Merge(order),
+        PaymentCommand::UnmatchPayment(order) => StaffCommand::Unmatch(order),
+        PaymentCommand::ChargePayment(order) => StaffCommand::Charge(order),
+        PaymentCommand::EscalatePayment(order) => StaffCommand::Escalation(order),
     };
-    Ok(Work::Decision(Decision { order, correlation_id, decided_at }))
+    Ok(Instruction::Decision(StaffInstruction { order, correlation_id, decided_at }))
 }
 
-pub(crate) fn other_payload(instruction: &Instruction) -> Refusal {
+pub(crate) fn other_payload(instruction: &EvidenceInstruction) -> PermanentFailure {
     let evidence = &instruction.evidence;
     let reason = format!(
         "payment {}: the {} message {} was recorded with another payment, kind or amount; the first stands",
         evidence.transaction_id, evidence.door, evidence.event_id
     );
-    Refusal { code: "other_payload", reason }
+    PermanentFailure { code: "other_payload", reason }
 }
 
-pub(crate) fn other_decision(decision: &Decision) -> Refusal {
+pub(crate) fn other_decision(decision: &StaffInstruction) -> PermanentFailure {
     let reason = format!("{} was recorded with other content; the first stands", decision.order);
-    Refusal { code: "other_payload", reason }
+    PermanentFailure { code: "other_payload", reason }
 }
 
 fn batch_error(error: &StoreError) -> BatchError {

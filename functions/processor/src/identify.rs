@@ -2,30 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quittance_domain::command::{Evidence, InvoiceHint};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::command::{Evidence, InvoiceReference};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::{InvoiceId, PaymentId, TransactionId};
 use quittance_domain::money::Money;
 use quittance_store::invoices::NamedInvoice;
 use quittance_store::payments::{self, KnownPayment};
-use quittance_store::references::{self, Known};
+use quittance_store::references::{self, KnownReferences};
 use quittance_store::{StoreError, Transaction, entries_by_hand};
 use uuid::Uuid;
 
-use crate::settle::Instruction;
+use crate::settle::EvidenceInstruction;
 
 /// Evidence with the payment that it speaks of and the invoices that it names.
 #[derive(Debug)]
-pub(crate) struct Identified<'a> {
-    pub(crate) instruction: &'a Instruction,
+pub(crate) struct IdentifiedEvidence<'a> {
+    pub(crate) instruction: &'a EvidenceInstruction,
     pub(crate) payment_id: PaymentId,
     pub(crate) invoices: Vec<InvoiceId>,
 }
 
 /// The payments of a batch, locked.
 #[derive(Debug)]
-pub(crate) struct Payments<'a> {
-    pub(crate) evidence: Vec<Identified<'a>>,
+pub(crate) struct IdentifiedPayments<'a> {
+    pub(crate) evidence: Vec<IdentifiedEvidence<'a>>,
     pub(crate) payments: Vec<KnownPayment>,
     /// Those that were added just now: nothing is known of them yet.
     pub(crate) new: BTreeSet<PaymentId>,
@@ -39,26 +39,31 @@ pub(crate) struct Payments<'a> {
 /// [`StoreError::Moved`] if somebody else added or merged one at the same moment.
 pub(crate) async fn identify<'a>(
     transaction: &mut Transaction,
-    instructions: &[&'a Instruction],
+    instructions: &[&'a EvidenceInstruction],
     named: &[NamedInvoice],
-) -> Result<Payments<'a>, StoreError> {
+) -> Result<IdentifiedPayments<'a>, StoreError> {
     let evidence = || instructions.iter().map(|instruction| &instruction.evidence);
     let names: BTreeSet<TransactionId> = evidence().flat_map(names_of).cloned().collect();
     let names: Vec<TransactionId> = names.into_iter().collect();
     let ids: Vec<PaymentId> = evidence().filter_map(|evidence| evidence.payment_id).collect();
     let known = references::find(transaction, &names, &ids).await?;
-    let mut search =
-        Search { known, fresh: BTreeMap::new(), aliases: Vec::new(), twins: BTreeSet::new(), met: BTreeSet::new() };
+    let mut search = PaymentSearch {
+        known,
+        fresh: BTreeMap::new(),
+        aliases: Vec::new(),
+        twins: BTreeSet::new(),
+        met: BTreeSet::new(),
+    };
     search.lock_searches(transaction, instructions, named).await?;
     let mut identified = Vec::with_capacity(instructions.len());
     for instruction in instructions {
         let invoices = invoices_named(&instruction.evidence, named);
         let payment_id = search.payment_of(transaction, &instruction.evidence, &invoices).await?;
-        identified.push(Identified { instruction, payment_id, invoices });
+        identified.push(IdentifiedEvidence { instruction, payment_id, invoices });
     }
     let payments = search.lock(transaction, &identified).await?;
     let new = search.fresh.into_keys().collect();
-    Ok(Payments { evidence: identified, payments, new, twins: search.twins })
+    Ok(IdentifiedPayments { evidence: identified, payments, new, twins: search.twins })
 }
 
 fn names_of(evidence: &Evidence) -> impl Iterator<Item = &TransactionId> {
@@ -68,10 +73,10 @@ fn names_of(evidence: &Evidence) -> impl Iterator<Item = &TransactionId> {
 /// The invoices that exist of those that the evidence names. Whoever speaks for one client cannot name another's; the
 /// door has said so already.
 fn invoices_named(evidence: &Evidence, named: &[NamedInvoice]) -> Vec<InvoiceId> {
-    let found = |hint: &InvoiceHint| {
+    let found = |hint: &InvoiceReference| {
         let invoice = named.iter().find(|invoice| match hint {
-            InvoiceHint::Id(id) => invoice.id == *id,
-            InvoiceHint::Number(number) => invoice.number.as_ref() == Some(number),
+            InvoiceReference::Id(id) => invoice.id == *id,
+            InvoiceReference::Number(number) => invoice.number.as_ref() == Some(number),
         })?;
         let may_name = evidence.client_id.is_none_or(|client_id| client_id == invoice.client_id);
         may_name.then_some(invoice.id)
@@ -85,8 +90,8 @@ fn invoices_named(evidence: &Evidence, named: &[NamedInvoice]) -> Vec<InvoiceId>
     invoices
 }
 
-struct Search<'a> {
-    known: Known,
+struct PaymentSearch<'a> {
+    known: KnownReferences,
     fresh: BTreeMap<PaymentId, (&'a Evidence, Vec<InvoiceId>)>,
     aliases: Vec<(TransactionId, PaymentId)>,
     twins: BTreeSet<(PaymentId, PaymentId)>,
@@ -103,12 +108,12 @@ fn searched_invoice(evidence: &Evidence, invoices: &[InvoiceId]) -> Option<Invoi
     }
 }
 
-impl<'a> Search<'a> {
+impl<'a> PaymentSearch<'a> {
     /// Locks the searches that this batch will make, in the order of their invoices.
     async fn lock_searches(
         &self,
         transaction: &mut Transaction,
-        instructions: &[&Instruction],
+        instructions: &[&EvidenceInstruction],
         named: &[NamedInvoice],
     ) -> Result<(), StoreError> {
         let unknown = instructions
@@ -181,7 +186,7 @@ impl<'a> Search<'a> {
         let Some(amount) = evidence.amount.map(Money::from) else { return Ok(None) };
         let provider = &evidence.provider;
         let mut met: Vec<Uuid> = self.met.iter().map(|id| id.as_uuid()).collect();
-        if evidence.door == Door::Staff {
+        if evidence.door == EvidenceChannel::Staff {
             let waiting = entries_by_hand::waiting_payments(transaction, invoice).await?;
             met.extend(waiting.into_iter().map(PaymentId::as_uuid));
         }
@@ -197,7 +202,7 @@ impl<'a> Search<'a> {
     async fn lock(
         &self,
         transaction: &mut Transaction,
-        identified: &[Identified<'_>],
+        identified: &[IdentifiedEvidence<'_>],
     ) -> Result<Vec<KnownPayment>, StoreError> {
         let new = |(id, (evidence, _)): (&PaymentId, &(&Evidence, Vec<InvoiceId>))| {
             KnownPayment::new(*id, evidence.transaction_id.clone(), evidence.provider.clone())

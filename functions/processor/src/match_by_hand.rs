@@ -1,8 +1,8 @@
 //! What staff say about matches: that a payment does not pay an invoice, and that a client's word is good.
 
 use quittance_domain::case::CaseRefusal;
-use quittance_domain::command::{CaseOrder, UnmatchOrder};
-use quittance_domain::fact::{Door, Fact, FactKind, kept_reason};
+use quittance_domain::command::{DecideCase, UnmatchPayment};
+use quittance_domain::fact::{EvidenceChannel, Fact, FactKind, kept_reason};
 use quittance_domain::id::PaymentId;
 use quittance_store::cases::KnownCase;
 use quittance_store::facts::{self, NewFact};
@@ -11,13 +11,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::by_hand::payers;
-use crate::decide::Deciding;
-use crate::ground::Ground;
+use crate::decide::StaffCommandExecution;
+use crate::ground::LockedBatch;
 
-impl<'a> Deciding<'a> {
+impl<'a> StaffCommandExecution<'a> {
     /// Takes a payment away from an invoice for good. No other payment of the invoice is touched; its surplus may fill the
     /// gap.
-    pub(crate) async fn unmatch(&mut self, order: &'a UnmatchOrder) -> Result<(), StoreError> {
+    pub(crate) async fn unmatch(&mut self, order: &'a UnmatchPayment) -> Result<(), StoreError> {
         let Some(id) = self.find(&order.transaction_id).await? else {
             return self.refuse_unmatch(order, "the payment is unknown").await;
         };
@@ -38,7 +38,7 @@ impl<'a> Deciding<'a> {
         self.changes.write(&mut self.transaction, &ground).await
     }
 
-    async fn refuse_unmatch(&mut self, order: &UnmatchOrder, refusal: &str) -> Result<(), StoreError> {
+    async fn refuse_unmatch(&mut self, order: &UnmatchPayment, refusal: &str) -> Result<(), StoreError> {
         let after = json!({"invoice": order.invoice_id, "refusal": refusal});
         let subject = order.transaction_id.to_string();
         self.audit_refusal("payment.unmatch_refused", subject, &order.actor, refusal, after).await
@@ -48,10 +48,10 @@ impl<'a> Deciding<'a> {
     /// same money.
     pub(crate) async fn approve(
         &mut self,
-        ground: &mut Ground,
+        ground: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
-        order: &'a CaseOrder,
+        order: &'a DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
         let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
         let Some(amount) = case.amount.and_then(|amount| amount.positive().ok()) else { return Ok(Ok(())) };
@@ -77,7 +77,7 @@ impl<'a> Deciding<'a> {
             fact: Fact {
                 kind: FactKind::Capture,
                 amount: Some(amount),
-                door: Door::Staff,
+                door: EvidenceChannel::Staff,
                 transaction_id: Some(dossier.payment.transaction_id.clone()),
                 origin: None,
                 event_id,

@@ -1,7 +1,7 @@
 //! Two payments that are the same money become one.
 
 use quittance_domain::case::{CaseKind, Resolution};
-use quittance_domain::command::MergeOrder;
+use quittance_domain::command::MergePayments;
 use quittance_domain::event::ReleaseReason;
 use quittance_domain::fact::Fact;
 use quittance_domain::id::PaymentId;
@@ -12,12 +12,12 @@ use quittance_store::payments::{self, PaymentUpdate};
 use quittance_store::{StoreError, exclusions};
 use serde_json::json;
 
-use crate::decide::Deciding;
-use crate::ground::{Dossier, Ground};
+use crate::decide::StaffCommandExecution;
+use crate::ground::{LockedBatch, PaymentAggregate};
 
-impl<'a> Deciding<'a> {
+impl<'a> StaffCommandExecution<'a> {
     /// Gives one payment the evidence and the money of the other.
-    pub(crate) async fn merge(&mut self, order: &'a MergeOrder) -> Result<(), StoreError> {
+    pub(crate) async fn merge(&mut self, order: &'a MergePayments) -> Result<(), StoreError> {
         let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.twin).await?);
         let (Some(kept), Some(twin)) = (kept, twin) else {
             let refusal = "one of the two payments is unknown";
@@ -33,7 +33,7 @@ impl<'a> Deciding<'a> {
             return self.refuse_merge(order, "a refund of the twin is under way; merge when it is done").await;
         }
         ground.lock_invoices(&mut self.transaction, &[]).await?;
-        let waits = |dossier: &Dossier| dossier.open_case(CaseKind::EnteredByHand).is_some();
+        let waits = |dossier: &PaymentAggregate| dossier.open_case(CaseKind::EnteredByHand).is_some();
         if ground.dossiers.get(&twin).is_some_and(waits) {
             let refusal = "an entry about the twin waits for a second person; decide its case first";
             return self.refuse_merge(order, refusal).await;
@@ -51,7 +51,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Gives the twin's evidence to the payment that stays.
-    fn join(&mut self, ground: &mut Ground, kept: PaymentId, twin: PaymentId) {
+    fn join(&mut self, ground: &mut LockedBatch, kept: PaymentId, twin: PaymentId) {
         let Some(other) = ground.dossiers.remove(&twin) else { return };
         let provider = other.payment.provider.clone();
         if let Some(dossier) = ground.dossiers.get_mut(&kept) {
@@ -81,7 +81,7 @@ impl<'a> Deciding<'a> {
         });
     }
 
-    async fn refuse_merge(&mut self, order: &MergeOrder, refusal: &str) -> Result<(), StoreError> {
+    async fn refuse_merge(&mut self, order: &MergePayments, refusal: &str) -> Result<(), StoreError> {
         let after = json!({"twin": order.twin, "refusal": refusal});
         let subject = order.transaction_id.to_string();
         self.audit_refusal("payment.merge_refused", subject, &order.actor, refusal, after).await

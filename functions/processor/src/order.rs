@@ -4,42 +4,42 @@ use std::fmt::{Display, Formatter};
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{
-    CaseOrder, ChargeOrder, Escalation, Evidence, MergeOrder, RefundOrder, ReleaseCredited, UnmatchOrder,
+    ChargePayment, DecideCase, EscalatePayment, Evidence, MergePayments, ReleaseCredited, RequestRefund, UnmatchPayment,
 };
 
 /// What staff want done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
+pub enum StaffCommand {
     /// Note what staff know of a payment.
     Entry(Evidence),
     /// Give money back.
-    Refund(RefundOrder),
+    Refund(RequestRefund),
     /// Make the client's credit of what a credit note took off a paid invoice.
     Credit(ReleaseCredited),
     /// Close a case.
-    Case(CaseOrder),
+    Case(DecideCase),
     /// Make one payment of two.
-    Merge(MergeOrder),
+    Merge(MergePayments),
     /// Take a payment away from an invoice.
-    Unmatch(UnmatchOrder),
+    Unmatch(UnmatchPayment),
     /// Have a gateway collect a payment.
-    Charge(ChargeOrder),
+    Charge(ChargePayment),
     /// Have staff look at what a gateway does not decide.
-    Escalation(Escalation),
+    Escalation(EscalatePayment),
 }
 
 /// A decision and what ties it to the request that brought it.
 #[derive(Debug, Clone)]
-pub struct Decision {
+pub struct StaffInstruction {
     /// What is to be done.
-    pub order: Order,
+    pub order: StaffCommand,
     /// The request that it came with.
     pub correlation_id: String,
     /// When it was decided: the day of it in the books.
     pub decided_at: DateTime<Utc>,
 }
 
-impl Display for Order {
+impl Display for StaffCommand {
     /// The request and what it is about.
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -57,7 +57,7 @@ impl Display for Order {
     }
 }
 
-impl Order {
+impl StaffCommand {
     /// The request that asks for it, what it is about, and its content.
     pub(crate) fn request(&self) -> Result<(String, String, Vec<u8>), serde_json::Error> {
         Ok(match self {
@@ -78,7 +78,7 @@ impl Order {
             }
             Self::Charge(order) => {
                 // A request that is repeated at the door says another time and means the same.
-                let content = ChargeOrder { ordered_at: DateTime::UNIX_EPOCH, ..order.clone() };
+                let content = ChargePayment { ordered_at: DateTime::UNIX_EPOCH, ..order.clone() };
                 (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(&content)?)
             }
             Self::Escalation(order) => {

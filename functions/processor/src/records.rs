@@ -6,40 +6,42 @@ use quittance_domain::invoice::{Invoice, InvoiceStatus};
 use quittance_domain::money::Money;
 use quittance_domain::payment::{PaymentState, PaymentStatus};
 use quittance_domain::refund::RefundRequest;
-use quittance_domain::settlement::{Allocation, Credit, Holdings, Invoices, Movement, Outcome, SurplusReason};
+use quittance_domain::settlement::{
+    Allocation, FundsMovement, LockedInvoices, PaymentFunds, SettlementOutcome, UnappliedCash, UnappliedReason,
+};
 use quittance_store::audit::{AuditRecord, Json};
 use quittance_store::cases::KnownCase;
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::changes::Cause;
-use crate::ground::Dossier;
-use crate::settle::Instruction;
-use crate::telling::Telling;
+use crate::changes::Trigger;
+use crate::ground::PaymentAggregate;
+use crate::settle::EvidenceInstruction;
+use crate::telling::EventBuilder;
 
 /// Where a payment stood before something was told of it, and the invoices that it was for; nothing of a new payment.
-pub(crate) fn before(dossier: &Dossier, invoices: &Invoices) -> Json {
-    if dossier.payment.invoices.is_empty() && dossier.holdings == Holdings::default() {
+pub(crate) fn before(dossier: &PaymentAggregate, invoices: &LockedInvoices) -> Json {
+    if dossier.payment.invoices.is_empty() && dossier.holdings == PaymentFunds::default() {
         return Json::of(&());
     }
     Json::of(&Before {
         status: dossier.payment.status,
-        holdings: HoldingsShown::of(&dossier.holdings),
-        invoices: dossier.payment.invoices.iter().filter_map(|id| invoices.get(id)).map(InvoiceShown::of).collect(),
+        holdings: AuditedHoldings::of(&dossier.holdings),
+        invoices: dossier.payment.invoices.iter().filter_map(|id| invoices.get(id)).map(AuditedInvoice::of).collect(),
     })
 }
 
 /// What one more cause did to a payment.
 pub(crate) fn settled(
-    dossier: &Dossier,
+    dossier: &PaymentAggregate,
     state: &PaymentState,
-    telling: &Telling<'_>,
-    outcome: Outcome,
+    telling: &EventBuilder<'_>,
+    outcome: SettlementOutcome,
     before: Json,
-    movements: &[Movement],
+    movements: &[FundsMovement],
 ) -> AuditRecord {
-    let Cause { actor, action, reason, correlation_id, .. } = telling.cause;
+    let Trigger { actor, action, reason, correlation_id, .. } = telling.cause;
     AuditRecord {
         id: telling.audit_id,
         actor: (*actor).to_owned(),
@@ -53,15 +55,15 @@ pub(crate) fn settled(
             captured: state.captured,
             returned: state.returned,
             named: &state.invoices,
-            holdings: HoldingsShown::of(&dossier.holdings),
-            movements: movements.iter().map(MovementShown::of).collect(),
+            holdings: AuditedHoldings::of(&dossier.holdings),
+            movements: movements.iter().map(AuditedMovement::of).collect(),
         }),
         correlation_id: (*correlation_id).to_owned(),
     }
 }
 
 /// Evidence that came together with later evidence of the same payment, whose record tells what followed.
-pub(crate) fn evidence(dossier: &Dossier, instruction: &Instruction) -> AuditRecord {
+pub(crate) fn evidence(dossier: &PaymentAggregate, instruction: &EvidenceInstruction) -> AuditRecord {
     let evidence = &instruction.evidence;
     AuditRecord {
         id: AuditId::from_uuid(Uuid::now_v7()),
@@ -75,7 +77,7 @@ pub(crate) fn evidence(dossier: &Dossier, instruction: &Instruction) -> AuditRec
     }
 }
 
-pub(crate) fn evidence_reason(instruction: &Instruction) -> String {
+pub(crate) fn evidence_reason(instruction: &EvidenceInstruction) -> String {
     let evidence = &instruction.evidence;
     match evidence.amount {
         Some(amount) => format!("{} of {amount} through {}", evidence.kind, evidence.door),
@@ -85,10 +87,10 @@ pub(crate) fn evidence_reason(instruction: &Instruction) -> String {
 
 /// How far a refund is.
 pub(crate) fn refund(
-    dossier: &Dossier,
+    dossier: &PaymentAggregate,
     request: &RefundRequest,
     refusal: Option<&str>,
-    telling: &Telling<'_>,
+    telling: &EventBuilder<'_>,
     id: AuditId,
 ) -> AuditRecord {
     let amount = request.amount;
@@ -122,58 +124,58 @@ pub(crate) fn unexplained_refund() -> String {
 }
 
 /// The words of a case about surplus: those of the money that came last, else those that it had.
-pub(crate) fn surplus_reason(kind: CaseKind, open: Option<&KnownCase>, movements: &[Movement]) -> String {
+pub(crate) fn surplus_reason(kind: CaseKind, open: Option<&KnownCase>, movements: &[FundsMovement]) -> String {
     let credited = movements.iter().rev().find_map(|movement| match movement {
-        Movement::Credited { reason, .. } => Some(reason.as_str()),
+        FundsMovement::Credited { reason, .. } => Some(reason.as_str()),
         _ => None,
     });
     match (kind, credited, open) {
         (CaseKind::Overdrawn, _, _) => "more money went back than came in".to_owned(),
         (_, Some(reason), _) => reason.to_owned(),
         (_, None, Some(open)) => open.reason.clone(),
-        (_, None, None) => SurplusReason::RefundFailed.as_str().to_owned(),
+        (_, None, None) => UnappliedReason::RefundFailed.as_str().to_owned(),
     }
 }
 
 #[derive(Serialize)]
 struct Before<'a> {
     status: PaymentStatus,
-    holdings: HoldingsShown<'a>,
-    invoices: Vec<InvoiceShown>,
+    holdings: AuditedHoldings<'a>,
+    invoices: Vec<AuditedInvoice>,
 }
 
 #[derive(Serialize)]
 struct After<'a> {
-    outcome: Outcome,
+    outcome: SettlementOutcome,
     status: PaymentStatus,
     captured: Option<Money>,
     returned: Option<Money>,
     named: &'a [InvoiceId],
-    holdings: HoldingsShown<'a>,
-    movements: Vec<MovementShown>,
+    holdings: AuditedHoldings<'a>,
+    movements: Vec<AuditedMovement>,
 }
 
 #[derive(Serialize)]
-struct HoldingsShown<'a> {
+struct AuditedHoldings<'a> {
     allocated: &'a [Allocation],
-    surplus: &'a [Credit],
+    surplus: &'a [UnappliedCash],
 }
 
-impl<'a> HoldingsShown<'a> {
-    fn of(holdings: &'a Holdings) -> Self {
+impl<'a> AuditedHoldings<'a> {
+    fn of(holdings: &'a PaymentFunds) -> Self {
         Self { allocated: &holdings.allocations, surplus: &holdings.credits }
     }
 }
 
 #[derive(Serialize)]
-struct InvoiceShown {
+struct AuditedInvoice {
     id: InvoiceId,
     paid: Money,
     status: InvoiceStatus,
     version: i64,
 }
 
-impl InvoiceShown {
+impl AuditedInvoice {
     fn of(invoice: &Invoice) -> Self {
         Self { id: invoice.id(), paid: invoice.paid(), status: invoice.status(), version: invoice.version() }
     }
@@ -181,30 +183,30 @@ impl InvoiceShown {
 
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum MovementShown {
-    Allocated { amount: Money, invoice: InvoiceShown },
-    Released { amount: Money, invoice: InvoiceShown },
-    Unapplied { amount: Money, invoice: InvoiceShown },
-    Credited { amount: Money, client_id: Option<ClientId>, reason: SurplusReason },
+enum AuditedMovement {
+    Allocated { amount: Money, invoice: AuditedInvoice },
+    Released { amount: Money, invoice: AuditedInvoice },
+    Unapplied { amount: Money, invoice: AuditedInvoice },
+    Credited { amount: Money, client_id: Option<ClientId>, reason: UnappliedReason },
     Debited { amount: Money, client_id: Option<ClientId> },
 }
 
-impl MovementShown {
-    fn of(movement: &Movement) -> Self {
+impl AuditedMovement {
+    fn of(movement: &FundsMovement) -> Self {
         match movement {
-            Movement::Allocated { invoice, amount, .. } => {
-                Self::Allocated { amount: *amount, invoice: InvoiceShown::of(invoice) }
+            FundsMovement::Allocated { invoice, amount, .. } => {
+                Self::Allocated { amount: *amount, invoice: AuditedInvoice::of(invoice) }
             }
-            Movement::Released { invoice, amount, .. } => {
-                Self::Released { amount: *amount, invoice: InvoiceShown::of(invoice) }
+            FundsMovement::Released { invoice, amount, .. } => {
+                Self::Released { amount: *amount, invoice: AuditedInvoice::of(invoice) }
             }
-            Movement::Unapplied { invoice, amount, .. } => {
-                Self::Unapplied { amount: *amount, invoice: InvoiceShown::of(invoice) }
+            FundsMovement::Unapplied { invoice, amount, .. } => {
+                Self::Unapplied { amount: *amount, invoice: AuditedInvoice::of(invoice) }
             }
-            Movement::Credited { client_id, amount, reason } => {
+            FundsMovement::Credited { client_id, amount, reason } => {
                 Self::Credited { amount: *amount, client_id: *client_id, reason: *reason }
             }
-            Movement::Debited { client_id, amount } => Self::Debited { amount: *amount, client_id: *client_id },
+            FundsMovement::Debited { client_id, amount } => Self::Debited { amount: *amount, client_id: *client_id },
         }
     }
 }

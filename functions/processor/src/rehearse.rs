@@ -5,14 +5,14 @@ use std::time::Duration;
 use chrono::DateTime;
 use chrono_tz::Tz;
 use quittance_domain::id::AuditId;
-use quittance_lambda::batch::Refusal;
+use quittance_lambda::batch::PermanentFailure;
 use quittance_store::audit::{self, Change};
-use quittance_store::retry::Attempts;
+use quittance_store::retry::TransactionRetries;
 use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
-use crate::handler::{Work, other_decision, other_payload, work};
-use crate::told::Told;
+use crate::handler::{Instruction, other_decision, other_payload, work};
+use crate::told::EmittedEvents;
 use crate::{decide, settle};
 
 /// Others wait for what a rehearsal locks: it gives up as soon as the processor would.
@@ -22,7 +22,7 @@ const STATEMENT_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub enum Rehearsal {
     /// It would be parked again.
-    Refused(Refusal),
+    Refused(PermanentFailure),
     /// All that it says is recorded: it would change nothing.
     Known,
     /// What would be written, and told to others.
@@ -30,7 +30,7 @@ pub enum Rehearsal {
         /// As the audit records say it.
         changes: Vec<Change>,
         /// Events and commands.
-        told: Told,
+        told: EmittedEvents,
     },
 }
 
@@ -44,7 +44,7 @@ pub async fn rehearse(database: &Database, body: &str, now: DateTime<Tz>) -> Res
         Err(refusal) => return Ok(Rehearsal::Refused(refusal)),
         Ok(work) => work,
     };
-    let mut attempts = Attempts::new();
+    let mut attempts = TransactionRetries::new();
     loop {
         match attempt(database, &work, now).await {
             Ok(rehearsal) => return Ok(rehearsal),
@@ -53,23 +53,27 @@ pub async fn rehearse(database: &Database, body: &str, now: DateTime<Tz>) -> Res
     }
 }
 
-async fn attempt(database: &Database, work: &Work, now: DateTime<Tz>) -> Result<Rehearsal, StoreError> {
+async fn attempt(database: &Database, work: &Instruction, now: DateTime<Tz>) -> Result<Rehearsal, StoreError> {
     let since = AuditId::from_uuid(Uuid::now_v7());
     let transaction = database.begin_limited(STATEMENT_MAX).await?;
     match work {
-        Work::Evidence(instruction) => match settle::prepare(transaction, &[instruction], now).await? {
-            settle::Prepared::Written(transaction, told) => taken_back(transaction, since, told).await,
-            settle::Prepared::Renamed(_) => Ok(Rehearsal::Refused(other_payload(instruction))),
+        Instruction::Evidence(instruction) => match settle::prepare(transaction, &[instruction], now).await? {
+            settle::PreparedSettlement::Written(transaction, told) => taken_back(transaction, since, told).await,
+            settle::PreparedSettlement::Renamed(_) => Ok(Rehearsal::Refused(other_payload(instruction))),
         },
-        Work::Decision(decision) => match decide::prepare(transaction, decision, now).await? {
-            decide::Prepared::Written(transaction, told) => taken_back(transaction, since, told).await,
-            decide::Prepared::Known => Ok(Rehearsal::Known),
-            decide::Prepared::OtherContent => Ok(Rehearsal::Refused(other_decision(decision))),
+        Instruction::Decision(decision) => match decide::prepare(transaction, decision, now).await? {
+            decide::PreparedCommand::Written(transaction, told) => taken_back(transaction, since, told).await,
+            decide::PreparedCommand::Known => Ok(Rehearsal::Known),
+            decide::PreparedCommand::OtherContent => Ok(Rehearsal::Refused(other_decision(decision))),
         },
     }
 }
 
-async fn taken_back(mut transaction: Transaction, since: AuditId, told: Told) -> Result<Rehearsal, StoreError> {
+async fn taken_back(
+    mut transaction: Transaction,
+    since: AuditId,
+    told: EmittedEvents,
+) -> Result<Rehearsal, StoreError> {
     let changes = audit::of_transaction(&mut transaction, since).await?;
     transaction.rollback().await?;
     Ok(if changes.is_empty() { Rehearsal::Known } else { Rehearsal::Changes { changes, told } })

@@ -5,26 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use quittance_domain::calendar::day_in;
-use quittance_domain::command::{Evidence, InvoiceHint};
+use quittance_domain::command::{Evidence, InvoiceReference};
 use quittance_domain::event::ReleaseReason;
 use quittance_domain::fact::{Fact, FactKind};
 use quittance_domain::id::PaymentId;
 use quittance_store::facts::{self, NewFact};
 use quittance_store::invoices::{self, NamedInvoice};
-use quittance_store::retry::Attempts;
+use quittance_store::retry::TransactionRetries;
 use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
-use crate::changes::{Cause, Changes};
+use crate::changes::{BatchChanges, Trigger};
 use crate::fees;
-use crate::ground::Ground;
-use crate::identify::{Identified, identify};
+use crate::ground::LockedBatch;
+use crate::identify::{IdentifiedEvidence, identify};
 use crate::records;
-use crate::told::Told;
+use crate::told::EmittedEvents;
 
 /// Evidence and what ties it to the request that brought it.
 #[derive(Debug, Clone)]
-pub struct Instruction {
+pub struct EvidenceInstruction {
     /// What a source said.
     pub evidence: Evidence,
     /// The request or message that it came with.
@@ -33,9 +33,9 @@ pub struct Instruction {
 
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settled {
+pub struct SettlementResult {
     /// What was committed to the outbox.
-    pub told: Told,
+    pub told: EmittedEvents,
     /// Places in the batch of instructions that bear the name of a message that said something else. Nothing of them
     /// was recorded.
     pub renamed: BTreeSet<usize>,
@@ -48,44 +48,50 @@ pub struct Settled {
 /// then find what they recorded, and change nothing.
 pub async fn settle(
     database: &Database,
-    instructions: &[Instruction],
+    instructions: &[EvidenceInstruction],
     now: DateTime<Tz>,
-) -> Result<Settled, StoreError> {
+) -> Result<SettlementResult, StoreError> {
     let mut renamed = BTreeSet::new();
-    let mut attempts = Attempts::new();
+    let mut attempts = TransactionRetries::new();
     loop {
         let places: Vec<usize> = (0..instructions.len()).filter(|place| !renamed.contains(place)).collect();
-        let fit: Vec<&Instruction> = places.iter().filter_map(|place| instructions.get(*place)).collect();
+        let fit: Vec<&EvidenceInstruction> = places.iter().filter_map(|place| instructions.get(*place)).collect();
         if fit.is_empty() {
-            return Ok(Settled { told: Told::default(), renamed });
+            return Ok(SettlementResult { told: EmittedEvents::default(), renamed });
         }
         match attempt(database, &fit, now).await {
-            Ok(Attempt::Committed(told)) => return Ok(Settled { told, renamed }),
-            Ok(Attempt::Renamed(found)) => renamed.extend(found.iter().filter_map(|found| places.get(*found))),
+            Ok(SettlementAttempt::Committed(told)) => return Ok(SettlementResult { told, renamed }),
+            Ok(SettlementAttempt::Renamed(found)) => {
+                renamed.extend(found.iter().filter_map(|found| places.get(*found)))
+            }
             Err(error) => attempts.pause(error).await?,
         }
     }
 }
 
-enum Attempt {
-    Committed(Told),
+enum SettlementAttempt {
+    Committed(EmittedEvents),
     /// Nothing is changed: these instructions bear the names of others and must be left out.
     Renamed(Vec<usize>),
 }
 
-async fn attempt(database: &Database, instructions: &[&Instruction], now: DateTime<Tz>) -> Result<Attempt, StoreError> {
+async fn attempt(
+    database: &Database,
+    instructions: &[&EvidenceInstruction],
+    now: DateTime<Tz>,
+) -> Result<SettlementAttempt, StoreError> {
     match prepare(database.begin().await?, instructions, now).await? {
-        Prepared::Written(transaction, told) => {
+        PreparedSettlement::Written(transaction, told) => {
             transaction.commit().await?;
-            Ok(Attempt::Committed(told))
+            Ok(SettlementAttempt::Committed(told))
         }
-        Prepared::Renamed(places) => Ok(Attempt::Renamed(places)),
+        PreparedSettlement::Renamed(places) => Ok(SettlementAttempt::Renamed(places)),
     }
 }
 
 /// What settling leads to, before it is committed.
-pub(crate) enum Prepared {
-    Written(Transaction, Told),
+pub(crate) enum PreparedSettlement {
+    Written(Transaction, EmittedEvents),
     /// Nothing is written: these instructions bear the names of others.
     Renamed(Vec<usize>),
 }
@@ -93,18 +99,18 @@ pub(crate) enum Prepared {
 /// Locks, reads, decides and writes, and leaves it to the caller to commit.
 pub(crate) async fn prepare(
     mut transaction: Transaction,
-    instructions: &[&Instruction],
+    instructions: &[&EvidenceInstruction],
     now: DateTime<Tz>,
-) -> Result<Prepared, StoreError> {
+) -> Result<PreparedSettlement, StoreError> {
     let named = named_invoices(&mut transaction, instructions).await?;
     let identified = identify(&mut transaction, instructions, &named).await?;
-    let mut ground = Ground::of(&mut transaction, identified.payments, &identified.new).await?;
+    let mut ground = LockedBatch::of(&mut transaction, identified.payments, &identified.new).await?;
     let news = match record(&mut transaction, &identified.evidence, &mut ground).await? {
-        Recorded::News(news) => news,
-        Recorded::Renamed(places) => return Ok(Prepared::Renamed(places)),
+        RecordedEvidence::News(news) => news,
+        RecordedEvidence::Renamed(places) => return Ok(PreparedSettlement::Renamed(places)),
     };
     ground.dossiers.retain(|id, _| news.contains_key(id));
-    let mut changes = Changes::new(now);
+    let mut changes = BatchChanges::new(now);
     if !news.is_empty() {
         ground.lock_invoices(&mut transaction, &[]).await?;
         for id in in_order_of_arrival(&identified.evidence) {
@@ -119,18 +125,18 @@ pub(crate) async fn prepare(
         }
         changes.write(&mut transaction, &ground).await?;
     }
-    Ok(Prepared::Written(transaction, changes.told))
+    Ok(PreparedSettlement::Written(transaction, changes.told))
 }
 
 pub(crate) async fn named_invoices(
     transaction: &mut Transaction,
-    instructions: &[&Instruction],
+    instructions: &[&EvidenceInstruction],
 ) -> Result<Vec<NamedInvoice>, StoreError> {
     let (mut ids, mut numbers) = (Vec::new(), Vec::new());
     for hint in instructions.iter().flat_map(|instruction| instruction.evidence.invoices()) {
         match hint {
-            InvoiceHint::Id(id) => ids.push(*id),
-            InvoiceHint::Number(number) => numbers.push(number.clone()),
+            InvoiceReference::Id(id) => ids.push(*id),
+            InvoiceReference::Number(number) => numbers.push(number.clone()),
         }
     }
     if ids.is_empty() && numbers.is_empty() {
@@ -139,9 +145,9 @@ pub(crate) async fn named_invoices(
     invoices::named(transaction, &ids, &numbers).await
 }
 
-enum Recorded<'a> {
+enum RecordedEvidence<'a> {
     /// What is new, by payment, in order of arrival.
-    News(BTreeMap<PaymentId, Vec<&'a Instruction>>),
+    News(BTreeMap<PaymentId, Vec<&'a EvidenceInstruction>>),
     /// Places of instructions that bear the name of a message that said something else.
     Renamed(Vec<usize>),
 }
@@ -149,9 +155,9 @@ enum Recorded<'a> {
 /// Records what is new, and adds it to the dossiers.
 async fn record<'a>(
     transaction: &mut Transaction,
-    evidence: &[Identified<'a>],
-    ground: &mut Ground,
-) -> Result<Recorded<'a>, StoreError> {
+    evidence: &[IdentifiedEvidence<'a>],
+    ground: &mut LockedBatch,
+) -> Result<RecordedEvidence<'a>, StoreError> {
     let new: Vec<NewFact> = evidence
         .iter()
         .map(|identified| NewFact {
@@ -163,7 +169,7 @@ async fn record<'a>(
         })
         .collect();
     let inserted = facts::insert(transaction, &new).await?;
-    let mut news: BTreeMap<PaymentId, Vec<&Instruction>> = BTreeMap::new();
+    let mut news: BTreeMap<PaymentId, Vec<&EvidenceInstruction>> = BTreeMap::new();
     for (new, identified) in new.iter().zip(evidence).filter(|(new, _)| inserted.contains(&new.id)) {
         news.entry(new.payment_id).or_default().push(identified.instruction);
         if let Some(dossier) = ground.dossiers.get_mut(&new.payment_id) {
@@ -176,7 +182,7 @@ async fn record<'a>(
         facts.iter().any(|fact| is_same(fact, &new.fact))
     };
     let renamed: Vec<usize> = new.iter().enumerate().filter(|(_, new)| !is_kept(new)).map(|(place, _)| place).collect();
-    Ok(if renamed.is_empty() { Recorded::News(news) } else { Recorded::Renamed(renamed) })
+    Ok(if renamed.is_empty() { RecordedEvidence::News(news) } else { RecordedEvidence::Renamed(renamed) })
 }
 
 fn is_same(known: &Fact, new: &Fact) -> bool {
@@ -186,16 +192,16 @@ fn is_same(known: &Fact, new: &Fact) -> bool {
 /// Settles one payment after what is new of it. Money that leaves for two reasons, or moves on two days, moves in two steps,
 /// so that each is told and booked with its own.
 fn settle_news(
-    changes: &mut Changes,
-    ground: &mut Ground,
+    changes: &mut BatchChanges,
+    ground: &mut LockedBatch,
     id: PaymentId,
-    news: &[&Instruction],
+    news: &[&EvidenceInstruction],
 ) -> Result<(), StoreError> {
     let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
     let mut facts = dossier.facts.split_off(dossier.facts.len().saturating_sub(news.len())).into_iter();
     let zone = changes.zone;
     let (mut reason, mut day) = (None, None);
-    let is_same_step = |earlier: &&Instruction, next: &&Instruction| {
+    let is_same_step = |earlier: &&EvidenceInstruction, next: &&EvidenceInstruction| {
         reason = reason.or(release_reason(earlier));
         day = day.or(day_moved(earlier, zone));
         let (next_reason, next_day) = (release_reason(next), day_moved(next, zone));
@@ -216,13 +222,13 @@ fn settle_news(
 }
 
 fn settle_step(
-    changes: &mut Changes,
-    ground: &mut Ground,
+    changes: &mut BatchChanges,
+    ground: &mut LockedBatch,
     id: PaymentId,
-    news: &[&Instruction],
+    news: &[&EvidenceInstruction],
 ) -> Result<(), StoreError> {
     let Some((last, earlier)) = news.split_last() else { return Ok(()) };
-    let cause = Cause {
+    let cause = Trigger {
         actor: &last.evidence.actor,
         action: "payment.evidence_recorded",
         reason: records::evidence_reason(last),
@@ -247,13 +253,13 @@ fn settle_step(
 
 /// The day in the books on which money moved, if this tells of a movement. What moves money that was there before because a
 /// claim says whose it is happens on the day on which that is known.
-fn day_moved(instruction: &Instruction, zone: Tz) -> Option<NaiveDate> {
+fn day_moved(instruction: &EvidenceInstruction, zone: Tz) -> Option<NaiveDate> {
     let evidence = &instruction.evidence;
     evidence.kind.moves_money().then(|| evidence.happened().accounting_date(zone))
 }
 
 /// Why money leaves after this, if it tells of money that went back.
-fn release_reason(instruction: &Instruction) -> Option<ReleaseReason> {
+fn release_reason(instruction: &EvidenceInstruction) -> Option<ReleaseReason> {
     release_of(instruction.evidence.kind)
 }
 
@@ -268,7 +274,7 @@ pub(crate) const fn release_of(kind: FactKind) -> Option<ReleaseReason> {
 }
 
 /// Each payment once, where the batch first speaks of it: the earlier of two payments of one invoice pays it.
-fn in_order_of_arrival(evidence: &[Identified<'_>]) -> Vec<PaymentId> {
+fn in_order_of_arrival(evidence: &[IdentifiedEvidence<'_>]) -> Vec<PaymentId> {
     let mut seen = BTreeSet::new();
     evidence.iter().map(|identified| identified.payment_id).filter(|id| seen.insert(*id)).collect()
 }

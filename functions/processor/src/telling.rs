@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use quittance_domain::command::{GatewayCommand, InitiateRefund};
 use quittance_domain::event::{
-    EventMessage, InvoiceEvent, InvoiceReopened, InvoiceSettled, InvoiceSummary, PaymentAdjusted, PaymentNoted,
-    PaymentSummary, PaymentUnapplied, RefundRefused, ReleaseReason, SurplusRecorded, SurplusReduced,
+    EventMessage, EvidenceNoted, InvoiceEvent, InvoiceReopened, InvoiceSettled, InvoiceSummary, PaymentAdjusted,
+    PaymentSummary, PaymentUnapplied, RefundRefused, ReleaseReason, UnappliedCashRecorded, UnappliedCashReduced,
 };
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::{AuditId, ClientId, InvoiceId, TransactionId};
@@ -15,24 +15,24 @@ use quittance_domain::party::ClientDetails;
 use quittance_domain::payment::PaymentState;
 use quittance_domain::refund::RefundRequest;
 use quittance_domain::refund_reason::{RefundEffect, RefundTerms, RefundTermsByMovement};
-use quittance_domain::returned::Refund;
-use quittance_domain::settlement::{Movement, Outcome};
+use quittance_domain::returned::ReportedRefund;
+use quittance_domain::settlement::{FundsMovement, SettlementOutcome};
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_store::StoreError;
 use uuid::Uuid;
 
-use crate::changes::Cause;
-use crate::ground::{Dossier, Ground};
+use crate::changes::Trigger;
+use crate::ground::{LockedBatch, PaymentAggregate};
 
 /// The name in the envelopes' `source`.
 pub(crate) const FUNCTION: &str = "processor";
 
 /// Which event tells of an adjustment.
-type Adjustment = fn(PaymentAdjusted) -> InvoiceEvent;
+type AdjustmentEvent = fn(PaymentAdjusted) -> InvoiceEvent;
 
 /// What is told of one payment, for one cause.
-pub(crate) struct Telling<'a> {
-    pub(crate) cause: &'a Cause<'a>,
+pub(crate) struct EventBuilder<'a> {
+    pub(crate) cause: &'a Trigger<'a>,
     /// The audit record of what happened.
     pub(crate) audit_id: AuditId,
     payment: Option<PaymentSummary>,
@@ -49,11 +49,11 @@ pub(crate) struct Telling<'a> {
     now: DateTime<Utc>,
 }
 
-impl<'a> Telling<'a> {
+impl<'a> EventBuilder<'a> {
     pub(crate) fn new(
-        dossier: &Dossier,
+        dossier: &PaymentAggregate,
         state: &PaymentState,
-        cause: &'a Cause<'a>,
+        cause: &'a Trigger<'a>,
         (now, zone): (DateTime<Utc>, Tz),
     ) -> Self {
         let known = dossier.before.as_ref().filter(|before| before.captured.is_some());
@@ -77,53 +77,62 @@ impl<'a> Telling<'a> {
     }
 
     /// Notes what moved: what is done with money that was there before is not booked before the money itself.
-    pub(crate) fn after(self, movements: &[Movement]) -> Self {
-        let is_there = |movement: &Movement| {
-            matches!(movement, Movement::Released { .. } | Movement::Unapplied { .. } | Movement::Debited { .. })
+    pub(crate) fn after(self, movements: &[FundsMovement]) -> Self {
+        let is_there = |movement: &FundsMovement| {
+            matches!(
+                movement,
+                FundsMovement::Released { .. } | FundsMovement::Unapplied { .. } | FundsMovement::Debited { .. }
+            )
         };
         let came_on = self.came_on.filter(|_| movements.iter().any(is_there));
         Self { accounted_on: came_on.map_or(self.accounted_on, |came_on| came_on.max(self.accounted_on)), ..self }
     }
 
     /// Why money left, given all that moved: what only changed its place was not taken by the cause.
-    pub(crate) fn release(&self, movements: &[Movement]) -> ReleaseReason {
-        let arrives = |movement: &Movement| matches!(movement, Movement::Allocated { .. });
+    pub(crate) fn release(&self, movements: &[FundsMovement]) -> ReleaseReason {
+        let arrives = |movement: &FundsMovement| matches!(movement, FundsMovement::Allocated { .. });
         if movements.iter().any(arrives) { ReleaseReason::Applied } else { self.cause.release }
     }
 
     /// One event for each movement of money.
-    pub(crate) fn movements(&self, ground: &Ground, movements: &[Movement]) -> Result<Vec<EventMessage>, StoreError> {
+    pub(crate) fn movements(
+        &self,
+        ground: &LockedBatch,
+        movements: &[FundsMovement],
+    ) -> Result<Vec<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(Vec::new()) };
         let reason = self.release(movements);
-        let event = |movement: &Movement| -> Result<EventMessage, StoreError> {
+        let event = |movement: &FundsMovement| -> Result<EventMessage, StoreError> {
             let payment = payment.clone();
             let audit_id = self.audit_id;
             self.message(match movement {
-                Movement::Allocated { invoice, amount, .. } => {
+                FundsMovement::Allocated { invoice, amount, .. } => {
                     let (summary, client) = invoice_and_client(ground, invoice)?;
                     let is_paid = summary.status == InvoiceStatus::Paid;
                     let settled = InvoiceSettled { invoice: summary, client, payment, allocated: *amount, audit_id };
                     if is_paid { InvoiceEvent::Paid(settled) } else { InvoiceEvent::PartiallyPaid(settled) }
                 }
-                Movement::Released { invoice, amount, .. } => {
+                FundsMovement::Released { invoice, amount, .. } => {
                     let (invoice, client) = invoice_and_client(ground, invoice)?;
                     let released = *amount;
                     let reason = self.cause.release;
                     InvoiceEvent::Reopened(InvoiceReopened { invoice, client, payment, released, reason, audit_id })
                 }
-                Movement::Unapplied { invoice, amount, .. } => {
+                FundsMovement::Unapplied { invoice, amount, .. } => {
                     let (invoice, client) = invoice_and_client(ground, invoice)?;
                     InvoiceEvent::Unapplied(PaymentUnapplied { invoice, client, payment, amount: *amount, audit_id })
                 }
-                Movement::Credited { client_id, amount, reason } => InvoiceEvent::SurplusRecorded(SurplusRecorded {
-                    payment,
-                    amount: *amount,
-                    reason: *reason,
-                    client: client(ground, *client_id)?,
-                    invoice: self.home_summary(ground),
-                    audit_id,
-                }),
-                Movement::Debited { client_id, amount } => InvoiceEvent::SurplusReduced(SurplusReduced {
+                FundsMovement::Credited { client_id, amount, reason } => {
+                    InvoiceEvent::SurplusRecorded(UnappliedCashRecorded {
+                        payment,
+                        amount: *amount,
+                        reason: *reason,
+                        client: client(ground, *client_id)?,
+                        invoice: self.home_summary(ground),
+                        audit_id,
+                    })
+                }
+                FundsMovement::Debited { client_id, amount } => InvoiceEvent::SurplusReduced(UnappliedCashReduced {
                     payment,
                     amount: *amount,
                     reason,
@@ -136,13 +145,17 @@ impl<'a> Telling<'a> {
     }
 
     /// An event for evidence that moved nothing, or that others contradict.
-    pub(crate) fn outcome(&self, ground: &Ground, outcome: Outcome) -> Result<Option<EventMessage>, StoreError> {
+    pub(crate) fn outcome(
+        &self,
+        ground: &LockedBatch,
+        outcome: SettlementOutcome,
+    ) -> Result<Option<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(None) };
         let noted =
-            || PaymentNoted { payment: payment.clone(), invoice: self.home_summary(ground), audit_id: self.audit_id };
+            || EvidenceNoted { payment: payment.clone(), invoice: self.home_summary(ground), audit_id: self.audit_id };
         let event = match outcome {
-            Outcome::Duplicate => InvoiceEvent::DuplicateRecorded(noted()),
-            Outcome::Contradiction => InvoiceEvent::ContradictionFound(noted()),
+            SettlementOutcome::Duplicate => InvoiceEvent::DuplicateRecorded(noted()),
+            SettlementOutcome::Contradiction => InvoiceEvent::ContradictionFound(noted()),
             _ => return Ok(None),
         };
         self.message(event).map(Some)
@@ -151,9 +164,9 @@ impl<'a> Telling<'a> {
     /// Events for what the provider moved or holds back, beyond what was told before.
     pub(crate) fn adjustments(
         &self,
-        ground: &Ground,
+        ground: &LockedBatch,
         (before, after): (Option<&PaymentState>, Option<&PaymentState>),
-        dossier: &Dossier,
+        dossier: &PaymentAggregate,
     ) -> Result<Vec<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(Vec::new()) };
         let currency = payment.amount.currency();
@@ -166,7 +179,7 @@ impl<'a> Telling<'a> {
         };
         let ([refunded_before, goodwill_before, withheld_before], [refunded, goodwill, withheld]) =
             (of(before).map_err(corrupt)?, of(after).map_err(corrupt)?);
-        let kinds: [(Money, Money, Adjustment); 6] = [
+        let kinds: [(Money, Money, AdjustmentEvent); 6] = [
             (refunded_before, refunded, InvoiceEvent::Refunded),
             (refunded, refunded_before, InvoiceEvent::RefundFailed),
             (goodwill_before, goodwill, InvoiceEvent::GoodwillRecorded),
@@ -196,7 +209,12 @@ impl<'a> Telling<'a> {
 
     /// The day in the books of what the provider moved. What went back before the money was known to have come is told of
     /// with its arrival, and is of the day on which it went.
-    fn day_of_adjustment(&self, event: &InvoiceEvent, before: Option<&PaymentState>, dossier: &Dossier) -> NaiveDate {
+    fn day_of_adjustment(
+        &self,
+        event: &InvoiceEvent,
+        before: Option<&PaymentState>,
+        dossier: &PaymentAggregate,
+    ) -> NaiveDate {
         if before.is_some_and(|before| before.captured.is_some()) {
             return self.accounted_on;
         }
@@ -251,14 +269,14 @@ impl<'a> Telling<'a> {
     }
 
     /// Whose invoice the payment names, or whose credit it is.
-    fn payer(&self, ground: &Ground) -> Result<Option<ClientDetails>, StoreError> {
+    fn payer(&self, ground: &LockedBatch) -> Result<Option<ClientDetails>, StoreError> {
         match self.home.and_then(|home| ground.records.get(&home)) {
             Some(record) => Ok(Some(record.client.clone())),
             None => client(ground, self.creditor),
         }
     }
 
-    fn home_summary(&self, ground: &Ground) -> Option<InvoiceSummary> {
+    fn home_summary(&self, ground: &LockedBatch) -> Option<InvoiceSummary> {
         let home = self.home?;
         ground.records.get(&home)?.summary(ground.invoices.get(&home)?)
     }
@@ -271,7 +289,8 @@ fn terms_of_new_refund(
     terms: &RefundTermsByMovement,
 ) -> Option<RefundTerms> {
     let known = before.map(|state| state.refunds.as_slice()).unwrap_or_default();
-    let is_new = |refund: &&Refund| !refund.failed && known.iter().all(|known| known.movement != refund.movement);
+    let is_new =
+        |refund: &&ReportedRefund| !refund.failed && known.iter().all(|known| known.movement != refund.movement);
     let mut new = after?.refunds.iter().filter(is_new).map(|refund| terms.get(&refund.movement));
     let first = new.next()?;
     new.all(|other| other == first).then_some(first)
@@ -286,7 +305,7 @@ pub(crate) fn written<T: Payload>(envelope: &CloudEvent<T>) -> Result<EventMessa
     envelope.message().map_err(|error| StoreError::Corrupt { table: "payments.outbox", reason: error.to_string() })
 }
 
-fn invoice_and_client(ground: &Ground, invoice: &Invoice) -> Result<(InvoiceSummary, ClientDetails), StoreError> {
+fn invoice_and_client(ground: &LockedBatch, invoice: &Invoice) -> Result<(InvoiceSummary, ClientDetails), StoreError> {
     let record = ground.records.get(&invoice.id());
     record.and_then(|record| Some((record.summary(invoice)?, record.client.clone()))).ok_or_else(|| {
         StoreError::Corrupt { table: "billing.invoices", reason: format!("invoice {} has no number", invoice.id()) }
@@ -294,7 +313,7 @@ fn invoice_and_client(ground: &Ground, invoice: &Invoice) -> Result<(InvoiceSumm
 }
 
 /// Whose credit it is; none for money in suspense.
-fn client(ground: &Ground, id: Option<ClientId>) -> Result<Option<ClientDetails>, StoreError> {
+fn client(ground: &LockedBatch, id: Option<ClientId>) -> Result<Option<ClientDetails>, StoreError> {
     let Some(id) = id else { return Ok(None) };
     match ground.clients.get(&id) {
         Some(client) => Ok(Some(client.clone())),

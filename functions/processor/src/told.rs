@@ -6,7 +6,7 @@ use quittance_domain::case::CaseKind;
 use quittance_domain::event::EventMessage;
 use quittance_domain::id::AuditId;
 use quittance_domain::money::Money;
-use quittance_domain::settlement::{Movement, Outcome};
+use quittance_domain::settlement::{FundsMovement, SettlementOutcome};
 use quittance_lambda::metrics;
 use quittance_lambda::trace::TraceContext;
 use quittance_store::audit::AuditRecord;
@@ -14,34 +14,34 @@ use rust_decimal::Decimal;
 
 /// What was committed to the outbox, and what it counts as.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
+pub struct EmittedEvents {
     /// To the events topic.
     pub events: Vec<EventMessage>,
     /// To the gateways.
     pub commands: Vec<EventMessage>,
     /// To whoever watches the system.
-    pub figures: Figures,
+    pub figures: SettlementMetrics,
     /// To whoever reads the log.
-    pub decided: Vec<Decided>,
+    pub decided: Vec<LoggedDecision>,
 }
 
 /// What was decided about a payment; no more than ids and codes, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decided {
+pub struct LoggedDecision {
     /// The payment's id.
     pub payment: String,
     /// What led to it, as the audit record says it.
     pub action: &'static str,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: SettlementOutcome,
     /// The audit record, which has the reason and what it was before and after.
     pub audit_id: AuditId,
     /// Ties together all that one request or message caused.
     pub correlation_id: String,
 }
 
-impl Decided {
-    pub(crate) fn of(record: &AuditRecord, outcome: Outcome) -> Self {
+impl LoggedDecision {
+    pub(crate) fn of(record: &AuditRecord, outcome: SettlementOutcome) -> Self {
         Self {
             payment: record.subject.clone(),
             action: record.action,
@@ -52,10 +52,10 @@ impl Decided {
     }
 }
 
-impl Told {
+impl EmittedEvents {
     /// Writes what was committed into the log, and counts it.
     pub(crate) fn record(&self) {
-        for Decided { payment, action, outcome, audit_id, correlation_id } in &self.decided {
+        for LoggedDecision { payment, action, outcome, audit_id, correlation_id } in &self.decided {
             tracing::info!(
                 payment.id = payment,
                 decision.cause = action,
@@ -72,7 +72,7 @@ impl Told {
 
 /// What a commit counts as; nothing of a single payment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Figures {
+pub struct SettlementMetrics {
     /// Payments that were proven for the first time.
     pub settled: u32,
     /// What was proven more, or less, than before, by currency.
@@ -85,7 +85,7 @@ pub struct Figures {
     pub cases: BTreeMap<CaseKind, u32>,
 }
 
-impl Figures {
+impl SettlementMetrics {
     /// A payment was proven to be of `before`, and is proven to be of `after`.
     pub(crate) fn proven(&mut self, before: Option<Money>, after: Option<Money>) {
         if before == after {
@@ -97,8 +97,8 @@ impl Figures {
         }
     }
 
-    pub(crate) fn moved(&mut self, movement: &Movement) {
-        if let Movement::Credited { amount, .. } = movement {
+    pub(crate) fn moved(&mut self, movement: &FundsMovement) {
+        if let FundsMovement::Credited { amount, .. } = movement {
             self.surpluses += 1;
             add(&mut self.surplus_amounts, *amount);
         }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_payment_is_counted_when_it_is_first_proven_and_its_amount_as_far_as_it_changes() {
-        let mut figures = Figures::default();
+        let mut figures = SettlementMetrics::default();
         for (before, after) in [
             (None, None),
             (None, money("100.00", "EUR")),

@@ -5,12 +5,12 @@ use chrono::Utc;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::event::InvoiceEvent;
 use quittance_idempotency::IdempotencyTable;
-use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
 
-use crate::issue::{Issuer, Occasion};
+use crate::issue::{Issuer, ReceiptOccasion};
 
 /// What the receipt function works with.
 #[derive(Clone)]
@@ -32,26 +32,26 @@ impl Receipts {
         consume_events(event, &self.dead_letters, async |_: &Record, event| self.process(event).await).await
     }
 
-    async fn process(&self, event: CloudEvent<InvoiceEvent>) -> Result<Verdict, BatchError> {
+    async fn process(&self, event: CloudEvent<InvoiceEvent>) -> Result<RecordOutcome, BatchError> {
         let occasion = match &event.payload {
-            InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => Occasion::Settled(settled),
+            InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => ReceiptOccasion::Settled(settled),
             InvoiceEvent::Refunded(refund) => match &refund.client {
-                Some(client) => Occasion::Refunded(refund, client),
+                Some(client) => ReceiptOccasion::Refunded(refund, client),
                 // The money went back to somebody unknown: there is nobody to give a receipt to.
-                None => return Ok(Verdict::Done),
+                None => return Ok(RecordOutcome::Done),
             },
             other => {
                 let reason = format!("no receipt follows from {}; mend the subscription's filter", other.type_name());
-                return Ok(Verdict::Park(Refusal { code: "unexpected_type", reason }));
+                return Ok(RecordOutcome::Park(PermanentFailure { code: "unexpected_type", reason }));
             }
         };
         let key = event.id.to_string();
         let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(error.to_string());
         if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
-            return Ok(Verdict::Done);
+            return Ok(RecordOutcome::Done);
         }
         self.issuer.issue(&event, occasion).await.map_err(BatchError::Spoiled)?;
         self.idempotency.record_completed(&key, Utc::now()).await.map_err(retry)?;
-        Ok(Verdict::Done)
+        Ok(RecordOutcome::Done)
     }
 }

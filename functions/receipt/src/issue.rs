@@ -29,7 +29,7 @@ pub struct Issuer {
 
 /// What a receipt is for.
 #[derive(Debug, Clone, Copy)]
-pub enum Occasion<'a> {
+pub enum ReceiptOccasion<'a> {
     /// A payment of an invoice.
     Settled(&'a InvoiceSettled),
     /// Money that went back, and to whom.
@@ -50,10 +50,10 @@ impl Issuer {
     ///
     /// # Errors
     /// A sentence; repeating is safe.
-    pub async fn issue(&self, cause: &CloudEvent<InvoiceEvent>, occasion: Occasion<'_>) -> Result<(), String> {
+    pub async fn issue(&self, cause: &CloudEvent<InvoiceEvent>, occasion: ReceiptOccasion<'_>) -> Result<(), String> {
         let printed = match occasion {
-            Occasion::Settled(settled) => self.receipt(settled),
-            Occasion::Refunded(refund, client) => self.refund_receipt(cause, refund, client),
+            ReceiptOccasion::Settled(settled) => self.receipt(settled),
+            ReceiptOccasion::Refunded(refund, client) => self.refund_receipt(cause, refund, client),
         };
         let Receipt { number, document_key, pdf, told } = printed.map_err(|error| error.to_string())?;
         self.s3

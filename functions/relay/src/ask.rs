@@ -11,7 +11,7 @@ use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_providers::api::Api;
 use quittance_store::outbox::{self, Destination};
-use quittance_store::questions::{self, Due};
+use quittance_store::questions::{self, DueInquiry};
 use quittance_store::{Database, StoreError, listings};
 use uuid::Uuid;
 
@@ -29,14 +29,14 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(30);
 
 /// The gateways that can be asked, by provider.
 #[derive(Debug, Clone, Default)]
-pub struct Askable {
+pub struct InquirableGateways {
     /// Those that can be asked about payments.
     pub about_payments: Vec<&'static str>,
     /// Those that list their events.
     pub for_events: Vec<&'static str>,
 }
 
-impl Askable {
+impl InquirableGateways {
     /// Those of the providers with a command queue.
     #[must_use]
     pub fn of(queue_urls: &HashMap<&'static str, String>) -> Self {
@@ -54,7 +54,7 @@ impl Askable {
 /// [`StoreError`] if the database fails; what was written by then is asked once all the same.
 pub async fn ask(
     database: &Database,
-    (askable, gateways): (&Askable, &GatewayQueues),
+    (askable, gateways): (&InquirableGateways, &GatewayQueues),
     now: DateTime<Utc>,
     deadline: SystemTime,
 ) -> Result<usize, StoreError> {
@@ -118,7 +118,7 @@ async fn list(database: &Database, providers: &[&str], now: DateTime<Utc>) -> Re
 }
 
 /// Our own charge is asked about by our ids: its names may be those of earlier attempts.
-fn query(due: Due, is_last: bool) -> QueryPayment {
+fn query(due: DueInquiry, is_last: bool) -> QueryPayment {
     QueryPayment {
         payment_id: due.payment_id,
         names: if due.charge.is_none() { due.names } else { Vec::new() },

@@ -12,7 +12,7 @@ use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::{metrics, spans, telemetry};
-use quittance_relay::ask::{Askable, ask};
+use quittance_relay::ask::{InquirableGateways, ask};
 use quittance_relay::config::Config;
 use quittance_relay::deliver::deliver;
 use quittance_relay::measure::{Rollbacks, measure_database, measure_deliveries};
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(Settings::from_environment())?;
     let aws = aws::config(Retries::Queue).await;
     let database = Database::new(config.database, &aws);
-    let askable = Askable::of(&config.gateway_queue_urls);
+    let askable = InquirableGateways::of(&config.gateway_queue_urls);
     let destinations = Destinations {
         events: Publisher::new(&aws, config.topic_arn),
         gateways: GatewayQueues::new(&aws, config.gateway_queue_urls),

@@ -8,7 +8,7 @@ use axum::response::Response;
 use chrono::Utc;
 use http::HeaderMap;
 use quittance_domain::command::{Evidence, PaymentCommand};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::TransactionId;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
@@ -19,7 +19,7 @@ use quittance_store::{cases, refunds};
 use crate::Validator;
 use crate::bodies::{AcceptedOnce, EvidenceByHand};
 use crate::commands::ConfirmRequest;
-use crate::decisions::{REASON_LENGTH_MAX, Request, unavailable, unless_decided};
+use crate::decisions::{REASON_LENGTH_MAX, StaffRequest, unavailable, unless_decided};
 
 /// What staff may enter: that money came, that it was sent back or did not reach the payer, that the bank took it back.
 pub(crate) const ENTERABLE: [FactKind; 4] =
@@ -48,11 +48,11 @@ pub(crate) async fn enter(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST evidence", transaction_id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
     let (known, reason) = parse(&transaction_id, &body)?;
     let name = request.name();
     let evidence = Evidence {
-        door: Door::Staff,
+        door: EvidenceChannel::Staff,
         event_id: name.clone(),
         reason: Some(reason),
         ..known.evidence(&request.caller.name, &request.key, Utc::now())

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use quittance_domain::calendar::recent_time;
-use quittance_domain::command::{ChargeOrder, Evidence, InitiateCharge, InvoiceHint, PaymentCommand};
-use quittance_domain::fact::{Door, FactKind};
+use quittance_domain::command::{ChargePayment, Evidence, InitiateCharge, InvoiceReference, PaymentCommand};
+use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::PositiveMoney;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::Problem;
-use quittance_providers::Provider as Gateway;
+use quittance_providers::ProviderModule as Gateway;
 use uuid::Uuid;
 
 use crate::FUNCTION;
@@ -58,7 +58,7 @@ pub struct ConfirmRequest {
     /// The movement of money, if it is not the payment itself: a refund's id, a returned debit's reference.
     pub movement: Option<String>,
     /// The invoices it pays, if the caller knows, in the order in which they are to be paid.
-    pub invoices: Vec<InvoiceHint>,
+    pub invoices: Vec<InvoiceReference>,
     /// How much.
     pub amount: PositiveMoney,
     /// When it happened; now, if the caller does not say.
@@ -107,8 +107,8 @@ impl ClaimRequest {
 
     /// The order to have the gateway collect the payment, if that is what is asked for.
     #[must_use]
-    pub fn charge(&self, caller: &str, client_id: ClientId, key: &str, now: DateTime<Utc>) -> Option<ChargeOrder> {
-        Some(ChargeOrder {
+    pub fn charge(&self, caller: &str, client_id: ClientId, key: &str, now: DateTime<Utc>) -> Option<ChargePayment> {
+        Some(ChargePayment {
             transaction_id: self.transaction_id.clone(),
             provider: self.provider.clone(),
             invoice_id: self.invoice_id,
@@ -129,10 +129,10 @@ impl ClaimRequest {
             provider: self.provider.clone(),
             kind: FactKind::Claim,
             amount: Some(self.amount),
-            door: Door::Api,
+            door: EvidenceChannel::Api,
             event_id: format!("{caller}:{key}"),
             movement: self.transaction_id.to_string(),
-            invoice: Some(InvoiceHint::Id(self.invoice_id)),
+            invoice: Some(InvoiceReference::Id(self.invoice_id)),
             further_invoices: Vec::new(),
             payment_id: None,
             references: Vec::new(),
@@ -228,7 +228,7 @@ impl ConfirmRequest {
             provider: self.provider.clone(),
             kind: self.kind,
             amount: Some(self.amount),
-            door: Door::Api,
+            door: EvidenceChannel::Api,
             event_id: format!("{caller}:{key}"),
             movement: self.movement.clone().unwrap_or_else(|| self.transaction_id.to_string()),
             invoice: self.invoices.first().cloned(),
@@ -247,18 +247,18 @@ impl ConfirmRequest {
 }
 
 /// The invoices that a confirmation names: one by id or by number, or several by their ids.
-fn invoices(fields: &mut Fields) -> Vec<InvoiceHint> {
-    let by_id = fields.optional::<InvoiceId>("invoice_id").map(InvoiceHint::Id);
-    let by_number = fields.optional_text("invoice_number", INVOICE_NUMBER_LENGTH_MAX).map(InvoiceHint::Number);
+fn invoices(fields: &mut Fields) -> Vec<InvoiceReference> {
+    let by_id = fields.optional::<InvoiceId>("invoice_id").map(InvoiceReference::Id);
+    let by_number = fields.optional_text("invoice_number", INVOICE_NUMBER_LENGTH_MAX).map(InvoiceReference::Number);
     let several = fields.optional_texts("invoice_ids", INVOICES_MAX, ID_LENGTH_MAX).unwrap_or_default();
     let named = usize::from(by_id.is_some()) + usize::from(by_number.is_some()) + usize::from(!several.is_empty());
     if named > 1 {
         fields.problem("invoice_ids", "name the invoices in one way: invoice_id, invoice_number or invoice_ids");
     }
-    let mut hints: Vec<InvoiceHint> = by_id.or(by_number).into_iter().collect();
+    let mut hints: Vec<InvoiceReference> = by_id.or(by_number).into_iter().collect();
     for text in several {
         match text.parse() {
-            Ok(id) => hints.push(InvoiceHint::Id(id)),
+            Ok(id) => hints.push(InvoiceReference::Id(id)),
             Err(error) => fields.problem("invoice_ids", error),
         }
     }

@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
 use quittance_domain::case::{CaseDecision, CaseRefusal};
-use quittance_domain::command::{CaseOrder, MergeOrder, PaymentCommand, RefundOrder, UnmatchOrder};
+use quittance_domain::command::{DecideCase, MergePayments, PaymentCommand, RequestRefund, UnmatchPayment};
 use quittance_domain::id::{CaseId, InvoiceId, RefundId, TransactionId};
 use quittance_domain::money::PositiveMoney;
 use quittance_domain::refund;
@@ -36,14 +36,14 @@ pub(crate) const REASON_LENGTH_MAX: usize = 500;
 const REFUND_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_2c1e_7a54_4c1b_9b0e_5d6a_7c3f_1e42);
 
 /// A request of finance: who, which key, and what makes it this one.
-pub(crate) struct Request<'a> {
+pub(crate) struct StaffRequest<'a> {
     pub(crate) caller: Caller,
     pub(crate) key: String,
     headers: HeaderMap,
     content: [&'a [u8]; 3],
 }
 
-impl<'a> Request<'a> {
+impl<'a> StaffRequest<'a> {
     pub(crate) fn read(
         caller: Caller,
         permission: Permission,
@@ -94,7 +94,7 @@ pub(crate) async fn refund(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST refunds", transaction_id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::RefundPayments, headers, content)?;
+    let request = StaffRequest::read(caller, Permission::RefundPayments, headers, content)?;
     let mut fields = Fields::parse(&body)?;
     let (amount, reason) = (fields.money("amount"), fields.text("reason", 1, REASON_LENGTH_MAX));
     let reason_kind = fields.optional::<RefundReason>("reason_kind");
@@ -108,7 +108,7 @@ pub(crate) async fn refund(
     let refund_id = RefundId::from_uuid(Uuid::new_v5(&REFUND_NAMESPACE, request.name().as_bytes()));
     let actor = request.caller.name.clone();
     let check = async || refundable(&validator, &transaction_id, amount, refund_id).await;
-    let order = RefundOrder { transaction_id: transaction_id.clone(), refund_id, amount, terms, reason, actor };
+    let order = RequestRefund { transaction_id: transaction_id.clone(), refund_id, amount, terms, reason, actor };
     request.send_checked(&validator, PaymentCommand::RequestRefund(order), check).await
 }
 
@@ -148,13 +148,13 @@ pub(crate) async fn merge(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST merge", transaction_id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
     let mut fields = Fields::parse(&body)?;
     let (twin, reason) =
         (fields.text("twin", 1, TransactionId::LENGTH_MAX), fields.text("reason", 1, REASON_LENGTH_MAX));
     fields.finish()?;
     let (Some(twin), Some(reason)) = (twin, reason) else { return Err(Problem::invalid(Vec::new())) };
-    let command = PaymentCommand::MergePayments(MergeOrder {
+    let command = PaymentCommand::MergePayments(MergePayments {
         transaction_id: known_payment(&validator, &transaction_id).await?,
         twin: known_payment(&validator, &twin).await?,
         reason,
@@ -183,13 +183,13 @@ pub(crate) async fn unmatch(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST unmatch", transaction_id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
     let mut fields = Fields::parse(&body)?;
     let invoice_id = fields.required::<InvoiceId>("invoice_id");
     let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
     fields.finish()?;
     let (Some(invoice_id), Some(reason)) = (invoice_id, reason) else { return Err(Problem::invalid(Vec::new())) };
-    let command = PaymentCommand::UnmatchPayment(UnmatchOrder {
+    let command = PaymentCommand::UnmatchPayment(UnmatchPayment {
         transaction_id: known_payment(&validator, &transaction_id).await?,
         invoice_id,
         reason,
@@ -217,8 +217,8 @@ pub(crate) async fn approve(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST approve", id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
-    decide(&validator, &request, &id, CaseDecision::Approve, Grounds::read(Fields::parse(&body)?)?).await
+    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
+    decide(&validator, &request, &id, CaseDecision::Approve, DecisionGrounds::read(Fields::parse(&body)?)?).await
 }
 
 /// Pays another invoice of the client with the surplus that a case is about.
@@ -239,10 +239,10 @@ pub(crate) async fn apply(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST apply", id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
     let mut fields = Fields::parse(&body)?;
     let invoice_id = fields.required::<InvoiceId>("invoice_id");
-    let grounds = Grounds::read(fields)?;
+    let grounds = DecisionGrounds::read(fields)?;
     let Some(invoice_id) = invoice_id else { return Err(Problem::invalid(Vec::new())) };
     decide(&validator, &request, &id, CaseDecision::Apply { invoice_id }, grounds).await
 }
@@ -265,14 +265,14 @@ pub(crate) async fn classify(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST classify", id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
+    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
     let mut fields = Fields::parse(&body)?;
     let reason_kind = fields.required::<RefundReason>("reason_kind");
     let reopens = fields.has("reopen") && fields.flag("reopen").unwrap_or_default();
     if reason_kind == Some(RefundReason::Unspecified) && !reopens {
         fields.problem("reason_kind", "must say why the refund was made");
     }
-    let grounds = Grounds::read(fields)?;
+    let grounds = DecisionGrounds::read(fields)?;
     let Some(reason) = reason_kind else { return Err(Problem::invalid(Vec::new())) };
     let terms = RefundTerms { reason, reopens };
     decide(&validator, &request, &id, CaseDecision::Classify { terms }, grounds).await
@@ -296,8 +296,8 @@ pub(crate) async fn refund_case(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST refund", id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
-    decide(&validator, &request, &id, CaseDecision::Refund, Grounds::read(Fields::parse(&body)?)?).await
+    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
+    decide(&validator, &request, &id, CaseDecision::Refund, DecisionGrounds::read(Fields::parse(&body)?)?).await
 }
 
 /// Leaves everything as it is.
@@ -318,17 +318,17 @@ pub(crate) async fn dismiss(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let content: [&[u8]; 3] = [b"POST dismiss", id.as_bytes(), &body];
-    let request = Request::read(caller, Permission::DecideCases, headers, content)?;
-    decide(&validator, &request, &id, CaseDecision::Dismiss, Grounds::read(Fields::parse(&body)?)?).await
+    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
+    decide(&validator, &request, &id, CaseDecision::Dismiss, DecisionGrounds::read(Fields::parse(&body)?)?).await
 }
 
 /// Why a case is decided so, and the amount that it showed: a case that has changed meanwhile is to be looked at again.
-struct Grounds {
+struct DecisionGrounds {
     reason: String,
     amount: Option<PositiveMoney>,
 }
 
-impl Grounds {
+impl DecisionGrounds {
     /// Reads what is left of a body, and refuses it if anything was wrong with it.
     fn read(mut fields: Fields) -> Result<Self, Problem> {
         let (reason, amount) = (fields.text("reason", 1, REASON_LENGTH_MAX), fields.optional_money("amount"));
@@ -339,10 +339,10 @@ impl Grounds {
 
 async fn decide(
     validator: &Validator,
-    request: &Request<'_>,
+    request: &StaffRequest<'_>,
     id: &str,
     decision: CaseDecision,
-    grounds: Grounds,
+    grounds: DecisionGrounds,
 ) -> Result<Response, Problem> {
     let not_found = || Problem::not_found("case", id.chars().take(60).collect::<String>());
     let case_id: CaseId = id.parse().map_err(|_| not_found())?;
@@ -353,7 +353,7 @@ async fn decide(
         Some(how) => unless_decided(validator, &name, format!("case {case_id}: {}", CaseRefusal::Closed(how))).await,
         None => Ok(()),
     };
-    let command = PaymentCommand::DecideCase(CaseOrder {
+    let command = PaymentCommand::DecideCase(DecideCase {
         transaction_id: case.transaction_id,
         case_id,
         decision,

@@ -25,7 +25,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
-use quittance_lambda::door::{self, Door};
+use quittance_lambda::door::{self, RequestGuard};
 use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::{asks, open};
 use quittance_lambda::parking::DeadLetterQueue;
@@ -55,7 +55,7 @@ pub struct Validator {
     /// Where authentic messages go that nobody understands.
     pub dead_letters: DeadLetterQueue,
     /// Who asks how often, and what was refused.
-    pub door: Arc<Door>,
+    pub door: Arc<RequestGuard>,
     /// The gateways' signing secrets.
     pub signing_secrets: SigningSecrets,
     /// Our account at each gateway that reports other companies' accounts as well.

@@ -7,7 +7,7 @@ use lambda_http::Error;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
-use quittance_lambda::door::Door;
+use quittance_lambda::door::RequestGuard;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
         idempotency: IdempotencyTable::new(&aws, config.idempotency_table, KEYS_KEPT_FOR),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
-        door: Arc::new(Door::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
+        door: Arc::new(RequestGuard::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         gateway_queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
         signing_secrets: SigningSecrets::new(&aws, config.webhook_secret_arns),
         accounts: config.accounts,

@@ -8,7 +8,7 @@ use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use quittance_domain::command::PaymentCommand;
 use quittance_domain::id::RefundId;
-use quittance_idempotency::{Claim, IdempotencyError};
+use quittance_idempotency::{IdempotencyClaim, IdempotencyError};
 use quittance_lambda::problem::Problem;
 use quittance_lambda::{accepted, idempotency_key};
 use serde::Serialize;
@@ -63,12 +63,12 @@ pub(crate) async fn send_once(
     let accepted = || accepted_response(&transaction_id, refund_id);
     let claimed = validator.idempotency.claim(record_key, &fingerprint, now, now + LEASE).await;
     let lease = match claimed.map_err(|error| unavailable(&error))? {
-        Claim::Won(lease) => lease,
-        Claim::Completed(_) => return Ok(accepted()),
-        Claim::InProgress | Claim::Unknown | Claim::FailedForGood(_) => {
+        IdempotencyClaim::Won(lease) => lease,
+        IdempotencyClaim::Completed(_) => return Ok(accepted()),
+        IdempotencyClaim::InProgress | IdempotencyClaim::Unknown | IdempotencyClaim::FailedForGood(_) => {
             return Err(idempotency_key::still_running(key));
         }
-        Claim::OtherPayload => return Err(idempotency_key::used_otherwise(key)),
+        IdempotencyClaim::OtherPayload => return Err(idempotency_key::used_otherwise(key)),
     };
     let checked_and_sent = async {
         check().await?;

@@ -8,12 +8,12 @@ use axum::extract::{Path, State};
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
 use quittance_domain::command::{GatewayCommand, PaymentCommand};
-use quittance_lambda::batch::{Record, Refusal};
+use quittance_lambda::batch::{PermanentFailure, Record};
 use quittance_lambda::correlation;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::openapi::responses::Unauthentic;
 use quittance_lambda::problem::Problem;
-use quittance_providers::{Forged, Notice, Webhooks, by_name};
+use quittance_providers::{Forged, WebhookNotice, Webhooks, by_name};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -57,7 +57,7 @@ pub(crate) async fn receive(
     match webhooks.read(&body, validator.accounts.get(name).map(String::as_str)) {
         Ok(notices) => take(&validator, name, notices, &body, correlation::of(&headers)).await?,
         Err(unreadable) => {
-            let refusal = Refusal { code: "unreadable_webhook", reason: unreadable.to_string() };
+            let refusal = PermanentFailure { code: "unreadable_webhook", reason: unreadable.to_string() };
             park(&validator, name, &refusal, &body).await?;
         }
     }
@@ -90,7 +90,7 @@ async fn verify(
 async fn take(
     validator: &Validator,
     name: &'static str,
-    notices: Vec<Notice>,
+    notices: Vec<WebhookNotice>,
     body: &[u8],
     correlation_id: String,
 ) -> Result<(), Problem> {
@@ -98,21 +98,21 @@ async fn take(
     let (mut unknown, mut unreadable) = (BTreeSet::new(), None);
     for notice in notices {
         match notice {
-            Notice::Evidence(evidence) => {
+            WebhookNotice::Evidence(evidence) => {
                 commands.push(envelope(PaymentCommand::of(*evidence), correlation_id.clone(), Utc::now()));
             }
-            Notice::Ask(question) => {
+            WebhookNotice::Ask(question) => {
                 let (subject, command) = (question.resource.clone(), GatewayCommand::QueryResource(question));
                 let id = Uuid::now_v7();
                 questions.push(CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id.clone(), command));
             }
-            Notice::Ignored { event_type, reason } => {
+            WebhookNotice::Ignored { event_type, reason } => {
                 tracing::info!(provider = name, webhook.r#type = event_type, reason, "a webhook is passed over");
             }
-            Notice::Unknown { event_type } => {
+            WebhookNotice::Unknown { event_type } => {
                 unknown.insert(event_type);
             }
-            Notice::Unreadable(error) => unreadable = Some(error),
+            WebhookNotice::Unreadable(error) => unreadable = Some(error),
         }
     }
     let unavailable = |error: String| {
@@ -124,18 +124,24 @@ async fn take(
         validator.gateway_queues.send(name, &questions).await.map_err(unavailable)?;
     }
     if let Some(error) = unreadable {
-        return park(validator, name, &Refusal { code: "unreadable_webhook", reason: error.to_string() }, body).await;
+        return park(
+            validator,
+            name,
+            &PermanentFailure { code: "unreadable_webhook", reason: error.to_string() },
+            body,
+        )
+        .await;
     }
     if unknown.is_empty() {
         return Ok(());
     }
     let types: Vec<String> = unknown.into_iter().collect();
     let reason = format!("this build does not know {}; deploy one that does, then replay", types.join(", "));
-    park(validator, name, &Refusal { code: "unknown_event_type", reason }, body).await
+    park(validator, name, &PermanentFailure { code: "unknown_event_type", reason }, body).await
 }
 
 /// Keeps an authentic message that this build does not understand, to be replayed after a fix.
-async fn park(validator: &Validator, name: &str, refusal: &Refusal, body: &[u8]) -> Result<(), Problem> {
+async fn park(validator: &Validator, name: &str, refusal: &PermanentFailure, body: &[u8]) -> Result<(), Problem> {
     let digest = hex::encode(Sha256::digest(body));
     let account = validator.accounts.get(name).map(|account| format!("@{account}")).unwrap_or_default();
     let record = Record {

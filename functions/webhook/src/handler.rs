@@ -5,11 +5,11 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::Utc;
 use lambda_runtime::LambdaEvent;
-use quittance_deliveries::queue::{DeliveryQueue, Due};
-use quittance_deliveries::{DeliveriesTable, EventKey, NewDelivery, Recorded, TableError};
+use quittance_deliveries::queue::{DeliveryQueue, DueDelivery};
+use quittance_deliveries::{DeliveriesTable, EventKey, NewDelivery, RecordedDelivery, TableError};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::id::{ClientId, WebhookEndpointId};
-use quittance_lambda::batch::{BatchError, Outage, Record, Refusal, Verdict};
+use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::consumer::consume_events;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
@@ -41,11 +41,11 @@ impl Webhooks {
             .await
     }
 
-    async fn process(&self, record: &Record, event: CloudEvent<InvoiceEvent>) -> Result<Verdict, BatchError> {
+    async fn process(&self, record: &Record, event: CloudEvent<InvoiceEvent>) -> Result<RecordOutcome, BatchError> {
         let store = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
         let endpoints = webhook_endpoints::told_of(&self.database, event.payload.type_name()).await.map_err(store)?;
         if endpoints.is_empty() {
-            return Ok(Verdict::Done);
+            return Ok(RecordOutcome::Done);
         }
         let owner = match event.payload.invoice() {
             None => None,
@@ -53,39 +53,44 @@ impl Webhooks {
                 Some((owner, _)) => Some(owner),
                 None => {
                     let reason = format!("event {} tells of invoice {}, which there is not", event.id, invoice.id);
-                    return Ok(Verdict::Park(Refusal { code: "unknown_invoice", reason }));
+                    return Ok(RecordOutcome::Park(PermanentFailure { code: "unknown_invoice", reason }));
                 }
             },
         };
-        let told = Told { key: EventKey::new(event.time, event.id), fingerprint: fingerprint(record), event, owner };
+        let told = DeliverableEvent {
+            key: EventKey::new(event.time, event.id),
+            fingerprint: fingerprint(record),
+            event,
+            owner,
+        };
         let mut due = Vec::new();
         for (endpoint_id, is_enabled) in endpoints {
             match self.record((endpoint_id, !is_enabled), &told).await? {
-                Ok(Recorded::New) if is_enabled => {
-                    due.push(Due { recipient: endpoint_id, event_key: told.key.clone() })
+                Ok(RecordedDelivery::New) if is_enabled => {
+                    due.push(DueDelivery { recipient: endpoint_id, event_key: told.key.clone() })
                 }
                 // What is held waits until somebody enables the endpoint and has it sent.
-                Ok(Recorded::New | Recorded::Known) => {}
-                Ok(Recorded::OtherEvent) => {
+                Ok(RecordedDelivery::New | RecordedDelivery::Known) => {}
+                Ok(RecordedDelivery::OtherEvent) => {
                     let reason = format!("event {} came with two bodies; the first is told", told.event.id);
-                    return Ok(Verdict::Park(Refusal { code: "other_payload", reason }));
+                    return Ok(RecordOutcome::Park(PermanentFailure { code: "other_payload", reason }));
                 }
-                Err(reason) => return Ok(Verdict::Park(Refusal { code: "too_large", reason })),
+                Err(reason) => return Ok(RecordOutcome::Park(PermanentFailure { code: "too_large", reason })),
             }
         }
         if let Err(error) = self.queue.send(&due, Duration::ZERO).await {
             // The records are durable, and due: the relay finds them.
             tracing::warn!(event.id = %told.event.id, error, "deliveries wait for the relay");
         }
-        Ok(Verdict::Done)
+        Ok(RecordOutcome::Done)
     }
 
     /// Records the event for one endpoint; a sentence if it can't be told at all.
     async fn record(
         &self,
         (endpoint_id, is_held): (WebhookEndpointId, bool),
-        told: &Told,
-    ) -> Result<Result<Recorded, String>, BatchError> {
+        told: &DeliverableEvent,
+    ) -> Result<Result<RecordedDelivery, String>, BatchError> {
         let retry = |error: TableError| BatchError::Spoiled(error.to_string());
         let (now, event) = (Utc::now(), &told.event);
         let number = self.deliveries.number(endpoint_id, &event.subject, event.id, now).await;
@@ -109,7 +114,7 @@ impl Webhooks {
 }
 
 /// An event that is to be told.
-struct Told {
+struct DeliverableEvent {
     key: EventKey,
     fingerprint: String,
     event: CloudEvent<InvoiceEvent>,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use quittance_store::audit::{self, AuditFilter};
 use serde_json::Value;
 
-use crate::desk::Desk;
+use crate::desk::Deployment;
 use crate::report::Report;
 
 /// So many records are read at once.
@@ -15,7 +15,7 @@ const PAGE: i64 = 500;
 
 /// Writes records to standard output as they are read, and how many to standard error.
 pub(super) async fn export(
-    desk: &Desk,
+    desk: &Deployment,
     from: Option<DateTime<Utc>>,
     before: Option<DateTime<Utc>>,
     subjects: Vec<String>,

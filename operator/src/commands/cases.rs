@@ -7,13 +7,13 @@ use quittance_store::cases::{self, CaseFilter, CaseView};
 use serde_json::{Value, json};
 
 use crate::age::age;
-use crate::desk::Desk;
+use crate::desk::Deployment;
 use crate::report::{Report, cut_off, table};
 
 /// So many cases are shown.
 const SHOWN_MAX: i64 = 1_000;
 
-pub(super) async fn cases(desk: &Desk, kind: Option<CaseKind>, is_closed_too: bool) -> Result<Report> {
+pub(super) async fn cases(desk: &Deployment, kind: Option<CaseKind>, is_closed_too: bool) -> Result<Report> {
     let status = (!is_closed_too).then(|| "open".to_owned());
     let filter = CaseFilter { status, kind, ..CaseFilter::default() };
     let found = cases::list(&desk.database, &filter, SHOWN_MAX).await?;

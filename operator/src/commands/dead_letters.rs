@@ -14,20 +14,20 @@ use serde_json::{Value, json};
 use super::{confirm, reason_of};
 use crate::age::age;
 use crate::cli::Act;
-use crate::desk::Desk;
+use crate::desk::Deployment;
 use crate::filter::Filter;
-use crate::forecast::{Forecast, Prospect};
-use crate::letters::{Letter, Next};
+use crate::forecast::{DryRun, ReplayProspect};
+use crate::letters::{DeadLetter, DeadLetterAction};
 use crate::pace::Progress;
 use crate::redact::redacted;
-use crate::replay::{Fate, Plan, Replayed, described};
+use crate::replay::{Disposition, ReplayPlan, Replayed, described};
 use crate::report::{Report, differences, table};
 
 /// A cause names so many of its messages.
 const NAMED_MAX: usize = 3;
 
 /// The messages that are meant, and about how many more lie in these queues that cannot be seen now.
-async fn meant(desk: &Desk, filter: &Filter) -> Result<(Vec<Letter>, usize)> {
+async fn meant(desk: &Deployment, filter: &Filter) -> Result<(Vec<DeadLetter>, usize)> {
     let queues = desk.queues.dead_letters(filter.queue.as_deref())?;
     let (mut letters, unseen) = desk.queues.look(&queues).await?;
     letters.retain(|letter| filter.fits(letter));
@@ -42,9 +42,9 @@ fn of_unseen(unseen: usize) -> String {
     format!("\nAbout {unseen} more cannot be seen now: others of their group stay before them, or somebody has them.")
 }
 
-pub(super) async fn list(desk: &Desk, filter: &Filter) -> Result<Report> {
+pub(super) async fn list(desk: &Deployment, filter: &Filter) -> Result<Report> {
     let (letters, unseen) = meant(desk, filter).await?;
-    let mut causes: BTreeMap<(String, String, String), Vec<&Letter>> = BTreeMap::new();
+    let mut causes: BTreeMap<(String, String, String), Vec<&DeadLetter>> = BTreeMap::new();
     for letter in &letters {
         let cause = (letter.queue.name.clone(), letter.cause(), letter.kind().to_owned());
         causes.entry(cause).or_default().push(letter);
@@ -70,7 +70,12 @@ pub(super) async fn list(desk: &Desk, filter: &Filter) -> Result<Report> {
     Ok(Report::new(text, json).clean_if(letters.is_empty() && unseen == 0))
 }
 
-pub(super) async fn show(desk: &Desk, message: &str, queue: Option<&str>, reveal: Option<&str>) -> Result<Report> {
+pub(super) async fn show(
+    desk: &Deployment,
+    message: &str,
+    queue: Option<&str>,
+    reveal: Option<&str>,
+) -> Result<Report> {
     let filter = Filter { queue: queue.map(ToOwned::to_owned), message: Some(message.to_owned()), ..Filter::default() };
     let (found, unseen) = meant(desk, &filter).await?;
     let letter = found.first().with_context(|| {
@@ -107,12 +112,12 @@ pub(super) async fn show(desk: &Desk, message: &str, queue: Option<&str>, reveal
 }
 
 /// Notes that somebody sees a body; each time, and before.
-async fn revealed(desk: &Desk, letter: &Letter, reason: &str) -> Result<()> {
+async fn revealed(desk: &Deployment, letter: &DeadLetter, reason: &str) -> Result<()> {
     let what = json!({"message": described(letter), "revealed_at": Utc::now()});
     desk.note("dead_letter.revealed", &letter.message_id, reason, &what).await
 }
 
-fn body_of(letter: &Letter, is_revealed: bool) -> Value {
+fn body_of(letter: &DeadLetter, is_revealed: bool) -> Value {
     match (is_revealed, letter.content.is_null()) {
         (true, true) => Value::from(letter.body.as_str()),
         (true, false) => letter.content.clone(),
@@ -121,7 +126,7 @@ fn body_of(letter: &Letter, is_revealed: bool) -> Value {
     }
 }
 
-fn foreseen(forecast: &Forecast) -> Vec<String> {
+fn foreseen(forecast: &DryRun) -> Vec<String> {
     let mut lines: Vec<String> = forecast.says.iter().map(|says| format!("         {says}")).collect();
     for change in &forecast.changes {
         lines.push(format!("         {} {}: {}", change.subject, change.action, change.reason));
@@ -130,7 +135,7 @@ fn foreseen(forecast: &Forecast) -> Vec<String> {
     lines
 }
 
-pub(super) async fn replay(desk: &Desk, plan: &Plan, is_sure: bool) -> Result<Report> {
+pub(super) async fn replay(desk: &Deployment, plan: &ReplayPlan, is_sure: bool) -> Result<Report> {
     let is_rehearsal = plan.reason.is_none();
     let count = if is_rehearsal { 0 } else { announced(desk, plan, is_sure).await? };
     let broken_before = if is_rehearsal { Vec::new() } else { overview::broken(&desk.database).await? };
@@ -171,7 +176,7 @@ fn what_became(what: &str) -> &'static str {
 }
 
 /// Says what is about to happen, and asks.
-async fn announced(desk: &Desk, plan: &Plan, is_sure: bool) -> Result<u64> {
+async fn announced(desk: &Deployment, plan: &ReplayPlan, is_sure: bool) -> Result<u64> {
     let (letters, unseen) = meant(desk, &plan.filter).await?;
     if letters.is_empty() && unseen == 0 {
         bail!("nothing is parked that fits");
@@ -188,10 +193,10 @@ fn told(replayed: &Replayed, is_rehearsal: bool) -> Report {
     let mut lines = Vec::new();
     for outcome in &replayed.outcomes {
         let fate = match outcome.fate {
-            Fate::Sent => sent,
-            Fate::Finished => "was sent before, and is removed",
-            Fate::Applied => "has had its effect; discard it",
-            Fate::Refused => "would be parked again; it stays",
+            Disposition::Sent => sent,
+            Disposition::Finished => "was sent before, and is removed",
+            Disposition::Applied => "has had its effect; discard it",
+            Disposition::Refused => "would be parked again; it stays",
         };
         let letter = &outcome.letter;
         lines.push(format!("{} {} {}: {fate}", letter.queue.name, letter.message_id, letter.subject()));
@@ -200,7 +205,8 @@ fn told(replayed: &Replayed, is_rehearsal: bool) -> Report {
         }
     }
     let [gone, finished, applied, refused] =
-        [Fate::Sent, Fate::Finished, Fate::Applied, Fate::Refused].map(|fate| replayed.count(fate));
+        [Disposition::Sent, Disposition::Finished, Disposition::Applied, Disposition::Refused]
+            .map(|fate| replayed.count(fate));
     if finished > 0 {
         lines.push(format!("{finished} were sent by a run that was killed"));
     }
@@ -235,12 +241,12 @@ fn told(replayed: &Replayed, is_rehearsal: bool) -> Report {
     Report::new(lines.join("\n"), json).clean_if(refused + replayed.unseen == 0 && !replayed.is_stopped)
 }
 
-pub(super) async fn discard(desk: &Desk, filter: &Filter, act: &Act, is_forced: bool) -> Result<Report> {
+pub(super) async fn discard(desk: &Deployment, filter: &Filter, act: &Act, is_forced: bool) -> Result<Report> {
     let reason = reason_of(act.reason.as_deref())?;
     let (letters, _) = meant(desk, filter).await?;
     let mut useless = BTreeSet::new();
     for letter in letters.iter().take(act.limit) {
-        if is_forced || desk.forecast(letter).await?.prospect == Prospect::Applied {
+        if is_forced || desk.forecast(letter).await?.prospect == ReplayProspect::Applied {
             useless.insert(letter.message_id.clone());
         }
     }
@@ -256,19 +262,19 @@ pub(super) async fn discard(desk: &Desk, filter: &Filter, act: &Act, is_forced: 
     Ok(Report::new(text, json!({"removed": removed, "kept": kept})).clean_if(removed == useless.len()))
 }
 
-impl Desk {
+impl Deployment {
     /// Removes those messages, each with its audit record. Answers how many.
     async fn remove(&self, filter: &Filter, useless: &BTreeSet<String>, reason: &str) -> Result<usize> {
         let mut removed = 0;
         for queue in self.queues.dead_letters(filter.queue.as_deref())? {
-            let visit = async |letter: &Letter| {
+            let visit = async |letter: &DeadLetter| {
                 if !useless.contains(&letter.message_id) {
-                    return Ok(Next::GiveBack);
+                    return Ok(DeadLetterAction::GiveBack);
                 }
                 self.note("dead_letter.discarded", &letter.message_id, reason, &described(letter)).await?;
                 self.queues.remove(letter).await?;
                 removed += 1;
-                Ok(Next::Removed)
+                Ok(DeadLetterAction::Removed)
             };
             self.queues.walk(&queue, visit).await?;
         }
@@ -276,7 +282,7 @@ impl Desk {
     }
 }
 
-pub(super) async fn export(desk: &Desk, filter: &Filter, output: &Path, reveal: Option<&str>) -> Result<Report> {
+pub(super) async fn export(desk: &Deployment, filter: &Filter, output: &Path, reveal: Option<&str>) -> Result<Report> {
     let (letters, unseen) = meant(desk, filter).await?;
     // Bodies may hold personal data: an existing file, or a link, is not written to, and nobody else reads it.
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);

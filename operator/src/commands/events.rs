@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::ledger::posting;
-use quittance_domain::notification::Notice;
+use quittance_domain::notification::NotificationKind;
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_store::outbox::{self, KeptMessage, OutboxFilter};
 use serde_json::json;
@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{confirm, reason_of};
 use crate::cli::{Act, Consumer};
-use crate::desk::Desk;
-use crate::forecast::{Prospect, has_receipt};
+use crate::desk::Deployment;
+use crate::forecast::{ReplayProspect, has_receipt};
 use crate::pace::{Pace, Progress};
 use crate::queues::Outgoing;
 use crate::report::Report;
@@ -43,7 +43,7 @@ impl Consumer {
         match self {
             Self::Webhook => true,
             Self::Ledger => posting(&event.payload).is_ok_and(|posting| posting.is_some()),
-            Self::Notification => event.payload.type_name().parse::<Notice>().is_ok(),
+            Self::Notification => event.payload.type_name().parse::<NotificationKind>().is_ok(),
             Self::Receipt => has_receipt(&event.payload),
         }
     }
@@ -77,7 +77,7 @@ impl Choice {
 }
 
 pub(super) async fn replay(
-    desk: &Desk,
+    desk: &Deployment,
     choice: Choice,
     (act, is_rehearsal): (&Act, bool),
     rate: u32,
@@ -120,7 +120,7 @@ pub(super) async fn replay(
 }
 
 /// The events that the consumer has not handled, and how many it has.
-async fn missing(desk: &Desk, choice: &Choice, count_max: usize) -> Result<(Vec<KeptMessage>, usize)> {
+async fn missing(desk: &Deployment, choice: &Choice, count_max: usize) -> Result<(Vec<KeptMessage>, usize)> {
     let (mut filter, mut missing, mut done) = (choice.filter()?, Vec::new(), 0);
     loop {
         let page = outbox::list(&desk.database, &filter, PAGE).await?;
@@ -131,7 +131,7 @@ async fn missing(desk: &Desk, choice: &Choice, count_max: usize) -> Result<(Vec<
                 return Ok((missing, done));
             }
             match desk.at_consumer(choice.consumer.queue(), &message.body).await?.prospect {
-                Prospect::Applied => done += 1,
+                ReplayProspect::Applied => done += 1,
                 _ => missing.push(message),
             }
         }

@@ -21,14 +21,14 @@ use uuid::Uuid;
 use super::events::CONSUMERS;
 use super::outbox::shown;
 use crate::age::made_at;
-use crate::desk::Desk;
-use crate::forecast::{Prospect, Standing};
+use crate::desk::Deployment;
+use crate::forecast::{ConsumerState, ReplayProspect};
 use crate::report::{Report, table};
 
 /// So many rows of each kind are shown; nothing that is in order has more.
 const ROWS_MAX: i64 = 500;
 
-pub(super) async fn payment(desk: &Desk, name: &str) -> Result<Report> {
+pub(super) async fn payment(desk: &Deployment, name: &str) -> Result<Report> {
     let (_, name) = TransactionId::with_provider(name)?;
     let found = payments::find(&desk.database, &name, None).await?;
     let payment = found.with_context(|| {
@@ -79,7 +79,7 @@ pub(super) async fn payment(desk: &Desk, name: &str) -> Result<Report> {
     Ok(Report::new(text.join("\n\n"), json))
 }
 
-pub(super) async fn invoice(desk: &Desk, id: InvoiceId) -> Result<Report> {
+pub(super) async fn invoice(desk: &Deployment, id: InvoiceId) -> Result<Report> {
     let record =
         invoices::find(&desk.database, id, None).await?.with_context(|| format!("there is no invoice {id}"))?;
     let mut snapshot = desk.database.snapshot().await?;
@@ -146,7 +146,7 @@ fn decided(cases: &[KnownCase]) -> String {
     table(["case", "kind", "resolution"], cases.iter().map(row).collect(), "There are no cases.")
 }
 
-async fn records(desk: &Desk, subjects: Vec<String>) -> Result<Vec<KeptRecord>> {
+async fn records(desk: &Deployment, subjects: Vec<String>) -> Result<Vec<KeptRecord>> {
     let filter = AuditFilter { subjects: Some(subjects), ..AuditFilter::default() };
     Ok(audit::list(&desk.database, &filter, ROWS_MAX).await?)
 }
@@ -196,7 +196,7 @@ fn done(records: &[KeptRecord]) -> String {
 }
 
 /// How many deliveries stand how: `2 delivered, 1 pending`.
-fn standing_of(deliveries: &[Standing]) -> String {
+fn standing_of(deliveries: &[ConsumerState]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for one in deliveries {
         *counts.entry(one.state.map_or("not recorded", |state| state.as_str())).or_default() += 1;
@@ -206,7 +206,7 @@ fn standing_of(deliveries: &[Standing]) -> String {
 
 /// What was told of it, and what each consumer made of it; of the last 30 days.
 async fn told(
-    desk: &Desk,
+    desk: &Deployment,
     (groups, subject): (Vec<String>, Uuid),
     is_meant: impl Fn(&KeptMessage) -> bool,
 ) -> Result<Report> {
@@ -220,7 +220,7 @@ async fn told(
         for (place, consumer) in heard.iter_mut().zip(CONSUMERS) {
             if consumer.hears(&message.body) {
                 let forecast = desk.at_consumer(consumer.queue(), &message.body).await?;
-                let state = if forecast.prospect == Prospect::Applied { "done" } else { "not done" };
+                let state = if forecast.prospect == ReplayProspect::Applied { "done" } else { "not done" };
                 state.clone_into(place);
                 deliveries.extend(forecast.deliveries);
             }

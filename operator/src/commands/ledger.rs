@@ -2,25 +2,25 @@
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use quittance_domain::ledger::reconciliation::{Finding, Sum, reconcile};
+use quittance_domain::ledger::reconciliation::{Discrepancy, Sum, reconcile};
 use quittance_store::{books, overview};
 use serde_json::json;
 
-use crate::desk::Desk;
+use crate::desk::Deployment;
 use crate::report::{Report, table};
 
 /// So many differences are named; more have one cause.
 const FINDINGS_MAX: i64 = 1_000;
 
-pub(super) async fn check(desk: &Desk, as_of: DateTime<Utc>) -> Result<Report> {
+pub(super) async fn check(desk: &Deployment, as_of: DateTime<Utc>) -> Result<Report> {
     let differences = books::differences(&desk.database, as_of, FINDINGS_MAX).await?;
-    let findings: Vec<Finding> = reconcile(differences);
+    let findings: Vec<Discrepancy> = reconcile(differences);
     let broken = overview::broken(&desk.database).await?;
     let told = |sum: &Option<Sum>| {
         sum.map_or_else(|| "nothing".to_owned(), |sum| format!("{} on {}", sum.amount, sum.first_on))
     };
     let id = |id: Option<String>| id.unwrap_or_default();
-    let row = |finding: &Finding| {
+    let row = |finding: &Discrepancy| {
         let place = &finding.place;
         let (invoice, payment) = (place.invoice_id.map(|id| id.to_string()), place.payment_id.map(|id| id.to_string()));
         let (expected, booked) = (told(&finding.expected), told(&finding.booked));

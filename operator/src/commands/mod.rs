@@ -16,8 +16,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::{Audit, Command, DeadLetters, Invoice, Ledger, Payment, Replay, Reveal};
-use crate::desk::Desk;
-use crate::replay::Plan;
+use crate::desk::Deployment;
+use crate::replay::ReplayPlan;
 use crate::report::Report;
 
 /// The longest reason, in characters.
@@ -27,7 +27,7 @@ const REASON_LENGTH_MAX: usize = 500;
 ///
 /// # Errors
 /// When AWS or the database fails, or the command lacks something.
-pub async fn run(desk: &Desk, command: Command) -> Result<Report> {
+pub async fn run(desk: &Deployment, command: Command) -> Result<Report> {
     match command {
         Command::Status => status::status(desk).await,
         Command::DeadLetters(command) => about_dead_letters(desk, command).await,
@@ -44,7 +44,7 @@ pub async fn run(desk: &Desk, command: Command) -> Result<Report> {
     }
 }
 
-async fn about_dead_letters(desk: &Desk, command: DeadLetters) -> Result<Report> {
+async fn about_dead_letters(desk: &Deployment, command: DeadLetters) -> Result<Report> {
     match command {
         DeadLetters::List { filter } => dead_letters::list(desk, &filter).await,
         DeadLetters::Show { message, queue, reveal } => {
@@ -56,7 +56,7 @@ async fn about_dead_letters(desk: &Desk, command: DeadLetters) -> Result<Report>
                 std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
             };
             let (edited, wait) = (edited.map(read).transpose()?, Duration::from_secs(wait));
-            let plan = Plan { filter, reason, count_max: act.limit, rate, is_forced: force, edited, wait };
+            let plan = ReplayPlan { filter, reason, count_max: act.limit, rate, is_forced: force, edited, wait };
             dead_letters::replay(desk, &plan, act.yes).await
         }
         DeadLetters::Discard { filter, act, force } => dead_letters::discard(desk, &filter, &act, force).await,

@@ -11,13 +11,13 @@ use uuid::Uuid;
 use super::reason_of;
 use crate::age::age;
 use crate::cli::Outbox;
-use crate::desk::Desk;
+use crate::desk::Deployment;
 use crate::report::{Report, cut_off, table};
 
 /// So many rows are shown; more have one cause.
 const SHOWN_MAX: i64 = 200;
 
-pub(super) async fn outbox(desk: &Desk, command: Outbox) -> Result<Report> {
+pub(super) async fn outbox(desk: &Deployment, command: Outbox) -> Result<Report> {
     if let Some(id) = command.release {
         return release(desk, id, reason_of(command.reason.as_deref())?).await;
     }
@@ -43,7 +43,7 @@ pub(super) fn shown(message: &KeptMessage) -> Value {
     })
 }
 
-async fn release(desk: &Desk, id: Uuid, reason: &str) -> Result<Report> {
+async fn release(desk: &Deployment, id: Uuid, reason: &str) -> Result<Report> {
     let mut transaction = desk.database.begin().await?;
     if !outbox::release(&mut transaction, id).await? {
         bail!("outbox row {id} is not parked");

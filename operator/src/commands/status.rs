@@ -3,11 +3,11 @@
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::try_join_all;
-use quittance_store::overview::{self, ScheduledRun, Waiting};
+use quittance_store::overview::{self, PendingWork, ScheduledRun};
 use serde_json::json;
 
 use crate::age::age;
-use crate::desk::Desk;
+use crate::desk::Deployment;
 use crate::queues::{Depth, Queue};
 use crate::report::{Report, table};
 
@@ -22,7 +22,7 @@ const WAITING_MAX: [(&str, TimeDelta); 4] = [
 /// A schedule runs each minute; one that has not for so long is broken.
 const SILENT_MAX: TimeDelta = TimeDelta::minutes(5);
 
-pub(super) async fn status(desk: &Desk) -> Result<Report> {
+pub(super) async fn status(desk: &Deployment) -> Result<Report> {
     let (queues, database) = (queues(desk).await?, in_database(desk).await);
     let is_clean = queues.is_clean && database.as_ref().is_ok_and(|report| report.is_clean);
     // The queues are of more use than anything while the database is away.
@@ -39,7 +39,7 @@ pub(super) async fn status(desk: &Desk) -> Result<Report> {
     Ok(Report::new(format!("{}\n\n{text}", queues.text), json).clean_if(is_clean))
 }
 
-async fn queues(desk: &Desk) -> Result<Report> {
+async fn queues(desk: &Deployment) -> Result<Report> {
     let now = Utc::now();
     let looked = try_join_all(desk.queues.all().map(async |queue| {
         let depth = desk.queues.depth(queue).await?;
@@ -64,16 +64,16 @@ async fn queues(desk: &Desk) -> Result<Report> {
     Ok(Report::new(text, json).clean_if(is_clean))
 }
 
-async fn in_database(desk: &Desk) -> Result<Report> {
+async fn in_database(desk: &Deployment) -> Result<Report> {
     let (waiting, scheduled) = (overview::waiting(&desk.database).await?, overview::scheduled(&desk.database).await?);
     let now = Utc::now();
-    let is_late = |one: &Waiting| {
+    let is_late = |one: &PendingWork| {
         let limit = WAITING_MAX.iter().find(|(what, _)| *what == one.what).map(|(_, limit)| *limit);
         one.count > 0 && limit.zip(one.oldest).is_some_and(|(limit, oldest)| now - oldest > limit)
     };
     let is_silent = |one: &ScheduledRun| one.ended_at.is_none_or(|at| now - at > SILENT_MAX);
     let mark = |is_wrong: bool| if is_wrong { "look into it" } else { "" }.to_owned();
-    let waits = |one: &Waiting| [one.what.clone(), one.count.to_string(), age(one.oldest, now), mark(is_late(one))];
+    let waits = |one: &PendingWork| [one.what.clone(), one.count.to_string(), age(one.oldest, now), mark(is_late(one))];
     let runs = |one: &ScheduledRun| {
         let ended = one.ended_at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(Some(at), now)));
         [one.function.clone(), ended, mark(is_silent(one))]

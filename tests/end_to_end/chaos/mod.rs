@@ -14,10 +14,10 @@ use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_gateway::call::Gateways;
 use quittance_gateway::handler::Gateway;
 use quittance_idempotency::IdempotencyTable;
-use quittance_processor::decide::{Decided, Order, decide};
-use quittance_processor::settle::{Instruction, settle};
-use quittance_providers::{Notice, Provider, by_name};
-use quittance_relay::ask::{Askable, ask};
+use quittance_processor::decide::{StaffCommand, StaffCommandResult, decide};
+use quittance_processor::settle::{EvidenceInstruction, settle};
+use quittance_providers::{ProviderModule, WebhookNotice, by_name};
+use quittance_relay::ask::{InquirableGateways, ask};
 use quittance_store::Database;
 use serde_json::{Value, json};
 use xtask::aws::local_agent;
@@ -124,17 +124,17 @@ impl Chaos {
         let correlation_id = "chaos".to_owned();
         let instruction = |command: PaymentCommand| match command {
             PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
-                Instruction { evidence, correlation_id: correlation_id.clone() }
+                EvidenceInstruction { evidence, correlation_id: correlation_id.clone() }
             }
             other => panic!("the gateway never gives up here: {}", other.type_name()),
         };
-        let instructions: Vec<Instruction> = commands.into_iter().map(instruction).collect();
+        let instructions: Vec<EvidenceInstruction> = commands.into_iter().map(instruction).collect();
         settle(&self.processor, &instructions, at(Utc::now())).await.unwrap();
     }
 
     /// Stripe's messages as our door reads them: each three times, the last first.
     async fn deliver(&self, messages: &[Message]) {
-        let stripe = by_name("stripe").and_then(Provider::webhooks).unwrap();
+        let stripe = by_name("stripe").and_then(ProviderModule::webhooks).unwrap();
         for batch in [messages; 3].concat().rchunks(10) {
             let mut told = Vec::new();
             for (signature, body) in batch {
@@ -142,7 +142,7 @@ impl Chaos {
                     [("stripe-signature".parse().unwrap(), signature.parse().unwrap())].into_iter().collect();
                 stripe.verify(&headers, body, &[SECRET.to_owned()], Utc::now()).unwrap();
                 for notice in stripe.read(body, None).unwrap() {
-                    let Notice::Evidence(evidence) = notice else { panic!("{notice:?}") };
+                    let WebhookNotice::Evidence(evidence) = notice else { panic!("{notice:?}") };
                     told.push(PaymentCommand::of(*evidence));
                 }
             }
@@ -152,7 +152,7 @@ impl Chaos {
 
     /// The questions that are due when so much time has passed.
     async fn due(&self, minutes: i64) -> Vec<String> {
-        let askable = Askable { about_payments: vec!["stripe"], for_events: vec![] };
+        let askable = InquirableGateways { about_payments: vec!["stripe"], for_events: vec![] };
         let deadline = SystemTime::now() + Duration::from_secs(60);
         let later = Utc::now() + TimeDelta::minutes(minutes);
         ask(&self.relay, (&askable, &self.services.gateways()), later, deadline).await.unwrap();
@@ -185,10 +185,11 @@ impl Chaos {
     async fn order(&self, number: usize, whose: (ClientId, InvoiceId), attempt: usize, method: &str) -> Vec<String> {
         let (name, request) = (format!("stripe:order-{number}"), format!("{number}-{attempt}"));
         let mut decision = charge_with(&name, whose, "100.00", (&request, method));
-        if let Order::Charge(order) = &mut decision.order {
+        if let StaffCommand::Charge(order) = &mut decision.order {
             order.ordered_at = Utc::now();
         }
-        let Decided::Committed(told) = decide(&self.processor, &decision, at(Utc::now())).await.unwrap() else {
+        let StaffCommandResult::Committed(told) = decide(&self.processor, &decision, at(Utc::now())).await.unwrap()
+        else {
             panic!("it is new")
         };
         told.commands.into_iter().map(|command| command.body).collect()

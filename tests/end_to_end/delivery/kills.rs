@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::Bytes;
 use axum::response::IntoResponse;
 use http::{HeaderMap, Method, StatusCode, Uri};
-use quittance_deliveries::State;
-use quittance_deliveries::queue::Due;
+use quittance_deliveries::DeliveryState;
+use quittance_deliveries::queue::DueDelivery;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use xtask::aws::local_agent;
@@ -124,7 +124,7 @@ async fn an_event_that_comes_five_times_with_a_kill_at_every_step_of_recording_i
                 };
                 assert!(way.run(None, again).await);
                 for delivery in telling.deliveries(endpoint).await {
-                    let due = Due { recipient: endpoint, event_key: delivery.event_key };
+                    let due = DueDelivery { recipient: endpoint, event_key: delivery.event_key };
                     assert_eq!(telling.deliver(&delivering, &[due.clone(), due]).await, 0);
                 }
             }
@@ -166,7 +166,7 @@ async fn a_worker_that_is_killed_at_any_step_of_an_attempt_leaves_it_to_another_
             // Its message comes five times; one attempt is made of them, or none if it is known to be delivered.
             let again = async { assert_eq!(telling.deliver(&delivering, &vec![due.clone(); 5]).await, 0) };
             assert!(way.run(None, again).await);
-            assert_eq!(telling.delivery(&due).await.state, State::Delivered, "killed {moment:?} call {call}");
+            assert_eq!(telling.delivery(&due).await.state, DeliveryState::Delivered, "killed {moment:?} call {call}");
             let (ids, times) = heard(&receiver, &id);
             assert_eq!(ids, [id.clone()].into(), "killed {moment:?} call {call}");
             // Twice only if the receiver's answer was lost with the worker.
@@ -203,7 +203,7 @@ async fn a_worker_that_is_killed_while_the_receiver_has_the_webhook_leaves_it_to
     assert_eq!(telling.deliver(&delivering, std::slice::from_ref(&due)).await, 0);
     let (ids, times) = heard(&receiver, "");
     assert_eq!((ids.len(), times), (1, 2));
-    assert_eq!(telling.delivery(&due).await.state, State::Delivered);
+    assert_eq!(telling.delivery(&due).await.state, DeliveryState::Delivered);
 }
 
 /// Another order in each run.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use quittance_deliveries::queue::Due;
-use quittance_deliveries::{Delivery, Range, SLOTS, State};
+use quittance_deliveries::queue::DueDelivery;
+use quittance_deliveries::{Delivery, DeliveryState, EventTimeRange, SLOTS};
 use quittance_delivery::handler::Deliveries;
 use quittance_relay::deliver::deliver;
 
@@ -11,7 +11,7 @@ use super::receiver::{Manner, Receiver};
 use super::{Telling, invocation, key_at, pause, root};
 use crate::end_to_end::scene;
 
-async fn attempt(telling: &Telling, delivering: &Deliveries, due: &Due) -> Delivery {
+async fn attempt(telling: &Telling, delivering: &Deliveries, due: &DueDelivery) -> Delivery {
     telling.let_time_pass(due);
     assert_eq!(telling.deliver(delivering, std::slice::from_ref(due)).await, 0);
     telling.delivery(due).await
@@ -25,13 +25,13 @@ async fn what_is_not_taken_comes_again_after_longer_and_longer_pauses_and_then_t
     let (due, delivering) = (telling.record(endpoint).await, telling.delivering(&root(&scene().stack)).await);
     for (attempts, seconds) in (1..).zip([5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]) {
         let delivery = attempt(&telling, &delivering, &due).await;
-        assert_eq!((delivery.state, delivery.attempts), (State::Pending, attempts));
+        assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Pending, attempts));
         // A tenth more by chance.
         assert!((seconds - 3..=seconds + seconds / 10 + 1).contains(&pause(&delivery)), "{seconds}: {delivery:?}");
         assert_eq!(telling.status_of(endpoint).await.0, "enabled");
     }
     let delivery = attempt(&telling, &delivering, &due).await;
-    assert_eq!((delivery.state, delivery.attempts), (State::Failed, 10));
+    assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Failed, 10));
     let (status, reason) = telling.status_of(endpoint).await;
     assert_eq!(status, "disabled");
     let reason = reason.unwrap();
@@ -50,17 +50,17 @@ async fn what_is_not_taken_comes_again_after_longer_and_longer_pauses_and_then_t
 
     assert!(telling.table.send_again(endpoint, &due.event_key, chrono::Utc::now()).await.unwrap());
     let held = attempt(&telling, &delivering, &due).await;
-    assert_eq!((held.state, receiver.told().len()), (State::Held, 10), "a disabled endpoint is told nothing");
+    assert_eq!((held.state, receiver.told().len()), (DeliveryState::Held, 10), "a disabled endpoint is told nothing");
     let meanwhile = telling.record(endpoint).await;
-    assert_eq!(telling.delivery(&meanwhile).await.state, State::Held, "what happens meanwhile is kept for it");
+    assert_eq!(telling.delivery(&meanwhile).await.state, DeliveryState::Held, "what happens meanwhile is kept for it");
     sqlx::query("update billing.webhook_endpoints set status = 'enabled', disabled_reason = null, disabled_at = null")
         .execute(&telling.test.admin)
         .await
         .unwrap();
     assert!(telling.table.send_again(endpoint, &due.event_key, chrono::Utc::now()).await.unwrap());
-    assert_eq!(attempt(&telling, &delivering, &due).await.state, State::Delivered);
+    assert_eq!(attempt(&telling, &delivering, &due).await.state, DeliveryState::Delivered);
     assert_eq!(receiver.told().last().unwrap().webhook_id(), due.event_key.id().to_string());
-    assert_eq!(attempt(&telling, &delivering, &meanwhile).await.state, State::Held, "nobody had it sent again");
+    assert_eq!(attempt(&telling, &delivering, &meanwhile).await.state, DeliveryState::Held, "nobody had it sent again");
 }
 
 #[tokio::test]
@@ -79,12 +79,12 @@ async fn a_redirect_is_not_followed_410_disables_and_a_receiver_that_asks_for_a_
     let (due, delivering) = (telling.record(endpoint).await, telling.delivering(&root(&scene().stack)).await);
     for (status, seconds) in [(302, 5), (307, 300), (429, 7_200), (503, 86_400)] {
         let delivery = attempt(&telling, &delivering, &due).await;
-        assert_eq!(delivery.state, State::Pending);
+        assert_eq!(delivery.state, DeliveryState::Pending);
         assert_eq!(delivery.last_attempt.as_ref().unwrap().status, Some(status));
         assert!((seconds - 3..=seconds + seconds / 10 + 1).contains(&pause(&delivery)), "{status}: {delivery:?}");
     }
     let delivery = attempt(&telling, &delivering, &due).await;
-    assert_eq!((delivery.state, delivery.attempts), (State::Failed, 5));
+    assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Failed, 5));
     assert_eq!(telling.status_of(endpoint).await.0, "disabled");
     assert_eq!(elsewhere.told().len(), 0, "nobody went where the redirect points");
 }
@@ -103,7 +103,7 @@ async fn a_receiver_that_hangs_drips_or_floods_is_bounded_and_delays_no_other() 
     let mut due = Vec::new();
     for endpoint_id in &endpoints {
         let event_key = telling.deliveries(*endpoint_id).await.remove(0).event_key;
-        due.push(Due { recipient: *endpoint_id, event_key });
+        due.push(DueDelivery { recipient: *endpoint_id, event_key });
     }
     let begin = std::time::Instant::now();
     assert_eq!(telling.deliver(&delivering, &due).await, 0);
@@ -116,7 +116,10 @@ async fn a_receiver_that_hangs_drips_or_floods_is_bounded_and_delays_no_other() 
         states.push(telling.delivery(due).await.state);
     }
     // Whoever says 200 has it, whatever follows.
-    assert_eq!(states, [State::Pending, State::Pending, State::Delivered, State::Delivered]);
+    assert_eq!(
+        states,
+        [DeliveryState::Pending, DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Delivered]
+    );
     let failure = telling.delivery(&due[0]).await.last_attempt.unwrap().failure.unwrap();
     assert!(!failure.contains("hush"), "{failure}");
 }
@@ -134,10 +137,10 @@ async fn few_workers_are_at_one_endpoint_at_a_time_and_the_rest_comes_back() {
     }
     let delivering = telling.delivering(&root(&scene().stack)).await;
     assert_eq!(telling.deliver(&delivering, std::slice::from_ref(&due)).await, 0, "its message comes later");
-    assert_eq!((receiver.told().len(), telling.delivery(&due).await.state), (0, State::Pending));
+    assert_eq!((receiver.told().len(), telling.delivery(&due).await.state), (0, DeliveryState::Pending));
     telling.table.free_slot(&slots.remove(0)).await.unwrap();
     assert_eq!(telling.deliver(&delivering, std::slice::from_ref(&due)).await, 0);
-    assert_eq!((receiver.told().len(), telling.delivery(&due).await.state), (1, State::Delivered));
+    assert_eq!((receiver.told().len(), telling.delivery(&due).await.state), (1, DeliveryState::Delivered));
 }
 
 #[tokio::test]
@@ -157,7 +160,7 @@ async fn what_is_due_and_has_no_message_is_found_in_the_table() {
     assert_eq!(find(3).await, 0, "its message was sent again");
     assert_eq!(find(30).await, 1, "and is late once more");
     let delivering = telling.delivering(&aws).await;
-    assert_eq!(attempt(&telling, &delivering, &due).await.state, State::Delivered);
+    assert_eq!(attempt(&telling, &delivering, &due).await.state, DeliveryState::Delivered);
     assert_eq!(find(600).await, 0, "what is delivered is never due");
 }
 
@@ -180,16 +183,16 @@ async fn deliveries_are_listed_by_the_times_of_their_events() {
         };
         telling.table.record(&new, chrono::Utc::now()).await.unwrap();
     }
-    let seconds = |page: &quittance_deliveries::Page| -> Vec<u32> {
+    let seconds = |page: &quittance_deliveries::DeliveryPage| -> Vec<u32> {
         page.deliveries.iter().map(|delivery| chrono::Timelike::second(&delivery.event_key.at())).collect()
     };
     let at = |text: &str| Some(text.parse().unwrap());
-    let range = Range { from: at("2026-11-02T12:00:01Z"), until: at("2026-11-02T12:00:04Z") };
-    let first = telling.table.list(endpoint, range, &[State::Pending], None, 2).await.unwrap();
+    let range = EventTimeRange { from: at("2026-11-02T12:00:01Z"), until: at("2026-11-02T12:00:04Z") };
+    let first = telling.table.list(endpoint, range, &[DeliveryState::Pending], None, 2).await.unwrap();
     assert_eq!(seconds(&first), [1, 2]);
-    let rest = telling.table.list(endpoint, range, &[State::Pending], first.next.as_ref(), 2).await.unwrap();
+    let rest = telling.table.list(endpoint, range, &[DeliveryState::Pending], first.next.as_ref(), 2).await.unwrap();
     assert_eq!((seconds(&rest), rest.next), (vec![3], None));
-    let none = telling.table.list(endpoint, range, &[State::Delivered], None, 2).await.unwrap();
+    let none = telling.table.list(endpoint, range, &[DeliveryState::Delivered], None, 2).await.unwrap();
     assert_eq!(none.deliveries.len(), 0);
 }
 
@@ -208,9 +211,9 @@ async fn a_worker_whose_lease_has_lapsed_cannot_conclude_what_another_has_taken_
     let again = telling.table.send_again(endpoint, &due.event_key, now).await.unwrap();
     assert!(!again, "what is being attempted is not sent again");
     let second = lease(now + chrono::TimeDelta::seconds(31)).await.expect("the lease has lapsed");
-    assert!(!telling.table.conclude(&first, State::Failed, None, None).await.unwrap(), "overtaken");
-    assert!(telling.table.conclude(&second, State::Delivered, None, None).await.unwrap());
-    assert_eq!(telling.delivery(&due).await.state, State::Delivered);
+    assert!(!telling.table.conclude(&first, DeliveryState::Failed, None, None).await.unwrap(), "overtaken");
+    assert!(telling.table.conclude(&second, DeliveryState::Delivered, None, None).await.unwrap());
+    assert_eq!(telling.delivery(&due).await.state, DeliveryState::Delivered);
 }
 
 #[tokio::test]

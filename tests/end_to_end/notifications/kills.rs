@@ -1,7 +1,7 @@
 //! Every event five times, in any order, with a worker killed at every step: one e-mail, never two and never none.
 
 use chrono::Utc;
-use quittance_deliveries::State;
+use quittance_deliveries::DeliveryState;
 use quittance_domain::notification::Channel;
 
 use super::provider::{Manner, Provider};
@@ -42,7 +42,7 @@ async fn an_event_that_comes_five_times_with_a_kill_at_every_step_is_written_of_
             assert_eq!(provider.emails_of(event.id), 1, "killed {moment:?} call {call}");
             assert_eq!(
                 writing.delivery(&event, Channel::Email).await.state,
-                State::Delivered,
+                DeliveryState::Delivered,
                 "{moment:?} call {call}"
             );
             if lived {
@@ -89,7 +89,7 @@ async fn what_the_provider_tells_is_heard_although_whoever_hears_it_is_killed() 
         for call in 1..CALLS_MAX {
             let event = writing.receipt();
             writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
-            assert_eq!(writing.delivery(&event, Channel::Email).await.state, State::Unknown);
+            assert_eq!(writing.delivery(&event, Channel::Email).await.state, DeliveryState::Unknown);
             let email = provider.emails().pop().unwrap();
             let bounce = serde_json::json!({
                 "bounceType": "Permanent", "bounceSubType": "General",
@@ -108,12 +108,12 @@ async fn what_the_provider_tells_is_heard_although_whoever_hears_it_is_killed() 
             let attempt = delivery.last_attempt.unwrap();
             assert_eq!(
                 (delivery.state, attempt.failure.as_deref()),
-                (State::Failed, Some("it came back: Permanent General"))
+                (DeliveryState::Failed, Some("it came back: Permanent General"))
             );
             assert!(attempt.message_id.is_some() && attempt.at <= Utc::now());
             writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
             assert_eq!(provider.emails_of(event.id), 1, "what came back is not sent again");
-            assert_eq!(writing.delivery(&event, Channel::Email).await.state, State::Failed);
+            assert_eq!(writing.delivery(&event, Channel::Email).await.state, DeliveryState::Failed);
             if lived {
                 break;
             }

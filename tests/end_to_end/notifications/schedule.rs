@@ -1,7 +1,7 @@
 //! When something is sent again, when it is not, and who is not written to at all.
 
 use chrono::{TimeDelta, Utc};
-use quittance_deliveries::State;
+use quittance_deliveries::DeliveryState;
 use quittance_domain::notification::Channel::{Email, Sms};
 use quittance_notification::schedule::{PATIENCE, PAUSES};
 use serde_json::json;
@@ -36,7 +36,7 @@ async fn an_email_is_in_the_clients_language_with_the_receipt_and_says_nobody_ne
     assert_eq!(email.request["Destination"]["ToAddresses"], json!(["accounts@nordlicht.example"]));
     assert_eq!(email.request["ConfigurationSetName"], "set");
     let kept = writing.delivery(&event, Email).await;
-    assert_eq!((kept.state, kept.body.as_str()), (State::Delivered, ""), "what was sent is forgotten");
+    assert_eq!((kept.state, kept.body.as_str()), (DeliveryState::Delivered, ""), "what was sent is forgotten");
 }
 
 #[tokio::test]
@@ -56,13 +56,16 @@ async fn what_no_provider_takes_is_tried_with_growing_pauses_and_then_parked_and
     }
     assert_eq!(provider.asked(), PAUSES.len() + 1);
     let delivery = writing.delivery(&event, Email).await;
-    assert_eq!((delivery.state, delivery.attempts), (State::Failed, 8));
+    assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Failed, 8));
     let [(code, reason, body)] = writing.parked().try_into().unwrap();
     assert_eq!((code.as_str(), body), ("expired", event.body.clone()));
     assert_eq!(reason, format!("email {}: 8 attempts; the last: answered 429 TooManyRequestsException", event.id));
     provider.now(Manner::Takes);
     writing.handle(&notifications, &vec![event.body.clone(); 5]).await;
-    assert_eq!((provider.emails_of(event.id), writing.delivery(&event, Email).await.state), (1, State::Delivered));
+    assert_eq!(
+        (provider.emails_of(event.id), writing.delivery(&event, Email).await.state),
+        (1, DeliveryState::Delivered)
+    );
 }
 
 #[tokio::test]
@@ -72,7 +75,7 @@ async fn what_a_provider_refuses_is_parked_at_once_without_an_address_in_the_rea
     writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
     let [(code, reason, _)] = writing.parked().try_into().unwrap();
     assert_eq!((code.as_str(), reason), ("refused", format!("email {}: answered 400 MessageRejected", event.id)));
-    assert_eq!((writing.delivery(&event, Email).await.state, provider.asked()), (State::Failed, 1));
+    assert_eq!((writing.delivery(&event, Email).await.state, provider.asked()), (DeliveryState::Failed, 1));
 }
 
 #[tokio::test]
@@ -95,11 +98,11 @@ async fn an_email_without_an_answer_is_not_sent_again_when_the_provider_tells_th
     let (writing, provider, notifications) = begin(Manner::TakesInSilence).await;
     let event = writing.receipt();
     writing.handle(&notifications, &vec![event.body.clone(); 5]).await;
-    assert_eq!(writing.delivery(&event, Email).await.state, State::Unknown);
+    assert_eq!(writing.delivery(&event, Email).await.state, DeliveryState::Unknown);
     writing.run_schedule(&notifications).await;
     assert_eq!(provider.asked(), 1, "nobody asks again");
     writing.hear(&provider).await;
-    assert_eq!(writing.delivery(&event, Email).await.state, State::Delivered);
+    assert_eq!(writing.delivery(&event, Email).await.state, DeliveryState::Delivered);
     writing.let_time_pass(&event, Email);
     writing.run_schedule(&notifications).await;
     assert_eq!(provider.emails_of(event.id), 1);
@@ -118,7 +121,7 @@ async fn an_email_without_an_answer_is_sent_again_only_when_the_provider_tells_o
     let unknown = writing.delivery(&event, Email).await;
     assert_eq!(
         (unknown.state, provider.asked()),
-        (State::Unknown, 1),
+        (DeliveryState::Unknown, 1),
         "the provider tells of nothing later: nobody knows"
     );
     assert!(unknown.next_attempt_at > Utc::now() + TimeDelta::minutes(59), "it is looked at again in an hour");
@@ -127,7 +130,10 @@ async fn an_email_without_an_answer_is_sent_again_only_when_the_provider_tells_o
     writing.hear(&provider).await;
     writing.let_time_pass(&event, Email);
     writing.run_schedule(&notifications).await;
-    assert_eq!((provider.emails_of(event.id), writing.delivery(&event, Email).await.state), (1, State::Delivered));
+    assert_eq!(
+        (provider.emails_of(event.id), writing.delivery(&event, Email).await.state),
+        (1, DeliveryState::Delivered)
+    );
 }
 
 #[tokio::test]
@@ -144,7 +150,7 @@ async fn an_email_of_which_nobody_ever_hears_is_parked_for_somebody_to_decide_an
     assert!(reason.contains("send it again only if its addressee does not have it"), "{reason}");
     writing.handle(&notifications, &vec![event.body.clone(); 5]).await;
     writing.run_schedule(&notifications).await;
-    assert_eq!((writing.delivery(&event, Email).await.state, provider.asked()), (State::Unknown, 1));
+    assert_eq!((writing.delivery(&event, Email).await.state, provider.asked()), (DeliveryState::Unknown, 1));
 }
 
 #[tokio::test]
@@ -170,7 +176,7 @@ async fn what_a_client_does_not_want_any_more_is_not_sent_although_it_waits() {
     provider.now(Manner::Takes);
     writing.let_time_pass(&event, Email);
     writing.run_schedule(&notifications).await;
-    assert_eq!((writing.delivery(&event, Email).await.state, provider.emails().len()), (State::Held, 0));
+    assert_eq!((writing.delivery(&event, Email).await.state, provider.emails().len()), (DeliveryState::Held, 0));
 }
 
 #[tokio::test]
@@ -185,7 +191,7 @@ async fn a_text_message_goes_to_who_wants_one_and_without_an_answer_it_is_never_
     writing.handle(&notifications, &vec![event.body.clone(); 5]).await;
     let text = "Quittance Ltd: EUR\u{a0}1,190.00 received for invoice INV-2026-000042. It is paid in full. Thank you.";
     assert_eq!(provider.texts(), [("+4915112345678".to_owned(), text.to_owned())]);
-    assert_eq!((writing.delivery(&event, Sms).await.state, provider.emails().len()), (State::Delivered, 0));
+    assert_eq!((writing.delivery(&event, Sms).await.state, provider.emails().len()), (DeliveryState::Delivered, 0));
     provider.now(Manner::IsSilent);
     let silent = writing.receipt();
     writing.handle(&notifications, std::slice::from_ref(&silent.body)).await;
@@ -206,14 +212,14 @@ async fn who_complained_is_not_written_to_until_that_is_lifted() {
     let told = email.event("Complaint", "complaint", complaint);
     let feedback = writing.feedback(&root(&scene().stack)).await;
     assert!(feedback.handle(invocation(&vec![told; 3])).await.unwrap().batch_item_failures.is_empty());
-    assert_eq!(writing.delivery(&first, Email).await.state, State::Delivered, "whoever complains has it");
+    assert_eq!(writing.delivery(&first, Email).await.state, DeliveryState::Delivered, "whoever complains has it");
     let validated = "Successfully validated SNS topic for Amazon SES event publishing.".to_owned();
     assert!(feedback.handle(invocation(&[validated])).await.unwrap().batch_item_failures.is_empty());
     assert_eq!(writing.parked(), [], "what Amazon SES says of the topic is no mistake");
     let second = writing.receipt();
     writing.handle(&notifications, std::slice::from_ref(&second.body)).await;
     let held = writing.delivery(&second, Email).await;
-    assert_eq!((held.state, provider.emails().len()), (State::Held, 1));
+    assert_eq!((held.state, provider.emails().len()), (DeliveryState::Held, 1));
     assert!(held.last_attempt.unwrap().failure.unwrap().starts_with("complaint since "));
     let audit =
         "select string_agg(subject || ' ' || reason, ', ') from audit.records where action = 'client.email_suppressed'";

@@ -3,8 +3,8 @@
 use chrono::DateTime;
 use quittance_domain::command::{Evidence, QueryResource};
 use quittance_domain::fact::FactKind;
-use quittance_providers::api::{Answer, InquiryResponse, Statement};
-use quittance_providers::{Notice, Provider, by_name};
+use quittance_providers::api::{HttpResponse, InquiryResponse, PaymentStatement};
+use quittance_providers::{ProviderModule, WebhookNotice, by_name};
 use serde_json::{Value, json};
 
 use super::Verdict;
@@ -33,20 +33,20 @@ pub(super) fn samples(json: &Value) -> Vec<Sample> {
 
 /// What a body tells, in words.
 fn read(provider: &str, body: &Value) -> Verdict {
-    let webhooks = by_name(provider).and_then(Provider::webhooks).ok_or("there is no such provider")?;
+    let webhooks = by_name(provider).and_then(ProviderModule::webhooks).ok_or("there is no such provider")?;
     let notices = webhooks.read(body.to_string().as_bytes(), None).map_err(|error| error.to_string())?;
-    let is_unreadable = notices.iter().any(|notice| matches!(notice, Notice::Unreadable(_)));
+    let is_unreadable = notices.iter().any(|notice| matches!(notice, WebhookNotice::Unreadable(_)));
     let words = notices.iter().map(words).collect::<Vec<_>>().join("; ");
     if is_unreadable { Err(words) } else { Ok(words) }
 }
 
-fn words(notice: &Notice) -> String {
+fn words(notice: &WebhookNotice) -> String {
     match notice {
-        Notice::Evidence(evidence) => evidence_words(evidence),
-        Notice::Ask(question) => format!("asks for {}", question.resource),
-        Notice::Ignored { event_type, reason } => format!("{event_type} is passed over: {reason}"),
-        Notice::Unreadable(error) => error.to_string(),
-        Notice::Unknown { event_type } => format!("{event_type} is kept: this build does not know it"),
+        WebhookNotice::Evidence(evidence) => evidence_words(evidence),
+        WebhookNotice::Ask(question) => format!("asks for {}", question.resource),
+        WebhookNotice::Ignored { event_type, reason } => format!("{event_type} is passed over: {reason}"),
+        WebhookNotice::Unreadable(error) => error.to_string(),
+        WebhookNotice::Unknown { event_type } => format!("{event_type} is kept: this build does not know it"),
     }
 }
 
@@ -89,15 +89,15 @@ fn dispute_event(dispute: &Value) -> &'static str {
 
 fn gocardless_error(json: &Value) -> Verdict {
     let status = json.pointer("/error/code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let answer = Answer { status: status.ok_or("it has no code")?, body: json.to_string().into_bytes() };
+    let answer = HttpResponse { status: status.ok_or("it has no code")?, body: json.to_string().into_bytes() };
     match ask("payments/PM1", &answer)? {
         InquiryResponse::Unknown(reason) => Ok(format!("to be tried again: {reason}")),
         InquiryResponse::Statement(_) | InquiryResponse::Absent => Err("an error was taken for a success".to_owned()),
     }
 }
 
-fn ask(resource: &str, answer: &Answer) -> Result<InquiryResponse, String> {
-    let api = by_name("gocardless").and_then(Provider::api).ok_or("there is no such provider")?;
+fn ask(resource: &str, answer: &HttpResponse) -> Result<InquiryResponse, String> {
+    let api = by_name("gocardless").and_then(ProviderModule::api).ok_or("there is no such provider")?;
     let question = QueryResource {
         provider: "gocardless".parse().map_err(|error| format!("{error}"))?,
         resource: resource.to_owned(),
@@ -140,9 +140,9 @@ fn gocardless_answer(body: &Value) -> Option<Sample> {
 }
 
 fn told(name: &str, item: &Value) -> Verdict {
-    let answer = Answer { status: 200, body: json!({ name: item }).to_string().into_bytes() };
+    let answer = HttpResponse { status: 200, body: json!({ name: item }).to_string().into_bytes() };
     match ask(&format!("{name}/{}", item.get("id").and_then(Value::as_str).unwrap_or_default()), &answer)? {
-        InquiryResponse::Statement(Statement::Evidence(evidence)) => {
+        InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
             Ok(evidence.iter().map(evidence_words).collect::<Vec<_>>().join(", "))
         }
         _ => Err("it tells nothing".to_owned()),

@@ -9,7 +9,7 @@ use crate::money::Money;
 use crate::names::stored_name;
 use crate::party::ClientDetails;
 use crate::refund_reason::RefundReason;
-use crate::settlement::SurplusReason;
+use crate::settlement::UnappliedReason;
 
 /// A payment, or a part of it, was allocated to an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,13 +28,13 @@ pub struct InvoiceSettled {
 
 /// Money came in that no invoice could take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SurplusRecorded {
+pub struct UnappliedCashRecorded {
     /// The payment.
     pub payment: PaymentSummary,
     /// How much of it is surplus.
     pub amount: Money,
     /// Why.
-    pub reason: SurplusReason,
+    pub reason: UnappliedReason,
     /// Whose credit it is; none when the payer is unknown, and the money is in suspense.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientDetails>,
@@ -109,7 +109,7 @@ pub struct PaymentUnapplied {
 
 /// Surplus money left: it went back, or pays an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SurplusReduced {
+pub struct UnappliedCashReduced {
     /// The payment.
     pub payment: PaymentSummary,
     /// How much left.
@@ -125,7 +125,7 @@ pub struct SurplusReduced {
 
 /// Evidence that moved no money, and that somebody may want to know of all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PaymentNoted {
+pub struct EvidenceNoted {
     /// The payment.
     pub payment: PaymentSummary,
     /// The invoice that it names.

@@ -14,7 +14,7 @@ use crate::names::stored_name;
 
 /// What a sum is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub struct ReconciliationKey {
     /// The account's code; `provider:<name>` stands for the three accounts of a provider together.
     pub account: String,
     /// The invoice, on receivables.
@@ -37,7 +37,7 @@ pub struct Sum {
 /// How the two sides differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Difference {
+pub enum DiscrepancyKind {
     /// Nothing is booked of it.
     Missing,
     /// It is booked, and nothing happened.
@@ -52,7 +52,7 @@ pub enum Difference {
     WrongDate,
 }
 
-stored_name!(Difference {
+stored_name!(DiscrepancyKind {
     Missing => "missing",
     Extra => "extra",
     WrongCurrency => "wrong_currency",
@@ -63,12 +63,12 @@ stored_name!(Difference {
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Discrepancy {
     /// How they differ.
-    pub difference: Difference,
+    pub difference: DiscrepancyKind,
     /// Where.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: ReconciliationKey,
     /// What billing and the processor say.
     pub expected: Option<Sum>,
     /// What the ledger says.
@@ -77,9 +77,9 @@ pub struct Finding {
 
 /// A place in one currency, as both sides say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compared {
+pub struct ReconciledPair {
     /// The place.
-    pub place: Place,
+    pub place: ReconciliationKey,
     /// What billing and the processor say.
     pub expected: Option<Sum>,
     /// What the ledger says.
@@ -95,9 +95,9 @@ const DAYS_APART_MAX: u64 = 1;
 /// Says how the two sides differ, place by place. A sum of zero is as much as nothing; where both sides have one, their
 /// days must agree all the same.
 #[must_use]
-pub fn reconcile(sums: Vec<Compared>) -> Vec<Finding> {
-    let mut places: BTreeMap<Place, Vec<Sides>> = BTreeMap::new();
-    for Compared { place, expected, booked } in sums {
+pub fn reconcile(sums: Vec<ReconciledPair>) -> Vec<Discrepancy> {
+    let mut places: BTreeMap<ReconciliationKey, Vec<Sides>> = BTreeMap::new();
+    for ReconciledPair { place, expected, booked } in sums {
         let is_zero = |sum: &Sum| sum.amount.is_zero();
         let sides = match (expected, booked) {
             (Some(expected), Some(booked)) if is_zero(&expected) && is_zero(&booked) => (Some(expected), Some(booked)),
@@ -109,7 +109,7 @@ pub fn reconcile(sums: Vec<Compared>) -> Vec<Finding> {
     for (place, sums) in places {
         let (mut missing, mut extra) = (Vec::new(), Vec::new());
         let mut find = |difference, expected, booked| {
-            findings.push(Finding { difference, place: place.clone(), expected, booked });
+            findings.push(Discrepancy { difference, place: place.clone(), expected, booked });
         };
         for (expected, booked) in sums {
             match (expected, booked) {
@@ -126,22 +126,22 @@ pub fn reconcile(sums: Vec<Compared>) -> Vec<Finding> {
         // What is missing in one currency and too much in another is one mistake.
         let pairs = missing.len().min(extra.len());
         for (expected, booked) in missing.drain(..pairs).zip(extra.drain(..pairs)) {
-            find(Difference::WrongCurrency, Some(expected), Some(booked));
+            find(DiscrepancyKind::WrongCurrency, Some(expected), Some(booked));
         }
-        missing.into_iter().for_each(|expected| find(Difference::Missing, Some(expected), None));
-        extra.into_iter().for_each(|booked| find(Difference::Extra, None, Some(booked)));
+        missing.into_iter().for_each(|expected| find(DiscrepancyKind::Missing, Some(expected), None));
+        extra.into_iter().for_each(|booked| find(DiscrepancyKind::Extra, None, Some(booked)));
     }
     findings
 }
 
-fn difference(expected: Sum, booked: Sum) -> Option<Difference> {
+fn difference(expected: Sum, booked: Sum) -> Option<DiscrepancyKind> {
     if booked.amount != expected.amount {
         let is_swapped = booked.amount == expected.amount.negated();
-        return Some(if is_swapped { Difference::WrongSign } else { Difference::WrongAmount });
+        return Some(if is_swapped { DiscrepancyKind::WrongSign } else { DiscrepancyKind::WrongAmount });
     }
     let days_apart = |left: NaiveDate, right: NaiveDate| left.signed_duration_since(right).num_days().unsigned_abs();
     let apart = days_apart(expected.first_on, booked.first_on).max(days_apart(expected.last_on, booked.last_on));
-    (apart > DAYS_APART_MAX).then_some(Difference::WrongDate)
+    (apart > DAYS_APART_MAX).then_some(DiscrepancyKind::WrongDate)
 }
 
 #[cfg(test)]
@@ -153,12 +153,12 @@ mod tests {
         Some(Sum { amount: Money::parse(value, currency).unwrap(), first_on, last_on: first_on })
     }
 
-    fn compared(expected: Option<Sum>, booked: Option<Sum>) -> Compared {
-        let place = Place { account: "suspense".to_owned(), invoice_id: None, payment_id: None };
-        Compared { place, expected, booked }
+    fn compared(expected: Option<Sum>, booked: Option<Sum>) -> ReconciledPair {
+        let place = ReconciliationKey { account: "suspense".to_owned(), invoice_id: None, payment_id: None };
+        ReconciledPair { place, expected, booked }
     }
 
-    fn differences(sums: Vec<Compared>) -> Vec<Difference> {
+    fn differences(sums: Vec<ReconciledPair>) -> Vec<DiscrepancyKind> {
         reconcile(sums).into_iter().map(|finding| finding.difference).collect()
     }
 
@@ -175,11 +175,11 @@ mod tests {
     #[test]
     fn each_kind_of_difference_is_told_apart() {
         for (expected, booked, found) in [
-            (sum("100", "EUR", 2), None, Difference::Missing),
-            (None, sum("100", "EUR", 2), Difference::Extra),
-            (sum("100", "EUR", 2), sum("-100", "EUR", 2), Difference::WrongSign),
-            (sum("100", "EUR", 2), sum("99.99", "EUR", 2), Difference::WrongAmount),
-            (sum("100", "EUR", 2), sum("100", "EUR", 4), Difference::WrongDate),
+            (sum("100", "EUR", 2), None, DiscrepancyKind::Missing),
+            (None, sum("100", "EUR", 2), DiscrepancyKind::Extra),
+            (sum("100", "EUR", 2), sum("-100", "EUR", 2), DiscrepancyKind::WrongSign),
+            (sum("100", "EUR", 2), sum("99.99", "EUR", 2), DiscrepancyKind::WrongAmount),
+            (sum("100", "EUR", 2), sum("100", "EUR", 4), DiscrepancyKind::WrongDate),
         ] {
             assert_eq!(differences(vec![compared(expected, booked)]), [found]);
         }
@@ -191,7 +191,7 @@ mod tests {
             sum.map(|sum| Sum { last_on: NaiveDate::from_ymd_opt(2026, 11, day).unwrap(), ..sum })
         };
         for (value, day, found) in
-            [("0", 9, vec![Difference::WrongDate]), ("0", 5, vec![]), ("7", 9, vec![Difference::WrongDate])]
+            [("0", 9, vec![DiscrepancyKind::WrongDate]), ("0", 5, vec![]), ("7", 9, vec![DiscrepancyKind::WrongDate])]
         {
             let (expected, booked) = (until(sum(value, "EUR", 2), 6), until(sum(value, "EUR", 2), day));
             assert_eq!(differences(vec![compared(expected, booked)]), found, "{value} on {day}");
@@ -201,6 +201,6 @@ mod tests {
     #[test]
     fn money_in_another_currency_is_one_mistake_not_two() {
         let sums = vec![compared(sum("100", "EUR", 2), None), compared(None, sum("100", "USD", 2))];
-        assert_eq!(differences(sums), [Difference::WrongCurrency]);
+        assert_eq!(differences(sums), [DiscrepancyKind::WrongCurrency]);
     }
 }

@@ -1,19 +1,21 @@
 //! From signs to a match or a case.
 
-use super::signs::{Amount, Named, Payer, Sign, too_early};
-use super::{BankLine, CANDIDATES_MAX, Candidate, Claim, Debt, Finding, Keys, Match, THRESHOLD, weights};
+use super::signs::{AmountMatch, InvoiceMention, PayerMatch, Signal, too_early};
+use super::{
+    BankLine, CANDIDATES_MAX, Candidate, LookupKeys, Match, MatchResult, OpenClaim, OpenItem, THRESHOLD, weights,
+};
 use crate::fact::kept_reason;
 use crate::id::{ClientId, InvoiceId};
 use crate::money::{Money, MoneyError};
 
 /// A debt with what speaks for it and against it.
 #[derive(Debug)]
-struct Weighed<'a> {
-    debt: &'a Debt,
-    named: Option<Named>,
-    payer: Payer,
-    amount: Amount,
-    signs: Vec<Sign>,
+struct ScoredItem<'a> {
+    debt: &'a OpenItem,
+    named: Option<InvoiceMention>,
+    payer: PayerMatch,
+    amount: AmountMatch,
+    signs: Vec<Signal>,
 }
 
 /// Finds what a line pays among the debts and claims that its own [`keys`](BankLine::keys) led to. All open invoices of
@@ -21,10 +23,15 @@ struct Weighed<'a> {
 ///
 /// # Errors
 /// [`MoneyError::Overflow`] if a sum cannot be kept.
-pub fn find(line: &BankLine, keys: &Keys, debts: &[Debt], claims: &[Claim]) -> Result<Finding, MoneyError> {
+pub fn find(
+    line: &BankLine,
+    keys: &LookupKeys,
+    debts: &[OpenItem],
+    claims: &[OpenClaim],
+) -> Result<MatchResult, MoneyError> {
     let mut weighed = Vec::with_capacity(debts.len());
     for debt in debts {
-        weighed.push(Weighed::of(line, debt, keys.naming.of_debt(line, debt, claims))?);
+        weighed.push(ScoredItem::of(line, debt, keys.naming.of_debt(line, debt, claims))?);
     }
     let named = surely_named(&weighed);
     mark_others(&mut weighed, &named);
@@ -40,7 +47,7 @@ pub fn find(line: &BankLine, keys: &Keys, debts: &[Debt], claims: &[Claim]) -> R
     }
     Ok(match weighed.as_slice() {
         [best, rest @ ..] if best.score() >= THRESHOLD && rest.first().is_none_or(|next| next.score() < THRESHOLD) => {
-            Finding::Match(Match {
+            MatchResult::Match(Match {
                 invoices: vec![best.debt.invoice_id],
                 payment_id: best.named.as_ref().and_then(|named| named.payment_id),
                 text: best.named.as_ref().and_then(|_| naming_text(line, best.debt, claims)),
@@ -48,16 +55,16 @@ pub fn find(line: &BankLine, keys: &Keys, debts: &[Debt], claims: &[Claim]) -> R
                 reason: best.reason(),
             })
         }
-        _ => Finding::Unsure(candidates(weighed.iter())),
+        _ => MatchResult::Unsure(candidates(weighed.iter())),
     })
 }
 
-impl<'a> Weighed<'a> {
-    fn of(line: &BankLine, debt: &'a Debt, named: Option<Named>) -> Result<Self, MoneyError> {
-        let (payer, mut amount) = (Payer::of(line, debt), Amount::of(line, debt.outstanding, debt.total)?);
-        if named.as_ref().is_some_and(|named| named.payment_id.is_some()) && matches!(amount, Amount::Part(_)) {
+impl<'a> ScoredItem<'a> {
+    fn of(line: &BankLine, debt: &'a OpenItem, named: Option<InvoiceMention>) -> Result<Self, MoneyError> {
+        let (payer, mut amount) = (PayerMatch::of(line, debt), AmountMatch::of(line, debt.outstanding, debt.total)?);
+        if named.as_ref().is_some_and(|named| named.payment_id.is_some()) && matches!(amount, AmountMatch::Part(_)) {
             // A part was claimed, and this is that part.
-            amount = Amount::Fits;
+            amount = AmountMatch::Fits;
         }
         let signs = named.iter().map(|named| named.sign.clone());
         let signs = signs.chain([amount.sign(), payer.sign(&debt.client)]);
@@ -87,9 +94,9 @@ impl<'a> Weighed<'a> {
 
 /// The invoices that the line surely names. If it names several, those of the payer count before others', and those that
 /// are open before those that are not: people tell what they paid earlier, too.
-fn surely_named(weighed: &[Weighed<'_>]) -> Vec<InvoiceId> {
-    let mut named: Vec<&Weighed<'_>> = weighed.iter().filter(|one| one.is_surely_named()).collect();
-    let prefer = |named: &mut Vec<&Weighed<'_>>, is_better: fn(&Weighed<'_>) -> bool| {
+fn surely_named(weighed: &[ScoredItem<'_>]) -> Vec<InvoiceId> {
+    let mut named: Vec<&ScoredItem<'_>> = weighed.iter().filter(|one| one.is_surely_named()).collect();
+    let prefer = |named: &mut Vec<&ScoredItem<'_>>, is_better: fn(&ScoredItem<'_>) -> bool| {
         if named.iter().any(|one| is_better(one)) {
             named.retain(|one| is_better(one));
         }
@@ -101,7 +108,7 @@ fn surely_named(weighed: &[Weighed<'_>]) -> Vec<InvoiceId> {
 
 /// Weighs each against the others. Against what is not named speaks that another is; for it, that nothing else is like it.
 /// Against what is named by a number speaks that the amount is another's of the same client.
-fn mark_others(weighed: &mut [Weighed<'_>], named: &[InvoiceId]) {
+fn mark_others(weighed: &mut [ScoredItem<'_>], named: &[InvoiceId]) {
     let fitting: Vec<ClientId> = weighed.iter().filter(|one| one.amount.fits()).map(|one| one.debt.client_id).collect();
     for one in weighed {
         if named.contains(&one.debt.invoice_id) {
@@ -110,7 +117,7 @@ fn mark_others(weighed: &mut [Weighed<'_>], named: &[InvoiceId]) {
             }
         } else if !named.is_empty() {
             one.signs.push((weights::OTHER_NUMBER, "its text names another invoice".to_owned()));
-        } else if one.amount.fits() && one.payer == Payer::Name {
+        } else if one.amount.fits() && one.payer == PayerMatch::Name {
             let is_alone = fitting.iter().filter(|client| **client == one.debt.client_id).count() == 1;
             one.signs.extend(is_alone.then(|| (weights::ONLY_ONE, "no other open invoice has that amount".to_owned())));
         }
@@ -119,7 +126,7 @@ fn mark_others(weighed: &mut [Weighed<'_>], named: &[InvoiceId]) {
 
 /// The reference or text of the line that by itself names the debt as surely as all of them do; else the first that names
 /// it at all.
-fn naming_text(line: &BankLine, debt: &Debt, claims: &[Claim]) -> Option<String> {
+fn naming_text(line: &BankLine, debt: &OpenItem, claims: &[OpenClaim]) -> Option<String> {
     let alone = |references: &[String], texts: &[String]| {
         let alone = BankLine { references: references.to_vec(), texts: texts.to_vec(), ..line.clone() };
         alone.keys().naming.of_debt(&alone, debt, claims)
@@ -137,15 +144,15 @@ fn naming_text(line: &BankLine, debt: &Debt, claims: &[Claim]) -> Option<String>
 }
 
 /// A line that names several invoices of one client pays them if it is what is left to pay of all.
-fn several(line: &BankLine, claims: &[Claim], named: Vec<&Weighed<'_>>) -> Result<Finding, MoneyError> {
-    let unsure = Finding::Unsure(candidates(named.iter().copied()));
+fn several(line: &BankLine, claims: &[OpenClaim], named: Vec<&ScoredItem<'_>>) -> Result<MatchResult, MoneyError> {
+    let unsure = MatchResult::Unsure(candidates(named.iter().copied()));
     let Some(first) = named.first() else { return Ok(unsure) };
     let is_of_one_client = named.iter().all(|one| one.debt.client_id == first.debt.client_id);
     let currency = line.amount.currency();
     let dues: Vec<Money> =
         named.iter().map(|one| one.debt.outstanding).filter(|due| due.currency() == currency).collect();
     let due = dues.iter().copied().try_fold(Money::zero(currency), Money::checked_add)?;
-    let amount = Amount::of(line, due, due)?;
+    let amount = AmountMatch::of(line, due, due)?;
     if !is_of_one_client || dues.len() < named.len() || !amount.fits() {
         return Ok(unsure);
     }
@@ -156,11 +163,11 @@ fn several(line: &BankLine, claims: &[Claim], named: Vec<&Weighed<'_>>) -> Resul
     if score < THRESHOLD {
         return Ok(unsure);
     }
-    let mut debts: Vec<&Debt> = named.iter().map(|one| one.debt).collect();
+    let mut debts: Vec<&OpenItem> = named.iter().map(|one| one.debt).collect();
     debts.sort_by(|left, right| (left.issued_on, &left.number).cmp(&(right.issued_on, &right.number)));
     let numbers: Vec<&str> = debts.iter().map(|debt| debt.number.as_str()).collect();
     let naming = format!("it names {}", numbers.join(", "));
-    Ok(Finding::Match(Match {
+    Ok(MatchResult::Match(Match {
         invoices: debts.iter().map(|debt| debt.invoice_id).collect(),
         payment_id: None,
         text: debts.first().and_then(|debt| naming_text(line, debt, claims)),
@@ -169,8 +176,8 @@ fn several(line: &BankLine, claims: &[Claim], named: Vec<&Weighed<'_>>) -> Resul
     }))
 }
 
-fn candidates<'a>(weighed: impl Iterator<Item = &'a Weighed<'a>>) -> Vec<Candidate> {
-    let candidate = |one: &Weighed<'_>| Candidate {
+fn candidates<'a>(weighed: impl Iterator<Item = &'a ScoredItem<'a>>) -> Vec<Candidate> {
+    let candidate = |one: &ScoredItem<'_>| Candidate {
         invoice_id: one.debt.invoice_id,
         number: one.debt.number.clone(),
         score: one.score(),

@@ -58,7 +58,7 @@ const LETTERS_PER_SLIP: usize = 10;
 
 /// How two names compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Likeness {
+pub enum NameSimilarity {
     /// Nobody would take one for the other.
     Other,
     /// One is the other cut off or mistyped.
@@ -106,19 +106,19 @@ fn plain(name: &str) -> String {
 
 /// Compares two names.
 #[must_use]
-pub fn likeness(left: &str, right: &str) -> Likeness {
+pub fn likeness(left: &str, right: &str) -> NameSimilarity {
     let (left, right) = (name_key(left), name_key(right));
     let (short, long) = if left.len() <= right.len() { (&left, &right) } else { (&right, &left) };
     if short.is_empty() {
-        return Likeness::Other;
+        return NameSimilarity::Other;
     }
     if short == long {
-        return Likeness::Same;
+        return NameSimilarity::Same;
     }
     let letters = short.chars().count();
     let is_cut = letters >= CUT_LENGTH_MIN && long.starts_with(short.as_str());
     let is_mistyped = strsim::damerau_levenshtein(short, long) <= letters / LETTERS_PER_SLIP;
-    if is_cut || is_mistyped || has_same_words(short, long) { Likeness::Similar } else { Likeness::Other }
+    if is_cut || is_mistyped || has_same_words(short, long) { NameSimilarity::Similar } else { NameSimilarity::Other }
 }
 
 /// "ANNA BERG" and "BERG ANNA".
@@ -145,7 +145,7 @@ mod tests {
         ] {
             assert_eq!(
                 likeness(left, right),
-                Likeness::Same,
+                NameSimilarity::Same,
                 "{left} / {right}: {} / {}",
                 name_key(left),
                 name_key(right)
@@ -160,7 +160,7 @@ mod tests {
             ("Anna Berg", "Berg, Anna"),
             ("Hansen Logistik", "Hansen Logisitk"),
         ] {
-            assert_eq!(likeness(left, right), Likeness::Similar, "{left} / {right}");
+            assert_eq!(likeness(left, right), NameSimilarity::Similar, "{left} / {right}");
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
         for (left, right) in
             [("Berg", "Bergmann"), ("Anna Berg", "Anna Borg"), ("", ""), ("", "GmbH"), ("Nord AG", "Süd AG")]
         {
-            assert_eq!(likeness(left, right), Likeness::Other, "{left} / {right}");
+            assert_eq!(likeness(left, right), NameSimilarity::Other, "{left} / {right}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::text::{self, Strength};
-use super::{BankLine, Claim, Debt, Likeness, likeness, weights};
+use super::text::{self, Certainty};
+use super::{BankLine, NameSimilarity, OpenClaim, OpenItem, likeness, weights};
 use crate::creditor_reference::{CreditorReference, number_key, number_keys};
 use crate::id::PaymentId;
 use crate::money::{Money, MoneyError};
@@ -12,22 +12,22 @@ use crate::money::{Money, MoneyError};
 const AHEAD_MAX: TimeDelta = TimeDelta::days(31);
 
 /// One sign: what it is worth and what it says.
-pub(super) type Sign = (i16, String);
+pub(super) type Signal = (i16, String);
 
 /// What a line names, read once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Naming {
+pub(super) struct NamedReferences {
     pub(super) references: Vec<CreditorReference>,
     /// Of fields of their own, as numbers are looked up.
     pub(super) documents: Vec<String>,
-    pub(super) numbers: Vec<(String, Strength)>,
+    pub(super) numbers: Vec<(String, Certainty)>,
     pub(super) payments: Vec<String>,
 }
 
 /// How a line names an invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) sign: Sign,
+pub(super) struct InvoiceMention {
+    pub(super) sign: Signal,
     pub(super) is_sure: bool,
     /// The claim whose name it bears.
     pub(super) payment_id: Option<PaymentId>,
@@ -35,7 +35,7 @@ pub(super) struct Named {
 
 /// How the payer and the invoice's client go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Payer {
+pub(super) enum PayerMatch {
     Account,
     Name,
     SimilarName,
@@ -46,7 +46,7 @@ pub(super) enum Payer {
 
 /// How the amount and what is left to pay go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Amount {
+pub(super) enum AmountMatch {
     /// It is what is left to pay.
     Fits,
     /// It would be, but for fees of so much.
@@ -62,7 +62,7 @@ pub(super) enum Amount {
     OtherCurrency,
 }
 
-impl Naming {
+impl NamedReferences {
     pub(super) fn of(line: &BankLine) -> Self {
         let texts = || line.texts.iter();
         Self {
@@ -74,8 +74,8 @@ impl Naming {
     }
 
     /// How the line names the debt, by the surest sign.
-    pub(super) fn of_debt(&self, line: &BankLine, debt: &Debt, claims: &[Claim]) -> Option<Named> {
-        let sure = |sign: Sign| Named { sign, is_sure: true, payment_id: None };
+    pub(super) fn of_debt(&self, line: &BankLine, debt: &OpenItem, claims: &[OpenClaim]) -> Option<InvoiceMention> {
+        let sure = |sign: Signal| InvoiceMention { sign, is_sure: true, payment_id: None };
         let (keys, reference) = (number_keys(&debt.number), CreditorReference::of_number(&debt.number));
         if let Some(reference) = reference.filter(|reference| self.references.contains(reference)) {
             return Some(sure((
@@ -85,7 +85,7 @@ impl Naming {
         }
         if let Some(claim) = claims.iter().find(|claim| self.proves(line, debt, claim)) {
             let reason = format!("it names {}, which was claimed to pay {}", claim.name, debt.number);
-            return Some(Named { payment_id: Some(claim.payment_id), ..sure((weights::CLAIM, reason)) });
+            return Some(InvoiceMention { payment_id: Some(claim.payment_id), ..sure((weights::CLAIM, reason)) });
         }
         if self.documents.iter().any(|document| keys.contains(document)) {
             return Some(sure((weights::DOCUMENT, format!("it names the document {}", debt.number))));
@@ -93,8 +93,8 @@ impl Naming {
         let strength =
             self.numbers.iter().filter(|(number, _)| keys.contains(number)).map(|(_, strength)| *strength).max()?;
         Some(match strength {
-            Strength::Sure => sure((weights::NUMBER, format!("its text names {}", debt.number))),
-            Strength::Weak => Named {
+            Certainty::Sure => sure((weights::NUMBER, format!("its text names {}", debt.number))),
+            Certainty::Weak => InvoiceMention {
                 sign: (weights::NUMBER_IN_PIECES, format!("its text may name {}", debt.number)),
                 is_sure: false,
                 payment_id: None,
@@ -104,9 +104,10 @@ impl Naming {
 
     /// Whether the line is the transfer that somebody claims: its name and its amount. Anybody may claim a name that is a
     /// common word or a date, so within a text it counts only if the claimant paid.
-    fn proves(&self, line: &BankLine, debt: &Debt, claim: &Claim) -> bool {
+    fn proves(&self, line: &BankLine, debt: &OpenItem, claim: &OpenClaim) -> bool {
         let is_all = line.texts.iter().any(|text| text.trim() == claim.name);
-        let is_theirs = || matches!(Payer::of(line, debt), Payer::Name | Payer::Account | Payer::SimilarName);
+        let is_theirs =
+            || matches!(PayerMatch::of(line, debt), PayerMatch::Name | PayerMatch::Account | PayerMatch::SimilarName);
         claim.invoice_id == debt.invoice_id
             && claim.amount == Money::from(line.amount)
             && self.payments.contains(&claim.name)
@@ -114,17 +115,17 @@ impl Naming {
     }
 }
 
-impl Payer {
-    pub(super) fn of(line: &BankLine, debt: &Debt) -> Self {
+impl PayerMatch {
+    pub(super) fn of(line: &BankLine, debt: &OpenItem) -> Self {
         // They were looked up by what of names counts.
         if line.clients_by_name.contains(&debt.client_id) {
             return Self::Name;
         }
         let by_name = line.payer.as_deref().map(|payer| likeness(payer, &debt.client));
         match by_name {
-            Some(Likeness::Same) => return Self::Name,
+            Some(NameSimilarity::Same) => return Self::Name,
             _ if line.clients_by_account.contains(&debt.client_id) => return Self::Account,
-            Some(Likeness::Similar) => return Self::SimilarName,
+            Some(NameSimilarity::Similar) => return Self::SimilarName,
             _ => {}
         }
         if !line.clients_by_account.is_empty() || !line.clients_by_name.is_empty() {
@@ -138,7 +139,7 @@ impl Payer {
         matches!(self, Self::Account | Self::Name)
     }
 
-    pub(super) fn sign(self, client: &str) -> Sign {
+    pub(super) fn sign(self, client: &str) -> Signal {
         match self {
             Self::Account => (weights::ACCOUNT, format!("the account paid for {client} before")),
             Self::Name => (weights::NAME, format!("the payer is {client}")),
@@ -150,7 +151,7 @@ impl Payer {
     }
 }
 
-impl Amount {
+impl AmountMatch {
     pub(super) fn of(line: &BankLine, due: Money, total: Money) -> Result<Self, MoneyError> {
         let amount = Money::from(line.amount);
         if amount.currency() != due.currency() {
@@ -176,7 +177,7 @@ impl Amount {
         matches!(self, Self::Fits | Self::LessFee(_))
     }
 
-    pub(super) fn sign(self) -> Sign {
+    pub(super) fn sign(self) -> Signal {
         match self {
             Self::Fits => (weights::AMOUNT, "the amount is what is left to pay".to_owned()),
             Self::LessFee(fee) => {
@@ -192,7 +193,7 @@ impl Amount {
 }
 
 /// Money that came before the invoice: by any day if nothing names the invoice, long before if something does.
-pub(super) fn too_early(line: &BankLine, debt: &Debt, is_named: bool) -> Option<Sign> {
+pub(super) fn too_early(line: &BankLine, debt: &OpenItem, is_named: bool) -> Option<Signal> {
     let ahead = if is_named { AHEAD_MAX } else { TimeDelta::zero() };
     (debt.issued_on - line.booked_on > ahead).then(|| (weights::TOO_EARLY, "it came before the invoice".to_owned()))
 }

@@ -22,7 +22,7 @@ const SURE_DIGITS_MIN: usize = 3;
 
 /// How surely a text names something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Strength {
+pub(super) enum Certainty {
     /// Pieces that stand apart, or within a longer word or number: it may be chance.
     Weak,
     /// Written in one piece.
@@ -31,7 +31,7 @@ pub(super) enum Strength {
 
 /// What stands between two pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Joint {
+enum Separator {
     /// Nothing: letters and digits meet.
     None,
     /// `-`, `/`, `.`, `_`, `#`.
@@ -41,29 +41,29 @@ enum Joint {
 }
 
 #[derive(Debug)]
-struct Piece {
+struct TextToken {
     text: String,
     /// What stands before it.
-    before: Joint,
+    before: Separator,
 }
 
 /// Splits a text into runs of letters and runs of digits.
-fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut before = Joint::Gap;
+fn pieces(text: &str) -> Vec<TextToken> {
+    let mut pieces: Vec<TextToken> = Vec::new();
+    let mut before = Separator::Gap;
     for letter in text.chars().take(TEXT_LENGTH_MAX) {
         if !letter.is_ascii_alphanumeric() {
             let is_mark = matches!(letter, '-' | '/' | '.' | '_' | '#');
-            before = if is_mark && before == Joint::None { Joint::Mark } else { Joint::Gap };
+            before = if is_mark && before == Separator::None { Separator::Mark } else { Separator::Gap };
             continue;
         }
         let is_same_kind =
-            |piece: &Piece| piece.text.ends_with(|last: char| last.is_ascii_digit() == letter.is_ascii_digit());
-        match pieces.last_mut().filter(|piece| before == Joint::None && is_same_kind(piece)) {
+            |piece: &TextToken| piece.text.ends_with(|last: char| last.is_ascii_digit() == letter.is_ascii_digit());
+        match pieces.last_mut().filter(|piece| before == Separator::None && is_same_kind(piece)) {
             Some(piece) => piece.text.push(letter.to_ascii_uppercase()),
-            None => pieces.push(Piece { text: letter.to_ascii_uppercase().to_string(), before }),
+            None => pieces.push(TextToken { text: letter.to_ascii_uppercase().to_string(), before }),
         }
-        before = Joint::None;
+        before = Separator::None;
     }
     pieces
 }
@@ -94,7 +94,7 @@ const FILLERS: [&str; 8] = ["NO", "NR", "NUM", "NUMBER", "NUMMER", "N", "VOM", "
 
 /// The pieces that write numbers of credit notes: without the letters in front, which people leave out, they would be the
 /// numbers of invoices.
-fn credit_note_numbers(pieces: &[Piece]) -> BTreeSet<usize> {
+fn credit_note_numbers(pieces: &[TextToken]) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let text = |place: usize| pieces.get(place).map_or("", |piece| piece.text.as_str());
     for place in 0..pieces.len() {
@@ -107,7 +107,7 @@ fn credit_note_numbers(pieces: &[Piece]) -> BTreeSet<usize> {
         let Some(first) = first.filter(|first| text(*first).starts_with(|letter: char| letter.is_ascii_digit())) else {
             continue;
         };
-        let rest = pieces.iter().enumerate().skip(first + 1).take_while(|(_, piece)| piece.before != Joint::Gap);
+        let rest = pieces.iter().enumerate().skip(first + 1).take_while(|(_, piece)| piece.before != Separator::Gap);
         found.extend(std::iter::once(first).chain(rest.map(|(place, _)| place)));
     }
     found
@@ -115,7 +115,7 @@ fn credit_note_numbers(pieces: &[Piece]) -> BTreeSet<usize> {
 
 /// Everything in a text that may be the number of an invoice, as [`number_key`](crate::creditor_reference::number_key)
 /// writes it, with how surely it was meant.
-pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Strength> {
+pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Certainty> {
     let mut mentions = BTreeMap::new();
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return mentions;
@@ -126,7 +126,7 @@ pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Strength> {
         let mut key = String::new();
         let mut is_in_one = true;
         for (place, piece) in pieces.iter().enumerate().skip(from).take(PIECES_MAX) {
-            is_in_one &= place == from || piece.before != Joint::Gap;
+            is_in_one &= place == from || piece.before != Separator::Gap;
             key.push_str(&piece.text);
             if key.len() > KEY_LENGTH_MAX {
                 break;
@@ -137,7 +137,7 @@ pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Strength> {
             }
             let is_long = key.len() >= SURE_LENGTH_MIN && digits >= SURE_DIGITS_MIN;
             let is_sure = is_in_one && is_long && stands_alone(&pieces, from, place);
-            let strength = if is_sure { Strength::Sure } else { Strength::Weak };
+            let strength = if is_sure { Certainty::Sure } else { Certainty::Weak };
             let known = mentions.entry(key.clone()).or_insert(strength);
             *known = (*known).max(strength);
         }
@@ -147,18 +147,18 @@ pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Strength> {
 
 /// Whether no further digits belong to what the pieces from one to the other write. Letters may stand before it (`RE2026`,
 /// `INV-2026`), none behind.
-fn stands_alone(pieces: &[Piece], from: usize, to: usize) -> bool {
-    let is_word = |piece: &Piece| piece.text.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let begin = pieces.get(from).map_or(Joint::Gap, |piece| piece.before);
+fn stands_alone(pieces: &[TextToken], from: usize, to: usize) -> bool {
+    let is_word = |piece: &TextToken| piece.text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let begin = pieces.get(from).map_or(Separator::Gap, |piece| piece.before);
     let previous = from.checked_sub(1).and_then(|place| pieces.get(place));
-    let is_begun = begin == Joint::Gap || previous.is_some_and(is_word) && is_only_word(pieces, from);
-    let is_ended = pieces.get(to + 1).is_none_or(|next| next.before == Joint::Gap);
+    let is_begun = begin == Separator::Gap || previous.is_some_and(is_word) && is_only_word(pieces, from);
+    let is_ended = pieces.get(to + 1).is_none_or(|next| next.before == Separator::Gap);
     is_begun && is_ended
 }
 
 /// Whether what is joined before a piece is one word, nothing before that.
-fn is_only_word(pieces: &[Piece], from: usize) -> bool {
-    from.checked_sub(1).and_then(|place| pieces.get(place)).is_none_or(|word| word.before == Joint::Gap)
+fn is_only_word(pieces: &[TextToken], from: usize) -> bool {
+    from.checked_sub(1).and_then(|place| pieces.get(place)).is_none_or(|word| word.before == Separator::Gap)
 }
 
 /// The creditor references in a text whose check digits are right.
@@ -195,7 +195,7 @@ pub(super) fn payment_names(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn strength(text: &str, key: &str) -> Option<Strength> {
+    fn strength(text: &str, key: &str) -> Option<Certainty> {
         number_mentions(text).get(key).copied()
     }
 
@@ -212,9 +212,9 @@ mod tests {
             "invoice:2026_0001",
             "(2026-0001)",
         ] {
-            assert_eq!(strength(text, "20260001"), Some(Strength::Sure), "{text}");
+            assert_eq!(strength(text, "20260001"), Some(Certainty::Sure), "{text}");
         }
-        assert_eq!(strength("RE-2026-0001", "RE20260001"), Some(Strength::Sure));
+        assert_eq!(strength("RE-2026-0001", "RE20260001"), Some(Certainty::Sure));
     }
 
     #[test]
@@ -232,9 +232,9 @@ mod tests {
             assert_eq!(strength(text, "20260001"), None, "{text}");
             assert_eq!(strength(text, "0001"), None, "{text}");
         }
-        assert_eq!(strength("Refund of CN-2026-0001", "CN20260001"), Some(Strength::Sure), "a number that begins so");
+        assert_eq!(strength("Refund of CN-2026-0001", "CN20260001"), Some(Certainty::Sure), "a number that begins so");
         for text in ["INV-2026-0042 less CN-2026-0001", "CN-2026-0001 off INV-2026-0042", "Credit note for 2026-0042"] {
-            assert_eq!(strength(text, "20260042"), Some(Strength::Sure), "{text}");
+            assert_eq!(strength(text, "20260042"), Some(Certainty::Sure), "{text}");
         }
     }
 
@@ -243,9 +243,9 @@ mod tests {
         for text in
             ["2026 0001", "2026-00 01", "4711-2026-0001", "2026-0001-2", "A-B-2026-0001", "2026-0001X", "2026- 0001"]
         {
-            assert_eq!(strength(text, "20260001"), Some(Strength::Weak), "{text}");
+            assert_eq!(strength(text, "20260001"), Some(Certainty::Weak), "{text}");
         }
-        assert_eq!(strength("Nr. 4711", "4711"), Some(Strength::Weak), "too short");
+        assert_eq!(strength("Nr. 4711", "4711"), Some(Certainty::Weak), "too short");
         for text in ["12026-0001", "2026-00011", "2026-001"] {
             assert_eq!(strength(text, "20260001"), None, "{text}");
         }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use chrono::DateTime;
 
 use super::*;
-use crate::fact::{Door, FactKind};
+use crate::fact::{EvidenceChannel, FactKind};
 use crate::id::PaymentId;
 
 fn state(facts: &[Fact]) -> PaymentState {
@@ -17,7 +17,7 @@ fn status(facts: &[Fact]) -> PaymentStatus {
     state(facts).status
 }
 
-fn fact(kind: FactKind, value: &str, door: Door, movement: &str, at: i64) -> Fact {
+fn fact(kind: FactKind, value: &str, door: EvidenceChannel, movement: &str, at: i64) -> Fact {
     Fact {
         kind,
         amount: Some(Money::parse(value, "EUR").and_then(Money::positive).unwrap()),
@@ -37,7 +37,7 @@ fn captured(facts: &[Fact]) -> Option<String> {
 
 #[test]
 fn a_claim_alone_confirms_nothing() {
-    let state = state(&[fact(FactKind::Claim, "100", Door::Api, "t", 1)]);
+    let state = state(&[fact(FactKind::Claim, "100", EvidenceChannel::Api, "t", 1)]);
     assert_eq!((state.status, state.captured), (PaymentStatus::Pending, None));
     assert_eq!(state.claimed, Some(Money::parse("100", "EUR").unwrap()));
 }
@@ -45,13 +45,13 @@ fn a_claim_alone_confirms_nothing() {
 #[test]
 fn separate_captures_add_up_and_messages_about_one_capture_do_not() {
     let captures = [
-        fact(FactKind::Capture, "40", Door::Gateway, "ch_1", 1),
-        fact(FactKind::Capture, "60", Door::Gateway, "ch_2", 2),
+        fact(FactKind::Capture, "40", EvidenceChannel::Gateway, "ch_1", 1),
+        fact(FactKind::Capture, "60", EvidenceChannel::Gateway, "ch_2", 2),
     ];
     assert_eq!(captured(&captures).as_deref(), Some("100.00"));
     let repeated = [
-        fact(FactKind::Capture, "40", Door::Gateway, "ch_1", 1),
-        fact(FactKind::Capture, "40", Door::Gateway, "ch_1", 9),
+        fact(FactKind::Capture, "40", EvidenceChannel::Gateway, "ch_1", 1),
+        fact(FactKind::Capture, "40", EvidenceChannel::Gateway, "ch_1", 9),
     ];
     assert_eq!(captured(&repeated).as_deref(), Some("40.00"));
 }
@@ -60,7 +60,9 @@ fn separate_captures_add_up_and_messages_about_one_capture_do_not() {
 fn a_debit_that_is_tried_again_after_it_went_back_counts_as_often_as_it_came_in_the_end() {
     use FactKind::{Capture, Failure, Reversal};
     let told = |kinds: &[FactKind]| -> Vec<Fact> {
-        let at = |(at, kind): (usize, &FactKind)| fact(*kind, "100", Door::Gateway, "PM1", i64::try_from(at).unwrap());
+        let at = |(at, kind): (usize, &FactKind)| {
+            fact(*kind, "100", EvidenceChannel::Gateway, "PM1", i64::try_from(at).unwrap())
+        };
         kinds.iter().enumerate().map(at).collect()
     };
     for (kinds, expected, net) in [
@@ -80,18 +82,24 @@ fn a_debit_that_is_tried_again_after_it_went_back_counts_as_often_as_it_came_in_
         }
     }
     // Of two messages of one moment, the money that is gone is not to be spent.
-    let at_once = [fact(Capture, "100", Door::Gateway, "PM1", 1), fact(Reversal, "100", Door::Gateway, "PM1", 1)];
+    let at_once = [
+        fact(Capture, "100", EvidenceChannel::Gateway, "PM1", 1),
+        fact(Reversal, "100", EvidenceChannel::Gateway, "PM1", 1),
+    ];
     assert_eq!(status(&at_once), PaymentStatus::Reversed);
     // Another witness's movement of the same name is another.
-    let other = [fact(Reversal, "100", Door::Bank, "PM1", 1), fact(Capture, "100", Door::Gateway, "PM1", 2)];
+    let other = [
+        fact(Reversal, "100", EvidenceChannel::Bank, "PM1", 1),
+        fact(Capture, "100", EvidenceChannel::Gateway, "PM1", 2),
+    ];
     assert_eq!(status(&other), PaymentStatus::Reversed);
 }
 
 #[test]
 fn two_doors_that_see_one_payment_are_witnesses_not_two_sums() {
     let facts = [
-        fact(FactKind::Settlement, "100", Door::Api, "t", 1),
-        fact(FactKind::Settlement, "100", Door::Bank, "line-7", 2),
+        fact(FactKind::Settlement, "100", EvidenceChannel::Api, "t", 1),
+        fact(FactKind::Settlement, "100", EvidenceChannel::Bank, "line-7", 2),
     ];
     assert_eq!(captured(&facts).as_deref(), Some("100.00"));
     assert!(!state(&facts).contradictory);
@@ -100,8 +108,8 @@ fn two_doors_that_see_one_payment_are_witnesses_not_two_sums() {
 #[test]
 fn witnesses_who_disagree_settle_the_lower_amount_and_are_flagged() {
     let facts = [
-        fact(FactKind::Settlement, "100", Door::Api, "t", 1),
-        fact(FactKind::Settlement, "90", Door::Bank, "line-7", 2),
+        fact(FactKind::Settlement, "100", EvidenceChannel::Api, "t", 1),
+        fact(FactKind::Settlement, "90", EvidenceChannel::Bank, "line-7", 2),
     ];
     assert_eq!(captured(&facts).as_deref(), Some("90.00"));
     assert!(state(&facts).contradictory);
@@ -109,8 +117,10 @@ fn witnesses_who_disagree_settle_the_lower_amount_and_are_flagged() {
 
 #[test]
 fn a_higher_rank_replaces_the_amount_of_a_lower_one() {
-    let facts =
-        [fact(FactKind::Claim, "100", Door::Api, "t", 1), fact(FactKind::Capture, "90", Door::Gateway, "ch", 2)];
+    let facts = [
+        fact(FactKind::Claim, "100", EvidenceChannel::Api, "t", 1),
+        fact(FactKind::Capture, "90", EvidenceChannel::Gateway, "ch", 2),
+    ];
     assert_eq!(captured(&facts).as_deref(), Some("90.00"));
 }
 
@@ -121,29 +131,29 @@ fn naming(mut fact: Fact, invoice: u128) -> Fact {
 
 #[test]
 fn a_claim_leads_money_to_its_invoice_only_if_the_amount_fits_and_no_other_claim_disagrees() {
-    let claim = naming(fact(FactKind::Claim, "100", Door::Api, "t", 1), 1);
-    let bank = fact(FactKind::Capture, "100", Door::Bank, "b", 2);
+    let claim = naming(fact(FactKind::Claim, "100", EvidenceChannel::Api, "t", 1), 1);
+    let bank = fact(FactKind::Capture, "100", EvidenceChannel::Bank, "b", 2);
     assert_eq!(state(&[claim.clone(), bank.clone()]).invoices, claim.invoices);
-    let small = naming(fact(FactKind::Claim, "0.01", Door::Api, "t", 1), 1);
+    let small = naming(fact(FactKind::Claim, "0.01", EvidenceChannel::Api, "t", 1), 1);
     assert_eq!(state(&[small, bank.clone()]).invoices, []);
-    let foreign = naming(fact(FactKind::Claim, "100", Door::Confirmation, "t", 0), 2);
+    let foreign = naming(fact(FactKind::Claim, "100", EvidenceChannel::Confirmation, "t", 0), 2);
     assert_eq!(state(&[claim.clone(), foreign.clone()]).invoices, []);
     assert_eq!(state(&[claim.clone(), foreign, bank]).invoices, []);
-    let bank = naming(fact(FactKind::Capture, "100", Door::Bank, "b", 2), 3);
+    let bank = naming(fact(FactKind::Capture, "100", EvidenceChannel::Bank, "b", 2), 3);
     assert_eq!(state(&[claim, bank.clone()]).invoices, bank.invoices);
 }
 
 #[test]
 fn a_failure_loses_against_money_that_moved() {
-    let failure = fact(FactKind::Failure, "100", Door::Gateway, "pi", 5);
+    let failure = fact(FactKind::Failure, "100", EvidenceChannel::Gateway, "pi", 5);
     assert_eq!(state(std::slice::from_ref(&failure)).status, PaymentStatus::Failed);
-    let facts = [failure, fact(FactKind::Capture, "100", Door::Gateway, "pi", 2)];
+    let facts = [failure, fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi", 2)];
     assert_eq!(state(&facts).status, PaymentStatus::Confirmed);
 }
 
 #[test]
 fn without_proof_the_gateways_last_word_counts_and_at_one_time_the_heavier() {
-    let gateway = |kind, at| fact(kind, "100", Door::Gateway, "pi", at);
+    let gateway = |kind, at| fact(kind, "100", EvidenceChannel::Gateway, "pi", at);
     let failed = [gateway(FactKind::Failure, 1)];
     assert_eq!(status(&failed), PaymentStatus::Failed);
     // The payer tries again with another card.
@@ -154,15 +164,15 @@ fn without_proof_the_gateways_last_word_counts_and_at_one_time_the_heavier() {
     assert_eq!(status(&[gateway(FactKind::Unknown, 1)]), PaymentStatus::Unknown);
     assert_eq!(status(&[gateway(FactKind::Expiry, 1)]), PaymentStatus::Expired);
     // A client's word does not bring a failed payment back.
-    let claimed = [gateway(FactKind::Failure, 1), fact(FactKind::Claim, "100", Door::Api, "t", 9)];
+    let claimed = [gateway(FactKind::Failure, 1), fact(FactKind::Claim, "100", EvidenceChannel::Api, "t", 9)];
     assert_eq!(status(&claimed), PaymentStatus::Failed);
 }
 
 #[test]
 fn an_authorisation_that_comes_after_its_capture_changes_nothing() {
-    let capture = fact(FactKind::Capture, "90", Door::Gateway, "pi", 1);
+    let capture = fact(FactKind::Capture, "90", EvidenceChannel::Gateway, "pi", 1);
     for at in [0, 1, 2] {
-        let late = fact(FactKind::Authorisation, "100", Door::Gateway, "pi", at);
+        let late = fact(FactKind::Authorisation, "100", EvidenceChannel::Gateway, "pi", at);
         let state = state(&[capture.clone(), late]);
         assert_eq!((state.status, state.captured), (PaymentStatus::Confirmed, capture.amount.map(Money::from)));
     }
@@ -170,8 +180,8 @@ fn an_authorisation_that_comes_after_its_capture_changes_nothing() {
 
 #[test]
 fn what_went_back_decides_what_is_left_and_what_it_is_called() {
-    let paid = fact(FactKind::Capture, "100", Door::Gateway, "pi", 1);
-    let back = |kind, value: &str, movement: &str| fact(kind, value, Door::Gateway, movement, 5);
+    let paid = fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi", 1);
+    let back = |kind, value: &str, movement: &str| fact(kind, value, EvidenceChannel::Gateway, movement, 5);
     let cases = [
         (vec![back(FactKind::Refund, "40", "r1")], PaymentStatus::PartiallyRefunded, "60.00"),
         (vec![back(FactKind::Refund, "40", "r1"), back(FactKind::Refund, "60", "r2")], PaymentStatus::Refunded, "0.00"),
@@ -205,27 +215,27 @@ fn what_went_back_decides_what_is_left_and_what_it_is_called() {
 
 #[test]
 fn a_refund_that_comes_before_its_capture_counts_when_the_capture_comes() {
-    let refund = fact(FactKind::Refund, "40", Door::Gateway, "r1", 0);
+    let refund = fact(FactKind::Refund, "40", EvidenceChannel::Gateway, "r1", 0);
     assert_eq!(state(std::slice::from_ref(&refund)).net(), Ok(None));
-    let facts = [refund, fact(FactKind::Capture, "100", Door::Gateway, "pi", 1)];
+    let facts = [refund, fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi", 1)];
     assert_eq!(state(&facts).net().unwrap().unwrap().amount().to_string(), "60.00");
 }
 
 #[test]
 fn two_doors_that_see_one_refund_are_witnesses_and_two_refunds_add_up() {
     let facts = [
-        fact(FactKind::Capture, "100", Door::Gateway, "pi", 1),
-        fact(FactKind::Refund, "30", Door::Gateway, "r1", 2),
-        fact(FactKind::Refund, "30", Door::Gateway, "r2", 3),
-        fact(FactKind::Refund, "60", Door::Bank, "line-9", 4),
+        fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi", 1),
+        fact(FactKind::Refund, "30", EvidenceChannel::Gateway, "r1", 2),
+        fact(FactKind::Refund, "30", EvidenceChannel::Gateway, "r2", 3),
+        fact(FactKind::Refund, "60", EvidenceChannel::Bank, "line-9", 4),
     ];
     assert_eq!(state(&facts).returned, Some(Money::parse("60", "EUR").unwrap()));
 }
 
 #[test]
 fn a_merged_twin_is_a_witness_of_the_same_money_through_the_same_door_too() {
-    let own = fact(FactKind::Settlement, "100", Door::Api, "t-1", 1);
-    let mut twins = fact(FactKind::Settlement, "100", Door::Api, "t-2", 2);
+    let own = fact(FactKind::Settlement, "100", EvidenceChannel::Api, "t-1", 1);
+    let mut twins = fact(FactKind::Settlement, "100", EvidenceChannel::Api, "t-2", 2);
     assert_eq!(captured(&[own.clone(), twins.clone()]).as_deref(), Some("200.00"));
     twins.origin = Some(PaymentId::from_uuid(Uuid::from_u128(9)));
     assert_eq!(captured(&[own, twins]).as_deref(), Some("100.00"));
@@ -235,30 +245,30 @@ fn a_merged_twin_is_a_witness_of_the_same_money_through_the_same_door_too() {
 fn refunds_that_we_asked_for_add_up_whoever_tells_of_them() {
     let (one, other) = ("ref_00000000000000000000000000000001", "ref_00000000000000000000000000000002");
     let facts = [
-        fact(FactKind::Capture, "100", Door::Gateway, "pi", 1),
-        fact(FactKind::Refund, "60", Door::Gateway, one, 2),
-        fact(FactKind::Refund, "60", Door::Api, one, 3),
-        fact(FactKind::Refund, "40", Door::Api, other, 4),
+        fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi", 1),
+        fact(FactKind::Refund, "60", EvidenceChannel::Gateway, one, 2),
+        fact(FactKind::Refund, "60", EvidenceChannel::Api, one, 3),
+        fact(FactKind::Refund, "40", EvidenceChannel::Api, other, 4),
     ];
     assert_eq!(state(&facts).returned, Some(Money::parse("100", "EUR").unwrap()));
 }
 
 #[test]
 fn proofs_that_name_different_invoices_are_flagged() {
-    let first = naming(fact(FactKind::Capture, "100", Door::Gateway, "c1", 1), 1);
-    let second = naming(fact(FactKind::Capture, "50", Door::Gateway, "c2", 2), 2);
+    let first = naming(fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "c1", 1), 1);
+    let second = naming(fact(FactKind::Capture, "50", EvidenceChannel::Gateway, "c2", 2), 2);
     assert!(state(&[first.clone(), second.clone()]).contradictory);
-    let better = naming(fact(FactKind::Settlement, "100", Door::Gateway, "c1", 3), 2);
+    let better = naming(fact(FactKind::Settlement, "100", EvidenceChannel::Gateway, "c1", 3), 2);
     assert!(!state(&[first, better]).contradictory);
 }
 
 #[test]
 fn proofs_of_different_ranks_that_differ_and_of_different_currencies_are_flagged() {
-    let captured = fact(FactKind::Capture, "100", Door::Gateway, "pi", 1);
-    let settled = fact(FactKind::Settlement, "40", Door::Bank, "line", 2);
+    let captured = fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi", 1);
+    let settled = fact(FactKind::Settlement, "40", EvidenceChannel::Bank, "line", 2);
     let both = state(&[captured.clone(), settled]);
     assert_eq!((both.captured, both.contradictory), (Some(Money::parse("40", "EUR").unwrap()), true));
-    let mut dollars = fact(FactKind::Settlement, "110", Door::Bank, "line", 2);
+    let mut dollars = fact(FactKind::Settlement, "110", EvidenceChannel::Bank, "line", 2);
     dollars.amount = Some(Money::parse("110", "USD").and_then(Money::positive).unwrap());
     let both = state(&[captured.clone(), dollars]);
     assert_eq!((both.captured, both.contradictory), (captured.amount.map(Money::from), true));
@@ -266,7 +276,7 @@ fn proofs_of_different_ranks_that_differ_and_of_different_currencies_are_flagged
 
 fn any_fact() -> impl Strategy<Value = Fact> {
     let kinds = FactKind::ALL;
-    let doors = [Door::Api, Door::Gateway, Door::Confirmation, Door::Bank];
+    let doors = [EvidenceChannel::Api, EvidenceChannel::Gateway, EvidenceChannel::Confirmation, EvidenceChannel::Bank];
     (0..kinds.len(), 0..doors.len(), 1..500_i64, 0..3_u32, 0..4_i64, any::<bool>(), 0..3_u128).prop_map(
         move |(kind, door, cents, movement, at, euro, invoice)| {
             let currency = if euro { "EUR" } else { "USD" };

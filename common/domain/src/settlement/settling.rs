@@ -1,19 +1,22 @@
 //! The steps of a settlement. Each changes holdings and invoices, and notes the movement.
 
-use super::{Allocation, Credit, Entitlement, Holdings, Invoices, Movement, SettlementError, SurplusReason, sum};
+use super::{
+    Allocation, Entitlement, FundsMovement, LockedInvoices, PaymentFunds, SettlementError, UnappliedCash,
+    UnappliedReason, sum,
+};
 use crate::id::{ClientId, InvoiceId};
 use crate::invoice::{Invoice, InvoiceStatus};
 use crate::money::{Money, MoneyError};
 
 /// A settlement under way.
-pub(super) struct Settling<'a> {
+pub(super) struct SettlementRun<'a> {
     pub(super) net: Money,
-    pub(super) holdings: &'a mut Holdings,
-    pub(super) invoices: &'a mut Invoices,
-    pub(super) movements: Vec<Movement>,
+    pub(super) holdings: &'a mut PaymentFunds,
+    pub(super) invoices: &'a mut LockedInvoices,
+    pub(super) movements: Vec<FundsMovement>,
 }
 
-impl Settling<'_> {
+impl SettlementRun<'_> {
     /// The payment's currency is that of its earliest proof; what was posted in another before that came, goes.
     pub(super) fn leave_other_currencies(&mut self) -> Result<(), SettlementError> {
         let currency = self.net.currency();
@@ -48,7 +51,7 @@ impl Settling<'_> {
             if outstanding.is_negative() && outstanding.currency() == held.amount.currency() {
                 let amount = outstanding.negated().smaller(held.amount)?;
                 let invoice = self.change(held.invoice_id, amount.negated(), held.by_staff)?;
-                self.movements.push(Movement::Unapplied { invoice, amount, by_staff: held.by_staff });
+                self.movements.push(FundsMovement::Unapplied { invoice, amount, by_staff: held.by_staff });
             }
         }
         Ok(())
@@ -135,44 +138,45 @@ impl Settling<'_> {
             return Ok(());
         }
         self.movements.push(if amount.is_positive() {
-            Movement::Credited { client_id, amount, reason: self.surplus_reason(home) }
+            FundsMovement::Credited { client_id, amount, reason: self.surplus_reason(home) }
         } else {
-            Movement::Debited { client_id, amount: amount.negated() }
+            FundsMovement::Debited { client_id, amount: amount.negated() }
         });
-        let is_same = |held: &&mut Credit| held.client_id == client_id && held.amount.currency() == amount.currency();
+        let is_same =
+            |held: &&mut UnappliedCash| held.client_id == client_id && held.amount.currency() == amount.currency();
         match self.holdings.credits.iter_mut().find(is_same) {
             Some(held) => held.amount = held.amount.checked_add(amount)?,
-            None => self.holdings.credits.push(Credit { client_id, amount }),
+            None => self.holdings.credits.push(UnappliedCash { client_id, amount }),
         }
         self.holdings.credits.retain(|held| !held.amount.is_zero());
         Ok(())
     }
 
-    fn surplus_reason(&self, home: Option<&Invoice>) -> SurplusReason {
-        let Some(home) = home else { return SurplusReason::UnknownInvoice };
+    fn surplus_reason(&self, home: Option<&Invoice>) -> UnappliedReason {
+        let Some(home) = home else { return UnappliedReason::UnknownInvoice };
         let pays_it = || self.holdings.allocations.iter().any(|held| held.invoice_id == home.id());
-        if self.movements.iter().any(|movement| matches!(movement, Movement::Unapplied { .. })) {
-            SurplusReason::Credited
+        if self.movements.iter().any(|movement| matches!(movement, FundsMovement::Unapplied { .. })) {
+            UnappliedReason::Credited
         } else if home.total().currency() != self.net.currency() {
-            SurplusReason::WrongCurrency
+            UnappliedReason::WrongCurrency
         } else if !home.is_payable() {
-            SurplusReason::NotPayable
+            UnappliedReason::NotPayable
         } else if home.status() == InvoiceStatus::Paid && !pays_it() {
-            SurplusReason::AlreadyPaid
+            UnappliedReason::AlreadyPaid
         } else {
-            SurplusReason::Overpaid
+            UnappliedReason::Overpaid
         }
     }
 
     pub(super) fn allocate(&mut self, id: InvoiceId, amount: Money, by_staff: bool) -> Result<(), SettlementError> {
         let invoice = self.change(id, amount, by_staff)?;
-        self.movements.push(Movement::Allocated { invoice, amount, by_staff });
+        self.movements.push(FundsMovement::Allocated { invoice, amount, by_staff });
         Ok(())
     }
 
     pub(super) fn release(&mut self, id: InvoiceId, by_staff: bool, amount: Money) -> Result<(), SettlementError> {
         let invoice = self.change(id, amount.negated(), by_staff)?;
-        self.movements.push(Movement::Released { invoice, amount, by_staff });
+        self.movements.push(FundsMovement::Released { invoice, amount, by_staff });
         Ok(())
     }
 

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::fact::{Door, Fact, FactKind};
+use crate::fact::{EvidenceChannel, Fact, FactKind};
 use crate::payment::{PaymentState, PaymentStatus};
 
 fn euro(value: &str) -> Money {
@@ -26,21 +26,21 @@ fn entitled(net: &str, invoices: &[u128]) -> Entitlement {
     Entitlement::new(euro(net), invoices.iter().map(|number| invoice_id(*number)).collect())
 }
 
-fn at_hand(invoices: impl IntoIterator<Item = Invoice>) -> Invoices {
+fn at_hand(invoices: impl IntoIterator<Item = Invoice>) -> LockedInvoices {
     invoices.into_iter().map(|invoice| (invoice.id(), invoice)).collect()
 }
 
-fn paid(invoices: &Invoices, number: u128) -> String {
+fn paid(invoices: &LockedInvoices, number: u128) -> String {
     invoices[&invoice_id(number)].paid().amount().to_string()
 }
 
-fn surplus(holdings: &Holdings) -> String {
+fn surplus(holdings: &PaymentFunds) -> String {
     holdings.surplus(euro("0")).unwrap().amount().to_string()
 }
 
-fn reasons(movements: &[Movement]) -> Vec<SurplusReason> {
-    let reason = |movement: &Movement| match movement {
-        Movement::Credited { reason, .. } => Some(*reason),
+fn reasons(movements: &[FundsMovement]) -> Vec<UnappliedReason> {
+    let reason = |movement: &FundsMovement| match movement {
+        FundsMovement::Credited { reason, .. } => Some(*reason),
         _ => None,
     };
     movements.iter().filter_map(reason).collect()
@@ -50,25 +50,26 @@ fn reasons(movements: &[Movement]) -> Vec<SurplusReason> {
 fn money_that_no_invoice_can_take_is_surplus_never_refused() {
     let paid_already = open(1, "100").with_allocation(euro("100")).unwrap();
     let cases = [
-        (Some(paid_already), entitled("50", &[1]), SurplusReason::AlreadyPaid),
-        (Some(open(1, "100").voided().unwrap()), entitled("50", &[1]), SurplusReason::NotPayable),
-        (Some(open(1, "20")), entitled("50", &[1]), SurplusReason::Overpaid),
-        (None, entitled("50", &[]), SurplusReason::UnknownInvoice),
+        (Some(paid_already), entitled("50", &[1]), UnappliedReason::AlreadyPaid),
+        (Some(open(1, "100").voided().unwrap()), entitled("50", &[1]), UnappliedReason::NotPayable),
+        (Some(open(1, "20")), entitled("50", &[1]), UnappliedReason::Overpaid),
+        (None, entitled("50", &[]), UnappliedReason::UnknownInvoice),
     ];
     for (invoice, entitled, reason) in cases {
-        let (mut holdings, mut invoices) = (Holdings::default(), at_hand(invoice));
+        let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand(invoice));
         let movements = settle(&entitled, &mut holdings, &mut invoices).unwrap();
         assert_eq!(reasons(&movements), [reason]);
         assert_eq!(holdings.total(euro("0")).unwrap(), euro("50"));
     }
     let dollars = Entitlement::new(Money::parse("50", "USD").unwrap(), vec![invoice_id(1)]);
-    let movements = settle(&dollars, &mut Holdings::default(), &mut at_hand([open(1, "100")])).unwrap();
-    assert_eq!(reasons(&movements), [SurplusReason::WrongCurrency]);
+    let movements = settle(&dollars, &mut PaymentFunds::default(), &mut at_hand([open(1, "100")])).unwrap();
+    assert_eq!(reasons(&movements), [UnappliedReason::WrongCurrency]);
 }
 
 #[test]
 fn one_payment_pays_several_invoices_in_the_order_in_which_they_are_named() {
-    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "30"), open(2, "50"), open(3, "40")]));
+    let (mut holdings, mut invoices) =
+        (PaymentFunds::default(), at_hand([open(1, "30"), open(2, "50"), open(3, "40")]));
     settle(&entitled("100", &[2, 3, 1]), &mut holdings, &mut invoices).unwrap();
     assert_eq!([1, 2, 3].map(|number| paid(&invoices, number)), ["10.00", "50.00", "40.00"]);
     // A refund is taken from the invoice that was named last.
@@ -78,12 +79,12 @@ fn one_payment_pays_several_invoices_in_the_order_in_which_they_are_named() {
 
 #[test]
 fn what_goes_back_takes_surplus_first_and_then_reopens_the_invoice() {
-    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100")]));
+    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
     settle(&entitled("130", &[1]), &mut holdings, &mut invoices).unwrap();
     let movements = settle(&entitled("100", &[1]), &mut holdings, &mut invoices).unwrap();
     assert_eq!((movements.len(), paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), (1, "100.00", "0.00"));
     let movements = settle(&entitled("40", &[1]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!(outcome(&movements, false, false), Outcome::Reopened);
+    assert_eq!(outcome(&movements, false, false), SettlementOutcome::Reopened);
     assert_eq!(invoices[&invoice_id(1)].status(), InvoiceStatus::PartiallyPaid);
 }
 
@@ -97,7 +98,7 @@ fn after(gross: &str, from_credit: &str, reopening: &str, invoices: &[u128]) -> 
 
 #[test]
 fn a_refund_from_credit_never_makes_the_invoice_owed_again() {
-    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100")]));
+    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
     settle(&after("100", "0", "0", &[1]), &mut holdings, &mut invoices).unwrap();
     settle(&after("100", "30", "0", &[1]), &mut holdings, &mut invoices).unwrap();
     assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("100.00", "-30.00"));
@@ -105,7 +106,7 @@ fn a_refund_from_credit_never_makes_the_invoice_owed_again() {
     let credited = invoices[&invoice_id(1)].with_credit(euro("30").positive().unwrap()).unwrap();
     invoices.insert(invoice_id(1), credited);
     let movements = settle(&after("100", "30", "0", &[1]), &mut holdings, &mut invoices).unwrap();
-    assert!(movements.iter().all(|movement| !matches!(movement, Movement::Released { .. })), "{movements:?}");
+    assert!(movements.iter().all(|movement| !matches!(movement, FundsMovement::Released { .. })), "{movements:?}");
     assert_eq!((paid(&invoices, 1).as_str(), holdings.credits.len()), ("70.00", 0));
 }
 
@@ -119,7 +120,7 @@ fn refunds_from_credit_and_outflows_that_reopen_end_alike_in_any_order() {
         ("130", "40", "10", "90.00", "-10.00"),
     ] {
         for steps in [[(from_credit, "0"), (from_credit, reopening)], [("0", reopening), (from_credit, reopening)]] {
-            let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100")]));
+            let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
             settle(&after(gross, "0", "0", &[1]), &mut holdings, &mut invoices).unwrap();
             for (from_credit, reopening) in steps {
                 settle(&after(gross, from_credit, reopening, &[1]), &mut holdings, &mut invoices).unwrap();
@@ -132,12 +133,12 @@ fn refunds_from_credit_and_outflows_that_reopen_end_alike_in_any_order() {
 
 #[test]
 fn what_a_credit_note_takes_off_a_paid_invoice_is_the_clients_credit() {
-    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "119")]));
+    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "119")]));
     settle(&entitled("119", &[1]), &mut holdings, &mut invoices).unwrap();
     let credited = invoices[&invoice_id(1)].with_credit(euro("30").positive().unwrap()).unwrap();
     invoices.insert(invoice_id(1), credited);
     let movements = settle(&entitled("119", &[1]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!(reasons(&movements), [SurplusReason::Credited]);
+    assert_eq!(reasons(&movements), [UnappliedReason::Credited]);
     assert_eq!(invoices[&invoice_id(1)].status(), InvoiceStatus::Paid);
     assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("89.00", "30.00"));
     assert_eq!(settle(&entitled("119", &[1]), &mut holdings, &mut invoices), Ok(vec![]));
@@ -145,29 +146,29 @@ fn what_a_credit_note_takes_off_a_paid_invoice_is_the_clients_credit() {
 
 #[test]
 fn money_that_went_back_twice_is_owed_by_the_client() {
-    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100")]));
+    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
     settle(&entitled("100", &[1]), &mut holdings, &mut invoices).unwrap();
     settle(&entitled("-100", &[1]), &mut holdings, &mut invoices).unwrap();
     assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("0.00", "-100.00"));
     // The dispute is won after all.
     settle(&entitled("0", &[1]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!(holdings, Holdings::default());
+    assert_eq!(holdings, PaymentFunds::default());
 }
 
 #[test]
 fn a_name_that_comes_late_leads_the_money_out_of_suspense() {
-    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100")]));
+    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
     settle(&entitled("120", &[]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!(holdings.credits, [Credit { client_id: None, amount: euro("120") }]);
+    assert_eq!(holdings.credits, [UnappliedCash { client_id: None, amount: euro("120") }]);
     settle(&entitled("120", &[1]), &mut holdings, &mut invoices).unwrap();
     assert_eq!(paid(&invoices, 1), "100.00");
-    assert_eq!(holdings.credits, [Credit { client_id: Some(client(1)), amount: euro("20") }]);
+    assert_eq!(holdings.credits, [UnappliedCash { client_id: Some(client(1)), amount: euro("20") }]);
 }
 
 #[test]
 fn surplus_that_a_refund_reserves_or_staff_left_alone_pays_nothing_more() {
     for (reserved, pinned) in [("30", "0"), ("0", "30")] {
-        let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100"), open(2, "100")]));
+        let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100"), open(2, "100")]));
         let mut entitled = entitled("130", &[1]);
         settle(&entitled, &mut holdings, &mut invoices).unwrap();
         (entitled.reserved, entitled.pinned) = (euro(reserved), euro(pinned));
@@ -179,7 +180,7 @@ fn surplus_that_a_refund_reserves_or_staff_left_alone_pays_nothing_more() {
 
 #[test]
 fn staff_move_surplus_to_another_invoice_and_evidence_leaves_it_there() {
-    let (mut holdings, mut invoices) = (Holdings::default(), at_hand([open(1, "100"), open(2, "20")]));
+    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100"), open(2, "20")]));
     settle(&entitled("130", &[1]), &mut holdings, &mut invoices).unwrap();
     apply(&entitled("130", &[1]), &mut holdings, &mut invoices, (invoice_id(2), None)).unwrap();
     assert_eq!((paid(&invoices, 2).as_str(), surplus(&holdings).as_str()), ("20.00", "10.00"));
@@ -195,8 +196,8 @@ type End = (Vec<(InvoiceStatus, Money)>, Vec<(PaymentStatus, Option<Money>)>, Mo
 /// A few payments that name invoices, as the processor keeps them.
 #[derive(Clone)]
 struct World {
-    invoices: Invoices,
-    payments: Vec<(Vec<Fact>, Holdings)>,
+    invoices: LockedInvoices,
+    payments: Vec<(Vec<Fact>, PaymentFunds)>,
 }
 
 impl World {
@@ -217,7 +218,7 @@ impl World {
         facts.push(fact.clone());
         let Some(entitled) = Self::entitlement(facts) else { return };
         let movements = settle(&entitled, holdings, &mut self.invoices).unwrap();
-        if movements.iter().any(|movement| matches!(movement, Movement::Released { .. })) {
+        if movements.iter().any(|movement| matches!(movement, FundsMovement::Released { .. })) {
             for (facts, holdings) in &mut self.payments {
                 if let Some(entitled) = Self::entitlement(facts) {
                     fill(&entitled, holdings, &mut self.invoices).unwrap();
@@ -243,7 +244,7 @@ impl World {
     /// What must not depend on the order: all but which of two payments of one invoice is the surplus one.
     fn end(&self) -> End {
         let invoices = self.invoices.values().map(|invoice| (invoice.status(), invoice.paid())).collect();
-        let state = |(facts, _): &(Vec<Fact>, Holdings)| PaymentState::of(facts).unwrap();
+        let state = |(facts, _): &(Vec<Fact>, PaymentFunds)| PaymentState::of(facts).unwrap();
         let payments = self.payments.iter().map(state).map(|state| (state.status, state.net().unwrap())).collect();
         let surpluses = self.payments.iter().map(|(_, holdings)| holdings.surplus(euro("0")).unwrap());
         (invoices, payments, surpluses.fold(euro("0"), |sum, surplus| sum.checked_add(surplus).unwrap()))
@@ -252,7 +253,7 @@ impl World {
 
 fn fact(kind: FactKind, cents: i64, movement: &str, at: i64, invoices: &[u128]) -> Fact {
     let amount = Money::from_minor_units(cents, "EUR".parse().unwrap()).and_then(Money::positive).unwrap();
-    let door = if kind == FactKind::Claim { Door::Api } else { Door::Gateway };
+    let door = if kind == FactKind::Claim { EvidenceChannel::Api } else { EvidenceChannel::Gateway };
     Fact {
         kind,
         amount: Some(amount),

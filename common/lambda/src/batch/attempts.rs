@@ -27,9 +27,9 @@ struct Count {
 
 /// What this process knows of unfinished messages, by message id.
 #[derive(Debug, Clone, Default)]
-pub struct Attempts(Arc<Mutex<HashMap<String, Count>>>);
+pub struct DeliveryAttempts(Arc<Mutex<HashMap<String, Count>>>);
 
-impl Attempts {
+impl DeliveryAttempts {
     /// Counts a failed attempt at a message, received for the `receive_count`th time. True if it was the last one.
     pub(crate) fn fail(&self, message_id: &str, receive_count: u32) -> bool {
         let count = self.update(message_id, |count| count.failed += 1);
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn more_messages_than_are_remembered_take_no_more_memory() {
-        let attempts = Attempts::default();
+        let attempts = DeliveryAttempts::default();
         for number in 0..=REMEMBERED_MAX {
             attempts.skip(&number.to_string());
         }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn receives_that_other_instances_saw_end_in_parking_at_last() {
-        let attempts = Attempts::default();
+        let attempts = DeliveryAttempts::default();
         assert!(!attempts.fail("m", RECEIVES_MAX - 1));
         assert!(attempts.fail("m", RECEIVES_MAX));
         attempts.skip("n");

@@ -16,12 +16,12 @@ fn event(bodies: &[(&str, &str, u32)]) -> SqsEvent {
 }
 
 /// Verdicts by the first word of the body: what a handler might say.
-fn verdict(record: &Record) -> Verdict {
+fn verdict(record: &Record) -> RecordOutcome {
     match record.body.split('-').next() {
-        Some("poison") => Verdict::Park(Refusal { code: "malformed", reason: "no JSON".to_owned() }),
-        Some("retry") => Verdict::Retry("not now".to_owned()),
+        Some("poison") => RecordOutcome::Park(PermanentFailure { code: "malformed", reason: "no JSON".to_owned() }),
+        Some("retry") => RecordOutcome::Retry("not now".to_owned()),
         Some("panic") => panic!("as the test wants it"),
-        _ => Verdict::Done,
+        _ => RecordOutcome::Done,
     }
 }
 
@@ -32,11 +32,11 @@ struct Seen {
 }
 
 async fn run_batch(mode: Mode, bodies: &[(&str, &str, u32)], seconds_left: u64) -> Result<Seen, Outage> {
-    run_again(&Attempts::default(), mode, bodies, seconds_left).await
+    run_again(&DeliveryAttempts::default(), mode, bodies, seconds_left).await
 }
 
 async fn run_again(
-    attempts: &Attempts,
+    attempts: &DeliveryAttempts,
     mode: Mode,
     bodies: &[(&str, &str, u32)],
     seconds_left: u64,
@@ -61,7 +61,7 @@ async fn run_again(
             handled.borrow_mut().extend(records.iter().map(|record| record.body.clone()));
             Ok(verdicts)
         },
-        async |record: &Record, refusal: &Refusal| {
+        async |record: &Record, refusal: &PermanentFailure| {
             if record.body.ends_with("unparkable") {
                 return Err("no such queue".to_owned());
             }
@@ -102,7 +102,7 @@ async fn poison_is_parked_at_its_first_delivery_wherever_it_stands() {
 #[tokio::test]
 async fn a_message_that_keeps_failing_is_parked_at_the_third_attempt() {
     for mode in [Mode::Together, Mode::OneByOne] {
-        let attempts = Attempts::default();
+        let attempts = DeliveryAttempts::default();
         for receives in [1, 2] {
             let seen = run_again(&attempts, mode, &[("b", "retry-2", receives)], AMPLE).await.unwrap();
             assert_eq!((seen.failed, seen.parked), (vec!["retry-2".to_owned()], vec![]));
@@ -118,7 +118,7 @@ async fn a_message_that_keeps_failing_is_parked_at_the_third_attempt() {
 #[tokio::test]
 async fn a_message_that_waited_behind_another_of_its_group_and_fails_once_comes_back() {
     for mode in [Mode::Together, Mode::OneByOne] {
-        let attempts = Attempts::default();
+        let attempts = DeliveryAttempts::default();
         let parked_first = ("retry-1".to_owned(), "retries_exhausted");
         for receives in [1, 2] {
             let batch = [("a", "retry-1", receives), ("a", "retry-2", receives)];
@@ -190,8 +190,8 @@ async fn what_is_done_parked_and_comes_back_is_counted_apart() {
     let bodies = [("a", "ok-1", 1), ("b", "retry-2", 1), ("b", "ok-3", 1), ("c", "poison-4", 1), ("d", "ok-5", 1)];
     let records: Vec<Record> = event(&bodies).records.into_iter().map(record).collect();
     for mode in [Mode::Together, Mode::OneByOne] {
-        let park = async |_: &Record, _: &Refusal| Ok(());
-        let attempts = Attempts::default();
+        let park = async |_: &Record, _: &PermanentFailure| Ok(());
+        let attempts = DeliveryAttempts::default();
         let (failures, blocked, spans) = (Vec::new(), HashSet::new(), HashMap::new());
         let mut batch = Batch { failures, blocked, done: 0, spans, attempts: &attempts, park };
         let handle = async |records: &[Record]| Ok(records.iter().map(verdict).collect());

@@ -4,7 +4,7 @@ use quittance_domain::adjustment::AdjustmentKind;
 use quittance_domain::event::{EVENT_VERSION, ReleaseReason};
 use quittance_domain::language::Language;
 use quittance_domain::refund_reason::RefundReason;
-use quittance_domain::settlement::SurplusReason;
+use quittance_domain::settlement::UnappliedReason;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
@@ -89,7 +89,7 @@ fn unapplied() -> Members {
 fn surplus_recorded() -> Members {
     told("Whose credit it is; without a client the payer is unknown.")
         .with("amount", refer_as("Money", "How much is surplus."))
-        .with("reason", one_of(SurplusReason::ALL.iter().map(|reason| reason.as_str()), "Why."))
+        .with("reason", one_of(UnappliedReason::ALL.iter().map(|reason| reason.as_str()), "Why."))
         .perhaps("client", refer("ClientDetails"))
         .perhaps("invoice", refer("Invoiced"))
 }

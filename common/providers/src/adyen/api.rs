@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::{Adyen, NAME, decimals, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, CommandResponse, InquiryResponse, Listed, RefundStep, Statement, code};
-use crate::told::{Told, parse, units_of};
+use crate::api::{
+    Access, Api, Call, CommandResponse, HttpResponse, InquiryResponse, ListedEvents, PaymentStatement, RefundStep, code,
+};
+use crate::told::{ReportedPayment, parse, units_of};
 
 impl Api for Adyen {
     fn url(&self) -> &'static str {
@@ -40,18 +42,18 @@ impl Api for Adyen {
         Ok(post(access, "/v71/payments".to_owned(), body.to_string(), order.key()))
     }
 
-    fn charged(&self, order: &InitiateCharge, answer: &Answer) -> Result<CommandResponse, Unreadable> {
+    fn charged(&self, order: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
         if let Some(failure) = answer.command_failure(reason) {
             return Ok(failure);
         }
         let paid: Paid = parse(NAME, &answer.body)?;
         Ok(CommandResponse::Statement(match paid.result_code.as_str() {
-            "Authorised" => Statement::Evidence(vec![paid.told(order).evidence(NAME)?]),
-            "Pending" | "Received" => Statement::Accepted,
+            "Authorised" => PaymentStatement::Evidence(vec![paid.told(order).evidence(NAME)?]),
+            "Pending" | "Received" => PaymentStatement::Accepted,
             // Refused, cancelled, or the payer would have to do something.
             other => {
                 let refusal = paid.refusal_reason_code.as_deref().map(code).filter(|code| !code.is_empty());
-                Statement::Refused(refusal.unwrap_or_else(|| code(other)))
+                PaymentStatement::Refused(refusal.unwrap_or_else(|| code(other)))
             }
         }))
     }
@@ -60,7 +62,7 @@ impl Api for Adyen {
         Ok(None)
     }
 
-    fn looked_up(&self, _: &QueryPayment, _: &Answer) -> Result<InquiryResponse, Unreadable> {
+    fn looked_up(&self, _: &QueryPayment, _: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
         Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
     }
 
@@ -72,7 +74,7 @@ impl Api for Adyen {
         Err(unreadable("Adyen does not list its events"))
     }
 
-    fn listed(&self, _: &Access, _: &Answer) -> Result<Listed, Unreadable> {
+    fn listed(&self, _: &Access, _: &HttpResponse) -> Result<ListedEvents, Unreadable> {
         Err(unreadable("Adyen does not list its events"))
     }
 
@@ -85,7 +87,7 @@ impl Api for Adyen {
         Ok(Vec::new())
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, _: &[Answer]) -> Result<RefundStep, Unreadable> {
+    fn refund(&self, access: &Access, order: &InitiateRefund, _: &[HttpResponse]) -> Result<RefundStep, Unreadable> {
         let reference = order.transaction_id.reference();
         // The reference becomes a part of the path.
         if !reference.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -101,15 +103,15 @@ impl Api for Adyen {
         Ok(RefundStep::Call(post(access, path, body.to_string(), order.refund_id.to_string())))
     }
 
-    fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<CommandResponse, Unreadable> {
-        Ok(answer.command_failure(reason).unwrap_or(CommandResponse::Statement(Statement::Accepted)))
+    fn refunded(&self, _: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
+        Ok(answer.command_failure(reason).unwrap_or(CommandResponse::Statement(PaymentStatement::Accepted)))
     }
 
     fn query(&self, _: &Access, _: &QueryResource) -> Result<Call, Unreadable> {
         Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
     }
 
-    fn queried(&self, _: &QueryResource, _: &Answer) -> Result<InquiryResponse, Unreadable> {
+    fn queried(&self, _: &QueryResource, _: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
         Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
     }
 }
@@ -133,8 +135,8 @@ struct Paid {
 
 impl Paid {
     /// The same that the webhook tells, under the same name: an authorisation counts as capture there too.
-    fn told(&self, order: &InitiateCharge) -> Told<'_> {
-        Told {
+    fn told(&self, order: &InitiateCharge) -> ReportedPayment<'_> {
+        ReportedPayment {
             kind: FactKind::ImpliedCapture,
             payment: &self.psp_reference,
             also: Vec::new(),

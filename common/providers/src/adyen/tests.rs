@@ -1,5 +1,5 @@
 use quittance_domain::command::Evidence;
-use quittance_domain::command::InvoiceHint;
+use quittance_domain::command::InvoiceReference;
 use quittance_domain::payment::PaymentState;
 use serde_json::{Value, json};
 
@@ -91,13 +91,16 @@ fn an_item_whose_signature_is_ambiguous_is_authentic_and_never_evidence() {
     assert_eq!(verify(std::slice::from_ref(&moved)), Ok(()));
     for ambiguous in [with_colon, moved] {
         let notices = Adyen.read(&body(&[ambiguous, item("AUTHORISATION", "true", "")]), None).unwrap();
-        assert!(matches!(notices.as_slice(), [Notice::Unreadable(_), Notice::Evidence(_)]), "{notices:?}");
+        assert!(
+            matches!(notices.as_slice(), [WebhookNotice::Unreadable(_), WebhookNotice::Evidence(_)]),
+            "{notices:?}"
+        );
     }
 }
 
 fn evidence(item: Value) -> Evidence {
     match Adyen.read(&body(&[item]), None).unwrap().into_iter().next().unwrap() {
-        Notice::Evidence(evidence) => *evidence,
+        WebhookNotice::Evidence(evidence) => *evidence,
         other => panic!("evidence, not {other:?}"),
     }
 }
@@ -108,7 +111,7 @@ fn an_authorisation_implies_the_capture_of_the_payment_that_it_names() {
     let amount = Money::parse("119.00", "EUR").and_then(Money::positive).unwrap();
     assert_eq!((told.kind, told.amount), (FactKind::ImpliedCapture, Some(amount)));
     assert_eq!(told.transaction_id.as_str(), "adyen:PSP1");
-    assert_eq!(told.invoice, Some(InvoiceHint::Number("INV-7".to_owned())));
+    assert_eq!(told.invoice, Some(InvoiceReference::Number("INV-7".to_owned())));
     assert_eq!(told.event_id, "adyen:PSP1:AUTHORISATION:true");
     let mut ours = item("AUTHORISATION", "true", "");
     ours["merchantReference"] = json!("pay_00000000000000000000000000000007");
@@ -212,7 +215,7 @@ fn an_item_without_the_amount_that_it_moves_is_kept_for_people() {
     for item in [of_psp("CAPTURE", "PSP2", None), of_psp("REFUND", "PSP2", Some(0)), of_psp("CHARGEBACK", "PSP2", None)]
     {
         let notices = Adyen.read(&body(&[item]), None).unwrap();
-        assert!(matches!(notices.as_slice(), [Notice::Unreadable(_)]), "{notices:?}");
+        assert!(matches!(notices.as_slice(), [WebhookNotice::Unreadable(_)]), "{notices:?}");
     }
 }
 
@@ -222,7 +225,7 @@ fn an_authentic_item_that_cannot_be_read_is_no_forgery() {
     odd["eventDate"] = json!("yesterday");
     let odd = signed(odd);
     assert_eq!(verify(std::slice::from_ref(&odd)), Ok(()));
-    assert!(matches!(Adyen.read(&body(&[odd]), None).unwrap().as_slice(), [Notice::Unreadable(_)]));
+    assert!(matches!(Adyen.read(&body(&[odd]), None).unwrap().as_slice(), [WebhookNotice::Unreadable(_)]));
 }
 
 #[test]
@@ -241,14 +244,14 @@ fn what_moves_no_money_of_ours_is_ignored_with_a_reason_and_what_is_new_is_unkno
         Adyen.read(&body(&[item(event_code, "true", "")]), None).unwrap().into_iter().next().unwrap()
     };
     for event_code in ["REPORT_AVAILABLE", "PENDING", "PAYOUT_THIRDPARTY", "REQUEST_FOR_INFORMATION"] {
-        assert!(matches!(read(event_code), Notice::Ignored { .. }), "{event_code}");
+        assert!(matches!(read(event_code), WebhookNotice::Ignored { .. }), "{event_code}");
     }
     let mut checked = item("AUTHORISATION", "true", "");
     checked["amount"]["value"] = json!(0);
     let notices = Adyen.read(&body(&[checked]), None).unwrap();
-    assert!(matches!(notices.as_slice(), [Notice::Ignored { .. }]), "a card was checked");
-    assert!(matches!(read("REFUND_WITH_DATA"), Notice::Unknown { .. }), "it refunds no payment of ours");
-    assert_eq!(read("TELEPORTATION"), Notice::Unknown { event_type: "TELEPORTATION".to_owned() });
+    assert!(matches!(notices.as_slice(), [WebhookNotice::Ignored { .. }]), "a card was checked");
+    assert!(matches!(read("REFUND_WITH_DATA"), WebhookNotice::Unknown { .. }), "it refunds no payment of ours");
+    assert_eq!(read("TELEPORTATION"), WebhookNotice::Unknown { event_type: "TELEPORTATION".to_owned() });
 }
 
 #[test]

@@ -8,8 +8,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{GoCardless, NAME, charges, is_id, unreadable};
-use crate::api::{Access, Answer, Api, Call, CommandResponse, InquiryResponse, Listed, RefundStep, Statement};
-use crate::told::{Metadata, Told, form, invoice_number, minor_units, parse, refund_movement, units_of};
+use crate::api::{
+    Access, Api, Call, CommandResponse, HttpResponse, InquiryResponse, ListedEvents, PaymentStatement, RefundStep,
+};
+use crate::told::{Metadata, ReportedPayment, form, invoice_number, minor_units, parse, refund_movement, units_of};
 use crate::{Unreadable, Webhooks};
 
 /// The shape of the answers that this module reads.
@@ -28,7 +30,7 @@ impl Api for GoCardless {
         charges::charge(access, order)
     }
 
-    fn charged(&self, _: &InitiateCharge, answer: &Answer) -> Result<CommandResponse, Unreadable> {
+    fn charged(&self, _: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
         Ok(charges::charged(answer))
     }
 
@@ -36,7 +38,7 @@ impl Api for GoCardless {
         Ok(charges::look_up(access, question))
     }
 
-    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+    fn looked_up(&self, question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
         charges::looked_up(question, answer)
     }
 
@@ -52,12 +54,12 @@ impl Api for GoCardless {
     }
 
     /// A list has the shape of a webhook, and a cursor.
-    fn listed(&self, _: &Access, answer: &Answer) -> Result<Listed, Unreadable> {
+    fn listed(&self, _: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
-            return Ok(Listed::Trouble(failure));
+            return Ok(ListedEvents::Trouble(failure));
         }
         let page: EventPage = parse(NAME, &answer.body)?;
-        Ok(Listed::Page(self.read(&answer.body, None)?, page.meta.cursors.after))
+        Ok(ListedEvents::Page(self.read(&answer.body, None)?, page.meta.cursors.after))
     }
 
     /// Which refunds there are, and what the payment has refunded so far: a refund states the sum of all, so that none
@@ -71,7 +73,12 @@ impl Api for GoCardless {
         Ok(calls.into_iter().map(|path| call(access, path, None)).collect())
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<RefundStep, Unreadable> {
+    fn refund(
+        &self,
+        access: &Access,
+        order: &InitiateRefund,
+        before: &[HttpResponse],
+    ) -> Result<RefundStep, Unreadable> {
         if let Some(failure) = before.iter().find_map(|answer| answer.inquiry_failure(reason)) {
             return Ok(RefundStep::Unknown(failure));
         }
@@ -79,7 +86,7 @@ impl Api for GoCardless {
         let refund_id = order.refund_id.to_string();
         let known: RefundList = parse(NAME, &refunds.body)?;
         if known.refunds.iter().any(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id)) {
-            return Ok(RefundStep::Made(Statement::Accepted));
+            return Ok(RefundStep::Made(PaymentStatement::Accepted));
         }
         let payment: Payment = parse::<Payments>(NAME, &payment.body)?.payments;
         let units = units_of(NAME, order.amount, Currency::minor_digits)?;
@@ -94,8 +101,8 @@ impl Api for GoCardless {
         Ok(RefundStep::Call(call))
     }
 
-    fn refunded(&self, _: &InitiateRefund, answer: &Answer) -> Result<CommandResponse, Unreadable> {
-        Ok(answer.command_failure(reason).unwrap_or(CommandResponse::Statement(Statement::Accepted)))
+    fn refunded(&self, _: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
+        Ok(answer.command_failure(reason).unwrap_or(CommandResponse::Statement(PaymentStatement::Accepted)))
     }
 
     fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable> {
@@ -107,7 +114,7 @@ impl Api for GoCardless {
         }
     }
 
-    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+    fn queried(&self, question: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
             return Ok(InquiryResponse::Unknown(failure));
         }
@@ -115,14 +122,14 @@ impl Api for GoCardless {
             let refund = parse::<Refunds>(NAME, &answer.body)?.refunds;
             if refund.links.payment.is_none() {
                 // What is refunded of a mandate was never a payment of ours.
-                return Ok(InquiryResponse::Statement(Statement::Accepted));
+                return Ok(InquiryResponse::Statement(PaymentStatement::Accepted));
             }
             question.kinds.iter().map(|kind| refund.told(question, *kind)).collect()
         } else {
             let payment = parse::<Payments>(NAME, &answer.body)?.payments;
             question.kinds.iter().map(|kind| payment.told(question, *kind)).collect()
         };
-        told.map(|evidence| InquiryResponse::Statement(Statement::Evidence(evidence)))
+        told.map(|evidence| InquiryResponse::Statement(PaymentStatement::Evidence(evidence)))
     }
 }
 
@@ -212,7 +219,7 @@ impl Payment {
         event: String,
         occurred_at: DateTime<Utc>,
     ) -> Result<Evidence, Unreadable> {
-        let told = Told {
+        let told = ReportedPayment {
             kind,
             payment: &self.id,
             also: Vec::new(),
@@ -231,7 +238,7 @@ impl Payment {
 impl Refund {
     fn told(&self, question: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
         let payment = self.links.payment.as_deref().ok_or_else(|| unreadable("a refund links no payment"))?;
-        let told = Told {
+        let told = ReportedPayment {
             kind,
             payment,
             also: Vec::new(),

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::api::{MADE_BEFORE, PageMeta, Payment, Payments, call, code, reason, time};
 use super::{NAME, is_id, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Call, CommandResponse, InquiryResponse, Statement};
+use crate::api::{Access, Call, CommandResponse, HttpResponse, InquiryResponse, PaymentStatement};
 use crate::told::{form, parse, units_of};
 
 /// Their clock may be behind ours.
@@ -42,8 +42,8 @@ pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Un
 }
 
 /// A direct debit takes days: what becomes of it is told by messages.
-pub(super) fn charged(answer: &Answer) -> CommandResponse {
-    let accepted = CommandResponse::Statement(Statement::Accepted);
+pub(super) fn charged(answer: &HttpResponse) -> CommandResponse {
+    let accepted = CommandResponse::Statement(PaymentStatement::Accepted);
     match answer.command_failure(reason) {
         Some(_) if code(&answer.body).is_some_and(|code| code == MADE_BEFORE) => accepted,
         Some(failure) => failure,
@@ -70,7 +70,7 @@ struct PaymentList {
     meta: Option<PageMeta>,
 }
 
-pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+pub(super) fn looked_up(question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
     if let Some(failure) = answer.inquiry_failure(reason) {
         return Ok(InquiryResponse::Unknown(failure));
     }
@@ -88,13 +88,13 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Inqu
 }
 
 /// What a payment's status tells; messages tell the rest, with the time of each.
-fn statement(payment: &Payment) -> Result<Statement, Unreadable> {
+fn statement(payment: &Payment) -> Result<PaymentStatement, Unreadable> {
     let kind = match payment.status.as_str() {
         "confirmed" | "paid_out" => FactKind::Capture,
         "failed" | "cancelled" | "customer_approval_denied" => FactKind::Failure,
-        _ => return Ok(Statement::Accepted),
+        _ => return Ok(PaymentStatement::Accepted),
     };
     let occurred_at: DateTime<_> = payment.created_at.ok_or_else(|| unreadable("a payment has no created_at"))?;
     let event = format!("{}:{kind}", payment.id());
-    Ok(Statement::Evidence(vec![payment.evidence(kind, event, occurred_at)?]))
+    Ok(PaymentStatement::Evidence(vec![payment.evidence(kind, event, occurred_at)?]))
 }

@@ -40,7 +40,7 @@ fn an_empty_secret_makes_no_signature() {
     assert_eq!(GoCardless.verify(&headers, b"{}", &[String::new()], DateTime::UNIX_EPOCH), Err(Forged::WrongSignature));
 }
 
-fn read(resource_type: &str, action: &str) -> Notice {
+fn read(resource_type: &str, action: &str) -> WebhookNotice {
     let event = json!({
         "id": "EV1", "created_at": "2026-11-02T12:00:00.000Z", "resource_type": resource_type, "action": action,
         "links": {"payment": "PM1", "refund": "RF1"},
@@ -60,7 +60,7 @@ fn an_event_of_a_payment_or_refund_is_a_question_about_it() {
         ("refunds", "paid", "refunds/RF1", vec![Refund]),
         ("refunds", "bounced", "refunds/RF1", vec![RefundFailure]),
     ] {
-        let Notice::Ask(ask) = read(resource, action) else { panic!("{resource}.{action} is a question") };
+        let WebhookNotice::Ask(ask) = read(resource, action) else { panic!("{resource}.{action} is a question") };
         assert_eq!((ask.resource.as_str(), ask.kinds, ask.event_id.as_str()), (asked, kinds, "EV1"));
     }
 }
@@ -75,10 +75,10 @@ fn what_moves_no_money_of_ours_is_ignored_with_a_reason_and_what_is_new_is_unkno
         ("mandates", "active"),
         ("refunds", "created"),
     ] {
-        assert!(matches!(read(resource, action), Notice::Ignored { .. }), "{resource}.{action}");
+        assert!(matches!(read(resource, action), WebhookNotice::Ignored { .. }), "{resource}.{action}");
     }
     for (resource, action) in [("payments", "teleported"), ("novelties", "created")] {
-        assert_eq!(read(resource, action), Notice::Unknown { event_type: format!("{resource}.{action}") });
+        assert_eq!(read(resource, action), WebhookNotice::Unknown { event_type: format!("{resource}.{action}") });
     }
 }
 
@@ -94,7 +94,10 @@ fn an_id_that_would_lead_elsewhere_is_not_asked_for() {
             "links": {"payment": "PM2"},
         });
         let notices = GoCardless.read(json!({"events": [event, good]}).to_string().as_bytes(), None).unwrap();
-        assert!(matches!(notices.as_slice(), [Notice::Unreadable(_), Notice::Ask(_)]), "{id}: the others count");
+        assert!(
+            matches!(notices.as_slice(), [WebhookNotice::Unreadable(_), WebhookNotice::Ask(_)]),
+            "{id}: the others count"
+        );
     }
     assert!(GoCardless.read(b"{}", None).is_err());
 }

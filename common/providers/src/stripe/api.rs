@@ -10,8 +10,10 @@ use super::events::Payment;
 use super::objects::{List, PaymentIntent, Reference, RefundObject};
 use super::{NAME, Stripe, charges, decimals, events, unreadable};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Api, Call, CommandResponse, InquiryResponse, Listed, RefundStep, Statement};
-use crate::told::{Told, form, minor_units, parse, refund_movement, units_of};
+use crate::api::{
+    Access, Api, Call, CommandResponse, HttpResponse, InquiryResponse, ListedEvents, PaymentStatement, RefundStep,
+};
+use crate::told::{ReportedPayment, form, minor_units, parse, refund_movement, units_of};
 
 /// The shape of the answers that this module reads.
 const API_VERSION: &str = "2024-06-20";
@@ -29,7 +31,7 @@ impl Api for Stripe {
         charges::charge(access, order)
     }
 
-    fn charged(&self, _: &InitiateCharge, answer: &Answer) -> Result<CommandResponse, Unreadable> {
+    fn charged(&self, _: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
         charges::charged(answer)
     }
 
@@ -37,7 +39,7 @@ impl Api for Stripe {
         Ok(charges::look_up(access, question))
     }
 
-    fn looked_up(&self, question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+    fn looked_up(&self, question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
         charges::looked_up(question, answer)
     }
 
@@ -52,14 +54,14 @@ impl Api for Stripe {
         Ok(call(access, format!("/v1/events?{}", form(&fields)), None))
     }
 
-    fn listed(&self, access: &Access, answer: &Answer) -> Result<Listed, Unreadable> {
+    fn listed(&self, access: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
-            return Ok(Listed::Trouble(failure));
+            return Ok(ListedEvents::Trouble(failure));
         }
         let page: EventPage = parse(NAME, &answer.body)?;
         let next =
             page.data.last().filter(|_| page.has_more).and_then(|event| Some(event.get("id")?.as_str()?.to_owned()));
-        Ok(Listed::Page(events::read_all(&page.data, access.account()), next))
+        Ok(ListedEvents::Page(events::read_all(&page.data, access.account()), next))
     }
 
     /// Under a key that it knows Stripe repeats its first answer, a failure of its own included; so what became of an
@@ -69,7 +71,12 @@ impl Api for Stripe {
         Ok(vec![call(access, format!("/v1/refunds?{of}={name}&limit=100"), None)])
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, before: &[Answer]) -> Result<RefundStep, Unreadable> {
+    fn refund(
+        &self,
+        access: &Access,
+        order: &InitiateRefund,
+        before: &[HttpResponse],
+    ) -> Result<RefundStep, Unreadable> {
         for answer in before {
             if let Some(failure) = answer.inquiry_failure(reason) {
                 return Ok(RefundStep::Unknown(failure));
@@ -96,7 +103,7 @@ impl Api for Stripe {
         Ok(RefundStep::Call(call))
     }
 
-    fn refunded(&self, order: &InitiateRefund, answer: &Answer) -> Result<CommandResponse, Unreadable> {
+    fn refunded(&self, order: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
         match answer.command_failure(reason) {
             Some(failure) => Ok(failure),
             None => statement(order, &parse(NAME, &answer.body)?).map(CommandResponse::Statement),
@@ -113,7 +120,7 @@ impl Api for Stripe {
         }
     }
 
-    fn queried(&self, question: &QueryResource, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+    fn queried(&self, question: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
             return Ok(InquiryResponse::Unknown(failure));
         }
@@ -124,11 +131,12 @@ impl Api for Stripe {
             }
             let evidence = refunds.data.iter().filter_map(|refund| refund_evidence(refund).transpose());
             let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
-            return Ok(InquiryResponse::Statement(Statement::Evidence(evidence)));
+            return Ok(InquiryResponse::Statement(PaymentStatement::Evidence(evidence)));
         }
         let intent: PaymentIntent = parse(NAME, &answer.body)?;
         let evidence = intent.told_by_status()?;
-        let statement = evidence.map_or(Statement::Accepted, |evidence| Statement::Evidence(vec![evidence]));
+        let statement =
+            evidence.map_or(PaymentStatement::Accepted, |evidence| PaymentStatement::Evidence(vec![evidence]));
         Ok(InquiryResponse::Statement(statement))
     }
 }
@@ -157,12 +165,12 @@ fn refund_evidence(refund: &RefundObject) -> Result<Option<Evidence>, Unreadable
 }
 
 /// What became of our refund.
-fn statement(order: &InitiateRefund, refund: &RefundObject) -> Result<Statement, Unreadable> {
-    let Some(kind) = refund.kind() else { return Ok(Statement::Accepted) };
+fn statement(order: &InitiateRefund, refund: &RefundObject) -> Result<PaymentStatement, Unreadable> {
+    let Some(kind) = refund.kind() else { return Ok(PaymentStatement::Accepted) };
     let payment = (order.transaction_id.reference(), Vec::new());
     let mut told = refund_told(refund, kind, payment, order.refund_id.to_string())?;
     told.payment_id = Some(order.payment_id);
-    Ok(Statement::Evidence(vec![told.evidence(NAME)?]))
+    Ok(PaymentStatement::Evidence(vec![told.evidence(NAME)?]))
 }
 
 fn refund_told<'a>(
@@ -170,8 +178,8 @@ fn refund_told<'a>(
     kind: FactKind,
     (payment, also): (&'a str, Vec<&'a str>),
     movement: String,
-) -> Result<Told<'a>, Unreadable> {
-    Ok(Told {
+) -> Result<ReportedPayment<'a>, Unreadable> {
+    Ok(ReportedPayment {
         kind,
         payment,
         also,

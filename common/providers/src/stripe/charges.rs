@@ -7,7 +7,7 @@ use super::api::{call, is_name, reason};
 use super::objects::PaymentIntent;
 use super::{NAME, decimals};
 use crate::Unreadable;
-use crate::api::{Access, Answer, Call, CommandResponse, InquiryResponse, Statement};
+use crate::api::{Access, Call, CommandResponse, HttpResponse, InquiryResponse, PaymentStatement};
 use crate::told::{form, parse, units_of};
 
 /// A payment intent for a card, confirmed at once and without the payer: a card that wants the payer's presence is
@@ -36,7 +36,7 @@ pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Un
     Ok(call)
 }
 
-pub(super) fn charged(answer: &Answer) -> Result<CommandResponse, Unreadable> {
+pub(super) fn charged(answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
     match answer.command_failure(reason) {
         Some(failure) => Ok(failure),
         None => statement(&parse(NAME, &answer.body)?).map(CommandResponse::Statement),
@@ -62,7 +62,7 @@ enum Found {
     One(Box<PaymentIntent>),
 }
 
-pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<InquiryResponse, Unreadable> {
+pub(super) fn looked_up(question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
     if let Some(failure) = answer.inquiry_failure(reason) {
         return Ok(InquiryResponse::Unknown(failure));
     }
@@ -73,7 +73,7 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Inqu
     let Some(order) = &question.charge else {
         // Whoever made the payment may still be at it.
         let told = found.first().map(PaymentIntent::told_by_status).transpose()?.flatten();
-        let statement = told.map_or(Statement::Accepted, |evidence| Statement::Evidence(vec![evidence]));
+        let statement = told.map_or(PaymentStatement::Accepted, |evidence| PaymentStatement::Evidence(vec![evidence]));
         return Ok(InquiryResponse::Statement(statement));
     };
     match found.iter().find(|intent| intent.metadata.is_of(order)) {
@@ -83,14 +83,14 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &Answer) -> Result<Inqu
 }
 
 /// What became of a payment intent that we confirmed: what it waits for then, nobody will give it.
-fn statement(intent: &PaymentIntent) -> Result<Statement, Unreadable> {
+fn statement(intent: &PaymentIntent) -> Result<PaymentStatement, Unreadable> {
     if let Some(evidence) = intent.told_by_status()? {
-        return Ok(Statement::Evidence(vec![evidence]));
+        return Ok(PaymentStatement::Evidence(vec![evidence]));
     }
     Ok(match intent.status.as_str() {
         "requires_payment_method" | "requires_action" | "requires_confirmation" => {
-            Statement::Refused(intent.failure().unwrap_or_else(|| intent.status.clone()))
+            PaymentStatement::Refused(intent.failure().unwrap_or_else(|| intent.status.clone()))
         }
-        _ => Statement::Accepted,
+        _ => PaymentStatement::Accepted,
     })
 }

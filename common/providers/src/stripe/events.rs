@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::api::is_name;
 use super::objects::{CashBalance, Charge, DisputeObject, PaymentIntent, Reference, RefundObject};
 use super::{NAME, decimals, unreadable};
-use crate::told::{Metadata, Told, minor_units, parse, refund_movement};
-use crate::{Notice, Unreadable};
+use crate::told::{Metadata, ReportedPayment, minor_units, parse, refund_movement};
+use crate::{Unreadable, WebhookNotice};
 
 const NOT_DECIDED: &str = "nothing is decided";
 const TOLD_ELSEWHERE: &str = "another event tells of the money";
@@ -86,25 +86,25 @@ struct EventData {
 ///
 /// # Errors
 /// [`Unreadable`] if it is none, or lacks what its type must have.
-pub(super) fn read(body: &[u8], account: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
+pub(super) fn read(body: &[u8], account: Option<&str>) -> Result<Vec<WebhookNotice>, Unreadable> {
     parse::<Event>(NAME, body)?.notices(account)
 }
 
 /// Reads events that were listed; one that is none, or lacks something, is told among the others.
-pub(super) fn read_all(events: &[Value], account: Option<&str>) -> Vec<Notice> {
+pub(super) fn read_all(events: &[Value], account: Option<&str>) -> Vec<WebhookNotice> {
     let read = |event: &Value| {
         let event = Event::deserialize(event).map_err(|_| unreadable("a listed event lacks a member"))?;
         event.notices(account)
     };
-    events.iter().flat_map(|event| read(event).unwrap_or_else(|error| vec![Notice::Unreadable(error)])).collect()
+    events.iter().flat_map(|event| read(event).unwrap_or_else(|error| vec![WebhookNotice::Unreadable(error)])).collect()
 }
 
 impl Event {
-    fn notices(&self, account: Option<&str>) -> Result<Vec<Notice>, Unreadable> {
+    fn notices(&self, account: Option<&str>) -> Result<Vec<WebhookNotice>, Unreadable> {
         use FactKind::{Authorisation, Capture, Dispute, Failure};
-        let one = |notice: Notice| Ok(vec![notice]);
+        let one = |notice: WebhookNotice| Ok(vec![notice]);
         if self.account.is_some() && self.account.as_deref() != account {
-            return one(Notice::ignored(&self.r#type, OTHER_ACCOUNT));
+            return one(WebhookNotice::ignored(&self.r#type, OTHER_ACCOUNT));
         }
         match self.r#type.as_str() {
             "payment_intent.succeeded" => self.intent(|_| Capture).and_then(one),
@@ -127,22 +127,22 @@ impl Event {
         }
     }
 
-    fn other(&self, event_type: &str) -> Notice {
+    fn other(&self, event_type: &str) -> WebhookNotice {
         match event_type {
             "payment_intent.created"
             | "payment_intent.processing"
             | "payment_intent.requires_action"
-            | "charge.pending" => Notice::ignored(event_type, NOT_DECIDED),
+            | "charge.pending" => WebhookNotice::ignored(event_type, NOT_DECIDED),
             "charge.updated" | "charge.expired" | "charge.dispute.updated" => {
-                Notice::ignored(event_type, TOLD_ELSEWHERE)
+                WebhookNotice::ignored(event_type, TOLD_ELSEWHERE)
             }
             _ if ["payout.", "transfer.", "topup."].iter().any(|family| event_type.starts_with(family)) => {
-                Notice::ignored(event_type, PAYOUT)
+                WebhookNotice::ignored(event_type, PAYOUT)
             }
             _ if OTHER_FAMILIES.iter().any(|family| event_type.starts_with(family)) => {
-                Notice::ignored(event_type, OTHER_CONCERN)
+                WebhookNotice::ignored(event_type, OTHER_CONCERN)
             }
-            _ => Notice::unknown(event_type),
+            _ => WebhookNotice::unknown(event_type),
         }
     }
 
@@ -155,10 +155,10 @@ impl Event {
         self.r#type.get(..60).unwrap_or(&self.r#type)
     }
 
-    fn intent(&self, kind: impl Fn(&PaymentIntent) -> FactKind) -> Result<Notice, Unreadable> {
+    fn intent(&self, kind: impl Fn(&PaymentIntent) -> FactKind) -> Result<WebhookNotice, Unreadable> {
         let intent: PaymentIntent = self.object()?;
         let told = intent.told(kind(&intent), self.id.clone(), self.occurred_at()?)?;
-        told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
+        told.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
     }
 
     fn occurred_at(&self) -> Result<DateTime<Utc>, Unreadable> {
@@ -166,10 +166,10 @@ impl Event {
     }
 
     /// A charge is a payment of its own if it has no payment intent, which tells of it otherwise.
-    fn charge(&self, kind: FactKind) -> Result<Notice, Unreadable> {
+    fn charge(&self, kind: FactKind) -> Result<WebhookNotice, Unreadable> {
         let charge: Charge = self.object()?;
         if charge.payment_intent.is_some() {
-            return Ok(Notice::ignored(&self.r#type, TOLD_ELSEWHERE));
+            return Ok(WebhookNotice::ignored(&self.r#type, TOLD_ELSEWHERE));
         }
         let (kind, units) = match kind {
             FactKind::Capture if charge.captured => {
@@ -184,7 +184,7 @@ impl Event {
 
     /// Older API versions list the refunds within the charge. Newer ones do not, and whether the events of each refund
     /// come depends on the endpoint; so Stripe is asked for them.
-    fn refunds_of_charge(&self) -> Result<Vec<Notice>, Unreadable> {
+    fn refunds_of_charge(&self) -> Result<Vec<WebhookNotice>, Unreadable> {
         let charge: Charge = self.object()?;
         let listed = charge.refunds.as_ref().filter(|refunds| !refunds.has_more);
         let refunds = listed.map(|refunds| refunds.data.as_slice()).unwrap_or_default();
@@ -192,7 +192,7 @@ impl Event {
             if !is_name(&charge.id) {
                 return Err(unreadable("a refunded charge has no id"));
             }
-            return Ok(vec![Notice::Ask(QueryResource {
+            return Ok(vec![WebhookNotice::Ask(QueryResource {
                 provider: NAME.parse().map_err(unreadable)?,
                 resource: format!("charges/{}", charge.id),
                 event_id: self.id.clone(),
@@ -204,8 +204,8 @@ impl Event {
         refunds.iter().map(|refund| self.refund(refund, Some(&charge), format!("{}:{}", self.id, refund.id))).collect()
     }
 
-    fn refund(&self, refund: &RefundObject, of: Option<&Charge>, event: String) -> Result<Notice, Unreadable> {
-        let Some(kind) = refund.kind() else { return Ok(Notice::ignored(&self.r#type, NOT_DECIDED)) };
+    fn refund(&self, refund: &RefundObject, of: Option<&Charge>, event: String) -> Result<WebhookNotice, Unreadable> {
+        let Some(kind) = refund.kind() else { return Ok(WebhookNotice::ignored(&self.r#type, NOT_DECIDED)) };
         let intent = refund.payment_intent.as_ref().or(of.and_then(|charge| charge.payment_intent.as_ref()));
         let charge = refund.charge.as_ref().map(Reference::id).or(of.map(|charge| charge.id.as_str()));
         let payment = Payment::of(intent.map(Reference::id), charge)?;
@@ -214,10 +214,10 @@ impl Event {
     }
 
     /// An inquiry (its status begins with `warning`) takes no money until it becomes a dispute.
-    fn dispute(&self, kind: FactKind) -> Result<Notice, Unreadable> {
+    fn dispute(&self, kind: FactKind) -> Result<WebhookNotice, Unreadable> {
         let dispute: DisputeObject = self.object()?;
         if dispute.status.starts_with("warning") {
-            return Ok(Notice::ignored(&self.r#type, "an inquiry moves no money"));
+            return Ok(WebhookNotice::ignored(&self.r#type, "an inquiry moves no money"));
         }
         let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
         let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
@@ -226,10 +226,10 @@ impl Event {
 
     /// Money that comes back of a dispute that is lost all the same: it is lost in part. Of a dispute that is won, its
     /// end says so.
-    fn reinstated_dispute(&self) -> Result<Notice, Unreadable> {
+    fn reinstated_dispute(&self) -> Result<WebhookNotice, Unreadable> {
         let dispute: DisputeObject = self.object()?;
         if dispute.status != "lost" {
-            return Ok(Notice::ignored(&self.r#type, TOLD_ELSEWHERE));
+            return Ok(WebhookNotice::ignored(&self.r#type, TOLD_ELSEWHERE));
         }
         let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
         let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
@@ -239,7 +239,7 @@ impl Event {
 
     /// A customer's money that Stripe holds and no payment intent has taken: a payment of its own that staff see, until
     /// it is applied or sent back at Stripe.
-    fn cash_balance(&self) -> Result<Vec<Notice>, Unreadable> {
+    fn cash_balance(&self) -> Result<Vec<WebhookNotice>, Unreadable> {
         let balance: CashBalance = self.object()?;
         let available = balance.available.unwrap_or_default();
         let held = available.iter().filter(|(_, units)| **units > 0);
@@ -252,13 +252,13 @@ impl Event {
         .collect()
     }
 
-    fn closed_dispute(&self) -> Result<Notice, Unreadable> {
+    fn closed_dispute(&self) -> Result<WebhookNotice, Unreadable> {
         let dispute: DisputeObject = self.object()?;
         match dispute.status.as_str() {
             // What was refunded meanwhile is told by itself.
             "won" | "charge_refunded" => self.dispute(FactKind::DisputeWon),
             "lost" => self.dispute(FactKind::DisputeLost),
-            "warning_closed" | "prevented" => Ok(Notice::ignored(&self.r#type, "an inquiry moves no money")),
+            "warning_closed" | "prevented" => Ok(WebhookNotice::ignored(&self.r#type, "an inquiry moves no money")),
             _ => Err(unreadable("a closed dispute is neither won nor lost")),
         }
     }
@@ -270,8 +270,8 @@ impl Event {
         (units, currency): (i64, &str),
         movement: String,
         event: String,
-    ) -> Result<Notice, Unreadable> {
-        let told = Told {
+    ) -> Result<WebhookNotice, Unreadable> {
+        let told = ReportedPayment {
             kind,
             payment: payment.id,
             also: payment.also.clone(),
@@ -283,7 +283,7 @@ impl Event {
             occurred_at: self.occurred_at()?,
             reason: None,
         };
-        told.evidence(NAME).map(|evidence| Notice::Evidence(Box::new(evidence)))
+        told.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{NAME, decimals, unreadable};
 use crate::Unreadable;
 use crate::api::code;
-use crate::told::{Metadata, Told, minor_units};
+use crate::told::{Metadata, ReportedPayment, minor_units};
 
 #[derive(Deserialize)]
 pub(super) struct PaymentIntent {
@@ -53,14 +53,14 @@ impl PaymentIntent {
         kind: FactKind,
         event: String,
         occurred_at: DateTime<Utc>,
-    ) -> Result<Told<'_>, Unreadable> {
+    ) -> Result<ReportedPayment<'_>, Unreadable> {
         let units = match kind {
             // Implementations of Stripe's API other than Stripe's own leave the member out.
             FactKind::Capture | FactKind::PartialCapture => self.amount_received.unwrap_or(self.amount),
             FactKind::Authorisation => self.authorised(),
             _ => self.amount,
         };
-        Ok(Told {
+        Ok(ReportedPayment {
             kind,
             payment: &self.id,
             also: self.latest_charge.as_ref().map(Reference::id).into_iter().collect(),

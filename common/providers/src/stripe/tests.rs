@@ -57,10 +57,10 @@ fn a_header_without_time_or_signature_is_no_signature() {
 }
 
 /// The one notice of an event.
-fn notice(event_type: &str, object: Value) -> Notice {
+fn notice(event_type: &str, object: Value) -> WebhookNotice {
     let body = json!({"id": "evt_1", "type": event_type, "created": SIGNED_AT, "data": {"object": object}});
     let notices = Stripe.read(body.to_string().as_bytes(), None).unwrap();
-    <[Notice; 1]>::try_from(notices)
+    <[WebhookNotice; 1]>::try_from(notices)
         .unwrap_or_else(|notices| panic!("one notice: {notices:?}"))
         .into_iter()
         .next()
@@ -69,13 +69,13 @@ fn notice(event_type: &str, object: Value) -> Notice {
 
 fn evidence(event_type: &str, object: Value) -> Evidence {
     match notice(event_type, object) {
-        Notice::Evidence(evidence) => *evidence,
+        WebhookNotice::Evidence(evidence) => *evidence,
         other => panic!("{event_type} is evidence, not {other:?}"),
     }
 }
 
 fn is_ignored(event_type: &str, object: Value) -> bool {
-    matches!(notice(event_type, object), Notice::Ignored { .. })
+    matches!(notice(event_type, object), WebhookNotice::Ignored { .. })
 }
 
 fn intent(currency: &str) -> Value {
@@ -178,7 +178,7 @@ fn each_refund_within_a_charge_of_an_older_api_version_is_told_by_a_name_of_its_
     let names: Vec<_> = notices
         .iter()
         .map(|notice| match notice {
-            Notice::Evidence(evidence) => (evidence.event_id.as_str(), evidence.movement.as_str()),
+            WebhookNotice::Evidence(evidence) => (evidence.event_id.as_str(), evidence.movement.as_str()),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -211,7 +211,7 @@ fn what_moves_no_money_of_ours_is_ignored_with_a_reason_and_what_is_new_is_unkno
         assert!(is_ignored(event_type, json!({})), "{event_type}");
     }
     for event_type in ["payment_intent.paid_twice", "charge.dispute.appealed", "refund.reversed", "novelty"] {
-        assert_eq!(notice(event_type, json!({})), Notice::Unknown { event_type: event_type.to_owned() });
+        assert_eq!(notice(event_type, json!({})), WebhookNotice::Unknown { event_type: event_type.to_owned() });
     }
 }
 
@@ -276,7 +276,7 @@ fn refunds_that_a_refunded_charge_does_not_list_are_asked_for() {
     {
         let charge =
             json!({"id": "ch_1", "amount": 5_000, "currency": "eur", "payment_intent": "pi_1", "refunds": refunds});
-        let Notice::Ask(question) = notice("charge.refunded", charge) else { panic!("it is a question") };
+        let WebhookNotice::Ask(question) = notice("charge.refunded", charge) else { panic!("it is a question") };
         assert_eq!((question.resource.as_str(), question.event_id.as_str()), ("charges/ch_1", "evt_1"));
     }
 }
@@ -305,9 +305,12 @@ fn an_event_of_a_connected_account_is_ours_only_if_that_account_is_configured() 
     });
     for (configured, is_ours) in [(None, false), (Some("acct_2"), false), (Some("acct_1"), true)] {
         let notices = Stripe.read(body.to_string().as_bytes(), configured).unwrap();
-        assert_eq!(matches!(notices.as_slice(), [Notice::Evidence(_)]), is_ours, "{configured:?}");
+        assert_eq!(matches!(notices.as_slice(), [WebhookNotice::Evidence(_)]), is_ours, "{configured:?}");
         let listed = events::read_all(std::slice::from_ref(&body), configured);
         assert_eq!(listed, notices, "a listed event is read alike");
     }
-    assert!(matches!(notice("payment_intent.succeeded", intent("eur")), Notice::Evidence(_)), "an event of our own");
+    assert!(
+        matches!(notice("payment_intent.succeeded", intent("eur")), WebhookNotice::Evidence(_)),
+        "an event of our own"
+    );
 }

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::REASON_LENGTH_MAX;
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, unavailable};
 
 /// The longest reference, in characters.
@@ -81,9 +81,9 @@ pub(crate) async fn record(
 ) -> Result<Response, Problem> {
     caller.may(Permission::CorrectBooks)?;
     let (adjustment, reason, accounting_date) = parse(&body)?;
-    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST adjustment", &body]).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST adjustment", &body]).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
     };
     let clearing = Account::Clearing(adjustment.provider.clone());
     if !books::is_open(&mut work.transaction, &clearing).await.map_err(unavailable)? {

@@ -20,7 +20,7 @@ use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
 use quittance_lambda::openapi::schema::{Members, day, object, refer, refer_as, some_of, text, time, words};
 use quittance_lambda::problem::Problem;
 use quittance_lambda::{described, parameters};
-use quittance_store::ledger::{self, Reversal};
+use quittance_store::ledger::{self, ReversalOutcome};
 use serde_json::{Value, json};
 use utoipa::openapi::ObjectBuilder;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::proposals::{self, ProposedCorrection};
 use super::{REASON_LENGTH_MAX, shapes};
 use crate::page::refused;
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// No event posts more than four entries; what staff book has not many more.
@@ -128,10 +128,11 @@ pub(crate) async fn reverse(
     let reversed: LedgerTransactionId = path_id("ledger transaction", &id)?;
     let (reason, replacement) = parse(&body)?;
     let name = reversed.to_string();
-    let mut work = match Work::begin(&billing, &caller, &headers, &[b"POST reverse", name.as_bytes(), &body]).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
-    };
+    let mut work =
+        match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST reverse", name.as_bytes(), &body]).await? {
+            ChangeRequest::New(work) => work,
+            ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
+        };
     if needs_second_person(&mut work, reversed, replacement.as_ref()).await? {
         return proposals::propose(work, reversed, reason, &body).await;
     }
@@ -142,7 +143,7 @@ pub(crate) async fn reverse(
 
 /// Whether a correction moves more than one person may decide.
 async fn needs_second_person(
-    work: &mut Work<'_>,
+    work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
     replacement: Option<&Replacement>,
 ) -> Result<bool, Problem> {
@@ -157,7 +158,7 @@ async fn needs_second_person(
 
 /// Takes the transaction back and books what takes its place. Answers what is shown of it.
 pub(super) async fn correct(
-    work: &mut Work<'_>,
+    work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
     reason: &str,
     replacement: Option<&Replacement>,
@@ -175,7 +176,7 @@ pub(super) async fn correct(
 
 /// Takes a transaction back, unless that was done before and only its replacement is missing. Answers its mirror.
 async fn taken_back(
-    work: &mut Work<'_>,
+    work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
     reason: &str,
     is_replaced: bool,
@@ -184,13 +185,13 @@ async fn taken_back(
     let at = (!is_replaced).then(|| (Utc::now(), work.today));
     let transaction = &mut work.transaction;
     match ledger::reverse(transaction, mirror, reversed, reason, at).await.map_err(unavailable)? {
-        Reversal::Posted => Ok(mirror),
-        Reversal::AlreadyReversed => {
+        ReversalOutcome::Posted => Ok(mirror),
+        ReversalOutcome::AlreadyReversed => {
             let earlier = ledger::mirror(transaction, reversed).await.map_err(unavailable)?;
             let open = earlier.filter(|earlier| is_replaced && !earlier.is_replaced).map(|earlier| earlier.id);
             open.ok_or_else(|| Problem::conflict(format!("ledger transaction {reversed} was taken back before")))
         }
-        Reversal::Unknown => Err(Problem::not_found("ledger transaction", reversed)),
+        ReversalOutcome::Unknown => Err(Problem::not_found("ledger transaction", reversed)),
     }
 }
 

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::REASON_LENGTH_MAX;
 use super::corrections::{Correction, correct, parse, replacement_shape};
 use crate::page::{PageParameters, PageQuery};
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 parameters! {
@@ -77,7 +77,7 @@ fn shown(proposed: &proposed_corrections::ProposedCorrection) -> Value {
 
 /// Keeps a correction for a second person. `body` is the request's, which was read without fault.
 pub(super) async fn propose(
-    mut work: Work<'_>,
+    mut work: IdempotentChange<'_>,
     reversed: LedgerTransactionId,
     reason: String,
     body: &[u8],
@@ -141,8 +141,8 @@ pub(crate) async fn approve(
 ) -> Result<Response, Problem> {
     let decision = CorrectionDecision::Approved;
     let (mut work, proposed) = match begin(&billing, &caller, &id, (&headers, &body), decision).await? {
-        Begun::New(work, proposed) => (work, proposed),
-        Begun::Answered(answer) => return Ok(answer),
+        DecisionStart::New(work, proposed) => (work, proposed),
+        DecisionStart::Answered(answer) => return Ok(answer),
     };
     let asked = match &proposed.replacement {
         Some(replacement) => json!({"reason": proposed.reason, "replacement": replacement}),
@@ -173,8 +173,8 @@ pub(crate) async fn dismiss(
 ) -> Result<Response, Problem> {
     let decision = CorrectionDecision::Dismissed;
     let (work, proposed) = match begin(&billing, &caller, &id, (&headers, &body), decision).await? {
-        Begun::New(work, proposed) => (work, proposed),
-        Begun::Answered(answer) => return Ok(answer),
+        DecisionStart::New(work, proposed) => (work, proposed),
+        DecisionStart::Answered(answer) => return Ok(answer),
     };
     let body = json!({"id": proposed.id, "reverses": proposed.transaction_id, "status": decision.as_str()});
     work.commit(StatusCode::OK, &body).await?;
@@ -182,8 +182,8 @@ pub(crate) async fn dismiss(
 }
 
 /// A decision about a correction: begun, or answered before.
-enum Begun<'a> {
-    New(Work<'a>, proposed_corrections::ProposedCorrection),
+enum DecisionStart<'a> {
+    New(IdempotentChange<'a>, proposed_corrections::ProposedCorrection),
     Answered(Response),
 }
 
@@ -194,7 +194,7 @@ async fn begin<'a>(
     id: &str,
     (headers, body): (&HeaderMap, &[u8]),
     decision: CorrectionDecision,
-) -> Result<Begun<'a>, Problem> {
+) -> Result<DecisionStart<'a>, Problem> {
     caller.may(Permission::CorrectBooks)?;
     let id: CorrectionId = path_id("correction", id)?;
     let mut fields = Fields::parse(body)?;
@@ -202,9 +202,9 @@ async fn begin<'a>(
     fields.finish()?;
     let name = id.to_string();
     let content: [&[u8]; 4] = [b"POST correction", decision.as_str().as_bytes(), name.as_bytes(), body];
-    let mut work = match Work::begin(billing, caller, headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(Begun::Answered(answer(status, body))),
+    let mut work = match IdempotentChange::begin(billing, caller, headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, body) => return Ok(DecisionStart::Answered(answer(status, body))),
     };
     let found = proposed_corrections::lock(&mut work.transaction, id).await.map_err(unavailable)?;
     let (proposed, decided) = found.ok_or_else(|| Problem::not_found("correction", id))?;
@@ -218,5 +218,5 @@ async fn begin<'a>(
     proposed_corrections::decide(&mut work.transaction, id, decision, &caller.name).await.map_err(unavailable)?;
     let after = json!({"status": decision.as_str(), "reason": reason, "proposed_by": proposed.proposed_by});
     work.audit("ledger.correction_decided", name, shown(&proposed), after).await?;
-    Ok(Begun::New(work, proposed))
+    Ok(DecisionStart::New(work, proposed))
 }

@@ -1,6 +1,6 @@
 //! The shapes of the books, by the limits that the door parses by.
 
-use quittance_domain::ledger::reconciliation::Difference;
+use quittance_domain::ledger::reconciliation::DiscrepancyKind;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::in_query;
 use quittance_lambda::openapi::schema::{Members, day, flag, list_of, object, one_of, refer, refer_as, time, words};
@@ -135,7 +135,7 @@ described! {
         .with("is_complete", flag("Whether these are all."))
         .with("findings", list_of(
             object("A difference.")
-                .with("difference", one_of(Difference::ALL.iter().map(|one| one.as_str()), "How they differ."))
+                .with("difference", one_of(DiscrepancyKind::ALL.iter().map(|one| one.as_str()), "How they differ."))
                 .with("account", words("The account; `provider:<name>` stands for its three accounts together."))
                 .with_or_null("invoice_id", refer("InvoiceId"))
                 .with_or_null("payment_id", refer("PaymentId"))

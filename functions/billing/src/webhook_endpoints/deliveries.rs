@@ -10,8 +10,8 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use http::{HeaderMap, StatusCode};
-use quittance_deliveries::queue::Due;
-use quittance_deliveries::{Delivery, EventKey, Range, State};
+use quittance_deliveries::queue::DueDelivery;
+use quittance_deliveries::{Delivery, DeliveryState, EventKey, EventTimeRange};
 use quittance_domain::id::WebhookEndpointId;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use crate::page::{PageParameters, PageQuery, query_value, refused};
 use crate::webhook_endpoints::shapes::{DeliveryParameters, EndpointPath, Replay, Replayed, WebhookDeliveries};
 use crate::webhook_endpoints::{away, living};
-use crate::work::{Request, Work, answer};
+use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// What `which` may be, and what is meant without it.
@@ -33,7 +33,8 @@ pub(crate) const UNDELIVERED: &str = "undelivered";
 pub(crate) const ALL: &str = "all";
 
 /// Where a webhook can stand.
-pub(crate) const STATES: [State; 4] = [State::Pending, State::Delivered, State::Failed, State::Held];
+pub(crate) const STATES: [DeliveryState; 4] =
+    [DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Failed, DeliveryState::Held];
 
 /// Deliveries that one request has sent again: a request stays short.
 pub(crate) const REPLAYED_MAX: usize = 200;
@@ -77,17 +78,17 @@ pub(crate) async fn list(
         None => Ok(None),
         Some(text) => point_in_time(text).map(Some).map_err(|detail| refused(name, detail)),
     };
-    let range = Range { from: time("from", &query.from)?, until: time("until", &query.until)? };
-    let state = query_value::<State>("state", query.state.as_deref())?;
+    let range = EventTimeRange { from: time("from", &query.from)?, until: time("until", &query.until)? };
+    let state = query_value::<DeliveryState>("state", query.state.as_deref())?;
     if state.is_some_and(|state| !STATES.contains(&state)) {
-        return Err(refused("state", format!("must be one of {}", STATES.map(State::as_str).join(", "))));
+        return Err(refused("state", format!("must be one of {}", STATES.map(DeliveryState::as_str).join(", "))));
     }
     let found = webhook_endpoints::find(&billing.database, id).await.map_err(unavailable)?;
     if found.is_none() {
         return Err(Problem::not_found("webhook endpoint", id));
     }
     let count = usize::try_from(page.to_read()).unwrap_or(usize::MAX).saturating_sub(1);
-    let states: Vec<State> = state.into_iter().collect();
+    let states: Vec<DeliveryState> = state.into_iter().collect();
     let found = billing.webhooks.table.list(id, range, &states, page.after.as_ref(), count).await.map_err(away)?;
     let shown: Vec<Value> = found.deliveries.iter().map(shown).collect();
     Ok(Json(json!({"deliveries": shown, "next_cursor": found.next})))
@@ -115,9 +116,9 @@ pub(crate) async fn replay(
     let wanted = parse(&body)?;
     let name = id.to_string();
     let content: [&[u8]; 3] = [b"POST replay", name.as_bytes(), &body];
-    let mut work = match Work::begin(&billing, &caller, &headers, &content).await? {
-        Request::New(work) => work,
-        Request::Answered(status, body) => return Ok(answer(status, body)),
+    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
+        ChangeRequest::New(work) => work,
+        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
     };
     if !living(&mut work, id).await?.is_enabled() {
         return Err(Problem::conflict(format!("webhook endpoint {id} is disabled; enable it first")));
@@ -130,7 +131,7 @@ pub(crate) async fn replay(
         let writing = chunk.iter().map(|delivery| table.send_again(id, &delivery.event_key, now));
         for (delivery, done) in chunk.iter().zip(join_all(writing).await) {
             if done.map_err(away)? {
-                due.push(Due { recipient: id, event_key: delivery.event_key.clone() });
+                due.push(DueDelivery { recipient: id, event_key: delivery.event_key.clone() });
             }
         }
     }
@@ -150,7 +151,7 @@ fn shown(delivery: &Delivery) -> Value {
         .last_attempt
         .as_ref()
         .map(|attempt| json!({"at": attempt.at, "status": attempt.status, "failure": attempt.failure}));
-    let is_pending = delivery.state == State::Pending;
+    let is_pending = delivery.state == DeliveryState::Pending;
     json!({
         "webhook_id": delivery.event_key.id(), "type": delivery.event_type, "subject": delivery.subject,
         "subjectsequence": delivery.sequence, "time": delivery.event_key.at(), "state": delivery.state.as_str(),
@@ -160,13 +161,13 @@ fn shown(delivery: &Delivery) -> Value {
 }
 
 /// What is to be sent again.
-struct Wanted {
-    range: Range,
-    states: &'static [State],
+struct ReplayRequest {
+    range: EventTimeRange,
+    states: &'static [DeliveryState],
     after: Option<EventKey>,
 }
 
-fn parse(body: &[u8]) -> Result<Wanted, Problem> {
+fn parse(body: &[u8]) -> Result<ReplayRequest, Problem> {
     let mut fields = Fields::parse(body)?;
     let from = fields.text("from", 1, TIME_LENGTH_MAX);
     let until = fields.optional_text("until", TIME_LENGTH_MAX);
@@ -178,9 +179,9 @@ fn parse(body: &[u8]) -> Result<Wanted, Problem> {
             None
         }
     };
-    let range = Range { from: time("from", from), until: time("until", until) };
-    let states: &[State] = match fields.optional_text("which", TIME_LENGTH_MAX).as_deref() {
-        None | Some(UNDELIVERED) => &[State::Pending, State::Failed, State::Held],
+    let range = EventTimeRange { from: time("from", from), until: time("until", until) };
+    let states: &[DeliveryState] = match fields.optional_text("which", TIME_LENGTH_MAX).as_deref() {
+        None | Some(UNDELIVERED) => &[DeliveryState::Pending, DeliveryState::Failed, DeliveryState::Held],
         Some(ALL) => &[],
         Some(_) => {
             fields.problem("which", format!("must be {UNDELIVERED} or {ALL}"));
@@ -189,7 +190,7 @@ fn parse(body: &[u8]) -> Result<Wanted, Problem> {
     };
     let after = fields.optional::<EventKey>("cursor");
     fields.finish()?;
-    Ok(Wanted { range, states, after })
+    Ok(ReplayRequest { range, states, after })
 }
 
 fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {

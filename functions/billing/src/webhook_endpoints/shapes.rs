@@ -1,6 +1,6 @@
 //! The shapes of webhook endpoints and deliveries, by the limits that the door parses by.
 
-use quittance_deliveries::State;
+use quittance_deliveries::DeliveryState;
 use quittance_domain::event::InvoiceEvent;
 use quittance_lambda::envelope::Payload;
 use quittance_lambda::openapi::examples;
@@ -25,7 +25,7 @@ parameters! {
     pub(crate) DeliveryParameters => [
         in_query("from", time("A point in time."), "Events from this time on."),
         in_query("until", time("A point in time."), "Events before this time."),
-        in_query("state", one_of(STATES.map(State::as_str), "Where they stand."), "One state only."),
+        in_query("state", one_of(STATES.map(DeliveryState::as_str), "Where they stand."), "One state only."),
     ]
 }
 
@@ -103,7 +103,7 @@ described! {
         .with("subject", words("The invoice, or else the payment."))
         .with("subjectsequence", count(1, u64::MAX, "Its number among all that this endpoint is told of the subject."))
         .with("time", time("When it happened."))
-        .with("state", one_of(STATES.map(State::as_str), "Where it stands: `failed` after the last attempt, `held` if the endpoint was disabled before."))
+        .with("state", one_of(STATES.map(DeliveryState::as_str), "Where it stands: `failed` after the last attempt, `held` if the endpoint was disabled before."))
         .with("attempts", number("Attempts since it was recorded or last sent again."))
         .with_or_null("next_attempt_at", time("Before this there is no other attempt; null if there is none at all."))
         .with("last_attempt", or_null(object("What the last attempt came to.")

@@ -5,25 +5,25 @@ use quittance_domain::invoice::Invoice;
 use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentState;
 use quittance_domain::refund::{self, RefundStatus};
-use quittance_domain::settlement::Movement;
+use quittance_domain::settlement::FundsMovement;
 use quittance_store::StoreError;
 use quittance_store::allocations::NewAllocation;
 use quittance_store::credits::NewCredit;
 use quittance_store::goodwill::NewGoodwill;
 use uuid::Uuid;
 
-use super::{Changes, Release};
-use crate::ground::{Dossier, Ground};
+use super::{BatchChanges, InvoiceRelease};
+use crate::ground::{LockedBatch, PaymentAggregate};
 use crate::records;
-use crate::telling::Telling;
+use crate::telling::EventBuilder;
 
-impl Changes {
+impl BatchChanges {
     /// Decides refunds that waited, and notes what somebody told of others.
     pub(super) fn decide_refunds(
         &mut self,
-        dossier: &mut Dossier,
+        dossier: &mut PaymentAggregate,
         state: &PaymentState,
-        telling: &Telling<'_>,
+        telling: &EventBuilder<'_>,
     ) -> Result<(), StoreError> {
         if dossier.refunds.is_empty() {
             return Ok(());
@@ -51,31 +51,32 @@ impl Changes {
     /// Notes movements of money for the tables and the outbox.
     pub(super) fn note(
         &mut self,
-        ground: &Ground,
-        dossier: &Dossier,
-        movements: &[Movement],
-        telling: &Telling<'_>,
+        ground: &LockedBatch,
+        dossier: &PaymentAggregate,
+        movements: &[FundsMovement],
+        telling: &EventBuilder<'_>,
     ) -> Result<(), StoreError> {
         let payment_id = dossier.payment.id;
         for movement in movements {
             self.told.figures.moved(movement);
             match movement {
-                Movement::Allocated { invoice, amount, by_staff } => {
+                FundsMovement::Allocated { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, *amount, *by_staff);
                 }
-                Movement::Released { invoice, amount, by_staff } => {
+                FundsMovement::Released { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, amount.negated(), *by_staff);
                     let correlation_id = telling.cause.correlation_id.to_owned();
-                    self.released.insert(invoice.id(), Release { correlation_id, accounted_on: telling.accounted_on });
+                    self.released
+                        .insert(invoice.id(), InvoiceRelease { correlation_id, accounted_on: telling.accounted_on });
                 }
-                Movement::Unapplied { invoice, amount, by_staff } => {
+                FundsMovement::Unapplied { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, amount.negated(), *by_staff);
                 }
-                Movement::Credited { client_id, amount, reason } => {
+                FundsMovement::Credited { client_id, amount, reason } => {
                     let (id, reason) = (Uuid::now_v7(), reason.as_str());
                     self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount: *amount, reason });
                 }
-                Movement::Debited { client_id, amount } => {
+                FundsMovement::Debited { client_id, amount } => {
                     let (id, reason, amount) = (Uuid::now_v7(), telling.release(movements).as_str(), amount.negated());
                     self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount, reason });
                 }
@@ -86,7 +87,11 @@ impl Changes {
     }
 
     /// Notes how much more or less of the refunds comes from our own pocket than before.
-    pub(super) fn give_away(&mut self, dossier: &Dossier, after: Option<&PaymentState>) -> Result<(), StoreError> {
+    pub(super) fn give_away(
+        &mut self,
+        dossier: &PaymentAggregate,
+        after: Option<&PaymentState>,
+    ) -> Result<(), StoreError> {
         let given = |state: Option<&PaymentState>| state.and_then(|state| state.goodwill);
         let (before, after) = (given(dossier.before.as_ref()), given(after));
         let Some(currency) = after.or(before).map(Money::currency) else { return Ok(()) };

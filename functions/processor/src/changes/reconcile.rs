@@ -3,29 +3,29 @@
 use std::collections::BTreeSet;
 
 use quittance_domain::case::{CaseKind, Resolution};
-use quittance_domain::fact::{Door, Fact, FactKind};
+use quittance_domain::fact::{EvidenceChannel, Fact, FactKind};
 use quittance_domain::id::{CaseId, PaymentId};
 use quittance_domain::money::Money;
 use quittance_domain::payment::{PaymentState, PaymentStatus};
 use quittance_domain::question;
-use quittance_domain::settlement::{self, Entitlement, Movement};
+use quittance_domain::settlement::{self, Entitlement, FundsMovement};
 use quittance_store::cases::{ClosedCase, KnownCase, NewCase};
 use quittance_store::payments::PaymentUpdate;
 use quittance_store::{StoreError, Transaction, questions, upload_lines};
 use uuid::Uuid;
 
-use super::{Cause, Changes};
-use crate::ground::{Dossier, Ground};
+use super::{BatchChanges, Trigger};
+use crate::ground::{LockedBatch, PaymentAggregate};
 use crate::records;
 
-impl Changes {
+impl BatchChanges {
     /// Opens, adjusts and closes cases so that they say what there is to decide about surplus.
     pub(super) fn reconcile_cases(
         &mut self,
-        dossier: &Dossier,
+        dossier: &PaymentAggregate,
         state: &PaymentState,
         entitled: &Entitlement,
-        movements: &[Movement],
+        movements: &[FundsMovement],
     ) -> Result<(), StoreError> {
         let corrupt = |error| dossier.corrupt(error);
         let loose = settlement::loose_surplus(entitled, &dossier.holdings).map_err(corrupt)?;
@@ -64,7 +64,7 @@ impl Changes {
     }
 
     /// Surplus that staff left where it is may go back all the same; what comes later is not theirs any more.
-    fn reduce_pins(&mut self, dossier: &Dossier, like: Money) -> Result<(), StoreError> {
+    fn reduce_pins(&mut self, dossier: &PaymentAggregate, like: Money) -> Result<(), StoreError> {
         let surplus = dossier.holdings.surplus(like).map_err(|error| dossier.corrupt(error))?;
         let mut left = surplus.or_zero();
         for case in &dossier.cases {
@@ -81,7 +81,7 @@ impl Changes {
     /// Opens a case, or brings the open one of its kind up to date. Answers its id, if it is new.
     pub(crate) fn open_case(
         &mut self,
-        dossier: &Dossier,
+        dossier: &PaymentAggregate,
         kind: CaseKind,
         amount: Option<Money>,
         reason: String,
@@ -96,7 +96,7 @@ impl Changes {
     }
 
     /// Opens a case about a payment that may be the same money, unless staff have said that it is not.
-    pub(crate) fn suspect_twin(&mut self, dossier: &Dossier, other: PaymentId) {
+    pub(crate) fn suspect_twin(&mut self, dossier: &PaymentAggregate, other: PaymentId) {
         let is_dismissed = |case: &KnownCase| case.is_dismissed(CaseKind::Twins) && case.other_payment == Some(other);
         if !dossier.cases.iter().any(is_dismissed) {
             let case = new_case(dossier, CaseKind::Twins, None, format!("one message names this payment and {other}"));
@@ -105,7 +105,7 @@ impl Changes {
     }
 
     /// Counts the cases that are new: others are brought up to date.
-    pub(super) fn count_cases(&mut self, ground: &Ground) {
+    pub(super) fn count_cases(&mut self, ground: &LockedBatch) {
         let is_open = |new: &NewCase| {
             let is_same = |known: &KnownCase| {
                 (known.kind, known.other_payment) == (new.kind, new.other_payment) && known.resolution.is_none()
@@ -128,8 +128,14 @@ impl Changes {
     }
 
     /// What a bank took back under a name that no money came under takes back another payment, which staff have to find.
-    pub(super) fn open_unassigned_return(&mut self, dossier: &Dossier, state: &PaymentState, cause: &Cause<'_>) {
-        let went = dossier.facts.iter().find(|fact| fact.kind == FactKind::Reversal && fact.door == Door::Bank);
+    pub(super) fn open_unassigned_return(
+        &mut self,
+        dossier: &PaymentAggregate,
+        state: &PaymentState,
+        cause: &Trigger<'_>,
+    ) {
+        let went =
+            dossier.facts.iter().find(|fact| fact.kind == FactKind::Reversal && fact.door == EvidenceChannel::Bank);
         let Some(went) = went.filter(|_| state.captured.is_none()) else { return };
         let is_known = dossier.cases.iter().any(|case| case.kind == CaseKind::Overdrawn);
         if !is_known {
@@ -158,7 +164,7 @@ impl Changes {
     pub(super) async fn begin_questions(
         &self,
         transaction: &mut Transaction,
-        ground: &Ground,
+        ground: &LockedBatch,
     ) -> Result<(), StoreError> {
         let is_given_up = |id: PaymentId| {
             self.cases.iter().any(|case| case.payment_id == id && case.kind == CaseKind::Undecided)
@@ -178,7 +184,7 @@ impl Changes {
     }
 
     /// A payment that is decided needs nobody to look after it.
-    pub(super) fn close_undecided(&mut self, dossier: &Dossier, status: PaymentStatus) {
+    pub(super) fn close_undecided(&mut self, dossier: &PaymentAggregate, status: PaymentStatus) {
         let open = dossier.open_case(CaseKind::Undecided).filter(|_| !status.is_undecided());
         if let Some(case) = open {
             self.close_case(case.id, Resolution::Settled);
@@ -186,7 +192,7 @@ impl Changes {
     }
 
     /// What is proven needs nobody to look at the picture.
-    pub(super) fn close_claimed(&mut self, dossier: &Dossier, status: PaymentStatus) {
+    pub(super) fn close_claimed(&mut self, dossier: &PaymentAggregate, status: PaymentStatus) {
         if let Some(case) = dossier.open_case(CaseKind::Claimed).filter(|_| status.is_proven()) {
             self.close_case(case.id, Resolution::Settled);
         }
@@ -194,9 +200,9 @@ impl Changes {
 
     /// Money that another source proves by now is not to be approved as well. Until it is approved, an entry of money that
     /// came is a claim; entries of what went back stay for staff.
-    pub(super) fn close_entered(&mut self, dossier: &Dossier, state: &PaymentState) {
+    pub(super) fn close_entered(&mut self, dossier: &PaymentAggregate, state: &PaymentState) {
         let was_proven = dossier.before.as_ref().is_some_and(|before| before.captured.is_some());
-        let is_entry = |fact: &Fact| (fact.kind, fact.door) == (FactKind::Claim, Door::Staff);
+        let is_entry = |fact: &Fact| (fact.kind, fact.door) == (FactKind::Claim, EvidenceChannel::Staff);
         let is_proven = !was_proven && state.captured.is_some() && dossier.facts.iter().any(is_entry);
         if let Some(case) = dossier.open_case(CaseKind::EnteredByHand).filter(|_| is_proven) {
             self.close_case(case.id, Resolution::Settled);
@@ -204,7 +210,7 @@ impl Changes {
     }
 
     /// Has staff look at a picture, unless they have, or the payment is proven.
-    pub(crate) fn show_picture(&mut self, dossier: &Dossier, state: &PaymentState) {
+    pub(crate) fn show_picture(&mut self, dossier: &PaymentAggregate, state: &PaymentState) {
         let was_decided = dossier.cases.iter().any(|case| case.kind == CaseKind::Claimed && case.resolution.is_some());
         if !was_decided && !state.status.is_proven() {
             let reason = "a client says so and shows a picture".to_owned();
@@ -213,7 +219,7 @@ impl Changes {
     }
 }
 
-fn new_case(dossier: &Dossier, kind: CaseKind, amount: Option<Money>, reason: String) -> NewCase {
+fn new_case(dossier: &PaymentAggregate, kind: CaseKind, amount: Option<Money>, reason: String) -> NewCase {
     let id = CaseId::from_uuid(Uuid::now_v7());
     let (payment_id, invoice_id) = (dossier.payment.id, dossier.payment.invoices.first().copied());
     NewCase { id, kind, payment_id, invoice_id, other_payment: None, amount, reason }

@@ -60,7 +60,7 @@ fn a_confirmation_names_its_invoices_in_one_way_and_a_return_names_its_movement(
     };
     let (one, two) = ("inv_00000000000000000000000000000001", "inv_00000000000000000000000000000002");
     let several = parse(&format!(r#""invoice_ids":["{two}","{one}"]"#)).unwrap();
-    assert_eq!(several.invoices, [two, one].map(|id| InvoiceHint::Id(id.parse().unwrap())));
+    assert_eq!(several.invoices, [two, one].map(|id| InvoiceReference::Id(id.parse().unwrap())));
     for refused in [
         format!(r#""invoice_ids":["{one}"],"invoice_id":"{two}""#),
         r#""invoice_ids":["cli_1"]"#.to_owned(),

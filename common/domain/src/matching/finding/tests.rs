@@ -9,7 +9,7 @@ use crate::money::MoneyError;
 mod labelled;
 
 /// Finds with the line's own keys.
-pub(super) fn find(line: &BankLine, debts: &[Debt], claims: &[Claim]) -> Result<Finding, MoneyError> {
+pub(super) fn find(line: &BankLine, debts: &[OpenItem], claims: &[OpenClaim]) -> Result<MatchResult, MoneyError> {
     super::find(line, &line.keys(), debts, claims)
 }
 
@@ -21,10 +21,10 @@ pub(super) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-pub(super) fn debt(number: &str, client: (u128, &str), total: &str) -> Debt {
+pub(super) fn debt(number: &str, client: (u128, &str), total: &str) -> OpenItem {
     let digits: u128 =
         number.bytes().filter(u8::is_ascii_digit).fold(0, |sum, digit| sum * 10 + u128::from(digit - b'0'));
-    Debt {
+    OpenItem {
         invoice_id: InvoiceId::from_uuid(Uuid::from_u128(digits)),
         number: number.to_owned(),
         client_id: ClientId::from_uuid(Uuid::from_u128(client.0)),
@@ -51,13 +51,13 @@ pub(super) fn line(amount: &str, payer: &str, text: &str) -> BankLine {
 const NORD: (u128, &str) = (1, "Schrauben Nord GmbH");
 const SUED: (u128, &str) = (2, "Süd Werkzeug AG");
 
-fn numbers(finding: &Finding, debts: &[Debt]) -> Vec<String> {
-    let Finding::Match(found) = finding else { return Vec::new() };
+fn numbers(finding: &MatchResult, debts: &[OpenItem]) -> Vec<String> {
+    let MatchResult::Match(found) = finding else { return Vec::new() };
     let number = |id: &InvoiceId| debts.iter().find(|debt| debt.invoice_id == *id).unwrap().number.clone();
     found.invoices.iter().map(number).collect()
 }
 
-fn matched(line: &BankLine, debts: &[Debt]) -> Vec<String> {
+fn matched(line: &BankLine, debts: &[OpenItem]) -> Vec<String> {
     numbers(&find(line, debts, &[]).unwrap(), debts)
 }
 
@@ -103,7 +103,7 @@ fn what_contradicts_a_match_makes_it_a_case() {
     let debts = [debt("2026-0001", NORD, "100.00"), debt("2026-0002", SUED, "100.00")];
     let mut other_client = line("100.00", "Süd Werkzeug", "2026-0001");
     other_client.clients_by_name.insert(ClientId::from_uuid(Uuid::from_u128(2)));
-    let Finding::Unsure(candidates) = find(&other_client, &debts, &[]).unwrap() else { panic!("it is matched") };
+    let MatchResult::Unsure(candidates) = find(&other_client, &debts, &[]).unwrap() else { panic!("it is matched") };
     assert!(candidates.iter().any(|candidate| candidate.reason.contains("the payer is another client")));
     let mut other_currency = debts.clone();
     other_currency[0].outstanding = Money::parse("100.00", "CHF").unwrap();
@@ -140,7 +140,7 @@ fn one_transfer_pays_all_invoices_that_it_names_if_the_sum_fits() {
     short.sent = Some(euros("140.00"));
     let finding = find(&short, &debts, &[]).unwrap();
     assert_eq!(numbers(&finding, &debts).len(), 2);
-    assert!(matches!(finding, Finding::Match(found) if found.reason.contains("less 1.50 EUR, which banks took")));
+    assert!(matches!(finding, MatchResult::Match(found) if found.reason.contains("less 1.50 EUR, which banks took")));
     let of_two = [debts[0].clone(), debt("2026-0001", SUED, "100.00")];
     assert_eq!(matched(&line("140.00", "", "2026-0002 2026-0001"), &of_two), Vec::<String>::new());
 }
@@ -164,7 +164,7 @@ fn money_for_a_paid_invoice_is_matched_only_if_it_is_paid_twice() {
 #[test]
 fn a_claims_name_leads_to_its_payment() {
     let debts = [debt("2026-0001", NORD, "100.00")];
-    let claim = Claim {
+    let claim = OpenClaim {
         payment_id: PaymentId::from_uuid(Uuid::from_u128(7)),
         name: "WIRE-2026.77".to_owned(),
         amount: euros("60.00"),
@@ -177,8 +177,8 @@ fn a_claims_name_leads_to_its_payment() {
     )
     .unwrap()
     {
-        Finding::Match(found) => found.payment_id,
-        Finding::Unsure(_) => None,
+        MatchResult::Match(found) => found.payment_id,
+        MatchResult::Unsure(_) => None,
     };
     assert_eq!(find("60.00", "Somebody", "WIRE-2026.77"), Some(claim.payment_id));
     assert_eq!(find("60.00", "Schrauben Nord", "SVWZ WIRE-2026.77"), Some(claim.payment_id));
@@ -189,7 +189,7 @@ fn a_claims_name_leads_to_its_payment() {
 #[test]
 fn the_best_candidates_come_first_and_say_why() {
     let debts = [debt("2026-0001", SUED, "90.00"), debt("2026-0002", NORD, "80.00")];
-    let Finding::Unsure(candidates) = find(&line("80.00", "", "2026-0001 2026-0002"), &debts, &[]).unwrap() else {
+    let MatchResult::Unsure(candidates) = find(&line("80.00", "", "2026-0001 2026-0002"), &debts, &[]).unwrap() else {
         panic!("it is matched")
     };
     let shown: Vec<(&str, u8)> = candidates.iter().map(|one| (one.number.as_str(), one.score)).collect();
@@ -215,8 +215,8 @@ fn a_match_tells_the_text_that_names_the_invoice() {
     let mut told = line("100.00", NORD.1, "thank you");
     told.texts.push("for 2026-0001".to_owned());
     let text = |line: &BankLine| match find(line, &debts, &[]).unwrap() {
-        Finding::Match(found) => found.text,
-        Finding::Unsure(_) => panic!("it is a match"),
+        MatchResult::Match(found) => found.text,
+        MatchResult::Unsure(_) => panic!("it is a match"),
     };
     assert_eq!(text(&told).as_deref(), Some("for 2026-0001"));
     told.references = vec!["2026-0001".to_owned()];

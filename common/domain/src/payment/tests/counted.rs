@@ -24,7 +24,7 @@ fn in_any_order(facts: &[Fact]) -> PaymentState {
 
 #[test]
 fn partial_captures_take_the_place_of_the_authorisation_that_implied_one_and_add_up() {
-    let at = |kind, value, movement, at| of_authorisation(fact(kind, value, Door::Gateway, movement, at));
+    let at = |kind, value, movement, at| of_authorisation(fact(kind, value, EvidenceChannel::Gateway, movement, at));
     let mut authorised = at(FactKind::ImpliedCapture, "1000", "AUTH1", 1);
     authorised.invoices = vec![InvoiceId::from_uuid(Uuid::from_u128(1))];
     let (first, second) = (at(FactKind::Capture, "600", "CAP1", 2), at(FactKind::Capture, "400", "CAP2", 3));
@@ -44,7 +44,7 @@ fn partial_captures_take_the_place_of_the_authorisation_that_implied_one_and_add
 
 #[test]
 fn a_cancellation_without_amount_takes_back_the_whole_authorisation_and_nothing_that_was_captured() {
-    let at = |kind, value, movement, at| of_authorisation(fact(kind, value, Door::Gateway, movement, at));
+    let at = |kind, value, movement, at| of_authorisation(fact(kind, value, EvidenceChannel::Gateway, movement, at));
     let authorised = at(FactKind::ImpliedCapture, "100", "AUTH1", 5);
     let cancelled = Fact { amount: None, ..at(FactKind::Cancellation, "1", "AUTH1", 4) };
     let state = in_any_order(&[authorised.clone(), cancelled.clone()]);
@@ -57,19 +57,19 @@ fn a_cancellation_without_amount_takes_back_the_whole_authorisation_and_nothing_
 
 #[test]
 fn of_running_totals_the_largest_counts_until_the_last_capture_says_how_much_it_was() {
-    let total = |value, at| fact(FactKind::PartialCapture, value, Door::Gateway, "pi_1", at);
+    let total = |value, at| fact(FactKind::PartialCapture, value, EvidenceChannel::Gateway, "pi_1", at);
     let (first, second) = (total("600", 1), total("900", 2));
     let state = in_any_order(&[first.clone(), second.clone(), total("900", 9)]);
     assert_eq!((state.captured.unwrap().to_string().as_str(), state.contradictory), ("900.00 EUR", false));
-    let last = fact(FactKind::Capture, "1000", Door::Gateway, "pi_1", 3);
+    let last = fact(FactKind::Capture, "1000", EvidenceChannel::Gateway, "pi_1", 3);
     let state = in_any_order(&[first, second, last]);
     assert_eq!((state.captured.unwrap().to_string().as_str(), state.contradictory), ("1000.00 EUR", false));
 }
 
 #[test]
 fn what_is_given_back_of_a_lost_dispute_is_not_lost() {
-    let of_dispute = |kind, value, at| fact(kind, value, Door::Gateway, "dp_1", at);
-    let captured = fact(FactKind::Capture, "100", Door::Gateway, "pi_1", 1);
+    let of_dispute = |kind, value, at| fact(kind, value, EvidenceChannel::Gateway, "dp_1", at);
+    let captured = fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi_1", 1);
     let lost = of_dispute(FactKind::DisputeLost, "100", 3);
     let opened = of_dispute(FactKind::Dispute, "100", 2);
     let state = in_any_order(&[
@@ -100,9 +100,9 @@ fn the_reason_of_a_refund_says_whose_pocket_it_comes_from() {
     ]
     .into_iter()
     .collect();
-    let refund = |movement: &str, value: &str| fact(FactKind::Refund, value, Door::Gateway, movement, 2);
+    let refund = |movement: &str, value: &str| fact(FactKind::Refund, value, EvidenceChannel::Gateway, movement, 2);
     let facts = [
-        fact(FactKind::Capture, "100", Door::Gateway, "c", 1),
+        fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "c", 1),
         refund("goodwill", "1"),
         refund("credited", "2"),
         refund("bank", "4"),

@@ -8,8 +8,8 @@ use quittance_domain::money::Money;
 use serde_json::{Value, json};
 
 use super::{access, answer, api, header};
-use crate::Notice;
-use crate::api::{Call, CommandResponse, InquiryResponse, Listed, Statement};
+use crate::WebhookNotice;
+use crate::api::{Call, CommandResponse, InquiryResponse, ListedEvents, PaymentStatement};
 
 const PAYMENT: &str = "pay_00000000000000000000000000000002";
 
@@ -89,9 +89,11 @@ fn what_became_of_a_charge_is_told_taken_on_refused_or_unknown() {
     let outcome = |provider: &str, status: u16, body: Value| {
         let order = charge(provider, "x/1");
         match api(&format!("{provider}:")).charged(&order, &answer(status, &body)).unwrap() {
-            CommandResponse::Statement(Statement::Evidence(evidence)) => evidence.first().unwrap().kind.to_string(),
-            CommandResponse::Statement(Statement::Accepted) => "accepted".to_owned(),
-            CommandResponse::Statement(Statement::Refused(reason)) => format!("refused: {reason}"),
+            CommandResponse::Statement(PaymentStatement::Evidence(evidence)) => {
+                evidence.first().unwrap().kind.to_string()
+            }
+            CommandResponse::Statement(PaymentStatement::Accepted) => "accepted".to_owned(),
+            CommandResponse::Statement(PaymentStatement::Refused(reason)) => format!("refused: {reason}"),
             CommandResponse::Unknown(_) => "unknown".to_owned(),
         }
     };
@@ -134,9 +136,9 @@ fn what_is_found_counts_only_if_it_is_of_this_attempt() {
         let question = question(provider, &[], order.then(|| charge(provider, "MD1")));
         api(&format!("{provider}:")).looked_up(&question, &answer(200, &body)).unwrap()
     };
-    let accepted = InquiryResponse::Statement(Statement::Accepted);
+    let accepted = InquiryResponse::Statement(PaymentStatement::Accepted);
     let kind = |response: InquiryResponse| match response {
-        InquiryResponse::Statement(Statement::Evidence(evidence)) => {
+        InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
             Some((evidence[0].kind, evidence[0].payment_id.unwrap().to_string()))
         }
         _ => None,
@@ -182,19 +184,20 @@ fn events_are_listed_page_by_page_in_the_shape_of_messages() {
         "id": "evt_1", "type": "payment_intent.succeeded", "created": 1_793_620_800,
         "data": {"object": intent("succeeded", "2")},
     });
-    let Listed::Page(notices, next) = listed("stripe", json!({"data": [event, {"id": "evt_0"}], "has_more": true}))
+    let ListedEvents::Page(notices, next) =
+        listed("stripe", json!({"data": [event, {"id": "evt_0"}], "has_more": true}))
     else {
         panic!("a page")
     };
-    assert!(matches!(notices.as_slice(), [Notice::Evidence(_), Notice::Unreadable(_)]));
+    assert!(matches!(notices.as_slice(), [WebhookNotice::Evidence(_), WebhookNotice::Unreadable(_)]));
     assert_eq!(next.as_deref(), Some("evt_0"));
     let event = json!({
         "id": "EV1", "created_at": "2026-11-02T12:00:00Z", "resource_type": "payments", "action": "confirmed",
         "links": {"payment": "PM1"},
     });
     let page = json!({"events": [event], "meta": {"cursors": {"before": null, "after": null}}});
-    let Listed::Page(notices, next) = listed("gocardless", page) else { panic!("a page") };
-    assert!(matches!(notices.as_slice(), [Notice::Ask(_)]) && next.is_none());
+    let ListedEvents::Page(notices, next) = listed("gocardless", page) else { panic!("a page") };
+    assert!(matches!(notices.as_slice(), [WebhookNotice::Ask(_)]) && next.is_none());
     let names = |provider: &str| api(&format!("{provider}:")).lists_events();
     assert_eq!(["stripe", "adyen", "gocardless"].map(names), [true, false, true]);
 }

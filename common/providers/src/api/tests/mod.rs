@@ -32,8 +32,8 @@ fn api(payment: &str) -> &'static dyn Api {
     by_name(payment.split_once(':').unwrap().0).unwrap().api().unwrap()
 }
 
-fn answer(status: u16, body: &Value) -> Answer {
-    Answer { status, body: body.to_string().into_bytes() }
+fn answer(status: u16, body: &Value) -> HttpResponse {
+    HttpResponse { status, body: body.to_string().into_bytes() }
 }
 
 fn header<'a>(call: &'a Call, name: &str) -> &'a str {
@@ -48,7 +48,7 @@ fn only_an_answer_about_the_call_itself_refuses_it() {
     assert_eq!((failure(200, None), failure(201, Some("x"))), (None, None));
     for status in [400, 402, 404, 410, 422] {
         let refused = failure(status, Some("no_such_payment"));
-        assert!(matches!(refused, Some(CommandResponse::Statement(Statement::Refused(_)))), "{status}");
+        assert!(matches!(refused, Some(CommandResponse::Statement(PaymentStatement::Refused(_)))), "{status}");
         assert!(
             matches!(failure(status, None), Some(CommandResponse::Unknown(_))),
             "{status}: somebody else may have answered"
@@ -61,7 +61,7 @@ fn only_an_answer_about_the_call_itself_refuses_it() {
 
 /// Refusals of an inquiry with the gateway's own reason: a search that the account does not have, a filter that is
 /// invalid, a payment that this key may not see.
-fn refused_inquiries(provider: &str) -> Vec<Answer> {
+fn refused_inquiries(provider: &str) -> Vec<HttpResponse> {
     let stripe = |code: &str| json!({"error": {"type": "invalid_request_error", "code": code}});
     let gocardless = |reason: &str| json!({"error": {"type": "invalid_api_usage", "errors": [{"reason": reason}]}});
     match provider {
@@ -84,7 +84,7 @@ fn an_inquiry_that_the_gateway_refuses_leaves_the_payment_unknown() {
             }
             let queried = api.queried(&question(resource, &[FactKind::Capture]), &refused).unwrap();
             assert!(matches!(queried, InquiryResponse::Unknown(_)), "{provider}: {queried:?}");
-            assert!(matches!(api.listed(&access(), &refused).unwrap(), Listed::Trouble(_)), "{provider}");
+            assert!(matches!(api.listed(&access(), &refused).unwrap(), ListedEvents::Trouble(_)), "{provider}");
         }
     }
 }
@@ -104,7 +104,7 @@ fn a_refund_stays_reserved_while_it_is_not_known_whether_it_was_requested_before
 }
 
 /// What a gateway answers that knows of no refund yet.
-fn before(payment: &str) -> Vec<Answer> {
+fn before(payment: &str) -> Vec<HttpResponse> {
     let gocardless = json!({"payments": {"id": "PM1", "amount": 10_000, "amount_refunded": 500, "currency": "EUR"}});
     match payment.split_once(':').unwrap().0 {
         "stripe" => vec![answer(200, &json!({"data": []}))],
@@ -143,12 +143,12 @@ fn a_refund_that_was_made_before_is_found_and_not_asked_for_again() {
     let made = json!({"id": "re_1", "amount": 3_000, "currency": "eur", "status": "succeeded", "created": 7, "metadata": ours});
     let found = vec![answer(200, &json!({"data": [{"id": "re_0", "amount": 1, "currency": "eur"}, made]}))];
     let next = api("stripe:pi_1").refund(&access(), &order("stripe:pi_1", "30.00", "EUR"), &found).unwrap();
-    assert!(matches!(next, RefundStep::Made(Statement::Evidence(_))), "{next:?}");
+    assert!(matches!(next, RefundStep::Made(PaymentStatement::Evidence(_))), "{next:?}");
     let made = json!({"id": "RF1", "amount": 3_000, "currency": "EUR", "links": {"payment": "PM1"}, "metadata": ours});
     let mut found = before("gocardless:PM1");
     found[0] = answer(200, &json!({"refunds": [made]}));
     let next = api("gocardless:PM1").refund(&access(), &order("gocardless:PM1", "30.00", "EUR"), &found).unwrap();
-    assert_eq!(next, RefundStep::Made(Statement::Accepted));
+    assert_eq!(next, RefundStep::Made(PaymentStatement::Accepted));
     for name in ["stripe:pi_1", "gocardless:PM1"] {
         let mut away = before(name);
         away[0] = answer(503, &json!({}));
@@ -173,16 +173,16 @@ fn stripe_tells_at_once_what_became_of_a_refund() {
     let refund =
         |status: &str| json!({"id": "re_1", "amount": 3_000, "currency": "eur", "status": status, "created": 7});
     for (status, kind) in [("succeeded", FactKind::Refund), ("failed", FactKind::RefundFailure)] {
-        let CommandResponse::Statement(Statement::Evidence(told)) = refunded(200, refund(status)) else {
+        let CommandResponse::Statement(PaymentStatement::Evidence(told)) = refunded(200, refund(status)) else {
             panic!("{status} is told")
         };
         assert_eq!((told[0].kind, told[0].movement.as_str()), (kind, REFUND));
         assert_eq!(told[0].transaction_id.as_str(), "stripe:pi_1");
     }
-    assert_eq!(refunded(200, refund("pending")), CommandResponse::Statement(Statement::Accepted));
+    assert_eq!(refunded(200, refund("pending")), CommandResponse::Statement(PaymentStatement::Accepted));
     let refused = json!({"error": {"type": "invalid_request_error", "code": "charge_already_refunded"}});
     let reason = "the gateway answered 400: charge_already_refunded".to_owned();
-    assert_eq!(refunded(400, refused), CommandResponse::Statement(Statement::Refused(reason)));
+    assert_eq!(refunded(400, refused), CommandResponse::Statement(PaymentStatement::Refused(reason)));
     let reused = json!({"error": {"type": "idempotency_error"}});
     assert!(
         matches!(refunded(400, reused), CommandResponse::Unknown(_)),
@@ -200,7 +200,7 @@ fn an_answer_that_says_nothing_of_the_refund_is_no_failure() {
     }
     let clear = json!({"error": {"type": "validation_failed", "errors": [{"reason": "refund_payment_invalid_state"}]}});
     let refused = api("gocardless:PM1").refunded(&order, &answer(422, &clear));
-    assert!(matches!(refused, Ok(CommandResponse::Statement(Statement::Refused(_)))));
+    assert!(matches!(refused, Ok(CommandResponse::Statement(PaymentStatement::Refused(_)))));
     let under_way = json!({"status": 422, "errorCode": "704"});
     assert!(matches!(api("adyen:PSP1").refunded(&order, &answer(422, &under_way)), Ok(CommandResponse::Unknown(_))));
 }
@@ -227,7 +227,7 @@ fn gocardless_says_how_much_an_event_was_about() {
     let asked = question("payments/PM1", &[FactKind::Failure, FactKind::Reversal]);
     assert_eq!(gocardless.query(&access(), &asked).unwrap().path, "/payments/PM1");
     let evidence = |response: InquiryResponse| match response {
-        InquiryResponse::Statement(Statement::Evidence(evidence)) => evidence,
+        InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => evidence,
         other => panic!("no evidence: {other:?}"),
     };
     let told = evidence(gocardless.queried(&asked, &payment).unwrap());
@@ -264,10 +264,12 @@ fn stripe_says_how_far_a_payment_intent_is() {
         ("requires_capture", FactKind::PartialCapture, "90.00"),
         ("canceled", FactKind::Failure, "100.00"),
     ] {
-        let InquiryResponse::Statement(Statement::Evidence(told)) = intent(status) else { panic!("{status} is told") };
+        let InquiryResponse::Statement(PaymentStatement::Evidence(told)) = intent(status) else {
+            panic!("{status} is told")
+        };
         assert_eq!((told[0].kind, told[0].amount), (kind, Some(euro(value))));
     }
-    assert_eq!(intent("processing"), InquiryResponse::Statement(Statement::Accepted));
+    assert_eq!(intent("processing"), InquiryResponse::Statement(PaymentStatement::Accepted));
 }
 
 #[test]
@@ -283,7 +285,7 @@ fn stripe_is_asked_for_the_refunds_of_a_charge_and_tells_of_those_that_are_decid
     };
     let refunds = [refund("re_1", "succeeded"), refund("re_2", "pending"), refund("re_3", "failed")];
     let response = stripe.queried(&asked, &answer(200, &json!({"data": refunds, "has_more": false}))).unwrap();
-    let InquiryResponse::Statement(Statement::Evidence(evidence)) = response else { panic!("no evidence") };
+    let InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) = response else { panic!("no evidence") };
     let told: Vec<_> = evidence.iter().map(|one| (one.kind, one.movement.as_str(), one.event_id.as_str())).collect();
     let expected =
         [(FactKind::Refund, "re_1", "stripe:re_1:succeeded"), (FactKind::RefundFailure, "re_3", "stripe:re_3:failed")];

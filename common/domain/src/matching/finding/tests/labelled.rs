@@ -34,7 +34,7 @@ fn clients() -> Vec<String> {
 }
 
 /// Invoices with numbers in a row, half of them about one of a few usual amounts.
-fn debts(dice: &mut Dice) -> Vec<Debt> {
+fn debts(dice: &mut Dice) -> Vec<OpenItem> {
     let clients = clients();
     (1..=600)
         .map(|number| {
@@ -85,7 +85,7 @@ fn written(dice: &mut Dice, number: &str) -> String {
 }
 
 /// One line with the invoices that it pays; none if it pays none of ours.
-fn labelled(dice: &mut Dice, debts: &[Debt]) -> (BankLine, BTreeSet<InvoiceId>) {
+fn labelled(dice: &mut Dice, debts: &[OpenItem]) -> (BankLine, BTreeSet<InvoiceId>) {
     let paid = dice.one_of(debts).clone();
     let payer = as_sent(dice, &paid.client);
     let due = paid.outstanding.amount().to_string();
@@ -116,10 +116,10 @@ fn labelled(dice: &mut Dice, debts: &[Debt]) -> (BankLine, BTreeSet<InvoiceId>) 
 }
 
 /// A transfer for two to four invoices of a client, one of which may be mistyped or left out.
-fn several(dice: &mut Dice, debts: &[Debt], first: &Debt) -> (BankLine, BTreeSet<InvoiceId>) {
-    let of_client: Vec<&Debt> = debts.iter().filter(|debt| debt.client_id == first.client_id).collect();
+fn several(dice: &mut Dice, debts: &[OpenItem], first: &OpenItem) -> (BankLine, BTreeSet<InvoiceId>) {
+    let of_client: Vec<&OpenItem> = debts.iter().filter(|debt| debt.client_id == first.client_id).collect();
     let count = 2 + dice.below(3);
-    let paid: Vec<&&Debt> = of_client.iter().take(count).collect();
+    let paid: Vec<&&OpenItem> = of_client.iter().take(count).collect();
     let sum = paid.iter().map(|debt| debt.outstanding).try_fold(euros("0.00"), Money::checked_add).unwrap();
     let mut numbers: Vec<String> = paid.iter().map(|debt| debt.number.clone()).collect();
     match dice.below(4) {
@@ -134,12 +134,12 @@ fn several(dice: &mut Dice, debts: &[Debt], first: &Debt) -> (BankLine, BTreeSet
 }
 
 /// What the database would find by the line's keys.
-fn looked_up(line: &mut BankLine, debts: &[(String, Debt)]) -> Vec<Debt> {
+fn looked_up(line: &mut BankLine, debts: &[(String, OpenItem)]) -> Vec<OpenItem> {
     let keys = line.keys();
     let bears_name = |name: &String| Some(name) == keys.payer.as_ref();
     line.clients_by_name = debts.iter().filter(|(name, _)| bears_name(name)).map(|(_, debt)| debt.client_id).collect();
     let amount = Money::from(line.amount);
-    let is_found = |(name, debt): &&(String, Debt)| {
+    let is_found = |(name, debt): &&(String, OpenItem)| {
         number_keys(&debt.number).iter().any(|key| keys.numbers.contains(key))
             || (bears_name(name) && debt.outstanding == amount)
     };
@@ -150,13 +150,13 @@ fn looked_up(line: &mut BankLine, debts: &[(String, Debt)]) -> Vec<Debt> {
 fn not_one_of_five_hundred_noisy_lines_goes_to_a_wrong_invoice_and_most_find_theirs() {
     let mut dice = Dice(42);
     let debts = debts(&mut dice);
-    let named: Vec<(String, Debt)> = debts.iter().map(|debt| (name_key(&debt.client), debt.clone())).collect();
+    let named: Vec<(String, OpenItem)> = debts.iter().map(|debt| (name_key(&debt.client), debt.clone())).collect();
     let (mut matched, mut right, mut payable) = (0, 0, 0);
     for number in 0..LINES {
         let (mut line, truth) = labelled(&mut dice, &debts);
         payable += usize::from(!truth.is_empty());
         let found = looked_up(&mut line, &named);
-        if let Finding::Match(found) = find(&line, &found, &[]).unwrap() {
+        if let MatchResult::Match(found) = find(&line, &found, &[]).unwrap() {
             matched += 1;
             let invoices: BTreeSet<InvoiceId> = found.invoices.iter().copied().collect();
             assert_eq!(invoices, truth, "line {number}: {line:?}\n{found:?}");

@@ -64,7 +64,7 @@ fn follow_payment(history: &mut Vec<Fact>, from: &str, edges: &mut Edges) {
     }
     for (name, fact) in next(history) {
         history.push(fact);
-        let to = PaymentState::of(history).unwrap().status.to_string();
+        let to = PaymentState::from_facts(history).unwrap().status.to_string();
         if to != from {
             edges.entry((from.to_owned(), to.clone())).or_default().insert(name);
         }

@@ -68,7 +68,7 @@ async fn messages_that_commit_out_of_order_are_each_seen_once_and_never_before_t
         let mut relaying = relay.begin().await.unwrap();
         let seen = lock(&mut relaying).await;
         assert_eq!(seen, expected, "step {step}");
-        outbox::conclude(&mut relaying, &seen, &[]).await.unwrap();
+        outbox::finish(&mut relaying, &seen, &[]).await.unwrap();
         relaying.commit().await.unwrap();
         step += 1;
     }
@@ -109,7 +109,7 @@ async fn a_message_that_can_never_be_published_is_parked_in_its_row_and_holds_up
     }
     let mut relaying = relay.begin().await.unwrap();
     lock(&mut relaying).await;
-    outbox::conclude(&mut relaying, &[], &[(ids[0], "InvalidParameter: too long".to_owned())]).await.unwrap();
+    outbox::finish(&mut relaying, &[], &[(ids[0], "InvalidParameter: too long".to_owned())]).await.unwrap();
     relaying.commit().await.unwrap();
     let mut relaying = relay.begin().await.unwrap();
     assert_eq!(lock(&mut relaying).await, [ids[1]]);

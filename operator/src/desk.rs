@@ -103,7 +103,7 @@ impl Deployment {
     ///
     /// # Errors
     /// When the database cannot be written to; then nothing may be done.
-    pub async fn note(&self, action: &'static str, subject: &str, reason: &str, after: &Value) -> Result<()> {
+    pub async fn record_audit(&self, action: &'static str, subject: &str, reason: &str, after: &Value) -> Result<()> {
         let actor = self.actor()?;
         let id = note_id(action, subject, after);
         let record = AuditRecord {
@@ -112,8 +112,8 @@ impl Deployment {
             action,
             subject: subject.to_owned(),
             reason: reason.to_owned(),
-            before: Json::of(&Value::Null),
-            after: Json::of(after),
+            before: Json::serialize(&Value::Null),
+            after: Json::serialize(after),
             correlation_id: id.to_string(),
         };
         audit::append_once(&self.database, &record)

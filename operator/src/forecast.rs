@@ -209,7 +209,7 @@ impl Deployment {
     }
 
     async fn at_notification(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
-        let Some(notice) = NotificationKind::of(&event.payload) else {
+        let Some(notice) = NotificationKind::for_event(&event.payload) else {
             return Ok(DryRun::unexpected(event, "clients are not told"));
         };
         if event.time < Utc::now() - TOLD_UNTIL {
@@ -235,7 +235,7 @@ impl Deployment {
     }
 
     async fn at_webhook(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
-        let endpoints = webhook_endpoints::told_of(&self.database, event.payload.type_name()).await?;
+        let endpoints = webhook_endpoints::subscribed_to(&self.database, event.payload.type_name()).await?;
         let (table, key) = (self.tables.webhooks()?, EventKey::new(event.time, event.id));
         let mut deliveries = Vec::new();
         let mut younger = Vec::new();

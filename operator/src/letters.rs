@@ -45,7 +45,7 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    fn of(queue: &Queue, message: Message) -> Option<Self> {
+    fn parse(queue: &Queue, message: Message) -> Option<Self> {
         let (message_id, receipt) = (message.message_id?, message.receipt_handle?);
         let system = message.attributes.unwrap_or_default();
         let own = message.message_attributes.unwrap_or_default();
@@ -162,7 +162,7 @@ impl Queues {
         let answer = request.send().await.map_err(aws_sdk_sqs::Error::from);
         let answer = answer.with_context(|| format!("{} cannot be read", queue.name))?;
         let messages = answer.messages.unwrap_or_default();
-        Ok(messages.into_iter().filter_map(|message| DeadLetter::of(queue, message)).collect())
+        Ok(messages.into_iter().filter_map(|message| DeadLetter::parse(queue, message)).collect())
     }
 
     /// Lets others see a message again, at once.

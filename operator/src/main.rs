@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
         Ok(report) => {
             match (as_json, report.json.is_null(), report.text.is_empty()) {
                 (true, false, _) => println!("{}", report.json),
-                (_, _, false) => println!("{}", report.printed()),
+                (_, _, false) => println!("{}", report.print()),
                 _ => {}
             }
             if report.is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }

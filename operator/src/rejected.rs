@@ -25,12 +25,12 @@ pub(crate) fn forecast(letter: &DeadLetter) -> DryRun {
     match read(sender(letter), letter.body.as_bytes()) {
         Err(why) => DryRun::new(ReplayProspect::Refused, why),
         Ok(notices) => {
-            DryRun::saying(ReplayProspect::Open, notices.iter().map(|notice| told(notice).to_owned()).collect())
+            DryRun::saying(ReplayProspect::Open, notices.iter().map(|notice| describe(notice).to_owned()).collect())
         }
     }
 }
 
-fn told(notice: &WebhookNotice) -> &'static str {
+fn describe(notice: &WebhookNotice) -> &'static str {
     match notice {
         WebhookNotice::Evidence(_) => "gives evidence of a payment",
         WebhookNotice::Ask(_) => "has the gateway asked",
@@ -65,7 +65,7 @@ pub(crate) fn messages(letter: &DeadLetter) -> Result<Vec<Outgoing>, String> {
         match notice {
             WebhookNotice::Evidence(evidence) => {
                 let group = evidence.transaction_id.to_string();
-                messages.push(message("payments".to_owned(), id, group, PaymentCommand::of(*evidence))?);
+                messages.push(message("payments".to_owned(), id, group, PaymentCommand::from_evidence(*evidence))?);
             }
             WebhookNotice::Ask(question) => {
                 let (queue, group) = (format!("{}-gateway", sender.0), question.resource.clone());

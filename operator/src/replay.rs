@@ -160,7 +160,7 @@ impl Deployment {
             (_, Some(reason)) => match outgoing(&letter) {
                 Err(_) => Disposition::Refused,
                 Ok(messages) => {
-                    self.note(REPLAYED, &letter.message_id, reason, &what).await?;
+                    self.record_audit(REPLAYED, &letter.message_id, reason, &what).await?;
                     for message in &messages {
                         self.queues.send(message).await?;
                     }

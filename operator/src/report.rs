@@ -24,7 +24,7 @@ impl Report {
 
     /// The text as a terminal may have it: what was parked may hold characters that move its cursor or turn its lines around.
     #[must_use]
-    pub fn printed(&self) -> String {
+    pub fn print(&self) -> String {
         let is_harmless = |character: char| {
             let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             character == '\n' || !(character.is_control() || turns)
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_terminal_is_told_nothing_that_it_would_obey() {
         let report = Report::new("a\u{1b}[2Jb\r\n\u{202e}c ä", Value::Null);
-        assert_eq!(report.printed(), "a\u{fffd}[2Jb\u{fffd}\n\u{fffd}c ä");
+        assert_eq!(report.print(), "a\u{fffd}[2Jb\u{fffd}\n\u{fffd}c ä");
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl Telling {
         let mut event: Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
         let id = Uuid::now_v7();
         event["id"] = json!(id);
-        event["traceparent"] = json!(TraceContext::of("delivered", id).to_string());
+        event["traceparent"] = json!(TraceContext::derive("delivered", id).to_string());
         event["subject"] = json!(self.invoice);
         event["data"]["invoice"]["id"] = json!(self.invoice);
         (id, event.to_string())

@@ -204,7 +204,7 @@ fn answer(name: &str, data: &[u8]) {
 
 fn check_listed(name: &str, api: &dyn Api, answer: &HttpResponse) {
     let access = Access { key: String::new(), account: String::new() };
-    if let Ok(ListedEvents::Page(notices, _)) = api.listed(&access, answer) {
+    if let Ok(ListedEvents::Page(notices, _)) = api.parse_listing(&access, answer) {
         notices.iter().for_each(|notice| check(name, notice));
     }
 }

@@ -117,7 +117,7 @@ impl Desk {
         let instructions: Vec<EvidenceInstruction> = sent.iter().map(instruction).collect();
         for batch in instructions.chunks(10) {
             let settled = settle(&self.processor, batch, at(noon())).await.unwrap();
-            assert!(settled.renamed.is_empty(), "one name stands for two contents");
+            assert!(settled.conflicting.is_empty(), "one name stands for two contents");
         }
         sent.len()
     }

@@ -67,7 +67,7 @@ impl Books {
     async fn hear(&self, said: &[Said]) {
         let processor = self.test.as_role(crate::processor::ROLE, 1).await;
         let instructions: Vec<_> = said.iter().map(Said::instruction).collect();
-        self.post(settle(&processor, &instructions, told_at()).await.unwrap().told.events).await;
+        self.post(settle(&processor, &instructions, told_at()).await.unwrap().emitted.events).await;
     }
 
     async fn invoice(&self, value: &str) -> InvoiceId {

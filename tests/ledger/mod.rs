@@ -24,7 +24,7 @@ async fn events_of_payment(test: &TestDatabase, value: &str) -> Vec<CloudEvent<I
     let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
     let processor = test.as_role(crate::processor::ROLE, 1).await;
     let said = Said::capture("pi_1", Some(invoice), money(value, "EUR"));
-    let messages = settle(&processor, &[said.instruction()], at(noon())).await.unwrap().told.events;
+    let messages = settle(&processor, &[said.instruction()], at(noon())).await.unwrap().emitted.events;
     messages.iter().map(|message| CloudEvent::parse(&message.body).unwrap()).collect()
 }
 

@@ -100,7 +100,7 @@ async fn business(test: &TestDatabase, invoices: &[InvoiceId]) -> Vec<String> {
             let now = noon() + Duration::days(batch[0].0);
             let instructions: Vec<_> = batch.iter().map(|(_, said)| said.instruction()).collect();
             let settled = settle(&processor, &instructions, at(now)).await.unwrap();
-            bodies.extend(settled.told.events.into_iter().map(|message| message.body));
+            bodies.extend(settled.emitted.events.into_iter().map(|message| message.body));
         }
     }
     bodies

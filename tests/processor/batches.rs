@@ -32,7 +32,7 @@ fn message(command: PaymentCommand) -> Message {
 }
 
 fn evidence(said: &Said) -> Message {
-    message(PaymentCommand::of(said.evidence.clone()))
+    message(PaymentCommand::from_evidence(said.evidence.clone()))
 }
 
 fn ordered(decision: StaffInstruction) -> Message {

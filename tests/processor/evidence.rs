@@ -212,7 +212,7 @@ async fn a_message_that_bears_the_name_of_another_is_told_apart_and_leaves_nothi
     ];
     let instructions: Vec<_> = namesakes.iter().map(Said::instruction).collect();
     let settled = settle(&processor, &instructions, at(noon())).await.unwrap();
-    assert_eq!(settled.renamed, [0, 1].into());
+    assert_eq!(settled.conflicting, [0, 1].into());
     assert_eq!(test.count("select count(*) from payments.payments where transaction_id = 'stripe:pi_2'").await, 0);
     assert_eq!(test.payment("stripe:pi_3").await, ("confirmed".to_owned(), "0".to_owned(), "1".to_owned()));
 }

@@ -14,7 +14,7 @@ use crate::database::scene::{Said, at, noon};
 
 impl Scene {
     async fn figures_of(&self, said: &Said) -> SettlementMetrics {
-        settle(&self.processor, &[said.instruction()], at(noon())).await.unwrap().told.figures
+        settle(&self.processor, &[said.instruction()], at(noon())).await.unwrap().emitted.figures
     }
 }
 
@@ -59,7 +59,7 @@ async fn a_decision_is_told_with_its_outcome_and_what_decides_nothing_is_not() {
     let scene = Scene::begin().await;
     let capture = Said::capture("pi_1", Some(scene.invoice("100.00").await), euro("60.00"));
     let decided = async || {
-        let told = settle(&scene.processor, &[capture.instruction()], at(noon())).await.unwrap().told;
+        let told = settle(&scene.processor, &[capture.instruction()], at(noon())).await.unwrap().emitted;
         told.decided.into_iter().map(|decided| (decided.action, decided.outcome)).collect::<Vec<_>>()
     };
     assert_eq!(decided().await, [("payment.evidence_recorded", SettlementOutcome::PartiallySettled)]);

@@ -29,7 +29,7 @@ pub(crate) const ROLE: &str = "quittance_processor";
 
 async fn settle_all(database: &Database, said: &[Said]) -> Result<Vec<EventMessage>, StoreError> {
     let instructions: Vec<_> = said.iter().map(Said::instruction).collect();
-    settle(database, &instructions, at(noon())).await.map(|settled| settled.told.events)
+    settle(database, &instructions, at(noon())).await.map(|settled| settled.emitted.events)
 }
 
 fn surplus(reason: &str) -> (String, String) {

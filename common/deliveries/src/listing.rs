@@ -54,7 +54,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             .expression_attribute_values(":shard", text(&shard.to_string()))
             .expression_attribute_values(":now", time(now))
             .limit(count_max);
-        let answer = request.send().await.map_err(|error| TableError::of(&error.into_service_error()))?;
+        let answer = request.send().await.map_err(|error| TableError::from_sdk(&error.into_service_error()))?;
         let read = |item: &DeliveryItem| {
             let recipient = text_of(item, "recipient")?.parse().ok()?;
             Some(DueDelivery { recipient, event_key: text_of(item, "event_key")?.parse().ok()? })
@@ -68,7 +68,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     /// [`TableError`]
     pub async fn note_sent(&self, due: &DueDelivery<R>, now: DateTime<Utc>) -> Result<(), TableError> {
         let request = self
-            .of(due.recipient, &due.event_key)
+            .update_item(due.recipient, &due.event_key)
             .update_expression("SET due_ms = :later")
             .condition_expression("due_ms <= :now")
             .expression_attribute_values(":later", time(now + SENT_GRACE))
@@ -115,7 +115,7 @@ impl<R: Recipient> DeliveriesTable<R> {
                     request = request.expression_attribute_values(name, text(state.as_str()));
                 }
             }
-            let answer = request.send().await.map_err(|error| TableError::of(&error.into_service_error()))?;
+            let answer = request.send().await.map_err(|error| TableError::from_sdk(&error.into_service_error()))?;
             deliveries.extend(answer.items().iter().filter_map(Delivery::read));
             last = answer.last_evaluated_key;
             if last.is_none() || deliveries.len() >= count_max {
@@ -146,7 +146,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     /// What has a delivery start anew.
     pub(crate) fn again(&self, recipient: R, event_key: &EventKey, now: DateTime<Utc>) -> UpdateItemFluentBuilder {
         self
-            .of(recipient, event_key)
+            .update_item(recipient, event_key)
             .update_expression(
                 "SET #state = :pending, attempts = :none, recorded_ms = :now, next_attempt_ms = :now, due_shard = :shard, due_ms = :due, \
                  expires_at = :expires_at REMOVE lease_owner, lease_until_ms",

@@ -42,7 +42,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     ) -> Result<Option<DeliveryLease<R>>, TableError> {
         let owner = Uuid::new_v4().to_string();
         let request = self
-            .of(recipient, event_key)
+            .update_item(recipient, event_key)
             .update_expression(
                 "SET #state = :unknown, lease_owner = :owner, lease_until_ms = :until, next_attempt_ms = :decide, \
                  due_ms = :decide",
@@ -89,7 +89,12 @@ impl<R: Recipient> DeliveriesTable<R> {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn hear(&self, recipient: R, event_key: &EventKey, word: &ReceiverReport) -> Result<bool, TableError> {
+    pub async fn record_report(
+        &self,
+        recipient: R,
+        event_key: &EventKey,
+        word: &ReceiverReport,
+    ) -> Result<bool, TableError> {
         let state = if word.failure.is_none() { DeliveryState::Delivered } else { DeliveryState::Failed };
         let mut set = "SET #state = :state, message_id = :message".to_owned();
         let mut remove = "REMOVE body, due_shard, due_ms, lease_owner, lease_until_ms".to_owned();
@@ -103,7 +108,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             }
         }
         let mut request = self
-            .of(recipient, event_key)
+            .update_item(recipient, event_key)
             .update_expression(format!("{set} {remove}"))
             .condition_expression(condition)
             .expression_attribute_names("#state", "state")
@@ -139,7 +144,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     pub async fn have_words_come_since(&self, given_at: DateTime<Utc>, margin: TimeDelta) -> Result<bool, TableError> {
         let request = self.client.get_item().table_name(&self.name);
         let request = request.key("recipient", text(WORDS)).key("event_key", text(LATEST)).consistent_read(true);
-        let answer = request.send().await.map_err(|error| TableError::of(&error.into_service_error()))?;
+        let answer = request.send().await.map_err(|error| TableError::from_sdk(&error.into_service_error()))?;
         let latest = answer.item.as_ref().and_then(|item| number_of(item, "given_at_ms"));
         Ok(latest.is_some_and(|latest| latest >= (given_at + margin).timestamp_millis()))
     }
@@ -152,7 +157,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         let request = self.client.get_item().table_name(&self.name).consistent_read(true);
         let request =
             request.key("recipient", text(&recipient.to_string())).key("event_key", text(&event_key.to_string()));
-        let answer = request.send().await.map_err(|error| TableError::of(&error.into_service_error()))?;
+        let answer = request.send().await.map_err(|error| TableError::from_sdk(&error.into_service_error()))?;
         Ok(answer.item.as_ref().and_then(Delivery::read))
     }
 }

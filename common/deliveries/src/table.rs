@@ -44,7 +44,7 @@ pub(crate) const GRACE: TimeDelta = TimeDelta::minutes(1);
 pub struct TableError(String);
 
 impl TableError {
-    pub(crate) fn of(error: &dyn Error) -> Self {
+    pub(crate) fn from_sdk(error: &dyn Error) -> Self {
         Self(error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}")))
     }
 
@@ -173,7 +173,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             Ok(answer) => answer.attributes,
             Err(error) => match error.into_service_error() {
                 UpdateItemError::ConditionalCheckFailedException(failure) => failure.item,
-                error => return Err(TableError::of(&error)),
+                error => return Err(TableError::from_sdk(&error)),
             },
         };
         let number = item.as_ref().and_then(|item| number_of(item, &own)).and_then(|number| u64::try_from(number).ok());
@@ -197,7 +197,9 @@ impl<R: Recipient> DeliveriesTable<R> {
             Ok(_) => return Ok(RecordedDelivery::New),
             Err(error) => error.into_service_error(),
         };
-        let PutItemError::ConditionalCheckFailedException(failure) = error else { return Err(TableError::of(&error)) };
+        let PutItemError::ConditionalCheckFailedException(failure) = error else {
+            return Err(TableError::from_sdk(&error));
+        };
         let known = failure.item().and_then(|item| text_of(item, "fingerprint"));
         Ok(if known.is_some_and(|known| known != new.fingerprint) {
             RecordedDelivery::OtherEvent
@@ -220,7 +222,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     ) -> Result<Option<DeliveryLease<R>>, TableError> {
         let owner = Uuid::new_v4().to_string();
         let request = self
-            .of(recipient, event_key)
+            .update_item(recipient, event_key)
             .update_expression("SET lease_owner = :owner, lease_until_ms = :until, due_ms = :until")
             .condition_expression(
                 "#state = :pending AND next_attempt_ms <= :soon \
@@ -244,7 +246,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn conclude(
+    pub async fn finish(
         &self,
         lease: &DeliveryLease<R>,
         state: DeliveryState,
@@ -254,7 +256,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         let mut set = vec!["#state = :state", "attempts = :attempts"];
         let mut remove = vec!["lease_owner", "lease_until_ms"];
         let mut request = self
-            .of(lease.recipient, &lease.delivery.event_key)
+            .update_item(lease.recipient, &lease.delivery.event_key)
             .condition_expression("lease_owner = :owner AND #state = :meanwhile")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":owner", text(&lease.owner))
@@ -316,7 +318,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         for step in 0..SLOTS {
             let slot = RecipientSlot { recipient, place: (first + step) % SLOTS, owner: owner.to_string() };
             let request = slot
-                .of(self.client.update_item().table_name(&self.name))
+                .with_condition(self.client.update_item().table_name(&self.name))
                 .update_expression("SET lease_owner = :owner, lease_until_ms = :until, expires_at = :expires_at")
                 .condition_expression("attribute_not_exists(lease_until_ms) OR lease_until_ms < :now")
                 .expression_attribute_values(":owner", text(&slot.owner))
@@ -336,7 +338,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     /// [`TableError`]; the place then lapses.
     pub async fn free_slot(&self, slot: &RecipientSlot<R>) -> Result<(), TableError> {
         let request = slot
-            .of(self.client.update_item().table_name(&self.name))
+            .with_condition(self.client.update_item().table_name(&self.name))
             .update_expression("REMOVE lease_owner, lease_until_ms")
             .condition_expression("lease_owner = :owner")
             .expression_attribute_values(":owner", text(&slot.owner));
@@ -371,14 +373,14 @@ impl<R: Recipient> DeliveriesTable<R> {
         (now + self.kept_for).timestamp()
     }
 
-    pub(crate) fn of(&self, recipient: R, event_key: &EventKey) -> UpdateItemFluentBuilder {
+    pub(crate) fn update_item(&self, recipient: R, event_key: &EventKey) -> UpdateItemFluentBuilder {
         let request = self.client.update_item().table_name(&self.name);
         request.key("recipient", text(&recipient.to_string())).key("event_key", text(&event_key.to_string()))
     }
 }
 
 impl<R: Recipient> RecipientSlot<R> {
-    fn of(&self, request: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
+    fn with_condition(&self, request: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
         let request = request.key("recipient", text(&format!("slots#{}", self.recipient)));
         request.key("event_key", text(&self.place.to_string()))
     }
@@ -390,7 +392,7 @@ pub(crate) async fn done(request: UpdateItemFluentBuilder) -> Result<Option<Deli
         Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
         Err(error) => match error.into_service_error() {
             UpdateItemError::ConditionalCheckFailedException(_) => Ok(None),
-            error => Err(TableError::of(&error)),
+            error => Err(TableError::from_sdk(&error)),
         },
     }
 }

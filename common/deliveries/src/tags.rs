@@ -16,7 +16,7 @@ const EVENT_TIME: &str = "quittance-event-time";
 
 /// The tags of a delivery.
 #[must_use]
-pub fn of<R: Recipient>(recipient: R, event_key: &EventKey) -> [(&'static str, String); 3] {
+pub fn tags_for<R: Recipient>(recipient: R, event_key: &EventKey) -> [(&'static str, String); 3] {
     [
         (RECIPIENT, recipient.to_string()),
         (EVENT_ID, event_key.id().to_string()),
@@ -45,7 +45,7 @@ mod tests {
     fn a_delivery_is_recognised_by_tags_that_the_provider_takes() {
         let recipient = NotificationRecipient { channel: Channel::Email, client_id: ClientId::from_uuid(Uuid::max()) };
         let key = EventKey::new(DateTime::from_timestamp_nanos(1_793_000_000_123_456_789), Uuid::max());
-        let tags = of(recipient, &key);
+        let tags = tags_for(recipient, &key);
         for (name, value) in &tags {
             assert!(value.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-@.".contains(letter)), "{value}");
             assert!(name.len() <= 256 && value.len() <= 256);

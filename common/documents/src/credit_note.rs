@@ -50,7 +50,7 @@ fn data(note: &CreditNoteSheet<'_>) -> Result<Value, MoneyError> {
         "issued_on": long_date(language, summary.issued_on),
         "invoice": invoice_number,
         "reason": summary.reason,
-        "headline": words(language).filled("credit_note.headline", &[("total", &total), ("invoice", invoice_number)]),
+        "headline": words(language).fill("credit_note.headline", &[("total", &total), ("invoice", invoice_number)]),
         "lines": lines,
         "subtotal": subtotal,
         "taxes": taxes,

@@ -131,7 +131,7 @@ fn tax(client: &ClientDetails, rate: &RateTax) -> [String; 2] {
     let language = client.language;
     let values = [("percent", percent(language, rate.percent.value())), ("net", amount(language, rate.net))];
     let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
-    [words(language).filled("invoice.tax_at", &values), amount(language, rate.tax)]
+    [words(language).fill("invoice.tax_at", &values), amount(language, rate.tax)]
 }
 
 fn headline(invoice: &InvoiceSheet<'_>) -> String {
@@ -147,5 +147,5 @@ fn headline(invoice: &InvoiceSheet<'_>) -> String {
         ("remaining", amount(language, remaining(invoice))),
         ("due", long_date(language, invoice.due_on)),
     ];
-    words(language).filled(key, &values.each_ref().map(|(name, value)| (*name, value.as_str())))
+    words(language).fill(key, &values.each_ref().map(|(name, value)| (*name, value.as_str())))
 }

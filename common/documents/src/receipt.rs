@@ -44,9 +44,9 @@ fn data(settled: &InvoiceSettled) -> Value {
         "invoice_number": invoice.number,
         "paid_on": paid_on,
         "paid_through": paid_through(language, payment),
-        "headline": spoken.filled("receipt.headline", &values),
-        "sentence": spoken.filled(if remaining.is_positive() { "receipt.in_part" } else { "receipt.in_full" }, &values),
-        "invoice": spoken.filled(
+        "headline": spoken.fill("receipt.headline", &values),
+        "sentence": spoken.fill(if remaining.is_positive() { "receipt.in_part" } else { "receipt.in_full" }, &values),
+        "invoice": spoken.fill(
             "receipt.invoice",
             &[("invoice", &invoice.number), ("date", &long_date(language, invoice.issued_on))],
         ),

@@ -47,9 +47,9 @@ fn data(client: &ClientDetails, refund: &PaymentAdjusted, refunded_on: NaiveDate
         "invoice_number": invoice.as_ref().map(|invoice| &invoice.number),
         "refunded_on": refunded_on,
         "refunded_through": paid_through(language, payment),
-        "headline": spoken.filled("refund_receipt.headline", &[("amount", &shown(*refunded)), ("date", &refunded_on)]),
+        "headline": spoken.fill("refund_receipt.headline", &[("amount", &shown(*refunded)), ("date", &refunded_on)]),
         "sentence": invoice.as_ref().and_then(|invoice| still_owed(client, invoice)),
-        "payment": spoken.filled("refund_receipt.payment", &[("date", &paid_on)]),
+        "payment": spoken.fill("refund_receipt.payment", &[("date", &paid_on)]),
         "paid": shown(payment.amount),
         "refunded": shown(*refunded),
         "transaction_id": payment.transaction_id,
@@ -67,5 +67,5 @@ fn still_owed(client: &ClientDetails, invoice: &InvoiceSummary) -> Option<String
         ("remaining", &amount(language, invoice.remaining())),
         ("due", &long_date(language, invoice.due_on)),
     ];
-    is_owed.then(|| words(language).filled("refund_receipt.open", &values))
+    is_owed.then(|| words(language).fill("refund_receipt.open", &values))
 }

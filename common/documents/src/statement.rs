@@ -68,7 +68,7 @@ fn data(statement: &Statement<'_>) -> Value {
     let Statement { client, from, to, parts, .. } = statement;
     let (language, spoken) = (client.language, words(client.language));
     let period = [("from", long_date(language, *from)), ("to", long_date(language, *to))];
-    let period = spoken.filled("statement.headline", &period.each_ref().map(|(name, day)| (*name, day.as_str())));
+    let period = spoken.fill("statement.headline", &period.each_ref().map(|(name, day)| (*name, day.as_str())));
     let shown = |money: Money| number(language, money.amount());
     let line = |line: &StatementLine<'_>| {
         let told = retold(language, "entry", line.description);
@@ -77,7 +77,7 @@ fn data(statement: &Statement<'_>) -> Value {
     let part = |part: &StatementPart<'_>| {
         let currency = part.closing.currency().code();
         json!({
-            "currency": spoken.filled("statement.currency", &[("currency", currency)]),
+            "currency": spoken.fill("statement.currency", &[("currency", currency)]),
             "opening": [long_date(language, *from), shown(part.opening)],
             "lines": part.lines.iter().map(line).collect::<Vec<_>>(),
             "closing": [long_date(language, *to), shown(part.closing)],

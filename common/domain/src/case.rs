@@ -28,7 +28,8 @@ pub enum CaseKind {
     /// More money went back than came in.
     Overdrawn,
     /// One message speaks of what is kept as two payments.
-    Twins,
+    #[serde(rename = "twins")]
+    Duplicate,
     /// A payment of which its gateway, asked again and again, does not say what became.
     Undecided,
     /// A client says that it paid, and shows a picture: staff look at it while nothing else proves the payment.
@@ -43,7 +44,7 @@ stored_name!(CaseKind {
     Surplus => "surplus",
     Contradiction => "contradiction",
     Overdrawn => "overdrawn",
-    Twins => "twins",
+    Duplicate => "twins",
     Undecided => "undecided",
     Claimed => "claimed",
     EnteredByHand => "entered_by_hand",

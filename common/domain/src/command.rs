@@ -292,7 +292,7 @@ pub enum PaymentCommand {
 impl PaymentCommand {
     /// The command that fits the evidence's kind.
     #[must_use]
-    pub fn of(evidence: Evidence) -> Self {
+    pub fn from_evidence(evidence: Evidence) -> Self {
         if evidence.kind == FactKind::Claim { Self::ClaimPayment(evidence) } else { Self::ConfirmPayment(evidence) }
     }
 

@@ -56,7 +56,7 @@ impl BankLine {
     /// What is to be looked up before [`find`] can say anything.
     #[must_use]
     pub fn keys(&self) -> LookupKeys {
-        let naming = NamedReferences::of(self);
+        let naming = NamedReferences::read(self);
         let of_references = naming.references.iter().map(|reference| reference.body().to_owned());
         let mentioned = naming.numbers.iter().map(|(number, _)| number.clone());
         let numbers = naming.documents.iter().cloned().chain(of_references).chain(mentioned).collect();

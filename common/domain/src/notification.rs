@@ -56,7 +56,7 @@ stored_name!(NotificationKind {
 impl NotificationKind {
     /// What an event has to be told as; none if clients are not told of it.
     #[must_use]
-    pub fn of(event: &InvoiceEvent) -> Option<Self> {
+    pub fn for_event(event: &InvoiceEvent) -> Option<Self> {
         event.type_name().parse().ok()
     }
 }

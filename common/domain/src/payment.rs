@@ -112,7 +112,7 @@ impl PaymentState {
     ///
     /// # Errors
     /// [`MoneyError::Overflow`] if a sum cannot be kept.
-    pub fn of(facts: &[Fact]) -> Result<Self, MoneyError> {
+    pub fn from_facts(facts: &[Fact]) -> Result<Self, MoneyError> {
         Self::with_terms(facts, &RefundTermsByMovement::default())
     }
 
@@ -132,8 +132,9 @@ impl PaymentState {
         let amount = captured.map(|captured| captured.amount);
         let (refunds, disputes, reversals) = (refunds(&ordered), disputes(&ordered), reversals(&ordered));
         let currency = amount.map(Money::currency);
-        let gone =
-            currency.map(|currency| OutflowTotals::of(&ordered, (&refunds, terms), &disputes, currency)).transpose()?;
+        let gone = currency
+            .map(|currency| OutflowTotals::sum(&ordered, (&refunds, terms), &disputes, currency))
+            .transpose()?;
         let (returned, refunded) = (gone.map(|gone| gone.in_all), gone.map(|gone| gone.by_refunds));
         let is_foreign = |fact: &&CountedFact<'_>| {
             fact.kind.rank() != Some(EvidenceRank::Claimed)
@@ -304,7 +305,7 @@ struct OutflowTotals {
 impl OutflowTotals {
     /// Refunds that we asked for are known by our own ids, whoever tells of them, and add up. Of everything else of one
     /// kind, the larger of the witnesses' sums counts, as money that is gone is not to be spent.
-    fn of(
+    fn sum(
         ordered: &[&CountedFact<'_>],
         (refunds, terms): (&[ReportedRefund], &RefundTermsByMovement),
         disputes: &[Dispute],

@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn of_two_refunds_that_are_too_much_together_the_second_is_refused() {
-        let state = PaymentState::of(&[fact(FactKind::Capture, "100", "c")]).unwrap();
+        let state = PaymentState::from_facts(&[fact(FactKind::Capture, "100", "c")]).unwrap();
         let mut requests = [request(1, "60"), request(2, "60"), request(3, "40")];
         let changed = decide(&mut requests, &state).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Requested, RefundStatus::Refused, RefundStatus::Requested]);
@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn a_refund_of_what_has_not_arrived_waits_and_is_decided_when_it_arrives() {
         let mut requests = [request(1, "60")];
-        let claimed = PaymentState::of(&[fact(FactKind::Claim, "100", "c")]).unwrap();
+        let claimed = PaymentState::from_facts(&[fact(FactKind::Claim, "100", "c")]).unwrap();
         assert_eq!(decide(&mut requests, &claimed), Ok(vec![]));
         assert_eq!(statuses(&requests), [RefundStatus::Waiting]);
-        let captured = PaymentState::of(&[fact(FactKind::Capture, "50", "c")]).unwrap();
+        let captured = PaymentState::from_facts(&[fact(FactKind::Capture, "50", "c")]).unwrap();
         decide(&mut requests, &captured).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Refused]);
     }
@@ -208,11 +208,11 @@ mod tests {
     fn what_is_disputed_cannot_be_refunded_until_the_dispute_is_won() {
         let facts = [fact(FactKind::Capture, "100", "c"), fact(FactKind::Dispute, "70", "d")];
         let mut requests = [request(1, "60"), request(2, "30")];
-        decide(&mut requests, &PaymentState::of(&facts).unwrap()).unwrap();
+        decide(&mut requests, &PaymentState::from_facts(&facts).unwrap()).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Refused, RefundStatus::Requested]);
         let won = [facts.as_slice(), &[fact(FactKind::DisputeWon, "70", "d")]].concat();
         let mut requests = [request(3, "60")];
-        decide(&mut requests, &PaymentState::of(&won).unwrap()).unwrap();
+        decide(&mut requests, &PaymentState::from_facts(&won).unwrap()).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Requested]);
     }
 
@@ -222,10 +222,10 @@ mod tests {
         let captured = fact(FactKind::Capture, "100", "c");
         let mut requests = [request(1, "60")];
         let done = [captured.clone(), fact(FactKind::Refund, "60", &movement)];
-        decide(&mut requests, &PaymentState::of(&done).unwrap()).unwrap();
+        decide(&mut requests, &PaymentState::from_facts(&done).unwrap()).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Succeeded]);
         let undone = [done.as_slice(), &[fact(FactKind::RefundFailure, "60", &movement)]].concat();
-        let state = PaymentState::of(&undone).unwrap();
+        let state = PaymentState::from_facts(&undone).unwrap();
         decide(&mut requests, &state).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Failed]);
         assert_eq!(state.net().unwrap(), captured.amount.map(Money::from));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flate2::bufread::DeflateDecoder;
 use zip::CompressionMethod;
 
-use crate::error::{Broken, ReadError, broken, shown};
+use crate::error::{Broken, ReadError, broken, quote};
 use crate::limits::{ARCHIVE_BYTES_MAX, ARCHIVE_MEMBERS_MAX, ARCHIVE_RATIO_FREE_BYTES, ARCHIVE_RATIO_MAX};
 
 /// What an archive starts with: a file's header, or the end of an empty directory.
@@ -56,10 +56,10 @@ pub(crate) fn members<R: Read + Seek>(source: &Shared<R>) -> Result<Vec<Member>,
             return broken(1, "a file in the archive has a name that is not UTF-8");
         };
         if let Some(why) = unfit(name, &file) {
-            return broken(1, format!("`{}` in the archive {why}", shown(name)));
+            return broken(1, format!("`{}` in the archive {why}", quote(name)));
         }
         if !names.insert(name.to_owned()) {
-            return broken(1, format!("`{}` stands twice in the archive", shown(name)));
+            return broken(1, format!("`{}` stands twice in the archive", quote(name)));
         }
         let is_hidden = name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
         let Some(start) = file.data_start().filter(|_| !file.is_dir() && !is_hidden) else { continue };

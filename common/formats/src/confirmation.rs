@@ -9,7 +9,7 @@ use quittance_domain::money::{Money, PositiveMoney};
 use serde::Deserialize;
 
 use crate::csv::{CsvConfirmations, CsvOptions, Dialect};
-use crate::error::{Broken, ReadError, broken, shown};
+use crate::error::{Broken, ReadError, broken, quote};
 use crate::limits::{CONFIRMATIONS_MAX, JSON_BYTES_MAX};
 use crate::stream::Stream;
 
@@ -190,7 +190,7 @@ impl Payment {
         let refuse = |member: &str, why: String| Broken::at(1, format!("/payments/{place}/{member}: {why}"));
         let day = NaiveDate::parse_from_str(&self.paid_on, "%Y-%m-%d").ok().filter(|_| self.paid_on.len() == 10);
         let Some(day) = day.and_then(|day| plausible_day(day).ok()) else {
-            let why = format!("`{}` is no day from 1970 to 2199 as in 2026-11-22", shown(&self.paid_on));
+            let why = format!("`{}` is no day from 1970 to 2199 as in 2026-11-22", quote(&self.paid_on));
             return Err(refuse("paid_on", why).into());
         };
         let told = Told {

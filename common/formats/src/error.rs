@@ -25,7 +25,7 @@ pub struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(member) = &self.member {
-            write!(formatter, "{}, ", shown(member))?;
+            write!(formatter, "{}, ", quote(member))?;
         }
         write!(formatter, "line {}", self.line)?;
         if self.statement > 0 {
@@ -91,7 +91,7 @@ pub(crate) fn broken<T>(line: u64, reason: impl fmt::Display) -> Result<T, ReadE
 
 /// What an error repeats of the input: its beginning, without control characters, and of what may be an account only the
 /// ends.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let plain: String = text.chars().filter(|letter| !letter.is_control()).take(SHOWN_LENGTH_MAX).collect();
     let is_account = |word: &str| {
         word.len() >= 15

@@ -20,7 +20,7 @@ pub struct Amount {
 impl Amount {
     pub(crate) fn new(value: Decimal, currency: &str) -> Result<Self, String> {
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            let shown = crate::error::shown(currency);
+            let shown = crate::error::quote(currency);
             return Err(format!("`{shown}` is not a currency; write the three letters of ISO 4217, as in EUR"));
         }
         Ok(Self { value: if value.is_zero() { value.abs() } else { value }, currency: currency.to_owned() })

@@ -110,7 +110,7 @@ pub(crate) fn plain_decimal(text: &str, separator: char, is_open_ended: bool) ->
     };
     let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !are_digits(whole) || fraction.is_some_and(|fraction| !are_digits(fraction)) {
-        let shown = crate::error::shown(text);
+        let shown = crate::error::quote(text);
         return Err(format!(
             "`{shown}` is not an amount; write digits with an optional `{separator}`, no sign, no grouping"
         ));

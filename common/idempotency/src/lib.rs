@@ -131,7 +131,7 @@ impl IdempotencyTable {
     /// # Errors
     /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
     pub async fn complete(&self, lease: &IdempotencyLease, answer: Option<&str>) -> Result<(), IdempotencyError> {
-        self.conclude(lease, state::COMPLETED, answer).await
+        self.finish(lease, state::COMPLETED, answer).await
     }
 
     /// Notes that the effect has failed for good: the same message will never succeed.
@@ -139,7 +139,7 @@ impl IdempotencyTable {
     /// # Errors
     /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
     pub async fn fail_for_good(&self, lease: &IdempotencyLease, reason: &str) -> Result<(), IdempotencyError> {
-        self.conclude(lease, state::FAILED_FINAL, Some(reason)).await
+        self.finish(lease, state::FAILED_FINAL, Some(reason)).await
     }
 
     /// Notes that nobody knows whether the effect has happened: only asking can tell, never trying again.
@@ -147,7 +147,7 @@ impl IdempotencyTable {
     /// # Errors
     /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
     pub async fn leave_unknown(&self, lease: &IdempotencyLease, reason: &str) -> Result<(), IdempotencyError> {
-        self.conclude(lease, state::UNKNOWN, Some(reason)).await
+        self.finish(lease, state::UNKNOWN, Some(reason)).await
     }
 
     /// Gives a key back after a failure without effect, so that the next delivery can try at once.
@@ -227,7 +227,7 @@ impl IdempotencyTable {
         Ok(answer.item)
     }
 
-    async fn conclude(
+    async fn finish(
         &self,
         lease: &IdempotencyLease,
         state: &str,

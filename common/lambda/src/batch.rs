@@ -85,7 +85,7 @@ pub enum BatchError {
 impl BatchError {
     /// What the failure of a store means for a batch.
     #[must_use]
-    pub fn of(error: &impl std::fmt::Display, is_outage: bool, is_conflict: bool) -> Self {
+    pub fn classify(error: &impl std::fmt::Display, is_outage: bool, is_conflict: bool) -> Self {
         let reason = error.to_string();
         match (is_outage, is_conflict) {
             (true, _) => Self::Outage(reason),
@@ -131,7 +131,7 @@ where
     let started = Instant::now();
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
     let begin = |record: &Record| {
-        let span = spans::begin(Kind::Consumer, LogContext::of(&record.body).trace?, true)?;
+        let span = spans::begin(Kind::Consumer, LogContext::parse(&record.body).trace?, true)?;
         Some((record.message_id.clone(), span))
     };
     let spans = records.iter().filter_map(begin).collect();
@@ -195,7 +195,7 @@ where
             match attempt(handle, records).await {
                 Ok(verdicts) => {
                     for (record, verdict) in records.iter().zip(verdicts) {
-                        self.conclude(record, verdict).await;
+                        self.finish(record, verdict).await;
                     }
                     return Ok(());
                 }
@@ -236,18 +236,18 @@ where
                     continue;
                 }
             };
-            self.conclude(record, verdict).await;
+            self.finish(record, verdict).await;
         }
         Ok(())
     }
 
     /// Acknowledges, parks or returns a record. A record whose group is blocked comes back, so that it stays behind
     /// the one that blocks it.
-    async fn conclude(&mut self, record: &Record, verdict: RecordOutcome) {
+    async fn finish(&mut self, record: &Record, verdict: RecordOutcome) {
         if self.blocked.contains(&record.group_id) {
             return self.return_untried(record);
         }
-        let marks = LogContext::of(&record.body);
+        let marks = LogContext::parse(&record.body);
         let refusal = match verdict {
             RecordOutcome::Done => {
                 self.done += 1;

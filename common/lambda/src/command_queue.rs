@@ -124,7 +124,7 @@ impl GatewayQueues {
 
     /// The queue of one provider.
     #[must_use]
-    pub fn of(&self, provider: &str) -> Option<&CommandQueue> {
+    pub fn queue_for(&self, provider: &str) -> Option<&CommandQueue> {
         self.queues.get(provider)
     }
 

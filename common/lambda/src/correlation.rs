@@ -14,7 +14,7 @@ const LENGTH_MAX: usize = 64;
 /// The caller's own correlation id, if it is a harmless one; else the id of the trace that the request belongs to; else a
 /// new one.
 #[must_use]
-pub fn of(headers: &HeaderMap) -> String {
+pub fn correlation_id(headers: &HeaderMap) -> String {
     let is_harmless = |id: &&str| {
         (1..=LENGTH_MAX).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))

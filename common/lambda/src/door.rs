@@ -76,7 +76,7 @@ impl RequestGuard {
 
     /// Notes a refusal: reason, source, time, and a digest by which the sender's own log can be compared; never the body.
     /// A failure is logged only; the refusal stands.
-    pub async fn note(&self, reason: &str, source: &str, body: &[u8]) {
+    pub async fn record_refusal(&self, reason: &str, source: &str, body: &[u8]) {
         let now = Utc::now();
         // `DoorRefusalsMetric` in the template counts `refused` by its value.
         tracing::warn!(refused = reason, refusal.source = source, "refused at the door");
@@ -119,13 +119,13 @@ fn expires_at(time: DateTime<Utc>) -> AttributeValue {
 /// webhooks are let through: their door has records of its own, and they cannot be asked to wait. Each request has one
 /// correlation id from here on, and one log line with its answer. A layer for [`axum::middleware::from_fn_with_state`].
 pub async fn watch(State(door): State<Arc<RequestGuard>>, mut request: Request, next: Next) -> Response {
-    let correlation_id = correlation::of(request.headers());
+    let correlation_id = correlation::correlation_id(request.headers());
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
         request.headers_mut().insert(correlation::HEADER, value);
     }
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let method = request.method().clone();
-    let trace = TraceContext::of(&correlation_id, Uuid::nil());
+    let trace = TraceContext::derive(&correlation_id, Uuid::nil());
     let parent = trace::parent(request.headers(), &trace);
     let span = spans::begin(Kind::Server, parent.unwrap_or(trace), parent.is_some());
     let response = admitted(&door, request, next).await;
@@ -149,13 +149,13 @@ async fn admitted(door: &RequestGuard, request: Request, next: Next) -> Response
     }
     let source = caller.as_deref().unwrap_or("nobody");
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
-        door.note("too_large", source, &[]).await;
+        door.record_refusal("too_large", source, &[]).await;
         return Problem::too_large(BODY_BYTES_MAX).into_response();
     };
     let is_question = parts.method == Method::GET;
     let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
     if let Some(reason) = refusal(&response, is_question) {
-        door.note(&reason, source, &body).await;
+        door.record_refusal(&reason, source, &body).await;
     }
     response
 }

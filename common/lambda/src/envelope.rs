@@ -167,7 +167,7 @@ impl<T: Payload> CloudEvent<T> {
             time,
             datacontenttype: "application/json".to_owned(),
             dataschema: schema::<T>(payload.type_name()),
-            traceparent: Some(TraceContext::of(&correlationid, id).to_string()),
+            traceparent: Some(TraceContext::derive(&correlationid, id).to_string()),
             invoiceversion: None,
             accountingdate: None,
             correlationid,
@@ -283,7 +283,7 @@ mod tests {
             attachment: None,
             occurred_at: DateTime::UNIX_EPOCH,
         };
-        let command = PaymentCommand::of(evidence);
+        let command = PaymentCommand::from_evidence(evidence);
         CloudEvent::new(
             Uuid::nil(),
             "validator",

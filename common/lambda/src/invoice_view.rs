@@ -41,7 +41,7 @@ pub struct InvoiceView<'a> {
 impl<'a> InvoiceView<'a> {
     /// The invoice that an event tells of, as it was after the change.
     #[must_use]
-    pub fn of(summary: &'a InvoiceSummary, client_id: ClientId) -> Self {
+    pub fn from_summary(summary: &'a InvoiceSummary, client_id: ClientId) -> Self {
         Self {
             id: summary.id,
             client_id,
@@ -59,7 +59,7 @@ impl<'a> InvoiceView<'a> {
 
     /// As JSON; whether it is overdue is told as of `today`.
     #[must_use]
-    pub fn shown(&self, today: NaiveDate) -> Value {
+    pub fn to_json(&self, today: NaiveDate) -> Value {
         json!({
             "id": self.id, "client_id": self.client_id, "number": self.number,
             "payment_reference": self.number.and_then(CreditorReference::of_number).map(|reference| reference.to_string()),

@@ -36,7 +36,7 @@ struct Envelope {
 
 impl LogContext {
     /// Reads them from a body.
-    pub(crate) fn of(body: &str) -> Self {
+    pub(crate) fn parse(body: &str) -> Self {
         let Ok(envelope) = serde_json::from_str::<Envelope>(body) else { return Self::default() };
         let harmless = |text: String| {
             let is_harmless = text.len() <= LENGTH_MAX
@@ -62,13 +62,13 @@ mod tests {
     fn marks_are_read_from_an_envelope_and_nothing_is_made_of_other_bodies() {
         let body = r#"{"id": "7", "type": "invoice.paid", "correlationid": "c-1", "data": {"name": "Ada"},
             "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}"#;
-        let marks = LogContext::of(body);
+        let marks = LogContext::parse(body);
         assert_eq!(
             (marks.kind.as_str(), marks.event_id.as_str(), marks.correlation_id.as_str(), marks.trace_id.as_str()),
             ("invoice.paid", "7", "c-1", "4bf92f3577b34da6a3ce929d0e0e4736")
         );
         for body in ["", "no JSON", "[]", "{}", r#"{"id": 7}"#, r#"{"type": "Ada Meier, Weg 1", "traceparent": "x"}"#] {
-            assert_eq!(LogContext::of(body), LogContext::default(), "{body}");
+            assert_eq!(LogContext::parse(body), LogContext::default(), "{body}");
         }
     }
 }

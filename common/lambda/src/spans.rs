@@ -102,7 +102,7 @@ pub(crate) fn published(messages: &[EventMessage], published: &[Uuid]) {
         return;
     }
     for message in messages.iter().filter(|message| published.contains(&message.id)) {
-        if let Some(trace) = LogContext::of(&message.body).trace {
+        if let Some(trace) = LogContext::parse(&message.body).trace {
             sent(&message.event_type, trace);
         }
     }

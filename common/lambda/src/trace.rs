@@ -32,7 +32,7 @@ pub struct TraceError;
 impl TraceContext {
     /// The context of a message: the trace of its correlation id, and its own id as the span.
     #[must_use]
-    pub fn of(correlation_id: &str, message_id: Uuid) -> Self {
+    pub fn derive(correlation_id: &str, message_id: Uuid) -> Self {
         let (_, low) = message_id.as_u64_pair();
         // Zero is no id (W3C Trace Context, section 3.2.2).
         Self { trace_id: trace_id(correlation_id).max(1), span_id: low.max(1) }
@@ -139,12 +139,12 @@ mod tests {
     fn messages_of_one_correlation_id_are_spans_of_one_trace() {
         let ids = [Uuid::now_v7(), Uuid::now_v7()];
         for correlation_id in ["4bf92f3577b34da6a3ce929d0e0e4736", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"] {
-            let [first, second] = ids.map(|id| TraceContext::of(correlation_id, id));
+            let [first, second] = ids.map(|id| TraceContext::derive(correlation_id, id));
             assert_eq!(first.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
             assert_eq!(second.trace_id(), first.trace_id());
             assert_ne!(first.to_string(), second.to_string());
         }
-        let (order, other) = (TraceContext::of("order-7", ids[0]), TraceContext::of("order-8", ids[0]));
+        let (order, other) = (TraceContext::derive("order-7", ids[0]), TraceContext::derive("order-8", ids[0]));
         assert_ne!(order.trace_id(), other.trace_id());
         assert_eq!(order.to_string().parse(), Ok(order));
     }

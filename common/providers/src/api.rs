@@ -192,7 +192,7 @@ pub trait Api: Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`] if a success cannot be read.
-    fn listed(&self, access: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable>;
+    fn parse_listing(&self, access: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable>;
 
     /// How long the gateway knows an idempotency key, where nothing but the key tells it that a refund was made before;
     /// none where [`Self::before_refund`] finds out.

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn note(
+pub async fn record(
     transaction: &mut Transaction,
     case: CaseId,
     amount: Money,

@@ -36,7 +36,7 @@ pub struct Json(String);
 impl Json {
     /// Writes a value. What cannot be written is kept as the reason why: a record must not be lost for it.
     #[must_use]
-    pub fn of(value: &impl Serialize) -> Self {
+    pub fn serialize(value: &impl Serialize) -> Self {
         Self(serde_json::to_string(value).unwrap_or_else(|error| Value::from(error.to_string()).to_string()))
     }
 }

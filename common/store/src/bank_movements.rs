@@ -49,7 +49,7 @@ pub async fn take(
     }
     let taken: HashSet<&str> = taken.iter().map(String::as_str).collect();
     let before: Vec<&str> = identities.into_iter().filter(|identity| !taken.contains(identity)).collect();
-    first_told(transaction, &before).await
+    first_reported(transaction, &before).await
 }
 
 /// The line that told of a movement first.
@@ -86,7 +86,7 @@ impl FirstTold {
 ///
 /// # Errors
 /// [`StoreError`] if the database fails or holds a value that the domain does not know.
-pub async fn first_told(
+pub async fn first_reported(
     transaction: &mut Transaction,
     movements: &[&str],
 ) -> Result<BTreeMap<String, FirstTold>, StoreError> {

@@ -86,7 +86,7 @@ pub async fn insert(transaction: &mut Transaction, note: &CreditNote, lines: &[I
     )
     .execute(&mut **transaction)
     .await?;
-    let columns = Columns::of(lines)?;
+    let columns = Columns::from_lines(lines)?;
     sqlx::query!(
         "insert into billing.credit_note_lines (credit_note_id, position, description, quantity, unit_amount, tax_percent)
          select $1, position, description, quantity, unit_amount, tax_percent

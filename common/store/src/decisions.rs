@@ -18,7 +18,7 @@ pub enum RecordedRequest {
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn note(
+pub async fn record(
     transaction: &mut Transaction,
     request: &str,
     subject: &str,
@@ -50,7 +50,7 @@ pub async fn note(
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn is_noted(database: &Database, request: &str) -> Result<bool, StoreError> {
+pub async fn is_recorded(database: &Database, request: &str) -> Result<bool, StoreError> {
     let is_noted = sqlx::query_scalar!(
         r#"select exists (select from payments.decisions where request = $1) as "is_noted!""#,
         request,

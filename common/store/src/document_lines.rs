@@ -30,7 +30,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    pub(crate) fn of(lines: &[InvoiceLine]) -> Result<Self, StoreError> {
+    pub(crate) fn from_lines(lines: &[InvoiceLine]) -> Result<Self, StoreError> {
         let quantity =
             |line: &InvoiceLine| i32::try_from(line.quantity).map_err(|error| StoreError::corrupt(TABLE, error));
         Ok(Self {

@@ -269,7 +269,7 @@ pub async fn insert_draft(
     )
     .execute(&mut **transaction)
     .await?;
-    let columns = Columns::of(lines)?;
+    let columns = Columns::from_lines(lines)?;
     sqlx::query!(
         "insert into billing.invoice_lines (invoice_id, position, description, quantity, unit_amount, tax_percent)
          select $1, position, description, quantity, unit_amount, tax_percent

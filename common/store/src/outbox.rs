@@ -100,7 +100,7 @@ pub async fn lock_unpublished(
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn conclude(
+pub async fn finish(
     transaction: &mut Transaction,
     published: &[Uuid],
     refused: &[(Uuid, String)],

@@ -181,7 +181,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(states: &[&PaymentUpdate]) -> Self {
+    fn from_updates(states: &[&PaymentUpdate]) -> Self {
         Self {
             ids: states.iter().map(|state| state.id.as_uuid()).collect(),
             providers: states.iter().map(|state| state.provider.to_string()).collect(),
@@ -207,7 +207,7 @@ pub async fn insert(
     if payments.is_empty() {
         return Ok(());
     }
-    let columns = Columns::of(&payments.iter().map(|(_, state)| *state).collect::<Vec<_>>());
+    let columns = Columns::from_updates(&payments.iter().map(|(_, state)| *state).collect::<Vec<_>>());
     let names: Vec<&str> = payments.iter().map(|(new, _)| new.transaction_id.as_str()).collect();
     sqlx::query!(
         "insert into payments.payments (id, transaction_id, provider, status, amount, currency, returned_amount,
@@ -242,7 +242,7 @@ pub async fn update(transaction: &mut Transaction, updates: &[&PaymentUpdate]) -
     if updates.is_empty() {
         return Ok(());
     }
-    let columns = Columns::of(updates);
+    let columns = Columns::from_updates(updates);
     sqlx::query!(
         "update payments.payments
          set provider = new.provider, status = new.status, amount = new.amount, currency = new.currency,

@@ -174,7 +174,10 @@ pub async fn lock_due(
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn asked(transaction: &mut Transaction, next: &[(PaymentId, DateTime<Utc>)]) -> Result<(), StoreError> {
+pub async fn schedule_next(
+    transaction: &mut Transaction,
+    next: &[(PaymentId, DateTime<Utc>)],
+) -> Result<(), StoreError> {
     let (ids, times): (Vec<Uuid>, Vec<DateTime<Utc>>) = next.iter().map(|(id, at)| (id.as_uuid(), *at)).unzip();
     sqlx::query!(
         "update payments.questions set asked = asked + 1, next_at = later.next_at

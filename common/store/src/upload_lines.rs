@@ -275,7 +275,7 @@ pub async fn allocated_to(
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn note_settled(transaction: &mut Transaction, payments: &[PaymentId]) -> Result<(), StoreError> {
+pub async fn record_settled(transaction: &mut Transaction, payments: &[PaymentId]) -> Result<(), StoreError> {
     if payments.is_empty() {
         return Ok(());
     }

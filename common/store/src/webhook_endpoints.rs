@@ -200,7 +200,10 @@ pub async fn update(transaction: &mut Transaction, endpoint: &WebhookEndpoint) -
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn told_of(database: &Database, event_type: &str) -> Result<Vec<(WebhookEndpointId, bool)>, StoreError> {
+pub async fn subscribed_to(
+    database: &Database,
+    event_type: &str,
+) -> Result<Vec<(WebhookEndpointId, bool)>, StoreError> {
     let rows = sqlx::query!(
         r#"select id, status = 'enabled' as "is_enabled!" from billing.webhook_endpoints
            where status <> 'deleted' and (event_types = '{}' or $1 = any(event_types)) order by id"#,

@@ -13,7 +13,7 @@ use crate::words;
 #[must_use]
 pub fn amount(language: Language, money: Money) -> String {
     let number = number(language, money.amount());
-    words(language).filled("format.amount", &[("currency", money.currency().code()), ("number", &number)])
+    words(language).fill("format.amount", &[("currency", money.currency().code()), ("number", &number)])
 }
 
 /// `1,234.50` or `1.234,50`, with the decimals that the number has.
@@ -30,7 +30,7 @@ pub fn number(language: Language, number: Decimal) -> String {
 /// `19%` or `5,5 %`.
 #[must_use]
 pub fn percent(language: Language, percent: Decimal) -> String {
-    words(language).filled("format.percent", &[("number", &number(language, percent.normalize()))])
+    words(language).fill("format.percent", &[("number", &number(language, percent.normalize()))])
 }
 
 #[cfg(test)]

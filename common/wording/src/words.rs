@@ -51,7 +51,7 @@ impl Words {
 
     /// A text with `{name}` replaced by each value, in one pass: braces within a value stay as they are.
     #[must_use]
-    pub fn filled(self, key: &'static str, values: &[(&str, &str)]) -> String {
+    pub fn fill(self, key: &'static str, values: &[(&str, &str)]) -> String {
         fill(self.text(key), values)
     }
 

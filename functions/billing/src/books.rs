@@ -150,11 +150,11 @@ pub(crate) async fn transactions(
     };
     let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
     let found = books::transactions(&mut snapshot, &filter, page.to_read()).await.map_err(unavailable)?;
-    let shown = found.iter().map(|transaction| (transaction.id.to_string(), shown(transaction))).collect();
+    let shown = found.iter().map(|transaction| (transaction.id.to_string(), to_json(transaction))).collect();
     Ok(Json(page.answer("transactions", shown)))
 }
 
-fn shown(transaction: &LedgerTransaction) -> Value {
+fn to_json(transaction: &LedgerTransaction) -> Value {
     let entry = |(account, amount): &(Account, Money)| {
         let (debit, credit) = sides(*amount);
         json!({"account": account.to_string(), "debit": debit, "credit": credit})
@@ -253,12 +253,12 @@ pub(crate) async fn journal(
     let opening = books::balances(&mut snapshot, day_before(from)).await.map_err(unavailable)?;
     let closing = books::balances(&mut snapshot, to).await.map_err(unavailable)?;
     let mut text = String::new();
-    written(&mut text, (from, &opening), &found, (to, &closing))
+    write_journal(&mut text, (from, &opening), &found, (to, &closing))
         .map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
-fn written(
+fn write_journal(
     text: &mut String,
     (from, opening): (NaiveDate, &[(Account, Money)]),
     transactions: &[LedgerTransaction],

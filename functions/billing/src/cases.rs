@@ -95,7 +95,7 @@ pub(crate) async fn list(
     let page = page.page::<CaseId>()?;
     let filter = CaseFilter { after: page.after, ..query.filter()? };
     let found = cases::list(&billing.database, &filter, page.to_read()).await.map_err(unavailable)?;
-    let entries = found.into_iter().map(|case| (case.id.to_string(), shown(&case, None))).collect();
+    let entries = found.into_iter().map(|case| (case.id.to_string(), to_json(&case, None))).collect();
     Ok(Json(page.answer("cases", entries)))
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn read(
         Some(upload) => Some(uploads::picture_url(&billing, upload).await?),
         None => None,
     };
-    Ok(Json(shown(case, picture)))
+    Ok(Json(to_json(case, picture)))
 }
 
 impl CaseQuery {
@@ -137,7 +137,7 @@ impl CaseQuery {
     }
 }
 
-fn shown(case: &CaseView, picture: Option<String>) -> Value {
+fn to_json(case: &CaseView, picture: Option<String>) -> Value {
     json!({
         "id": case.id, "kind": case.kind, "status": case.status, "transaction_id": case.transaction_id,
         "twin": case.twin, "client_id": case.client_id, "invoice_id": case.invoice_id, "amount": case.amount, "reason": case.reason,

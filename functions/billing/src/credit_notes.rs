@@ -135,10 +135,10 @@ pub(crate) async fn create(
     work.audit("credit_note.issued", id.to_string(), state(&before), state(&record.invoice)).await?;
     if let Some(invoice) = record.summary(&record.invoice) {
         let issued = CreditNoteIssued { credit_note: note.summary.clone(), invoice, client: record.client.clone() };
-        work.tell(InvoiceEvent::CreditNoteIssued(issued)).await?;
+        work.emit(InvoiceEvent::CreditNoteIssued(issued)).await?;
     }
     let credit = release_paid(&billing, &mut work, (&before, &record), &note, &asked).await?;
-    let mut shown = shown(&note);
+    let mut shown = to_json(&note);
     if let Some((credit, members)) = credit.zip(shown.as_object_mut()) {
         members.insert("client_credit".to_owned(), json!(credit));
     }
@@ -264,10 +264,10 @@ pub(crate) async fn list(
         return Err(Problem::not_found("invoice", id));
     }
     let notes = credit_notes::of_invoice(&billing.database, id).await.map_err(unavailable)?;
-    Ok(Json(json!({"credit_notes": notes.iter().map(shown).collect::<Vec<_>>()})))
+    Ok(Json(json!({"credit_notes": notes.iter().map(to_json).collect::<Vec<_>>()})))
 }
 
-fn shown(note: &CreditNote) -> Value {
+fn to_json(note: &CreditNote) -> Value {
     let CreditNote { summary, invoice_id } = note;
     json!({
         "id": summary.id, "invoice_id": invoice_id, "number": summary.number, "total": summary.total, "tax": summary.tax,

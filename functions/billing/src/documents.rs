@@ -60,12 +60,12 @@ pub(crate) async fn invoice(
         credited: record.invoice.credited(),
         paid: record.invoice.paid(),
         status: record.invoice.status(),
-        lines: lines.iter().map(printed).collect(),
+        lines: lines.iter().map(printable_line).collect(),
     };
     answer(number, billing.press.invoice(&billing.seller, &sheet))
 }
 
-fn printed(line: &document_lines::InvoiceLine) -> InvoiceLine<'_> {
+fn printable_line(line: &document_lines::InvoiceLine) -> InvoiceLine<'_> {
     InvoiceLine {
         description: &line.description,
         quantity: line.quantity,
@@ -103,7 +103,7 @@ pub(crate) async fn credit_note(
         summary: &note.summary,
         invoice_number: invoice.number.as_deref().ok_or_else(|| unavailable(corrupt()))?,
         client: &invoice.client,
-        lines: lines.iter().map(printed).collect(),
+        lines: lines.iter().map(printable_line).collect(),
     };
     answer(&note.summary.number, billing.press.credit_note(&billing.seller, &sheet))
 }

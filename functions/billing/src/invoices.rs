@@ -129,7 +129,7 @@ pub(crate) async fn create(
         .await
         .map_err(unavailable)?;
     work.audit("invoice.created", invoice.id().to_string(), Value::Null, state(&invoice)).await?;
-    let body = shown(&invoice, draft.tax, (None, None), (draft.due_on, work.today), &draft.lines);
+    let body = to_json(&invoice, draft.tax, (None, None), (draft.due_on, work.today), &draft.lines);
     work.commit(StatusCode::CREATED, &body).await?;
     Ok(answer(StatusCode::CREATED, body))
 }
@@ -162,7 +162,7 @@ pub(crate) async fn send(
     let today = work.today;
     record.number = Some(invoices::next_number(&mut work.transaction, today.year()).await.map_err(unavailable)?);
     record.issued_on = Some(today);
-    conclude(work, &before, record, "invoice.issued", InvoiceEvent::Issued).await
+    finish(work, &before, record, "invoice.issued", InvoiceEvent::Issued).await
 }
 
 /// Voids an open invoice: it is owed no more, and its number stays used.
@@ -190,7 +190,7 @@ pub(crate) async fn void(
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     record.invoice = before.voided().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
-    conclude(work, &before, record, "invoice.voided", InvoiceEvent::Voided).await
+    finish(work, &before, record, "invoice.voided", InvoiceEvent::Voided).await
 }
 
 /// Shows an invoice; a client sees its own only.
@@ -212,7 +212,7 @@ pub(crate) async fn read(
     let found = invoices::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
     let record = found.ok_or_else(|| Problem::not_found("invoice", id))?;
     let lines = invoices::lines(&billing.database, &record.invoice).await.map_err(unavailable)?;
-    Ok(Json(shown_record(&record, &lines, billing.today())))
+    Ok(Json(record_to_json(&record, &lines, billing.today())))
 }
 
 pub(crate) async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Result<InvoiceRecord, Problem> {
@@ -221,7 +221,7 @@ pub(crate) async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Resu
 }
 
 /// Writes the change with its audit record and event, and shows the invoice as it is now.
-async fn conclude(
+async fn finish(
     mut work: IdempotentChange<'_>,
     before: &Invoice,
     record: InvoiceRecord,
@@ -231,9 +231,9 @@ async fn conclude(
     invoices::update_document(&mut work.transaction, &record).await.map_err(unavailable)?;
     work.audit(action, record.invoice.id().to_string(), state(before), state(&record.invoice)).await?;
     if let Some(invoice) = record.summary(&record.invoice) {
-        work.tell(event(InvoiceChanged { invoice, client: record.client.clone() })).await?;
+        work.emit(event(InvoiceChanged { invoice, client: record.client.clone() })).await?;
     }
-    let body = shown_record(&record, &[], work.today);
+    let body = record_to_json(&record, &[], work.today);
     work.commit(StatusCode::OK, &body).await?;
     Ok(answer(StatusCode::OK, body))
 }
@@ -245,12 +245,12 @@ pub(crate) fn state(invoice: &Invoice) -> Value {
     })
 }
 
-fn shown_record(record: &InvoiceRecord, lines: &[InvoiceLine], today: NaiveDate) -> Value {
+fn record_to_json(record: &InvoiceRecord, lines: &[InvoiceLine], today: NaiveDate) -> Value {
     let issue = (record.number.as_deref(), record.issued_on);
-    shown(&record.invoice, record.tax, issue, (record.due_on, today), lines)
+    to_json(&record.invoice, record.tax, issue, (record.due_on, today), lines)
 }
 
-fn shown(
+fn to_json(
     invoice: &Invoice,
     tax: Money,
     (number, issued_on): (Option<&str>, Option<NaiveDate>),
@@ -270,7 +270,7 @@ fn shown(
         issued_on,
         due_on,
     };
-    let mut shown = view.shown(today);
+    let mut shown = view.to_json(today);
     if let (false, Some(members)) = (lines.is_empty(), shown.as_object_mut()) {
         let line = |line: &InvoiceLine| {
             json!({

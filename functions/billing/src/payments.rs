@@ -139,7 +139,7 @@ pub(crate) async fn read(
         return accepted_only(&billing, &name, reach).await?.map(Json).ok_or_else(not_found);
     };
     let refunds = refunds::views(&billing.database, payment.id).await.map_err(unavailable)?;
-    let mut shown = shown(&payment, reach);
+    let mut shown = to_json(&payment, reach);
     if let Some(members) = shown.as_object_mut() {
         members.insert("refunds".to_owned(), refunds.iter().map(|view| refund(view, reach)).collect());
     }
@@ -189,12 +189,12 @@ pub(crate) async fn list(
         after: page.after,
     };
     let found = payments::list(&billing.database, &filter, page.to_read()).await.map_err(unavailable)?;
-    let entries = found.into_iter().map(|payment| (payment.id.to_string(), shown(&payment, reach))).collect();
+    let entries = found.into_iter().map(|payment| (payment.id.to_string(), to_json(&payment, reach))).collect();
     Ok(Json(page.answer("payments", entries)))
 }
 
 /// A payment, as far as the caller may see it.
-fn shown(payment: &PaymentView, reach: Reach) -> Value {
+fn to_json(payment: &PaymentView, reach: Reach) -> Value {
     json!({
         "id": payment.id, "transaction_id": payment.transaction_id, "provider": payment.provider,
         "status": payment.status, "amount": payment.amount, "returned": payment.returned,

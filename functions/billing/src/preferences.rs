@@ -112,7 +112,7 @@ pub(crate) async fn read(
     let client = reachable(&billing, caller.may(Permission::Read)?, path_id("client", &id)?).await?;
     let preferences = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
     let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
-    Ok(Json(shown(&client, &preferences, suppression.as_ref())))
+    Ok(Json(to_json(&client, &preferences, suppression.as_ref())))
 }
 
 /// Says what a client is told, and how; a client says so for itself.
@@ -147,7 +147,7 @@ pub(crate) async fn set(
     let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
     let (before, now) = (audited(client.language, &before), audited(language, &preferences));
     work.audit("client.preferences_set", name, before, now).await?;
-    let after = shown(&ClientDetails { language, ..client }, &preferences, suppression.as_ref());
+    let after = to_json(&ClientDetails { language, ..client }, &preferences, suppression.as_ref());
     work.commit(StatusCode::OK, &after).await?;
     Ok(answer(StatusCode::OK, after))
 }
@@ -179,7 +179,7 @@ pub(crate) async fn lift(
         let (before, after) = (json!({"suppressed": true}), json!({"suppressed": false}));
         work.audit("client.email_suppression_lifted", name, before, after).await?;
     }
-    let shown = shown(&client, &preferences, None);
+    let shown = to_json(&client, &preferences, None);
     work.commit(StatusCode::OK, &shown).await?;
     Ok(answer(StatusCode::OK, shown))
 }
@@ -225,18 +225,18 @@ fn preference(fields: &mut Fields) -> Option<ChannelPreference> {
 
 /// What the audit record has. Numbers and addresses are personal data: it has what is told, not where.
 fn audited(language: Language, preferences: &Preferences) -> Value {
-    json!({"email": told(&preferences.email), "sms": told(&preferences.sms), "language": language})
+    json!({"email": preference_to_json(&preferences.email), "sms": preference_to_json(&preferences.sms), "language": language})
 }
 
 fn names(preference: &ChannelPreference) -> Vec<&'static str> {
     preference.notices.iter().map(|notice| notice.as_str()).collect()
 }
 
-fn told(preference: &ChannelPreference) -> Value {
+fn preference_to_json(preference: &ChannelPreference) -> Value {
     json!({"is_enabled": preference.is_enabled, "notices": names(preference)})
 }
 
-fn shown(client: &ClientDetails, preferences: &Preferences, suppression: Option<&Suppression>) -> Value {
+fn to_json(client: &ClientDetails, preferences: &Preferences, suppression: Option<&Suppression>) -> Value {
     let (email, sms) = (&preferences.email, &preferences.sms);
     json!({
         "client_id": client.id,

@@ -139,7 +139,7 @@ pub(crate) async fn read(
     if format == "pdf" {
         return documents::statement(&billing, &client, (from, to), &parts);
     }
-    let currencies: Vec<Value> = parts.iter().map(shown).collect();
+    let currencies: Vec<Value> = parts.iter().map(to_json).collect();
     let body = json!({"client_id": id, "client": client.name, "from": from, "to": to, "currencies": currencies});
     Ok(Json(body).into_response())
 }
@@ -164,7 +164,7 @@ fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<CurrencySec
     Ok(parts)
 }
 
-fn shown(part: &CurrencySection) -> Value {
+fn to_json(part: &CurrencySection) -> Value {
     let line = |(line, balance): &(StatementLine, Money)| {
         json!({
             "accounting_date": line.accounting_date, "occurred_at": line.occurred_at, "recorded_at": line.recorded_at,

@@ -74,11 +74,11 @@ pub(crate) async fn read(
         return Err(Problem::not_found("invoice", id));
     }
     let entries = audit::timeline(&billing.database, id, page.after, page.to_read()).await.map_err(unavailable)?;
-    let entries = entries.into_iter().map(|entry| (entry.id.to_string(), shown(&entry, reach))).collect();
+    let entries = entries.into_iter().map(|entry| (entry.id.to_string(), to_json(&entry, reach))).collect();
     Ok(Json(page.answer("timeline", entries)))
 }
 
-fn shown(entry: &TimelineEntry, reach: Reach) -> Value {
+fn to_json(entry: &TimelineEntry, reach: Reach) -> Value {
     let (by, why) = match reach {
         Reach::All => (entry.actor.as_str(), Some(entry.reason.as_str())),
         Reach::Own(_) => {

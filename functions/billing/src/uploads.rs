@@ -198,7 +198,7 @@ pub(crate) async fn read(
     let names: Vec<&str> =
         settled.filter_map(|view| view.line.decision.transaction_id.as_ref()).map(TransactionId::as_str).collect();
     let allocated = upload_lines::allocated_to(&billing.database, &names).await.map_err(unavailable)?;
-    let lines = lines.iter().map(|view| (view.line.line.to_string(), shown(view, &allocated))).collect();
+    let lines = lines.iter().map(|view| (view.line.line.to_string(), to_json(view, &allocated))).collect();
     let progress = upload.progress.as_ref();
     let mut answer = page.answer("lines", lines);
     let about = json!({
@@ -214,7 +214,7 @@ pub(crate) async fn read(
 }
 
 /// A line as it is shown: with what its money did in the end, where that is other than was decided when it was read.
-fn shown(view: &LineView, allocated: &HashMap<TransactionId, Vec<InvoiceId>>) -> Value {
+fn to_json(view: &LineView, allocated: &HashMap<TransactionId, Vec<InvoiceId>>) -> Value {
     let (line, decision) = (&view.line, &view.line.decision);
     let outcome = view.settled_as.unwrap_or(decision.outcome);
     let (invoices, since) = match view.settled_as {

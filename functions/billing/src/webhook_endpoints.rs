@@ -119,7 +119,7 @@ pub(crate) async fn list(
     caller.may(Permission::OperateWebhooks)?;
     let page = page.page::<WebhookEndpointId>()?;
     let found = webhook_endpoints::list(&billing.database, page.after, page.to_read()).await.map_err(unavailable)?;
-    let entries = found.iter().map(|endpoint| (endpoint.id.to_string(), shown(endpoint))).collect();
+    let entries = found.iter().map(|endpoint| (endpoint.id.to_string(), to_json(endpoint))).collect();
     Ok(Json(page.answer("webhook_endpoints", entries)))
 }
 
@@ -163,7 +163,7 @@ pub(crate) async fn delete(
     if !before.is_deleted() {
         forget(&billing, id, &secrets).await;
     }
-    Ok(answer(StatusCode::OK, shown(&after)))
+    Ok(answer(StatusCode::OK, to_json(&after)))
 }
 
 /// Enables an endpoint that was disabled. What it was not told meanwhile is sent by `replay`.
@@ -196,7 +196,7 @@ pub(crate) async fn enable(
         change(&mut work, "webhook_endpoint.enabled", &before, &after).await?;
     }
     work.commit(StatusCode::OK, &json!(StoredAnswer { id, secret_id: None })).await?;
-    Ok(answer(StatusCode::OK, shown(&after)))
+    Ok(answer(StatusCode::OK, to_json(&after)))
 }
 
 /// Gives the endpoint another secret. For 24 hours both sign, so that the receiver can change in between; with `revoke`,
@@ -262,7 +262,7 @@ async fn shown_again(billing: &Billing, status: StatusCode, known: Value) -> Res
     let kept: StoredAnswer = serde_json::from_value(known).map_err(|error| corrupt(&error))?;
     let found = webhook_endpoints::find(&billing.database, kept.id).await.map_err(unavailable)?;
     let endpoint = found.ok_or_else(|| corrupt(&"it names no endpoint"))?;
-    let Some(secret_id) = kept.secret_id else { return Ok(answer(status, shown(&endpoint))) };
+    let Some(secret_id) = kept.secret_id else { return Ok(answer(status, to_json(&endpoint))) };
     let is_used = endpoint.secret_ids(Utc::now()).contains(&secret_id) && !endpoint.is_deleted();
     let secret = match is_used {
         true => billing.webhooks.secrets.read(endpoint.id, secret_id).await.map_err(away)?,
@@ -298,7 +298,7 @@ async fn change(
     work.audit(action, after.id.to_string(), state(before), state(after)).await
 }
 
-fn shown(endpoint: &WebhookEndpoint) -> Value {
+fn to_json(endpoint: &WebhookEndpoint) -> Value {
     json!({
         "id": endpoint.id, "url": endpoint.url, "description": endpoint.description,
         "event_types": endpoint.event_types, "status": endpoint.status, "disabled_reason": endpoint.disabled_reason,
@@ -309,7 +309,7 @@ fn shown(endpoint: &WebhookEndpoint) -> Value {
 }
 
 fn shown_with(endpoint: &WebhookEndpoint, secret: Option<String>) -> Value {
-    let mut shown = shown(endpoint);
+    let mut shown = to_json(endpoint);
     if let Some(members) = shown.as_object_mut() {
         members.insert("secret".to_owned(), json!(secret));
     }

@@ -72,7 +72,7 @@ impl<'a> IdempotentChange<'a> {
             }
             KeyClaim::OtherRequest => return Err(idempotency_key::used_otherwise(&key)),
         }
-        let (actor, correlation_id) = (caller.name.clone(), correlation::of(headers));
+        let (actor, correlation_id) = (caller.name.clone(), correlation::correlation_id(headers));
         Ok(ChangeRequest::New(Self {
             billing,
             actor,
@@ -99,20 +99,20 @@ impl<'a> IdempotentChange<'a> {
             action,
             subject,
             reason: "requested through the API".to_owned(),
-            before: Json::of(&before),
-            after: Json::of(&after),
+            before: Json::serialize(&before),
+            after: Json::serialize(&after),
             correlation_id: self.correlation_id.clone(),
         };
         audit::append(&mut self.transaction, &[record]).await.map_err(unavailable)
     }
 
     /// Puts the event into the outbox, booked today.
-    pub(crate) async fn tell(&mut self, event: InvoiceEvent) -> Result<(), Problem> {
-        self.tell_on(event, self.today).await
+    pub(crate) async fn emit(&mut self, event: InvoiceEvent) -> Result<(), Problem> {
+        self.emit_on(event, self.today).await
     }
 
     /// The same, booked on another day.
-    pub(crate) async fn tell_on(&mut self, event: InvoiceEvent, day: NaiveDate) -> Result<(), Problem> {
+    pub(crate) async fn emit_on(&mut self, event: InvoiceEvent, day: NaiveDate) -> Result<(), Problem> {
         let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, Utc::now(), self.correlation_id.clone(), event);
         let message = envelope.booked_on(day).message().map_err(|error| {
             tracing::error!(error = %error, "an event cannot be written");

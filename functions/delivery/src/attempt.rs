@@ -53,7 +53,7 @@ impl Receivers {
     }
 
     /// Posts a delivery, signed for this attempt.
-    pub async fn tell(
+    pub async fn post(
         &self,
         url: &str,
         delivery: &Delivery,

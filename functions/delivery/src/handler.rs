@@ -109,7 +109,7 @@ impl Deliveries {
                 told = self.queue.send(rest, Duration::from_secs(fastrand::u64(CROWDED_SECONDS))).await;
                 break;
             }
-            told = self.tell(&mut endpoint, one).await;
+            told = self.deliver(&mut endpoint, one).await;
             if told.is_err() {
                 break;
             }
@@ -121,27 +121,27 @@ impl Deliveries {
     }
 
     /// Makes the attempt, if it is due and nobody else makes it.
-    async fn tell(&self, endpoint: &mut WebhookEndpoint, due: &DueDelivery) -> Result<(), String> {
+    async fn deliver(&self, endpoint: &mut WebhookEndpoint, due: &DueDelivery) -> Result<(), String> {
         let now = Utc::now();
         let lease_until = now + TimeDelta::from_std(ATTEMPT_MAX).unwrap_or_default() + LEASE_MARGIN;
         let lease = self.table.lease(endpoint.id, &due.event_key, now, lease_until).await;
         let Some(lease) = lease.map_err(|error| error.to_string())? else { return Ok(()) };
         if !endpoint.is_enabled() {
-            return self.conclude(&lease, DeliveryState::Held, None, None).await;
+            return self.finish(&lease, DeliveryState::Held, None, None).await;
         }
-        let signers = match self.keys.of(endpoint, now).await {
+        let signers = match self.keys.signers_for(endpoint, now).await {
             Ok(signers) => signers,
             Err(error) => {
                 tracing::error!(endpoint.id = %endpoint.id, error, "a webhook cannot be signed");
-                return self.conclude(&lease, DeliveryState::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await;
+                return self.finish(&lease, DeliveryState::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await;
             }
         };
-        let outcome = self.receivers.tell(&endpoint.url, &lease.delivery, &signers, now).await;
-        self.note(endpoint, due, &lease, outcome).await
+        let outcome = self.receivers.post(&endpoint.url, &lease.delivery, &signers, now).await;
+        self.record(endpoint, due, &lease, outcome).await
     }
 
     /// Notes what the attempt came to, and says when the next one is.
-    async fn note(
+    async fn record(
         &self,
         endpoint: &mut WebhookEndpoint,
         due: &DueDelivery,
@@ -153,7 +153,7 @@ impl Deliveries {
         let (status, reason, pause) = match outcome {
             DeliveryOutcome::Taken(status) => {
                 let attempt = DeliveryAttempt { at: now, status: Some(status), failure: None, message_id: None };
-                return self.conclude(lease, DeliveryState::Delivered, Some(&attempt), None).await;
+                return self.finish(lease, DeliveryState::Delivered, Some(&attempt), None).await;
             }
             DeliveryOutcome::Gone => (Some(410), "answered 410: it wants nothing any more".to_owned(), None),
             DeliveryOutcome::Refused { status, reason, pause } => {
@@ -164,7 +164,7 @@ impl Deliveries {
         let attempt = DeliveryAttempt { at: now, status, failure: Some(reason.clone()), message_id: None };
         let Some(pause) = pause else {
             self.disable(endpoint, &reason, attempts, lease).await.map_err(|error| error.to_string())?;
-            return self.conclude(lease, DeliveryState::Failed, Some(&attempt), None).await;
+            return self.finish(lease, DeliveryState::Failed, Some(&attempt), None).await;
         };
         tracing::warn!(
             endpoint.id = %endpoint.id,
@@ -174,7 +174,7 @@ impl Deliveries {
             pause_s = pause.num_seconds(),
             "a webhook was not taken"
         );
-        self.conclude(lease, DeliveryState::Pending, Some(&attempt), Some(now + pause)).await?;
+        self.finish(lease, DeliveryState::Pending, Some(&attempt), Some(now + pause)).await?;
         // What is due later, the relay finds in the table; and this too, should the message be lost.
         if let Some(delay) = pause.to_std().ok().filter(|delay| *delay <= DELAY_MAX)
             && let Err(error) = self.queue.send(std::slice::from_ref(due), delay + Duration::from_secs(1)).await
@@ -202,8 +202,8 @@ impl Deliveries {
                 action: "webhook_endpoint.disabled",
                 subject: endpoint.id.to_string(),
                 reason: reason.clone(),
-                before: Json::of(&json!({"status": "enabled"})),
-                after: Json::of(&json!({"status": "disabled"})),
+                before: Json::serialize(&json!({"status": "enabled"})),
+                after: Json::serialize(&json!({"status": "disabled"})),
                 correlation_id: webhook_id.to_string(),
             };
             audit::append(&mut transaction, &[record]).await?;
@@ -215,14 +215,14 @@ impl Deliveries {
         Ok(())
     }
 
-    async fn conclude(
+    async fn finish(
         &self,
         lease: &DeliveryLease,
         state: DeliveryState,
         attempt: Option<&DeliveryAttempt>,
         next: Option<DateTime<Utc>>,
     ) -> Result<(), String> {
-        let concluded = self.table.conclude(lease, state, attempt, next).await.map_err(|error| error.to_string())?;
+        let concluded = self.table.finish(lease, state, attempt, next).await.map_err(|error| error.to_string())?;
         if !concluded {
             tracing::warn!(webhook.id = %lease.delivery.event_key.id(), "another worker has taken the delivery over");
         }

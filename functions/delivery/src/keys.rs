@@ -30,7 +30,7 @@ impl EndpointSigners {
     ///
     /// # Errors
     /// A sentence without any secret, if one cannot be read.
-    pub async fn of(&self, endpoint: &WebhookEndpoint, now: DateTime<Utc>) -> Result<Vec<Signer>, String> {
+    pub async fn signers_for(&self, endpoint: &WebhookEndpoint, now: DateTime<Utc>) -> Result<Vec<Signer>, String> {
         let mut signers = Vec::new();
         for id in endpoint.secret_ids(now) {
             let known = self.known.lock().await.get(&id).cloned();

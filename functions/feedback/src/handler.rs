@@ -51,12 +51,12 @@ impl Feedback {
             tracing::warn!("an e-mail that notification did not send went through its configuration set");
             return Ok(RecordOutcome::Done);
         };
-        let store = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
+        let store = |error: StoreError| BatchError::classify(&error, error.is_outage(), error.is_conflict());
         // Who decides by the silence about an e-mail relies on words that wait and are not given up.
         let table = |error: TableError| BatchError::Outage(error.to_string());
         self.suppress(recipient, &told).await.map_err(store)?;
         if let Some(word) = told.word() {
-            let is_known = self.table.hear(recipient, &event_key, &word).await.map_err(table)?;
+            let is_known = self.table.record_report(recipient, &event_key, &word).await.map_err(table)?;
             tracing::info!(recipient = %recipient, event.id = %event_key.id(), message.id = word.message_id, failure = word.failure, is_known, "heard");
         }
         // Last: who decides by the silence about an e-mail must be able to rely on what was said before.
@@ -81,8 +81,8 @@ impl Feedback {
             action: "client.email_suppressed",
             subject: recipient.client_id.to_string(),
             reason: reason.to_owned(),
-            before: Json::of(&json!({"suppressed": false})),
-            after: Json::of(&json!({"suppressed": true})),
+            before: Json::serialize(&json!({"suppressed": false})),
+            after: Json::serialize(&json!({"suppressed": true})),
             correlation_id: recipient.to_string(),
         };
         audit::append(&mut transaction, &[record]).await?;

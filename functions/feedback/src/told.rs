@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn told(event_type: &str, name: &str, detail: Value) -> SesEvent {
+    fn event(event_type: &str, name: &str, detail: Value) -> SesEvent {
         let mut record = json!({
             "eventType": event_type,
             "mail": {"timestamp": "2026-11-20T09:30:02.012Z", "messageId": "m-1", "tags": {"ses:caller-identity": ["q"]}},
@@ -108,12 +108,12 @@ mod tests {
         let recipients = json!([{"emailAddress": "Gone@nordlicht.example", "status": "5.1.1"}]);
         let bounce = |kind: &str| {
             let detail = json!({"bounceType": kind, "bounceSubType": "General", "bouncedRecipients": recipients});
-            told("Bounce", "bounce", detail)
+            event("Bounce", "bounce", detail)
         };
         assert_eq!(bounce("Permanent").suppressed(), Some(("bounce", vec!["Gone@nordlicht.example"])));
         assert_eq!(bounce("Transient").suppressed(), None);
         assert_eq!(bounce("Transient").word().unwrap().failure.unwrap(), "it came back: Transient General");
-        let complaint = told("Complaint", "complaint", json!({"complainedRecipients": recipients}));
+        let complaint = event("Complaint", "complaint", json!({"complainedRecipients": recipients}));
         assert_eq!(complaint.suppressed().unwrap().0, "complaint");
         assert_eq!(complaint.word().unwrap().failure, None, "whoever complains has it");
     }
@@ -121,13 +121,13 @@ mod tests {
     #[test]
     fn only_what_says_whether_it_was_taken_is_a_word() {
         for event_type in ["Send", "Delivery"] {
-            let word = told(event_type, "delivery", json!({})).word().unwrap();
+            let word = event(event_type, "delivery", json!({})).word().unwrap();
             assert_eq!((word.failure, word.message_id.as_str()), (None, "m-1"));
         }
-        let rejected = told("Reject", "reject", json!({"reason": "Bad content"})).word().unwrap();
+        let rejected = event("Reject", "reject", json!({"reason": "Bad content"})).word().unwrap();
         assert_eq!(rejected.failure.unwrap(), "rejected: Bad content");
         for event_type in ["DeliveryDelay", "Open", "Click", "Subscription"] {
-            assert_eq!(told(event_type, "other", json!({})).word(), None, "{event_type}");
+            assert_eq!(event(event_type, "other", json!({})).word(), None, "{event_type}");
         }
     }
 }

@@ -16,7 +16,7 @@ const PAUSE_SECONDS_MAX: i32 = 3_600;
 pub(crate) struct MessageReceipts(HashMap<String, (String, u32)>);
 
 impl MessageReceipts {
-    pub(crate) fn of(event: &SqsEvent) -> Self {
+    pub(crate) fn from_event(event: &SqsEvent) -> Self {
         let receipt = |message: &aws_lambda_events::event::sqs::SqsMessage| {
             let count = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
             Some((message.message_id.clone()?, (message.receipt_handle.clone()?, count.unwrap_or(1))))

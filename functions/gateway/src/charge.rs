@@ -127,7 +127,7 @@ impl Gateway {
 fn found(evidence: Vec<Evidence>, now: DateTime<Utc>) -> Vec<PaymentCommand> {
     let found = |evidence: Evidence| {
         let found_at = evidence.kind.proves_money().then_some(now);
-        PaymentCommand::of(Evidence { found_at, ..evidence })
+        PaymentCommand::from_evidence(Evidence { found_at, ..evidence })
     };
     evidence.into_iter().map(found).collect()
 }

@@ -84,7 +84,7 @@ impl Gateway {
         let deadline = event.context.deadline();
         let source = event.payload.records.first().and_then(|record| record.event_source_arn.clone());
         let (provider, dead_letters) = self.dead_letters_of(&source.unwrap_or_default())?;
-        let receipts = MessageReceipts::of(&event.payload);
+        let receipts = MessageReceipts::from_event(&event.payload);
         let response = consume_records(event, dead_letters, async |record: &Record| {
             match CloudEvent::<GatewayCommand>::parse(&record.body) {
                 Ok(command) => self.process(command, deadline).await,
@@ -94,7 +94,7 @@ impl Gateway {
             }
         })
         .await?;
-        if let Some(queue) = self.queues.of(provider) {
+        if let Some(queue) = self.queues.queue_for(provider) {
             receipts.space_out(queue, &response).await;
         }
         Ok(response)
@@ -133,10 +133,10 @@ impl Gateway {
             }
         };
         let done = self.carry_out(&command, now, deadline).await;
-        self.conclude(&command, lease, done).await
+        self.finish(&command, lease, done).await
     }
 
-    async fn conclude(
+    async fn finish(
         &self,
         command: &CloudEvent<GatewayCommand>,
         lease: IdempotencyLease,
@@ -145,13 +145,13 @@ impl Gateway {
         let name = command.payload.name();
         match done {
             Ok(CommandResult::Told(told)) => {
-                self.tell(told, &command.correlationid).await?;
+                self.send_to_processor(told, &command.correlationid).await?;
                 self.idempotency.complete(&lease, None).await.map_err(busy)?;
                 Ok(RecordOutcome::Done)
             }
             Ok(CommandResult::Refused(told, reason)) => {
                 tracing::warn!(command = name, reason, "the gateway refuses it");
-                self.tell(told, &command.correlationid).await?;
+                self.send_to_processor(told, &command.correlationid).await?;
                 self.idempotency.fail_for_good(&lease, &reason).await.map_err(busy)?;
                 Ok(RecordOutcome::Done)
             }
@@ -219,7 +219,7 @@ impl Gateway {
         };
         Ok(match response {
             CommandResponse::Statement(PaymentStatement::Evidence(evidence)) => {
-                CommandResult::Told(evidence.into_iter().map(PaymentCommand::of).collect())
+                CommandResult::Told(evidence.into_iter().map(PaymentCommand::from_evidence).collect())
             }
             CommandResponse::Statement(PaymentStatement::Accepted) => CommandResult::Told(Vec::new()),
             // What the gateway refuses did not happen: what was reserved for it is free again.
@@ -244,7 +244,7 @@ impl Gateway {
         let answer = self.gateways.make(name, api.url(), call).await?;
         Ok(match api.queried(question, &answer)? {
             InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
-                CommandResult::Told(evidence.into_iter().map(PaymentCommand::of).collect())
+                CommandResult::Told(evidence.into_iter().map(PaymentCommand::from_evidence).collect())
             }
             InquiryResponse::Statement(PaymentStatement::Accepted) => CommandResult::Told(Vec::new()),
             // The gateway reported an event whose object it does not show: it is asked again later.
@@ -253,7 +253,11 @@ impl Gateway {
     }
 
     /// Sends what was found out to the processor.
-    pub(crate) async fn tell(&self, told: Vec<PaymentCommand>, correlation_id: &str) -> Result<(), BatchError> {
+    pub(crate) async fn send_to_processor(
+        &self,
+        told: Vec<PaymentCommand>,
+        correlation_id: &str,
+    ) -> Result<(), BatchError> {
         let envelope = |command: PaymentCommand| {
             let subject = command.transaction_id().to_string();
             CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, Utc::now(), correlation_id.to_owned(), command)

@@ -60,7 +60,7 @@ impl Gateway {
         for _ in 0..PAGES_MAX {
             let call = api.list_events(&access, listing, after.as_deref())?;
             let answer = self.gateways.make(name, api.url(), call).await?;
-            let (notices, next) = match api.listed(&access, &answer)? {
+            let (notices, next) = match api.parse_listing(&access, &answer)? {
                 ListedEvents::Page(notices, next) => (notices, next),
                 ListedEvents::Trouble(reason) => return Ok(CommandResult::Unknown(reason)),
             };
@@ -90,7 +90,7 @@ impl Gateway {
         let mut evidence = Vec::new();
         for notice in notices {
             match notice {
-                WebhookNotice::Evidence(told) => evidence.push(PaymentCommand::of(*told)),
+                WebhookNotice::Evidence(told) => evidence.push(PaymentCommand::from_evidence(*told)),
                 WebhookNotice::Ask(question) => match self.ask(question, correlation_id, deadline).await? {
                     RecordOutcome::Done => {}
                     // The listing comes back, and finds what it has told already.
@@ -102,7 +102,7 @@ impl Gateway {
                 WebhookNotice::Unreadable(error) => left.add(error.to_string()),
             }
         }
-        self.tell(evidence, correlation_id).await
+        self.send_to_processor(evidence, correlation_id).await
     }
 
     /// Asks for what a listed event points at.

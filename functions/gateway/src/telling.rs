@@ -51,7 +51,7 @@ pub(crate) fn evidence(
     (what, reason): (&str, Option<&str>),
     occurred_at: DateTime<Utc>,
 ) -> PaymentCommand {
-    PaymentCommand::of(Evidence {
+    PaymentCommand::from_evidence(Evidence {
         transaction_id: subject.transaction_id.clone(),
         provider: subject.provider.clone(),
         kind,

@@ -63,17 +63,17 @@ pub(crate) async fn decide(
     let mut told = Vec::with_capacity(movements.len());
     for movement in movements {
         let_others_work(told.len()).await;
-        told.push(ClassifiedEntry::of(movement, names_payments).map_err(corrupt)?);
+        told.push(ClassifiedEntry::classify(movement, names_payments).map_err(corrupt)?);
     }
     for (identity, ordinal) in told.iter_mut().filter_map(|told| told.name.as_mut()) {
         *ordinal = memory.ordinals.next(*identity);
     }
     let is_new = |told: &&ClassifiedEntry<'_>| !before.contains_key(&told.movement.number);
     let wanted: Vec<WantedLine> = told.iter().filter(is_new).filter_map(ClassifiedEntry::wanted).collect();
-    let lookup = LookupResults::of(database, &wanted, &mut memory.accounts).await?;
+    let lookup = LookupResults::load(database, &wanted, &mut memory.accounts).await?;
     let returns = told.iter().filter(is_new).filter(|told| told.is_taken_back());
     let returns: Vec<&Movement> = returns.map(|told| told.movement).collect();
-    let mut originals = Originals::of(database, &returns).await?;
+    let mut originals = Originals::load(database, &returns).await?;
     let (mut decided, mut wanted) = (Vec::with_capacity(told.len()), wanted.into_iter());
     for told in told {
         let_others_work(decided.len()).await;
@@ -99,7 +99,7 @@ pub(crate) async fn decide(
 }
 
 impl<'a> ClassifiedEntry<'a> {
-    fn of(movement: &'a Movement, names_payments: bool) -> Result<Self, MoneyError> {
+    fn classify(movement: &'a Movement, names_payments: bool) -> Result<Self, MoneyError> {
         let meaning = meaning(movement)?;
         let name = (!matches!(meaning, LineMeaning::Left(..))).then(|| (identity(movement), 0));
         let called = movement.transaction_id.as_deref().filter(|_| names_payments);

@@ -62,6 +62,6 @@ pub(crate) fn command(
         transaction_id: transaction_id.clone(),
     };
     let (id, correlation_id) = (Uuid::now_v7(), upload.id.to_string());
-    let command = PaymentCommand::of(evidence);
+    let command = PaymentCommand::from_evidence(evidence);
     Some(CloudEvent::new(id, FUNCTION, transaction_id.to_string(), Utc::now(), correlation_id, command))
 }

@@ -42,7 +42,7 @@ enum NotificationError {
 
 impl From<StoreError> for NotificationError {
     fn from(error: StoreError) -> Self {
-        Self::Error(BatchError::of(&error, error.is_outage(), error.is_conflict()))
+        Self::Error(BatchError::classify(&error, error.is_outage(), error.is_conflict()))
     }
 }
 

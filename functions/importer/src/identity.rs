@@ -61,7 +61,7 @@ impl Ordinals {
     ///
     /// # Errors
     /// [`StoreError`] if the database fails, or has an identity that is none of ours.
-    pub(crate) async fn of(database: &Database, upload: UploadId, lines_done: u64) -> Result<Self, StoreError> {
+    pub(crate) async fn load(database: &Database, upload: UploadId, lines_done: u64) -> Result<Self, StoreError> {
         let (mut ordinals, mut after) = (Self::default(), 0);
         while after < lines_done {
             let up_to = lines_done.min(after.saturating_add(PAGE));

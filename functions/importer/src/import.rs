@@ -21,7 +21,7 @@ use crate::decide::{ImportMemory, decide};
 use crate::file::DownloadedFile;
 use crate::identity::Ordinals;
 use crate::lookup::PayerAccounts;
-use crate::noting::{Decisions, note};
+use crate::noting::{Decisions, record};
 use crate::reading::{FileReading, LineChunk};
 use crate::sending::send;
 
@@ -95,7 +95,7 @@ pub async fn import(
             }
         },
     };
-    let ordinals = Ordinals::of(database, upload.id, progress.lines_done).await?;
+    let ordinals = Ordinals::load(database, upload.id, progress.lines_done).await?;
     let (reading, read) = read_on(reading).await?;
     let mut work = ImportPipeline {
         database,
@@ -198,7 +198,11 @@ impl ImportPipeline<'_> {
             send_on(database, queue, upload, ready),
             async {
                 let Some(ChunkProgress { work, last, checkpoint }) = decided else { return Ok(None) };
-                Ok::<_, StoreError>(Some(ChunkProgress { work: note(database, upload, work).await?, last, checkpoint }))
+                Ok::<_, StoreError>(Some(ChunkProgress {
+                    work: record(database, upload, work).await?,
+                    last,
+                    checkpoint,
+                }))
             },
             self.decide(chunk)
         );
@@ -280,8 +284,8 @@ fn audit_record(upload: &Upload, action: &'static str, reason: &str, after: Valu
         action,
         subject: upload.id.to_string(),
         reason: reason.to_owned(),
-        before: Json::of(&json!({"status": upload.status.as_str()})),
-        after: Json::of(&after),
+        before: Json::serialize(&json!({"status": upload.status.as_str()})),
+        after: Json::serialize(&after),
         correlation_id: upload.id.to_string(),
     }
 }

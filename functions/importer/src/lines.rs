@@ -57,7 +57,7 @@ pub(crate) fn meaning(movement: &Movement) -> Result<LineMeaning, MoneyError> {
         _ if amount.is_zero() => left("no money moved"),
         Direction::Credit if came_back => left("money that we had sent came back"),
         Direction::Debit if came_back || movement.may_be_return => {
-            Ok(LineMeaning::TakenBack(taken_back(movement, amount)?))
+            Ok(LineMeaning::TakenBack(read_returned(movement, amount)?))
         }
         Direction::Debit => left("money left the account"),
         Direction::Credit => Ok(match day(movement) {
@@ -93,7 +93,7 @@ fn not_booked(status: &BookingStatus) -> Option<LineMeaning> {
 
 /// How much of a return went back to the payer, and how much the bank took of us for it (`OAMT` and `COAM`, `InstdAmt` and
 /// `Chrgs`). What the bank tells is a reading only if its sums are right.
-fn taken_back(movement: &Movement, amount: Money) -> Result<ReturnedMoney, MoneyError> {
+fn read_returned(movement: &Movement, amount: Money) -> Result<ReturnedMoney, MoneyError> {
     let is_ours = |money: &Money| money.currency() == amount.currency();
     let instructed = movement.instructed_amount.as_ref().map(quittance_formats::Amount::money).transpose()?;
     let charges = movement.charges.iter().filter(|charge| charge.direction == Direction::Debit);

@@ -64,7 +64,7 @@ impl LookupResults {
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub(crate) async fn of(
+    pub(crate) async fn load(
         database: &Database,
         wanted: &[WantedLine],
         accounts: &mut PayerAccounts,

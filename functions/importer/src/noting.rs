@@ -30,7 +30,7 @@ pub(crate) enum Decisions {
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails; nothing is noted then.
-pub(crate) async fn note(
+pub(crate) async fn record(
     database: &Database,
     upload: &Upload,
     decisions: Decisions,
@@ -64,12 +64,12 @@ async fn note_movements(
     let is_new = |decided: &DecidedLine| noted.binary_search(&decided.line.line).is_err();
     if noted.len() < decided.len() {
         let mut transaction = database.begin().await?;
-        let told = told(decided.iter().filter(|decided| is_new(decided)));
+        let told = reported(decided.iter().filter(|decided| is_new(decided)));
         let before = bank_movements::take(&mut transaction, upload.id, &told).await?;
         let firsts: Vec<&str> = decided.iter().filter_map(|decided| decided.first.as_deref()).collect();
-        let firsts = bank_movements::first_told(&mut transaction, &firsts).await?;
+        let firsts = bank_movements::first_reported(&mut transaction, &firsts).await?;
         for decided in decided.iter_mut().filter(|decided| is_new(decided)) {
-            if let Some(decision) = told_before(upload, decided, &told, (&before, &firsts)) {
+            if let Some(decision) = reported_before(upload, decided, &told, (&before, &firsts)) {
                 decided.line.decision = decision;
             }
         }
@@ -87,7 +87,7 @@ async fn note_movements(
 }
 
 /// The movements that lines tell of, and those that they tell details of, which nobody else may tell whole.
-fn told<'a>(decided: impl Iterator<Item = &'a DecidedLine>) -> BTreeMap<String, ReportedMovement> {
+fn reported<'a>(decided: impl Iterator<Item = &'a DecidedLine>) -> BTreeMap<String, ReportedMovement> {
     let (mut told, mut entries) = (BTreeMap::new(), BTreeMap::new());
     for decided in decided.filter(|decided| decided.line.decision.transaction_id.is_some()) {
         let line = decided.line.line;
@@ -105,7 +105,7 @@ fn told<'a>(decided: impl Iterator<Item = &'a DecidedLine>) -> BTreeMap<String, 
 }
 
 /// Why a line is left out after all: its movement was told before, or the entry that it is a detail of, or details of it.
-fn told_before(
+fn reported_before(
     upload: &Upload,
     decided: &DecidedLine,
     told: &BTreeMap<String, ReportedMovement>,

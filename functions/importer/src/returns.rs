@@ -24,7 +24,7 @@ impl Originals {
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub(crate) async fn of(database: &Database, returns: &[&Movement]) -> Result<Self, StoreError> {
+    pub(crate) async fn load(database: &Database, returns: &[&Movement]) -> Result<Self, StoreError> {
         let ids: Vec<String> = returns.iter().filter_map(|movement| movement.end_to_end_id.clone()).collect();
         let accounts: Vec<String> =
             returns.iter().filter_map(|movement| movement.counterparty.account.clone()).collect();

@@ -44,7 +44,7 @@ impl Ledger {
         if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
             return Ok(RecordOutcome::Done);
         }
-        let batch_error = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
+        let batch_error = |error: StoreError| BatchError::classify(&error, error.is_outage(), error.is_conflict());
         post(&self.database, &event).await.map_err(batch_error)?;
         self.idempotency.record_completed(&key, Utc::now()).await.map_err(retry)?;
         Ok(RecordOutcome::Done)

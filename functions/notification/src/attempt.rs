@@ -75,7 +75,7 @@ impl Notifications {
             Ok(event) => self.send(&lease, &event).await.map_or_else(|instead| instead, AttemptConclusion::Outcome),
             Err(error) => AttemptConclusion::Outcome(SendOutcome::Refused(error.to_string())),
         };
-        self.note(&lease, conclusion).await
+        self.record(&lease, conclusion).await
     }
 
     /// Whether an attempt without an answer is known not to have been taken; if not, that is noted.
@@ -95,14 +95,14 @@ impl Notifications {
             return Ok(true);
         }
         if waits {
-            self.conclude(lease, DeliveryState::Unknown, None, Some(now + DECIDE_AFTER)).await?;
+            self.finish(lease, DeliveryState::Unknown, None, Some(now + DECIDE_AFTER)).await?;
             return Ok(false);
         }
         let reason =
             "nobody knows whether it was sent; send it again only if its addressee does not have it".to_owned();
         self.park(lease, "outcome_unknown", &reason).await?;
         // Without a time it is not looked at again.
-        self.conclude(lease, DeliveryState::Unknown, None, None).await?;
+        self.finish(lease, DeliveryState::Unknown, None, None).await?;
         Ok(false)
     }
 
@@ -114,7 +114,8 @@ impl Notifications {
     ) -> Result<SendOutcome, AttemptConclusion> {
         let refused = |reason: &str| AttemptConclusion::Outcome(SendOutcome::Refused(reason.to_owned()));
         let client = event.payload.addressee().ok_or_else(|| refused("the event names no client"))?;
-        let notice = NotificationKind::of(&event.payload).ok_or_else(|| refused("clients are not told of it"))?;
+        let notice =
+            NotificationKind::for_event(&event.payload).ok_or_else(|| refused("clients are not told of it"))?;
         let preferences = notifications::preferences(&self.database, client.id).await.map_err(not_tried)?;
         if !preferences.channels(notice).contains(&lease.recipient.channel) {
             return Err(AttemptConclusion::Suppressed("the client does not want it any more".to_owned()));
@@ -148,12 +149,12 @@ impl Notifications {
             None => None,
             Some((key, number)) => Some(self.documents.read(key, number).await.map_err(AttemptConclusion::NoDocument)?),
         };
-        let tags = tags::of(lease.recipient, &lease.delivery.event_key);
+        let tags = tags::tags_for(lease.recipient, &lease.delivery.event_key);
         Ok(self.mail.send(&client.email, &email, file, &tags).await)
     }
 
     /// Notes what the attempt came to, and when the next one is.
-    async fn note(
+    async fn record(
         &self,
         lease: &DeliveryLease<NotificationRecipient>,
         conclusion: AttemptConclusion,
@@ -163,7 +164,7 @@ impl Notifications {
             AttemptConclusion::Outcome(outcome) => outcome,
             AttemptConclusion::Suppressed(reason) => {
                 tracing::info!(notification = %NamedNotification(lease), reason, "it is not sent");
-                self.conclude(lease, DeliveryState::Held, Some(&failed(now, &reason)), None).await?;
+                self.finish(lease, DeliveryState::Held, Some(&failed(now, &reason)), None).await?;
                 return Ok(ProviderAvailability::There);
             }
             AttemptConclusion::NoDocument(reason) => {
@@ -171,7 +172,7 @@ impl Notifications {
             }
             AttemptConclusion::NotTried(reason) => {
                 tracing::warn!(notification = %NamedNotification(lease), reason, "it is tried later");
-                self.conclude(lease, DeliveryState::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await?;
+                self.finish(lease, DeliveryState::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await?;
                 return Ok(ProviderAvailability::There);
             }
         };
@@ -179,18 +180,18 @@ impl Notifications {
             SendOutcome::Taken(message_id) => {
                 tracing::info!(notification = %NamedNotification(lease), message_id, "sent");
                 let attempt = DeliveryAttempt { at: now, status: None, failure: None, message_id: Some(message_id) };
-                self.conclude(lease, DeliveryState::Delivered, Some(&attempt), None).await?;
+                self.finish(lease, DeliveryState::Delivered, Some(&attempt), None).await?;
                 Ok(ProviderAvailability::There)
             }
             SendOutcome::NotTaken(reason) => self.not_taken(lease, reason).await.map(|()| ProviderAvailability::Away),
             SendOutcome::Refused(reason) => {
                 self.park(lease, "refused", &reason).await?;
-                self.conclude(lease, DeliveryState::Failed, Some(&failed(now, &reason)), None).await?;
+                self.finish(lease, DeliveryState::Failed, Some(&failed(now, &reason)), None).await?;
                 Ok(ProviderAvailability::There)
             }
             SendOutcome::Unknown(reason) => {
                 tracing::warn!(notification = %NamedNotification(lease), reason, "nobody knows whether it was sent");
-                self.conclude(lease, DeliveryState::Unknown, Some(&failed(now, &reason)), Some(now + DECIDE_AFTER))
+                self.finish(lease, DeliveryState::Unknown, Some(&failed(now, &reason)), Some(now + DECIDE_AFTER))
                     .await?;
                 Ok(ProviderAvailability::Away)
             }
@@ -203,20 +204,20 @@ impl Notifications {
         let attempt = failed(now, &reason);
         if let Some(pause) = pause_after(attempts, fastrand::i32(0..=JITTER_PERMILLE_MAX)) {
             tracing::warn!(notification = %NamedNotification(lease), attempts, reason, pause_s = pause.num_seconds(), "it was not taken");
-            return self.conclude(lease, DeliveryState::Pending, Some(&attempt), Some(now + pause)).await;
+            return self.finish(lease, DeliveryState::Pending, Some(&attempt), Some(now + pause)).await;
         }
         self.park(lease, "expired", &format!("{attempts} attempts; the last: {reason}")).await?;
-        self.conclude(lease, DeliveryState::Failed, Some(&attempt), None).await
+        self.finish(lease, DeliveryState::Failed, Some(&attempt), None).await
     }
 
-    async fn conclude(
+    async fn finish(
         &self,
         lease: &DeliveryLease<NotificationRecipient>,
         state: DeliveryState,
         attempt: Option<&DeliveryAttempt>,
         next: Option<DateTime<Utc>>,
     ) -> Result<(), String> {
-        let concluded = self.table.conclude(lease, state, attempt, next).await.map_err(|error| error.to_string())?;
+        let concluded = self.table.finish(lease, state, attempt, next).await.map_err(|error| error.to_string())?;
         if !concluded {
             tracing::info!(notification = %NamedNotification(lease), "the provider's word, or another worker, was quicker");
         }

@@ -70,7 +70,7 @@ impl Notifications {
         event: CloudEvent<InvoiceEvent>,
         provider: &ProviderState,
     ) -> Result<RecordOutcome, BatchError> {
-        let Some(notice) = NotificationKind::of(&event.payload) else {
+        let Some(notice) = NotificationKind::for_event(&event.payload) else {
             let reason =
                 format!("clients are not told of {}; mend the subscription's filter", event.payload.type_name());
             return Ok(RecordOutcome::Park(PermanentFailure { code: "unexpected_type", reason }));
@@ -84,11 +84,11 @@ impl Notifications {
             return Ok(RecordOutcome::Park(PermanentFailure { code: "too_old", reason }));
         }
         let preferences = notifications::preferences(&self.database, client.id).await;
-        let preferences =
-            preferences.map_err(|error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict()))?;
+        let preferences = preferences
+            .map_err(|error: StoreError| BatchError::classify(&error, error.is_outage(), error.is_conflict()))?;
         for channel in preferences.channels(notice) {
             let recipient = NotificationRecipient { channel, client_id: client.id };
-            match self.tell(record, &event, recipient, provider).await {
+            match self.notify(record, &event, recipient, provider).await {
                 Ok(Ok(())) => {}
                 Ok(Err(refusal)) => return Ok(RecordOutcome::Park(refusal)),
                 Err(error) => return Err(BatchError::Outage(error.to_string())),
@@ -98,7 +98,7 @@ impl Notifications {
     }
 
     /// Records the event for a channel, and makes the first attempt.
-    async fn tell(
+    async fn notify(
         &self,
         record: &Record,
         event: &CloudEvent<InvoiceEvent>,

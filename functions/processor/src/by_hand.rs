@@ -20,14 +20,14 @@ use uuid::Uuid;
 use crate::decide::StaffCommandExecution;
 use crate::ground::{LockedBatch, PaymentAggregate};
 use crate::identify::identify;
-use crate::settle::{EvidenceInstruction, named_invoices, release_of};
+use crate::settle::{EvidenceInstruction, named_invoices, release_reason_for};
 
 impl<'a> StaffCommandExecution<'a> {
     /// Records what one of staff knows of a payment, or has a second person look at it first.
     pub(crate) async fn enter(&mut self, evidence: &'a Evidence) -> Result<(), StoreError> {
         let (id, mut ground, invoices) = self.identify_entry(evidence).await?;
         ground.lock_invoices(&mut self.transaction, &invoices).await?;
-        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
+        let Some(dossier) = ground.payments.get(&id) else { return Ok(()) };
         if let Some(refusal) = refusal(dossier, evidence)? {
             return self.refuse_entry(evidence, &refusal).await;
         }
@@ -64,7 +64,7 @@ impl<'a> StaffCommandExecution<'a> {
         let Some(identified) = found.evidence.pop() else {
             return Err(StoreError::corrupt("payments.payments", "evidence belongs to no payment"));
         };
-        let ground = LockedBatch::of(&mut self.transaction, found.payments, &found.new).await?;
+        let ground = LockedBatch::load(&mut self.transaction, found.payments, &found.new).await?;
         Ok((identified.payment_id, ground, identified.invoices))
     }
 
@@ -81,10 +81,10 @@ impl<'a> StaffCommandExecution<'a> {
             let claim = Fact { kind: FactKind::Claim, event_id, ..evidence.fact(invoices.clone()) };
             add(&mut self.transaction, ground, id, (claim, evidence)).await?;
         }
-        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
+        let Some(dossier) = ground.payments.get(&id) else { return Ok(()) };
         let entry = EntryByHand { evidence: evidence.clone(), invoices, returned: dossier.state()?.returned };
         let amount = evidence.amount.map(Money::from);
-        let went_back = release_of(evidence.kind).is_some();
+        let went_back = release_reason_for(evidence.kind).is_some();
         let amount = if went_back { amount.map(Money::negated) } else { amount };
         let reason = evidence.reason.as_deref().unwrap_or_default();
         let words = format!("{} entered {} by hand: {reason}", evidence.actor, evidence.kind);
@@ -106,7 +106,7 @@ impl<'a> StaffCommandExecution<'a> {
         if entry.evidence.actor == order.actor {
             return Ok(Err(CaseRefusal::OwnEntry));
         }
-        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(Ok(())) };
+        let Some(dossier) = ground.payments.get(&id) else { return Ok(Ok(())) };
         let gone = |returned: Option<Money>| returned.filter(|returned| !returned.is_zero());
         if gone(dossier.state()?.returned) != gone(entry.returned) {
             return Ok(Err(CaseRefusal::Overtaken));
@@ -194,7 +194,7 @@ async fn add(
         reason: evidence.reason.as_deref().map(kept_reason),
     };
     let inserted = facts::insert(transaction, std::slice::from_ref(&new)).await?;
-    if let Some(dossier) = ground.dossiers.get_mut(&id) {
+    if let Some(dossier) = ground.payments.get_mut(&id) {
         if inserted.is_empty() {
             return Err(dossier.corrupt(format!("fact {} is there already", new.fact.event_id)));
         }

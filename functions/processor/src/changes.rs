@@ -31,7 +31,7 @@ use quittance_store::{StoreError, Transaction, invoices};
 
 use crate::ground::LockedBatch;
 use crate::records;
-use crate::settle::release_of;
+use crate::settle::release_reason_for;
 use crate::telling::EventBuilder;
 use crate::told::{EmittedEvents, LoggedDecision};
 
@@ -51,14 +51,14 @@ pub(crate) struct Trigger<'a> {
     /// The day of it in the books.
     pub(crate) accounted_on: NaiveDate,
     /// What the source says of it, in its own words.
-    pub(crate) told: Option<String>,
+    pub(crate) source_text: Option<String>,
     pub(crate) correlation_id: &'a str,
 }
 
 impl Trigger<'_> {
     /// Makes it the cause that the evidence would be if its own source had reported it.
     pub(crate) fn count_as(&mut self, kind: FactKind, happened: MovementTime, zone: Tz) {
-        self.release = release_of(kind).unwrap_or(self.release);
+        self.release = release_reason_for(kind).unwrap_or(self.release);
         self.is_proof = kind.proves_money();
         self.accounted_on = happened.accounting_date(zone);
     }
@@ -118,7 +118,7 @@ pub(crate) struct BatchChanges {
     pub(crate) new_refund: Option<NewRefund>,
     pub(crate) new_charge: Option<NewCharge>,
     pub(crate) audit: Vec<AuditRecord>,
-    pub(crate) told: EmittedEvents,
+    pub(crate) emitted: EmittedEvents,
 }
 
 impl BatchChanges {
@@ -139,7 +139,7 @@ impl BatchChanges {
             new_refund: None,
             new_charge: None,
             audit: Vec::new(),
-            told: EmittedEvents::default(),
+            emitted: EmittedEvents::default(),
         }
     }
 
@@ -184,7 +184,7 @@ impl BatchChanges {
         cause: &Trigger<'_>,
         first: StaffDirective,
     ) -> Result<SettlementOutcome, StoreError> {
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(SettlementOutcome::Recorded) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(SettlementOutcome::Recorded) };
         let state = dossier.state()?;
         let before = records::before(dossier, &ground.invoices);
         // Money stays in the books of the provider that it was first proven by.
@@ -197,17 +197,17 @@ impl BatchChanges {
         let entitled = dossier.entitlement(&state)?;
         let movements = match &entitled {
             None => Ok(Vec::new()),
-            Some(entitled) => first.then_settle(entitled, &mut dossier.holdings, &mut ground.invoices),
+            Some(entitled) => first.then_settle(entitled, &mut dossier.funds, &mut ground.invoices),
         };
         let movements = movements.map_err(|error| dossier.corrupt(error))?;
         let telling = telling.after(&movements);
         dossier.payment.invoices.clone_from(&state.invoices);
-        self.told.figures.proven(dossier.before.as_ref().and_then(|before| before.captured), state.captured);
+        self.emitted.figures.proven(dossier.before.as_ref().and_then(|before| before.captured), state.captured);
         let is_contradiction = state.contradictory
             && (cause.is_proof || !dossier.before.as_ref().is_some_and(|before| before.contradictory));
         let outcome = settlement::outcome(&movements, cause.is_proof, is_contradiction);
-        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(outcome) };
-        self.note(ground, dossier, &movements, &telling)?;
+        let Some(dossier) = ground.payments.get(&id) else { return Ok(outcome) };
+        self.record_movements(ground, dossier, &movements, &telling)?;
         if let Some(entitled) = &entitled {
             self.reconcile_cases(dossier, &state, entitled, &movements)?;
         }
@@ -218,9 +218,9 @@ impl BatchChanges {
         if is_contradiction {
             self.open_case(dossier, CaseKind::Contradiction, state.captured, records::contradiction(&state));
         }
-        self.give_away(dossier, Some(&state))?;
-        self.told.events.extend(telling.adjustments(ground, (dossier.before.as_ref(), Some(&state)), dossier)?);
-        self.told.events.extend(telling.outcome(ground, outcome)?);
+        self.record_goodwill(dossier, Some(&state))?;
+        self.emitted.events.extend(telling.adjustments(ground, (dossier.before.as_ref(), Some(&state)), dossier)?);
+        self.emitted.events.extend(telling.outcome(ground, outcome)?);
         let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
         self.update(PaymentUpdate {
             id,
@@ -231,8 +231,8 @@ impl BatchChanges {
             client_id: home.map(Invoice::client_id),
             invoices: state.invoices.clone(),
         });
-        self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
-        if let Some(dossier) = ground.dossiers.get_mut(&id) {
+        self.record_decision(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
+        if let Some(dossier) = ground.payments.get_mut(&id) {
             dossier.payment.status = state.status;
             dossier.before = Some(state);
         }
@@ -253,13 +253,15 @@ impl BatchChanges {
         // Payments of this batch may have surplus too; the earlier ones come first.
         waiting.extend(self.updates.iter().map(|update| update.id));
         for id in waiting {
-            let Some(dossier) = ground.dossiers.get_mut(&id) else { continue };
+            let Some(dossier) = ground.payments.get_mut(&id) else { continue };
             let state = dossier.state()?;
             let Some(entitled) = dossier.entitlement(&state)? else { continue };
             let before = records::before(dossier, &ground.invoices);
-            let movements = settlement::fill(&entitled, &mut dossier.holdings, &mut ground.invoices)
+            let movements = settlement::fill(&entitled, &mut dossier.funds, &mut ground.invoices)
                 .map_err(|error| dossier.corrupt(error))?;
-            let Some(release) = movements.iter().find_map(|movement| self.took(movement)) else { continue };
+            let Some(release) = movements.iter().find_map(|movement| self.release_filled_by(movement)) else {
+                continue;
+            };
             let cause = Trigger {
                 actor: "processor",
                 action: "payment.surplus_applied",
@@ -267,21 +269,21 @@ impl BatchChanges {
                 release: ReleaseReason::Applied,
                 is_proof: false,
                 accounted_on: release.accounted_on,
-                told: None,
+                source_text: None,
                 correlation_id: &release.correlation_id,
             };
             let outcome = settlement::outcome(&movements, false, false);
-            let Some(dossier) = ground.dossiers.get(&id) else { continue };
+            let Some(dossier) = ground.payments.get(&id) else { continue };
             let telling = EventBuilder::new(dossier, &state, &cause, (self.now, self.zone)).after(&movements);
-            self.note(ground, dossier, &movements, &telling)?;
+            self.record_movements(ground, dossier, &movements, &telling)?;
             self.reconcile_cases(dossier, &state, &entitled, &movements)?;
-            self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
+            self.record_decision(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
         }
         Ok(())
     }
 
     /// How the invoice was reopened which a movement pays.
-    fn took(&self, movement: &FundsMovement) -> Option<InvoiceRelease> {
+    fn release_filled_by(&self, movement: &FundsMovement) -> Option<InvoiceRelease> {
         match movement {
             FundsMovement::Allocated { invoice, .. } => self.released.get(&invoice.id()).cloned(),
             _ => None,
@@ -295,28 +297,28 @@ impl BatchChanges {
         id: PaymentId,
         cause: &Trigger<'_>,
     ) -> Result<(), StoreError> {
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
         let state = dossier.state()?;
         let before = records::before(dossier, &ground.invoices);
-        let movements = settlement::withdraw(&mut dossier.holdings, &mut ground.invoices)
-            .map_err(|error| dossier.corrupt(error))?;
-        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
+        let movements =
+            settlement::withdraw(&mut dossier.funds, &mut ground.invoices).map_err(|error| dossier.corrupt(error))?;
+        let Some(dossier) = ground.payments.get(&id) else { return Ok(()) };
         let telling = EventBuilder::new(dossier, &state, cause, (self.now, self.zone)).after(&movements);
-        self.note(ground, dossier, &movements, &telling)?;
-        self.told.figures.proven(state.captured, None);
-        self.give_away(dossier, None)?;
-        self.told.events.extend(telling.adjustments(ground, (dossier.before.as_ref(), None), dossier)?);
+        self.record_movements(ground, dossier, &movements, &telling)?;
+        self.emitted.figures.proven(state.captured, None);
+        self.record_goodwill(dossier, None)?;
+        self.emitted.events.extend(telling.adjustments(ground, (dossier.before.as_ref(), None), dossier)?);
         for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
         }
         let outcome = SettlementOutcome::Recorded;
-        self.conclude(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
+        self.record_decision(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
         Ok(())
     }
 
     /// Keeps the record of a decision, and has it logged.
-    fn conclude(&mut self, record: AuditRecord, outcome: SettlementOutcome) {
-        self.told.decided.push(LoggedDecision::of(&record, outcome));
+    fn record_decision(&mut self, record: AuditRecord, outcome: SettlementOutcome) {
+        self.emitted.decided.push(LoggedDecision::from_record(&record, outcome));
         self.audit.push(record);
     }
 
@@ -335,9 +337,9 @@ impl BatchChanges {
         let (new, known): (Vec<&PaymentUpdate>, Vec<&PaymentUpdate>) = self
             .updates
             .iter()
-            .partition(|update| ground.dossiers.get(&update.id).is_some_and(|dossier| dossier.is_new));
+            .partition(|update| ground.payments.get(&update.id).is_some_and(|dossier| dossier.is_new));
         let new: Vec<_> =
-            new.into_iter().filter_map(|update| Some((&ground.dossiers.get(&update.id)?.payment, update))).collect();
+            new.into_iter().filter_map(|update| Some((&ground.payments.get(&update.id)?.payment, update))).collect();
         payments::insert(transaction, &new).await?;
         payments::update(transaction, &known).await?;
         let touched: Vec<&Invoice> = self.touched.iter().filter_map(|id| ground.invoices.get(id)).collect();
@@ -345,7 +347,7 @@ impl BatchChanges {
         allocations::insert(transaction, &self.allocations, self.now).await?;
         credits::insert(transaction, &self.credits, self.now).await?;
         goodwill::insert(transaction, &self.goodwill, self.now).await?;
-        self.note_upload_lines(transaction).await?;
+        self.record_upload_lines(transaction).await?;
         for (id, status, refusal) in &self.refunds {
             refunds::update(transaction, *id, *status, refusal.as_deref()).await?;
         }
@@ -355,7 +357,7 @@ impl BatchChanges {
         if let Some(charge) = &self.new_charge {
             charges::insert(transaction, charge).await?;
         }
-        self.begin_questions(transaction, ground).await?;
+        self.begin_inquiries(transaction, ground).await?;
         for case in &self.closed {
             cases::close(transaction, case).await?;
         }
@@ -365,7 +367,7 @@ impl BatchChanges {
         cases::open(transaction, &self.cases).await?;
         self.count_cases(ground);
         audit::append(transaction, &self.audit).await?;
-        outbox::insert(transaction, Destination::InvoiceEvents, &self.told.events).await?;
-        outbox::insert(transaction, Destination::GatewayCommands, &self.told.commands).await
+        outbox::insert(transaction, Destination::InvoiceEvents, &self.emitted.events).await?;
+        outbox::insert(transaction, Destination::GatewayCommands, &self.emitted.commands).await
     }
 }

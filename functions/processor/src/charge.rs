@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::decide::StaffCommandExecution;
 use crate::ground::{LockedBatch, PaymentAggregate};
-use crate::telling::{FUNCTION, written};
+use crate::telling::{FUNCTION, to_message};
 
 /// An order that waited longer is not carried out: nobody expects the payment any more.
 const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
@@ -29,7 +29,7 @@ impl<'a> StaffCommandExecution<'a> {
             None => self.add(&order.transaction_id).await?,
         };
         ground.lock_invoices(&mut self.transaction, &[order.invoice_id]).await?;
-        let Some(dossier) = ground.dossiers.values().next() else { return Ok(()) };
+        let Some(dossier) = ground.payments.values().next() else { return Ok(()) };
         let id = dossier.payment.id;
         let is_late = self.changes.now - order.ordered_at > ORDERED_WITHIN;
         let refusal = refusal(&mut self.transaction, &ground, dossier, (order, is_late)).await?;
@@ -37,11 +37,11 @@ impl<'a> StaffCommandExecution<'a> {
         let invoice_id = (!is_unknown).then_some(order.invoice_id);
         let refusal = refusal.map(|refusal| refusal.to_string());
         let attempt = charges::next_attempt(&mut self.transaction, id).await?;
-        let told = self.told(order, dossier, (attempt, invoice_id), refusal.as_deref());
+        let told = self.attempt_facts(order, dossier, (attempt, invoice_id), refusal.as_deref());
         if facts::insert(&mut self.transaction, &told).await?.len() != told.len() {
             return Err(dossier.corrupt(format!("facts of attempt {attempt} are there already")));
         }
-        if let Some(dossier) = ground.dossiers.get_mut(&id) {
+        if let Some(dossier) = ground.payments.get_mut(&id) {
             dossier.facts.extend(told.into_iter().map(|new| new.fact));
         }
         let reason = refusal.as_deref().unwrap_or("the gateway is asked");
@@ -50,7 +50,7 @@ impl<'a> StaffCommandExecution<'a> {
         self.changes.settle(&mut ground, id, &cause, None)?;
         if refusal.is_none() {
             let command = self.initiate(order, id, attempt)?;
-            self.changes.told.commands.push(command);
+            self.changes.emitted.commands.push(command);
         }
         self.changes.new_charge = Some(NewCharge {
             payment_id: id,
@@ -66,7 +66,7 @@ impl<'a> StaffCommandExecution<'a> {
     }
 
     /// What is known now: that the payment is asked for; of a new one that is refused, that it did not happen either.
-    fn told(
+    fn attempt_facts(
         &self,
         order: &ChargePayment,
         dossier: &PaymentAggregate,
@@ -106,7 +106,7 @@ impl<'a> StaffCommandExecution<'a> {
         id: PaymentId,
         order: &'a DecideCase,
     ) -> Result<(), StoreError> {
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
         let state = dossier.state()?;
         let expected = state.claimed.or(state.authorised).and_then(|amount| amount.positive().ok());
         let Some(amount) = expected.filter(|_| state.status.is_undecided()) else { return Ok(()) };
@@ -144,7 +144,7 @@ impl<'a> StaffCommandExecution<'a> {
             ordered_at: self.changes.now,
         });
         let (subject, correlation_id) = (order.transaction_id.to_string(), self.correlation_id.to_owned());
-        written(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.changes.now, correlation_id, command))
+        to_message(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.changes.now, correlation_id, command))
     }
 
     /// Gives staff a case about a payment that is still undecided.
@@ -152,7 +152,7 @@ impl<'a> StaffCommandExecution<'a> {
         let Some(id) = self.find(&escalation.transaction_id).await? else { return Ok(()) };
         let mut ground = self.ground(&[id]).await?;
         ground.lock_invoices(&mut self.transaction, &[]).await?;
-        let Some(dossier) = ground.dossiers.get(&id) else { return Ok(()) };
+        let Some(dossier) = ground.payments.get(&id) else { return Ok(()) };
         let state = dossier.state()?;
         if !state.status.is_undecided() {
             return Ok(());

@@ -46,7 +46,7 @@ impl<'a> StaffCommandExecution<'a> {
         cause: &Trigger<'_>,
     ) -> Result<Option<String>, StoreError> {
         let share = Money::from(order.amount);
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(None) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(None) };
         let loose = dossier.loose_surplus()?.filter(|loose| loose.currency() == share.currency());
         let usable = loose.unwrap_or(Money::zero(share.currency())).or_zero().smaller(share);
         let usable = usable.map_err(|error| dossier.corrupt(error))?;

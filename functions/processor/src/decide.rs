@@ -88,7 +88,7 @@ pub(crate) async fn prepare(
         .order
         .request()
         .map_err(|error| StoreError::Corrupt { table: "payments.decisions", reason: error.to_string() })?;
-    match decisions::note(&mut transaction, &request, &subject, &content).await? {
+    match decisions::record(&mut transaction, &request, &subject, &content).await? {
         RecordedRequest::New => {}
         RecordedRequest::Known => return Ok(PreparedCommand::Known),
         RecordedRequest::OtherContent => return Ok(PreparedCommand::OtherContent),
@@ -109,7 +109,7 @@ pub(crate) async fn prepare(
         StaffCommand::Charge(order) => deciding.charge(order).await?,
         StaffCommand::Escalation(order) => deciding.escalate(order).await?,
     }
-    Ok(PreparedCommand::Written(deciding.transaction, deciding.changes.told))
+    Ok(PreparedCommand::Written(deciding.transaction, deciding.changes.emitted))
 }
 
 /// A decision being carried out.
@@ -127,7 +127,7 @@ impl<'a> StaffCommandExecution<'a> {
             Some(id) => self.ground(&[id]).await?,
             None => self.add(&order.transaction_id).await?,
         };
-        let Some(dossier) = ground.dossiers.values_mut().next() else { return Ok(()) };
+        let Some(dossier) = ground.payments.values_mut().next() else { return Ok(()) };
         let id = dossier.payment.id;
         let request = RefundRequest {
             id: order.refund_id,
@@ -151,7 +151,7 @@ impl<'a> StaffCommandExecution<'a> {
         terms: RefundTerms,
         order: &DecideCase,
     ) -> Result<(), StoreError> {
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
         let refunds = dossier.state()?.refunds.into_iter().filter(|refund| !refund.failed);
         let unexplained = refunds.filter(|refund| dossier.terms.get(&refund.movement).is_unexplained());
         let movements: Vec<String> = unexplained.map(|refund| refund.movement).collect();
@@ -175,7 +175,7 @@ impl<'a> StaffCommandExecution<'a> {
             }
         };
         ground.lock_invoices(&mut self.transaction, &further).await?;
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
         let Some(case) = dossier.cases.iter().find(|case| case.id == order.case_id).cloned() else {
             // Its payment was merged into this one, and the case went with it.
             return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
@@ -218,7 +218,7 @@ impl<'a> StaffCommandExecution<'a> {
         case: &KnownCase,
         order: &'a DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(Ok(())) };
         let mut closed = ClosedCase {
             id: case.id,
             resolution: order.decision.resolution(),
@@ -255,7 +255,7 @@ impl<'a> StaffCommandExecution<'a> {
         }
         if case.kind == CaseKind::EnteredByHand
             && order.decision == CaseDecision::Approve
-            && let Some(entered) = ground.dossiers.get(&id).and_then(|dossier| dossier.facts.last())
+            && let Some(entered) = ground.payments.get(&id).and_then(|dossier| dossier.facts.last())
         {
             cause.count_as(entered.kind, entered.happened(), self.changes.zone);
         }
@@ -287,8 +287,8 @@ impl<'a> StaffCommandExecution<'a> {
             action,
             subject,
             reason: refusal.to_owned(),
-            before: Json::of(&()),
-            after: Json::of(&after),
+            before: Json::serialize(&()),
+            after: Json::serialize(&after),
             correlation_id: self.correlation_id.to_owned(),
         };
         audit::append(&mut self.transaction, &[record]).await
@@ -301,7 +301,7 @@ impl<'a> StaffCommandExecution<'a> {
 
     pub(crate) async fn ground(&mut self, ids: &[PaymentId]) -> Result<LockedBatch, StoreError> {
         let locked = lock_unmerged(&mut self.transaction, ids).await?;
-        LockedBatch::of(&mut self.transaction, locked, &Default::default()).await
+        LockedBatch::load(&mut self.transaction, locked, &Default::default()).await
     }
 
     /// A refund may come before anything else that is known of its payment.
@@ -309,7 +309,7 @@ impl<'a> StaffCommandExecution<'a> {
         let id = PaymentId::from_uuid(Uuid::now_v7());
         take(&mut self.transaction, &[(name.clone(), id)]).await?;
         let payment = KnownPayment::new(id, name.clone(), name.provider());
-        LockedBatch::of(&mut self.transaction, vec![payment], &[id].into()).await
+        LockedBatch::load(&mut self.transaction, vec![payment], &[id].into()).await
     }
 
     pub(crate) fn ask_for(
@@ -338,7 +338,7 @@ impl<'a> StaffCommandExecution<'a> {
             release: ReleaseReason::Corrected,
             is_proof: false,
             accounted_on: self.decided_on,
-            told: None,
+            source_text: None,
             correlation_id: self.correlation_id,
         }
     }
@@ -367,7 +367,7 @@ fn refund_of(case: &KnownCase, loose: Money, order: &DecideCase) -> Option<Refun
 /// Whether staff may pay that invoice with the payment's surplus: it is open, of the same currency, and of the client
 /// whose credit it is; money in suspense may go to any.
 pub(crate) fn takes(ground: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) -> bool {
-    let (Some(dossier), Some(invoice)) = (ground.dossiers.get(&id), ground.invoices.get(&invoice_id)) else {
+    let (Some(dossier), Some(invoice)) = (ground.payments.get(&id), ground.invoices.get(&invoice_id)) else {
         return false;
     };
     let is_open = invoice.is_payable() && invoice.outstanding().is_ok_and(|left| left.is_positive());
@@ -375,11 +375,11 @@ pub(crate) fn takes(ground: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) 
         credit.amount.currency() == invoice.total().currency()
             && credit.client_id.is_none_or(|client_id| client_id == invoice.client_id())
     };
-    is_open && dossier.holdings.credits.iter().any(fits)
+    is_open && dossier.funds.credits.iter().any(fits)
 }
 
 /// Whether a decision about surplus left some of it to decide.
 fn is_left_over(ground: &LockedBatch, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
-    let Some(dossier) = ground.dossiers.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
+    let Some(dossier) = ground.payments.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
     Ok(dossier.loose_surplus()?.is_some_and(Money::is_positive))
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::changes::BatchChanges;
 use crate::settle::EvidenceInstruction;
-use crate::telling::{FUNCTION, written};
+use crate::telling::{FUNCTION, to_message};
 
 /// Records the fees that came with new evidence.
 ///
@@ -49,15 +49,15 @@ pub(crate) async fn record(
             action: "adjustment.recorded",
             subject: adjustment.id.to_string(),
             reason,
-            before: Json::of(&Value::Null),
-            after: Json::of(&after),
+            before: Json::serialize(&Value::Null),
+            after: Json::serialize(&after),
             correlation_id: instruction.correlation_id.clone(),
         });
         let event = InvoiceEvent::AdjustmentRecorded(AdjustmentRecorded { adjustment });
         let correlation_id = instruction.correlation_id.clone();
         let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, changes.now, correlation_id, event);
         let day = evidence.happened().accounting_date(changes.zone);
-        changes.told.events.push(written(&envelope.booked_on(day))?);
+        changes.emitted.events.push(to_message(&envelope.booked_on(day))?);
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(crate) struct PaymentAggregate {
     pub(crate) facts: Vec<Fact>,
     /// Invoices that it does not pay, whatever its evidence says.
     pub(crate) excluded: BTreeSet<InvoiceId>,
-    pub(crate) holdings: PaymentFunds,
+    pub(crate) funds: PaymentFunds,
     pub(crate) refunds: Vec<RefundRequest>,
     /// Why its refunds were made.
     pub(crate) terms: RefundTermsByMovement,
@@ -37,11 +37,11 @@ pub(crate) struct PaymentAggregate {
 }
 
 impl PaymentAggregate {
-    fn of(payment: KnownPayment, new: &BTreeSet<PaymentId>) -> Self {
+    fn new(payment: KnownPayment, new: &BTreeSet<PaymentId>) -> Self {
         let is_new = new.contains(&payment.id);
         let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
         let (excluded, holdings, terms) = (BTreeSet::new(), PaymentFunds::default(), RefundTermsByMovement::default());
-        Self { payment, is_new, before: None, facts, excluded, holdings, refunds, terms, cases }
+        Self { payment, is_new, before: None, facts, excluded, funds: holdings, refunds, terms, cases }
     }
 
     /// What the facts add up to, and which invoices staff left it.
@@ -70,7 +70,7 @@ impl PaymentAggregate {
     /// Surplus that waits for a decision; none while nothing is proven.
     pub(crate) fn loose_surplus(&self) -> Result<Option<Money>, StoreError> {
         let entitled = self.entitlement(&self.state()?)?;
-        let loose = entitled.map(|entitled| settlement::loose_surplus(&entitled, &self.holdings)).transpose();
+        let loose = entitled.map(|entitled| settlement::loose_surplus(&entitled, &self.funds)).transpose();
         loose.map_err(|error| self.corrupt(error))
     }
 
@@ -94,7 +94,7 @@ impl PaymentAggregate {
 /// The payments and invoices of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct LockedBatch {
-    pub(crate) dossiers: BTreeMap<PaymentId, PaymentAggregate>,
+    pub(crate) payments: BTreeMap<PaymentId, PaymentAggregate>,
     /// Invoices with what events print of them.
     pub(crate) records: BTreeMap<InvoiceId, InvoiceRecord>,
     /// Everyone whose invoice or credit is at hand.
@@ -105,14 +105,14 @@ pub(crate) struct LockedBatch {
 
 impl LockedBatch {
     /// Reads what is kept of locked payments, but for their money, which their invoices' locks guard too.
-    pub(crate) async fn of(
+    pub(crate) async fn load(
         transaction: &mut Transaction,
         payments: Vec<KnownPayment>,
         new: &BTreeSet<PaymentId>,
     ) -> Result<Self, StoreError> {
         let known: Vec<PaymentId> = payments.iter().map(|payment| payment.id).filter(|id| !new.contains(id)).collect();
-        let dossiers = payments.into_iter().map(|payment| (payment.id, PaymentAggregate::of(payment, new))).collect();
-        let mut ground = Self { dossiers, ..Self::default() };
+        let dossiers = payments.into_iter().map(|payment| (payment.id, PaymentAggregate::new(payment, new))).collect();
+        let mut ground = Self { payments: dossiers, ..Self::default() };
         if !known.is_empty() {
             ground.read_evidence(transaction, &known).await?;
         }
@@ -133,7 +133,7 @@ impl LockedBatch {
             self.with(id, |dossier| dossier.refunds.push(request));
         }
         for id in ids {
-            if let Some(dossier) = self.dossiers.get_mut(id) {
+            if let Some(dossier) = self.payments.get_mut(id) {
                 dossier.before = Some(dossier.state()?);
             }
         }
@@ -146,12 +146,12 @@ impl LockedBatch {
         transaction: &mut Transaction,
         further: &[InvoiceId],
     ) -> Result<(), StoreError> {
-        let known = self.dossiers.values().filter(|dossier| !dossier.is_new);
+        let known = self.payments.values().filter(|dossier| !dossier.is_new);
         let known: Vec<PaymentId> = known.map(|dossier| dossier.payment.id).collect();
-        let with_money = self.dossiers.values().filter(|dossier| dossier.has_money());
+        let with_money = self.payments.values().filter(|dossier| dossier.has_money());
         let with_money: Vec<PaymentId> = with_money.map(|dossier| dossier.payment.id).collect();
         let mut wanted: BTreeSet<InvoiceId> = further.iter().copied().collect();
-        for dossier in self.dossiers.values() {
+        for dossier in self.payments.values() {
             wanted.extend(dossier.facts.iter().flat_map(|fact| &fact.invoices));
             wanted.extend(&dossier.payment.invoices);
         }
@@ -184,10 +184,10 @@ impl LockedBatch {
 
     async fn read_holdings(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
         for (id, allocation) in allocations::of_payments(transaction, ids).await? {
-            self.with(id, |dossier| dossier.holdings.allocations.push(allocation));
+            self.with(id, |dossier| dossier.funds.allocations.push(allocation));
         }
         for (id, credit) in credits::of_payments(transaction, ids).await? {
-            self.with(id, |dossier| dossier.holdings.credits.push(credit));
+            self.with(id, |dossier| dossier.funds.credits.push(credit));
         }
         Ok(())
     }
@@ -199,11 +199,11 @@ impl LockedBatch {
         transaction: &mut Transaction,
         invoices: &[InvoiceId],
     ) -> Result<Vec<PaymentId>, StoreError> {
-        let at_hand: Vec<PaymentId> = self.dossiers.keys().copied().collect();
+        let at_hand: Vec<PaymentId> = self.payments.keys().copied().collect();
         let waiting = payments::with_surplus_for(transaction, invoices, &at_hand).await?;
         if !waiting.is_empty() {
             for payment in payments::read(transaction, &waiting).await? {
-                self.dossiers.insert(payment.id, PaymentAggregate::of(payment, &BTreeSet::new()));
+                self.payments.insert(payment.id, PaymentAggregate::new(payment, &BTreeSet::new()));
             }
             self.read_evidence(transaction, &waiting).await?;
             self.read_cases(transaction, &waiting).await?;
@@ -216,7 +216,7 @@ impl LockedBatch {
     /// Reads those who have credit and whose invoices are not at hand: events name them.
     async fn read_clients(&mut self, transaction: &mut Transaction) -> Result<(), StoreError> {
         self.clients.extend(self.records.values().map(|record| (record.client.id, record.client.clone())));
-        let owners = self.dossiers.values().flat_map(|dossier| &dossier.holdings.credits);
+        let owners = self.payments.values().flat_map(|dossier| &dossier.funds.credits);
         let unknown = owners.filter_map(|credit| credit.client_id).filter(|id| !self.clients.contains_key(id));
         let unknown: Vec<ClientId> = unknown.collect();
         if !unknown.is_empty() {
@@ -227,7 +227,7 @@ impl LockedBatch {
     }
 
     fn with(&mut self, id: PaymentId, change: impl FnOnce(&mut PaymentAggregate)) {
-        if let Some(dossier) = self.dossiers.get_mut(&id) {
+        if let Some(dossier) = self.payments.get_mut(&id) {
             change(dossier);
         }
     }

@@ -56,14 +56,14 @@ impl Processor {
         let mut verdicts = vec![RecordOutcome::Done; records.len()];
         let mut evidence = Vec::new();
         for (place, record) in records.iter().enumerate() {
-            match work(&record.body) {
+            match parse_instruction(&record.body) {
                 Ok(Instruction::Evidence(instruction)) => evidence.push((place, instruction)),
                 Ok(Instruction::Decision(decision)) => {
                     self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
                     let decided = decide(&self.database, &decision, self.now()).await;
                     match decided.map_err(|error| batch_error(&error))? {
                         StaffCommandResult::Committed(told) => self.publish(&told).await,
-                        StaffCommandResult::OtherContent => park(&mut verdicts, place, other_decision(&decision)),
+                        StaffCommandResult::OtherContent => park(&mut verdicts, place, decision_conflict(&decision)),
                     }
                 }
                 Err(refusal) => park(&mut verdicts, place, refusal),
@@ -83,12 +83,12 @@ impl Processor {
         }
         let (places, instructions): (Vec<usize>, Vec<EvidenceInstruction>) = evidence.into_iter().unzip();
         let settled = settle(&self.database, &instructions, self.now()).await.map_err(|error| batch_error(&error))?;
-        for renamed in settled.renamed {
+        for renamed in settled.conflicting {
             if let (Some(place), Some(instruction)) = (places.get(renamed), instructions.get(renamed)) {
-                park(verdicts, *place, other_payload(instruction));
+                park(verdicts, *place, idempotency_conflict(instruction));
             }
         }
-        self.publish(&settled.told).await;
+        self.publish(&settled.emitted).await;
         Ok(())
     }
 
@@ -127,7 +127,7 @@ pub(crate) enum Instruction {
     Decision(StaffInstruction),
 }
 
-pub(crate) fn work(body: &str) -> Result<Instruction, PermanentFailure> {
+pub(crate) fn parse_instruction(body: &str) -> Result<Instruction, PermanentFailure> {
     let event = CloudEvent::<PaymentCommand>::parse(body)
         .map_err(|error| PermanentFailure { code: error.code(), reason: error.to_string() })?;
     let (correlation_id, decided_at) = (event.correlationid, event.time);
@@ -151,7 +151,7 @@ pub(crate) fn work(body: &str) -> Result<Instruction, PermanentFailure> {
     Ok(Instruction::Decision(StaffInstruction { order, correlation_id, decided_at }))
 }
 
-pub(crate) fn other_payload(instruction: &EvidenceInstruction) -> PermanentFailure {
+pub(crate) fn idempotency_conflict(instruction: &EvidenceInstruction) -> PermanentFailure {
     let evidence = &instruction.evidence;
     let reason = format!(
         "payment {}: the {} message {} was recorded with another payment, kind or amount; the first stands",
@@ -160,11 +160,11 @@ pub(crate) fn other_payload(instruction: &EvidenceInstruction) -> PermanentFailu
     PermanentFailure { code: "other_payload", reason }
 }
 
-pub(crate) fn other_decision(decision: &StaffInstruction) -> PermanentFailure {
+pub(crate) fn decision_conflict(decision: &StaffInstruction) -> PermanentFailure {
     let reason = format!("{} was recorded with other content; the first stands", decision.order);
     PermanentFailure { code: "other_payload", reason }
 }
 
 fn batch_error(error: &StoreError) -> BatchError {
-    BatchError::of(error, error.is_outage(), error.is_conflict())
+    BatchError::classify(error, error.is_outage(), error.is_conflict())
 }

@@ -23,9 +23,9 @@ impl<'a> StaffCommandExecution<'a> {
         };
         let mut ground = self.ground(&[id]).await?;
         ground.lock_invoices(&mut self.transaction, &[]).await?;
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
         let is_named = dossier.state()?.invoices.contains(&order.invoice_id);
-        let has_money = dossier.holdings.allocations.iter().any(|held| held.invoice_id == order.invoice_id);
+        let has_money = dossier.funds.allocations.iter().any(|held| held.invoice_id == order.invoice_id);
         if !is_named && !has_money {
             return self.refuse_unmatch(order, "the payment does not pay that invoice").await;
         }
@@ -53,7 +53,7 @@ impl<'a> StaffCommandExecution<'a> {
         case: &KnownCase,
         order: &'a DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
-        let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(Ok(())) };
+        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(Ok(())) };
         let Some(amount) = case.amount.and_then(|amount| amount.positive().ok()) else { return Ok(Ok(())) };
         // What staff saw is what the client says now.
         let is_said = dossier.state()?.claimed == Some(amount.into());
@@ -64,7 +64,7 @@ impl<'a> StaffCommandExecution<'a> {
             return Ok(Err(CaseRefusal::OwnUpload));
         }
         let event_id = format!("{}:approval", order.case_id);
-        let people = approvals::note(&mut self.transaction, order.case_id, amount.into(), &order.actor).await?;
+        let people = approvals::record(&mut self.transaction, order.case_id, amount.into(), &order.actor).await?;
         if people < 2 {
             let payers = payers(&ground.invoices, &dossier.payment.invoices);
             if !self.may_vouch_alone((&event_id, &order.actor), &payers, amount.into()).await? {

@@ -27,14 +27,14 @@ impl<'a> StaffCommandExecution<'a> {
             return Ok(());
         }
         let mut ground = self.ground(&[kept, twin]).await?;
-        let Some(other) = ground.dossiers.get(&twin) else { return Ok(()) };
+        let Some(other) = ground.payments.get(&twin) else { return Ok(()) };
         let under_way = [RefundStatus::Waiting, RefundStatus::Requested];
         if other.refunds.iter().any(|request| under_way.contains(&request.status)) {
             return self.refuse_merge(order, "a refund of the twin is under way; merge when it is done").await;
         }
         ground.lock_invoices(&mut self.transaction, &[]).await?;
         let waits = |dossier: &PaymentAggregate| dossier.open_case(CaseKind::EnteredByHand).is_some();
-        if ground.dossiers.get(&twin).is_some_and(waits) {
+        if ground.payments.get(&twin).is_some_and(waits) {
             let refusal = "an entry about the twin waits for a second person; decide its case first";
             return self.refuse_merge(order, refusal).await;
         }
@@ -52,9 +52,9 @@ impl<'a> StaffCommandExecution<'a> {
 
     /// Gives the twin's evidence to the payment that stays.
     fn join(&mut self, ground: &mut LockedBatch, kept: PaymentId, twin: PaymentId) {
-        let Some(other) = ground.dossiers.remove(&twin) else { return };
+        let Some(other) = ground.payments.remove(&twin) else { return };
         let provider = other.payment.provider.clone();
-        if let Some(dossier) = ground.dossiers.get_mut(&kept) {
+        if let Some(dossier) = ground.payments.get_mut(&kept) {
             let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
             dossier.facts.extend(other.facts.into_iter().map(told_of));
             dossier.excluded.extend(other.excluded);

@@ -22,13 +22,19 @@ use crate::telling::EventBuilder;
 
 /// Where a payment stood before something was told of it, and the invoices that it was for; nothing of a new payment.
 pub(crate) fn before(dossier: &PaymentAggregate, invoices: &LockedInvoices) -> Json {
-    if dossier.payment.invoices.is_empty() && dossier.holdings == PaymentFunds::default() {
-        return Json::of(&());
+    if dossier.payment.invoices.is_empty() && dossier.funds == PaymentFunds::default() {
+        return Json::serialize(&());
     }
-    Json::of(&Before {
+    Json::serialize(&Before {
         status: dossier.payment.status,
-        holdings: AuditedHoldings::of(&dossier.holdings),
-        invoices: dossier.payment.invoices.iter().filter_map(|id| invoices.get(id)).map(AuditedInvoice::of).collect(),
+        holdings: AuditedHoldings::from_funds(&dossier.funds),
+        invoices: dossier
+            .payment
+            .invoices
+            .iter()
+            .filter_map(|id| invoices.get(id))
+            .map(AuditedInvoice::from_invoice)
+            .collect(),
     })
 }
 
@@ -49,14 +55,14 @@ pub(crate) fn settled(
         subject: dossier.payment.id.to_string(),
         reason: format!("{reason}: {outcome}"),
         before,
-        after: Json::of(&After {
+        after: Json::serialize(&After {
             outcome,
             status: state.status,
             captured: state.captured,
             returned: state.returned,
             named: &state.invoices,
-            holdings: AuditedHoldings::of(&dossier.holdings),
-            movements: movements.iter().map(AuditedMovement::of).collect(),
+            holdings: AuditedHoldings::from_funds(&dossier.funds),
+            movements: movements.iter().map(AuditedMovement::from_movement).collect(),
         }),
         correlation_id: (*correlation_id).to_owned(),
     }
@@ -71,8 +77,8 @@ pub(crate) fn evidence(dossier: &PaymentAggregate, instruction: &EvidenceInstruc
         action: "payment.evidence_recorded",
         subject: dossier.payment.id.to_string(),
         reason: evidence_reason(instruction),
-        before: Json::of(&()),
-        after: Json::of(&json!({"named": dossier.payment.invoices})),
+        before: Json::serialize(&()),
+        after: Json::serialize(&json!({"named": dossier.payment.invoices})),
         correlation_id: instruction.correlation_id.clone(),
     }
 }
@@ -103,8 +109,8 @@ pub(crate) fn refund(
             Some(refusal) => format!("refund of {amount} {}: {refusal}", request.status),
             None => format!("refund of {amount} {}", request.status),
         },
-        before: Json::of(&()),
-        after: Json::of(&json!({
+        before: Json::serialize(&()),
+        after: Json::serialize(&json!({
             "refund_id": request.id, "amount": amount, "status": request.status, "refusal": refusal,
             "named": dossier.payment.invoices,
         })),
@@ -162,7 +168,7 @@ struct AuditedHoldings<'a> {
 }
 
 impl<'a> AuditedHoldings<'a> {
-    fn of(holdings: &'a PaymentFunds) -> Self {
+    fn from_funds(holdings: &'a PaymentFunds) -> Self {
         Self { allocated: &holdings.allocations, surplus: &holdings.credits }
     }
 }
@@ -176,7 +182,7 @@ struct AuditedInvoice {
 }
 
 impl AuditedInvoice {
-    fn of(invoice: &Invoice) -> Self {
+    fn from_invoice(invoice: &Invoice) -> Self {
         Self { id: invoice.id(), paid: invoice.paid(), status: invoice.status(), version: invoice.version() }
     }
 }
@@ -192,16 +198,16 @@ enum AuditedMovement {
 }
 
 impl AuditedMovement {
-    fn of(movement: &FundsMovement) -> Self {
+    fn from_movement(movement: &FundsMovement) -> Self {
         match movement {
             FundsMovement::Allocated { invoice, amount, .. } => {
-                Self::Allocated { amount: *amount, invoice: AuditedInvoice::of(invoice) }
+                Self::Allocated { amount: *amount, invoice: AuditedInvoice::from_invoice(invoice) }
             }
             FundsMovement::Released { invoice, amount, .. } => {
-                Self::Released { amount: *amount, invoice: AuditedInvoice::of(invoice) }
+                Self::Released { amount: *amount, invoice: AuditedInvoice::from_invoice(invoice) }
             }
             FundsMovement::Unapplied { invoice, amount, .. } => {
-                Self::Unapplied { amount: *amount, invoice: AuditedInvoice::of(invoice) }
+                Self::Unapplied { amount: *amount, invoice: AuditedInvoice::from_invoice(invoice) }
             }
             FundsMovement::Credited { client_id, amount, reason } => {
                 Self::Credited { amount: *amount, client_id: *client_id, reason: *reason }

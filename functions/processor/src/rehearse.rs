@@ -11,7 +11,7 @@ use quittance_store::retry::TransactionRetries;
 use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
-use crate::handler::{Instruction, other_decision, other_payload, work};
+use crate::handler::{Instruction, decision_conflict, idempotency_conflict, parse_instruction};
 use crate::told::EmittedEvents;
 use crate::{decide, settle};
 
@@ -40,7 +40,7 @@ pub enum Rehearsal {
 /// # Errors
 /// [`StoreError`] if the database fails.
 pub async fn rehearse(database: &Database, body: &str, now: DateTime<Tz>) -> Result<Rehearsal, StoreError> {
-    let work = match work(body) {
+    let work = match parse_instruction(body) {
         Err(refusal) => return Ok(Rehearsal::Refused(refusal)),
         Ok(work) => work,
     };
@@ -58,22 +58,18 @@ async fn attempt(database: &Database, work: &Instruction, now: DateTime<Tz>) -> 
     let transaction = database.begin_limited(STATEMENT_MAX).await?;
     match work {
         Instruction::Evidence(instruction) => match settle::prepare(transaction, &[instruction], now).await? {
-            settle::PreparedSettlement::Written(transaction, told) => taken_back(transaction, since, told).await,
-            settle::PreparedSettlement::Renamed(_) => Ok(Rehearsal::Refused(other_payload(instruction))),
+            settle::PreparedSettlement::Written(transaction, told) => roll_back(transaction, since, told).await,
+            settle::PreparedSettlement::Renamed(_) => Ok(Rehearsal::Refused(idempotency_conflict(instruction))),
         },
         Instruction::Decision(decision) => match decide::prepare(transaction, decision, now).await? {
-            decide::PreparedCommand::Written(transaction, told) => taken_back(transaction, since, told).await,
+            decide::PreparedCommand::Written(transaction, told) => roll_back(transaction, since, told).await,
             decide::PreparedCommand::Known => Ok(Rehearsal::Known),
-            decide::PreparedCommand::OtherContent => Ok(Rehearsal::Refused(other_decision(decision))),
+            decide::PreparedCommand::OtherContent => Ok(Rehearsal::Refused(decision_conflict(decision))),
         },
     }
 }
 
-async fn taken_back(
-    mut transaction: Transaction,
-    since: AuditId,
-    told: EmittedEvents,
-) -> Result<Rehearsal, StoreError> {
+async fn roll_back(mut transaction: Transaction, since: AuditId, told: EmittedEvents) -> Result<Rehearsal, StoreError> {
     let changes = audit::of_transaction(&mut transaction, since).await?;
     transaction.rollback().await?;
     Ok(if changes.is_empty() { Rehearsal::Known } else { Rehearsal::Changes { changes, told } })

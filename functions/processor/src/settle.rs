@@ -35,10 +35,10 @@ pub struct EvidenceInstruction {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SettlementResult {
     /// What was committed to the outbox.
-    pub told: EmittedEvents,
+    pub emitted: EmittedEvents,
     /// Places in the batch of instructions that bear the name of a message that said something else. Nothing of them
     /// was recorded.
-    pub renamed: BTreeSet<usize>,
+    pub conflicting: BTreeSet<usize>,
 }
 
 /// Records the evidence and settles what follows from it, all in one transaction.
@@ -57,11 +57,13 @@ pub async fn settle(
         let places: Vec<usize> = (0..instructions.len()).filter(|place| !renamed.contains(place)).collect();
         let fit: Vec<&EvidenceInstruction> = places.iter().filter_map(|place| instructions.get(*place)).collect();
         if fit.is_empty() {
-            return Ok(SettlementResult { told: EmittedEvents::default(), renamed });
+            return Ok(SettlementResult { emitted: EmittedEvents::default(), conflicting: renamed });
         }
         match attempt(database, &fit, now).await {
-            Ok(SettlementAttempt::Committed(told)) => return Ok(SettlementResult { told, renamed }),
-            Ok(SettlementAttempt::Renamed(found)) => {
+            Ok(SettlementAttempt::Committed(told)) => {
+                return Ok(SettlementResult { emitted: told, conflicting: renamed });
+            }
+            Ok(SettlementAttempt::Conflicting(found)) => {
                 renamed.extend(found.iter().filter_map(|found| places.get(*found)))
             }
             Err(error) => attempts.pause(error).await?,
@@ -72,7 +74,7 @@ pub async fn settle(
 enum SettlementAttempt {
     Committed(EmittedEvents),
     /// Nothing is changed: these instructions bear the names of others and must be left out.
-    Renamed(Vec<usize>),
+    Conflicting(Vec<usize>),
 }
 
 async fn attempt(
@@ -85,7 +87,7 @@ async fn attempt(
             transaction.commit().await?;
             Ok(SettlementAttempt::Committed(told))
         }
-        PreparedSettlement::Renamed(places) => Ok(SettlementAttempt::Renamed(places)),
+        PreparedSettlement::Renamed(places) => Ok(SettlementAttempt::Conflicting(places)),
     }
 }
 
@@ -104,28 +106,28 @@ pub(crate) async fn prepare(
 ) -> Result<PreparedSettlement, StoreError> {
     let named = named_invoices(&mut transaction, instructions).await?;
     let identified = identify(&mut transaction, instructions, &named).await?;
-    let mut ground = LockedBatch::of(&mut transaction, identified.payments, &identified.new).await?;
+    let mut ground = LockedBatch::load(&mut transaction, identified.payments, &identified.new).await?;
     let news = match record(&mut transaction, &identified.evidence, &mut ground).await? {
-        RecordedEvidence::News(news) => news,
+        RecordedEvidence::New(news) => news,
         RecordedEvidence::Renamed(places) => return Ok(PreparedSettlement::Renamed(places)),
     };
-    ground.dossiers.retain(|id, _| news.contains_key(id));
+    ground.payments.retain(|id, _| news.contains_key(id));
     let mut changes = BatchChanges::new(now);
     if !news.is_empty() {
         ground.lock_invoices(&mut transaction, &[]).await?;
         for id in in_order_of_arrival(&identified.evidence) {
-            settle_news(&mut changes, &mut ground, id, news.get(&id).map(Vec::as_slice).unwrap_or_default())?;
+            settle_new_evidence(&mut changes, &mut ground, id, news.get(&id).map(Vec::as_slice).unwrap_or_default())?;
         }
         changes.fill_reopened(&mut transaction, &mut ground).await?;
         fees::record(&mut transaction, &news, &mut changes).await?;
         for (kept, other) in &identified.twins {
-            if let Some(dossier) = ground.dossiers.get(kept) {
-                changes.suspect_twin(dossier, *other);
+            if let Some(dossier) = ground.payments.get(kept) {
+                changes.open_duplicate_case(dossier, *other);
             }
         }
         changes.write(&mut transaction, &ground).await?;
     }
-    Ok(PreparedSettlement::Written(transaction, changes.told))
+    Ok(PreparedSettlement::Written(transaction, changes.emitted))
 }
 
 pub(crate) async fn named_invoices(
@@ -147,7 +149,7 @@ pub(crate) async fn named_invoices(
 
 enum RecordedEvidence<'a> {
     /// What is new, by payment, in order of arrival.
-    News(BTreeMap<PaymentId, Vec<&'a EvidenceInstruction>>),
+    New(BTreeMap<PaymentId, Vec<&'a EvidenceInstruction>>),
     /// Places of instructions that bear the name of a message that said something else.
     Renamed(Vec<usize>),
 }
@@ -172,17 +174,17 @@ async fn record<'a>(
     let mut news: BTreeMap<PaymentId, Vec<&EvidenceInstruction>> = BTreeMap::new();
     for (new, identified) in new.iter().zip(evidence).filter(|(new, _)| inserted.contains(&new.id)) {
         news.entry(new.payment_id).or_default().push(identified.instruction);
-        if let Some(dossier) = ground.dossiers.get_mut(&new.payment_id) {
+        if let Some(dossier) = ground.payments.get_mut(&new.payment_id) {
             dossier.facts.push(new.fact.clone());
         }
     }
     // A name that was taken must stand for the same; its fact is then among those of the same payment.
     let is_kept = |new: &NewFact| {
-        let facts = ground.dossiers.get(&new.payment_id).map(|dossier| dossier.facts.as_slice()).unwrap_or_default();
+        let facts = ground.payments.get(&new.payment_id).map(|dossier| dossier.facts.as_slice()).unwrap_or_default();
         facts.iter().any(|fact| is_same(fact, &new.fact))
     };
     let renamed: Vec<usize> = new.iter().enumerate().filter(|(_, new)| !is_kept(new)).map(|(place, _)| place).collect();
-    Ok(if renamed.is_empty() { RecordedEvidence::News(news) } else { RecordedEvidence::Renamed(renamed) })
+    Ok(if renamed.is_empty() { RecordedEvidence::New(news) } else { RecordedEvidence::Renamed(renamed) })
 }
 
 fn is_same(known: &Fact, new: &Fact) -> bool {
@@ -191,13 +193,13 @@ fn is_same(known: &Fact, new: &Fact) -> bool {
 
 /// Settles one payment after what is new of it. Money that leaves for two reasons, or moves on two days, moves in two steps,
 /// so that each is told and booked with its own.
-fn settle_news(
+fn settle_new_evidence(
     changes: &mut BatchChanges,
     ground: &mut LockedBatch,
     id: PaymentId,
     news: &[&EvidenceInstruction],
 ) -> Result<(), StoreError> {
-    let Some(dossier) = ground.dossiers.get_mut(&id) else { return Ok(()) };
+    let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
     let mut facts = dossier.facts.split_off(dossier.facts.len().saturating_sub(news.len())).into_iter();
     let zone = changes.zone;
     let (mut reason, mut day) = (None, None);
@@ -213,7 +215,7 @@ fn settle_news(
         !differ
     };
     for step in news.chunk_by(is_same_step) {
-        if let Some(dossier) = ground.dossiers.get_mut(&id) {
+        if let Some(dossier) = ground.payments.get_mut(&id) {
             dossier.facts.extend(facts.by_ref().take(step.len()));
         }
         settle_step(changes, ground, id, step)?;
@@ -238,13 +240,13 @@ fn settle_step(
             .iter()
             .find_map(|instruction| day_moved(instruction, changes.zone))
             .unwrap_or_else(|| day_in(changes.zone, changes.now)),
-        told: news.iter().rev().find_map(|instruction| instruction.evidence.reason.clone()),
+        source_text: news.iter().rev().find_map(|instruction| instruction.evidence.reason.clone()),
         correlation_id: &last.correlation_id,
     };
     changes.settle(ground, id, &cause, None)?;
-    if let Some(dossier) = ground.dossiers.get(&id) {
+    if let Some(dossier) = ground.payments.get(&id) {
         if news.iter().any(|told| told.evidence.attachment.is_some()) {
-            changes.show_picture(dossier, &dossier.state()?);
+            changes.open_picture_case(dossier, &dossier.state()?);
         }
         changes.audit.extend(earlier.iter().map(|instruction| records::evidence(dossier, instruction)));
     }
@@ -260,11 +262,11 @@ fn day_moved(instruction: &EvidenceInstruction, zone: Tz) -> Option<NaiveDate> {
 
 /// Why money leaves after this, if it tells of money that went back.
 fn release_reason(instruction: &EvidenceInstruction) -> Option<ReleaseReason> {
-    release_of(instruction.evidence.kind)
+    release_reason_for(instruction.evidence.kind)
 }
 
 /// Why money leaves when that happened.
-pub(crate) const fn release_of(kind: FactKind) -> Option<ReleaseReason> {
+pub(crate) const fn release_reason_for(kind: FactKind) -> Option<ReleaseReason> {
     match kind {
         FactKind::Refund => Some(ReleaseReason::Refunded),
         FactKind::Reversal | FactKind::Cancellation => Some(ReleaseReason::Reversed),

@@ -72,7 +72,7 @@ impl<'a> EventBuilder<'a> {
         let accounted_on = cause.accounted_on;
         let audit_id = AuditId::from_uuid(Uuid::now_v7());
         let (home, proven_as) = (state.invoices.first().copied(), state.proven_as.clone());
-        let creditor = dossier.holdings.credits.iter().find_map(|credit| credit.client_id);
+        let creditor = dossier.funds.credits.iter().find_map(|credit| credit.client_id);
         Self { cause, audit_id, payment, home, creditor, proven_as, came_on, accounted_on, zone, now }
     }
 
@@ -255,7 +255,7 @@ impl<'a> EventBuilder<'a> {
         });
         let subject = proven_as.to_string();
         let correlation_id = self.cause.correlation_id.to_owned();
-        written(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.now, correlation_id, command)).map(Some)
+        to_message(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.now, correlation_id, command)).map(Some)
     }
 
     fn message(&self, event: InvoiceEvent) -> Result<EventMessage, StoreError> {
@@ -265,7 +265,7 @@ impl<'a> EventBuilder<'a> {
     fn message_on(&self, event: InvoiceEvent, day: NaiveDate) -> Result<EventMessage, StoreError> {
         let correlation_id = self.cause.correlation_id.to_owned();
         let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, self.now, correlation_id, event);
-        written(&envelope.booked_on(day))
+        to_message(&envelope.booked_on(day))
     }
 
     /// Whose invoice the payment names, or whose credit it is.
@@ -301,7 +301,7 @@ fn explained(refunded: PaymentAdjusted, terms: Option<RefundTerms>) -> PaymentAd
     PaymentAdjusted { reason_kind: terms.map(|terms| terms.reason), reopens, ..refunded }
 }
 
-pub(crate) fn written<T: Payload>(envelope: &CloudEvent<T>) -> Result<EventMessage, StoreError> {
+pub(crate) fn to_message<T: Payload>(envelope: &CloudEvent<T>) -> Result<EventMessage, StoreError> {
     envelope.message().map_err(|error| StoreError::Corrupt { table: "payments.outbox", reason: error.to_string() })
 }
 

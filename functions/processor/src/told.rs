@@ -41,7 +41,7 @@ pub struct LoggedDecision {
 }
 
 impl LoggedDecision {
-    pub(crate) fn of(record: &AuditRecord, outcome: SettlementOutcome) -> Self {
+    pub(crate) fn from_record(record: &AuditRecord, outcome: SettlementOutcome) -> Self {
         Self {
             payment: record.subject.clone(),
             action: record.action,
@@ -62,7 +62,7 @@ impl EmittedEvents {
                 decision.outcome = outcome.as_str(),
                 audit.id = %audit_id,
                 correlation_id,
-                trace_id = TraceContext::of(correlation_id, audit_id.as_uuid()).trace_id(),
+                trace_id = TraceContext::derive(correlation_id, audit_id.as_uuid()).trace_id(),
                 "decided"
             );
         }

@@ -39,7 +39,7 @@ pub struct InquirableGateways {
 impl InquirableGateways {
     /// Those of the providers with a command queue.
     #[must_use]
-    pub fn of(queue_urls: &HashMap<&'static str, String>) -> Self {
+    pub fn from_queue_urls(queue_urls: &HashMap<&'static str, String>) -> Self {
         let able = |is_able: fn(&dyn Api) -> bool| {
             let providers = quittance_providers::ALL.iter().filter(|provider| queue_urls.contains_key(provider.name()));
             providers.filter(|provider| provider.api().is_some_and(is_able)).map(|provider| provider.name()).collect()
@@ -83,7 +83,7 @@ pub async fn ask(
             messages.push(message(GatewayCommand::QueryPayment(query(due, is_last)), now)?);
         }
         outbox::insert(&mut transaction, Destination::GatewayCommands, &messages).await?;
-        questions::asked(&mut transaction, &asked).await?;
+        questions::schedule_next(&mut transaction, &asked).await?;
         questions::end(&mut transaction, &ended).await?;
         transaction.commit().await?;
         send(database, gateways, &messages).await;

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(Settings::from_environment())?;
     let aws = aws::config(Retries::Queue).await;
     let database = Database::new(config.database, &aws);
-    let askable = InquirableGateways::of(&config.gateway_queue_urls);
+    let askable = InquirableGateways::from_queue_urls(&config.gateway_queue_urls);
     let destinations = Destinations {
         events: Publisher::new(&aws, config.topic_arn),
         gateways: GatewayQueues::new(&aws, config.gateway_queue_urls),

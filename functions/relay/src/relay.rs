@@ -84,7 +84,7 @@ async fn drain(
         for (id, reason) in &result.refused {
             tracing::error!(message.id = %id, reason, "a message can never be published and is parked");
         }
-        outbox::conclude(&mut transaction, &result.published, &result.refused).await?;
+        outbox::finish(&mut transaction, &result.published, &result.refused).await?;
         transaction.commit().await?;
         relayed.published += result.published.len();
         relayed.parked += result.refused.len();

@@ -55,10 +55,18 @@ pub(crate) async fn claim(
     let record_key = evidence.event_id.clone();
     let command = match request.charge(&caller.name, client_id, &key, Utc::now()) {
         Some(order) => PaymentCommand::ChargePayment(order),
-        None => PaymentCommand::of(evidence),
+        None => PaymentCommand::from_evidence(evidence),
     };
     let content: [&[u8]; 2] = [b"POST /v1/payments", &body];
-    send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers), async || Ok(())).await
+    send_once(
+        &validator,
+        (&key, &record_key),
+        &content,
+        command,
+        correlation::correlation_id(&headers),
+        async || Ok(()),
+    )
+    .await
 }
 
 /// Takes note of what a trusted machine knows to have arrived. Payment and invoice may be unknown: money is never
@@ -85,6 +93,14 @@ pub(crate) async fn confirm(
     let evidence = request.evidence(&caller.name, &key, Utc::now());
     let content: [&[u8]; 3] = [b"POST confirmation", transaction_id.as_bytes(), &body];
     let record_key = evidence.event_id.clone();
-    let command = PaymentCommand::of(evidence);
-    send_once(&validator, (&key, &record_key), &content, command, correlation::of(&headers), async || Ok(())).await
+    let command = PaymentCommand::from_evidence(evidence);
+    send_once(
+        &validator,
+        (&key, &record_key),
+        &content,
+        command,
+        correlation::correlation_id(&headers),
+        async || Ok(()),
+    )
+    .await
 }

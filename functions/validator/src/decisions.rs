@@ -71,7 +71,7 @@ impl<'a> StaffRequest<'a> {
         command: PaymentCommand,
         check: impl AsyncFnOnce() -> Result<(), Problem>,
     ) -> Result<Response, Problem> {
-        let (name, correlation_id) = (self.name(), correlation::of(&self.headers));
+        let (name, correlation_id) = (self.name(), correlation::correlation_id(&self.headers));
         send_once(validator, (self.key.as_str(), &name), &self.content, command, correlation_id, check).await
     }
 }
@@ -126,7 +126,7 @@ async fn refundable(
 
 /// 409, unless the request was decided before: then its answer is the first one.
 pub(crate) async fn unless_decided(validator: &Validator, request: &str, refusal: String) -> Result<(), Problem> {
-    let is_decided = decisions::is_noted(&validator.database, request).await.map_err(|error| unavailable(&error))?;
+    let is_decided = decisions::is_recorded(&validator.database, request).await.map_err(|error| unavailable(&error))?;
     if is_decided { Ok(()) } else { Err(Problem::conflict(refusal)) }
 }
 

@@ -84,7 +84,8 @@ pub(crate) async fn send_once(
         }
         return Err(problem);
     }
-    let (completed, ()) = tokio::join!(validator.idempotency.complete(&lease, None), note(validator, &names, now));
+    let (completed, ()) =
+        tokio::join!(validator.idempotency.complete(&lease, None), record_accepted(validator, &names, now));
     if let Err(error) = completed {
         // The command is durable and the processor takes it once; a retry sends it again, which is harmless.
         tracing::warn!(error = %error, "an accepted request is not noted as completed");
@@ -94,7 +95,7 @@ pub(crate) async fn send_once(
 
 /// Notes an accepted payment for whoever asks before the processor has recorded it. Without the note it is not found
 /// until then.
-async fn note(validator: &Validator, names: &[String], now: DateTime<Utc>) {
+async fn record_accepted(validator: &Validator, names: &[String], now: DateTime<Utc>) {
     let accepted_at = now.to_rfc3339();
     let notes = names.iter().map(|name| validator.idempotency.record_answer(name, &accepted_at, now));
     for error in join_all(notes).await.into_iter().filter_map(Result::err) {

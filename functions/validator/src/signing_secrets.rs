@@ -34,7 +34,7 @@ impl SigningSecrets {
     /// Reads all of them, so that the first messages do not wait. What cannot be read now is read when it is needed.
     pub async fn warm_up(&self) {
         for provider in self.ids.keys() {
-            if let Err(error) = self.of(provider).await {
+            if let Err(error) = self.load(provider).await {
                 tracing::warn!(provider = provider, error, "a signing secret is not ready yet");
             }
         }
@@ -50,7 +50,7 @@ impl SigningSecrets {
     ///
     /// # Errors
     /// A sentence, if they cannot be read.
-    pub async fn of(&self, provider: &'static str) -> Result<Vec<String>, String> {
+    pub async fn load(&self, provider: &'static str) -> Result<Vec<String>, String> {
         let mut known = self.known.lock().await;
         match known.get(provider) {
             Some(entry) => Ok(entry.secrets.clone()),

@@ -43,19 +43,19 @@ pub(crate) async fn receive(
     let known = by_name(&provider).filter(|provider| validator.signing_secrets.expects(provider.name()));
     let Some((name, webhooks)) = known.and_then(|provider| Some((provider.name(), provider.webhooks()?))) else {
         let named: String = provider.chars().take(40).collect();
-        validator.door.note("unknown_provider", &named, &body).await;
+        validator.door.record_refusal("unknown_provider", &named, &body).await;
         return Err(Problem::not_found("provider", named));
     };
     if body.len() > BYTES_MAX {
-        validator.door.note("too_large", name, &body).await;
+        validator.door.record_refusal("too_large", name, &body).await;
         return Err(Problem::too_large(BYTES_MAX));
     }
     if let Err(forged) = verify(&validator, (name, webhooks), &headers, &body).await? {
-        validator.door.note(forged.code(), name, &body).await;
+        validator.door.record_refusal(forged.code(), name, &body).await;
         return Err(Problem::unauthentic(format!("{forged}; nothing was kept")));
     }
     match webhooks.read(&body, validator.accounts.get(name).map(String::as_str)) {
-        Ok(notices) => take(&validator, name, notices, &body, correlation::of(&headers)).await?,
+        Ok(notices) => take(&validator, name, notices, &body, correlation::correlation_id(&headers)).await?,
         Err(unreadable) => {
             let refusal = PermanentFailure { code: "unreadable_webhook", reason: unreadable.to_string() };
             park(&validator, name, &refusal, &body).await?;
@@ -75,7 +75,7 @@ async fn verify(
         tracing::error!(provider = name, error, "the signing secrets cannot be read");
         Problem::unavailable(2)
     };
-    let secrets = validator.signing_secrets.of(name).await.map_err(unavailable)?;
+    let secrets = validator.signing_secrets.load(name).await.map_err(unavailable)?;
     let verdict = webhooks.verify(headers, body, &secrets, Utc::now());
     if verdict != Err(Forged::WrongSignature) {
         return Ok(verdict);
@@ -99,7 +99,7 @@ async fn take(
     for notice in notices {
         match notice {
             WebhookNotice::Evidence(evidence) => {
-                commands.push(envelope(PaymentCommand::of(*evidence), correlation_id.clone(), Utc::now()));
+                commands.push(envelope(PaymentCommand::from_evidence(*evidence), correlation_id.clone(), Utc::now()));
             }
             WebhookNotice::Ask(question) => {
                 let (subject, command) = (question.resource.clone(), GatewayCommand::QueryResource(question));

@@ -26,7 +26,7 @@ pub fn body(
 ) -> Result<String, String> {
     let mut body = serde_json::to_value(event).map_err(|error| error.to_string())?;
     if let (Some(summary), Some(owner)) = (event.payload.invoice(), owner) {
-        let shown = InvoiceView::of(summary, owner).shown(today);
+        let shown = InvoiceView::from_summary(summary, owner).to_json(today);
         let place = INVOICE_PLACES.into_iter().find(|place| body.pointer(place).is_some());
         if let Some(invoice) = place.and_then(|place| body.pointer_mut(place)) {
             *invoice = shown;

@@ -42,8 +42,9 @@ impl Webhooks {
     }
 
     async fn process(&self, record: &Record, event: CloudEvent<InvoiceEvent>) -> Result<RecordOutcome, BatchError> {
-        let store = |error: StoreError| BatchError::of(&error, error.is_outage(), error.is_conflict());
-        let endpoints = webhook_endpoints::told_of(&self.database, event.payload.type_name()).await.map_err(store)?;
+        let store = |error: StoreError| BatchError::classify(&error, error.is_outage(), error.is_conflict());
+        let endpoints =
+            webhook_endpoints::subscribed_to(&self.database, event.payload.type_name()).await.map_err(store)?;
         if endpoints.is_empty() {
             return Ok(RecordOutcome::Done);
         }

@@ -35,10 +35,10 @@ pub(super) async fn cases(desk: &Deployment, kind: Option<CaseKind>, is_closed_t
     };
     let head = ["case", "kind", "status", "payment", "amount", "age", "reason", "last refusal"];
     let text = table(head, found.iter().map(row).collect(), "No case is open.") + &cut_off(found.len(), SHOWN_MAX);
-    Ok(Report::new(text, json!({"cases": found.iter().map(shown).collect::<Vec<Value>>()})))
+    Ok(Report::new(text, json!({"cases": found.iter().map(to_json).collect::<Vec<Value>>()})))
 }
 
-fn shown(case: &CaseView) -> Value {
+fn to_json(case: &CaseView) -> Value {
     json!({
         "id": case.id, "kind": case.kind, "status": case.status, "transaction_id": case.transaction_id,
         "invoice_id": case.invoice_id, "amount": case.amount, "reason": case.reason, "resolution": case.resolution,

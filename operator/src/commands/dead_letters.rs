@@ -114,7 +114,7 @@ pub(super) async fn show(
 /// Notes that somebody sees a body; each time, and before.
 async fn revealed(desk: &Deployment, letter: &DeadLetter, reason: &str) -> Result<()> {
     let what = json!({"message": described(letter), "revealed_at": Utc::now()});
-    desk.note("dead_letter.revealed", &letter.message_id, reason, &what).await
+    desk.record_audit("dead_letter.revealed", &letter.message_id, reason, &what).await
 }
 
 fn body_of(letter: &DeadLetter, is_revealed: bool) -> Value {
@@ -144,12 +144,12 @@ pub(super) async fn replay(desk: &Deployment, plan: &ReplayPlan, is_sure: bool) 
     progress.finish();
     let replayed = replayed?;
     if is_rehearsal {
-        return Ok(told(&replayed, true));
+        return Ok(report_replayed(&replayed, true));
     }
     let became = desk.verify(&replayed, plan).await?;
     let broken: Vec<_> =
         overview::broken(&desk.database).await?.into_iter().filter(|broken| !broken_before.contains(broken)).collect();
-    let mut report = told(&replayed, false);
+    let mut report = report_replayed(&replayed, false);
     for (what, count) in &became {
         report.text.push_str(&format!("\n{count} of those sent: {}", what_became(what)));
     }
@@ -188,7 +188,7 @@ async fn announced(desk: &Deployment, plan: &ReplayPlan, is_sure: bool) -> Resul
     Ok(u64::try_from(count)?)
 }
 
-fn told(replayed: &Replayed, is_rehearsal: bool) -> Report {
+fn report_replayed(replayed: &Replayed, is_rehearsal: bool) -> Report {
     let sent = if is_rehearsal { "would be sent" } else { "sent" };
     let mut lines = Vec::new();
     for outcome in &replayed.outcomes {
@@ -271,7 +271,7 @@ impl Deployment {
                 if !useless.contains(&letter.message_id) {
                     return Ok(DeadLetterAction::GiveBack);
                 }
-                self.note("dead_letter.discarded", &letter.message_id, reason, &described(letter)).await?;
+                self.record_audit("dead_letter.discarded", &letter.message_id, reason, &described(letter)).await?;
                 self.queues.remove(letter).await?;
                 removed += 1;
                 Ok(DeadLetterAction::Removed)

@@ -94,7 +94,7 @@ pub(super) async fn replay(
         for message in missing.iter().take_while(|_| !progress.is_stopped()) {
             pace.wait().await;
             let after = json!({"consumer": consumer, "type": message.event_type, "asked_at": Utc::now()});
-            desk.note("event.replayed", &message.id.to_string(), reason, &after).await?;
+            desk.record_audit("event.replayed", &message.id.to_string(), reason, &after).await?;
             desk.queues.send(&outgoing(consumer, message, run)).await?;
             sent += 1;
             progress.step();

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::events::CONSUMERS;
-use super::outbox::shown;
+use super::outbox::to_json;
 use crate::age::made_at;
 use crate::desk::Deployment;
 use crate::forecast::{ConsumerState, ReplayProspect};
@@ -50,7 +50,7 @@ pub(super) async fn payment(desk: &Deployment, name: &str) -> Result<Report> {
     groups.push(payment.id.to_string());
     let id = payment.id.to_string();
     let is_ours = |message: &KeptMessage| message.group_id == id || message.body.contains(&id);
-    let events = told(desk, (groups, payment.id.as_uuid()), is_ours).await?;
+    let events = deliveries(desk, (groups, payment.id.as_uuid()), is_ours).await?;
     let text = [
         standing(&payment),
         evidence(&facts),
@@ -87,7 +87,7 @@ pub(super) async fn invoice(desk: &Deployment, id: InvoiceId) -> Result<Report> 
     let booked = books::transactions(&mut snapshot, &filter, ROWS_MAX).await?;
     drop(snapshot);
     let happened = audit::timeline(&desk.database, id, None, ROWS_MAX).await?;
-    let events = told(desk, (vec![id.to_string()], id.as_uuid()), |_| true).await?;
+    let events = deliveries(desk, (vec![id.to_string()], id.as_uuid()), |_| true).await?;
     let invoice = &record.invoice;
     let number = record.number.clone().unwrap_or_else(|| "without a number".to_owned());
     let text = [
@@ -205,7 +205,7 @@ fn standing_of(deliveries: &[ConsumerState]) -> String {
 }
 
 /// What was told of it, and what each consumer made of it; of the last 30 days.
-async fn told(
+async fn deliveries(
     desk: &Deployment,
     (groups, subject): (Vec<String>, Uuid),
     is_meant: impl Fn(&KeptMessage) -> bool,
@@ -227,7 +227,7 @@ async fn told(
         }
         let published = message.published_at.map_or_else(|| "not published".to_owned(), |at| at.to_rfc3339());
         let [receipt, ledger, notification, webhook] = heard;
-        let mut event = shown(message);
+        let mut event = to_json(message);
         if let Some(members) = event.as_object_mut() {
             let heard = json!({"receipt": receipt, "ledger": ledger, "notification": notification, "webhook": webhook});
             members.insert("heard".to_owned(), heard);

@@ -32,11 +32,11 @@ pub(super) async fn outbox(desk: &Deployment, command: Outbox) -> Result<Report>
     let head = ["id", "type", "destination", "group", "age", "parked because"];
     let text = table(head, messages.iter().map(row).collect(), "Everything is published.")
         + &cut_off(messages.len(), SHOWN_MAX);
-    let shown: Vec<Value> = messages.iter().map(shown).collect();
+    let shown: Vec<Value> = messages.iter().map(to_json).collect();
     Ok(Report::new(text, json!({"messages": shown})).clean_if(messages.is_empty()))
 }
 
-pub(super) fn shown(message: &KeptMessage) -> Value {
+pub(super) fn to_json(message: &KeptMessage) -> Value {
     json!({
         "id": message.id, "type": message.event_type, "destination": message.destination, "group": message.group_id,
         "created_at": message.created_at, "published_at": message.published_at, "parked_reason": message.parked_reason,
@@ -55,8 +55,8 @@ async fn release(desk: &Deployment, id: Uuid, reason: &str) -> Result<Report> {
         action: "outbox.released",
         subject: id.to_string(),
         reason: reason.to_owned(),
-        before: Json::of(&Value::Null),
-        after: Json::of(&Value::Null),
+        before: Json::serialize(&Value::Null),
+        after: Json::serialize(&Value::Null),
         correlation_id: audit_id.to_string(),
     };
     audit::append(&mut transaction, &[record]).await?;

@@ -143,7 +143,7 @@ impl Chaos {
                 stripe.verify(&headers, body, &[SECRET.to_owned()], Utc::now()).unwrap();
                 for notice in stripe.read(body, None).unwrap() {
                     let WebhookNotice::Evidence(evidence) = notice else { panic!("{notice:?}") };
-                    told.push(PaymentCommand::of(*evidence));
+                    told.push(PaymentCommand::from_evidence(*evidence));
                 }
             }
             self.hear(told).await;

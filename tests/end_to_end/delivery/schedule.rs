@@ -211,8 +211,8 @@ async fn a_worker_whose_lease_has_lapsed_cannot_conclude_what_another_has_taken_
     let again = telling.table.send_again(endpoint, &due.event_key, now).await.unwrap();
     assert!(!again, "what is being attempted is not sent again");
     let second = lease(now + chrono::TimeDelta::seconds(31)).await.expect("the lease has lapsed");
-    assert!(!telling.table.conclude(&first, DeliveryState::Failed, None, None).await.unwrap(), "overtaken");
-    assert!(telling.table.conclude(&second, DeliveryState::Delivered, None, None).await.unwrap());
+    assert!(!telling.table.finish(&first, DeliveryState::Failed, None, None).await.unwrap(), "overtaken");
+    assert!(telling.table.finish(&second, DeliveryState::Delivered, None, None).await.unwrap());
     assert_eq!(telling.delivery(&due).await.state, DeliveryState::Delivered);
 }
 

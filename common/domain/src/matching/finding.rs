@@ -31,7 +31,7 @@ pub fn find(
 ) -> Result<MatchResult, MoneyError> {
     let mut weighed = Vec::with_capacity(debts.len());
     for debt in debts {
-        weighed.push(ScoredItem::of(line, debt, keys.naming.of_debt(line, debt, claims))?);
+        weighed.push(ScoredItem::weigh(line, debt, keys.naming.of_debt(line, debt, claims))?);
     }
     let named = surely_named(&weighed);
     mark_others(&mut weighed, &named);
@@ -60,8 +60,9 @@ pub fn find(
 }
 
 impl<'a> ScoredItem<'a> {
-    fn of(line: &BankLine, debt: &'a OpenItem, named: Option<InvoiceMention>) -> Result<Self, MoneyError> {
-        let (payer, mut amount) = (PayerMatch::of(line, debt), AmountMatch::of(line, debt.outstanding, debt.total)?);
+    fn weigh(line: &BankLine, debt: &'a OpenItem, named: Option<InvoiceMention>) -> Result<Self, MoneyError> {
+        let (payer, mut amount) =
+            (PayerMatch::compare(line, debt), AmountMatch::compare(line, debt.outstanding, debt.total)?);
         if named.as_ref().is_some_and(|named| named.payment_id.is_some()) && matches!(amount, AmountMatch::Part(_)) {
             // A part was claimed, and this is that part.
             amount = AmountMatch::Fits;
@@ -152,7 +153,7 @@ fn several(line: &BankLine, claims: &[OpenClaim], named: Vec<&ScoredItem<'_>>) -
     let dues: Vec<Money> =
         named.iter().map(|one| one.debt.outstanding).filter(|due| due.currency() == currency).collect();
     let due = dues.iter().copied().try_fold(Money::zero(currency), Money::checked_add)?;
-    let amount = AmountMatch::of(line, due, due)?;
+    let amount = AmountMatch::compare(line, due, due)?;
     if !is_of_one_client || dues.len() < named.len() || !amount.fits() {
         return Ok(unsure);
     }

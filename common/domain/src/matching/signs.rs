@@ -63,7 +63,7 @@ pub(super) enum AmountMatch {
 }
 
 impl NamedReferences {
-    pub(super) fn of(line: &BankLine) -> Self {
+    pub(super) fn read(line: &BankLine) -> Self {
         let texts = || line.texts.iter();
         Self {
             references: line.creditor_references(),
@@ -106,8 +106,9 @@ impl NamedReferences {
     /// common word or a date, so within a text it counts only if the claimant paid.
     fn proves(&self, line: &BankLine, debt: &OpenItem, claim: &OpenClaim) -> bool {
         let is_all = line.texts.iter().any(|text| text.trim() == claim.name);
-        let is_theirs =
-            || matches!(PayerMatch::of(line, debt), PayerMatch::Name | PayerMatch::Account | PayerMatch::SimilarName);
+        let is_theirs = || {
+            matches!(PayerMatch::compare(line, debt), PayerMatch::Name | PayerMatch::Account | PayerMatch::SimilarName)
+        };
         claim.invoice_id == debt.invoice_id
             && claim.amount == Money::from(line.amount)
             && self.payments.contains(&claim.name)
@@ -116,7 +117,7 @@ impl NamedReferences {
 }
 
 impl PayerMatch {
-    pub(super) fn of(line: &BankLine, debt: &OpenItem) -> Self {
+    pub(super) fn compare(line: &BankLine, debt: &OpenItem) -> Self {
         // They were looked up by what of names counts.
         if line.clients_by_name.contains(&debt.client_id) {
             return Self::Name;
@@ -152,7 +153,7 @@ impl PayerMatch {
 }
 
 impl AmountMatch {
-    pub(super) fn of(line: &BankLine, due: Money, total: Money) -> Result<Self, MoneyError> {
+    pub(super) fn compare(line: &BankLine, due: Money, total: Money) -> Result<Self, MoneyError> {
         let amount = Money::from(line.amount);
         if amount.currency() != due.currency() {
             return Ok(Self::OtherCurrency);

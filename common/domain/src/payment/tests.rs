@@ -10,7 +10,7 @@ use crate::fact::{EvidenceChannel, FactKind};
 use crate::id::PaymentId;
 
 fn state(facts: &[Fact]) -> PaymentState {
-    PaymentState::of(facts).unwrap()
+    PaymentState::from_facts(facts).unwrap()
 }
 
 fn status(facts: &[Fact]) -> PaymentStatus {

@@ -206,7 +206,7 @@ impl World {
     }
 
     fn entitlement(facts: &[Fact]) -> Option<Entitlement> {
-        let state = PaymentState::of(facts).unwrap();
+        let state = PaymentState::from_facts(facts).unwrap();
         Some(Entitlement::new(state.net().unwrap()?, state.invoices))
     }
 
@@ -244,7 +244,7 @@ impl World {
     /// What must not depend on the order: all but which of two payments of one invoice is the surplus one.
     fn end(&self) -> End {
         let invoices = self.invoices.values().map(|invoice| (invoice.status(), invoice.paid())).collect();
-        let state = |(facts, _): &(Vec<Fact>, PaymentFunds)| PaymentState::of(facts).unwrap();
+        let state = |(facts, _): &(Vec<Fact>, PaymentFunds)| PaymentState::from_facts(facts).unwrap();
         let payments = self.payments.iter().map(state).map(|state| (state.status, state.net().unwrap())).collect();
         let surpluses = self.payments.iter().map(|(_, holdings)| holdings.surplus(euro("0")).unwrap());
         (invoices, payments, surpluses.fold(euro("0"), |sum, surplus| sum.checked_add(surplus).unwrap()))

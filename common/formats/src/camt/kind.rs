@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::shown;
+use crate::error::quote;
 
 /// What every namespace of these messages starts with (ISO 20022, registered URN).
 const NAMESPACE: &str = "urn:iso:std:iso:20022:tech:xsd:camt.";
@@ -37,21 +37,21 @@ impl CamtKind {
             let found = namespaces().next().map_or("none", |(_, value)| value.as_str());
             return Err(format!(
                 "the root element's namespace is not that of camt.052, camt.053 or camt.054 ({NAMESPACE}…); it is `{}`",
-                shown(found)
+                quote(found)
             ));
         };
         if name != "Document" {
-            return Err(format!("the root element is `{}`; it should be `Document`", shown(name)));
+            return Err(format!("the root element is `{}`; it should be `Document`", quote(name)));
         }
         let message = match rest.get(..8) {
             Some("052.001.") => Message::Report,
             Some("053.001.") => Message::Statement,
             Some("054.001.") => Message::Notification,
-            _ => return Err(format!("camt.{} is not read; camt.052, camt.053 and camt.054 are", shown(rest))),
+            _ => return Err(format!("camt.{} is not read; camt.052, camt.053 and camt.054 are", quote(rest))),
         };
         match rest.get(8..).filter(|digits| digits.len() == 2).and_then(|digits| digits.parse().ok()) {
             Some(version @ 1..=VERSION_MAX) => Ok(Self { message, version }),
-            _ => Err(format!("camt.{} is not read; versions 01 to {VERSION_MAX} are", shown(rest))),
+            _ => Err(format!("camt.{} is not read; versions 01 to {VERSION_MAX} are", quote(rest))),
         }
     }
 

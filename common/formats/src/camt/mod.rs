@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::batch::Batch;
 pub use self::kind::CamtKind;
 use self::statement::Open;
-use crate::error::{Place, ReadError, broken, shown};
+use crate::error::{Place, ReadError, broken, quote};
 use crate::item::Item;
 use crate::movement::{BookingStatus, Movement};
 use crate::stream::Stream;
@@ -165,7 +165,7 @@ impl<R: Read> Camt<R> {
             (2, name, _) if self.kind.is_message(name) => {}
             (2, name, _) => {
                 let wanted = self.kind.message_name();
-                return broken(self.pull.line(), format!("`{}` stands where `{wanted}` should", shown(name)));
+                return broken(self.pull.line(), format!("`{}` stands where `{wanted}` should", quote(name)));
             }
             (3, "GrpHdr", _) => {
                 let header = Element::read(&mut self.pull, name, attributes)?;

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use quittance_domain::calendar::plausible_day;
 
-use crate::error::{ReadError, broken, shown};
+use crate::error::{ReadError, broken, quote};
 use crate::movement::{Amount, BookingStatus, Direction};
 use crate::returns::{MAY_RETURN_DEBIT, RETURNS_DEBIT};
 use crate::text::{named, plain_decimal};
@@ -31,7 +31,7 @@ pub(super) fn direction(parent: &Element) -> Result<Option<Direction>, ReadError
     match element.text.trim() {
         "CRDT" => Ok(Some(Direction::Credit)),
         "DBIT" => Ok(Some(Direction::Debit)),
-        other => broken(element.line, format!("CdtDbtInd is `{}`; it is CRDT or DBIT", shown(other))),
+        other => broken(element.line, format!("CdtDbtInd is `{}`; it is CRDT or DBIT", quote(other))),
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn flag(parent: &Element, name: &str) -> Result<Option<bool>, ReadErr
     match element.text.trim() {
         "true" | "1" => Ok(Some(true)),
         "false" | "0" => Ok(Some(false)),
-        other => broken(element.line, format!("{name} is `{}`; it is true or false", shown(other))),
+        other => broken(element.line, format!("{name} is `{}`; it is true or false", quote(other))),
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn day(parent: Option<&Element>) -> Result<Option<NaiveDate>, ReadErr
     let element = parent.child("Dt").or_else(|| parent.child("DtTm")).unwrap_or(parent);
     let text = element.text.trim();
     let wrong = || {
-        broken(element.line, format!("{} is `{}`, no day from 1970 to 2199 as in 2026-11-22", parent.name, shown(text)))
+        broken(element.line, format!("{} is `{}`, no day from 1970 to 2199 as in 2026-11-22", parent.name, quote(text)))
     };
     let (Some(start), Some(rest)) = (text.get(..10), text.get(10..)) else { return wrong() };
     let is_plain = start.bytes().enumerate().all(|(at, byte)| match at {

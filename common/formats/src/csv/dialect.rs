@@ -11,7 +11,7 @@ use crate::csv::records::{CsvEncoding, Record, decode, split};
 use crate::csv::sample::{find_date_format, find_decimal, rows};
 use crate::csv::values::{DateFormat, DecimalSeparator};
 use crate::csv::words::unbooked;
-use crate::error::{Broken, shown};
+use crate::error::{Broken, quote};
 use crate::limits::PREAMBLE_LINES_MAX;
 
 /// What a person says of a file, where it does not show by itself. All may be left out.
@@ -75,7 +75,7 @@ impl fmt::Display for Dialect {
         for (column, places) in &self.columns {
             let name = |place: &usize| match self.header.get(*place).map(String::as_str) {
                 None | Some("") => format!("(column {})", place.saturating_add(1)),
-                Some(name) => shown(name),
+                Some(name) => quote(name),
             };
             let names: Vec<String> = places.iter().map(name).collect();
             write!(formatter, "; {column:?}: {}", names.join(" + "))?;
@@ -224,7 +224,7 @@ fn map(header: &[String], options: &CsvOptions) -> Mapping {
 fn check_options(header: &[String], options: &CsvOptions) -> Result<(), String> {
     let is_there = |told: &str| (0..header.len()).any(|place| is_called(header, place, told));
     let Some((column, told)) = options.columns.iter().find(|(_, told)| !is_there(told)) else { return Ok(()) };
-    Err(format!("the option `columns` has `{}` for {}, and no column is called so", shown(told), name(column)))
+    Err(format!("the option `columns` has `{}` for {}, and no column is called so", quote(told), name(column)))
 }
 
 /// Whether an option means the column at a place: by its name, or by its place from 1 if no column is called so.
@@ -262,10 +262,10 @@ fn name(column: &Column) -> String {
 fn check_header((_, line, header, columns): &Header) -> Result<(), Broken> {
     for (place, name) in header.iter().enumerate() {
         if !name.is_empty() && header.iter().take(place).any(|other| other == name) {
-            return Err(Broken::at(*line, format!("the column `{}` stands twice in the header", shown(name))));
+            return Err(Broken::at(*line, format!("the column `{}` stands twice in the header", quote(name))));
         }
         if name.chars().any(char::is_control) {
-            return Err(Broken::at(*line, format!("the column `{}` has control characters in its name", shown(name))));
+            return Err(Broken::at(*line, format!("the column `{}` has control characters in its name", quote(name))));
         }
     }
     let single = |column: &Column| {
@@ -274,7 +274,7 @@ fn check_header((_, line, header, columns): &Header) -> Result<(), Broken> {
     };
     if let Some((column, places)) = columns.iter().find(|(column, places)| places.len() > 1 && single(column)) {
         let names: Vec<String> =
-            places.iter().filter_map(|place| header.get(*place)).map(|name| format!("`{}`", shown(name))).collect();
+            places.iter().filter_map(|place| header.get(*place)).map(|name| format!("`{}`", quote(name))).collect();
         let why = format!("{} may be {}; say which with the option `columns`", self::name(column), names.join(" or "));
         return Err(Broken::at(*line, why));
     }

@@ -5,7 +5,7 @@ use crate::csv::dialect::CsvOptions;
 use crate::csv::records::Record;
 use crate::csv::values::is_signed;
 use crate::csv::words::{booking_status, direction};
-use crate::error::shown;
+use crate::error::quote;
 use crate::movement::{BookingStatus, Direction};
 
 /// Names of columns for the status of a booking, as [`plain`] writes them.
@@ -111,7 +111,7 @@ fn may_indicate(columns: &Mapping, place: usize) -> bool {
 fn doubt(header: &[String], (place, amount): (usize, usize), why: &str) -> String {
     let name = |place: usize| match header.get(place).map(String::as_str) {
         None | Some("") => place.saturating_add(1).to_string(),
-        Some(name) => shown(name),
+        Some(name) => quote(name),
     };
     let (indicator, amount) = (name(place), name(amount));
     format!(
@@ -123,6 +123,6 @@ fn doubt(header: &[String], (place, amount): (usize, usize), why: &str) -> Strin
 
 /// What the columns for the status say of a row: booked, unless one of them says otherwise.
 pub(super) fn booking_status_of<'a>(texts: impl Iterator<Item = &'a str>) -> BookingStatus {
-    let status = |text: &str| booking_status(text).unwrap_or_else(|| BookingStatus::Unknown(shown(text)));
+    let status = |text: &str| booking_status(text).unwrap_or_else(|| BookingStatus::Unknown(quote(text)));
     texts.map(status).find(|status| *status != BookingStatus::Booked).unwrap_or(BookingStatus::Booked)
 }

@@ -2,7 +2,7 @@
 
 use crate::csv::records::{Record, Unsplit, split};
 use crate::csv::values::{DateFormat, DecimalSeparator, Hint, hint};
-use crate::error::{Broken, shown};
+use crate::error::{Broken, quote};
 
 /// The records of the sample below the header, as far as they can be split.
 pub(super) fn rows(text: &str, delimiter: char, header_line: u64) -> Vec<Record> {
@@ -34,7 +34,7 @@ pub(super) fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSe
         match (hint(text), found) {
             (Hint::Is(is), None) => found = Some((*line, is)),
             (Hint::Is(is), Some((before, was))) if is != was => {
-                let why = format!("`{}` has its decimals behind another sign than line {before}", shown(text));
+                let why = format!("`{}` has its decimals behind another sign than line {before}", quote(text));
                 return Err(Broken::at(*line, why));
             }
             (Hint::Either, _) => doubt = doubt.or(Some((*line, text))),
@@ -46,7 +46,7 @@ pub(super) fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSe
             line,
             format!(
                 "`{}` has two readings, and no other amount settles them; give the option `decimal` (point or comma)",
-                shown(text)
+                quote(text)
             ),
         )),
         (found, _) => Ok(found.map(|(_, is)| is)),
@@ -62,7 +62,7 @@ pub(super) fn find_date_format(days: &[(u64, String)], has_rows: bool) -> Result
             let expected: Vec<String> = before.iter().take(3).map(ToString::to_string).collect();
             let why = format!(
                 "`{}` is no day; expected is {} or another usual way, the same in all lines",
-                shown(text),
+                quote(text),
                 expected.join(", ")
             );
             return Err(Broken::at(*line, why));

@@ -10,7 +10,7 @@ use crate::csv::dialect::{CsvOptions, Demand, Dialect, detect};
 use crate::csv::records::{Record, Records};
 use crate::csv::values::amount;
 use crate::csv::{indicators, words};
-use crate::error::{Broken, ReadError, broken, shown};
+use crate::error::{Broken, ReadError, broken, quote};
 use crate::limits::REMITTANCE_LENGTH_MAX;
 use crate::movement::{Amount, BookingStatus, Direction};
 use crate::stream::Stream;
@@ -86,7 +86,7 @@ impl<R: Read> Table<R> {
         let format = self.dialect.date_format;
         match format.read(&text) {
             Some(day) => Ok(Some(day)),
-            None => broken(record.line, format!("`{}` is not a day as {format} from 1970 to 2199", shown(&text))),
+            None => broken(record.line, format!("`{}` is not a day as {format} from 1970 to 2199", quote(&text))),
         }
     }
 
@@ -124,7 +124,7 @@ impl<R: Read> Table<R> {
         if self.dialect.columns.contains_key(&Column::Amount) {
             let value = read(Column::Amount)?.ok_or("the amount is empty")?;
             let by_sign = if value.is_sign_negative() { Direction::Debit } else { Direction::Credit };
-            return match self.text(record, Column::Direction).map(|text| told_direction(&text)).transpose()? {
+            return match self.text(record, Column::Direction).map(|text| parse_direction(&text)).transpose()? {
                 Some(Direction::Credit) if value.is_sign_negative() => {
                     Err("the amount is negative, but the direction is credit".to_owned())
                 }
@@ -155,9 +155,9 @@ fn is_telling(text: &str) -> bool {
 /// `EUR`, `CET` and the like stand beside numbers.
 const WORDS_LETTERS_MIN: usize = 4;
 
-fn told_direction(text: &str) -> Result<Direction, String> {
+fn parse_direction(text: &str) -> Result<Direction, String> {
     words::direction(text).ok_or_else(|| {
-        let shown = shown(text);
+        let shown = quote(text);
         format!("`{shown}` is no direction; write credit or debit, or name another column with the option `columns`")
     })
 }

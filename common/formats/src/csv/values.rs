@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::csv::words;
-use crate::error::shown;
+use crate::error::quote;
 use crate::movement::Direction;
 use crate::text::plain_decimal;
 
@@ -112,7 +112,7 @@ fn bare(text: &str) -> (bool, String, bool) {
 /// What would be right.
 pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<Decimal, String> {
     let (is_negative, digits, is_trailing) = bare(text);
-    let wrong = || format!("`{}` is no amount as in the lines before it", shown(text));
+    let wrong = || format!("`{}` is no amount as in the lines before it", quote(text));
     if is_negative && is_trailing {
         return Err(wrong());
     }
@@ -120,7 +120,7 @@ pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<
         None if digits.contains(['.', ',']) => {
             return Err(format!(
                 "`{}` has a separator, the lines before have none; say which is the decimal one",
-                shown(text)
+                quote(text)
             ));
         }
         None => plain_decimal(&digits, '.', false)?,

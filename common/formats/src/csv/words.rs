@@ -1,7 +1,7 @@
 //! Words that banks write where they say whether an entry is booked, and which way its money went.
 
 use crate::csv::columns::plain;
-use crate::error::shown;
+use crate::error::quote;
 use crate::movement::{BookingStatus, Direction};
 
 /// Words for an entry that is booked, as [`plain`] writes them: English, German, French, Dutch, Spanish, Italian,
@@ -40,7 +40,7 @@ pub(super) fn booking_status(text: &str) -> Option<BookingStatus> {
     } else if is_of(PENDING) {
         Some(BookingStatus::Pending)
     } else if is_of(CANCELLED) {
-        Some(BookingStatus::Other(shown(text)))
+        Some(BookingStatus::Other(quote(text)))
     } else {
         None
     }

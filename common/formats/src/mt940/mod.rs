@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::information::{Information, slashes};
 use self::lines::{Field, Fields, Seen};
 use self::returns::Returned;
-use self::values::{EntryLine, balance, entry_line, leading_currency, told_amount};
+use self::values::{EntryLine, balance, entry_line, leading_currency, parse_amount};
 use crate::error::{Place, ReadError, broken};
 use crate::item::Item;
 use crate::movement::{Amount, BookingStatus, Charge, Counterparty, Direction, Movement, Statement};
@@ -212,8 +212,8 @@ fn movement(
     line: EntryLine,
     information: Information,
 ) -> Movement {
-    let returned = Returned::of(&line, &information);
-    let told = |text: &Option<String>| text.as_deref().and_then(|text| told_amount(text, amount.currency()));
+    let returned = Returned::parse(&line, &information);
+    let told = |text: &Option<String>| text.as_deref().and_then(|text| parse_amount(text, amount.currency()));
     let supplementary = line.supplementary.as_deref().and_then(slashes::read).unwrap_or_default();
     let original = information.original_amount.or(supplementary.original_amount);
     let instructed_amount = told(&original);

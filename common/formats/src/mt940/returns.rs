@@ -18,7 +18,7 @@ pub(super) enum Returned {
 }
 
 impl Returned {
-    pub(super) fn of(line: &EntryLine, information: &Information) -> Self {
+    pub(super) fn parse(line: &EntryLine, information: &Information) -> Self {
         let is_returned_item = line.kind.as_deref().is_some_and(|kind| kind.ends_with(RETURNED_ITEM));
         let is_debit = line.direction == Direction::Debit;
         match information.business_code.as_deref() {

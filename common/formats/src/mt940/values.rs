@@ -5,7 +5,7 @@ use std::num::ParseIntError;
 use chrono::{Datelike, Days, NaiveDate};
 use rust_decimal::Decimal;
 
-use crate::error::shown;
+use crate::error::quote;
 use crate::movement::{Amount, Direction};
 use crate::summary::Balance;
 use crate::text::{named, plain_decimal, reference};
@@ -40,7 +40,7 @@ fn full_day(text: &str) -> Result<NaiveDate, String> {
         }
         _ => None,
     };
-    read().ok_or_else(|| format!("`{}` is not a day; write YYMMDD, as in 261122", shown(text)))
+    read().ok_or_else(|| format!("`{}` is not a day; write YYMMDD, as in 261122", quote(text)))
 }
 
 /// `4!n`: MMDD, in the year that brings it nearest to the value date.
@@ -54,12 +54,12 @@ fn entry_day(text: &str, value_on: NaiveDate) -> Result<NaiveDate, String> {
         }
         _ => None,
     };
-    read().ok_or_else(|| format!("`{}` is not an entry date; write MMDD, as in 1122", shown(text)))
+    read().ok_or_else(|| format!("`{}` is not an entry date; write MMDD, as in 1122", quote(text)))
 }
 
 /// `1!a6!n3!a15d`: mark, day, currency, amount.
 pub(super) fn balance(text: &str, is_interim: bool) -> Result<Balance, String> {
-    let wrong = || format!("`{}` is not a balance; write it as in C261122EUR100,00", shown(text));
+    let wrong = || format!("`{}` is not a balance; write it as in C261122EUR100,00", quote(text));
     let direction = match text.get(..1) {
         Some("C") => Direction::Credit,
         Some("D") => Direction::Debit,
@@ -76,7 +76,7 @@ pub(super) fn balance(text: &str, is_interim: bool) -> Result<Balance, String> {
 
 /// An amount in a text, with its currency or in the account's: `119,00`, `EUR119,00`, `119,00 EUR`. None if it is another
 /// text.
-pub(super) fn told_amount(text: &str, currency: &str) -> Option<Amount> {
+pub(super) fn parse_amount(text: &str, currency: &str) -> Option<Amount> {
     let text = text.trim().trim_end_matches('/');
     let is_letter = |letter: char| letter.is_ascii_uppercase();
     let digits = text.trim_matches(is_letter);
@@ -136,7 +136,7 @@ pub(super) fn entry_line(lines: &[String]) -> Result<EntryLine, String> {
     };
     let Some((mark, direction, is_reversal, is_expected)) = MARKS.into_iter().find(|(mark, ..)| text.starts_with(mark))
     else {
-        return Err(format!("`{}` is no mark of a credit or debit; it is C, D, RC or RD", shown(text)));
+        return Err(format!("`{}` is no mark of a credit or debit; it is C, D, RC or RD", quote(text)));
     };
     let text = text.get(mark.len()..).unwrap_or_default();
     // The third letter of the currency, with some banks another one.
@@ -150,7 +150,7 @@ pub(super) fn entry_line(lines: &[String]) -> Result<EntryLine, String> {
     let (amount, text) = text.split_at(end);
     let value = plain_decimal(amount, ',', true)?;
     if text.starts_with(|letter: char| !letter.is_ascii_alphanumeric() && letter != '/' && letter != ' ') {
-        return Err(format!("`{}` follows the amount; its decimals stand behind a comma", shown(text)));
+        return Err(format!("`{}` follows the amount; its decimals stand behind a comma", quote(text)));
     }
     let (kind, text) = kind(text);
     let (customer, bank) = text.split_once("//").unwrap_or((text, ""));

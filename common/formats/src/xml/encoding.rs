@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::shown;
+use crate::error::quote;
 
 /// The encodings that are read (XML 1.0, 4.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ fn declared(sample: &[u8]) -> Result<Option<Encoding>, String> {
         _ => Err(format!(
             "the encoding `{}` is not read; save the file as UTF-8 (read are UTF-8, US-ASCII, ISO-8859-1, ISO-8859-15 and \
              Windows-1252)",
-            shown(name)
+            quote(name)
         )),
     }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::error::{ReadError, broken, shown};
+use crate::error::{ReadError, broken, quote};
 use crate::limits::{XML_ATTRIBUTES_MAX, XML_DEPTH_MAX};
 use crate::stream::Stream;
 use crate::xml::Encoding;
@@ -86,7 +86,7 @@ impl<R: Read> Pull<R> {
                 Event::Start(tag) => start(&tag, &mut self.open, &mut self.has_root, self.line)?,
                 Event::End(tag) => match self.open.pop() {
                     Some(name) if name == tag.name().as_ref() => Token::End,
-                    Some(name) => return broken(self.line, format!("`{}` is not closed", shown(&name))),
+                    Some(name) => return broken(self.line, format!("`{}` is not closed", quote(&name))),
                     None => return broken(self.line, "a tag is closed that is not open"),
                 },
                 Event::Text(text) => Token::Text(text.xml10_content().into_owned()),
@@ -141,7 +141,7 @@ fn start(tag: &BytesStart<'_>, open: &mut Vec<String>, has_root: &mut bool, line
         };
         let name = attribute.key.as_ref().to_owned();
         if attributes.iter().any(|(other, _)| *other == name) {
-            return broken(line, format!("the attribute `{}` stands twice in one element", shown(&name)));
+            return broken(line, format!("the attribute `{}` stands twice in one element", quote(&name)));
         }
         attributes.push((name, value.into_owned()));
     }
@@ -161,6 +161,6 @@ fn resolved(reference: &quick_xml::events::BytesRef<'_>, line: u64) -> Result<St
         "gt" => Ok(">".to_owned()),
         "quot" => Ok("\"".to_owned()),
         "apos" => Ok("'".to_owned()),
-        _ => broken(line, format!("the entity `{}` is not one of the five predefined ones", shown(name))),
+        _ => broken(line, format!("the entity `{}` is not one of the five predefined ones", quote(name))),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::error::{ReadError, broken, shown};
+use crate::error::{ReadError, broken, quote};
 use crate::limits::{XML_ELEMENTS_MAX, XML_PART_BYTES_MAX};
 use crate::xml::{Pull, Token};
 
@@ -57,7 +57,7 @@ impl Element {
                     pull.line(),
                     format!(
                         "`{}` has more than {XML_ELEMENTS_MAX} elements or {XML_PART_BYTES_MAX} bytes",
-                        shown(name)
+                        quote(name)
                     ),
                 );
             }

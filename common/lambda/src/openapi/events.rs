@@ -20,7 +20,7 @@ use quittance_domain::event::InvoiceEvent;
 
 /// What each type tells, and what it carries beside the envelope.
 fn all() -> [(&'static str, &'static str, ObjectBuilder); 21] {
-    let noted = || told("The payment, and the invoice that it names.").perhaps("invoice", refer("Invoiced"));
+    let noted = || payment_event("The payment, and the invoice that it names.").perhaps("invoice", refer("Invoiced"));
     [
         ("invoice.issued", "The invoice got its number and is owed.", changed().open()),
         ("invoice.voided", "The invoice is owed no more.", changed().open()),
@@ -66,28 +66,28 @@ fn credit_note() -> Members {
 }
 
 /// What every event about a payment carries.
-fn told(description: &str) -> Members {
+fn payment_event(description: &str) -> Members {
     object(description)
         .with("payment", refer("PaymentSummary"))
         .with("audit_id", refer_as("AuditId", "The audit record of the change."))
 }
 
 fn settled() -> Members {
-    told("The invoice after the allocation.")
+    payment_event("The invoice after the allocation.")
         .with("invoice", refer("Invoiced"))
         .with("client", refer("ClientDetails"))
         .with("allocated", refer_as("Money", "What went to this invoice."))
 }
 
 fn unapplied() -> Members {
-    told("The invoice afterwards, which is not owed again.")
+    payment_event("The invoice afterwards, which is not owed again.")
         .with("invoice", refer("Invoiced"))
         .with("client", refer("ClientDetails"))
         .with("amount", refer_as("Money", "How much left it."))
 }
 
 fn surplus_recorded() -> Members {
-    told("Whose credit it is; without a client the payer is unknown.")
+    payment_event("Whose credit it is; without a client the payer is unknown.")
         .with("amount", refer_as("Money", "How much is surplus."))
         .with("reason", one_of(UnappliedReason::ALL.iter().map(|reason| reason.as_str()), "Why."))
         .perhaps("client", refer("ClientDetails"))
@@ -99,7 +99,7 @@ fn why() -> ObjectBuilder {
 }
 
 fn reopened() -> Members {
-    told("The invoice afterwards.")
+    payment_event("The invoice afterwards.")
         .with("invoice", refer("Invoiced"))
         .with("client", refer("ClientDetails"))
         .with("released", refer_as("Money", "How much was taken back."))
@@ -107,21 +107,21 @@ fn reopened() -> Members {
 }
 
 fn surplus_reduced() -> Members {
-    told("Whose credit it was; without a client it was in suspense.")
+    payment_event("Whose credit it was; without a client it was in suspense.")
         .with("amount", refer_as("Money", "How much left."))
         .with("reason", why())
         .perhaps("client", refer("ClientDetails"))
 }
 
 fn refund_refused() -> Members {
-    told("The refund.")
+    payment_event("The refund.")
         .with("refund_id", refer("RefundId"))
         .with("amount", refer_as("Money", "What was asked for."))
         .with("reason", words("Why it is refused, for people."))
 }
 
 fn adjusted() -> ObjectBuilder {
-    told("The payment, and the invoice that it names.")
+    payment_event("The payment, and the invoice that it names.")
         .with("amount", refer_as("Money", "How much more than was told before."))
         .perhaps("invoice", refer("Invoiced"))
         .perhaps("client", refer("ClientDetails"))

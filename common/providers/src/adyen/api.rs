@@ -48,7 +48,7 @@ impl Api for Adyen {
         }
         let paid: Paid = parse(NAME, &answer.body)?;
         Ok(CommandResponse::Statement(match paid.result_code.as_str() {
-            "Authorised" => PaymentStatement::Evidence(vec![paid.told(order).evidence(NAME)?]),
+            "Authorised" => PaymentStatement::Evidence(vec![paid.reported_payment(order).evidence(NAME)?]),
             "Pending" | "Received" => PaymentStatement::Accepted,
             // Refused, cancelled, or the payer would have to do something.
             other => {
@@ -74,7 +74,7 @@ impl Api for Adyen {
         Err(unreadable("Adyen does not list its events"))
     }
 
-    fn listed(&self, _: &Access, _: &HttpResponse) -> Result<ListedEvents, Unreadable> {
+    fn parse_listing(&self, _: &Access, _: &HttpResponse) -> Result<ListedEvents, Unreadable> {
         Err(unreadable("Adyen does not list its events"))
     }
 
@@ -135,7 +135,7 @@ struct Paid {
 
 impl Paid {
     /// The same that the webhook tells, under the same name: an authorisation counts as capture there too.
-    fn told(&self, order: &InitiateCharge) -> ReportedPayment<'_> {
+    fn reported_payment(&self, order: &InitiateCharge) -> ReportedPayment<'_> {
         ReportedPayment {
             kind: FactKind::ImpliedCapture,
             payment: &self.psp_reference,

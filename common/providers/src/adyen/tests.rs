@@ -171,7 +171,7 @@ fn each_event_tells_its_kind_of_the_original_payment() {
 
 fn net(items: &[Value]) -> String {
     let facts: Vec<_> = items.iter().map(|item| evidence(item.clone()).fact(Vec::new())).collect();
-    let state = PaymentState::of(&facts).unwrap();
+    let state = PaymentState::from_facts(&facts).unwrap();
     assert!(!state.contradictory);
     state.net().unwrap().unwrap().to_string()
 }

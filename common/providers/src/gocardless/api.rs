@@ -54,7 +54,7 @@ impl Api for GoCardless {
     }
 
     /// A list has the shape of a webhook, and a cursor.
-    fn listed(&self, _: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable> {
+    fn parse_listing(&self, _: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
             return Ok(ListedEvents::Trouble(failure));
         }
@@ -127,7 +127,7 @@ impl Api for GoCardless {
             question.kinds.iter().map(|kind| refund.told(question, *kind)).collect()
         } else {
             let payment = parse::<Payments>(NAME, &answer.body)?.payments;
-            question.kinds.iter().map(|kind| payment.told(question, *kind)).collect()
+            question.kinds.iter().map(|kind| payment.to_evidence(question, *kind)).collect()
         };
         told.map(|evidence| InquiryResponse::Statement(PaymentStatement::Evidence(evidence)))
     }
@@ -205,7 +205,7 @@ struct RefundLinks {
 }
 
 impl Payment {
-    fn told(&self, question: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
+    fn to_evidence(&self, question: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
         self.evidence(kind, event(question, kind), question.occurred_at)
     }
 

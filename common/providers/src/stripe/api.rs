@@ -54,7 +54,7 @@ impl Api for Stripe {
         Ok(call(access, format!("/v1/events?{}", form(&fields)), None))
     }
 
-    fn listed(&self, access: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable> {
+    fn parse_listing(&self, access: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
             return Ok(ListedEvents::Trouble(failure));
         }
@@ -134,7 +134,7 @@ impl Api for Stripe {
             return Ok(InquiryResponse::Statement(PaymentStatement::Evidence(evidence)));
         }
         let intent: PaymentIntent = parse(NAME, &answer.body)?;
-        let evidence = intent.told_by_status()?;
+        let evidence = intent.evidence_by_status()?;
         let statement =
             evidence.map_or(PaymentStatement::Accepted, |evidence| PaymentStatement::Evidence(vec![evidence]));
         Ok(InquiryResponse::Statement(statement))
@@ -159,21 +159,21 @@ pub(super) fn is_name(text: &str) -> bool {
 fn refund_evidence(refund: &RefundObject) -> Result<Option<Evidence>, Unreadable> {
     let Some(kind) = refund.kind() else { return Ok(None) };
     let (intent, charge) = (refund.payment_intent.as_ref(), refund.charge.as_ref());
-    let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
+    let payment = Payment::from_ids(intent.map(Reference::id), charge.map(Reference::id))?;
     let movement = refund_movement(refund.metadata.refund_id.as_deref(), &refund.id);
-    refund_told(refund, kind, (payment.id, payment.also), movement)?.evidence(NAME).map(Some)
+    reported_refund(refund, kind, (payment.id, payment.also), movement)?.evidence(NAME).map(Some)
 }
 
 /// What became of our refund.
 fn statement(order: &InitiateRefund, refund: &RefundObject) -> Result<PaymentStatement, Unreadable> {
     let Some(kind) = refund.kind() else { return Ok(PaymentStatement::Accepted) };
     let payment = (order.transaction_id.reference(), Vec::new());
-    let mut told = refund_told(refund, kind, payment, order.refund_id.to_string())?;
+    let mut told = reported_refund(refund, kind, payment, order.refund_id.to_string())?;
     told.payment_id = Some(order.payment_id);
     Ok(PaymentStatement::Evidence(vec![told.evidence(NAME)?]))
 }
 
-fn refund_told<'a>(
+fn reported_refund<'a>(
     refund: &RefundObject,
     kind: FactKind,
     (payment, also): (&'a str, Vec<&'a str>),

@@ -72,7 +72,7 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &HttpResponse) -> Resul
     };
     let Some(order) = &question.charge else {
         // Whoever made the payment may still be at it.
-        let told = found.first().map(PaymentIntent::told_by_status).transpose()?.flatten();
+        let told = found.first().map(PaymentIntent::evidence_by_status).transpose()?.flatten();
         let statement = told.map_or(PaymentStatement::Accepted, |evidence| PaymentStatement::Evidence(vec![evidence]));
         return Ok(InquiryResponse::Statement(statement));
     };
@@ -84,7 +84,7 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &HttpResponse) -> Resul
 
 /// What became of a payment intent that we confirmed: what it waits for then, nobody will give it.
 fn statement(intent: &PaymentIntent) -> Result<PaymentStatement, Unreadable> {
-    if let Some(evidence) = intent.told_by_status()? {
+    if let Some(evidence) = intent.evidence_by_status()? {
         return Ok(PaymentStatement::Evidence(vec![evidence]));
     }
     Ok(match intent.status.as_str() {

@@ -157,7 +157,7 @@ impl Event {
 
     fn intent(&self, kind: impl Fn(&PaymentIntent) -> FactKind) -> Result<WebhookNotice, Unreadable> {
         let intent: PaymentIntent = self.object()?;
-        let told = intent.told(kind(&intent), self.id.clone(), self.occurred_at()?)?;
+        let told = intent.reported_payment(kind(&intent), self.id.clone(), self.occurred_at()?)?;
         told.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
     }
 
@@ -179,7 +179,7 @@ impl Event {
             other => (other, charge.amount),
         };
         let payment = Payment { id: &charge.id, also: Vec::new(), metadata: Some(&charge.metadata) };
-        self.told(kind, &payment, (units, &charge.currency), charge.id.clone(), self.id.clone())
+        self.reported_payment(kind, &payment, (units, &charge.currency), charge.id.clone(), self.id.clone())
     }
 
     /// Older API versions list the refunds within the charge. Newer ones do not, and whether the events of each refund
@@ -208,9 +208,9 @@ impl Event {
         let Some(kind) = refund.kind() else { return Ok(WebhookNotice::ignored(&self.r#type, NOT_DECIDED)) };
         let intent = refund.payment_intent.as_ref().or(of.and_then(|charge| charge.payment_intent.as_ref()));
         let charge = refund.charge.as_ref().map(Reference::id).or(of.map(|charge| charge.id.as_str()));
-        let payment = Payment::of(intent.map(Reference::id), charge)?;
+        let payment = Payment::from_ids(intent.map(Reference::id), charge)?;
         let movement = refund_movement(refund.metadata.refund_id.as_deref(), &refund.id);
-        self.told(kind, &payment, (refund.amount, &refund.currency), movement, event)
+        self.reported_payment(kind, &payment, (refund.amount, &refund.currency), movement, event)
     }
 
     /// An inquiry (its status begins with `warning`) takes no money until it becomes a dispute.
@@ -220,8 +220,8 @@ impl Event {
             return Ok(WebhookNotice::ignored(&self.r#type, "an inquiry moves no money"));
         }
         let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
-        let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
-        self.told(kind, &payment, (dispute.amount, &dispute.currency), dispute.id.clone(), self.id.clone())
+        let payment = Payment::from_ids(intent.map(Reference::id), charge.map(Reference::id))?;
+        self.reported_payment(kind, &payment, (dispute.amount, &dispute.currency), dispute.id.clone(), self.id.clone())
     }
 
     /// Money that comes back of a dispute that is lost all the same: it is lost in part. Of a dispute that is won, its
@@ -232,9 +232,9 @@ impl Event {
             return Ok(WebhookNotice::ignored(&self.r#type, TOLD_ELSEWHERE));
         }
         let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
-        let payment = Payment::of(intent.map(Reference::id), charge.map(Reference::id))?;
+        let payment = Payment::from_ids(intent.map(Reference::id), charge.map(Reference::id))?;
         let amount = (dispute.reinstated()?, dispute.currency.as_str());
-        self.told(FactKind::DisputeReinstatement, &payment, amount, dispute.id.clone(), self.id.clone())
+        self.reported_payment(FactKind::DisputeReinstatement, &payment, amount, dispute.id.clone(), self.id.clone())
     }
 
     /// A customer's money that Stripe holds and no payment intent has taken: a payment of its own that staff see, until
@@ -247,7 +247,7 @@ impl Event {
             let name = format!("cash_balance:{}:{currency}", balance.customer);
             let payment = Payment { id: &name, also: Vec::new(), metadata: None };
             let event = format!("{}:{currency}", self.id);
-            self.told(FactKind::Authorisation, &payment, (*units, currency), name.clone(), event)
+            self.reported_payment(FactKind::Authorisation, &payment, (*units, currency), name.clone(), event)
         })
         .collect()
     }
@@ -263,7 +263,7 @@ impl Event {
         }
     }
 
-    fn told(
+    fn reported_payment(
         &self,
         kind: FactKind,
         payment: &Payment<'_>,
@@ -295,7 +295,7 @@ pub(super) struct Payment<'a> {
 }
 
 impl<'a> Payment<'a> {
-    pub(super) fn of(intent: Option<&'a str>, charge: Option<&'a str>) -> Result<Self, Unreadable> {
+    pub(super) fn from_ids(intent: Option<&'a str>, charge: Option<&'a str>) -> Result<Self, Unreadable> {
         let id = intent.or(charge).ok_or_else(|| unreadable("it names neither payment intent nor charge"))?;
         Ok(Self { id, also: charge.filter(|charge| *charge != id).into_iter().collect(), metadata: None })
     }

@@ -48,7 +48,7 @@ struct PaymentError {
 }
 
 impl PaymentIntent {
-    pub(super) fn told(
+    pub(super) fn reported_payment(
         &self,
         kind: FactKind,
         event: String,
@@ -104,7 +104,7 @@ impl PaymentIntent {
     }
 
     /// What the intent itself tells when somebody asks; nothing while nothing is decided.
-    pub(super) fn told_by_status(&self) -> Result<Option<Evidence>, Unreadable> {
+    pub(super) fn evidence_by_status(&self) -> Result<Option<Evidence>, Unreadable> {
         let kind = match self.status.as_str() {
             "succeeded" => FactKind::Capture,
             "requires_capture" => self.capturable(),
@@ -116,7 +116,7 @@ impl PaymentIntent {
             (FactKind::PartialCapture, Some(received)) => format!("{}:{}:{received}", self.id, self.status),
             _ => format!("{}:{}", self.id, self.status),
         };
-        let told = self.told(kind, event, created)?;
+        let told = self.reported_payment(kind, event, created)?;
         told.evidence(NAME).map(Some)
     }
 }

@@ -100,7 +100,7 @@ pub(crate) async fn record(
         "reference": adjustment.reference, "reason": reason,
     });
     work.audit("adjustment.recorded", adjustment.id.to_string(), Value::Null, shown.clone()).await?;
-    work.tell_on(InvoiceEvent::AdjustmentRecorded(AdjustmentRecorded { adjustment }), accounting_date).await?;
+    work.emit_on(InvoiceEvent::AdjustmentRecorded(AdjustmentRecorded { adjustment }), accounting_date).await?;
     work.commit(StatusCode::CREATED, &shown).await?;
     Ok(answer(StatusCode::CREATED, shown))
 }

@@ -163,7 +163,7 @@ pub(super) async fn correct(
     reason: &str,
     replacement: Option<&Replacement>,
 ) -> Result<Value, Problem> {
-    let mirror = taken_back(work, reversed, reason, replacement.is_some()).await?;
+    let mirror = take_back(work, reversed, reason, replacement.is_some()).await?;
     let replacement_id = replacement.map(|_| LedgerTransactionId::from_uuid(Uuid::now_v7()));
     if let Some((id, Replacement { occurred_at, accounting_date, entries })) = replacement_id.zip(replacement) {
         let day = accounting_date.or_else(|| occurred_at.map(|time| work.day_of(time)));
@@ -175,7 +175,7 @@ pub(super) async fn correct(
 }
 
 /// Takes a transaction back, unless that was done before and only its replacement is missing. Answers its mirror.
-async fn taken_back(
+async fn take_back(
     work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
     reason: &str,

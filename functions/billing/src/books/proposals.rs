@@ -68,7 +68,7 @@ described! {
         }))
 }
 
-fn shown(proposed: &proposed_corrections::ProposedCorrection) -> Value {
+fn to_json(proposed: &proposed_corrections::ProposedCorrection) -> Value {
     json!({
         "id": proposed.id, "reverses": proposed.transaction_id, "reason": proposed.reason,
         "replacement": proposed.replacement, "proposed_by": proposed.proposed_by, "proposed_at": proposed.proposed_at,
@@ -95,7 +95,7 @@ pub(super) async fn propose(
         let detail = format!("another correction of ledger transaction {reversed} waits; approve or dismiss it first");
         return Err(Problem::conflict(detail));
     }
-    let body = shown(&proposed);
+    let body = to_json(&proposed);
     work.audit("ledger.correction_proposed", reversed.to_string(), Value::Null, body.clone()).await?;
     work.commit(StatusCode::ACCEPTED, &body).await?;
     Ok(answer(StatusCode::ACCEPTED, body))
@@ -118,7 +118,7 @@ pub(crate) async fn list(
     caller.may(Permission::ReadBooks)?;
     let page = query.page::<CorrectionId>()?;
     let found = proposed_corrections::list(&billing.database, page.after, page.to_read()).await.map_err(unavailable)?;
-    let rows = found.iter().map(|proposed| (proposed.id.to_string(), shown(proposed))).collect();
+    let rows = found.iter().map(|proposed| (proposed.id.to_string(), to_json(proposed))).collect();
     Ok(Json(page.answer("corrections", rows)))
 }
 
@@ -217,6 +217,6 @@ async fn begin<'a>(
     }
     proposed_corrections::decide(&mut work.transaction, id, decision, &caller.name).await.map_err(unavailable)?;
     let after = json!({"status": decision.as_str(), "reason": reason, "proposed_by": proposed.proposed_by});
-    work.audit("ledger.correction_decided", name, shown(&proposed), after).await?;
+    work.audit("ledger.correction_decided", name, to_json(&proposed), after).await?;
     Ok(DecisionStart::New(work, proposed))
 }

@@ -120,7 +120,7 @@ described! {
         .open()
 }
 
-fn told() -> ObjectBuilder {
+fn sum_shape() -> ObjectBuilder {
     object("A sum.")
         .with("amount", refer_as("Money", "Debits less credits."))
         .with("first_on", day("The day of the first movement."))
@@ -139,8 +139,8 @@ described! {
                 .with("account", words("The account; `provider:<name>` stands for its three accounts together."))
                 .with_or_null("invoice_id", refer("InvoiceId"))
                 .with_or_null("payment_id", refer("PaymentId"))
-                .with_or_null("expected", told())
-                .with_or_null("booked", told())
+                .with_or_null("expected", sum_shape())
+                .with_or_null("booked", sum_shape())
                 .open(),
             "None, if all is well.",
         ))

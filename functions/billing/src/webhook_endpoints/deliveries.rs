@@ -90,7 +90,7 @@ pub(crate) async fn list(
     let count = usize::try_from(page.to_read()).unwrap_or(usize::MAX).saturating_sub(1);
     let states: Vec<DeliveryState> = state.into_iter().collect();
     let found = billing.webhooks.table.list(id, range, &states, page.after.as_ref(), count).await.map_err(away)?;
-    let shown: Vec<Value> = found.deliveries.iter().map(shown).collect();
+    let shown: Vec<Value> = found.deliveries.iter().map(to_json).collect();
     Ok(Json(json!({"deliveries": shown, "next_cursor": found.next})))
 }
 
@@ -146,7 +146,7 @@ pub(crate) async fn replay(
     Ok(answer(StatusCode::OK, shown))
 }
 
-fn shown(delivery: &Delivery) -> Value {
+fn to_json(delivery: &Delivery) -> Value {
     let last_attempt = delivery
         .last_attempt
         .as_ref()

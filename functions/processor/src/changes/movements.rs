@@ -40,16 +40,16 @@ impl BatchChanges {
             let audit_id = AuditId::from_uuid(Uuid::now_v7());
             self.audit.push(records::refund(dossier, request, refusal.as_deref(), telling, audit_id));
             if let Some(reason) = refusal {
-                self.told.events.extend(telling.refund_refused(request, reason, audit_id)?);
+                self.emitted.events.extend(telling.refund_refused(request, reason, audit_id)?);
             } else if request.status == RefundStatus::Requested {
-                self.told.commands.extend(telling.initiate_refund(request)?);
+                self.emitted.commands.extend(telling.initiate_refund(request)?);
             }
         }
         Ok(())
     }
 
     /// Notes movements of money for the tables and the outbox.
-    pub(super) fn note(
+    pub(super) fn record_movements(
         &mut self,
         ground: &LockedBatch,
         dossier: &PaymentAggregate,
@@ -58,7 +58,7 @@ impl BatchChanges {
     ) -> Result<(), StoreError> {
         let payment_id = dossier.payment.id;
         for movement in movements {
-            self.told.figures.moved(movement);
+            self.emitted.figures.moved(movement);
             match movement {
                 FundsMovement::Allocated { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, *amount, *by_staff);
@@ -82,12 +82,12 @@ impl BatchChanges {
                 }
             }
         }
-        self.told.events.extend(telling.movements(ground, movements)?);
+        self.emitted.events.extend(telling.movements(ground, movements)?);
         Ok(())
     }
 
     /// Notes how much more or less of the refunds comes from our own pocket than before.
-    pub(super) fn give_away(
+    pub(super) fn record_goodwill(
         &mut self,
         dossier: &PaymentAggregate,
         after: Option<&PaymentState>,

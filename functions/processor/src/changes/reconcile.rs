@@ -28,7 +28,7 @@ impl BatchChanges {
         movements: &[FundsMovement],
     ) -> Result<(), StoreError> {
         let corrupt = |error| dossier.corrupt(error);
-        let loose = settlement::loose_surplus(entitled, &dossier.holdings).map_err(corrupt)?;
+        let loose = settlement::loose_surplus(entitled, &dossier.funds).map_err(corrupt)?;
         let unexplained = state.unexplained.unwrap_or(Money::zero(loose.currency()));
         // What refunds took that somebody still has to explain is a case of its own.
         let overdrawn = loose.checked_add(unexplained).map_err(corrupt)?;
@@ -65,7 +65,7 @@ impl BatchChanges {
 
     /// Surplus that staff left where it is may go back all the same; what comes later is not theirs any more.
     fn reduce_pins(&mut self, dossier: &PaymentAggregate, like: Money) -> Result<(), StoreError> {
-        let surplus = dossier.holdings.surplus(like).map_err(|error| dossier.corrupt(error))?;
+        let surplus = dossier.funds.surplus(like).map_err(|error| dossier.corrupt(error))?;
         let mut left = surplus.or_zero();
         for case in &dossier.cases {
             let Some(amount) = case.kept.filter(|amount| amount.currency() == left.currency()) else { continue };
@@ -96,10 +96,12 @@ impl BatchChanges {
     }
 
     /// Opens a case about a payment that may be the same money, unless staff have said that it is not.
-    pub(crate) fn suspect_twin(&mut self, dossier: &PaymentAggregate, other: PaymentId) {
-        let is_dismissed = |case: &KnownCase| case.is_dismissed(CaseKind::Twins) && case.other_payment == Some(other);
+    pub(crate) fn open_duplicate_case(&mut self, dossier: &PaymentAggregate, other: PaymentId) {
+        let is_dismissed =
+            |case: &KnownCase| case.is_dismissed(CaseKind::Duplicate) && case.other_payment == Some(other);
         if !dossier.cases.iter().any(is_dismissed) {
-            let case = new_case(dossier, CaseKind::Twins, None, format!("one message names this payment and {other}"));
+            let case =
+                new_case(dossier, CaseKind::Duplicate, None, format!("one message names this payment and {other}"));
             self.cases.push(NewCase { other_payment: Some(other), ..case });
         }
     }
@@ -110,10 +112,10 @@ impl BatchChanges {
             let is_same = |known: &KnownCase| {
                 (known.kind, known.other_payment) == (new.kind, new.other_payment) && known.resolution.is_none()
             };
-            ground.dossiers.get(&new.payment_id).is_some_and(|dossier| dossier.cases.iter().any(is_same))
+            ground.payments.get(&new.payment_id).is_some_and(|dossier| dossier.cases.iter().any(is_same))
         };
         for case in self.cases.iter().filter(|case| !is_open(case)) {
-            *self.told.figures.cases.entry(case.kind).or_default() += 1;
+            *self.emitted.figures.cases.entry(case.kind).or_default() += 1;
         }
     }
 
@@ -139,7 +141,8 @@ impl BatchChanges {
         let Some(went) = went.filter(|_| state.captured.is_none()) else { return };
         let is_known = dossier.cases.iter().any(|case| case.kind == CaseKind::Overdrawn);
         if !is_known {
-            let reason = cause.told.clone().unwrap_or_else(|| "a bank took back money that did not come so".to_owned());
+            let reason =
+                cause.source_text.clone().unwrap_or_else(|| "a bank took back money that did not come so".to_owned());
             self.open_case(
                 dossier,
                 CaseKind::Overdrawn,
@@ -150,25 +153,25 @@ impl BatchChanges {
     }
 
     /// Bank lines say what their money did.
-    pub(super) async fn note_upload_lines(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+    pub(super) async fn record_upload_lines(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         let moved: BTreeSet<PaymentId> = self
             .allocations
             .iter()
             .map(|allocation| allocation.payment_id)
             .chain(self.credits.iter().map(|credit| credit.payment_id))
             .collect();
-        upload_lines::note_settled(transaction, &moved.into_iter().collect::<Vec<_>>()).await
+        upload_lines::record_settled(transaction, &moved.into_iter().collect::<Vec<_>>()).await
     }
 
     /// Has gateways asked about what they have not decided, unless they were asked for the last time.
-    pub(super) async fn begin_questions(
+    pub(super) async fn begin_inquiries(
         &self,
         transaction: &mut Transaction,
         ground: &LockedBatch,
     ) -> Result<(), StoreError> {
         let is_given_up = |id: PaymentId| {
             self.cases.iter().any(|case| case.payment_id == id && case.kind == CaseKind::Undecided)
-                || ground.dossiers.get(&id).is_some_and(|dossier| dossier.open_case(CaseKind::Undecided).is_some())
+                || ground.payments.get(&id).is_some_and(|dossier| dossier.open_case(CaseKind::Undecided).is_some())
         };
         let undecided = self
             .updates
@@ -210,7 +213,7 @@ impl BatchChanges {
     }
 
     /// Has staff look at a picture, unless they have, or the payment is proven.
-    pub(crate) fn show_picture(&mut self, dossier: &PaymentAggregate, state: &PaymentState) {
+    pub(crate) fn open_picture_case(&mut self, dossier: &PaymentAggregate, state: &PaymentState) {
         let was_decided = dossier.cases.iter().any(|case| case.kind == CaseKind::Claimed && case.resolution.is_some());
         if !was_decided && !state.status.is_proven() {
             let reason = "a client says so and shows a picture".to_owned();

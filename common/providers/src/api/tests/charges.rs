@@ -178,8 +178,9 @@ fn events_are_listed_page_by_page_in_the_shape_of_messages() {
     assert_eq!(ask("stripe", None), first);
     assert_eq!(ask("stripe", Some("evt_1")), format!("{first}&starting_after=evt_1"));
     assert!(ask("gocardless", Some("EV9")).ends_with("&limit=250&after=EV9"));
-    let listed =
-        |provider: &str, body: Value| api(&format!("{provider}:")).listed(&access(), &answer(200, &body)).unwrap();
+    let listed = |provider: &str, body: Value| {
+        api(&format!("{provider}:")).parse_listing(&access(), &answer(200, &body)).unwrap()
+    };
     let event = json!({
         "id": "evt_1", "type": "payment_intent.succeeded", "created": 1_793_620_800,
         "data": {"object": intent("succeeded", "2")},

@@ -84,7 +84,7 @@ fn an_inquiry_that_the_gateway_refuses_leaves_the_payment_unknown() {
             }
             let queried = api.queried(&question(resource, &[FactKind::Capture]), &refused).unwrap();
             assert!(matches!(queried, InquiryResponse::Unknown(_)), "{provider}: {queried:?}");
-            assert!(matches!(api.listed(&access(), &refused).unwrap(), ListedEvents::Trouble(_)), "{provider}");
+            assert!(matches!(api.parse_listing(&access(), &refused).unwrap(), ListedEvents::Trouble(_)), "{provider}");
         }
     }
 }

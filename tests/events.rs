@@ -16,7 +16,7 @@ use quittance_domain::fact::FactKind;
 use quittance_domain::id::ClientId;
 use quittance_domain::ledger::posting;
 use quittance_domain::notification::NotificationRecipient;
-use quittance_feedback::told::SesEvent;
+use quittance_feedback::ses_event::SesEvent;
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_lambda::fields::Fields;

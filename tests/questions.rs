@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{GatewayCommand, ListEvents, QueryPayment};
 use quittance_domain::fact::FactKind;
 use quittance_lambda::envelope::CloudEvent;
-use quittance_relay::ask::{InquirableGateways, ask};
+use quittance_relay::inquire::{InquirableGateways, ask};
 use quittance_store::Database;
 
 use crate::database::scene::{Said, money, noon};

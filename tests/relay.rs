@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 use quittance_domain::event::EventMessage;
 use quittance_relay::relay::{Destinations, Relayed, relay};
 use quittance_store::outbox::{self, Destination};
-use quittance_store::{Database, Transaction, vitals};
+use quittance_store::{Database, Transaction, health_metrics};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
@@ -202,7 +202,7 @@ async fn commands_go_to_the_queue_of_their_payments_gateway_and_one_for_no_gatew
 async fn the_relay_sees_how_late_the_outbox_is_what_is_parked_and_which_claims_nothing_has_proven() {
     let test = TestDatabase::migrated().await;
     let (writer, relay) = (test.as_role(WRITER, 1).await, test.as_role(ROLE, 1).await);
-    let (now, quiet) = (Utc::now(), vitals::read(&relay, Utc::now()).await.unwrap());
+    let (now, quiet) = (Utc::now(), health_metrics::read(&relay, Utc::now()).await.unwrap());
     assert_eq!((quiet.outbox_lag_s, quiet.outbox_parked, quiet.claims_unverified), (0, 0, 0));
     assert!((0..=100).contains(&quiet.connections_percent), "{quiet:?}");
     for number in 0..3 {
@@ -242,6 +242,6 @@ async fn the_relay_sees_how_late_the_outbox_is_what_is_parked_and_which_claims_n
             .unwrap();
         }
     }
-    let late = vitals::read(&relay, now).await.unwrap();
+    let late = health_metrics::read(&relay, now).await.unwrap();
     assert_eq!((late.outbox_lag_s, late.outbox_parked, late.claims_unverified), (90, 1, 1));
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::letters::DeadLetter;
+use crate::dead_letters::DeadLetter;
 
 /// Messages that may be mended: what a source said of a payment.
 const EVIDENCE: [&str; 2] = ["ClaimPayment", "ConfirmPayment"];

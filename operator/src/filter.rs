@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
-use crate::letters::DeadLetter;
+use crate::dead_letters::DeadLetter;
 
 /// A choice among parked messages; all that is said must fit.
 #[derive(Debug, Clone, Default, Args)]

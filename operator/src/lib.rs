@@ -10,11 +10,11 @@
 mod age;
 pub mod cli;
 pub mod commands;
-pub mod desk;
+pub mod dead_letters;
+pub mod deployment;
+pub mod dry_run;
 pub mod edit;
 pub mod filter;
-pub mod forecast;
-pub mod letters;
 pub mod pace;
 pub mod queues;
 pub mod redact;

@@ -8,7 +8,7 @@ use quittance_lambda::aws::{Retries, config};
 use quittance_lambda::settings::Settings;
 use quittance_operator::cli::Cli;
 use quittance_operator::commands::run;
-use quittance_operator::desk::{Deployment, DeploymentTables, identity};
+use quittance_operator::deployment::{Deployment, DeploymentTables, identity};
 use quittance_operator::queues::Queues;
 use quittance_operator::report::Report;
 use quittance_store::{Database, DatabaseSettings};

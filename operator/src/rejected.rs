@@ -6,8 +6,8 @@ use quittance_lambda::envelope::{CloudEvent, Payload};
 use quittance_providers::{ProviderModule, WebhookNotice, by_name};
 use uuid::Uuid;
 
-use crate::forecast::{DryRun, ReplayProspect};
-use crate::letters::DeadLetter;
+use crate::dead_letters::DeadLetter;
+use crate::dry_run::{DryRun, ReplayProspect};
 use crate::queues::Outgoing;
 
 /// The name in the envelopes' `source`.

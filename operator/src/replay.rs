@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::desk::Deployment;
+use crate::dead_letters::{DeadLetter, DeadLetterAction};
+use crate::deployment::Deployment;
+use crate::dry_run::{DryRun, ReplayProspect};
 use crate::filter::Filter;
-use crate::forecast::{DryRun, ReplayProspect};
-use crate::letters::{DeadLetter, DeadLetterAction};
 use crate::pace::{Pace, Progress};
 use crate::queues::Outgoing;
 use crate::rejected;

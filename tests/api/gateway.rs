@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, StatusCode};
 use quittance_idempotency::IdempotencyTable;
-use quittance_lambda::door::RequestGuard;
+use quittance_lambda::request_guard::RequestGuard;
 use quittance_validator::Validator;
 use quittance_validator::signing_secrets::SigningSecrets;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! What every request goes through: callers are counted, refusals leave a record.
 
 use chrono::{DateTime, Utc};
-use quittance_lambda::door::RequestGuard;
+use quittance_lambda::request_guard::RequestGuard;
 use serde_json::json;
 
 use super::delivery::root;

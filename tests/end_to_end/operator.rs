@@ -6,7 +6,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use clap::Parser;
 use quittance_operator::cli::Cli;
 use quittance_operator::commands;
-use quittance_operator::desk::{Deployment, DeploymentTables, identity};
+use quittance_operator::deployment::{Deployment, DeploymentTables, identity};
 use quittance_operator::queues::{NAMES, Queues};
 use quittance_operator::report::Report;
 use quittance_store::{Database, DatabaseSettings};

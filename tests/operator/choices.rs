@@ -4,7 +4,7 @@ use std::fs;
 
 use chrono::Utc;
 use quittance_store::Database;
-use quittance_store::vitals::{self, Scheduled};
+use quittance_store::health_metrics::{self, Scheduled};
 use serde_json::{Value, json};
 
 use super::{PARKED, Scene};
@@ -140,7 +140,7 @@ async fn the_status_tells_when_each_schedule_last_did_its_work() {
     for (role, scheduled) in
         [("quittance_relay", Scheduled::Relay), ("quittance_notification", Scheduled::Notification)]
     {
-        vitals::note_run(&scene.test.as_role(role, 1).await, scheduled, Utc::now()).await.unwrap();
+        health_metrics::note_run(&scene.test.as_role(role, 1).await, scheduled, Utc::now()).await.unwrap();
     }
     let run = scene.run(&["status"]).await.unwrap();
     assert!(run.is_clean && schedules(&run).iter().all(|one| one["ended_at"].is_string()), "{}", run.text);

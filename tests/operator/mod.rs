@@ -14,7 +14,7 @@ use quittance_domain::id::InvoiceId;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_operator::cli::Cli;
 use quittance_operator::commands;
-use quittance_operator::desk::{Deployment, DeploymentTables};
+use quittance_operator::deployment::{Deployment, DeploymentTables};
 use quittance_operator::queues::Queues;
 use quittance_operator::report::Report;
 use quittance_processor::settle::{EvidenceInstruction, settle};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use quittance_domain::case::CaseKind;
 use quittance_domain::fact::FactKind;
 use quittance_domain::settlement::SettlementOutcome;
+use quittance_processor::emitted_events::SettlementMetrics;
 use quittance_processor::settle::settle;
-use quittance_processor::told::SettlementMetrics;
 use rust_decimal::Decimal;
 
 use super::{Scene, euro};

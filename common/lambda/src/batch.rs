@@ -25,7 +25,7 @@ use opentelemetry::KeyValue;
 pub mod attempts;
 
 use self::attempts::DeliveryAttempts;
-use crate::marks::LogContext;
+use crate::log_context::LogContext;
 use crate::metrics;
 use crate::spans::{self, Kind, Open};
 

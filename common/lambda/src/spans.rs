@@ -16,7 +16,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _, SpanLinks};
 use quittance_domain::event::EventMessage;
 use uuid::Uuid;
 
-use crate::marks::LogContext;
+use crate::log_context::LogContext;
 use crate::trace::TraceContext;
 
 /// A collector that takes longer is passed over: the invocation waits for it.

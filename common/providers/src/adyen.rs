@@ -18,8 +18,8 @@ use quittance_domain::money::{Currency, Money};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::reported_payment::{ReportedPayment, invoice_number, minor_units, parse, refund_movement};
 use crate::signature::is_made_by;
-use crate::told::{ReportedPayment, invoice_number, minor_units, parse, refund_movement};
 use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, Webhooks};
 
 const NAME: &str = "adyen";

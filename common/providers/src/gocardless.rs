@@ -12,8 +12,8 @@ use quittance_domain::command::QueryResource;
 use quittance_domain::fact::FactKind;
 use serde::Deserialize;
 
+use crate::reported_payment::parse;
 use crate::signature::is_made_by;
-use crate::told::parse;
 use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, Webhooks};
 
 const NAME: &str = "gocardless";

@@ -7,9 +7,9 @@ pub mod adyen;
 pub mod api;
 pub mod gocardless;
 pub mod manual;
+mod reported_payment;
 mod signature;
 pub mod stripe;
-mod told;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;

@@ -21,7 +21,7 @@ use quittance_store::clients;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::work::{ChangeRequest, IdempotentChange, answer};
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, unavailable};
 
 /// The longest legal name, in characters.

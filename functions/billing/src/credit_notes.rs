@@ -29,8 +29,8 @@ use quittance_store::invoices::{self, InvoiceRecord};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::invoices::{InvoicePath, LINES_MAX, line, line_example, line_shape, locked, state, sums};
-use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// The longest reason, in characters.

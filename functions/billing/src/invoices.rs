@@ -31,7 +31,7 @@ use quittance_store::{clients, database::Transaction};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::work::{ChangeRequest, IdempotentChange, answer};
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// The most lines on one invoice.

@@ -11,6 +11,7 @@ pub mod config;
 mod credit_notes;
 pub mod docs;
 mod documents;
+pub mod idempotent_change;
 pub mod invoices;
 mod page;
 pub mod payments;
@@ -21,7 +22,6 @@ mod timeline;
 mod unanswered;
 pub mod uploads;
 pub mod webhook_endpoints;
-pub mod work;
 
 use std::sync::Arc;
 
@@ -34,11 +34,11 @@ use quittance_domain::calendar::day_in;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::CommandQueue;
-use quittance_lambda::door::{self, RequestGuard};
 use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::{asks, open};
 use quittance_lambda::problem::{Problem, as_problem};
 use quittance_lambda::publisher::Publisher;
+use quittance_lambda::request_guard::{self, RequestGuard};
 use quittance_store::{Database, StoreError};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -88,7 +88,7 @@ pub fn router(billing: Arc<Billing>) -> Router {
     let routes = routes.fallback(unanswered::answer).method_not_allowed_fallback(unanswered::answer);
     routes
         .layer(map_response(as_problem))
-        .layer(from_fn_with_state(Arc::clone(&billing.door), door::watch))
+        .layer(from_fn_with_state(Arc::clone(&billing.door), request_guard::watch))
         .with_state(billing)
 }
 

@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 use utoipa::openapi::ObjectBuilder;
 
 use crate::clients::{SPOKEN, reachable, spoken};
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::statement::ClientPath;
-use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// What a telephone number looks like, for who reads patterns.

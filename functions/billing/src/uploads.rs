@@ -28,9 +28,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::idempotent_change::{self, IdempotentChange, answer};
 use crate::page::{PageParameters, PageQuery, query_value};
 use crate::uploads::shapes::{AnnouncedUpload, LineParameters, NewUpload, UploadOutcome, UploadPath};
-use crate::work::{self, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// How long the URL takes a file.
@@ -85,12 +85,12 @@ pub(crate) async fn start(
     let client_id = speaks_for(&caller, &request)?;
     let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST /v1/uploads", &body]).await? {
         // The URL lives for minutes and is made anew; it is never kept.
-        work::ChangeRequest::Answered(status, known) => {
+        idempotent_change::ChangeRequest::Answered(status, known) => {
             let known: StoredAnnouncement = serde_json::from_value(known)
                 .map_err(|error| unavailable(StoreError::corrupt("billing.requests", error)))?;
             return Ok(answer(status, with_url(&billing, &known, &request).await?));
         }
-        work::ChangeRequest::New(work) => work,
+        idempotent_change::ChangeRequest::New(work) => work,
     };
     if let Some(client_id) = client_id {
         let found = quittance_store::clients::find(&billing.database, client_id).await.map_err(unavailable)?;

@@ -29,11 +29,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::page::{PageParameters, PageQuery};
 use crate::webhook_endpoints::shapes::{
     Endpoint, EndpointPath, EndpointWithSecret, Endpoints, NewEndpoint, SecretRotation,
 };
-use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// The longest URL and the longest description, in characters.

@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::FUNCTION;
-use crate::told::SesEvent;
+use crate::ses_event::SesEvent;
 
 /// What Amazon SES says once, when the topic is made known to it.
 const VALIDATION: &str = "Successfully validated SNS topic for Amazon SES event publishing.";

@@ -8,7 +8,7 @@
 
 pub mod config;
 pub mod handler;
-pub mod told;
+pub mod ses_event;
 
 /// The name of the function in audit records.
 pub(crate) const FUNCTION: &str = "feedback";

@@ -7,7 +7,7 @@ use quittance_lambda::batch::PermanentFailure;
 use quittance_providers::api::{CommandResponse, InquiryResponse, PaymentStatement};
 
 use crate::handler::{CallFailure, CommandResult, Gateway, NamedGateway};
-use crate::telling::{MoneyAttempt, escalation, evidence};
+use crate::outcome_evidence::{MoneyAttempt, escalation, evidence};
 
 /// An attempt is made, and repeated under its key, for so long: the gateway answers as it did, or carries out what never
 /// reached it. Later nobody expects the payment any more, the key may be forgotten, and it is only looked up.

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::FUNCTION;
 use crate::back_off::MessageReceipts;
 use crate::call::Gateways;
-use crate::telling::{MoneyAttempt, evidence};
+use crate::outcome_evidence::{MoneyAttempt, evidence};
 
 /// What the gateway function works with.
 #[derive(Debug)]

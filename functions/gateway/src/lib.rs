@@ -18,7 +18,7 @@ pub mod charge;
 pub mod config;
 pub mod handler;
 pub mod listing;
-mod telling;
+mod outcome_evidence;
 
 /// The name in the envelopes' `source`.
 pub(crate) const FUNCTION: &str = "gateway";

@@ -21,8 +21,8 @@ use crate::decide::{ImportMemory, decide};
 use crate::file::DownloadedFile;
 use crate::identity::Ordinals;
 use crate::lookup::PayerAccounts;
-use crate::noting::{Decisions, record};
 use crate::reading::{FileReading, LineChunk};
+use crate::recording::{Decisions, record};
 use crate::sending::send;
 
 /// So many lines are decided about with one set of queries, while those before are sent.

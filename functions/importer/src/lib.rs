@@ -18,8 +18,8 @@ mod identity;
 pub mod import;
 mod lines;
 mod lookup;
-mod noting;
 mod reading;
+mod recording;
 mod returns;
 mod sending;
 

@@ -6,7 +6,7 @@ use quittance_domain::creditor_reference::number_keys;
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::matching::{BankLine, LookupKeys, OpenClaim, OpenItem, name_key};
 use quittance_domain::money::Money;
-use quittance_store::{Database, StoreError, debts};
+use quittance_store::{Database, StoreError, open_items};
 
 /// A line of the chunk that is to be matched, with the payer's account.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl PayerAccounts {
         if new.is_empty() {
             return Ok(());
         }
-        let found = debts::clients_by_account(database, &new).await?;
+        let found = open_items::clients_by_account(database, &new).await?;
         self.known.extend(new.into_iter().map(|account| (account, BTreeSet::new())));
         for (account, client) in found {
             self.known.entry(account).or_default().insert(client);
@@ -79,23 +79,23 @@ impl LookupResults {
         let paid = |wanted: &WantedLine| Some((wanted.keys.payer.clone()?, Money::from(wanted.line.amount)));
         let paid: Vec<(String, Money)> = wanted.iter().filter_map(paid).collect();
         let list = |texts: BTreeSet<String>| texts.into_iter().collect::<Vec<_>>();
-        let claims = debts::claims(database, &list(payments)).await?;
+        let claims = open_items::claims(database, &list(payments)).await?;
         let claimed: Vec<InvoiceId> = claims.iter().map(|claim| claim.invoice_id).collect();
         let mut lookup = Self::default();
-        for debt in debts::named(database, &list(numbers), &claimed).await? {
+        for debt in open_items::named(database, &list(numbers), &claimed).await? {
             for key in number_keys(&debt.number) {
                 lookup.by_number.entry(key).or_default().push(debt.invoice_id);
             }
             lookup.debts.insert(debt.invoice_id, debt);
         }
-        for debt in debts::of_payers(database, &paid).await? {
+        for debt in open_items::of_payers(database, &paid).await? {
             lookup.by_payer.entry(name_key(&debt.client)).or_default().push(debt.invoice_id);
             lookup.debts.insert(debt.invoice_id, debt);
         }
         for claim in claims {
             lookup.claims.entry(claim.name.clone()).or_default().push(claim);
         }
-        for (name, client) in debts::clients_by_name(database, &list(payers)).await? {
+        for (name, client) in open_items::clients_by_name(database, &list(payers)).await? {
             lookup.names.entry(name).or_default().insert(client);
         }
         accounts.learn(database, wanted.iter().filter_map(|wanted| wanted.account.clone()).collect()).await?;

@@ -16,7 +16,7 @@ use quittance_notification::config::Config;
 use quittance_notification::handler::{Notifications, REMEMBERED_FOR};
 use quittance_notification::providers::{Documents, EmailSender, TextMessages};
 use quittance_store::Database;
-use quittance_store::vitals::{self, Scheduled};
+use quittance_store::health_metrics::{self, Scheduled};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -44,7 +44,7 @@ async fn invoke(notifications: &Notifications, event: LambdaEvent<Value>) -> Res
         return Ok(notifications.handle(LambdaEvent::new(records, event.context)).await?);
     }
     let tried = notifications.send_due(event.context.deadline()).await?;
-    if let Err(error) = vitals::note_run(&notifications.database, Scheduled::Notification, Utc::now()).await {
+    if let Err(error) = health_metrics::note_run(&notifications.database, Scheduled::Notification, Utc::now()).await {
         tracing::warn!(%error, "the database does not know of this run");
     }
     tracing::info!(tried, "due notifications");

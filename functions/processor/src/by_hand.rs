@@ -18,38 +18,38 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::decide::StaffCommandExecution;
-use crate::ground::{LockedBatch, PaymentAggregate};
 use crate::identify::identify;
+use crate::locked_batch::{LockedBatch, PaymentAggregate};
 use crate::settle::{EvidenceInstruction, named_invoices, release_reason_for};
 
 impl<'a> StaffCommandExecution<'a> {
     /// Records what one of staff knows of a payment, or has a second person look at it first.
     pub(crate) async fn enter(&mut self, evidence: &'a Evidence) -> Result<(), StoreError> {
-        let (id, mut ground, invoices) = self.identify_entry(evidence).await?;
-        ground.lock_invoices(&mut self.transaction, &invoices).await?;
-        let Some(dossier) = ground.payments.get(&id) else { return Ok(()) };
-        if let Some(refusal) = refusal(dossier, evidence)? {
+        let (id, mut batch, invoices) = self.identify_entry(evidence).await?;
+        batch.lock_invoices(&mut self.transaction, &invoices).await?;
+        let Some(aggregate) = batch.payments.get(&id) else { return Ok(()) };
+        if let Some(refusal) = refusal(aggregate, evidence)? {
             return self.refuse_entry(evidence, &refusal).await;
         }
         let fact = evidence.fact(invoices);
-        let named = if fact.invoices.is_empty() { &dossier.payment.invoices } else { &fact.invoices };
-        let payers = payers(&ground.invoices, named);
+        let named = if fact.invoices.is_empty() { &aggregate.payment.invoices } else { &fact.invoices };
+        let payers = payers(&batch.invoices, named);
         let Some(amount) = fact.amount.map(Money::from) else {
-            return Err(dossier.corrupt(format!("evidence {} has no amount", fact.event_id)));
+            return Err(aggregate.corrupt(format!("evidence {} has no amount", fact.event_id)));
         };
         let what = format!("{} of {amount} entered by hand", evidence.kind);
         let reason = evidence.reason.clone().unwrap_or_default();
-        let mut cause = self.cause(&evidence.actor, "payment.evidence_recorded", what, &reason);
+        let mut trigger = self.trigger(&evidence.actor, "payment.evidence_recorded", what, &reason);
         if self.may_vouch_alone((&evidence.event_id, &evidence.actor), &payers, amount).await? {
-            cause.count_as(fact.kind, fact.happened(), self.changes.zone);
-            add(&mut self.transaction, &mut ground, id, (fact, evidence)).await?;
+            trigger.count_as(fact.kind, fact.happened(), self.changes.zone);
+            add(&mut self.transaction, &mut batch, id, (fact, evidence)).await?;
         } else {
-            self.propose(&mut ground, id, (evidence, fact.invoices)).await?;
-            cause.action = "payment.evidence_proposed";
+            self.propose(&mut batch, id, (evidence, fact.invoices)).await?;
+            trigger.action = "payment.evidence_proposed";
         }
-        self.changes.settle(&mut ground, id, &cause, None)?;
-        self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
-        self.changes.write(&mut self.transaction, &ground).await
+        self.changes.settle(&mut batch, id, &trigger, None)?;
+        self.changes.fill_reopened(&mut self.transaction, &mut batch).await?;
+        self.changes.write(&mut self.transaction, &batch).await
     }
 
     /// Finds the payment, as for evidence of any other source, and the invoices that it names.
@@ -64,38 +64,38 @@ impl<'a> StaffCommandExecution<'a> {
         let Some(identified) = found.evidence.pop() else {
             return Err(StoreError::corrupt("payments.payments", "evidence belongs to no payment"));
         };
-        let ground = LockedBatch::load(&mut self.transaction, found.payments, &found.new).await?;
-        Ok((identified.payment_id, ground, identified.invoices))
+        let batch = LockedBatch::load(&mut self.transaction, found.payments, &found.new).await?;
+        Ok((identified.payment_id, batch, identified.invoices))
     }
 
     /// Opens a case about evidence that one person is not enough for. Until it is approved, money that is said to have come
     /// is a claim: reminders pause, and the bank's line finds the payment.
     async fn propose(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
         (evidence, invoices): (&Evidence, Vec<InvoiceId>),
     ) -> Result<(), StoreError> {
         if evidence.kind == FactKind::Capture {
             let event_id = format!("claim:{}", evidence.event_id);
             let claim = Fact { kind: FactKind::Claim, event_id, ..evidence.fact(invoices.clone()) };
-            add(&mut self.transaction, ground, id, (claim, evidence)).await?;
+            add(&mut self.transaction, batch, id, (claim, evidence)).await?;
         }
-        let Some(dossier) = ground.payments.get(&id) else { return Ok(()) };
-        let entry = EntryByHand { evidence: evidence.clone(), invoices, returned: dossier.state()?.returned };
+        let Some(aggregate) = batch.payments.get(&id) else { return Ok(()) };
+        let entry = EntryByHand { evidence: evidence.clone(), invoices, returned: aggregate.state()?.returned };
         let amount = evidence.amount.map(Money::from);
         let went_back = release_reason_for(evidence.kind).is_some();
         let amount = if went_back { amount.map(Money::negated) } else { amount };
         let reason = evidence.reason.as_deref().unwrap_or_default();
         let words = format!("{} entered {} by hand: {reason}", evidence.actor, evidence.kind);
-        let case = self.changes.open_case(dossier, CaseKind::EnteredByHand, amount, words);
+        let case = self.changes.open_case(aggregate, CaseKind::EnteredByHand, amount, words);
         entries_by_hand::insert(&mut self.transaction, case, &entry).await
     }
 
     /// Records what a first person entered, because a second agrees. What went back meanwhile may be the same money.
     pub(crate) async fn approve_entry(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
         order: &DecideCase,
@@ -106,13 +106,13 @@ impl<'a> StaffCommandExecution<'a> {
         if entry.evidence.actor == order.actor {
             return Ok(Err(CaseRefusal::OwnEntry));
         }
-        let Some(dossier) = ground.payments.get(&id) else { return Ok(Ok(())) };
+        let Some(aggregate) = batch.payments.get(&id) else { return Ok(Ok(())) };
         let gone = |returned: Option<Money>| returned.filter(|returned| !returned.is_zero());
-        if gone(dossier.state()?.returned) != gone(entry.returned) {
+        if gone(aggregate.state()?.returned) != gone(entry.returned) {
             return Ok(Err(CaseRefusal::Overtaken));
         }
         let fact = entry.evidence.fact(entry.invoices.clone());
-        add(&mut self.transaction, ground, id, (fact, &entry.evidence)).await?;
+        add(&mut self.transaction, batch, id, (fact, &entry.evidence)).await?;
         Ok(Ok(()))
     }
 
@@ -152,16 +152,16 @@ impl<'a> StaffCommandExecution<'a> {
 }
 
 /// Why evidence cannot be entered so: what is known of its payment already.
-fn refusal(dossier: &PaymentAggregate, evidence: &Evidence) -> Result<Option<String>, StoreError> {
-    if dossier.open_case(CaseKind::EnteredByHand).is_some() {
+fn refusal(aggregate: &PaymentAggregate, evidence: &Evidence) -> Result<Option<String>, StoreError> {
+    if aggregate.open_case(CaseKind::EnteredByHand).is_some() {
         return Ok(Some("another entry about the payment waits for a second person".to_owned()));
     }
-    let state = dossier.state()?;
+    let state = aggregate.state()?;
     if evidence.kind == FactKind::Capture && state.captured.is_some() {
         return Ok(Some("the payment is proven already; money beyond it is a payment of its own".to_owned()));
     }
     let is_about_refund = matches!(evidence.kind, FactKind::Refund | FactKind::RefundFailure);
-    let requested = dossier.refunds.iter().map(|request| (request.id.to_string(), Money::from(request.amount)));
+    let requested = aggregate.refunds.iter().map(|request| (request.id.to_string(), Money::from(request.amount)));
     let reported = state.refunds.iter().map(|refund| (refund.movement.clone(), refund.amount));
     let same = requested.chain(reported).find(|(movement, _)| is_about_refund && *movement == evidence.movement);
     Ok(match same {
@@ -182,7 +182,7 @@ pub(crate) fn payers(known: &LockedInvoices, named: &[InvoiceId]) -> BTreeSet<Op
 /// Records a fact that staff entered.
 async fn add(
     transaction: &mut Transaction,
-    ground: &mut LockedBatch,
+    batch: &mut LockedBatch,
     id: PaymentId,
     (fact, evidence): (Fact, &Evidence),
 ) -> Result<(), StoreError> {
@@ -194,11 +194,11 @@ async fn add(
         reason: evidence.reason.as_deref().map(kept_reason),
     };
     let inserted = facts::insert(transaction, std::slice::from_ref(&new)).await?;
-    if let Some(dossier) = ground.payments.get_mut(&id) {
+    if let Some(aggregate) = batch.payments.get_mut(&id) {
         if inserted.is_empty() {
-            return Err(dossier.corrupt(format!("fact {} is there already", new.fact.event_id)));
+            return Err(aggregate.corrupt(format!("fact {} is there already", new.fact.event_id)));
         }
-        dossier.facts.push(new.fact);
+        aggregate.facts.push(new.fact);
     }
     Ok(())
 }

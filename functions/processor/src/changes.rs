@@ -1,4 +1,4 @@
-//! What settling a batch changes, collected so that each table is written once.
+//! Collects everything a batch changes, so that each table is written once.
 
 mod movements;
 mod reconcile;
@@ -29,34 +29,34 @@ use quittance_store::payments::{self, PaymentUpdate};
 use quittance_store::refunds::{self, NewRefund};
 use quittance_store::{StoreError, Transaction, invoices};
 
-use crate::ground::LockedBatch;
+use crate::emitted_events::{EmittedEvents, LoggedDecision};
+use crate::event_builder::EventBuilder;
+use crate::locked_batch::LockedBatch;
 use crate::records;
 use crate::settle::release_reason_for;
-use crate::telling::EventBuilder;
-use crate::told::{EmittedEvents, LoggedDecision};
 
-/// Why a payment is settled now.
+/// What triggered the settlement of a payment.
 #[derive(Debug, Clone)]
 pub(crate) struct Trigger<'a> {
-    /// Who said or decided it.
+    /// Who reported or decided it.
     pub(crate) actor: &'a str,
-    /// What happened, in the audit record's terms.
+    /// The action of the audit record.
     pub(crate) action: &'static str,
-    /// The same for people.
+    /// The reason of the audit record, for people.
     pub(crate) reason: String,
-    /// Why money that leaves does so.
+    /// The reason for outflows.
     pub(crate) release: ReleaseReason,
-    /// Something new proves money.
+    /// Whether new evidence proves that money came in.
     pub(crate) is_proof: bool,
-    /// The day of it in the books.
+    /// Its accounting date.
     pub(crate) accounted_on: NaiveDate,
-    /// What the source says of it, in its own words.
+    /// The reason as the source gave it.
     pub(crate) source_text: Option<String>,
     pub(crate) correlation_id: &'a str,
 }
 
 impl Trigger<'_> {
-    /// Makes it the cause that the evidence would be if its own source had reported it.
+    /// Treats evidence entered by staff as if its own source had reported it.
     pub(crate) fn count_as(&mut self, kind: FactKind, happened: MovementTime, zone: Tz) {
         self.release = release_reason_for(kind).unwrap_or(self.release);
         self.is_proof = kind.proves_money();
@@ -64,13 +64,13 @@ impl Trigger<'_> {
     }
 }
 
-/// What staff decided to happen before a payment is settled.
+/// What staff decided to do before the payment is settled.
 #[derive(Debug, Clone, Copy)]
 enum StaffDirective {
     Nothing,
-    /// Loose surplus pays that invoice, so much of it at most.
+    /// Pay the invoice with undecided unapplied cash, up to the limit.
     Apply(InvoiceId, Option<Money>),
-    /// All money leaves that invoice.
+    /// Release all money of the payment from the invoice.
     Unmatch(InvoiceId),
 }
 
@@ -89,23 +89,23 @@ impl StaffDirective {
     }
 }
 
-/// How an invoice lost money.
+/// A release that reopened an invoice.
 #[derive(Debug, Clone)]
 struct InvoiceRelease {
-    /// The request or message that took it.
+    /// The request or message that caused it.
     correlation_id: String,
     /// The day of it in the books.
     accounted_on: NaiveDate,
 }
 
-/// The changes of one batch.
+/// All changes of one batch.
 #[derive(Debug)]
 pub(crate) struct BatchChanges {
     pub(crate) now: DateTime<Utc>,
-    /// The seller's time zone.
+    /// The seller's time zone, for accounting dates.
     pub(crate) zone: Tz,
     touched: BTreeSet<InvoiceId>,
-    /// Invoices that lost money.
+    /// Invoices that were reopened.
     released: BTreeMap<InvoiceId, InvoiceRelease>,
     updates: Vec<PaymentUpdate>,
     allocations: Vec<NewAllocation>,
@@ -143,85 +143,85 @@ impl BatchChanges {
         }
     }
 
-    /// Brings a payment, its refunds, its money and its cases to where its facts say they belong. With `to`, loose
-    /// surplus first pays that invoice, because staff decided so.
+    /// Brings a payment's refunds, allocations, unapplied cash and cases in line with its facts. With `to`, undecided
+    /// unapplied cash first pays that invoice, as staff decided.
     pub(crate) fn settle(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
-        cause: &Trigger<'_>,
+        trigger: &Trigger<'_>,
         to: Option<InvoiceId>,
     ) -> Result<SettlementOutcome, StoreError> {
-        self.settle_first(ground, id, cause, to.map_or(StaffDirective::Nothing, |to| StaffDirective::Apply(to, None)))
+        self.settle_first(batch, id, trigger, to.map_or(StaffDirective::Nothing, |to| StaffDirective::Apply(to, None)))
     }
 
-    /// The same, after so much surplus at most has paid an invoice that staff chose.
+    /// Like [`Self::settle`], after paying the invoice that staff chose with unapplied cash up to the limit.
     pub(crate) fn apply(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
-        cause: &Trigger<'_>,
+        trigger: &Trigger<'_>,
         (to, limit): (InvoiceId, Money),
     ) -> Result<SettlementOutcome, StoreError> {
-        self.settle_first(ground, id, cause, StaffDirective::Apply(to, Some(limit)))
+        self.settle_first(batch, id, trigger, StaffDirective::Apply(to, Some(limit)))
     }
 
-    /// The same, after all its money left an invoice that it does not pay.
+    /// Like [`Self::settle`], after releasing all money from an invoice that the payment does not pay.
     pub(crate) fn unmatch(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
-        cause: &Trigger<'_>,
+        trigger: &Trigger<'_>,
         from: InvoiceId,
     ) -> Result<SettlementOutcome, StoreError> {
-        self.settle_first(ground, id, cause, StaffDirective::Unmatch(from))
+        self.settle_first(batch, id, trigger, StaffDirective::Unmatch(from))
     }
 
     fn settle_first(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
-        cause: &Trigger<'_>,
+        trigger: &Trigger<'_>,
         first: StaffDirective,
     ) -> Result<SettlementOutcome, StoreError> {
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(SettlementOutcome::Recorded) };
-        let state = dossier.state()?;
-        let before = records::before(dossier, &ground.invoices);
-        // Money stays in the books of the provider that it was first proven by.
-        if let (false, Some(name)) = (dossier.has_money(), &state.proven_as) {
-            dossier.payment.provider = name.provider();
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(SettlementOutcome::Recorded) };
+        let state = aggregate.state()?;
+        let before = records::before(aggregate, &batch.invoices);
+        // Postings stay with the provider that first proved the money.
+        if let (false, Some(name)) = (aggregate.has_money(), &state.proven_as) {
+            aggregate.payment.provider = name.provider();
         }
-        let provider = dossier.payment.provider.clone();
-        let telling = EventBuilder::new(dossier, &state, cause, (self.now, self.zone));
-        self.decide_refunds(dossier, &state, &telling)?;
-        let entitled = dossier.entitlement(&state)?;
+        let provider = aggregate.payment.provider.clone();
+        let builder = EventBuilder::new(aggregate, &state, trigger, (self.now, self.zone));
+        self.decide_refunds(aggregate, &state, &builder)?;
+        let entitled = aggregate.entitlement(&state)?;
         let movements = match &entitled {
             None => Ok(Vec::new()),
-            Some(entitled) => first.then_settle(entitled, &mut dossier.funds, &mut ground.invoices),
+            Some(entitled) => first.then_settle(entitled, &mut aggregate.funds, &mut batch.invoices),
         };
-        let movements = movements.map_err(|error| dossier.corrupt(error))?;
-        let telling = telling.after(&movements);
-        dossier.payment.invoices.clone_from(&state.invoices);
-        self.emitted.figures.proven(dossier.before.as_ref().and_then(|before| before.captured), state.captured);
+        let movements = movements.map_err(|error| aggregate.corrupt(error))?;
+        let builder = builder.after(&movements);
+        aggregate.payment.invoices.clone_from(&state.invoices);
+        self.emitted.figures.proven(aggregate.before.as_ref().and_then(|before| before.captured), state.captured);
         let is_contradiction = state.contradictory
-            && (cause.is_proof || !dossier.before.as_ref().is_some_and(|before| before.contradictory));
-        let outcome = settlement::outcome(&movements, cause.is_proof, is_contradiction);
-        let Some(dossier) = ground.payments.get(&id) else { return Ok(outcome) };
-        self.record_movements(ground, dossier, &movements, &telling)?;
+            && (trigger.is_proof || !aggregate.before.as_ref().is_some_and(|before| before.contradictory));
+        let outcome = settlement::outcome(&movements, trigger.is_proof, is_contradiction);
+        let Some(aggregate) = batch.payments.get(&id) else { return Ok(outcome) };
+        self.record_movements(batch, aggregate, &movements, &builder)?;
         if let Some(entitled) = &entitled {
-            self.reconcile_cases(dossier, &state, entitled, &movements)?;
+            self.reconcile_cases(aggregate, &state, entitled, &movements)?;
         }
-        self.open_unassigned_return(dossier, &state, cause);
-        self.close_undecided(dossier, state.status);
-        self.close_claimed(dossier, state.status);
-        self.close_entered(dossier, &state);
+        self.open_unassigned_return(aggregate, &state, trigger);
+        self.close_undecided(aggregate, state.status);
+        self.close_claimed(aggregate, state.status);
+        self.close_entered(aggregate, &state);
         if is_contradiction {
-            self.open_case(dossier, CaseKind::Contradiction, state.captured, records::contradiction(&state));
+            self.open_case(aggregate, CaseKind::Contradiction, state.captured, records::contradiction(&state));
         }
-        self.record_goodwill(dossier, Some(&state))?;
-        self.emitted.events.extend(telling.adjustments(ground, (dossier.before.as_ref(), Some(&state)), dossier)?);
-        self.emitted.events.extend(telling.outcome(ground, outcome)?);
-        let home = state.invoices.first().and_then(|id| ground.invoices.get(id));
+        self.record_goodwill(aggregate, Some(&state))?;
+        self.emitted.events.extend(builder.adjustments(batch, (aggregate.before.as_ref(), Some(&state)), aggregate)?);
+        self.emitted.events.extend(builder.outcome(batch, outcome)?);
+        let home = state.invoices.first().and_then(|id| batch.invoices.get(id));
         self.update(PaymentUpdate {
             id,
             provider,
@@ -231,38 +231,38 @@ impl BatchChanges {
             client_id: home.map(Invoice::client_id),
             invoices: state.invoices.clone(),
         });
-        self.record_decision(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
-        if let Some(dossier) = ground.payments.get_mut(&id) {
-            dossier.payment.status = state.status;
-            dossier.before = Some(state);
+        self.record_decision(records::settled(aggregate, &state, &builder, outcome, before, &movements), outcome);
+        if let Some(aggregate) = batch.payments.get_mut(&id) {
+            aggregate.payment.status = state.status;
+            aggregate.before = Some(state);
         }
         Ok(outcome)
     }
 
-    /// Lets surplus of other payments pay the invoices that lost money.
+    /// Pays reopened invoices with unapplied cash of other payments that name them.
     pub(crate) async fn fill_reopened(
         &mut self,
         transaction: &mut Transaction,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
     ) -> Result<(), StoreError> {
         if self.released.is_empty() {
             return Ok(());
         }
         let reopened: Vec<InvoiceId> = self.released.keys().copied().collect();
-        let mut waiting = ground.read_waiting(transaction, &reopened).await?;
-        // Payments of this batch may have surplus too; the earlier ones come first.
+        let mut waiting = batch.read_waiting(transaction, &reopened).await?;
+        // Payments of this batch may have unapplied cash too; older payments come first.
         waiting.extend(self.updates.iter().map(|update| update.id));
         for id in waiting {
-            let Some(dossier) = ground.payments.get_mut(&id) else { continue };
-            let state = dossier.state()?;
-            let Some(entitled) = dossier.entitlement(&state)? else { continue };
-            let before = records::before(dossier, &ground.invoices);
-            let movements = settlement::fill(&entitled, &mut dossier.funds, &mut ground.invoices)
-                .map_err(|error| dossier.corrupt(error))?;
+            let Some(aggregate) = batch.payments.get_mut(&id) else { continue };
+            let state = aggregate.state()?;
+            let Some(entitled) = aggregate.entitlement(&state)? else { continue };
+            let before = records::before(aggregate, &batch.invoices);
+            let movements = settlement::fill(&entitled, &mut aggregate.funds, &mut batch.invoices)
+                .map_err(|error| aggregate.corrupt(error))?;
             let Some(release) = movements.iter().find_map(|movement| self.release_filled_by(movement)) else {
                 continue;
             };
-            let cause = Trigger {
+            let trigger = Trigger {
                 actor: "processor",
                 action: "payment.surplus_applied",
                 reason: "an invoice that it names was reopened".to_owned(),
@@ -273,16 +273,16 @@ impl BatchChanges {
                 correlation_id: &release.correlation_id,
             };
             let outcome = settlement::outcome(&movements, false, false);
-            let Some(dossier) = ground.payments.get(&id) else { continue };
-            let telling = EventBuilder::new(dossier, &state, &cause, (self.now, self.zone)).after(&movements);
-            self.record_movements(ground, dossier, &movements, &telling)?;
-            self.reconcile_cases(dossier, &state, &entitled, &movements)?;
-            self.record_decision(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
+            let Some(aggregate) = batch.payments.get(&id) else { continue };
+            let builder = EventBuilder::new(aggregate, &state, &trigger, (self.now, self.zone)).after(&movements);
+            self.record_movements(batch, aggregate, &movements, &builder)?;
+            self.reconcile_cases(aggregate, &state, &entitled, &movements)?;
+            self.record_decision(records::settled(aggregate, &state, &builder, outcome, before, &movements), outcome);
         }
         Ok(())
     }
 
-    /// How the invoice was reopened which a movement pays.
+    /// The release that reopened the invoice which a movement pays.
     fn release_filled_by(&self, movement: &FundsMovement) -> Option<InvoiceRelease> {
         match movement {
             FundsMovement::Allocated { invoice, .. } => self.released.get(&invoice.id()).cloned(),
@@ -290,59 +290,55 @@ impl BatchChanges {
         }
     }
 
-    /// Takes all money of a payment away: another has its evidence now.
+    /// Releases all money of a payment whose evidence was merged into another.
     pub(crate) fn withdraw(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
-        cause: &Trigger<'_>,
+        trigger: &Trigger<'_>,
     ) -> Result<(), StoreError> {
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
-        let state = dossier.state()?;
-        let before = records::before(dossier, &ground.invoices);
-        let movements =
-            settlement::withdraw(&mut dossier.funds, &mut ground.invoices).map_err(|error| dossier.corrupt(error))?;
-        let Some(dossier) = ground.payments.get(&id) else { return Ok(()) };
-        let telling = EventBuilder::new(dossier, &state, cause, (self.now, self.zone)).after(&movements);
-        self.record_movements(ground, dossier, &movements, &telling)?;
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
+        let state = aggregate.state()?;
+        let before = records::before(aggregate, &batch.invoices);
+        let movements = settlement::withdraw(&mut aggregate.funds, &mut batch.invoices)
+            .map_err(|error| aggregate.corrupt(error))?;
+        let Some(aggregate) = batch.payments.get(&id) else { return Ok(()) };
+        let builder = EventBuilder::new(aggregate, &state, trigger, (self.now, self.zone)).after(&movements);
+        self.record_movements(batch, aggregate, &movements, &builder)?;
         self.emitted.figures.proven(state.captured, None);
-        self.record_goodwill(dossier, None)?;
-        self.emitted.events.extend(telling.adjustments(ground, (dossier.before.as_ref(), None), dossier)?);
-        for case in dossier.cases.iter().filter(|case| case.resolution.is_none()) {
+        self.record_goodwill(aggregate, None)?;
+        self.emitted.events.extend(builder.adjustments(batch, (aggregate.before.as_ref(), None), aggregate)?);
+        for case in aggregate.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
         }
         let outcome = SettlementOutcome::Recorded;
-        self.record_decision(records::settled(dossier, &state, &telling, outcome, before, &movements), outcome);
+        self.record_decision(records::settled(aggregate, &state, &builder, outcome, before, &movements), outcome);
         Ok(())
     }
 
-    /// Keeps the record of a decision, and has it logged.
+    /// Records a decision for the audit trail and the log.
     fn record_decision(&mut self, record: AuditRecord, outcome: SettlementOutcome) {
         self.emitted.decided.push(LoggedDecision::from_record(&record, outcome));
         self.audit.push(record);
     }
 
-    /// Writes a payment's columns as they are given last.
+    /// Sets a payment's derived columns; the last update of a payment wins.
     pub(crate) fn update(&mut self, update: PaymentUpdate) {
         self.updates.retain(|earlier| earlier.id != update.id);
         self.updates.push(update);
     }
 
-    /// Writes everything. Closing comes before opening, so that a payment has one open case of a kind.
-    pub(crate) async fn write(
-        &mut self,
-        transaction: &mut Transaction,
-        ground: &LockedBatch,
-    ) -> Result<(), StoreError> {
+    /// Writes everything. Cases are closed before others are opened, since a payment has one open case of a kind.
+    pub(crate) async fn write(&mut self, transaction: &mut Transaction, batch: &LockedBatch) -> Result<(), StoreError> {
         let (new, known): (Vec<&PaymentUpdate>, Vec<&PaymentUpdate>) = self
             .updates
             .iter()
-            .partition(|update| ground.payments.get(&update.id).is_some_and(|dossier| dossier.is_new));
+            .partition(|update| batch.payments.get(&update.id).is_some_and(|aggregate| aggregate.is_new));
         let new: Vec<_> =
-            new.into_iter().filter_map(|update| Some((&ground.payments.get(&update.id)?.payment, update))).collect();
+            new.into_iter().filter_map(|update| Some((&batch.payments.get(&update.id)?.payment, update))).collect();
         payments::insert(transaction, &new).await?;
         payments::update(transaction, &known).await?;
-        let touched: Vec<&Invoice> = self.touched.iter().filter_map(|id| ground.invoices.get(id)).collect();
+        let touched: Vec<&Invoice> = self.touched.iter().filter_map(|id| batch.invoices.get(id)).collect();
         invoices::update_paid(transaction, &touched).await?;
         allocations::insert(transaction, &self.allocations, self.now).await?;
         credits::insert(transaction, &self.credits, self.now).await?;
@@ -357,7 +353,7 @@ impl BatchChanges {
         if let Some(charge) = &self.new_charge {
             charges::insert(transaction, charge).await?;
         }
-        self.begin_inquiries(transaction, ground).await?;
+        self.begin_inquiries(transaction, batch).await?;
         for case in &self.closed {
             cases::close(transaction, case).await?;
         }
@@ -365,7 +361,7 @@ impl BatchChanges {
             cases::reduce(transaction, *id, *amount).await?;
         }
         cases::open(transaction, &self.cases).await?;
-        self.count_cases(ground);
+        self.count_cases(batch);
         audit::append(transaction, &self.audit).await?;
         outbox::insert(transaction, Destination::InvoiceEvents, &self.emitted.events).await?;
         outbox::insert(transaction, Destination::GatewayCommands, &self.emitted.commands).await

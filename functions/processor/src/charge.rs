@@ -15,8 +15,8 @@ use quittance_store::{StoreError, Transaction};
 use uuid::Uuid;
 
 use crate::decide::StaffCommandExecution;
-use crate::ground::{LockedBatch, PaymentAggregate};
-use crate::telling::{FUNCTION, to_message};
+use crate::event_builder::{FUNCTION, to_message};
+use crate::locked_batch::{LockedBatch, PaymentAggregate};
 
 /// An order that waited longer is not carried out: nobody expects the payment any more.
 const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
@@ -24,30 +24,30 @@ const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
 impl<'a> StaffCommandExecution<'a> {
     /// Notes an attempt to collect a payment and has the gateway asked, all in one transaction; or notes why not.
     pub(crate) async fn charge(&mut self, order: &'a ChargePayment) -> Result<(), StoreError> {
-        let mut ground = match self.find(&order.transaction_id).await? {
-            Some(id) => self.ground(&[id]).await?,
+        let mut batch = match self.find(&order.transaction_id).await? {
+            Some(id) => self.batch(&[id]).await?,
             None => self.add(&order.transaction_id).await?,
         };
-        ground.lock_invoices(&mut self.transaction, &[order.invoice_id]).await?;
-        let Some(dossier) = ground.payments.values().next() else { return Ok(()) };
-        let id = dossier.payment.id;
+        batch.lock_invoices(&mut self.transaction, &[order.invoice_id]).await?;
+        let Some(aggregate) = batch.payments.values().next() else { return Ok(()) };
+        let id = aggregate.payment.id;
         let is_late = self.changes.now - order.ordered_at > ORDERED_WITHIN;
-        let refusal = refusal(&mut self.transaction, &ground, dossier, (order, is_late)).await?;
+        let refusal = refusal(&mut self.transaction, &batch, aggregate, (order, is_late)).await?;
         let is_unknown = matches!(refusal, Some(ChargeRefusal::UnknownInvoice(_)));
         let invoice_id = (!is_unknown).then_some(order.invoice_id);
         let refusal = refusal.map(|refusal| refusal.to_string());
         let attempt = charges::next_attempt(&mut self.transaction, id).await?;
-        let told = self.attempt_facts(order, dossier, (attempt, invoice_id), refusal.as_deref());
-        if facts::insert(&mut self.transaction, &told).await?.len() != told.len() {
-            return Err(dossier.corrupt(format!("facts of attempt {attempt} are there already")));
+        let attempt_facts = self.attempt_facts(order, aggregate, (attempt, invoice_id), refusal.as_deref());
+        if facts::insert(&mut self.transaction, &attempt_facts).await?.len() != attempt_facts.len() {
+            return Err(aggregate.corrupt(format!("facts of attempt {attempt} are there already")));
         }
-        if let Some(dossier) = ground.payments.get_mut(&id) {
-            dossier.facts.extend(told.into_iter().map(|new| new.fact));
+        if let Some(aggregate) = batch.payments.get_mut(&id) {
+            aggregate.facts.extend(attempt_facts.into_iter().map(|new| new.fact));
         }
         let reason = refusal.as_deref().unwrap_or("the gateway is asked");
         let what = format!("charge {attempt} of {}", order.amount);
-        let cause = self.cause(&order.actor, "payment.charge_ordered", what, reason);
-        self.changes.settle(&mut ground, id, &cause, None)?;
+        let trigger = self.trigger(&order.actor, "payment.charge_ordered", what, reason);
+        self.changes.settle(&mut batch, id, &trigger, None)?;
         if refusal.is_none() {
             let command = self.initiate(order, id, attempt)?;
             self.changes.emitted.commands.push(command);
@@ -62,18 +62,18 @@ impl<'a> StaffCommandExecution<'a> {
             ordered_at: self.changes.now,
             refusal,
         });
-        self.changes.write(&mut self.transaction, &ground).await
+        self.changes.write(&mut self.transaction, &batch).await
     }
 
     /// What is known now: that the payment is asked for; of a new one that is refused, that it did not happen either.
     fn attempt_facts(
         &self,
         order: &ChargePayment,
-        dossier: &PaymentAggregate,
+        aggregate: &PaymentAggregate,
         (attempt, invoice_id): (u16, Option<InvoiceId>),
         refusal: Option<&str>,
     ) -> Vec<NewFact> {
-        let kinds: &[FactKind] = match (refusal, dossier.is_new) {
+        let kinds: &[FactKind] = match (refusal, aggregate.is_new) {
             (None, _) => &[FactKind::Initiation],
             (Some(_), true) => &[FactKind::Initiation, FactKind::Failure],
             // What is known of the payment stays true.
@@ -81,14 +81,14 @@ impl<'a> StaffCommandExecution<'a> {
         };
         let fact = |kind: &FactKind| NewFact {
             id: Uuid::now_v7(),
-            payment_id: dossier.payment.id,
+            payment_id: aggregate.payment.id,
             fact: Fact {
                 kind: *kind,
                 amount: Some(order.amount),
                 door: EvidenceChannel::Api,
                 transaction_id: Some(order.transaction_id.clone()),
                 origin: None,
-                event_id: format!("{}-{attempt}:{kind}", dossier.payment.id),
+                event_id: format!("{}-{attempt}:{kind}", aggregate.payment.id),
                 movement: order.transaction_id.to_string(),
                 invoices: invoice_id.into_iter().collect(),
                 occurred_at: self.changes.now,
@@ -102,12 +102,12 @@ impl<'a> StaffCommandExecution<'a> {
     /// Staff found that a payment which its gateway does not decide did not happen. Money that comes all the same counts.
     pub(crate) async fn give_up(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
         order: &'a DecideCase,
     ) -> Result<(), StoreError> {
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
-        let state = dossier.state()?;
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
+        let state = aggregate.state()?;
         let expected = state.claimed.or(state.authorised).and_then(|amount| amount.positive().ok());
         let Some(amount) = expected.filter(|_| state.status.is_undecided()) else { return Ok(()) };
         let failure = NewFact {
@@ -117,7 +117,7 @@ impl<'a> StaffCommandExecution<'a> {
                 kind: FactKind::Failure,
                 amount: Some(amount),
                 door: EvidenceChannel::Api,
-                transaction_id: Some(dossier.payment.transaction_id.clone()),
+                transaction_id: Some(aggregate.payment.transaction_id.clone()),
                 origin: None,
                 event_id: format!("{}:failure", order.case_id),
                 movement: order.case_id.to_string(),
@@ -128,7 +128,7 @@ impl<'a> StaffCommandExecution<'a> {
             reason: Some(kept_reason(&order.reason)),
         };
         facts::insert(&mut self.transaction, std::slice::from_ref(&failure)).await?;
-        dossier.facts.push(failure.fact);
+        aggregate.facts.push(failure.fact);
         Ok(())
     }
 
@@ -150,38 +150,38 @@ impl<'a> StaffCommandExecution<'a> {
     /// Gives staff a case about a payment that is still undecided.
     pub(crate) async fn escalate(&mut self, escalation: &'a EscalatePayment) -> Result<(), StoreError> {
         let Some(id) = self.find(&escalation.transaction_id).await? else { return Ok(()) };
-        let mut ground = self.ground(&[id]).await?;
-        ground.lock_invoices(&mut self.transaction, &[]).await?;
-        let Some(dossier) = ground.payments.get(&id) else { return Ok(()) };
-        let state = dossier.state()?;
+        let mut batch = self.batch(&[id]).await?;
+        batch.lock_invoices(&mut self.transaction, &[]).await?;
+        let Some(aggregate) = batch.payments.get(&id) else { return Ok(()) };
+        let state = aggregate.state()?;
         if !state.status.is_undecided() {
             return Ok(());
         }
-        let words = format!("{} has not said what became of it: {}", dossier.payment.provider, escalation.reason);
-        self.changes.open_case(dossier, CaseKind::Undecided, state.claimed, words);
+        let words = format!("{} has not said what became of it: {}", aggregate.payment.provider, escalation.reason);
+        self.changes.open_case(aggregate, CaseKind::Undecided, state.claimed, words);
         let what = "the gateway was asked for the last time".to_owned();
-        let cause = self.cause(&escalation.actor, "payment.escalated", what, &escalation.reason);
-        self.changes.settle(&mut ground, id, &cause, None)?;
-        self.changes.write(&mut self.transaction, &ground).await
+        let trigger = self.trigger(&escalation.actor, "payment.escalated", what, &escalation.reason);
+        self.changes.settle(&mut batch, id, &trigger, None)?;
+        self.changes.write(&mut self.transaction, &batch).await
     }
 }
 
 async fn refusal(
     transaction: &mut Transaction,
-    ground: &LockedBatch,
-    dossier: &PaymentAggregate,
+    batch: &LockedBatch,
+    aggregate: &PaymentAggregate,
     (order, is_late): (&ChargePayment, bool),
 ) -> Result<Option<ChargeRefusal>, StoreError> {
     if is_late {
         return Ok(Some(ChargeRefusal::Late));
     }
-    let invoice = ground.invoices.get(&order.invoice_id).filter(|invoice| invoice.client_id() == order.client_id);
+    let invoice = batch.invoices.get(&order.invoice_id).filter(|invoice| invoice.client_id() == order.client_id);
     let Some(invoice) = invoice else { return Ok(Some(ChargeRefusal::UnknownInvoice(order.invoice_id))) };
-    let payment = &dossier.payment;
-    let known = (!dossier.is_new).then_some((payment.status, payment.invoices.as_slice()));
+    let payment = &aggregate.payment;
+    let known = (!aggregate.is_new).then_some((payment.status, payment.invoices.as_slice()));
     let currency = invoice.total().currency();
     let collected = charges::under_way(transaction, order.invoice_id, payment.id).await?;
     let collected =
         collected.into_iter().find(|sum| sum.currency() == currency).unwrap_or_else(|| Money::zero(currency));
-    refuse(order.amount, invoice, collected, known).map_err(|error| dossier.corrupt(error))
+    refuse(order.amount, invoice, collected, known).map_err(|error| aggregate.corrupt(error))
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::changes::Trigger;
 use crate::decide::{StaffCommandExecution, takes};
-use crate::ground::LockedBatch;
+use crate::locked_batch::LockedBatch;
 
 impl<'a> StaffCommandExecution<'a> {
     /// Takes from the invoice what credit notes took off it beyond what is owed, and refunds or applies this one's share of
@@ -19,17 +19,17 @@ impl<'a> StaffCommandExecution<'a> {
         let Some(id) = self.find(&order.transaction_id).await? else {
             return self.refuse_release(order, "its payment is unknown").await;
         };
-        let mut ground = self.ground(&[id]).await?;
+        let mut batch = self.batch(&[id]).await?;
         let mut further = vec![order.invoice_id];
         if let CreditUse::Apply { invoice_id } = order.then {
             further.push(invoice_id);
         }
-        ground.lock_invoices(&mut self.transaction, &further).await?;
-        let mut cause = self.cause(&order.actor, "payment.credited", "credit note".to_owned(), &order.reason);
-        cause.release = ReleaseReason::Credited;
-        self.changes.settle(&mut ground, id, &cause, None)?;
-        let left = self.use_credit(&mut ground, id, order, &cause)?;
-        self.changes.write(&mut self.transaction, &ground).await?;
+        batch.lock_invoices(&mut self.transaction, &further).await?;
+        let mut trigger = self.trigger(&order.actor, "payment.credited", "credit note".to_owned(), &order.reason);
+        trigger.release = ReleaseReason::Credited;
+        self.changes.settle(&mut batch, id, &trigger, None)?;
+        let left = self.use_credit(&mut batch, id, order, &trigger)?;
+        self.changes.write(&mut self.transaction, &batch).await?;
         match left {
             Some(why) => self.refuse_release(order, &why).await,
             None => Ok(()),
@@ -40,28 +40,28 @@ impl<'a> StaffCommandExecution<'a> {
     /// or had been refunded before.
     fn use_credit(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
         order: &'a ReleaseCredited,
-        cause: &Trigger<'_>,
+        trigger: &Trigger<'_>,
     ) -> Result<Option<String>, StoreError> {
         let share = Money::from(order.amount);
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(None) };
-        let loose = dossier.loose_surplus()?.filter(|loose| loose.currency() == share.currency());
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(None) };
+        let loose = aggregate.loose_surplus()?.filter(|loose| loose.currency() == share.currency());
         let usable = loose.unwrap_or(Money::zero(share.currency())).or_zero().smaller(share);
-        let usable = usable.map_err(|error| dossier.corrupt(error))?;
+        let usable = usable.map_err(|error| aggregate.corrupt(error))?;
         let shortfall =
             || (usable != share).then(|| format!("of {share} credited only {usable} is surplus of the payment"));
         match (order.then, usable.positive()) {
             (CreditUse::Keep, _) => Ok(None),
             (_, Err(_)) => Ok(shortfall()),
             (CreditUse::Refund { refund_id }, Ok(amount)) => {
-                self.ask_for(dossier, RefundRequest::of_credit(refund_id, amount), &order.reason, &order.actor);
-                self.changes.settle(ground, id, cause, None)?;
+                self.ask_for(aggregate, RefundRequest::of_credit(refund_id, amount), &order.reason, &order.actor);
+                self.changes.settle(batch, id, trigger, None)?;
                 Ok(shortfall())
             }
-            (CreditUse::Apply { invoice_id }, Ok(_)) if takes(ground, id, invoice_id) => {
-                self.changes.apply(ground, id, cause, (invoice_id, usable))?;
+            (CreditUse::Apply { invoice_id }, Ok(_)) if takes(batch, id, invoice_id) => {
+                self.changes.apply(batch, id, trigger, (invoice_id, usable))?;
                 Ok(shortfall())
             }
             (CreditUse::Apply { invoice_id }, Ok(_)) => {

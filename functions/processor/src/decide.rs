@@ -22,10 +22,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::changes::{BatchChanges, Trigger};
-use crate::ground::{LockedBatch, PaymentAggregate};
+use crate::emitted_events::EmittedEvents;
 use crate::identify::{lock_unmerged, take};
-pub use crate::order::{StaffCommand, StaffInstruction};
-use crate::told::EmittedEvents;
+use crate::locked_batch::{LockedBatch, PaymentAggregate};
+pub use crate::staff_command::{StaffCommand, StaffInstruction};
 
 /// What became of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +60,9 @@ async fn attempt(
     now: DateTime<Tz>,
 ) -> Result<StaffCommandResult, StoreError> {
     match prepare(database.begin().await?, decision, now).await? {
-        PreparedCommand::Written(transaction, told) => {
+        PreparedCommand::Written(transaction, emitted) => {
             transaction.commit().await?;
-            Ok(StaffCommandResult::Committed(told))
+            Ok(StaffCommandResult::Committed(emitted))
         }
         PreparedCommand::Known => Ok(StaffCommandResult::Committed(EmittedEvents::default())),
         PreparedCommand::OtherContent => Ok(StaffCommandResult::OtherContent),
@@ -123,42 +123,46 @@ pub(crate) struct StaffCommandExecution<'a> {
 
 impl<'a> StaffCommandExecution<'a> {
     async fn refund(&mut self, order: &'a RequestRefund) -> Result<(), StoreError> {
-        let mut ground = match self.find(&order.transaction_id).await? {
-            Some(id) => self.ground(&[id]).await?,
+        let mut batch = match self.find(&order.transaction_id).await? {
+            Some(id) => self.batch(&[id]).await?,
             None => self.add(&order.transaction_id).await?,
         };
-        let Some(dossier) = ground.payments.values_mut().next() else { return Ok(()) };
-        let id = dossier.payment.id;
+        let Some(aggregate) = batch.payments.values_mut().next() else { return Ok(()) };
+        let id = aggregate.payment.id;
         let request = RefundRequest {
             id: order.refund_id,
             amount: order.amount,
             status: RefundStatus::Waiting,
             terms: order.terms,
         };
-        self.ask_for(dossier, request, &order.reason, &order.actor);
-        ground.lock_invoices(&mut self.transaction, &[]).await?;
-        let cause =
-            self.cause(&order.actor, "payment.refund_requested", format!("refund of {}", order.amount), &order.reason);
-        self.changes.settle(&mut ground, id, &cause, None)?;
-        self.changes.write(&mut self.transaction, &ground).await
+        self.ask_for(aggregate, request, &order.reason, &order.actor);
+        batch.lock_invoices(&mut self.transaction, &[]).await?;
+        let trigger = self.trigger(
+            &order.actor,
+            "payment.refund_requested",
+            format!("refund of {}", order.amount),
+            &order.reason,
+        );
+        self.changes.settle(&mut batch, id, &trigger, None)?;
+        self.changes.write(&mut self.transaction, &batch).await
     }
 
     /// Says why the refunds of a payment were made that nobody has explained.
     async fn classify(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
         terms: RefundTerms,
         order: &DecideCase,
     ) -> Result<(), StoreError> {
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
-        let refunds = dossier.state()?.refunds.into_iter().filter(|refund| !refund.failed);
-        let unexplained = refunds.filter(|refund| dossier.terms.get(&refund.movement).is_unexplained());
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
+        let refunds = aggregate.state()?.refunds.into_iter().filter(|refund| !refund.failed);
+        let unexplained = refunds.filter(|refund| aggregate.terms.get(&refund.movement).is_unexplained());
         let movements: Vec<String> = unexplained.map(|refund| refund.movement).collect();
         let said = (order.actor.as_str(), order.reason.as_str());
         refund_terms::insert(&mut self.transaction, id, &movements, terms, said).await?;
         for movement in movements {
-            dossier.terms.insert(movement, terms);
+            aggregate.terms.insert(movement, terms);
         }
         Ok(())
     }
@@ -167,16 +171,16 @@ impl<'a> StaffCommandExecution<'a> {
         let Some(id) = self.find(&order.transaction_id).await? else {
             return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
-        let mut ground = self.ground(&[id]).await?;
+        let mut batch = self.batch(&[id]).await?;
         let further: Vec<InvoiceId> = match order.decision {
             CaseDecision::Apply { invoice_id } => vec![invoice_id],
             CaseDecision::Refund | CaseDecision::Dismiss | CaseDecision::Approve | CaseDecision::Classify { .. } => {
                 vec![]
             }
         };
-        ground.lock_invoices(&mut self.transaction, &further).await?;
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
-        let Some(case) = dossier.cases.iter().find(|case| case.id == order.case_id).cloned() else {
+        batch.lock_invoices(&mut self.transaction, &further).await?;
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
+        let Some(case) = aggregate.cases.iter().find(|case| case.id == order.case_id).cloned() else {
             // Its payment was merged into this one, and the case went with it.
             return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
@@ -188,24 +192,24 @@ impl<'a> StaffCommandExecution<'a> {
             return self.refuse_case(order, &CaseRefusal::OwnEntry).await;
         }
         if case.kind == CaseKind::Undecided && order.decision == CaseDecision::Dismiss {
-            self.give_up(&mut ground, id, order).await?;
+            self.give_up(&mut batch, id, order).await?;
         }
         if let CaseDecision::Classify { terms } = order.decision {
-            self.classify(&mut ground, id, terms, order).await?;
+            self.classify(&mut batch, id, terms, order).await?;
         }
         if order.decision == CaseDecision::Approve {
             let approved = match case.kind {
-                CaseKind::EnteredByHand => self.approve_entry(&mut ground, id, &case, order).await?,
-                _ => self.approve(&mut ground, id, &case, order).await?,
+                CaseKind::EnteredByHand => self.approve_entry(&mut batch, id, &case, order).await?,
+                _ => self.approve(&mut batch, id, &case, order).await?,
             };
             if let Err(refusal) = approved {
                 return self.refuse_case(order, &refusal).await;
             }
         }
-        match self.decide_case(&mut ground, id, &case, order)? {
+        match self.decide_case(&mut batch, id, &case, order)? {
             Ok(()) => {
-                self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
-                self.changes.write(&mut self.transaction, &ground).await
+                self.changes.fill_reopened(&mut self.transaction, &mut batch).await?;
+                self.changes.write(&mut self.transaction, &batch).await
             }
             Err(refusal) => self.refuse_case(order, &refusal).await,
         }
@@ -213,12 +217,12 @@ impl<'a> StaffCommandExecution<'a> {
 
     fn decide_case(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
         order: &'a DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(Ok(())) };
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(Ok(())) };
         let mut closed = ClosedCase {
             id: case.id,
             resolution: order.decision.resolution(),
@@ -229,38 +233,38 @@ impl<'a> StaffCommandExecution<'a> {
         let mut to = None;
         match order.decision {
             CaseDecision::Apply { invoice_id } => {
-                if !takes(ground, id, invoice_id) {
+                if !takes(batch, id, invoice_id) {
                     return Ok(Err(CaseRefusal::NotApplicable(invoice_id)));
                 }
                 to = Some(invoice_id);
             }
             CaseDecision::Refund => {
-                let Some(request) = dossier.loose_surplus()?.and_then(|loose| refund_of(case, loose, order)) else {
+                let Some(request) = aggregate.loose_surplus()?.and_then(|loose| refund_of(case, loose, order)) else {
                     return Ok(Err(CaseRefusal::NothingToMove(case.kind)));
                 };
-                self.ask_for(dossier, request, &order.reason, &order.actor);
+                self.ask_for(aggregate, request, &order.reason, &order.actor);
             }
             CaseDecision::Approve | CaseDecision::Classify { .. } => {}
             CaseDecision::Dismiss => {
-                if let Some(dismissed) = dossier.cases.iter_mut().find(|dismissed| dismissed.id == case.id) {
+                if let Some(dismissed) = aggregate.cases.iter_mut().find(|dismissed| dismissed.id == case.id) {
                     dismissed.dismiss();
                     closed.kept = dismissed.kept;
                 }
             }
         }
         let what = format!("{} case {}", case.kind, order.decision.resolution());
-        let mut cause = self.cause(&order.actor, "case.decided", what, &order.reason);
+        let mut trigger = self.trigger(&order.actor, "case.decided", what, &order.reason);
         if case.kind == CaseKind::UnexplainedRefund {
-            cause.release = ReleaseReason::Refunded;
+            trigger.release = ReleaseReason::Refunded;
         }
         if case.kind == CaseKind::EnteredByHand
             && order.decision == CaseDecision::Approve
-            && let Some(entered) = ground.payments.get(&id).and_then(|dossier| dossier.facts.last())
+            && let Some(entered) = batch.payments.get(&id).and_then(|aggregate| aggregate.facts.last())
         {
-            cause.count_as(entered.kind, entered.happened(), self.changes.zone);
+            trigger.count_as(entered.kind, entered.happened(), self.changes.zone);
         }
-        self.changes.settle(ground, id, &cause, to)?;
-        if !is_left_over(ground, id, case.kind)? {
+        self.changes.settle(batch, id, &trigger, to)?;
+        if !is_left_over(batch, id, case.kind)? {
             self.changes.decide_case(closed);
         }
         Ok(Ok(()))
@@ -299,7 +303,7 @@ impl<'a> StaffCommandExecution<'a> {
         Ok(known.names.get(name).copied())
     }
 
-    pub(crate) async fn ground(&mut self, ids: &[PaymentId]) -> Result<LockedBatch, StoreError> {
+    pub(crate) async fn batch(&mut self, ids: &[PaymentId]) -> Result<LockedBatch, StoreError> {
         let locked = lock_unmerged(&mut self.transaction, ids).await?;
         LockedBatch::load(&mut self.transaction, locked, &Default::default()).await
     }
@@ -314,23 +318,23 @@ impl<'a> StaffCommandExecution<'a> {
 
     pub(crate) fn ask_for(
         &mut self,
-        dossier: &mut PaymentAggregate,
+        aggregate: &mut PaymentAggregate,
         request: RefundRequest,
         reason: &str,
         actor: &str,
     ) {
         self.changes.new_refund = Some(NewRefund {
             request: request.clone(),
-            payment_id: dossier.payment.id,
+            payment_id: aggregate.payment.id,
             reason: reason.to_owned(),
             requested_by: actor.to_owned(),
             refusal: None,
         });
-        dossier.terms.insert(request.id.to_string(), request.terms);
-        dossier.refunds.push(request);
+        aggregate.terms.insert(request.id.to_string(), request.terms);
+        aggregate.refunds.push(request);
     }
 
-    pub(crate) fn cause(&self, actor: &'a str, action: &'static str, what: String, reason: &str) -> Trigger<'a> {
+    pub(crate) fn trigger(&self, actor: &'a str, action: &'static str, what: String, reason: &str) -> Trigger<'a> {
         Trigger {
             actor,
             action,
@@ -366,8 +370,8 @@ fn refund_of(case: &KnownCase, loose: Money, order: &DecideCase) -> Option<Refun
 
 /// Whether staff may pay that invoice with the payment's surplus: it is open, of the same currency, and of the client
 /// whose credit it is; money in suspense may go to any.
-pub(crate) fn takes(ground: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) -> bool {
-    let (Some(dossier), Some(invoice)) = (ground.payments.get(&id), ground.invoices.get(&invoice_id)) else {
+pub(crate) fn takes(batch: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) -> bool {
+    let (Some(aggregate), Some(invoice)) = (batch.payments.get(&id), batch.invoices.get(&invoice_id)) else {
         return false;
     };
     let is_open = invoice.is_payable() && invoice.outstanding().is_ok_and(|left| left.is_positive());
@@ -375,11 +379,11 @@ pub(crate) fn takes(ground: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) 
         credit.amount.currency() == invoice.total().currency()
             && credit.client_id.is_none_or(|client_id| client_id == invoice.client_id())
     };
-    is_open && dossier.funds.credits.iter().any(fits)
+    is_open && aggregate.funds.credits.iter().any(fits)
 }
 
 /// Whether a decision about surplus left some of it to decide.
-fn is_left_over(ground: &LockedBatch, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
-    let Some(dossier) = ground.payments.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
-    Ok(dossier.loose_surplus()?.is_some_and(Money::is_positive))
+fn is_left_over(batch: &LockedBatch, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
+    let Some(aggregate) = batch.payments.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
+    Ok(aggregate.loose_surplus()?.is_some_and(Money::is_positive))
 }

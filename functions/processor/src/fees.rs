@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::changes::BatchChanges;
+use crate::event_builder::{FUNCTION, to_message};
 use crate::settle::EvidenceInstruction;
-use crate::telling::{FUNCTION, to_message};
 
 /// Records the fees that came with new evidence.
 ///
@@ -21,10 +21,10 @@ use crate::telling::{FUNCTION, to_message};
 /// [`StoreError`] if the database refuses or fails.
 pub(crate) async fn record(
     transaction: &mut Transaction,
-    news: &BTreeMap<PaymentId, Vec<&EvidenceInstruction>>,
+    new_evidence: &BTreeMap<PaymentId, Vec<&EvidenceInstruction>>,
     changes: &mut BatchChanges,
 ) -> Result<(), StoreError> {
-    for instruction in news.values().flatten() {
+    for instruction in new_evidence.values().flatten() {
         let evidence = &instruction.evidence;
         let Some(fee) = evidence.bank_fee else { continue };
         let adjustment = AdjustmentSummary {

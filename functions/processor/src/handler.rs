@@ -1,4 +1,4 @@
-//! From SQS records to verdicts.
+//! Processes SQS records into outcomes.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
@@ -13,10 +13,10 @@ use quittance_lambda::publisher::Publisher;
 use quittance_store::{Database, StoreError, outbox};
 
 use crate::decide::{StaffCommand, StaffCommandResult, StaffInstruction, decide};
+use crate::emitted_events::EmittedEvents;
 use crate::settle::{EvidenceInstruction, settle};
-use crate::told::EmittedEvents;
 
-/// What the processor works with.
+/// The processor's dependencies.
 #[derive(Debug, Clone)]
 pub struct Processor {
     /// The database, as the processor's own role.
@@ -48,10 +48,10 @@ impl Processor {
         .await
     }
 
-    /// Does what the records say, publishes what happened, and gives a verdict for each record. Evidence that comes
-    /// together is settled together; decisions of staff keep their place between.
+    /// Processes the records, publishes the resulting messages, and returns an outcome for each record. Consecutive
+    /// evidence is settled together; staff commands keep their position between.
     ///
-    /// A failure after a first part has been committed is harmless: what comes again finds what it did.
+    /// A failure after a first part was committed is harmless: redelivered messages find their own effects.
     async fn process(&self, records: &[Record]) -> Result<Vec<RecordOutcome>, BatchError> {
         let mut verdicts = vec![RecordOutcome::Done; records.len()];
         let mut evidence = Vec::new();
@@ -62,7 +62,7 @@ impl Processor {
                     self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
                     let decided = decide(&self.database, &decision, self.now()).await;
                     match decided.map_err(|error| batch_error(&error))? {
-                        StaffCommandResult::Committed(told) => self.publish(&told).await,
+                        StaffCommandResult::Committed(emitted) => self.publish(&emitted).await,
                         StaffCommandResult::OtherContent => park(&mut verdicts, place, decision_conflict(&decision)),
                     }
                 }
@@ -83,8 +83,8 @@ impl Processor {
         }
         let (places, instructions): (Vec<usize>, Vec<EvidenceInstruction>) = evidence.into_iter().unzip();
         let settled = settle(&self.database, &instructions, self.now()).await.map_err(|error| batch_error(&error))?;
-        for renamed in settled.conflicting {
-            if let (Some(place), Some(instruction)) = (places.get(renamed), instructions.get(renamed)) {
+        for conflicting in settled.conflicting {
+            if let (Some(place), Some(instruction)) = (places.get(conflicting), instructions.get(conflicting)) {
                 park(verdicts, *place, idempotency_conflict(instruction));
             }
         }
@@ -96,15 +96,15 @@ impl Processor {
         Utc::now().with_timezone(&self.zone)
     }
 
-    /// Counts and publishes what was committed. What is not published or not marked now, the relay publishes.
-    async fn publish(&self, told: &EmittedEvents) {
-        told.record();
+    /// Publishes committed messages and writes metrics. The relay publishes what is not published or marked here.
+    async fn publish(&self, emitted: &EmittedEvents) {
+        emitted.record();
         let mut published = Vec::new();
-        if !told.events.is_empty() {
-            published = self.publisher.publish(&told.events).await.published;
+        if !emitted.events.is_empty() {
+            published = self.publisher.publish(&emitted.events).await.published;
         }
-        if !told.commands.is_empty() {
-            published.extend(self.gateways.publish(&told.commands).await.published);
+        if !emitted.commands.is_empty() {
+            published.extend(self.gateways.publish(&emitted.commands).await.published);
         }
         if published.is_empty() {
             return;
@@ -121,7 +121,7 @@ fn park(verdicts: &mut [RecordOutcome], place: usize, refusal: PermanentFailure)
     }
 }
 
-/// What a message asks for.
+/// A parsed message.
 pub(crate) enum Instruction {
     Evidence(EvidenceInstruction),
     Decision(StaffInstruction),

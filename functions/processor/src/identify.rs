@@ -1,4 +1,4 @@
-//! Which payment a piece of evidence speaks of: by our own id, then by name, then by an open claim that fits.
+//! Identifies the payment of each piece of evidence: by our own id, then by transaction id, then by a matching open claim.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::settle::EvidenceInstruction;
 
-/// Evidence with the payment that it speaks of and the invoices that it names.
+/// Evidence with its payment and the invoices that it names.
 #[derive(Debug)]
 pub(crate) struct IdentifiedEvidence<'a> {
     pub(crate) instruction: &'a EvidenceInstruction,
@@ -27,16 +27,16 @@ pub(crate) struct IdentifiedEvidence<'a> {
 pub(crate) struct IdentifiedPayments<'a> {
     pub(crate) evidence: Vec<IdentifiedEvidence<'a>>,
     pub(crate) payments: Vec<KnownPayment>,
-    /// Those that were added just now: nothing is known of them yet.
+    /// Payments that this batch adds.
     pub(crate) new: BTreeSet<PaymentId>,
-    /// Payments that one message took for the same: the one it counts for, and the other.
+    /// Suspected duplicates: the payment that a message counts for, and another that it names as well.
     pub(crate) twins: BTreeSet<(PaymentId, PaymentId)>,
 }
 
 /// Finds, adds and locks the payments.
 ///
 /// # Errors
-/// [`StoreError::Moved`] if somebody else added or merged one at the same moment.
+/// [`StoreError::Moved`] if another transaction added or merged one of them meanwhile.
 pub(crate) async fn identify<'a>(
     transaction: &mut Transaction,
     instructions: &[&'a EvidenceInstruction],
@@ -70,8 +70,8 @@ fn names_of(evidence: &Evidence) -> impl Iterator<Item = &TransactionId> {
     std::iter::once(&evidence.transaction_id).chain(&evidence.references)
 }
 
-/// The invoices that exist of those that the evidence names. Whoever speaks for one client cannot name another's; the
-/// door has said so already.
+/// The existing invoices that the evidence names. Evidence on behalf of one client cannot name another's invoices; the
+/// API refuses it before.
 fn invoices_named(evidence: &Evidence, named: &[NamedInvoice]) -> Vec<InvoiceId> {
     let found = |hint: &InvoiceReference| {
         let invoice = named.iter().find(|invoice| match hint {
@@ -95,11 +95,11 @@ struct PaymentSearch<'a> {
     fresh: BTreeMap<PaymentId, (&'a Evidence, Vec<InvoiceId>)>,
     aliases: Vec<(TransactionId, PaymentId)>,
     twins: BTreeSet<(PaymentId, PaymentId)>,
-    /// Payments that have found their counterpart in this batch.
+    /// Payments that were matched to their counterpart in this batch.
     met: BTreeSet<PaymentId>,
 }
 
-/// The invoice by which evidence of a bank transfer may find its counterpart.
+/// The invoice by which evidence of a bank transfer may be matched to its counterpart.
 fn searched_invoice(evidence: &Evidence, invoices: &[InvoiceId]) -> Option<InvoiceId> {
     let is_fit = evidence.provider.is_manual() && (evidence.kind == FactKind::Claim || evidence.kind.proves_money());
     match invoices {
@@ -109,7 +109,7 @@ fn searched_invoice(evidence: &Evidence, invoices: &[InvoiceId]) -> Option<Invoi
 }
 
 impl<'a> PaymentSearch<'a> {
-    /// Locks the searches that this batch will make, in the order of their invoices.
+    /// Takes the advisory locks of this batch's counterpart searches, ordered by invoice.
     async fn lock_searches(
         &self,
         transaction: &mut Transaction,
@@ -165,8 +165,8 @@ impl<'a> PaymentSearch<'a> {
         id
     }
 
-    /// A bank transfer has no gateway that carries a name through: what a client claims under one reference, the bank
-    /// tells under another. Claim and proof of one invoice and one amount are the same money, whichever comes first.
+    /// Finds the counterpart of a bank transfer. A client claims it under one reference and the bank reports it under
+    /// another: a claim and a proof of one invoice and one amount are the same money, in either order.
     async fn counterpart(
         &self,
         transaction: &mut Transaction,
@@ -197,8 +197,8 @@ impl<'a> PaymentSearch<'a> {
         }
     }
 
-    /// Takes the names of what is new and locks the rest, in the order of their ids. The new rows are written at the end,
-    /// in the state that they have by then.
+    /// Reserves the transaction ids of new payments and locks the others, ordered by id. New rows are written at the
+    /// end, in their final state.
     async fn lock(
         &self,
         transaction: &mut Transaction,
@@ -219,7 +219,7 @@ impl<'a> PaymentSearch<'a> {
     }
 }
 
-/// Takes names that nobody had a moment ago.
+/// Reserves transaction ids that were free when they were looked up.
 pub(crate) async fn take(
     transaction: &mut Transaction,
     names: &[(TransactionId, PaymentId)],
@@ -231,7 +231,7 @@ pub(crate) async fn take(
     }
 }
 
-/// Locks payments; none of them may have been merged into another since it was looked up.
+/// Locks payments, and fails if one was merged into another since it was looked up.
 pub(crate) async fn lock_unmerged(
     transaction: &mut Transaction,
     ids: &[PaymentId],

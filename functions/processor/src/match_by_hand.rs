@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::by_hand::payers;
 use crate::decide::StaffCommandExecution;
-use crate::ground::LockedBatch;
+use crate::locked_batch::LockedBatch;
 
 impl<'a> StaffCommandExecution<'a> {
     /// Takes a payment away from an invoice for good. No other payment of the invoice is touched; its surplus may fill the
@@ -21,21 +21,21 @@ impl<'a> StaffCommandExecution<'a> {
         let Some(id) = self.find(&order.transaction_id).await? else {
             return self.refuse_unmatch(order, "the payment is unknown").await;
         };
-        let mut ground = self.ground(&[id]).await?;
-        ground.lock_invoices(&mut self.transaction, &[]).await?;
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
-        let is_named = dossier.state()?.invoices.contains(&order.invoice_id);
-        let has_money = dossier.funds.allocations.iter().any(|held| held.invoice_id == order.invoice_id);
+        let mut batch = self.batch(&[id]).await?;
+        batch.lock_invoices(&mut self.transaction, &[]).await?;
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
+        let is_named = aggregate.state()?.invoices.contains(&order.invoice_id);
+        let has_money = aggregate.funds.allocations.iter().any(|held| held.invoice_id == order.invoice_id);
         if !is_named && !has_money {
             return self.refuse_unmatch(order, "the payment does not pay that invoice").await;
         }
-        dossier.excluded.insert(order.invoice_id);
+        aggregate.excluded.insert(order.invoice_id);
         exclusions::insert(&mut self.transaction, (id, order.invoice_id), &order.actor, &order.reason).await?;
         let what = format!("it does not pay {}", order.invoice_id);
-        let cause = self.cause(&order.actor, "payment.unmatched", what, &order.reason);
-        self.changes.unmatch(&mut ground, id, &cause, order.invoice_id)?;
-        self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
-        self.changes.write(&mut self.transaction, &ground).await
+        let trigger = self.trigger(&order.actor, "payment.unmatched", what, &order.reason);
+        self.changes.unmatch(&mut batch, id, &trigger, order.invoice_id)?;
+        self.changes.fill_reopened(&mut self.transaction, &mut batch).await?;
+        self.changes.write(&mut self.transaction, &batch).await
     }
 
     async fn refuse_unmatch(&mut self, order: &UnmatchPayment, refusal: &str) -> Result<(), StoreError> {
@@ -48,15 +48,15 @@ impl<'a> StaffCommandExecution<'a> {
     /// same money.
     pub(crate) async fn approve(
         &mut self,
-        ground: &mut LockedBatch,
+        batch: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
         order: &'a DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
-        let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(Ok(())) };
+        let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(Ok(())) };
         let Some(amount) = case.amount.and_then(|amount| amount.positive().ok()) else { return Ok(Ok(())) };
         // What staff saw is what the client says now.
-        let is_said = dossier.state()?.claimed == Some(amount.into());
+        let is_said = aggregate.state()?.claimed == Some(amount.into());
         if !is_said || order.amount.is_some_and(|seen| seen != amount) {
             return Ok(Err(CaseRefusal::Changed(order.amount.unwrap_or(amount))));
         }
@@ -66,7 +66,7 @@ impl<'a> StaffCommandExecution<'a> {
         let event_id = format!("{}:approval", order.case_id);
         let people = approvals::record(&mut self.transaction, order.case_id, amount.into(), &order.actor).await?;
         if people < 2 {
-            let payers = payers(&ground.invoices, &dossier.payment.invoices);
+            let payers = payers(&batch.invoices, &aggregate.payment.invoices);
             if !self.may_vouch_alone((&event_id, &order.actor), &payers, amount.into()).await? {
                 return Ok(Err(CaseRefusal::SecondPerson));
             }
@@ -78,18 +78,18 @@ impl<'a> StaffCommandExecution<'a> {
                 kind: FactKind::Capture,
                 amount: Some(amount),
                 door: EvidenceChannel::Staff,
-                transaction_id: Some(dossier.payment.transaction_id.clone()),
+                transaction_id: Some(aggregate.payment.transaction_id.clone()),
                 origin: None,
                 event_id,
-                movement: dossier.payment.transaction_id.to_string(),
-                invoices: dossier.payment.invoices.clone(),
+                movement: aggregate.payment.transaction_id.to_string(),
+                invoices: aggregate.payment.invoices.clone(),
                 occurred_at: self.changes.now,
             },
             actor: order.actor.clone(),
             reason: Some(kept_reason(&order.reason)),
         };
         facts::insert(&mut self.transaction, std::slice::from_ref(&approval)).await?;
-        dossier.facts.push(approval.fact);
+        aggregate.facts.push(approval.fact);
         Ok(Ok(()))
     }
 }

@@ -13,7 +13,7 @@ use quittance_store::{StoreError, exclusions};
 use serde_json::json;
 
 use crate::decide::StaffCommandExecution;
-use crate::ground::{LockedBatch, PaymentAggregate};
+use crate::locked_batch::{LockedBatch, PaymentAggregate};
 
 impl<'a> StaffCommandExecution<'a> {
     /// Gives one payment the evidence and the money of the other.
@@ -26,41 +26,41 @@ impl<'a> StaffCommandExecution<'a> {
         if kept == twin {
             return Ok(());
         }
-        let mut ground = self.ground(&[kept, twin]).await?;
-        let Some(other) = ground.payments.get(&twin) else { return Ok(()) };
+        let mut batch = self.batch(&[kept, twin]).await?;
+        let Some(other) = batch.payments.get(&twin) else { return Ok(()) };
         let under_way = [RefundStatus::Waiting, RefundStatus::Requested];
         if other.refunds.iter().any(|request| under_way.contains(&request.status)) {
             return self.refuse_merge(order, "a refund of the twin is under way; merge when it is done").await;
         }
-        ground.lock_invoices(&mut self.transaction, &[]).await?;
-        let waits = |dossier: &PaymentAggregate| dossier.open_case(CaseKind::EnteredByHand).is_some();
-        if ground.payments.get(&twin).is_some_and(waits) {
+        batch.lock_invoices(&mut self.transaction, &[]).await?;
+        let waits = |aggregate: &PaymentAggregate| aggregate.open_case(CaseKind::EnteredByHand).is_some();
+        if batch.payments.get(&twin).is_some_and(waits) {
             let refusal = "an entry about the twin waits for a second person; decide its case first";
             return self.refuse_merge(order, refusal).await;
         }
         let what = format!("{} is the same money", order.twin);
-        let mut cause = self.cause(&order.actor, "payment.merged", what, &order.reason);
-        cause.release = ReleaseReason::Merged;
-        self.changes.withdraw(&mut ground, twin, &cause)?;
-        self.join(&mut ground, kept, twin);
+        let mut trigger = self.trigger(&order.actor, "payment.merged", what, &order.reason);
+        trigger.release = ReleaseReason::Merged;
+        self.changes.withdraw(&mut batch, twin, &trigger)?;
+        self.join(&mut batch, kept, twin);
         exclusions::inherit(&mut self.transaction, kept, twin).await?;
         payments::merge(&mut self.transaction, kept, twin).await?;
-        self.changes.settle(&mut ground, kept, &cause, None)?;
-        self.changes.fill_reopened(&mut self.transaction, &mut ground).await?;
-        self.changes.write(&mut self.transaction, &ground).await
+        self.changes.settle(&mut batch, kept, &trigger, None)?;
+        self.changes.fill_reopened(&mut self.transaction, &mut batch).await?;
+        self.changes.write(&mut self.transaction, &batch).await
     }
 
     /// Gives the twin's evidence to the payment that stays.
-    fn join(&mut self, ground: &mut LockedBatch, kept: PaymentId, twin: PaymentId) {
-        let Some(other) = ground.payments.remove(&twin) else { return };
+    fn join(&mut self, batch: &mut LockedBatch, kept: PaymentId, twin: PaymentId) {
+        let Some(other) = batch.payments.remove(&twin) else { return };
         let provider = other.payment.provider.clone();
-        if let Some(dossier) = ground.payments.get_mut(&kept) {
+        if let Some(aggregate) = batch.payments.get_mut(&kept) {
             let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
-            dossier.facts.extend(other.facts.into_iter().map(told_of));
-            dossier.excluded.extend(other.excluded);
-            dossier.terms.merge(other.terms);
+            aggregate.facts.extend(other.facts.into_iter().map(told_of));
+            aggregate.excluded.extend(other.excluded);
+            aggregate.terms.merge(other.terms);
             let is_about_twin = |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(twin);
-            for case in dossier.cases.iter().filter(is_about_twin) {
+            for case in aggregate.cases.iter().filter(is_about_twin) {
                 self.changes.decide_case(ClosedCase {
                     id: case.id,
                     resolution: Resolution::Merged,

@@ -16,19 +16,19 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::changes::Trigger;
-use crate::ground::PaymentAggregate;
+use crate::event_builder::EventBuilder;
+use crate::locked_batch::PaymentAggregate;
 use crate::settle::EvidenceInstruction;
-use crate::telling::EventBuilder;
 
 /// Where a payment stood before something was told of it, and the invoices that it was for; nothing of a new payment.
-pub(crate) fn before(dossier: &PaymentAggregate, invoices: &LockedInvoices) -> Json {
-    if dossier.payment.invoices.is_empty() && dossier.funds == PaymentFunds::default() {
+pub(crate) fn before(aggregate: &PaymentAggregate, invoices: &LockedInvoices) -> Json {
+    if aggregate.payment.invoices.is_empty() && aggregate.funds == PaymentFunds::default() {
         return Json::serialize(&());
     }
     Json::serialize(&Before {
-        status: dossier.payment.status,
-        holdings: AuditedHoldings::from_funds(&dossier.funds),
-        invoices: dossier
+        status: aggregate.payment.status,
+        holdings: AuditedHoldings::from_funds(&aggregate.funds),
+        invoices: aggregate
             .payment
             .invoices
             .iter()
@@ -40,19 +40,19 @@ pub(crate) fn before(dossier: &PaymentAggregate, invoices: &LockedInvoices) -> J
 
 /// What one more cause did to a payment.
 pub(crate) fn settled(
-    dossier: &PaymentAggregate,
+    aggregate: &PaymentAggregate,
     state: &PaymentState,
-    telling: &EventBuilder<'_>,
+    builder: &EventBuilder<'_>,
     outcome: SettlementOutcome,
     before: Json,
     movements: &[FundsMovement],
 ) -> AuditRecord {
-    let Trigger { actor, action, reason, correlation_id, .. } = telling.cause;
+    let Trigger { actor, action, reason, correlation_id, .. } = builder.trigger;
     AuditRecord {
-        id: telling.audit_id,
+        id: builder.audit_id,
         actor: (*actor).to_owned(),
         action,
-        subject: dossier.payment.id.to_string(),
+        subject: aggregate.payment.id.to_string(),
         reason: format!("{reason}: {outcome}"),
         before,
         after: Json::serialize(&After {
@@ -61,7 +61,7 @@ pub(crate) fn settled(
             captured: state.captured,
             returned: state.returned,
             named: &state.invoices,
-            holdings: AuditedHoldings::from_funds(&dossier.funds),
+            holdings: AuditedHoldings::from_funds(&aggregate.funds),
             movements: movements.iter().map(AuditedMovement::from_movement).collect(),
         }),
         correlation_id: (*correlation_id).to_owned(),
@@ -69,16 +69,16 @@ pub(crate) fn settled(
 }
 
 /// Evidence that came together with later evidence of the same payment, whose record tells what followed.
-pub(crate) fn evidence(dossier: &PaymentAggregate, instruction: &EvidenceInstruction) -> AuditRecord {
+pub(crate) fn evidence(aggregate: &PaymentAggregate, instruction: &EvidenceInstruction) -> AuditRecord {
     let evidence = &instruction.evidence;
     AuditRecord {
         id: AuditId::from_uuid(Uuid::now_v7()),
         actor: evidence.actor.clone(),
         action: "payment.evidence_recorded",
-        subject: dossier.payment.id.to_string(),
+        subject: aggregate.payment.id.to_string(),
         reason: evidence_reason(instruction),
         before: Json::serialize(&()),
-        after: Json::serialize(&json!({"named": dossier.payment.invoices})),
+        after: Json::serialize(&json!({"named": aggregate.payment.invoices})),
         correlation_id: instruction.correlation_id.clone(),
     }
 }
@@ -93,18 +93,18 @@ pub(crate) fn evidence_reason(instruction: &EvidenceInstruction) -> String {
 
 /// How far a refund is.
 pub(crate) fn refund(
-    dossier: &PaymentAggregate,
+    aggregate: &PaymentAggregate,
     request: &RefundRequest,
     refusal: Option<&str>,
-    telling: &EventBuilder<'_>,
+    builder: &EventBuilder<'_>,
     id: AuditId,
 ) -> AuditRecord {
     let amount = request.amount;
     AuditRecord {
         id,
-        actor: telling.cause.actor.to_owned(),
+        actor: builder.trigger.actor.to_owned(),
         action: "payment.refund_changed",
-        subject: dossier.payment.id.to_string(),
+        subject: aggregate.payment.id.to_string(),
         reason: match refusal {
             Some(refusal) => format!("refund of {amount} {}: {refusal}", request.status),
             None => format!("refund of {amount} {}", request.status),
@@ -112,9 +112,9 @@ pub(crate) fn refund(
         before: Json::serialize(&()),
         after: Json::serialize(&json!({
             "refund_id": request.id, "amount": amount, "status": request.status, "refusal": refusal,
-            "named": dossier.payment.invoices,
+            "named": aggregate.payment.invoices,
         })),
-        correlation_id: telling.cause.correlation_id.to_owned(),
+        correlation_id: builder.trigger.correlation_id.to_owned(),
     }
 }
 

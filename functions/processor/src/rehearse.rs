@@ -11,8 +11,8 @@ use quittance_store::retry::TransactionRetries;
 use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
+use crate::emitted_events::EmittedEvents;
 use crate::handler::{Instruction, decision_conflict, idempotency_conflict, parse_instruction};
-use crate::told::EmittedEvents;
 use crate::{decide, settle};
 
 /// Others wait for what a rehearsal locks: it gives up as soon as the processor would.
@@ -30,7 +30,7 @@ pub enum Rehearsal {
         /// As the audit records say it.
         changes: Vec<Change>,
         /// Events and commands.
-        told: EmittedEvents,
+        emitted: EmittedEvents,
     },
 }
 
@@ -58,19 +58,23 @@ async fn attempt(database: &Database, work: &Instruction, now: DateTime<Tz>) -> 
     let transaction = database.begin_limited(STATEMENT_MAX).await?;
     match work {
         Instruction::Evidence(instruction) => match settle::prepare(transaction, &[instruction], now).await? {
-            settle::PreparedSettlement::Written(transaction, told) => roll_back(transaction, since, told).await,
+            settle::PreparedSettlement::Written(transaction, emitted) => roll_back(transaction, since, emitted).await,
             settle::PreparedSettlement::Renamed(_) => Ok(Rehearsal::Refused(idempotency_conflict(instruction))),
         },
         Instruction::Decision(decision) => match decide::prepare(transaction, decision, now).await? {
-            decide::PreparedCommand::Written(transaction, told) => roll_back(transaction, since, told).await,
+            decide::PreparedCommand::Written(transaction, emitted) => roll_back(transaction, since, emitted).await,
             decide::PreparedCommand::Known => Ok(Rehearsal::Known),
             decide::PreparedCommand::OtherContent => Ok(Rehearsal::Refused(decision_conflict(decision))),
         },
     }
 }
 
-async fn roll_back(mut transaction: Transaction, since: AuditId, told: EmittedEvents) -> Result<Rehearsal, StoreError> {
+async fn roll_back(
+    mut transaction: Transaction,
+    since: AuditId,
+    emitted: EmittedEvents,
+) -> Result<Rehearsal, StoreError> {
     let changes = audit::of_transaction(&mut transaction, since).await?;
     transaction.rollback().await?;
-    Ok(if changes.is_empty() { Rehearsal::Known } else { Rehearsal::Changes { changes, told } })
+    Ok(if changes.is_empty() { Rehearsal::Known } else { Rehearsal::Changes { changes, emitted } })
 }

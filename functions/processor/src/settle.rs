@@ -1,4 +1,4 @@
-//! Evidence becomes settled payments, in one transaction: lock, read, decide (pure, in the domain), write, commit.
+//! Settles a batch of evidence in one transaction: lock, load, decide (pure, in the domain), write, commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,55 +16,54 @@ use quittance_store::{Database, StoreError, Transaction};
 use uuid::Uuid;
 
 use crate::changes::{BatchChanges, Trigger};
+use crate::emitted_events::EmittedEvents;
 use crate::fees;
-use crate::ground::LockedBatch;
 use crate::identify::{IdentifiedEvidence, identify};
+use crate::locked_batch::LockedBatch;
 use crate::records;
-use crate::told::EmittedEvents;
 
-/// Evidence and what ties it to the request that brought it.
+/// Evidence with the request that it came from.
 #[derive(Debug, Clone)]
 pub struct EvidenceInstruction {
-    /// What a source said.
+    /// What the source reported.
     pub evidence: Evidence,
-    /// The request or message that it came with.
+    /// The request or message that carried it.
     pub correlation_id: String,
 }
 
-/// What became of a batch.
+/// The result of settling a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SettlementResult {
-    /// What was committed to the outbox.
+    /// The messages that were committed to the outbox.
     pub emitted: EmittedEvents,
-    /// Places in the batch of instructions that bear the name of a message that said something else. Nothing of them
-    /// was recorded.
+    /// Indexes of instructions whose event id was recorded with other content. Nothing of them was recorded.
     pub conflicting: BTreeSet<usize>,
 }
 
-/// Records the evidence and settles what follows from it, all in one transaction.
+/// Records the evidence and settles the payments it concerns, all in one transaction.
 ///
 /// # Errors
-/// [`StoreError`]; nothing has changed then, unless the connection broke during the commit: the same instructions
-/// then find what they recorded, and change nothing.
+/// [`StoreError`]; nothing has changed then, unless the connection broke during the commit: the same instructions,
+/// redelivered, find their own facts and change nothing.
 pub async fn settle(
     database: &Database,
     instructions: &[EvidenceInstruction],
     now: DateTime<Tz>,
 ) -> Result<SettlementResult, StoreError> {
-    let mut renamed = BTreeSet::new();
+    let mut conflicting = BTreeSet::new();
     let mut attempts = TransactionRetries::new();
     loop {
-        let places: Vec<usize> = (0..instructions.len()).filter(|place| !renamed.contains(place)).collect();
+        let places: Vec<usize> = (0..instructions.len()).filter(|place| !conflicting.contains(place)).collect();
         let fit: Vec<&EvidenceInstruction> = places.iter().filter_map(|place| instructions.get(*place)).collect();
         if fit.is_empty() {
-            return Ok(SettlementResult { emitted: EmittedEvents::default(), conflicting: renamed });
+            return Ok(SettlementResult { emitted: EmittedEvents::default(), conflicting: conflicting });
         }
         match attempt(database, &fit, now).await {
-            Ok(SettlementAttempt::Committed(told)) => {
-                return Ok(SettlementResult { emitted: told, conflicting: renamed });
+            Ok(SettlementAttempt::Committed(emitted)) => {
+                return Ok(SettlementResult { emitted: emitted, conflicting: conflicting });
             }
             Ok(SettlementAttempt::Conflicting(found)) => {
-                renamed.extend(found.iter().filter_map(|found| places.get(*found)))
+                conflicting.extend(found.iter().filter_map(|found| places.get(*found)))
             }
             Err(error) => attempts.pause(error).await?,
         }
@@ -73,7 +72,7 @@ pub async fn settle(
 
 enum SettlementAttempt {
     Committed(EmittedEvents),
-    /// Nothing is changed: these instructions bear the names of others and must be left out.
+    /// Nothing has changed: the instructions at these indexes conflict with recorded ones and must be left out.
     Conflicting(Vec<usize>),
 }
 
@@ -83,22 +82,22 @@ async fn attempt(
     now: DateTime<Tz>,
 ) -> Result<SettlementAttempt, StoreError> {
     match prepare(database.begin().await?, instructions, now).await? {
-        PreparedSettlement::Written(transaction, told) => {
+        PreparedSettlement::Written(transaction, emitted) => {
             transaction.commit().await?;
-            Ok(SettlementAttempt::Committed(told))
+            Ok(SettlementAttempt::Committed(emitted))
         }
         PreparedSettlement::Renamed(places) => Ok(SettlementAttempt::Conflicting(places)),
     }
 }
 
-/// What settling leads to, before it is committed.
+/// The outcome of a settlement before the commit.
 pub(crate) enum PreparedSettlement {
     Written(Transaction, EmittedEvents),
-    /// Nothing is written: these instructions bear the names of others.
+    /// Nothing is written: the instructions at these indexes conflict with recorded ones.
     Renamed(Vec<usize>),
 }
 
-/// Locks, reads, decides and writes, and leaves it to the caller to commit.
+/// Locks, loads, decides and writes; the caller commits.
 pub(crate) async fn prepare(
     mut transaction: Transaction,
     instructions: &[&EvidenceInstruction],
@@ -106,26 +105,31 @@ pub(crate) async fn prepare(
 ) -> Result<PreparedSettlement, StoreError> {
     let named = named_invoices(&mut transaction, instructions).await?;
     let identified = identify(&mut transaction, instructions, &named).await?;
-    let mut ground = LockedBatch::load(&mut transaction, identified.payments, &identified.new).await?;
-    let news = match record(&mut transaction, &identified.evidence, &mut ground).await? {
-        RecordedEvidence::New(news) => news,
+    let mut batch = LockedBatch::load(&mut transaction, identified.payments, &identified.new).await?;
+    let new_evidence = match record(&mut transaction, &identified.evidence, &mut batch).await? {
+        RecordedEvidence::New(new_evidence) => new_evidence,
         RecordedEvidence::Renamed(places) => return Ok(PreparedSettlement::Renamed(places)),
     };
-    ground.payments.retain(|id, _| news.contains_key(id));
+    batch.payments.retain(|id, _| new_evidence.contains_key(id));
     let mut changes = BatchChanges::new(now);
-    if !news.is_empty() {
-        ground.lock_invoices(&mut transaction, &[]).await?;
+    if !new_evidence.is_empty() {
+        batch.lock_invoices(&mut transaction, &[]).await?;
         for id in in_order_of_arrival(&identified.evidence) {
-            settle_new_evidence(&mut changes, &mut ground, id, news.get(&id).map(Vec::as_slice).unwrap_or_default())?;
+            settle_new_evidence(
+                &mut changes,
+                &mut batch,
+                id,
+                new_evidence.get(&id).map(Vec::as_slice).unwrap_or_default(),
+            )?;
         }
-        changes.fill_reopened(&mut transaction, &mut ground).await?;
-        fees::record(&mut transaction, &news, &mut changes).await?;
+        changes.fill_reopened(&mut transaction, &mut batch).await?;
+        fees::record(&mut transaction, &new_evidence, &mut changes).await?;
         for (kept, other) in &identified.twins {
-            if let Some(dossier) = ground.payments.get(kept) {
-                changes.open_duplicate_case(dossier, *other);
+            if let Some(aggregate) = batch.payments.get(kept) {
+                changes.open_duplicate_case(aggregate, *other);
             }
         }
-        changes.write(&mut transaction, &ground).await?;
+        changes.write(&mut transaction, &batch).await?;
     }
     Ok(PreparedSettlement::Written(transaction, changes.emitted))
 }
@@ -148,17 +152,17 @@ pub(crate) async fn named_invoices(
 }
 
 enum RecordedEvidence<'a> {
-    /// What is new, by payment, in order of arrival.
+    /// New evidence by payment, in order of arrival.
     New(BTreeMap<PaymentId, Vec<&'a EvidenceInstruction>>),
-    /// Places of instructions that bear the name of a message that said something else.
+    /// Indexes of instructions whose event id was recorded with other content.
     Renamed(Vec<usize>),
 }
 
-/// Records what is new, and adds it to the dossiers.
+/// Records new evidence and adds it to the payment aggregates.
 async fn record<'a>(
     transaction: &mut Transaction,
     evidence: &[IdentifiedEvidence<'a>],
-    ground: &mut LockedBatch,
+    batch: &mut LockedBatch,
 ) -> Result<RecordedEvidence<'a>, StoreError> {
     let new: Vec<NewFact> = evidence
         .iter()
@@ -171,36 +175,42 @@ async fn record<'a>(
         })
         .collect();
     let inserted = facts::insert(transaction, &new).await?;
-    let mut news: BTreeMap<PaymentId, Vec<&EvidenceInstruction>> = BTreeMap::new();
+    let mut new_evidence: BTreeMap<PaymentId, Vec<&EvidenceInstruction>> = BTreeMap::new();
     for (new, identified) in new.iter().zip(evidence).filter(|(new, _)| inserted.contains(&new.id)) {
-        news.entry(new.payment_id).or_default().push(identified.instruction);
-        if let Some(dossier) = ground.payments.get_mut(&new.payment_id) {
-            dossier.facts.push(new.fact.clone());
+        new_evidence.entry(new.payment_id).or_default().push(identified.instruction);
+        if let Some(aggregate) = batch.payments.get_mut(&new.payment_id) {
+            aggregate.facts.push(new.fact.clone());
         }
     }
-    // A name that was taken must stand for the same; its fact is then among those of the same payment.
+    // An event id that was recorded before must have the same content; its fact is then among those of the same
+    // payment.
     let is_kept = |new: &NewFact| {
-        let facts = ground.payments.get(&new.payment_id).map(|dossier| dossier.facts.as_slice()).unwrap_or_default();
+        let facts = batch.payments.get(&new.payment_id).map(|aggregate| aggregate.facts.as_slice()).unwrap_or_default();
         facts.iter().any(|fact| is_same(fact, &new.fact))
     };
-    let renamed: Vec<usize> = new.iter().enumerate().filter(|(_, new)| !is_kept(new)).map(|(place, _)| place).collect();
-    Ok(if renamed.is_empty() { RecordedEvidence::New(news) } else { RecordedEvidence::Renamed(renamed) })
+    let conflicting: Vec<usize> =
+        new.iter().enumerate().filter(|(_, new)| !is_kept(new)).map(|(place, _)| place).collect();
+    Ok(if conflicting.is_empty() {
+        RecordedEvidence::New(new_evidence)
+    } else {
+        RecordedEvidence::Renamed(conflicting)
+    })
 }
 
 fn is_same(known: &Fact, new: &Fact) -> bool {
     (known.door, &known.event_id, known.kind, known.amount) == (new.door, &new.event_id, new.kind, new.amount)
 }
 
-/// Settles one payment after what is new of it. Money that leaves for two reasons, or moves on two days, moves in two steps,
-/// so that each is told and booked with its own.
+/// Settles one payment against its new evidence. Outflows with different reasons, and movements with different
+/// accounting dates, are applied one by one, so each gets its own event and posting.
 fn settle_new_evidence(
     changes: &mut BatchChanges,
-    ground: &mut LockedBatch,
+    batch: &mut LockedBatch,
     id: PaymentId,
-    news: &[&EvidenceInstruction],
+    new_evidence: &[&EvidenceInstruction],
 ) -> Result<(), StoreError> {
-    let Some(dossier) = ground.payments.get_mut(&id) else { return Ok(()) };
-    let mut facts = dossier.facts.split_off(dossier.facts.len().saturating_sub(news.len())).into_iter();
+    let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
+    let mut facts = aggregate.facts.split_off(aggregate.facts.len().saturating_sub(new_evidence.len())).into_iter();
     let zone = changes.zone;
     let (mut reason, mut day) = (None, None);
     let is_same_step = |earlier: &&EvidenceInstruction, next: &&EvidenceInstruction| {
@@ -214,58 +224,61 @@ fn settle_new_evidence(
         }
         !differ
     };
-    for step in news.chunk_by(is_same_step) {
-        if let Some(dossier) = ground.payments.get_mut(&id) {
-            dossier.facts.extend(facts.by_ref().take(step.len()));
+    for step in new_evidence.chunk_by(is_same_step) {
+        if let Some(aggregate) = batch.payments.get_mut(&id) {
+            aggregate.facts.extend(facts.by_ref().take(step.len()));
         }
-        settle_step(changes, ground, id, step)?;
+        settle_step(changes, batch, id, step)?;
     }
     Ok(())
 }
 
 fn settle_step(
     changes: &mut BatchChanges,
-    ground: &mut LockedBatch,
+    batch: &mut LockedBatch,
     id: PaymentId,
-    news: &[&EvidenceInstruction],
+    new_evidence: &[&EvidenceInstruction],
 ) -> Result<(), StoreError> {
-    let Some((last, earlier)) = news.split_last() else { return Ok(()) };
-    let cause = Trigger {
+    let Some((last, earlier)) = new_evidence.split_last() else { return Ok(()) };
+    let trigger = Trigger {
         actor: &last.evidence.actor,
         action: "payment.evidence_recorded",
         reason: records::evidence_reason(last),
-        release: news.iter().find_map(|told| release_reason(told)).unwrap_or(ReleaseReason::Corrected),
-        is_proof: news.iter().any(|instruction| instruction.evidence.kind.proves_money()),
-        accounted_on: news
+        release: new_evidence
+            .iter()
+            .find_map(|instruction| release_reason(instruction))
+            .unwrap_or(ReleaseReason::Corrected),
+        is_proof: new_evidence.iter().any(|instruction| instruction.evidence.kind.proves_money()),
+        accounted_on: new_evidence
             .iter()
             .find_map(|instruction| day_moved(instruction, changes.zone))
             .unwrap_or_else(|| day_in(changes.zone, changes.now)),
-        source_text: news.iter().rev().find_map(|instruction| instruction.evidence.reason.clone()),
+        source_text: new_evidence.iter().rev().find_map(|instruction| instruction.evidence.reason.clone()),
         correlation_id: &last.correlation_id,
     };
-    changes.settle(ground, id, &cause, None)?;
-    if let Some(dossier) = ground.payments.get(&id) {
-        if news.iter().any(|told| told.evidence.attachment.is_some()) {
-            changes.open_picture_case(dossier, &dossier.state()?);
+    changes.settle(batch, id, &trigger, None)?;
+    if let Some(aggregate) = batch.payments.get(&id) {
+        if new_evidence.iter().any(|instruction| instruction.evidence.attachment.is_some()) {
+            changes.open_picture_case(aggregate, &aggregate.state()?);
         }
-        changes.audit.extend(earlier.iter().map(|instruction| records::evidence(dossier, instruction)));
+        changes.audit.extend(earlier.iter().map(|instruction| records::evidence(aggregate, instruction)));
     }
     Ok(())
 }
 
-/// The day in the books on which money moved, if this tells of a movement. What moves money that was there before because a
-/// claim says whose it is happens on the day on which that is known.
+/// The accounting date of the movement that the evidence reports; none for evidence that moves no money. A claim that
+/// assigns money already received is booked on the day it is processed.
 fn day_moved(instruction: &EvidenceInstruction, zone: Tz) -> Option<NaiveDate> {
     let evidence = &instruction.evidence;
     evidence.kind.moves_money().then(|| evidence.happened().accounting_date(zone))
 }
 
-/// Why money leaves after this, if it tells of money that went back.
+/// The reason for an outflow that the evidence reports; none for other evidence.
 fn release_reason(instruction: &EvidenceInstruction) -> Option<ReleaseReason> {
     release_reason_for(instruction.evidence.kind)
 }
 
-/// Why money leaves when that happened.
+/// The release reason that corresponds to a kind of fact.
 pub(crate) const fn release_reason_for(kind: FactKind) -> Option<ReleaseReason> {
     match kind {
         FactKind::Refund => Some(ReleaseReason::Refunded),
@@ -275,7 +288,7 @@ pub(crate) const fn release_reason_for(kind: FactKind) -> Option<ReleaseReason> 
     }
 }
 
-/// Each payment once, where the batch first speaks of it: the earlier of two payments of one invoice pays it.
+/// Payments in the order of their first evidence in the batch: the earlier of two payments of an invoice pays it.
 fn in_order_of_arrival(evidence: &[IdentifiedEvidence<'_>]) -> Vec<PaymentId> {
     let mut seen = BTreeSet::new();
     evidence.iter().map(|identified| identified.payment_id).filter(|id| seen.insert(*id)).collect()

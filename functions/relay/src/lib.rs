@@ -8,9 +8,9 @@
 //! nothing is lost, the next minute tries again. A message that can never be
 //! published is parked in its row and holds up nobody.
 
-pub mod ask;
 pub mod config;
 pub mod deliver;
+pub mod inquire;
 pub mod measure;
 pub mod relay;
 

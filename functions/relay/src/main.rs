@@ -12,12 +12,12 @@ use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::{metrics, spans, telemetry};
-use quittance_relay::ask::{InquirableGateways, ask};
 use quittance_relay::config::Config;
 use quittance_relay::deliver::deliver;
+use quittance_relay::inquire::{InquirableGateways, ask};
 use quittance_relay::measure::{Rollbacks, measure_database, measure_deliveries};
 use quittance_relay::relay::{Destinations, relay};
-use quittance_store::vitals::{self, Scheduled};
+use quittance_store::health_metrics::{self, Scheduled};
 use quittance_store::{Database, StoreError};
 
 #[tokio::main(flavor = "current_thread")]
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Error> {
         spans::flush().await;
         let (asked, relayed) = told?;
         measured?;
-        vitals::note_run(&database, Scheduled::Relay, Utc::now()).await?;
+        health_metrics::note_run(&database, Scheduled::Relay, Utc::now()).await?;
         tracing::info!(
             asked,
             published = relayed.published,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_deliveries::{DeliveriesTable, SHARDS};
 use quittance_lambda::metrics;
-use quittance_store::{Database, StoreError, vitals};
+use quittance_store::{Database, StoreError, health_metrics};
 
 /// A run of the relay takes what is due; what has been due for longer, several runs have left.
 const OVERDUE_AFTER: TimeDelta = TimeDelta::minutes(5);
@@ -37,12 +37,12 @@ impl Rollbacks {
 /// # Errors
 /// [`StoreError`] if the database fails.
 pub async fn measure_database(database: &Database, seen: &Rollbacks, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let vitals = vitals::read(database, now).await?;
-    metrics::OUTBOX_LAG.record([], vitals.outbox_lag_s);
-    metrics::OUTBOX_PARKED.record([], vitals.outbox_parked);
-    metrics::CLAIMS_UNVERIFIED.record([], vitals.claims_unverified);
-    metrics::DATABASE_CONNECTIONS.record([], vitals.connections_percent);
-    if let Some(rollbacks) = seen.since_last(vitals.rollbacks) {
+    let health = health_metrics::read(database, now).await?;
+    metrics::OUTBOX_LAG.record([], health.outbox_lag_s);
+    metrics::OUTBOX_PARKED.record([], health.outbox_parked);
+    metrics::CLAIMS_UNVERIFIED.record([], health.claims_unverified);
+    metrics::DATABASE_CONNECTIONS.record([], health.connections_percent);
+    if let Some(rollbacks) = seen.since_last(health.rollbacks) {
         metrics::DATABASE_ROLLBACKS.record([], rollbacks);
     }
     Ok(())

@@ -25,11 +25,11 @@ use axum::middleware::{from_fn_with_state, map_response};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
-use quittance_lambda::door::{self, RequestGuard};
 use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::{asks, open};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::problem::{as_problem, unknown_route};
+use quittance_lambda::request_guard::{self, RequestGuard};
 use quittance_store::Database;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -68,7 +68,7 @@ pub fn router(validator: Arc<Validator>) -> Router {
     routes
         .fallback(unknown_route)
         .layer(map_response(as_problem))
-        .layer(from_fn_with_state(Arc::clone(&validator.door), door::watch))
+        .layer(from_fn_with_state(Arc::clone(&validator.door), request_guard::watch))
         .with_state(validator)
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use quittance_store::audit::{self, AuditFilter};
 use serde_json::Value;
 
-use crate::desk::Deployment;
+use crate::deployment::Deployment;
 use crate::report::Report;
 
 /// So many records are read at once.

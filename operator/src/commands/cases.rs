@@ -7,7 +7,7 @@ use quittance_store::cases::{self, CaseFilter, CaseView};
 use serde_json::{Value, json};
 
 use crate::age::age;
-use crate::desk::Deployment;
+use crate::deployment::Deployment;
 use crate::report::{Report, cut_off, table};
 
 /// So many cases are shown.

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{confirm, reason_of};
 use crate::cli::{Act, Consumer};
-use crate::desk::Deployment;
-use crate::forecast::{ReplayProspect, has_receipt};
+use crate::deployment::Deployment;
+use crate::dry_run::{ReplayProspect, has_receipt};
 use crate::pace::{Pace, Progress};
 use crate::queues::Outgoing;
 use crate::report::Report;

@@ -21,8 +21,8 @@ use uuid::Uuid;
 use super::events::CONSUMERS;
 use super::outbox::to_json;
 use crate::age::made_at;
-use crate::desk::Deployment;
-use crate::forecast::{ConsumerState, ReplayProspect};
+use crate::deployment::Deployment;
+use crate::dry_run::{ConsumerState, ReplayProspect};
 use crate::report::{Report, table};
 
 /// So many rows of each kind are shown; nothing that is in order has more.

@@ -6,7 +6,7 @@ use quittance_domain::ledger::reconciliation::{Discrepancy, Sum, reconcile};
 use quittance_store::{books, overview};
 use serde_json::json;
 
-use crate::desk::Deployment;
+use crate::deployment::Deployment;
 use crate::report::{Report, table};
 
 /// So many differences are named; more have one cause.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::{Audit, Command, DeadLetters, Invoice, Ledger, Payment, Replay, Reveal};
-use crate::desk::Deployment;
+use crate::deployment::Deployment;
 use crate::replay::ReplayPlan;
 use crate::report::Report;
 

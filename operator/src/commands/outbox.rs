@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::reason_of;
 use crate::age::age;
 use crate::cli::Outbox;
-use crate::desk::Deployment;
+use crate::deployment::Deployment;
 use crate::report::{Report, cut_off, table};
 
 /// So many rows are shown; more have one cause.

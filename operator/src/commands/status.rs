@@ -7,7 +7,7 @@ use quittance_store::overview::{self, PendingWork, ScheduledRun};
 use serde_json::json;
 
 use crate::age::age;
-use crate::desk::Deployment;
+use crate::deployment::Deployment;
 use crate::queues::{Depth, Queue};
 use crate::report::{Report, table};
 

@@ -17,7 +17,7 @@ use quittance_idempotency::IdempotencyTable;
 use quittance_processor::decide::{StaffCommand, StaffCommandResult, decide};
 use quittance_processor::settle::{EvidenceInstruction, settle};
 use quittance_providers::{ProviderModule, WebhookNotice, by_name};
-use quittance_relay::ask::{InquirableGateways, ask};
+use quittance_relay::inquire::{InquirableGateways, ask};
 use quittance_store::Database;
 use serde_json::{Value, json};
 use xtask::aws::local_agent;

@@ -11,7 +11,7 @@ use crate::Unreadable;
 use crate::api::{
     Access, Api, Call, CommandResponse, HttpResponse, InquiryResponse, ListedEvents, PaymentStatement, RefundStep, code,
 };
-use crate::told::{ReportedPayment, parse, units_of};
+use crate::reported_payment::{ReportedPayment, parse, units_of};
 
 impl Api for Adyen {
     fn url(&self) -> &'static str {

@@ -11,7 +11,9 @@ use super::{GoCardless, NAME, charges, is_id, unreadable};
 use crate::api::{
     Access, Api, Call, CommandResponse, HttpResponse, InquiryResponse, ListedEvents, PaymentStatement, RefundStep,
 };
-use crate::told::{Metadata, ReportedPayment, form, invoice_number, minor_units, parse, refund_movement, units_of};
+use crate::reported_payment::{
+    Metadata, ReportedPayment, form, invoice_number, minor_units, parse, refund_movement, units_of,
+};
 use crate::{Unreadable, Webhooks};
 
 /// The shape of the answers that this module reads.

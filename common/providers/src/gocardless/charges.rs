@@ -11,7 +11,7 @@ use super::api::{MADE_BEFORE, PageMeta, Payment, Payments, call, code, reason, t
 use super::{NAME, is_id, unreadable};
 use crate::Unreadable;
 use crate::api::{Access, Call, CommandResponse, HttpResponse, InquiryResponse, PaymentStatement};
-use crate::told::{form, parse, units_of};
+use crate::reported_payment::{form, parse, units_of};
 
 /// Their clock may be behind ours.
 const CLOCK_SKEW_MARGIN: TimeDelta = TimeDelta::minutes(5);

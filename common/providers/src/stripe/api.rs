@@ -13,7 +13,7 @@ use crate::Unreadable;
 use crate::api::{
     Access, Api, Call, CommandResponse, HttpResponse, InquiryResponse, ListedEvents, PaymentStatement, RefundStep,
 };
-use crate::told::{ReportedPayment, form, minor_units, parse, refund_movement, units_of};
+use crate::reported_payment::{ReportedPayment, form, minor_units, parse, refund_movement, units_of};
 
 /// The shape of the answers that this module reads.
 const API_VERSION: &str = "2024-06-20";

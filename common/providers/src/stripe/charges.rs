@@ -8,7 +8,7 @@ use super::objects::PaymentIntent;
 use super::{NAME, decimals};
 use crate::Unreadable;
 use crate::api::{Access, Call, CommandResponse, HttpResponse, InquiryResponse, PaymentStatement};
-use crate::told::{form, parse, units_of};
+use crate::reported_payment::{form, parse, units_of};
 
 /// A payment intent for a card, confirmed at once and without the payer: a card that wants the payer's presence is
 /// declined.

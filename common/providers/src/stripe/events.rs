@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::api::is_name;
 use super::objects::{CashBalance, Charge, DisputeObject, PaymentIntent, Reference, RefundObject};
 use super::{NAME, decimals, unreadable};
-use crate::told::{Metadata, ReportedPayment, minor_units, parse, refund_movement};
+use crate::reported_payment::{Metadata, ReportedPayment, minor_units, parse, refund_movement};
 use crate::{Unreadable, WebhookNotice};
 
 const NOT_DECIDED: &str = "nothing is decided";

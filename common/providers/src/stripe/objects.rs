@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{NAME, decimals, unreadable};
 use crate::Unreadable;
 use crate::api::code;
-use crate::told::{Metadata, ReportedPayment, minor_units};
+use crate::reported_payment::{Metadata, ReportedPayment, minor_units};
 
 #[derive(Deserialize)]
 pub(super) struct PaymentIntent {

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::REASON_LENGTH_MAX;
-use crate::work::{ChangeRequest, IdempotentChange, answer};
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, unavailable};
 
 /// The longest reference, in characters.

@@ -27,8 +27,8 @@ use uuid::Uuid;
 
 use super::proposals::{self, ProposedCorrection};
 use super::{REASON_LENGTH_MAX, shapes};
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::page::refused;
-use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// No event posts more than four entries; what staff book has not many more.

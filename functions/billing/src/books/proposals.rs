@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 use super::REASON_LENGTH_MAX;
 use super::corrections::{Correction, correct, parse, replacement_shape};
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::page::{PageParameters, PageQuery};
-use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 parameters! {

@@ -22,10 +22,10 @@ use quittance_store::webhook_endpoints;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::page::{PageParameters, PageQuery, query_value, refused};
 use crate::webhook_endpoints::shapes::{DeliveryParameters, EndpointPath, Replay, Replayed, WebhookDeliveries};
 use crate::webhook_endpoints::{away, living};
-use crate::work::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
 /// What `which` may be, and what is meant without it.

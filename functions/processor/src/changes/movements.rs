@@ -1,4 +1,4 @@
-//! What became of refunds, and where money went, for the tables and the outbox.
+//! Refund decisions and funds movements, recorded for the tables and the outbox.
 
 use quittance_domain::id::{AllocationId, AuditId, PaymentId};
 use quittance_domain::invoice::Invoice;
@@ -13,50 +13,50 @@ use quittance_store::goodwill::NewGoodwill;
 use uuid::Uuid;
 
 use super::{BatchChanges, InvoiceRelease};
-use crate::ground::{LockedBatch, PaymentAggregate};
+use crate::event_builder::EventBuilder;
+use crate::locked_batch::{LockedBatch, PaymentAggregate};
 use crate::records;
-use crate::telling::EventBuilder;
 
 impl BatchChanges {
-    /// Decides refunds that waited, and notes what somebody told of others.
+    /// Decides waiting refunds, and records the reported outcome of others.
     pub(super) fn decide_refunds(
         &mut self,
-        dossier: &mut PaymentAggregate,
+        aggregate: &mut PaymentAggregate,
         state: &PaymentState,
-        telling: &EventBuilder<'_>,
+        builder: &EventBuilder<'_>,
     ) -> Result<(), StoreError> {
-        if dossier.refunds.is_empty() {
+        if aggregate.refunds.is_empty() {
             return Ok(());
         }
-        let decided = refund::decide(&mut dossier.refunds, state);
-        let decided = decided.map_err(|error| dossier.corrupt(error))?;
+        let decided = refund::decide(&mut aggregate.refunds, state);
+        let decided = decided.map_err(|error| aggregate.corrupt(error))?;
         for (place, refusal) in decided {
-            let Some(request) = dossier.refunds.get(place) else { continue };
+            let Some(request) = aggregate.refunds.get(place) else { continue };
             let refusal = refusal.map(|refusal| refusal.to_string());
             match self.new_refund.as_mut().filter(|new| new.request.id == request.id) {
                 Some(new) => (new.request.status, new.refusal) = (request.status, refusal.clone()),
                 None => self.refunds.push((request.id, request.status, refusal.clone())),
             }
             let audit_id = AuditId::from_uuid(Uuid::now_v7());
-            self.audit.push(records::refund(dossier, request, refusal.as_deref(), telling, audit_id));
+            self.audit.push(records::refund(aggregate, request, refusal.as_deref(), builder, audit_id));
             if let Some(reason) = refusal {
-                self.emitted.events.extend(telling.refund_refused(request, reason, audit_id)?);
+                self.emitted.events.extend(builder.refund_refused(request, reason, audit_id)?);
             } else if request.status == RefundStatus::Requested {
-                self.emitted.commands.extend(telling.initiate_refund(request)?);
+                self.emitted.commands.extend(builder.initiate_refund(request)?);
             }
         }
         Ok(())
     }
 
-    /// Notes movements of money for the tables and the outbox.
+    /// Records funds movements for the tables and the outbox.
     pub(super) fn record_movements(
         &mut self,
-        ground: &LockedBatch,
-        dossier: &PaymentAggregate,
+        batch: &LockedBatch,
+        aggregate: &PaymentAggregate,
         movements: &[FundsMovement],
-        telling: &EventBuilder<'_>,
+        builder: &EventBuilder<'_>,
     ) -> Result<(), StoreError> {
-        let payment_id = dossier.payment.id;
+        let payment_id = aggregate.payment.id;
         for movement in movements {
             self.emitted.figures.moved(movement);
             match movement {
@@ -65,9 +65,9 @@ impl BatchChanges {
                 }
                 FundsMovement::Released { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, amount.negated(), *by_staff);
-                    let correlation_id = telling.cause.correlation_id.to_owned();
+                    let correlation_id = builder.trigger.correlation_id.to_owned();
                     self.released
-                        .insert(invoice.id(), InvoiceRelease { correlation_id, accounted_on: telling.accounted_on });
+                        .insert(invoice.id(), InvoiceRelease { correlation_id, accounted_on: builder.accounted_on });
                 }
                 FundsMovement::Unapplied { invoice, amount, by_staff } => {
                     self.allocate(payment_id, invoice, amount.negated(), *by_staff);
@@ -77,29 +77,29 @@ impl BatchChanges {
                     self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount: *amount, reason });
                 }
                 FundsMovement::Debited { client_id, amount } => {
-                    let (id, reason, amount) = (Uuid::now_v7(), telling.release(movements).as_str(), amount.negated());
+                    let (id, reason, amount) = (Uuid::now_v7(), builder.release(movements).as_str(), amount.negated());
                     self.credits.push(NewCredit { id, payment_id, client_id: *client_id, amount, reason });
                 }
             }
         }
-        self.emitted.events.extend(telling.movements(ground, movements)?);
+        self.emitted.events.extend(builder.movements(batch, movements)?);
         Ok(())
     }
 
-    /// Notes how much more or less of the refunds comes from our own pocket than before.
+    /// Records the change in goodwill refunds.
     pub(super) fn record_goodwill(
         &mut self,
-        dossier: &PaymentAggregate,
+        aggregate: &PaymentAggregate,
         after: Option<&PaymentState>,
     ) -> Result<(), StoreError> {
         let given = |state: Option<&PaymentState>| state.and_then(|state| state.goodwill);
-        let (before, after) = (given(dossier.before.as_ref()), given(after));
+        let (before, after) = (given(aggregate.before.as_ref()), given(after));
         let Some(currency) = after.or(before).map(Money::currency) else { return Ok(()) };
         let sum =
             |given: Option<Money>| given.filter(|sum| sum.currency() == currency).unwrap_or(Money::zero(currency));
-        let amount = sum(after).checked_sub(sum(before)).map_err(|error| dossier.corrupt(error))?;
+        let amount = sum(after).checked_sub(sum(before)).map_err(|error| aggregate.corrupt(error))?;
         if !amount.is_zero() {
-            self.goodwill.push(NewGoodwill { id: Uuid::now_v7(), payment_id: dossier.payment.id, amount });
+            self.goodwill.push(NewGoodwill { id: Uuid::now_v7(), payment_id: aggregate.payment.id, amount });
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! All that is known of the payments and invoices of a batch, read under their locks.
+//! The payments and invoices of a batch, loaded under their locks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,20 +18,20 @@ use quittance_store::{
     StoreError, Transaction, allocations, clients, credits, exclusions, facts, refund_terms, refunds,
 };
 
-/// All that is known of one payment.
+/// A payment with its facts, funds, refunds and cases.
 #[derive(Debug)]
 pub(crate) struct PaymentAggregate {
     pub(crate) payment: KnownPayment,
-    /// It has no row yet.
+    /// Whether it has no row yet.
     pub(crate) is_new: bool,
-    /// What its facts added up to before anything new was told; none of a new payment.
+    /// Its state before new evidence; none for a new payment.
     pub(crate) before: Option<PaymentState>,
     pub(crate) facts: Vec<Fact>,
-    /// Invoices that it does not pay, whatever its evidence says.
+    /// Invoices from which staff unapplied it.
     pub(crate) excluded: BTreeSet<InvoiceId>,
     pub(crate) funds: PaymentFunds,
     pub(crate) refunds: Vec<RefundRequest>,
-    /// Why its refunds were made.
+    /// The reasons of its refunds.
     pub(crate) terms: RefundTermsByMovement,
     pub(crate) cases: Vec<KnownCase>,
 }
@@ -44,14 +44,14 @@ impl PaymentAggregate {
         Self { payment, is_new, before: None, facts, excluded, funds: holdings, refunds, terms, cases }
     }
 
-    /// What the facts add up to, and which invoices staff left it.
+    /// Its state, computed from its facts without the excluded invoices.
     pub(crate) fn state(&self) -> Result<PaymentState, StoreError> {
         let mut state = PaymentState::with_terms(&self.facts, &self.terms).map_err(|error| self.corrupt(error))?;
         state.invoices.retain(|id| !self.excluded.contains(id));
         Ok(state)
     }
 
-    /// What the evidence entitles the payment to; none while nothing is proven.
+    /// The amount to distribute; none while nothing is proven.
     pub(crate) fn entitlement(&self, state: &PaymentState) -> Result<Option<Entitlement>, StoreError> {
         let net = state.net_without_goodwill().map_err(|error| self.corrupt(error))?;
         let (Some(net), Some(gross), Some(from_credit)) = (net, state.captured, state.from_credit) else {
@@ -67,25 +67,25 @@ impl PaymentAggregate {
         Ok(Some(Entitlement { net, gross, from_credit, invoices: state.invoices.clone(), reserved, pinned }))
     }
 
-    /// Surplus that waits for a decision; none while nothing is proven.
+    /// Unapplied cash that waits for a decision; none while nothing is proven.
     pub(crate) fn loose_surplus(&self) -> Result<Option<Money>, StoreError> {
         let entitled = self.entitlement(&self.state()?)?;
         let loose = entitled.map(|entitled| settlement::loose_surplus(&entitled, &self.funds)).transpose();
         loose.map_err(|error| self.corrupt(error))
     }
 
-    /// The open case of a kind.
+    /// The open case of the given kind.
     pub(crate) fn open_case(&self, kind: CaseKind) -> Option<&KnownCase> {
         self.cases.iter().find(|case| case.kind == kind && case.resolution.is_none())
     }
 
-    /// What is kept of this payment does not fit together.
+    /// The error for stored data of this payment that is inconsistent.
     pub(crate) fn corrupt(&self, reason: impl std::fmt::Display) -> StoreError {
         let reason = format!("payment {} ({}): {reason}", self.payment.id, self.payment.transaction_id);
         StoreError::Corrupt { table: "payments", reason }
     }
 
-    /// Whether money may stand somewhere: it was proven before.
+    /// Whether it may have allocations or unapplied cash.
     pub(crate) fn has_money(&self) -> bool {
         self.payment.status.is_proven()
     }
@@ -95,16 +95,16 @@ impl PaymentAggregate {
 #[derive(Debug, Default)]
 pub(crate) struct LockedBatch {
     pub(crate) payments: BTreeMap<PaymentId, PaymentAggregate>,
-    /// Invoices with what events print of them.
+    /// Invoices with the data that events carry.
     pub(crate) records: BTreeMap<InvoiceId, InvoiceRecord>,
-    /// Everyone whose invoice or credit is at hand.
+    /// The clients of the invoices and of unapplied cash.
     pub(crate) clients: BTreeMap<ClientId, ClientDetails>,
-    /// The same invoices as they stand while money moves.
+    /// The invoices as settlement changes them.
     pub(crate) invoices: LockedInvoices,
 }
 
 impl LockedBatch {
-    /// Reads what is kept of locked payments, but for their money, which their invoices' locks guard too.
+    /// Loads locked payments without their funds, which the invoices' locks guard as well.
     pub(crate) async fn load(
         transaction: &mut Transaction,
         payments: Vec<KnownPayment>,
@@ -112,48 +112,48 @@ impl LockedBatch {
     ) -> Result<Self, StoreError> {
         let known: Vec<PaymentId> = payments.iter().map(|payment| payment.id).filter(|id| !new.contains(id)).collect();
         let dossiers = payments.into_iter().map(|payment| (payment.id, PaymentAggregate::new(payment, new))).collect();
-        let mut ground = Self { payments: dossiers, ..Self::default() };
+        let mut batch = Self { payments: dossiers, ..Self::default() };
         if !known.is_empty() {
-            ground.read_evidence(transaction, &known).await?;
+            batch.read_evidence(transaction, &known).await?;
         }
-        Ok(ground)
+        Ok(batch)
     }
 
     async fn read_evidence(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
         for (id, fact) in facts::of_payments(transaction, ids).await? {
-            self.with(id, |dossier| dossier.facts.push(fact));
+            self.with(id, |aggregate| aggregate.facts.push(fact));
         }
         for (id, invoice) in exclusions::of_payments(transaction, ids).await? {
-            self.with(id, |dossier| dossier.excluded.extend([invoice]));
+            self.with(id, |aggregate| aggregate.excluded.extend([invoice]));
         }
         for (id, movement, terms) in refund_terms::of_payments(transaction, ids).await? {
-            self.with(id, |dossier| dossier.terms.insert(movement, terms));
+            self.with(id, |aggregate| aggregate.terms.insert(movement, terms));
         }
         for (id, request) in refunds::of_payments(transaction, ids).await? {
-            self.with(id, |dossier| dossier.refunds.push(request));
+            self.with(id, |aggregate| aggregate.refunds.push(request));
         }
         for id in ids {
-            if let Some(dossier) = self.payments.get_mut(id) {
-                dossier.before = Some(dossier.state()?);
+            if let Some(aggregate) = self.payments.get_mut(id) {
+                aggregate.before = Some(aggregate.state()?);
             }
         }
         Ok(())
     }
 
-    /// Locks the invoices that the payments name or have money at, and `further`; then reads where the money stands.
+    /// Locks the invoices that the payments name or are allocated to, and `further`; then loads the funds.
     pub(crate) async fn lock_invoices(
         &mut self,
         transaction: &mut Transaction,
         further: &[InvoiceId],
     ) -> Result<(), StoreError> {
-        let known = self.payments.values().filter(|dossier| !dossier.is_new);
-        let known: Vec<PaymentId> = known.map(|dossier| dossier.payment.id).collect();
-        let with_money = self.payments.values().filter(|dossier| dossier.has_money());
-        let with_money: Vec<PaymentId> = with_money.map(|dossier| dossier.payment.id).collect();
+        let known = self.payments.values().filter(|aggregate| !aggregate.is_new);
+        let known: Vec<PaymentId> = known.map(|aggregate| aggregate.payment.id).collect();
+        let with_money = self.payments.values().filter(|aggregate| aggregate.has_money());
+        let with_money: Vec<PaymentId> = with_money.map(|aggregate| aggregate.payment.id).collect();
         let mut wanted: BTreeSet<InvoiceId> = further.iter().copied().collect();
-        for dossier in self.payments.values() {
-            wanted.extend(dossier.facts.iter().flat_map(|fact| &fact.invoices));
-            wanted.extend(&dossier.payment.invoices);
+        for aggregate in self.payments.values() {
+            wanted.extend(aggregate.facts.iter().flat_map(|fact| &fact.invoices));
+            wanted.extend(&aggregate.payment.invoices);
         }
         if !with_money.is_empty() {
             wanted.extend(allocations::invoices_of_payments(transaction, &with_money).await?);
@@ -174,26 +174,26 @@ impl LockedBatch {
         self.read_clients(transaction).await
     }
 
-    /// Cases follow the surplus, so the invoices' locks guard them too.
+    /// Loads cases, which the invoices' locks guard too, as they follow unapplied cash.
     async fn read_cases(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
         for case in cases::of_payments(transaction, ids).await? {
-            self.with(case.payment_id, |dossier| dossier.cases.push(case));
+            self.with(case.payment_id, |aggregate| aggregate.cases.push(case));
         }
         Ok(())
     }
 
     async fn read_holdings(&mut self, transaction: &mut Transaction, ids: &[PaymentId]) -> Result<(), StoreError> {
         for (id, allocation) in allocations::of_payments(transaction, ids).await? {
-            self.with(id, |dossier| dossier.funds.allocations.push(allocation));
+            self.with(id, |aggregate| aggregate.funds.allocations.push(allocation));
         }
         for (id, credit) in credits::of_payments(transaction, ids).await? {
-            self.with(id, |dossier| dossier.funds.credits.push(credit));
+            self.with(id, |aggregate| aggregate.funds.credits.push(credit));
         }
         Ok(())
     }
 
-    /// Reads other payments that have surplus and name one of the invoices, which are locked; their own locks are not
-    /// needed to move money between those invoices and their surplus.
+    /// Loads other payments with unapplied cash that name one of the locked invoices; moving money between these needs
+    /// no lock on the payments.
     pub(crate) async fn read_waiting(
         &mut self,
         transaction: &mut Transaction,
@@ -213,10 +213,10 @@ impl LockedBatch {
         Ok(waiting)
     }
 
-    /// Reads those who have credit and whose invoices are not at hand: events name them.
+    /// Loads the clients of unapplied cash whose invoices are not in the batch: events name them.
     async fn read_clients(&mut self, transaction: &mut Transaction) -> Result<(), StoreError> {
         self.clients.extend(self.records.values().map(|record| (record.client.id, record.client.clone())));
-        let owners = self.payments.values().flat_map(|dossier| &dossier.funds.credits);
+        let owners = self.payments.values().flat_map(|aggregate| &aggregate.funds.credits);
         let unknown = owners.filter_map(|credit| credit.client_id).filter(|id| !self.clients.contains_key(id));
         let unknown: Vec<ClientId> = unknown.collect();
         if !unknown.is_empty() {
@@ -227,8 +227,8 @@ impl LockedBatch {
     }
 
     fn with(&mut self, id: PaymentId, change: impl FnOnce(&mut PaymentAggregate)) {
-        if let Some(dossier) = self.payments.get_mut(&id) {
-            change(dossier);
+        if let Some(aggregate) = self.payments.get_mut(&id) {
+            change(aggregate);
         }
     }
 }

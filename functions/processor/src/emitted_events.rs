@@ -1,4 +1,4 @@
-//! What was committed, to be told now.
+//! The messages, metrics and log entries of a commit.
 
 use std::collections::BTreeMap;
 
@@ -12,29 +12,29 @@ use quittance_lambda::trace::TraceContext;
 use quittance_store::audit::AuditRecord;
 use rust_decimal::Decimal;
 
-/// What was committed to the outbox, and what it counts as.
+/// The messages committed to the outbox, with the metrics and log entries of the commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EmittedEvents {
-    /// To the events topic.
+    /// Events for the topic.
     pub events: Vec<EventMessage>,
-    /// To the gateways.
+    /// Commands for the gateways.
     pub commands: Vec<EventMessage>,
-    /// To whoever watches the system.
+    /// Metrics of the commit.
     pub figures: SettlementMetrics,
-    /// To whoever reads the log.
+    /// Decisions for the log.
     pub decided: Vec<LoggedDecision>,
 }
 
-/// What was decided about a payment; no more than ids and codes, for the log.
+/// A decision about a payment as it is logged: ids and codes only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedDecision {
     /// The payment's id.
     pub payment: String,
-    /// What led to it, as the audit record says it.
+    /// The action of the audit record.
     pub action: &'static str,
-    /// What came of it.
+    /// The outcome.
     pub outcome: SettlementOutcome,
-    /// The audit record, which has the reason and what it was before and after.
+    /// The audit record, which has the reason and the states before and after.
     pub audit_id: AuditId,
     /// Ties together all that one request or message caused.
     pub correlation_id: String,
@@ -53,12 +53,12 @@ impl LoggedDecision {
 }
 
 impl EmittedEvents {
-    /// Writes what was committed into the log, and counts it.
+    /// Logs the decisions and writes the metrics.
     pub(crate) fn record(&self) {
         for LoggedDecision { payment, action, outcome, audit_id, correlation_id } in &self.decided {
             tracing::info!(
                 payment.id = payment,
-                decision.cause = action,
+                decision.trigger = action,
                 decision.outcome = outcome.as_str(),
                 audit.id = %audit_id,
                 correlation_id,
@@ -70,23 +70,23 @@ impl EmittedEvents {
     }
 }
 
-/// What a commit counts as; nothing of a single payment.
+/// The metrics of a commit, aggregated over its payments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SettlementMetrics {
     /// Payments that were proven for the first time.
     pub settled: u32,
-    /// What was proven more, or less, than before, by currency.
+    /// The change in proven money, by currency.
     pub amounts: BTreeMap<&'static str, Decimal>,
-    /// How often money found no invoice.
+    /// How often money could not be applied.
     pub surpluses: u32,
-    /// How much, by currency.
+    /// The amounts that could not be applied, by currency.
     pub surplus_amounts: BTreeMap<&'static str, Decimal>,
     /// Cases that were opened, by kind.
     pub cases: BTreeMap<CaseKind, u32>,
 }
 
 impl SettlementMetrics {
-    /// A payment was proven to be of `before`, and is proven to be of `after`.
+    /// Counts a payment whose proven amount changed from `before` to `after`.
     pub(crate) fn proven(&mut self, before: Option<Money>, after: Option<Money>) {
         if before == after {
             return;

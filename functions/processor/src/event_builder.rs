@@ -1,4 +1,4 @@
-//! The events and gateway commands that follow from what happened to one payment.
+//! Builds the events and gateway commands that follow from a change of one payment.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -22,28 +22,28 @@ use quittance_store::StoreError;
 use uuid::Uuid;
 
 use crate::changes::Trigger;
-use crate::ground::{LockedBatch, PaymentAggregate};
+use crate::locked_batch::{LockedBatch, PaymentAggregate};
 
-/// The name in the envelopes' `source`.
+/// The function's name in the envelopes' `source`.
 pub(crate) const FUNCTION: &str = "processor";
 
-/// Which event tells of an adjustment.
+/// The event variant of an adjustment.
 type AdjustmentEvent = fn(PaymentAdjusted) -> InvoiceEvent;
 
-/// What is told of one payment, for one cause.
+/// Builds the messages about one payment and one trigger.
 pub(crate) struct EventBuilder<'a> {
-    pub(crate) cause: &'a Trigger<'a>,
-    /// The audit record of what happened.
+    pub(crate) trigger: &'a Trigger<'a>,
+    /// The audit record that the events refer to.
     pub(crate) audit_id: AuditId,
     payment: Option<PaymentSummary>,
     home: Option<InvoiceId>,
-    /// Whose credit some of the money is, or was.
+    /// The client whose unapplied cash some of the money is or was.
     creditor: Option<ClientId>,
-    /// The name that a gateway knows the money by.
+    /// The transaction id under which the gateway proved the money.
     proven_as: Option<TransactionId>,
-    /// The day in the books on which the money came, if it was known before.
+    /// The accounting date of the receipt, if it was known before.
     came_on: Option<NaiveDate>,
-    /// The day in the books of what happens.
+    /// The accounting date of the change.
     pub(crate) accounted_on: NaiveDate,
     zone: Tz,
     now: DateTime<Utc>,
@@ -51,32 +51,32 @@ pub(crate) struct EventBuilder<'a> {
 
 impl<'a> EventBuilder<'a> {
     pub(crate) fn new(
-        dossier: &PaymentAggregate,
+        aggregate: &PaymentAggregate,
         state: &PaymentState,
-        cause: &'a Trigger<'a>,
+        trigger: &'a Trigger<'a>,
         (now, zone): (DateTime<Utc>, Tz),
     ) -> Self {
-        let known = dossier.before.as_ref().filter(|before| before.captured.is_some());
+        let known = aggregate.before.as_ref().filter(|before| before.captured.is_some());
         let day = |state: &PaymentState| state.happened.map(|happened| happened.accounting_date(zone));
         let came_on = known.and_then(day);
-        // Of money that is proven now, the cause knows better than the time in an answer of a gateway.
-        let proven_on = if cause.is_proof { Some(cause.accounted_on) } else { day(state) };
+        // For money that is proven now, the trigger's date is more exact than the time in a gateway's response.
+        let proven_on = if trigger.is_proof { Some(trigger.accounted_on) } else { day(state) };
         let payment = state.captured.map(|amount| PaymentSummary {
-            id: dossier.payment.id,
-            transaction_id: dossier.payment.transaction_id.clone(),
-            provider: dossier.payment.provider.clone(),
+            id: aggregate.payment.id,
+            transaction_id: aggregate.payment.transaction_id.clone(),
+            provider: aggregate.payment.provider.clone(),
             amount,
             paid_at: state.happened.map_or(now, |happened| happened.at),
-            paid_on: Some(came_on.or(proven_on).unwrap_or(cause.accounted_on)),
+            paid_on: Some(came_on.or(proven_on).unwrap_or(trigger.accounted_on)),
         });
-        let accounted_on = cause.accounted_on;
+        let accounted_on = trigger.accounted_on;
         let audit_id = AuditId::from_uuid(Uuid::now_v7());
         let (home, proven_as) = (state.invoices.first().copied(), state.proven_as.clone());
-        let creditor = dossier.funds.credits.iter().find_map(|credit| credit.client_id);
-        Self { cause, audit_id, payment, home, creditor, proven_as, came_on, accounted_on, zone, now }
+        let creditor = aggregate.funds.credits.iter().find_map(|credit| credit.client_id);
+        Self { trigger, audit_id, payment, home, creditor, proven_as, came_on, accounted_on, zone, now }
     }
 
-    /// Notes what moved: what is done with money that was there before is not booked before the money itself.
+    /// Adjusts the accounting date to what moved: money already received is not moved before its receipt.
     pub(crate) fn after(self, movements: &[FundsMovement]) -> Self {
         let is_there = |movement: &FundsMovement| {
             matches!(
@@ -88,16 +88,16 @@ impl<'a> EventBuilder<'a> {
         Self { accounted_on: came_on.map_or(self.accounted_on, |came_on| came_on.max(self.accounted_on)), ..self }
     }
 
-    /// Why money left, given all that moved: what only changed its place was not taken by the cause.
+    /// The release reason, given all movements: money that was only reallocated was not taken by the trigger.
     pub(crate) fn release(&self, movements: &[FundsMovement]) -> ReleaseReason {
         let arrives = |movement: &FundsMovement| matches!(movement, FundsMovement::Allocated { .. });
-        if movements.iter().any(arrives) { ReleaseReason::Applied } else { self.cause.release }
+        if movements.iter().any(arrives) { ReleaseReason::Applied } else { self.trigger.release }
     }
 
-    /// One event for each movement of money.
+    /// Builds one event for each funds movement.
     pub(crate) fn movements(
         &self,
-        ground: &LockedBatch,
+        batch: &LockedBatch,
         movements: &[FundsMovement],
     ) -> Result<Vec<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(Vec::new()) };
@@ -107,19 +107,19 @@ impl<'a> EventBuilder<'a> {
             let audit_id = self.audit_id;
             self.message(match movement {
                 FundsMovement::Allocated { invoice, amount, .. } => {
-                    let (summary, client) = invoice_and_client(ground, invoice)?;
+                    let (summary, client) = invoice_and_client(batch, invoice)?;
                     let is_paid = summary.status == InvoiceStatus::Paid;
                     let settled = InvoiceSettled { invoice: summary, client, payment, allocated: *amount, audit_id };
                     if is_paid { InvoiceEvent::Paid(settled) } else { InvoiceEvent::PartiallyPaid(settled) }
                 }
                 FundsMovement::Released { invoice, amount, .. } => {
-                    let (invoice, client) = invoice_and_client(ground, invoice)?;
+                    let (invoice, client) = invoice_and_client(batch, invoice)?;
                     let released = *amount;
-                    let reason = self.cause.release;
+                    let reason = self.trigger.release;
                     InvoiceEvent::Reopened(InvoiceReopened { invoice, client, payment, released, reason, audit_id })
                 }
                 FundsMovement::Unapplied { invoice, amount, .. } => {
-                    let (invoice, client) = invoice_and_client(ground, invoice)?;
+                    let (invoice, client) = invoice_and_client(batch, invoice)?;
                     InvoiceEvent::Unapplied(PaymentUnapplied { invoice, client, payment, amount: *amount, audit_id })
                 }
                 FundsMovement::Credited { client_id, amount, reason } => {
@@ -127,8 +127,8 @@ impl<'a> EventBuilder<'a> {
                         payment,
                         amount: *amount,
                         reason: *reason,
-                        client: client(ground, *client_id)?,
-                        invoice: self.home_summary(ground),
+                        client: client(batch, *client_id)?,
+                        invoice: self.home_summary(batch),
                         audit_id,
                     })
                 }
@@ -136,7 +136,7 @@ impl<'a> EventBuilder<'a> {
                     payment,
                     amount: *amount,
                     reason,
-                    client: client(ground, *client_id)?,
+                    client: client(batch, *client_id)?,
                     audit_id,
                 }),
             })
@@ -144,15 +144,15 @@ impl<'a> EventBuilder<'a> {
         movements.iter().map(event).collect()
     }
 
-    /// An event for evidence that moved nothing, or that others contradict.
+    /// Builds the event for duplicate or contradictory evidence.
     pub(crate) fn outcome(
         &self,
-        ground: &LockedBatch,
+        batch: &LockedBatch,
         outcome: SettlementOutcome,
     ) -> Result<Option<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(None) };
         let noted =
-            || EvidenceNoted { payment: payment.clone(), invoice: self.home_summary(ground), audit_id: self.audit_id };
+            || EvidenceNoted { payment: payment.clone(), invoice: self.home_summary(batch), audit_id: self.audit_id };
         let event = match outcome {
             SettlementOutcome::Duplicate => InvoiceEvent::DuplicateRecorded(noted()),
             SettlementOutcome::Contradiction => InvoiceEvent::ContradictionFound(noted()),
@@ -161,12 +161,12 @@ impl<'a> EventBuilder<'a> {
         self.message(event).map(Some)
     }
 
-    /// Events for what the provider moved or holds back, beyond what was told before.
+    /// Builds events for refunds, goodwill and disputes that changed since the earlier state.
     pub(crate) fn adjustments(
         &self,
-        ground: &LockedBatch,
+        batch: &LockedBatch,
         (before, after): (Option<&PaymentState>, Option<&PaymentState>),
-        dossier: &PaymentAggregate,
+        aggregate: &PaymentAggregate,
     ) -> Result<Vec<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(Vec::new()) };
         let currency = payment.amount.currency();
@@ -187,12 +187,12 @@ impl<'a> EventBuilder<'a> {
             (withheld_before, withheld, InvoiceEvent::Disputed),
             (withheld, withheld_before, InvoiceEvent::DisputeClosed),
         ];
-        let new_refund = terms_of_new_refund(before, after, &dossier.terms);
-        let mut told = Vec::new();
+        let new_refund = terms_of_new_refund(before, after, &aggregate.terms);
+        let mut messages = Vec::new();
         for (from, to, event) in kinds {
             let amount = to.checked_sub(from).map_err(corrupt)?;
             if amount.is_positive() {
-                let (payment, invoice, client) = (payment.clone(), self.home_summary(ground), self.payer(ground)?);
+                let (payment, invoice, client) = (payment.clone(), self.home_summary(batch), self.payer(batch)?);
                 let audit_id = self.audit_id;
                 let (reason_kind, reopens) = (None, None);
                 let adjusted = PaymentAdjusted { payment, amount, invoice, client, reason_kind, reopens, audit_id };
@@ -200,20 +200,20 @@ impl<'a> EventBuilder<'a> {
                     InvoiceEvent::Refunded(refunded) => InvoiceEvent::Refunded(explained(refunded, new_refund)),
                     other => other,
                 };
-                let day = self.day_of_adjustment(&event, before, dossier);
-                told.push(self.message_on(event, day)?);
+                let day = self.day_of_adjustment(&event, before, aggregate);
+                messages.push(self.message_on(event, day)?);
             }
         }
-        Ok(told)
+        Ok(messages)
     }
 
-    /// The day in the books of what the provider moved. What went back before the money was known to have come is told of
-    /// with its arrival, and is of the day on which it went.
+    /// The accounting date of an adjustment. A refund or dispute that was reported before its payment is emitted with
+    /// the payment, and keeps its own date.
     fn day_of_adjustment(
         &self,
         event: &InvoiceEvent,
         before: Option<&PaymentState>,
-        dossier: &PaymentAggregate,
+        aggregate: &PaymentAggregate,
     ) -> NaiveDate {
         if before.is_some_and(|before| before.captured.is_some()) {
             return self.accounted_on;
@@ -222,12 +222,12 @@ impl<'a> EventBuilder<'a> {
             InvoiceEvent::Disputed(_) => FactKind::Dispute,
             _ => FactKind::Refund,
         };
-        let of_kind = dossier.facts.iter().filter(|fact| fact.kind == kind);
+        let of_kind = aggregate.facts.iter().filter(|fact| fact.kind == kind);
         let last = of_kind.map(|fact| fact.happened().accounting_date(self.zone)).max();
         last.map_or(self.accounted_on, |last| last.max(self.accounted_on))
     }
 
-    /// The event of a refund that is more than there is.
+    /// Builds the event of a refused refund.
     pub(crate) fn refund_refused(
         &self,
         request: &RefundRequest,
@@ -240,7 +240,7 @@ impl<'a> EventBuilder<'a> {
         self.message(InvoiceEvent::RefundRefused(refused)).map(Some)
     }
 
-    /// What to ask of the payment's gateway; nothing for a bank transfer, which staff send back by the bank.
+    /// Builds the refund command to the gateway; none for a bank transfer, which staff refund through the bank.
     pub(crate) fn initiate_refund(&self, request: &RefundRequest) -> Result<Option<EventMessage>, StoreError> {
         let (Some(payment), Some(proven_as)) = (&self.payment, &self.proven_as) else { return Ok(None) };
         if proven_as.provider().is_manual() {
@@ -254,7 +254,7 @@ impl<'a> EventBuilder<'a> {
             amount: request.amount,
         });
         let subject = proven_as.to_string();
-        let correlation_id = self.cause.correlation_id.to_owned();
+        let correlation_id = self.trigger.correlation_id.to_owned();
         to_message(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.now, correlation_id, command)).map(Some)
     }
 
@@ -263,26 +263,26 @@ impl<'a> EventBuilder<'a> {
     }
 
     fn message_on(&self, event: InvoiceEvent, day: NaiveDate) -> Result<EventMessage, StoreError> {
-        let correlation_id = self.cause.correlation_id.to_owned();
+        let correlation_id = self.trigger.correlation_id.to_owned();
         let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, self.now, correlation_id, event);
         to_message(&envelope.booked_on(day))
     }
 
-    /// Whose invoice the payment names, or whose credit it is.
-    fn payer(&self, ground: &LockedBatch) -> Result<Option<ClientDetails>, StoreError> {
-        match self.home.and_then(|home| ground.records.get(&home)) {
+    /// The client of the payment's invoice, or of its unapplied cash.
+    fn payer(&self, batch: &LockedBatch) -> Result<Option<ClientDetails>, StoreError> {
+        match self.home.and_then(|home| batch.records.get(&home)) {
             Some(record) => Ok(Some(record.client.clone())),
-            None => client(ground, self.creditor),
+            None => client(batch, self.creditor),
         }
     }
 
-    fn home_summary(&self, ground: &LockedBatch) -> Option<InvoiceSummary> {
+    fn home_summary(&self, batch: &LockedBatch) -> Option<InvoiceSummary> {
         let home = self.home?;
-        ground.records.get(&home)?.summary(ground.invoices.get(&home)?)
+        batch.records.get(&home)?.summary(batch.invoices.get(&home)?)
     }
 }
 
-/// The terms of the refunds that were not known before, if they are the same for all.
+/// The terms of newly reported refunds, if they are the same for all.
 fn terms_of_new_refund(
     before: Option<&PaymentState>,
     after: Option<&PaymentState>,
@@ -305,17 +305,17 @@ pub(crate) fn to_message<T: Payload>(envelope: &CloudEvent<T>) -> Result<EventMe
     envelope.message().map_err(|error| StoreError::Corrupt { table: "payments.outbox", reason: error.to_string() })
 }
 
-fn invoice_and_client(ground: &LockedBatch, invoice: &Invoice) -> Result<(InvoiceSummary, ClientDetails), StoreError> {
-    let record = ground.records.get(&invoice.id());
+fn invoice_and_client(batch: &LockedBatch, invoice: &Invoice) -> Result<(InvoiceSummary, ClientDetails), StoreError> {
+    let record = batch.records.get(&invoice.id());
     record.and_then(|record| Some((record.summary(invoice)?, record.client.clone()))).ok_or_else(|| {
         StoreError::Corrupt { table: "billing.invoices", reason: format!("invoice {} has no number", invoice.id()) }
     })
 }
 
-/// Whose credit it is; none for money in suspense.
-fn client(ground: &LockedBatch, id: Option<ClientId>) -> Result<Option<ClientDetails>, StoreError> {
+/// The client of unapplied cash; none for money in suspense.
+fn client(batch: &LockedBatch, id: Option<ClientId>) -> Result<Option<ClientDetails>, StoreError> {
     let Some(id) = id else { return Ok(None) };
-    match ground.clients.get(&id) {
+    match batch.clients.get(&id) {
         Some(client) => Ok(Some(client.clone())),
         None => Err(StoreError::Corrupt { table: "billing.clients", reason: format!("client {id} is not at hand") }),
     }

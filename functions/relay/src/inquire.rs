@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{GatewayCommand, ListEvents, QueryPayment};
 use quittance_domain::event::EventMessage;
-use quittance_domain::question;
+use quittance_domain::inquiry;
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_providers::api::Api;
+use quittance_store::inquiries::{self, DueInquiry};
 use quittance_store::outbox::{self, Destination};
-use quittance_store::questions::{self, DueInquiry};
 use quittance_store::{Database, StoreError, listings};
 use uuid::Uuid;
 
@@ -63,19 +63,19 @@ pub async fn ask(
     let mut written = listings.len();
     while time_is_left(deadline) {
         let mut transaction = database.begin().await?;
-        let due = questions::lock_due(&mut transaction, &askable.about_payments, now, BATCH_SIZE_MAX).await?;
+        let due = inquiries::lock_due(&mut transaction, &askable.about_payments, now, BATCH_SIZE_MAX).await?;
         if due.is_empty() {
             break;
         }
         let (mut asked, mut ended, mut messages) = (Vec::new(), Vec::new(), Vec::new());
         for due in due {
             let id = due.payment_id;
-            let question = question::next(id, due.since, due.asked).filter(|_| due.status.is_undecided());
-            let Some((planned_at, is_last)) = question else {
+            let next = inquiry::next(id, due.since, due.asked).filter(|_| due.status.is_undecided());
+            let Some((planned_at, is_last)) = next else {
                 ended.push(id);
                 continue;
             };
-            match question::next(id, due.since, due.asked + 1) {
+            match inquiry::next(id, due.since, due.asked + 1) {
                 // After a pause, questions keep their distance.
                 Some((next_at, _)) => asked.push((id, next_at.max(now + (next_at - planned_at)))),
                 None => ended.push(id),
@@ -83,8 +83,8 @@ pub async fn ask(
             messages.push(message(GatewayCommand::QueryPayment(query(due, is_last)), now)?);
         }
         outbox::insert(&mut transaction, Destination::GatewayCommands, &messages).await?;
-        questions::schedule_next(&mut transaction, &asked).await?;
-        questions::end(&mut transaction, &ended).await?;
+        inquiries::schedule_next(&mut transaction, &asked).await?;
+        inquiries::end(&mut transaction, &ended).await?;
         transaction.commit().await?;
         send(database, gateways, &messages).await;
         written += messages.len();

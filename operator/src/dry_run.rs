@@ -14,8 +14,8 @@ use quittance_store::{ledger, notifications, webhook_endpoints};
 use serde::{Serialize, Serializer};
 
 use crate::age::made_at;
-use crate::desk::Deployment;
-use crate::letters::DeadLetter;
+use crate::dead_letters::DeadLetter;
+use crate::deployment::Deployment;
 use crate::redact::{HIDDEN, redacted};
 use crate::rejected;
 
@@ -151,8 +151,9 @@ impl Deployment {
                 DryRun::new(ReplayProspect::Refused, format!("{}: {}", refusal.code, refusal.reason))
             }
             Rehearsal::Known => DryRun::new(ReplayProspect::Applied, "all that it says is recorded already"),
-            Rehearsal::Changes { changes, told } => {
-                let tells: Vec<&str> = told.events.iter().chain(&told.commands).map(|one| &*one.event_type).collect();
+            Rehearsal::Changes { changes, emitted } => {
+                let tells: Vec<&str> =
+                    emitted.events.iter().chain(&emitted.commands).map(|one| &*one.event_type).collect();
                 let tells =
                     if tells.is_empty() { "nobody is told".to_owned() } else { format!("tells {}", tells.join(", ")) };
                 DryRun { changes, ..DryRun::new(ReplayProspect::Changes, tells) }

@@ -1,4 +1,4 @@
-//! What staff and the relay want done, as it travels.
+//! Commands that the processor carries out one by one: of staff, of clients' charges and of the relay.
 
 use std::fmt::{Display, Formatter};
 
@@ -7,40 +7,40 @@ use quittance_domain::command::{
     ChargePayment, DecideCase, EscalatePayment, Evidence, MergePayments, ReleaseCredited, RequestRefund, UnmatchPayment,
 };
 
-/// What staff want done.
+/// A command that is carried out in a transaction of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StaffCommand {
-    /// Note what staff know of a payment.
+    /// Record evidence that staff entered.
     Entry(Evidence),
-    /// Give money back.
+    /// Refund money.
     Refund(RequestRefund),
-    /// Make the client's credit of what a credit note took off a paid invoice.
+    /// Release what a credit note took off a paid invoice as the client's credit.
     Credit(ReleaseCredited),
     /// Close a case.
     Case(DecideCase),
-    /// Make one payment of two.
+    /// Merge two payments.
     Merge(MergePayments),
-    /// Take a payment away from an invoice.
+    /// Unapply a payment from an invoice.
     Unmatch(UnmatchPayment),
-    /// Have a gateway collect a payment.
+    /// Charge a payment through a gateway.
     Charge(ChargePayment),
-    /// Have staff look at what a gateway does not decide.
+    /// Open a case about a payment that its gateway does not decide.
     Escalation(EscalatePayment),
 }
 
-/// A decision and what ties it to the request that brought it.
+/// A command with the request that it came from.
 #[derive(Debug, Clone)]
 pub struct StaffInstruction {
-    /// What is to be done.
+    /// The command.
     pub order: StaffCommand,
-    /// The request that it came with.
+    /// The request that carried it.
     pub correlation_id: String,
-    /// When it was decided: the day of it in the books.
+    /// When it was decided; it is booked on that day.
     pub decided_at: DateTime<Utc>,
 }
 
 impl Display for StaffCommand {
-    /// The request and what it is about.
+    /// Writes the request and its subject.
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Entry(evidence) => {
@@ -58,7 +58,7 @@ impl Display for StaffCommand {
 }
 
 impl StaffCommand {
-    /// The request that asks for it, what it is about, and its content.
+    /// The idempotency name, the subject and the content of the request.
     pub(crate) fn request(&self) -> Result<(String, String, Vec<u8>), serde_json::Error> {
         Ok(match self {
             Self::Entry(evidence) => {
@@ -77,7 +77,7 @@ impl StaffCommand {
                 (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
             }
             Self::Charge(order) => {
-                // A request that is repeated at the door says another time and means the same.
+                // A retried request has another time and the same meaning.
                 let content = ChargePayment { ordered_at: DateTime::UNIX_EPOCH, ..order.clone() };
                 (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(&content)?)
             }

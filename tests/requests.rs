@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use chrono_tz::Tz;
 use http::{Request, StatusCode};
 use quittance_billing::Billing;
-use quittance_billing::webhook_endpoints::Webhooks;
+use quittance_billing::webhook_endpoints::WebhookAdministration;
 use quittance_deliveries::DeliveriesTable;
 use quittance_deliveries::queue::DeliveryQueue;
 use quittance_deliveries::secrets::SigningSecrets;
@@ -38,7 +38,7 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
         s3: quittance_lambda::aws::s3(&aws),
         uploads_bucket: "uploads".to_owned(),
         documents_bucket: "documents".to_owned(),
-        webhooks: Webhooks {
+        webhooks: WebhookAdministration {
             table: DeliveriesTable::new(&aws, "deliveries".to_owned()),
             queue: DeliveryQueue::new(&aws, "http://unused/000000000000/delivery".to_owned()),
             secrets: SigningSecrets::new(&aws, "test/webhook-endpoints".to_owned()),

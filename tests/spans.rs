@@ -9,7 +9,7 @@ use chrono::Utc;
 use http::Uri;
 use quittance_domain::command::PaymentCommand;
 use quittance_lambda::batch::attempts::DeliveryAttempts;
-use quittance_lambda::batch::{self, Mode, PermanentFailure, Record, RecordOutcome};
+use quittance_lambda::batch::{self, BatchMode, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::spans;
 use serde_json::json;
@@ -69,7 +69,7 @@ async fn a_handled_message_and_what_it_sends_are_spans_of_its_trace_each_under_t
     };
     let park = async |_: &Record, _: &PermanentFailure| Ok(());
     let deadline = SystemTime::now() + Duration::from_secs(60);
-    batch::run(event, deadline, Mode::OneByOne, &DeliveryAttempts::default(), handle, park).await.unwrap();
+    batch::run(event, deadline, BatchMode::OneByOne, &DeliveryAttempts::default(), handle, park).await.unwrap();
     let taken = taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let of_trace = taken.iter().filter(|(_, body)| holds(body, correlation_id.as_bytes()));
     let bodies: Vec<&Bytes> = of_trace.map(|(path, body)| (assert_eq!(path, "/v1/traces"), body).1).collect();

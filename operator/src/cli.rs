@@ -38,10 +38,10 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// Everything that is known of a payment.
     #[command(subcommand)]
-    Payment(Payment),
+    Payment(PaymentSubcommand),
     /// Everything that happened to an invoice.
     #[command(subcommand)]
-    Invoice(Invoice),
+    Invoice(InvoiceCommand),
     /// Tell a consumer once more what happened.
     #[command(subcommand)]
     Replay(Replay),
@@ -61,7 +61,7 @@ pub enum Command {
     Audit(Audit),
     /// The books.
     #[command(subcommand)]
-    Ledger(Ledger),
+    Ledger(LedgerCommand),
 }
 
 /// Who does something about parked messages, and how fast.
@@ -161,7 +161,7 @@ pub enum DeadLetters {
 
 /// What can be asked of a payment.
 #[derive(Debug, Subcommand)]
-pub enum Payment {
+pub enum PaymentSubcommand {
     /// Its evidence, where its money went, what was booked, who was told, what was done and why.
     Show {
         /// Its name, as in `stripe:pi_3Nn` or `PO-4711`.
@@ -171,7 +171,7 @@ pub enum Payment {
 
 /// What can be asked of an invoice.
 #[derive(Debug, Subcommand)]
-pub enum Invoice {
+pub enum InvoiceCommand {
     /// What happened to it, what was booked, and who was told.
     Show {
         /// Its id.
@@ -254,7 +254,7 @@ pub enum Audit {
 
 /// What can be asked of the books.
 #[derive(Debug, Subcommand)]
-pub enum Ledger {
+pub enum LedgerCommand {
     /// Compare the books with invoices and payments, and check the rules about money. Exit code 1 if something differs.
     Check {
         /// Until when what happened counts: a time, or how long ago.

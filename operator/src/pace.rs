@@ -35,12 +35,12 @@ impl Pace {
 
 /// How far the work is: a bar for people at a terminal.
 #[derive(Debug, Clone)]
-pub struct Progress {
+pub struct WorkProgress {
     bar: ProgressBar,
     stopped: Arc<AtomicBool>,
 }
 
-impl Progress {
+impl WorkProgress {
     /// Shows nothing.
     #[must_use]
     pub fn hidden() -> Self {
@@ -49,7 +49,7 @@ impl Progress {
 
     /// Shows a bar on standard error, if that is a terminal, and stops after the present step when somebody interrupts.
     #[must_use]
-    pub fn shown(count: u64) -> Self {
+    pub fn visible(count: u64) -> Self {
         let bar = ProgressBar::new(count);
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}") {
             bar.set_style(style);

@@ -17,7 +17,7 @@ use crate::dead_letters::{DeadLetter, DeadLetterAction};
 use crate::deployment::Deployment;
 use crate::dry_run::{DryRun, ReplayProspect};
 use crate::filter::Filter;
-use crate::pace::{Pace, Progress};
+use crate::pace::{Pace, WorkProgress};
 use crate::queues::Outgoing;
 use crate::rejected;
 
@@ -102,7 +102,7 @@ impl Deployment {
     ///
     /// # Errors
     /// When SQS or the database fails; what is not sent then stays in the dead-letter queue.
-    pub async fn replay(&self, plan: &ReplayPlan, progress: &Progress) -> Result<Replayed> {
+    pub async fn replay(&self, plan: &ReplayPlan, progress: &WorkProgress) -> Result<Replayed> {
         let queues = self.queues.dead_letters(plan.filter.queue.as_deref())?;
         let mut replayed = Replayed::default();
         let mut pace = Pace::new(plan.rate);
@@ -120,7 +120,7 @@ impl Deployment {
         &self,
         letter: &DeadLetter,
         plan: &ReplayPlan,
-        (pace, progress): (&mut Pace, &Progress),
+        (pace, progress): (&mut Pace, &WorkProgress),
         replayed: &mut Replayed,
     ) -> Result<DeadLetterAction> {
         replayed.is_stopped |= progress.is_stopped();

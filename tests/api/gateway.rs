@@ -15,7 +15,7 @@ use http::{HeaderMap, Request, StatusCode};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::request_guard::RequestGuard;
 use quittance_validator::Validator;
-use quittance_validator::signing_secrets::SigningSecrets;
+use quittance_validator::signing_secrets::GatewaySecrets;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -47,7 +47,7 @@ impl Gateway {
             gateway_queues: aws.gateways(),
             dead_letters: aws.dead_letters(),
             door: Arc::new(RequestGuard::new(&config, "door".to_owned(), u32::MAX)),
-            signing_secrets: SigningSecrets::new(&config, [("stripe", "secret".to_owned())].into()),
+            signing_secrets: GatewaySecrets::new(&config, [("stripe", "secret".to_owned())].into()),
             accounts: HashMap::new(),
         };
         Self {

@@ -173,7 +173,7 @@ async fn a_command_that_is_not_what_it_was_or_too_old_to_be_repeated_is_parked_a
     assert_eq!(calling.changes(), Vec::<String>::new());
     assert!(!calling.receive(&calling.refund("30.00", Utc::now())).await.unwrap());
     assert!(!calling.receive(&calling.refund("40.00", Utc::now())).await.unwrap());
-    assert_eq!((calling.parked(), calling.changes().len()), (vec!["other_payload".to_owned()], 1));
+    assert_eq!((calling.parked(), calling.changes().len()), (vec!["idempotency_conflict".to_owned()], 1));
 }
 
 #[tokio::test]

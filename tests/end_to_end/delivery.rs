@@ -23,7 +23,7 @@ use quittance_domain::id::{ClientId, InvoiceId, WebhookEndpointId};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::trace::TraceContext;
 use quittance_outgoing::Targets;
-use quittance_webhook::handler::Webhooks;
+use quittance_webhook::handler::WebhookPublisher;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use xtask::aws::ROOT_KEY;
@@ -127,8 +127,8 @@ impl Telling {
         DeadLetterQueue::new(aws, scene().stack.output("DeliveryDeadLetterQueueUrl").unwrap().to_owned())
     }
 
-    async fn recording(&self, aws: &SdkConfig) -> Webhooks {
-        Webhooks {
+    async fn recording(&self, aws: &SdkConfig) -> WebhookPublisher {
+        WebhookPublisher {
             database: self.test.as_role("quittance_webhook", 2).await,
             deliveries: DeliveriesTable::new(aws, self.table_name.clone()),
             queue: Self::queue(aws),

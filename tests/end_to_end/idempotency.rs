@@ -117,7 +117,7 @@ async fn what_was_concluded_stays_so_however_late_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_key_with_another_payload_is_told_apart_in_every_state() {
+async fn a_key_with_another_payload_is_a_conflict_in_every_state() {
     let records = records();
     let other = async |key: &str, at: i64| records.claim(key, "another digest", minutes(at), minutes(at + 10)).await;
     let key = fresh("other");

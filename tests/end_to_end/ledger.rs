@@ -1,6 +1,6 @@
 //! Every event five times, in any order, with the ledger's worker killed at every step: booked once.
 
-use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
+use quittance_idempotency::{CONSUMER_RECORD_RETENTION, IdempotencyTable};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_ledger::handler::Ledger;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn worker(test: &TestDatabase, table: &str, url: &str) -> Ledger {
     let dead_letters = scene().stack.output("LedgerDeadLetterQueueUrl").unwrap().to_owned();
     Ledger {
         database: test.as_role("quittance_ledger", 2).await,
-        idempotency: IdempotencyTable::new(&aws, table.to_owned(), CONSUMER_RECORDS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, table.to_owned(), CONSUMER_RECORD_RETENTION),
         dead_letters: DeadLetterQueue::new(&aws, dead_letters),
     }
 }

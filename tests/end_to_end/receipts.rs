@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quittance_documents::{Press, Seller};
-use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
+use quittance_idempotency::{CONSUMER_RECORD_RETENTION, IdempotencyTable};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use quittance_receipt::handler::Receipts;
@@ -68,7 +68,7 @@ impl Office {
                 documents_bucket: scene().stack.output("DocumentsBucketName").unwrap().to_owned(),
                 publisher: Publisher::new(&aws, self.topic_arn.clone()),
             },
-            idempotency: IdempotencyTable::new(&aws, self.name.clone(), CONSUMER_RECORDS_KEPT_FOR),
+            idempotency: IdempotencyTable::new(&aws, self.name.clone(), CONSUMER_RECORD_RETENTION),
             dead_letters: DeadLetterQueue::new(
                 &aws,
                 scene().stack.output("ReceiptDeadLetterQueueUrl").unwrap().to_owned(),

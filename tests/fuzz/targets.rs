@@ -9,7 +9,7 @@ use quittance_domain::command::{Evidence, InitiateCharge, QueryPayment, QueryRes
 use quittance_domain::fact::FactKind;
 use quittance_domain::id::InvoiceId;
 use quittance_domain::money::Money;
-use quittance_formats::{ConfirmationUpload, CsvOptions, Item, StatementUpload};
+use quittance_formats::{ConfirmationUpload, CsvOptions, FileItem, StatementUpload};
 use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
@@ -288,11 +288,11 @@ fn statement(data: &[u8]) {
         let item = reader.next_item().map_err(|error| error.to_string());
         assert_eq!(item, again, "a pause changes nothing");
         match item {
-            Ok(Some(Item::Movement(movement))) => {
+            Ok(Some(FileItem::Movement(movement))) => {
                 assert!(!movement.amount.value().is_sign_negative(), "the direction has the sign");
                 assert!(movement.remittance.len() <= 16_000 && movement.creditor_references.len() <= 100);
             }
-            Ok(Some(Item::StatementEnd(_))) => {}
+            Ok(Some(FileItem::StatementEnd(_))) => {}
             Ok(None) | Err(_) => return,
         }
     }

@@ -96,7 +96,7 @@ async fn evidence_that_contradicts_what_is_recorded_under_its_name_would_be_park
     let (message, _) = scene.park_capture("pi_1", None, "6.00");
     let shown = scene.run(&["dlq", "show", &message]).await.unwrap();
     assert_eq!(shown.json["forecast"]["prospect"], json!("refused"), "{}", shown.text);
-    assert!(shown.text.contains("other_payload"), "{}", shown.text);
+    assert!(shown.text.contains("idempotency_conflict"), "{}", shown.text);
 }
 
 #[tokio::test]

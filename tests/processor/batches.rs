@@ -185,7 +185,7 @@ async fn a_message_that_bears_the_name_of_another_is_parked_at_once() {
     messages.insert(7, namesake);
     assert_eq!(queue.deliver(&messages, 1).await, Vec::<usize>::new());
     let parked = queue.parked();
-    assert_eq!((parked.len(), parked[0].0.as_str()), (1, "other_payload"));
+    assert_eq!((parked.len(), parked[0].0.as_str()), (1, "idempotency_conflict"));
     assert_eq!(scene.test.count(PAID).await, i64::try_from(BATCH_SIZE).unwrap());
     scene.assert_books_hold().await;
 }

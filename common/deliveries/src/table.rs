@@ -27,10 +27,10 @@ pub const SHARDS: u32 = 4;
 
 /// A record is kept so long, if nothing else is asked for: for questions and for sending it again, and longer than a
 /// message waits in a queue and its dead-letter queue.
-const KEPT_FOR: TimeDelta = TimeDelta::days(30);
+const RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// Numbers of a subject go on while it is told of at least once in this time.
-const NUMBERS_KEPT_FOR: TimeDelta = TimeDelta::days(400);
+const SEQUENCE_RETENTION: TimeDelta = TimeDelta::days(400);
 
 /// A message may be a little early by the clock of another machine.
 pub(crate) const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(1);
@@ -124,7 +124,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     /// The table `name`.
     #[must_use]
     pub fn new(aws: &SdkConfig, name: String) -> Self {
-        Self { client: Client::new(aws), name, kept_for: KEPT_FOR, recipients: PhantomData }
+        Self { client: Client::new(aws), name, kept_for: RETENTION, recipients: PhantomData }
     }
 
     /// The same, whose records are kept for another time after they were last due.
@@ -166,7 +166,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             .expression_attribute_names("#own", &own)
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":expires_at", number((now + NUMBERS_KEPT_FOR).timestamp()))
+            .expression_attribute_values(":expires_at", number((now + SEQUENCE_RETENTION).timestamp()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let item = match request.send().await {

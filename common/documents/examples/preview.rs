@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use quittance_documents::{
-    CreditNoteSheet, InvoiceLine, InvoiceSheet, Press, Seller, Statement, StatementLine, StatementPart,
+    CreditNoteSheet, InvoiceSheet, Press, PrintedInvoiceLine, PrintedStatementLine, Seller, StatementPart,
+    StatementSheet,
 };
 use quittance_domain::event::{CreditNoteSummary, InvoiceSettled, PaymentAdjusted};
 use quittance_domain::language::Language;
@@ -116,7 +117,7 @@ fn credit_note() -> Result<CreditNoteSummary, serde_json::Error> {
 }
 
 /// Two currencies, over several pages.
-fn statement(client: &ClientDetails) -> Result<Statement<'_>, Box<dyn Error>> {
+fn statement(client: &ClientDetails) -> Result<StatementSheet<'_>, Box<dyn Error>> {
     let descriptions = [
         "Invoice INV-2026-000042 issued",
         "Payment stripe:pi_3SP0AbCdEfGhIjKl1Zz9Yy8X of invoice INV-2026-000042",
@@ -128,18 +129,18 @@ fn statement(client: &ClientDetails) -> Result<Statement<'_>, Box<dyn Error>> {
     for (currency, count) in [("EUR", 90), ("USD", 3)] {
         let [opening, amount, balance] = ["-120", "1190", "1234567.89"].map(|value| Money::parse(value, currency));
         let (amount, balance) = (amount?, balance?);
-        let line = |description| StatementLine { on: from, description, amount, balance };
+        let line = |description| PrintedStatementLine { on: from, description, amount, balance };
         let lines = descriptions.into_iter().cycle().take(count).map(line).collect();
         parts.push(StatementPart { opening: opening?, lines, closing: balance });
     }
-    Ok(Statement { client, from, to, at: "2026-12-01T00:00:00Z".parse()?, parts })
+    Ok(StatementSheet { client, from, to, at: "2026-12-01T00:00:00Z".parse()?, parts })
 }
 
 fn sheet(settled: &InvoiceSettled) -> Result<InvoiceSheet<'_>, Box<dyn Error>> {
     let (invoice, currency) = (&settled.invoice, settled.invoice.total.currency().code());
     let line = |description, quantity, price, percent: &str| -> Result<_, Box<dyn Error>> {
         let (unit_amount, tax_percent) = (Money::parse(price, currency)?, percent.parse()?);
-        Ok(InvoiceLine { description, quantity, unit_amount, tax_percent })
+        Ok(PrintedInvoiceLine { description, quantity, unit_amount, tax_percent })
     };
     Ok(InvoiceSheet {
         number: &invoice.number,

@@ -7,7 +7,7 @@ use quittance_domain::party::ClientDetails;
 use quittance_wording::{amount, long_date, words};
 use serde_json::{Value, json};
 
-use crate::invoice::{InvoiceLine, Listed, listed};
+use crate::invoice::{PrintedInvoiceLine, PrintedLines, listed};
 use crate::press::{Imprint, Template};
 use crate::{Press, PressError, Seller};
 
@@ -24,7 +24,7 @@ pub struct CreditNoteSheet<'a> {
     /// Who owed it.
     pub client: &'a ClientDetails,
     /// What is taken off.
-    pub lines: Vec<InvoiceLine<'a>>,
+    pub lines: Vec<PrintedInvoiceLine<'a>>,
 }
 
 impl Press {
@@ -44,7 +44,7 @@ fn data(note: &CreditNoteSheet<'_>) -> Result<Value, MoneyError> {
     let CreditNoteSheet { summary, invoice_number, client, lines } = note;
     let language = client.language;
     let total = amount(language, summary.total);
-    let Listed { lines, subtotal, taxes } = listed(client, summary.total, lines)?;
+    let PrintedLines { lines, subtotal, taxes } = listed(client, summary.total, lines)?;
     Ok(json!({
         "client": client,
         "issued_on": long_date(language, summary.issued_on),

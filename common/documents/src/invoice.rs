@@ -36,12 +36,12 @@ pub struct InvoiceSheet<'a> {
     /// Where it stands.
     pub status: InvoiceStatus,
     /// What is owed for.
-    pub lines: Vec<InvoiceLine<'a>>,
+    pub lines: Vec<PrintedInvoiceLine<'a>>,
 }
 
 /// One line of an invoice.
 #[derive(Debug, Clone)]
-pub struct InvoiceLine<'a> {
+pub struct PrintedInvoiceLine<'a> {
     /// What is sold.
     pub description: &'a str,
     /// How many.
@@ -52,7 +52,7 @@ pub struct InvoiceLine<'a> {
     pub tax_percent: TaxPercent,
 }
 
-impl InvoiceLine<'_> {
+impl PrintedInvoiceLine<'_> {
     fn net(&self) -> Result<Money, MoneyError> {
         self.unit_amount.checked_mul(self.quantity)
     }
@@ -74,7 +74,7 @@ fn data(invoice: &InvoiceSheet<'_>) -> Result<Value, MoneyError> {
     let InvoiceSheet { client, total, credited, paid, .. } = invoice;
     let language = client.language;
     let shown = |money: Money| amount(language, money);
-    let Listed { lines, subtotal, taxes } = listed(client, *total, &invoice.lines)?;
+    let PrintedLines { lines, subtotal, taxes } = listed(client, *total, &invoice.lines)?;
     let is_part = paid.is_positive() || credited.is_positive();
     Ok(json!({
         "client": client,
@@ -98,14 +98,18 @@ fn remaining(invoice: &InvoiceSheet<'_>) -> Money {
 }
 
 /// Lines as the template prints them, and what they add up to.
-pub(crate) struct Listed {
+pub(crate) struct PrintedLines {
     pub(crate) lines: Vec<[String; 5]>,
     /// None if there is no tax.
     pub(crate) subtotal: Option<String>,
     pub(crate) taxes: Vec<[String; 2]>,
 }
 
-pub(crate) fn listed(client: &ClientDetails, total: Money, told: &[InvoiceLine<'_>]) -> Result<Listed, MoneyError> {
+pub(crate) fn listed(
+    client: &ClientDetails,
+    total: Money,
+    told: &[PrintedInvoiceLine<'_>],
+) -> Result<PrintedLines, MoneyError> {
     let language = client.language;
     let shown = |money: Money| amount(language, money);
     let mut net = Vec::with_capacity(told.len());
@@ -123,7 +127,7 @@ pub(crate) fn listed(client: &ClientDetails, total: Money, told: &[InvoiceLine<'
     let subtotal = net.iter().try_fold(Money::zero(total.currency()), |sum, (line, _)| sum.checked_add(*line))?;
     let rates = taxes(total.currency(), net)?;
     let taxes = rates.iter().filter(|rate| !rate.tax.is_zero()).map(|rate| tax(client, rate)).collect();
-    Ok(Listed { lines, subtotal: (subtotal != total).then(|| shown(subtotal)), taxes })
+    Ok(PrintedLines { lines, subtotal: (subtotal != total).then(|| shown(subtotal)), taxes })
 }
 
 /// Name and amount of the tax of one rate.

@@ -15,7 +15,7 @@ mod statement;
 mod tests;
 
 pub use credit_note::CreditNoteSheet;
-pub use invoice::{InvoiceLine, InvoiceSheet};
+pub use invoice::{InvoiceSheet, PrintedInvoiceLine};
 pub use press::{Press, PressError};
 pub use seller::Seller;
-pub use statement::{Statement, StatementLine, StatementPart};
+pub use statement::{PrintedStatementLine, StatementPart, StatementSheet};

@@ -100,7 +100,7 @@ impl Press {
         self.stand_in(&mut data);
         let data = serde_json::to_vec(&data).map_err(|error| fail(error.to_string()))?;
         let main = Source::new(file_id(template.path).map_err(fail)?, template.text.to_owned());
-        let page = Page { press: self, main, data: Bytes::new(data) };
+        let page = TypstWorld { press: self, main, data: Bytes::new(data) };
         let document = typst::compile::<PagedDocument>(&page).output.map_err(|errors| fail(joined(&errors)))?;
         let options = PdfOptions {
             ident: Smart::Custom(imprint.number.to_owned()),
@@ -184,13 +184,13 @@ fn datetime(at: DateTime<Utc>) -> Option<Datetime> {
 }
 
 /// What Typst sees while it sets one document: its template, what templates share and its data; no clock, no other file.
-struct Page<'a> {
+struct TypstWorld<'a> {
     press: &'a Press,
     main: Source,
     data: Bytes,
 }
 
-impl World for Page<'_> {
+impl World for TypstWorld<'_> {
     fn library(&self) -> &LazyHash<Library> {
         &self.press.library
     }

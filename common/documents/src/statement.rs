@@ -14,7 +14,7 @@ const TEMPLATE: Template =
 
 /// A statement of some days.
 #[derive(Debug, Clone)]
-pub struct Statement<'a> {
+pub struct StatementSheet<'a> {
     /// Whose it is.
     pub client: &'a ClientDetails,
     /// The first day.
@@ -33,14 +33,14 @@ pub struct StatementPart<'a> {
     /// What was owed before the first day.
     pub opening: Money,
     /// What moved, in its order.
-    pub lines: Vec<StatementLine<'a>>,
+    pub lines: Vec<PrintedStatementLine<'a>>,
     /// What is owed at the end of the last day.
     pub closing: Money,
 }
 
 /// One movement of a statement.
 #[derive(Debug, Clone)]
-pub struct StatementLine<'a> {
+pub struct PrintedStatementLine<'a> {
     /// When.
     pub on: NaiveDate,
     /// What happened, as the books say it.
@@ -56,21 +56,21 @@ impl Press {
     ///
     /// # Errors
     /// [`PressError`].
-    pub fn statement(&self, seller: &Seller, statement: &Statement<'_>) -> Result<Vec<u8>, PressError> {
-        let Statement { client, from, to, at, .. } = statement;
+    pub fn statement(&self, seller: &Seller, statement: &StatementSheet<'_>) -> Result<Vec<u8>, PressError> {
+        let StatementSheet { client, from, to, at, .. } = statement;
         let name = format!("{}-{from}-{to}", client.id);
         let imprint = Imprint { seller, language: client.language, number: &name, at: *at };
         self.set(TEMPLATE, &imprint, data(statement))
     }
 }
 
-fn data(statement: &Statement<'_>) -> Value {
-    let Statement { client, from, to, parts, .. } = statement;
+fn data(statement: &StatementSheet<'_>) -> Value {
+    let StatementSheet { client, from, to, parts, .. } = statement;
     let (language, spoken) = (client.language, words(client.language));
     let period = [("from", long_date(language, *from)), ("to", long_date(language, *to))];
     let period = spoken.fill("statement.headline", &period.each_ref().map(|(name, day)| (*name, day.as_str())));
     let shown = |money: Money| number(language, money.amount());
-    let line = |line: &StatementLine<'_>| {
+    let line = |line: &PrintedStatementLine<'_>| {
         let told = retold(language, "entry", line.description);
         [long_date(language, line.on), told, shown(line.amount), shown(line.balance)]
     };

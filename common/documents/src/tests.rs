@@ -5,7 +5,10 @@ use quittance_domain::ledger::posting;
 use quittance_domain::money::Money;
 use serde_json::{Value, json};
 
-use crate::{CreditNoteSheet, InvoiceLine, InvoiceSheet, Press, Seller, Statement, StatementLine, StatementPart};
+use crate::{
+    CreditNoteSheet, InvoiceSheet, Press, PrintedInvoiceLine, PrintedStatementLine, Seller, StatementPart,
+    StatementSheet,
+};
 
 fn settled(language: &str, name: &str, [total, paid, payment, allocated]: [&str; 4]) -> InvoiceSettled {
     let euro = |value: &str| json!({"value": value, "currency": "EUR"});
@@ -138,10 +141,11 @@ fn a_refund_has_a_receipt_of_its_own() {
 fn a_statement_runs_over_pages_that_repeat_their_header_and_count_themselves() {
     let euro = |value: &str| Money::parse(value, "EUR").unwrap();
     let (client, on) = (paid_in_full("de").client, "2026-11-02".parse().unwrap());
-    let line = StatementLine { on, description: "Invoice INV-1 issued", amount: euro("10"), balance: euro("1110.50") };
+    let line =
+        PrintedStatementLine { on, description: "Invoice INV-1 issued", amount: euro("10"), balance: euro("1110.50") };
     let parts = vec![StatementPart { opening: euro("1000"), lines: vec![line; 100], closing: euro("-2000") }];
     let at = "2026-12-01T00:00:00Z".parse().unwrap();
-    let statement = Statement { client: &client, from: on, to: "2026-11-30".parse().unwrap(), at, parts };
+    let statement = StatementSheet { client: &client, from: on, to: "2026-11-30".parse().unwrap(), at, parts };
     let pdf = Press::new().unwrap().statement(&seller(), &statement).unwrap();
     assert_says(&pdf, &["Kontoauszug", "Beträge in EUR", "Rechnung INV-1 ausgestellt", "Anfangssaldo 1.000,00"]);
     assert_says(&pdf, &["Endsaldo -2.000,00", "Seite 3 von 3"]);
@@ -152,7 +156,7 @@ fn a_statement_runs_over_pages_that_repeat_their_header_and_count_themselves() {
 fn an_invoice_adds_up_its_lines_and_the_tax_of_each_rate() {
     let euro = |value: &str| Money::parse(value, "EUR").unwrap();
     let client = paid_in_full("de").client;
-    let line = |description, quantity, price, percent: &str| InvoiceLine {
+    let line = |description, quantity, price, percent: &str| PrintedInvoiceLine {
         description,
         quantity,
         unit_amount: euro(price),
@@ -196,7 +200,8 @@ fn a_credit_note_says_what_it_takes_off_which_invoice_and_why() {
     }));
     let summary = summary.unwrap();
     let unit_amount = Money::parse("100", "EUR").unwrap();
-    let line = InvoiceLine { description: "Beratung", quantity: 1, unit_amount, tax_percent: "19".parse().unwrap() };
+    let line =
+        PrintedInvoiceLine { description: "Beratung", quantity: 1, unit_amount, tax_percent: "19".parse().unwrap() };
     let note = CreditNoteSheet { summary: &summary, invoice_number: "INV-1", client: &client, lines: vec![line] };
     let pdf = Press::new().unwrap().credit_note(&seller(), &note).unwrap();
     assert_says(&pdf, &["Rechnungskorrektur", "CN-2026-000007", "12. November 2026", "INV-1", "Delivered in #part"]);

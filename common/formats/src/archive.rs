@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flate2::bufread::DeflateDecoder;
 use zip::CompressionMethod;
 
-use crate::error::{Broken, ReadError, broken, quote};
+use crate::error::{BrokenFile, ReadError, broken, quote};
 use crate::limits::{ARCHIVE_BYTES_MAX, ARCHIVE_MEMBERS_MAX, ARCHIVE_RATIO_FREE_BYTES, ARCHIVE_RATIO_MAX};
 
 /// What an archive starts with: a file's header, or the end of an empty directory.
@@ -39,7 +39,7 @@ pub(crate) fn is_archive(start: &[u8]) -> bool {
 pub(crate) type Shared<R> = Arc<Mutex<R>>;
 
 /// Why the archive itself is refused, noticed in the middle of reading.
-pub(crate) type Refusal = Arc<Mutex<Option<String>>>;
+pub(crate) type ArchiveError = Arc<Mutex<Option<String>>>;
 
 /// The files of an archive in its order, without folders and what Apple's systems add.
 pub(crate) fn members<R: Read + Seek>(source: &Shared<R>) -> Result<Vec<Member>, ReadError> {
@@ -106,7 +106,7 @@ fn refused(error: &zip::result::ZipError) -> ReadError {
             ReadError::Io(io::Error::new(error.kind(), error.to_string()))
         }
         // Without the library's own words: they may repeat the input.
-        _ => Broken::at(1, "the archive's directory cannot be read; it may be cut off, or too large").into(),
+        _ => BrokenFile::at(1, "the archive's directory cannot be read; it may be cut off, or too large").into(),
     }
 }
 
@@ -164,7 +164,7 @@ pub(crate) struct Unpacked<R> {
     bytes: u64,
     /// The most bytes that it may have.
     bytes_max: u64,
-    refusal: Refusal,
+    refusal: ArchiveError,
 }
 
 impl<R: Read + Seek> Unpacked<R> {
@@ -173,7 +173,7 @@ impl<R: Read + Seek> Unpacked<R> {
         source: &Shared<R>,
         member: &Member,
         unpacked_before: u64,
-        refusal: &Refusal,
+        refusal: &ArchiveError,
     ) -> io::Result<Self> {
         source.lock().unwrap_or_else(PoisonError::into_inner).seek(SeekFrom::Start(member.start))?;
         let packed = Packed { source: Arc::clone(source) }.take(member.packed);

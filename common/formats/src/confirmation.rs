@@ -9,7 +9,7 @@ use quittance_domain::money::{Money, PositiveMoney};
 use serde::Deserialize;
 
 use crate::csv::{CsvConfirmations, CsvOptions, Dialect};
-use crate::error::{Broken, ReadError, broken, quote};
+use crate::error::{BrokenFile, ReadError, broken, quote};
 use crate::limits::{CONFIRMATIONS_MAX, JSON_BYTES_MAX};
 use crate::stream::Stream;
 
@@ -36,7 +36,7 @@ pub struct Confirmation {
 }
 
 /// What a file tells of a payment, to be checked.
-pub(crate) struct Told<'a> {
+pub(crate) struct ClaimedPayment<'a> {
     pub(crate) transaction_id: &'a str,
     pub(crate) provider: Option<&'a str>,
     pub(crate) invoice_number: Option<&'a str>,
@@ -44,7 +44,7 @@ pub(crate) struct Told<'a> {
     pub(crate) paid_on: Option<NaiveDate>,
 }
 
-impl Told<'_> {
+impl ClaimedPayment<'_> {
     /// # Errors
     /// The member that is unfit, and why.
     pub(crate) fn confirmation(self, number: u64, line: u64) -> Result<Confirmation, (&'static str, String)> {
@@ -136,25 +136,25 @@ impl<R: Read> ConfirmationReader<R> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
-    payments: Vec<Payment>,
+struct ConfirmationBody {
+    payments: Vec<ConfirmationPayment>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Payment {
+struct ConfirmationPayment {
     transaction_id: String,
     #[serde(default)]
     provider: Option<String>,
     #[serde(default)]
     invoice_number: Option<String>,
-    amount: Value,
+    amount: ConfirmationValue,
     paid_on: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Value {
+struct ConfirmationValue {
     value: String,
     currency: String,
 }
@@ -167,7 +167,7 @@ fn json<R: Read>(stream: Stream<R>) -> Result<Vec<Confirmation>, ReadError> {
     }
     let bare = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     // Without serde's own words: they may quote what stands there.
-    let body: Body = serde_json::from_slice(bare).or_else(|error| {
+    let body: ConfirmationBody = serde_json::from_slice(bare).or_else(|error| {
         let (line, column) = (error.line() as u64, error.column());
         let why = format!(
             "it is not JSON as {{\"payments\":[{{transaction_id, provider?, invoice_number, amount:{{value, currency}}, paid_on}}]}}: \
@@ -184,16 +184,16 @@ fn json<R: Read>(stream: Stream<R>) -> Result<Vec<Confirmation>, ReadError> {
     (1_u64..).zip(&body.payments).map(|(number, payment)| payment.confirmation(number)).collect()
 }
 
-impl Payment {
+impl ConfirmationPayment {
     fn confirmation(&self, number: u64) -> Result<Confirmation, ReadError> {
         let place = number.saturating_sub(1);
-        let refuse = |member: &str, why: String| Broken::at(1, format!("/payments/{place}/{member}: {why}"));
+        let refuse = |member: &str, why: String| BrokenFile::at(1, format!("/payments/{place}/{member}: {why}"));
         let day = NaiveDate::parse_from_str(&self.paid_on, "%Y-%m-%d").ok().filter(|_| self.paid_on.len() == 10);
         let Some(day) = day.and_then(|day| plausible_day(day).ok()) else {
             let why = format!("`{}` is no day from 1970 to 2199 as in 2026-11-22", quote(&self.paid_on));
             return Err(refuse("paid_on", why).into());
         };
-        let told = Told {
+        let told = ClaimedPayment {
             transaction_id: &self.transaction_id,
             provider: self.provider.as_deref(),
             invoice_number: self.invoice_number.as_deref(),

@@ -9,7 +9,7 @@ use crate::limits::SHOWN_LENGTH_MAX;
 
 /// Where something stands in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Place {
+pub struct FilePosition {
     /// The file in the archive, by its name.
     pub member: Option<String>,
     /// Line of the (unpacked) file, from 1.
@@ -22,7 +22,7 @@ pub struct Place {
     pub detail: Option<u32>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePosition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(member) = &self.member {
             write!(formatter, "{}, ", quote(member))?;
@@ -44,14 +44,14 @@ impl fmt::Display for Place {
 /// Why a file is refused whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {reason}")]
-pub struct Broken {
+pub struct BrokenFile {
     /// Where.
-    pub place: Place,
+    pub place: FilePosition,
     /// What is wrong, and what would be right. Repeats at most [`SHOWN_LENGTH_MAX`] characters of the file.
     pub reason: String,
 }
 
-impl Broken {
+impl BrokenFile {
     /// Line of the (unpacked) file, from 1.
     #[must_use]
     pub const fn line(&self) -> u64 {
@@ -59,7 +59,7 @@ impl Broken {
     }
 
     pub(crate) fn at(line: u64, reason: impl fmt::Display) -> Self {
-        Self { place: Place { line, ..Place::default() }, reason: reason.to_string() }
+        Self { place: FilePosition { line, ..FilePosition::default() }, reason: reason.to_string() }
     }
 }
 
@@ -68,7 +68,7 @@ impl Broken {
 pub enum ReadError {
     /// The file is refused; reading it again ends the same.
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Broken(#[from] BrokenFile),
     /// The file's bytes cannot be had now; reading it again may go well.
     #[error("the file cannot be read: {0}")]
     Io(#[from] io::Error),
@@ -77,7 +77,7 @@ pub enum ReadError {
 impl ReadError {
     /// Why the file is refused, if it is.
     #[must_use]
-    pub fn broken(self) -> Option<Broken> {
+    pub fn broken(self) -> Option<BrokenFile> {
         match self {
             Self::Broken(broken) => Some(broken),
             Self::Io(_) => None,
@@ -86,7 +86,7 @@ impl ReadError {
 }
 
 pub(crate) fn broken<T>(line: u64, reason: impl fmt::Display) -> Result<T, ReadError> {
-    Err(Broken::at(line, reason).into())
+    Err(BrokenFile::at(line, reason).into())
 }
 
 /// What an error repeats of the input: its beginning, without control characters, and of what may be an account only the

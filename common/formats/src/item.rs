@@ -7,7 +7,7 @@ use crate::summary::StatementSummary;
 
 /// The next thing in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Item {
+pub enum FileItem {
     /// Money moved.
     Movement(Box<Movement>),
     /// A statement ended.

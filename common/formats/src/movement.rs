@@ -8,16 +8,16 @@ use quittance_domain::money::{Money, MoneyError};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Place;
+use crate::error::FilePosition;
 
 /// An amount as a file has it, zero or more; its currency may be one that is no more, such as DEM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Amount {
+pub struct EntryAmount {
     value: Decimal,
     currency: String,
 }
 
-impl Amount {
+impl EntryAmount {
     pub(crate) fn new(value: Decimal, currency: &str) -> Result<Self, String> {
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             let shown = crate::error::quote(currency);
@@ -47,7 +47,7 @@ impl Amount {
     }
 }
 
-impl fmt::Display for Amount {
+impl fmt::Display for EntryAmount {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.value, self.currency)
     }
@@ -101,7 +101,7 @@ pub enum BookingStatus {
 
 /// The statement (or report, or notification) that an entry stands in.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Statement {
+pub struct ParsedStatement {
     /// Its place among the file's statements, from 1.
     pub ordinal: u64,
     /// The bank's name of it: `Id`, MT940 `:20:`.
@@ -126,9 +126,9 @@ pub struct Statement {
 
 /// Money that a bank took for its service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Charge {
+pub struct EntryCharge {
     /// How much; zero in many files.
-    pub amount: Amount,
+    pub amount: EntryAmount,
     /// Whether it was taken (debit) or given back.
     pub direction: Direction,
     /// Whether it is part of the entry's amount (`ChrgInclInd`), where the file tells.
@@ -161,15 +161,15 @@ pub struct Movement {
     /// Counts the movements of the upload, from 1: the line that people are shown.
     pub number: u64,
     /// Where it stands.
-    pub place: Place,
+    pub place: FilePosition,
     /// The statement that it stands in.
-    pub statement: Arc<Statement>,
+    pub statement: Arc<ParsedStatement>,
     /// How much moved.
-    pub amount: Amount,
+    pub amount: EntryAmount,
     /// Which way.
     pub direction: Direction,
     /// How much the bank booked with the whole entry; as `amount`, but for details of a batch.
-    pub entry_amount: Amount,
+    pub entry_amount: EntryAmount,
     /// Which way the whole entry went.
     pub entry_direction: Direction,
     /// Whether it takes an earlier entry back (`RvslInd`; MT940 `RC`, `RD`, or a code for returned items).
@@ -220,9 +220,9 @@ pub struct Movement {
     /// What the bank adds (`AddtlTxInf`, `AddtlNtryInf`; MT940 the line after `:61:`).
     pub additional: Option<String>,
     /// What the payer sent (`AmtDtls/InstdAmt`), to recognise fees.
-    pub instructed_amount: Option<Amount>,
+    pub instructed_amount: Option<EntryAmount>,
     /// What banks took on the way.
-    pub charges: Vec<Charge>,
+    pub charges: Vec<EntryCharge>,
     /// Why it came back (`RtrInf/Rsn`).
     pub return_reason: Option<String>,
     /// What kind of business it is: `PMNT-RCDT-ESCT` (ISO 20022), else the bank's own code; MT940 the type of `:61:`.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::camt::{self, Camt, CamtKind};
 use crate::csv::{self, CsvOptions, CsvStatement, Dialect};
 use crate::error::{ReadError, broken};
-use crate::item::Item;
+use crate::item::FileItem;
 use crate::mt940::{self, Mt940};
 use crate::stream::Stream;
 
@@ -143,13 +143,13 @@ impl<R: Read> StatementReader<R> {
     ///
     /// # Errors
     /// [`ReadError`]; after one, nothing else is to be read.
-    pub fn next_item(&mut self) -> Result<Option<Item>, ReadError> {
+    pub fn next_item(&mut self) -> Result<Option<FileItem>, ReadError> {
         let mut item = match &mut self.engine {
             Engine::Camt(camt) => camt.next()?,
             Engine::Mt940(mt940) => mt940.next()?,
             Engine::Csv(csv) => csv.next()?,
         };
-        if let Some(Item::Movement(movement)) = &mut item {
+        if let Some(FileItem::Movement(movement)) = &mut item {
             self.number = self.number.saturating_add(1);
             movement.number = self.number;
         }

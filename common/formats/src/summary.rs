@@ -7,8 +7,8 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Place;
-use crate::movement::{Amount, Direction, Statement};
+use crate::error::FilePosition;
+use crate::movement::{Direction, EntryAmount, ParsedStatement};
 
 /// The most contradictions that are kept of one statement; the others are counted.
 const CONTRADICTIONS_MAX: usize = 10;
@@ -17,7 +17,7 @@ const CONTRADICTIONS_MAX: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// How much.
-    pub amount: Amount,
+    pub amount: EntryAmount,
     /// Whether the bank owed it (credit), or its customer.
     pub direction: Direction,
     /// When.
@@ -71,9 +71,9 @@ pub struct Totals {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatementSummary {
     /// The statement.
-    pub statement: Arc<Statement>,
+    pub statement: Arc<ParsedStatement>,
     /// Where it ends.
-    pub place: Place,
+    pub place: FilePosition,
     /// Its first balance.
     pub opening: Option<Balance>,
     /// Its last balance.
@@ -110,7 +110,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn contradiction(&mut self, place: &Place, what: &str) {
+    pub(crate) fn contradiction(&mut self, place: &FilePosition, what: &str) {
         self.contradictions_count = self.contradictions_count.saturating_add(1);
         if self.contradictions.len() < CONTRADICTIONS_MAX {
             self.contradictions.push(format!("{place}: {what}"));
@@ -121,7 +121,7 @@ impl Tally {
     ///
     /// # Errors
     /// If the sum is beyond what a decimal holds.
-    pub(crate) fn book(&mut self, amount: &Amount, direction: Direction) -> Result<(), String> {
+    pub(crate) fn book(&mut self, amount: &EntryAmount, direction: Direction) -> Result<(), String> {
         let count = match direction {
             Direction::Credit => &mut self.totals.credits,
             Direction::Debit => &mut self.totals.debits,
@@ -138,7 +138,12 @@ impl Tally {
     }
 
     /// The end. `is_demanded` says whether the format demands both balances.
-    pub(crate) fn finish(self, statement: Arc<Statement>, place: Place, is_demanded: bool) -> StatementSummary {
+    pub(crate) fn finish(
+        self,
+        statement: Arc<ParsedStatement>,
+        place: FilePosition,
+        is_demanded: bool,
+    ) -> StatementSummary {
         let check = self.check(is_demanded);
         StatementSummary {
             statement,

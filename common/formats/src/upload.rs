@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{Member, Refusal, Unpacked, is_archive, members};
+use crate::archive::{ArchiveError, Member, Unpacked, is_archive, members};
 use crate::confirmation::{Confirmation, ConfirmationReader};
 use crate::csv::CsvOptions;
-use crate::error::{Broken, Place, ReadError};
-use crate::item::Item;
+use crate::error::{BrokenFile, FilePosition, ReadError};
+use crate::item::FileItem;
 use crate::limits::CONFIRMATIONS_MAX;
 use crate::reader::{Checkpoint, Format, StatementReader};
 
@@ -33,7 +33,7 @@ struct Files<R> {
     source: Arc<Mutex<R>>,
     /// None if the upload is no archive.
     members: Option<Vec<Member>>,
-    refusal: Refusal,
+    refusal: ArchiveError,
 }
 
 impl<R: Read + Seek> Files<R> {
@@ -43,7 +43,7 @@ impl<R: Read + Seek> Files<R> {
         (&mut source).take(4).read_to_end(&mut start)?;
         let source = Arc::new(Mutex::new(source));
         let members = if is_archive(&start) { Some(members(&source)?) } else { None };
-        Ok(Self { source, members, refusal: Refusal::default() })
+        Ok(Self { source, members, refusal: ArchiveError::default() })
     }
 
     fn count(&self) -> usize {
@@ -77,13 +77,13 @@ impl<R: Read + Seek> Files<R> {
     fn placed(&self, error: ReadError, index: usize) -> ReadError {
         let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
         let broken = match (refusal, error) {
-            (Some(reason), ReadError::Broken(broken)) => Broken { reason, ..broken },
-            (Some(reason), ReadError::Io(_)) => Broken::at(1, reason),
+            (Some(reason), ReadError::Broken(broken)) => BrokenFile { reason, ..broken },
+            (Some(reason), ReadError::Io(_)) => BrokenFile::at(1, reason),
             (None, ReadError::Broken(broken)) => broken,
             (None, error) => return error,
         };
-        let place = Place { member: self.name(index), ..broken.place };
-        Broken { place, ..broken }.into()
+        let place = FilePosition { member: self.name(index), ..broken.place };
+        BrokenFile { place, ..broken }.into()
     }
 }
 
@@ -170,20 +170,20 @@ impl<R: Read + Seek> StatementUpload<R> {
     ///
     /// # Errors
     /// [`ReadError`]; after one, nothing else is to be read.
-    pub fn next_item(&mut self) -> Result<Option<Item>, ReadError> {
+    pub fn next_item(&mut self) -> Result<Option<FileItem>, ReadError> {
         loop {
             let item = self.reader.next_item().map_err(|error| self.files.placed(error, self.member))?;
             let name = || self.files.name(self.member);
             match item {
-                Some(Item::Movement(mut movement)) => {
+                Some(FileItem::Movement(mut movement)) => {
                     self.number = self.number.saturating_add(1);
                     movement.number = self.number;
                     movement.place.member = name();
-                    return Ok(Some(Item::Movement(movement)));
+                    return Ok(Some(FileItem::Movement(movement)));
                 }
-                Some(Item::StatementEnd(mut end)) => {
+                Some(FileItem::StatementEnd(mut end)) => {
                     end.place.member = name();
-                    return Ok(Some(Item::StatementEnd(end)));
+                    return Ok(Some(FileItem::StatementEnd(end)));
                 }
                 None if self.member.saturating_add(1) >= self.files.count() => return Ok(None),
                 None => self.next_member()?,
@@ -240,7 +240,7 @@ impl<R: Read + Seek> ConfirmationUpload<R> {
                 self.number = self.number.saturating_add(1);
                 if self.number > CONFIRMATIONS_MAX {
                     let why = format!("an upload has at most {CONFIRMATIONS_MAX} payments; split it");
-                    return Err(self.files.placed(Broken::at(confirmation.line, why).into(), self.member));
+                    return Err(self.files.placed(BrokenFile::at(confirmation.line, why).into(), self.member));
                 }
                 confirmation.number = self.number;
                 return Ok(Some(confirmation));

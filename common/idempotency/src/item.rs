@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_with_another_payload_is_told_apart_in_every_state() {
+    fn a_key_with_another_payload_is_a_conflict_in_every_state() {
         for state in ["completed", "in_progress", "failed_final", "unknown"] {
             assert_eq!(judge(Some(&item(state)), "other"), IdempotencyClaim::OtherPayload, "{state}");
         }

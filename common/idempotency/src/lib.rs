@@ -32,7 +32,7 @@ pub const CLOCK_SKEW_MARGIN: TimeDelta = TimeDelta::seconds(10);
 
 /// How long a queue's consumer keeps its records: longer than a message can wait in the queue and its dead-letter queue
 /// (14 days each).
-pub const CONSUMER_RECORDS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
+pub const CONSUMER_RECORD_RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// Why the table gave no answer. The outcome of a write is then unknown; asking again is safe.
 #[derive(Debug, thiserror::Error)]

@@ -102,7 +102,7 @@ pub struct Outage(pub String);
 
 /// Whether records are handed over together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum BatchMode {
     /// All at once, and one by one if that fails. The handler must have no effect when it fails.
     Together,
     /// One after the other, as for effects that have no transaction.
@@ -119,7 +119,7 @@ pub enum Mode {
 pub async fn run<Handle, Park>(
     event: SqsEvent,
     deadline: SystemTime,
-    mode: Mode,
+    mode: BatchMode,
     attempts: &DeliveryAttempts,
     handle: Handle,
     park: Park,
@@ -185,13 +185,13 @@ where
         &mut self,
         records: &[Record],
         deadline: SystemTime,
-        mode: Mode,
+        mode: BatchMode,
         handle: &Handle,
     ) -> Result<(), Outage>
     where
         Handle: AsyncFn(&[Record]) -> Result<Vec<RecordOutcome>, BatchError>,
     {
-        if mode == Mode::Together && records.len() > 1 {
+        if mode == BatchMode::Together && records.len() > 1 {
             match attempt(handle, records).await {
                 Ok(verdicts) => {
                     for (record, verdict) in records.iter().zip(verdicts) {
@@ -200,7 +200,7 @@ where
                     return Ok(());
                 }
                 Err(BatchError::Outage(reason)) => return Err(Outage(reason)),
-                Err(error) => tracing::warn!(reason = %error, "the batch is handled one by one"),
+                Err(error) => tracing::warn!(reason = %error, "batch is processed one by one"),
             }
         }
         self.one_by_one(records, deadline, handle).await
@@ -229,7 +229,7 @@ where
                 Err(BatchError::Busy(reason)) => RecordOutcome::Wait(reason),
                 Err(BatchError::Outage(reason)) if place == 0 => return Err(Outage(reason)),
                 Err(BatchError::Outage(reason)) => {
-                    tracing::warn!(reason, "what is left of the batch comes back");
+                    tracing::warn!(reason, "remaining records of the batch will be redelivered");
                     metrics::OUTAGES.record([], 1);
                     is_away = true;
                     self.return_untried(record);

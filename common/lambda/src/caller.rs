@@ -32,29 +32,29 @@ pub enum Permission {
     WriteInvoices,
     /// Read invoices, payments and uploads.
     Read,
-    /// Say that a payment was made.
+    /// Claim payments, or have them charged.
     ClaimPayments,
-    /// Say that money arrived, and be believed.
+    /// Confirm payments as a trusted machine.
     ConfirmPayments,
     /// Upload a client's payment confirmations.
     UploadConfirmations,
     /// Upload bank statements.
     UploadStatements,
-    /// Give money back.
+    /// Refund payments.
     RefundPayments,
-    /// See what there is to decide about payments.
+    /// Read cases.
     ReadCases,
-    /// Decide it, merge payments, and enter evidence by hand.
+    /// Decide cases, merge payments, and enter evidence by hand.
     DecideCases,
     /// Read the books.
     ReadBooks,
-    /// Take back what is booked.
+    /// Correct the books.
     CorrectBooks,
-    /// Say where webhooks go, and get the secrets that sign them.
+    /// Manage webhook endpoints and their signing secrets.
     ManageWebhooks,
-    /// See what became of webhooks, and have them sent again.
+    /// View and replay webhook deliveries.
     OperateWebhooks,
-    /// Say what a client is told, and how.
+    /// Set notification preferences.
     WritePreferences,
 }
 
@@ -109,18 +109,18 @@ impl Permission {
         match self {
             Self::WriteInvoices => "Create clients; create, issue and void invoices",
             Self::Read => "Read invoices, payments and uploads",
-            Self::ClaimPayments => "Say that a payment was made, or have one collected",
-            Self::ConfirmPayments => "Say that money arrived, and be believed",
+            Self::ClaimPayments => "Claim payments, or have them charged",
+            Self::ConfirmPayments => "Confirm payments as a trusted machine",
             Self::UploadConfirmations => "Upload a client's payment confirmations",
             Self::UploadStatements => "Upload bank statements",
-            Self::RefundPayments => "Give money back",
-            Self::ReadCases => "See what there is to decide about payments",
-            Self::DecideCases => "Decide it, merge payments, and enter evidence by hand",
+            Self::RefundPayments => "Refund payments",
+            Self::ReadCases => "Read cases",
+            Self::DecideCases => "Decide cases, merge payments, and enter evidence by hand",
             Self::ReadBooks => "Read the books",
-            Self::CorrectBooks => "Take back what is booked",
-            Self::ManageWebhooks => "Say where webhooks go, and get the secrets that sign them",
-            Self::OperateWebhooks => "See what became of webhooks, and have them sent again",
-            Self::WritePreferences => "Say what a client is told, and how",
+            Self::CorrectBooks => "Correct the books",
+            Self::ManageWebhooks => "Manage webhook endpoints and their signing secrets",
+            Self::OperateWebhooks => "View and replay webhook deliveries",
+            Self::WritePreferences => "Set notification preferences",
         }
     }
 

@@ -91,7 +91,7 @@ impl CommandQueue {
             publish_chunk(self, &chunk.iter().collect::<Vec<_>>(), &mut result).await;
         }
         for failure in &result.failures {
-            tracing::warn!(failure, "commands not sent yet");
+            tracing::warn!(failure, "commands not yet sent");
         }
         spans::published(messages, &result.published);
         result
@@ -155,7 +155,7 @@ impl GatewayQueues {
             for chunk in messages.chunks(BATCH_SIZE_MAX) {
                 publish_chunk(queue, chunk, &mut result).await;
                 if let Some(failure) = result.failures.get(failures_before) {
-                    tracing::warn!(provider, failure, "gateway commands not sent yet");
+                    tracing::warn!(provider, failure, "gateway commands not yet sent");
                     result.providers_away.push(provider.to_owned());
                     break;
                 }

@@ -4,7 +4,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::LambdaEvent;
 use quittance_domain::event::InvoiceEvent;
 
-use crate::batch::{self, BatchError, Mode, Outage, PermanentFailure, Record, RecordOutcome};
+use crate::batch::{self, BatchError, BatchMode, Outage, PermanentFailure, Record, RecordOutcome};
 use crate::envelope::CloudEvent;
 use crate::parking::DeadLetterQueue;
 
@@ -27,7 +27,7 @@ pub async fn consume_records(
     let park = async |record: &Record, refusal: &PermanentFailure| dead_letters.park(record, refusal).await;
     let deadline = event.context.deadline();
     // Boxed, so that the types of nested handlers stay shallow.
-    Box::pin(batch::run(event.payload, deadline, Mode::OneByOne, dead_letters.attempts(), handle_all, park)).await
+    Box::pin(batch::run(event.payload, deadline, BatchMode::OneByOne, dead_letters.attempts(), handle_all, park)).await
 }
 
 /// Handles the events of `InvoiceEventsTopic` that a queue brings, one after the other. A body that is no event of a

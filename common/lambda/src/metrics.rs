@@ -179,7 +179,7 @@ impl<const LABELS: usize> Metric<LABELS> {
             std::io::stdout().lock().write_all(line.as_bytes())
         });
         if let Err(error) = written {
-            tracing::warn!(metric = self.name, error = %error, "a value of a metric is lost");
+            tracing::warn!(metric = self.name, error = %error, "metric value lost");
         }
     }
 

@@ -65,7 +65,7 @@ impl Publisher {
             }
         }
         for failure in &result.failures {
-            tracing::warn!(failure, "events not published yet");
+            tracing::warn!(failure, "events not yet published");
         }
         spans::published(messages, &result.published);
         result

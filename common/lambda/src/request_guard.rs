@@ -29,10 +29,10 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 const MINUTE_SECONDS: u32 = 60;
 
 /// A count is of no use after its minute; DynamoDB may delete it then.
-const COUNTS_KEPT_FOR: TimeDelta = TimeDelta::minutes(5);
+const COUNT_RETENTION: TimeDelta = TimeDelta::minutes(5);
 
 /// Long enough to look into an attack or a wrong secret.
-const REFUSALS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
+const REFUSAL_RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// The longest source that is kept, in characters.
 const SOURCE_LENGTH_MAX: usize = 100;
@@ -65,7 +65,7 @@ impl RequestGuard {
             .key("id", AttributeValue::S(format!("requests:{caller}:{minute}")))
             .update_expression("ADD requests :one SET expires_at = :expires_at")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .expression_attribute_values(":expires_at", expires_at(now + COUNTS_KEPT_FOR))
+            .expression_attribute_values(":expires_at", expires_at(now + COUNT_RETENTION))
             .return_values(ReturnValue::UpdatedNew)
             .send()
             .await
@@ -79,7 +79,7 @@ impl RequestGuard {
     pub async fn record_refusal(&self, reason: &str, source: &str, body: &[u8]) {
         let now = Utc::now();
         // `DoorRefusalsMetric` in the template counts `refused` by its value.
-        tracing::warn!(refused = reason, refusal.source = source, "refused at the door");
+        tracing::warn!(refused = reason, refusal.source = source, "request refused");
         let text = |value: String| AttributeValue::S(value);
         let item = HashMap::from([
             ("id".to_owned(), text(Uuid::now_v7().to_string())),
@@ -87,10 +87,10 @@ impl RequestGuard {
             ("source".to_owned(), text(source.chars().take(SOURCE_LENGTH_MAX).collect())),
             ("digest".to_owned(), text(hex::encode(Sha256::digest(body)))),
             ("rejected_at".to_owned(), text(now.to_rfc3339())),
-            ("expires_at".to_owned(), expires_at(now + REFUSALS_KEPT_FOR)),
+            ("expires_at".to_owned(), expires_at(now + REFUSAL_RETENTION)),
         ]);
         if let Err(error) = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await {
-            tracing::error!(error = %error.into_service_error(), "a refusal was not recorded");
+            tracing::error!(error = %error.into_service_error(), "refusal was not recorded");
         }
     }
 
@@ -104,7 +104,7 @@ impl RequestGuard {
             }
             // Who cannot be counted is not turned away for it.
             Err(error) => {
-                tracing::warn!(error, "a request is not counted");
+                tracing::warn!(error, "request was not counted");
                 None
             }
         }

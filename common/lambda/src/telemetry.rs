@@ -31,6 +31,6 @@ pub fn start() {
     if let (Some(collector), Some(function)) = (setting(COLLECTOR_SETTING), setting(FUNCTION_SETTING))
         && let Err(error) = spans::start(&collector, &function)
     {
-        tracing::warn!(error, "there are no spans");
+        tracing::warn!(error, "no spans are exported");
     }
 }

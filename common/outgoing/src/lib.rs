@@ -13,4 +13,4 @@ mod client;
 mod target;
 
 pub use client::{Timeouts, client, reason};
-pub use target::{Sender, Target, TargetError, Targets};
+pub use target::{OutgoingTarget, Sender, TargetError, Targets};

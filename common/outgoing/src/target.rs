@@ -62,9 +62,9 @@ pub enum TargetError {
 
 /// A URL that passed the guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target(Url);
+pub struct OutgoingTarget(Url);
 
-impl Target {
+impl OutgoingTarget {
     /// Checks all that can be told without looking the name up. Addresses in decimal, octal or hexadecimal are read as
     /// browsers read them.
     ///
@@ -139,7 +139,7 @@ impl Sender {
     }
 
     /// A POST to the target.
-    pub fn post(&self, target: &Target) -> reqwest::RequestBuilder {
+    pub fn post(&self, target: &OutgoingTarget) -> reqwest::RequestBuilder {
         self.0.post(target.0.clone())
     }
 }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::reported_payment::{ReportedPayment, invoice_number, minor_units, parse, refund_movement};
 use crate::signature::is_made_by;
-use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, Webhooks};
+use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, WebhookParser};
 
 const NAME: &str = "adyen";
 
@@ -45,7 +45,7 @@ pub(crate) const PROVIDER: ProviderModule = ProviderModule { name: NAME, webhook
 #[derive(Debug)]
 struct Adyen;
 
-impl Webhooks for Adyen {
+impl WebhookParser for Adyen {
     fn verify(&self, _: &HeaderMap, body: &[u8], secrets: &[String], _: DateTime<Utc>) -> Result<(), Forged> {
         let items = received(body).map_err(|_| Forged::NoSignature)?;
         for item in &items {

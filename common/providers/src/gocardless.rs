@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::reported_payment::parse;
 use crate::signature::is_made_by;
-use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, Webhooks};
+use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, WebhookParser};
 
 const NAME: &str = "gocardless";
 const SIGNATURE_HEADER: &str = "webhook-signature";
@@ -32,7 +32,7 @@ pub(crate) const PROVIDER: ProviderModule =
 #[derive(Debug)]
 struct GoCardless;
 
-impl Webhooks for GoCardless {
+impl WebhookParser for GoCardless {
     fn verify(&self, headers: &HeaderMap, body: &[u8], secrets: &[String], _: DateTime<Utc>) -> Result<(), Forged> {
         let header = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok()).ok_or(Forged::NoSignature)?;
         let signature = hex::decode(header).map_err(|_| Forged::NoSignature)?;

@@ -103,7 +103,7 @@ impl Unreadable {
 #[derive(Clone, Copy)]
 pub struct ProviderModule {
     name: &'static str,
-    webhooks: Option<&'static dyn Webhooks>,
+    webhooks: Option<&'static dyn WebhookParser>,
     api: Option<&'static dyn Api>,
 }
 
@@ -116,7 +116,7 @@ impl ProviderModule {
 
     /// How it tells of payments by itself; none if it does not.
     #[must_use]
-    pub const fn webhooks(&self) -> Option<&'static dyn Webhooks> {
+    pub const fn webhooks(&self) -> Option<&'static dyn WebhookParser> {
         self.webhooks
     }
 
@@ -128,7 +128,7 @@ impl ProviderModule {
 }
 
 /// A gateway's messages to us.
-pub trait Webhooks: Send + Sync {
+pub trait WebhookParser: Send + Sync {
     /// Checks that the gateway sent these very bytes, against every secret that may be in use. What the gateway's
     /// scheme leaves unsigned must not become evidence in [`Self::read`].
     ///

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use quittance_domain::money::Currency;
 
 use crate::signature::is_made_by;
-use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, Webhooks};
+use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, WebhookParser};
 
 const NAME: &str = "stripe";
 const SIGNATURE_HEADER: &str = "stripe-signature";
@@ -27,7 +27,7 @@ pub(crate) const PROVIDER: ProviderModule = ProviderModule { name: NAME, webhook
 #[derive(Debug)]
 struct Stripe;
 
-impl Webhooks for Stripe {
+impl WebhookParser for Stripe {
     fn verify(&self, headers: &HeaderMap, body: &[u8], secrets: &[String], now: DateTime<Utc>) -> Result<(), Forged> {
         let header = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok()).ok_or(Forged::NoSignature)?;
         let (timestamp, signatures) = parse_signature(header).ok_or(Forged::NoSignature)?;

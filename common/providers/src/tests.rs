@@ -16,7 +16,7 @@ fn signed_headers(signature: &str) -> HeaderMap {
     headers
 }
 
-fn webhooks() -> impl Iterator<Item = &'static dyn Webhooks> {
+fn webhooks() -> impl Iterator<Item = &'static dyn WebhookParser> {
     ALL.iter().filter_map(|provider| provider.webhooks())
 }
 

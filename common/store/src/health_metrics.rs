@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::error::StoreError;
 
 /// A claim that nothing has proven for so long is counted.
-const CLAIM_PATIENCE: TimeDelta = TimeDelta::hours(1);
+const CLAIM_UNVERIFIED_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// Nobody needs to know whether more wait: counting stays quick.
 const COUNTED_MAX: i64 = 10_000;
@@ -79,7 +79,7 @@ pub async fn read(database: &Database, now: DateTime<Utc>) -> Result<HealthMetri
                xact_rollback as "rollbacks!"
            from pg_stat_database where datname = current_database()"#,
         now,
-        now - CLAIM_PATIENCE,
+        now - CLAIM_UNVERIFIED_AFTER,
         COUNTED_MAX,
     )
     .fetch_one(database.pool().await?)

@@ -37,7 +37,7 @@ impl TransactionRetries {
         }
         let longest_us = PAUSE_MAX_US.saturating_mul(2_u64.saturating_pow(self.made - 1));
         let pause = Duration::from_micros(fastrand::u64(0..=longest_us));
-        tracing::info!(error = %error, attempts = self.made, "the transaction met another and is tried again");
+        tracing::info!(error = %error, attempts = self.made, "transaction conflicted with another and is retried");
         tokio::time::sleep(pause).await;
         Ok(())
     }

@@ -35,12 +35,12 @@ pub struct Upload {
     /// When the upload was started.
     pub created_at: DateTime<Utc>,
     /// How far it is read; none before the whole file was checked.
-    pub progress: Option<Progress>,
+    pub progress: Option<ImportProgress>,
 }
 
 /// How far a file is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
+pub struct ImportProgress {
     /// What the file turned out to be, in words.
     pub format: String,
     /// S3's name of the bytes that were checked.
@@ -81,7 +81,7 @@ impl TryFrom<Row> for Upload {
     fn try_from(row: Row) -> Result<Self, Self::Error> {
         let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt("billing.uploads", error);
         let progress = match (row.format, row.etag, row.digest, row.lines_total) {
-            (Some(format), Some(etag), Some(digest), Some(total)) => Some(Progress {
+            (Some(format), Some(etag), Some(digest), Some(total)) => Some(ImportProgress {
                 format,
                 etag,
                 digest,
@@ -194,7 +194,7 @@ pub async fn release(database: &Database, id: UploadId) -> Result<(), StoreError
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn begin(transaction: &mut Transaction, id: UploadId, progress: &Progress) -> Result<(), StoreError> {
+pub async fn begin(transaction: &mut Transaction, id: UploadId, progress: &ImportProgress) -> Result<(), StoreError> {
     sqlx::query!(
         "update billing.uploads set status = 'importing', format = $2, etag = $3, digest = $4, lines_total = $5
          where id = $1 and status = 'awaiting_file'",

@@ -44,7 +44,7 @@ const FINDINGS_MAX: i64 = 1_000;
 const JOURNAL_MAX: i64 = 10_000;
 
 /// What happened in the last minutes may be on its way to the books.
-const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(10);
+const POSTING_DELAY_MAX: TimeDelta = TimeDelta::minutes(10);
 
 /// The query of a balance, or of a comparison.
 #[derive(Debug, Deserialize)]
@@ -66,7 +66,7 @@ impl AsOfQuery {
     }
 }
 
-/// Every account with what stood on it at the end of a day: debits and credits are equal in each currency.
+/// Returns the trial balance at the end of a day.
 #[utoipa::path(
     get,
     path = "/v1/ledger/trial-balance",
@@ -125,7 +125,7 @@ pub(crate) struct TransactionQuery {
     page: PageQuery,
 }
 
-/// Lists transactions in the order of their accounting dates.
+/// Lists ledger transactions by accounting date.
 #[utoipa::path(
     get,
     path = "/v1/ledger/transactions",
@@ -173,7 +173,7 @@ pub(crate) struct OnQuery {
     on: Option<String>,
 }
 
-/// What clients owe now, by how long it has been due on a day.
+/// Returns the aged receivables by client as of a day.
 #[utoipa::path(
     get,
     path = "/v1/ledger/ageing",
@@ -199,7 +199,7 @@ pub(crate) async fn ageing(
     Ok(Json(json!({"on": on, "clients": ageing.iter().map(row).collect::<Vec<_>>()})))
 }
 
-/// Compares the books with invoices and payments.
+/// Reconciles the ledger with invoices and payments.
 #[utoipa::path(
     get,
     path = "/v1/ledger/reconciliation",
@@ -214,7 +214,7 @@ pub(crate) async fn reconciliation(
     Query(query): Query<AsOfQuery>,
 ) -> Result<Json<Value>, Problem> {
     caller.may(Permission::ReadBooks)?;
-    let as_of = query.time()?.unwrap_or_else(|| Utc::now() - ON_ITS_WAY);
+    let as_of = query.time()?.unwrap_or_else(|| Utc::now() - POSTING_DELAY_MAX);
     let differences = books::differences(&billing.database, as_of, FINDINGS_MAX).await.map_err(unavailable)?;
     let is_complete = i64::try_from(differences.len()).is_ok_and(|count| count < FINDINGS_MAX);
     let findings: Vec<Discrepancy> = reconcile(differences);
@@ -228,7 +228,7 @@ pub(crate) struct JournalQuery {
     to: Option<String>,
 }
 
-/// The books of some days as Beancount reads them (`bean-check`), with what must stand on every account at the end.
+/// Exports the journal of a period as a Beancount file with balance assertions.
 #[utoipa::path(
     get,
     path = "/v1/ledger/journal",

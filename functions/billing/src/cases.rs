@@ -76,7 +76,7 @@ pub(crate) struct CaseQuery {
     kind: Option<String>,
 }
 
-/// Lists cases, oldest first; the open ones if the caller does not say.
+/// Lists cases, oldest first; open ones by default.
 #[utoipa::path(
     get,
     path = "/v1/cases",
@@ -99,7 +99,7 @@ pub(crate) async fn list(
     Ok(Json(page.answer("cases", entries)))
 }
 
-/// Shows one case.
+/// Returns a case.
 #[utoipa::path(
     get,
     path = "/v1/cases/{id}",

@@ -89,7 +89,7 @@ described! {
         .open()
 }
 
-/// Issues a credit note: it gets its number, and less is owed.
+/// Issues a credit note against an invoice.
 #[utoipa::path(
     post,
     path = "/v1/invoices/{id}/credit-notes",
@@ -243,7 +243,7 @@ async fn release_paid(
     Ok(Some(credit))
 }
 
-/// Lists the credit notes about an invoice; a client sees its own only.
+/// Lists the credit notes of an invoice; clients see their own only.
 #[utoipa::path(
     get,
     path = "/v1/invoices/{id}/credit-notes",

@@ -65,7 +65,7 @@ described! {
     pub(crate) Text => words("A text.")
 }
 
-/// Describes the API, for machines.
+/// Returns the OpenAPI document.
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -80,7 +80,7 @@ pub(crate) async fn describe() -> Response {
     answer("application/json", MINUTES, DOCUMENT)
 }
 
-/// Describes the API, for people.
+/// Shows the API reference.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -98,7 +98,7 @@ pub(crate) async fn page() -> Response {
     answer("text/html; charset=utf-8", MINUTES, PAGE)
 }
 
-/// Gives a file of the page.
+/// Returns an asset of the API reference.
 #[utoipa::path(
     get,
     path = "/docs/{file}",

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{NaiveDate, TimeDelta};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use quittance_documents::{
-    CreditNoteSheet, InvoiceLine, InvoiceSheet, PressError, Statement, StatementLine, StatementPart,
+    CreditNoteSheet, InvoiceSheet, PressError, PrintedInvoiceLine, PrintedStatementLine, StatementPart, StatementSheet,
 };
 use quittance_domain::id::{CreditNoteId, InvoiceId};
 use quittance_domain::party::ClientDetails;
@@ -29,7 +29,7 @@ described! {
     pub(crate) Pdf => words("The bytes of a PDF/A-2.")
 }
 
-/// Gives an issued invoice as PDF in the client's language; a client gets its own only.
+/// Returns an issued invoice as PDF in the client's language; clients see their own only.
 #[utoipa::path(
     get,
     path = "/v1/invoices/{id}/pdf",
@@ -65,8 +65,8 @@ pub(crate) async fn invoice(
     answer(number, billing.press.invoice(&billing.seller, &sheet))
 }
 
-fn printable_line(line: &document_lines::InvoiceLine) -> InvoiceLine<'_> {
-    InvoiceLine {
+fn printable_line(line: &document_lines::InvoiceLine) -> PrintedInvoiceLine<'_> {
+    PrintedInvoiceLine {
         description: &line.description,
         quantity: line.quantity,
         unit_amount: line.unit_amount,
@@ -74,7 +74,7 @@ fn printable_line(line: &document_lines::InvoiceLine) -> InvoiceLine<'_> {
     }
 }
 
-/// Gives a credit note as PDF in the client's language; a client gets its own only.
+/// Returns a credit note as PDF in the client's language; clients see their own only.
 #[utoipa::path(
     get,
     path = "/v1/credit-notes/{id}/pdf",
@@ -117,7 +117,7 @@ pub(crate) fn statement(
 ) -> Result<Response, Problem> {
     let mut printed = Vec::with_capacity(parts.len());
     for part in parts {
-        let lines = part.lines.iter().map(|(line, balance)| StatementLine {
+        let lines = part.lines.iter().map(|(line, balance)| PrintedStatementLine {
             on: line.accounting_date,
             description: &line.description,
             amount: line.amount,
@@ -126,14 +126,14 @@ pub(crate) fn statement(
         printed.push(StatementPart { opening: part.opening, lines: lines.collect(), closing: part.closing });
     }
     let at = start_of(to) + TimeDelta::days(1);
-    let statement = Statement { client, from, to, at, parts: printed };
+    let statement = StatementSheet { client, from, to, at, parts: printed };
     let name = format!("statement-{}-{from}-{to}", client.id);
     answer(&name, billing.press.statement(&billing.seller, &statement))
 }
 
 fn answer(name: &str, pdf: Result<Vec<u8>, PressError>) -> Result<Response, Problem> {
     let pdf = pdf.map_err(|error| {
-        tracing::error!(error = %error, "a document cannot be set");
+        tracing::error!(error = %error, "document could not be rendered");
         Problem::unavailable(60)
     })?;
     let disposition = format!("attachment; filename=\"{name}.pdf\"");

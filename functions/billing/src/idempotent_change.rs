@@ -25,7 +25,7 @@ use crate::{Billing, unavailable};
 const FUNCTION: &str = "billing";
 
 /// A key and its answer are kept this long.
-pub const KEYS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
+pub const KEY_RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// A request that changes something: new, or answered before.
 pub(crate) enum ChangeRequest<'a> {
@@ -60,7 +60,7 @@ impl<'a> IdempotentChange<'a> {
     ) -> Result<ChangeRequest<'a>, Problem> {
         let key = idempotency_key::read(headers)?;
         let mut transaction = billing.database.begin().await.map_err(unavailable)?;
-        let expired_before = Utc::now() - KEYS_KEPT_FOR;
+        let expired_before = Utc::now() - KEY_RETENTION;
         let content = content.join(&b'\n');
         let claim = requests::claim(&mut transaction, &caller.name, &key, &content, expired_before).await;
         match claim.map_err(unavailable)? {
@@ -115,7 +115,7 @@ impl<'a> IdempotentChange<'a> {
     pub(crate) async fn emit_on(&mut self, event: InvoiceEvent, day: NaiveDate) -> Result<(), Problem> {
         let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, Utc::now(), self.correlation_id.clone(), event);
         let message = envelope.booked_on(day).message().map_err(|error| {
-            tracing::error!(error = %error, "an event cannot be written");
+            tracing::error!(error = %error, "event could not be serialised");
             Problem::unavailable(2)
         })?;
         outbox::insert(&mut self.transaction, Destination::InvoiceEvents, std::slice::from_ref(&message))
@@ -131,7 +131,7 @@ impl<'a> IdempotentChange<'a> {
         let (id, correlation_id) = (Uuid::now_v7(), self.correlation_id.clone());
         let envelope = CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id, command);
         let message = envelope.message().map_err(|error| {
-            tracing::error!(error = %error, "a command cannot be written");
+            tracing::error!(error = %error, "command could not be serialised");
             Problem::unavailable(2)
         })?;
         outbox::insert(&mut self.transaction, Destination::PaymentCommands, std::slice::from_ref(&message))
@@ -168,7 +168,7 @@ impl<'a> IdempotentChange<'a> {
         if !published.is_empty()
             && let Err(error) = outbox::mark_published(&self.billing.database, &published).await
         {
-            tracing::warn!(error = %error, "published events stay marked as unpublished");
+            tracing::warn!(error = %error, "published events were not marked as published");
         }
         Ok(())
     }

@@ -99,7 +99,7 @@ struct Draft {
     lines: Vec<InvoiceLine>,
 }
 
-/// Creates a draft.
+/// Creates a draft invoice.
 #[utoipa::path(
     post,
     path = "/v1/invoices",
@@ -134,7 +134,7 @@ pub(crate) async fn create(
     Ok(answer(StatusCode::CREATED, body))
 }
 
-/// Issues a draft: it gets its number and is owed.
+/// Issues a draft invoice: it gets its number and becomes receivable.
 #[utoipa::path(
     post,
     path = "/v1/invoices/{id}/send",
@@ -165,7 +165,7 @@ pub(crate) async fn send(
     finish(work, &before, record, "invoice.issued", InvoiceEvent::Issued).await
 }
 
-/// Voids an open invoice: it is owed no more, and its number stays used.
+/// Voids an open invoice; its number stays used.
 #[utoipa::path(
     post,
     path = "/v1/invoices/{id}/void",
@@ -193,7 +193,7 @@ pub(crate) async fn void(
     finish(work, &before, record, "invoice.voided", InvoiceEvent::Voided).await
 }
 
-/// Shows an invoice; a client sees its own only.
+/// Returns an invoice; clients see their own only.
 #[utoipa::path(
     get,
     path = "/v1/invoices/{id}",

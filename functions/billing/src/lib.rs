@@ -44,7 +44,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::webhook_endpoints::Webhooks;
+use crate::webhook_endpoints::WebhookAdministration;
 
 /// What billing works with.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub struct Billing {
     /// Where receipts lie.
     pub documents_bucket: String,
     /// Who is told of events.
-    pub webhooks: Webhooks,
+    pub webhooks: WebhookAdministration,
     /// Sets documents.
     pub press: Press,
     /// Who sells, at the head of documents.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use lambda_http::Error;
 use quittance_billing::config::Config;
-use quittance_billing::idempotent_change::KEYS_KEPT_FOR;
-use quittance_billing::webhook_endpoints::Webhooks;
+use quittance_billing::idempotent_change::KEY_RETENTION;
+use quittance_billing::webhook_endpoints::WebhookAdministration;
 use quittance_billing::{Billing, router};
 use quittance_deliveries::DeliveriesTable;
 use quittance_deliveries::queue::DeliveryQueue;
@@ -29,12 +29,12 @@ async fn main() -> Result<(), Error> {
         database: Database::new(config.database, &aws),
         publisher: Publisher::new(&aws, config.topic_arn),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
-        accepted: IdempotencyTable::new(&aws, config.accepted_table, KEYS_KEPT_FOR),
+        accepted: IdempotencyTable::new(&aws, config.accepted_table, KEY_RETENTION),
         door: Arc::new(RequestGuard::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         s3: aws::s3(&aws),
         uploads_bucket: config.uploads_bucket,
         documents_bucket: config.documents_bucket,
-        webhooks: Webhooks {
+        webhooks: WebhookAdministration {
             table: DeliveriesTable::new(&aws, config.deliveries_table),
             queue: DeliveryQueue::new(&aws, config.delivery_queue_url),
             secrets: SigningSecrets::new(&aws, config.signing_secrets_folder),

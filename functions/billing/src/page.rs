@@ -47,7 +47,7 @@ pub(crate) struct PageQuery {
 
 /// Which entries are wanted.
 #[derive(Debug)]
-pub(crate) struct Page<T> {
+pub(crate) struct PageRequest<T> {
     /// How many at most.
     limit: i64,
     /// The entry after which to begin.
@@ -59,7 +59,7 @@ impl PageQuery {
     ///
     /// # Errors
     /// 400 if the limit is out of bounds or the cursor is none of ours.
-    pub(crate) fn page<T: FromStr>(&self) -> Result<Page<T>, Problem> {
+    pub(crate) fn page<T: FromStr>(&self) -> Result<PageRequest<T>, Problem> {
         let limit = match self.limit.as_deref() {
             None => LIMIT_DEFAULT,
             Some(text) => text
@@ -74,7 +74,7 @@ impl PageQuery {
                 Some(text.parse().map_err(|_| refused("cursor", "must be the next_cursor of an earlier answer"))?)
             }
         };
-        Ok(Page { limit, after })
+        Ok(PageRequest { limit, after })
     }
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn refused(name: &str, detail: impl Display) -> Problem {
     Problem::invalid(vec![FieldProblem { pointer: name.to_owned(), detail: detail.to_string() }])
 }
 
-impl<T> Page<T> {
+impl<T> PageRequest<T> {
     /// How many entries to read: one more than wanted, to know whether there is a next page.
     pub(crate) const fn to_read(&self) -> i64 {
         self.limit.saturating_add(1)

@@ -117,7 +117,7 @@ described! {
     pub(crate) Payments => page::shape("payments", "Payment").open(), holding [Payment]
 }
 
-/// Shows a payment; a client sees those of its own invoices only.
+/// Returns a payment; clients see those of their own invoices only.
 #[utoipa::path(
     get,
     path = "/v1/payments/{transaction_id}",
@@ -150,7 +150,7 @@ pub(crate) async fn read(
 async fn accepted_only(billing: &Billing, name: &TransactionId, reach: Reach) -> Result<Option<Value>, Problem> {
     let key = accepted::key(name, reach.client_id());
     let accepted_at = billing.accepted.answer_of(&key, Utc::now()).await.map_err(|error| {
-        tracing::error!(error = %error, "what was accepted cannot be read");
+        tracing::error!(error = %error, "accepted requests could not be read");
         Problem::unavailable(2)
     })?;
     let shown =
@@ -165,7 +165,7 @@ pub(crate) struct PaymentQuery {
     invoice_id: Option<String>,
 }
 
-/// Lists payments, oldest first; a client sees those of its own invoices only.
+/// Lists payments, oldest first; clients see those of their own invoices only.
 #[utoipa::path(
     get,
     path = "/v1/payments",

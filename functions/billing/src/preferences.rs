@@ -95,7 +95,7 @@ described! {
         .open()
 }
 
-/// Shows what a client is told, and how; a client sees its own only.
+/// Returns a client's notification preferences; clients see their own only.
 #[utoipa::path(
     get,
     path = "/v1/clients/{id}/notification-preferences",
@@ -115,7 +115,7 @@ pub(crate) async fn read(
     Ok(Json(to_json(&client, &preferences, suppression.as_ref())))
 }
 
-/// Says what a client is told, and how; a client says so for itself.
+/// Sets a client's notification preferences; clients set their own only.
 #[utoipa::path(
     put,
     path = "/v1/clients/{id}/notification-preferences",
@@ -152,7 +152,7 @@ pub(crate) async fn set(
     Ok(answer(StatusCode::OK, after))
 }
 
-/// Lets a client's address be written to again, although something came back or somebody complained.
+/// Lifts the suppression of a client's email address after a bounce or complaint.
 #[utoipa::path(
     delete,
     path = "/v1/clients/{id}/email-suppression",

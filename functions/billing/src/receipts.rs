@@ -49,7 +49,7 @@ described! {
         .open()
 }
 
-/// Gives the receipts of a payment; a client gets those of its own invoices only.
+/// Returns the receipts of a payment; clients see those of their own invoices only.
 #[utoipa::path(
     get,
     path = "/v1/payments/{transaction_id}/receipt",
@@ -128,6 +128,6 @@ async fn signed_url(billing: &Billing, key: &str, number: &str) -> Result<String
 }
 
 fn away(number: &str, error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = %error, receipt.number = number, "the receipt cannot be given");
+    tracing::error!(error = %error, receipt.number = number, "receipt could not be read");
     Problem::unavailable(2)
 }

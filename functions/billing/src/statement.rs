@@ -94,7 +94,7 @@ pub(crate) struct CurrencySection {
     pub(crate) closing: Money,
 }
 
-/// Shows what a client owed before some days, what moved on them, and what it owes; a client sees its own only.
+/// Returns a client's statement of account for a period; clients see their own only.
 #[utoipa::path(
     get,
     path = "/v1/clients/{id}/statement",

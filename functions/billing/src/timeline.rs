@@ -51,7 +51,7 @@ described! {
     pub(crate) Timeline => page::shape("timeline", "Happening").open(), holding [Happening]
 }
 
-/// Shows the timeline; a client sees its own invoices' only, and neither which person of ours did what nor why.
+/// Returns the timeline of an invoice; clients see their own only, without the names and reasons of staff.
 #[utoipa::path(
     get,
     path = "/v1/invoices/{id}/timeline",

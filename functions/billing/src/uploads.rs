@@ -65,7 +65,7 @@ struct UploadRequest {
     typed: Option<Value>,
 }
 
-/// Announces a file and gives the URL that takes it.
+/// Announces a file and returns the presigned URL to upload it to.
 #[utoipa::path(
     post,
     path = "/v1/uploads",
@@ -165,7 +165,7 @@ pub(crate) struct LineQuery {
     page: PageQuery,
 }
 
-/// Shows an upload, how far it is read, and what became of its lines; a client sees its own only.
+/// Returns an upload with its progress and the outcome of its lines; clients see their own only.
 #[utoipa::path(
     get,
     path = "/v1/uploads/{id}",
@@ -262,7 +262,7 @@ pub(crate) async fn picture_url(billing: &Billing, id: UploadId) -> Result<Strin
 }
 
 fn unsigned(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = %error, "no URL can be signed");
+    tracing::error!(error = %error, "presigned URL could not be created");
     Problem::unavailable(2)
 }
 

@@ -22,7 +22,7 @@ use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::responses::EndpointConflict;
 use quittance_lambda::problem::Problem;
-use quittance_outgoing::{Target, Targets};
+use quittance_outgoing::{OutgoingTarget, Targets};
 use quittance_store::StoreError;
 use quittance_store::webhook_endpoints::{self, ENDPOINTS_MAX, WebhookEndpoint};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ const OVERLAP: TimeDelta = TimeDelta::hours(24);
 
 /// What the routes of webhook endpoints work with.
 #[derive(Debug)]
-pub struct Webhooks {
+pub struct WebhookAdministration {
     /// What is to be told.
     pub table: DeliveriesTable,
     /// Brings deliveries to whoever makes the attempts.
@@ -67,8 +67,8 @@ struct StoredAnswer {
     secret_id: Option<Uuid>,
 }
 
-/// Registers an endpoint, and shows the secret that signs what it is told: keep it, it is not shown again. Repeated under
-/// its key while that secret is in use, the answer is the same.
+/// Registers a webhook endpoint and returns its signing secret, which is not shown again. A retry with the same key has
+/// the same answer while the secret is in use.
 #[utoipa::path(
     post,
     path = "/v1/webhook-endpoints",
@@ -102,7 +102,7 @@ pub(crate) async fn create(
     Ok(answer(StatusCode::CREATED, shown_with(&endpoint, Some(secret))))
 }
 
-/// Lists the endpoints, and whether they are disabled.
+/// Lists webhook endpoints with their status.
 #[utoipa::path(
     get,
     path = "/v1/webhook-endpoints",
@@ -123,7 +123,7 @@ pub(crate) async fn list(
     Ok(Json(page.answer("webhook_endpoints", entries)))
 }
 
-/// Deletes an endpoint: it is told nothing more, and its secrets are deleted.
+/// Deletes a webhook endpoint and its secrets.
 #[utoipa::path(
     delete,
     path = "/v1/webhook-endpoints/{id}",
@@ -166,7 +166,7 @@ pub(crate) async fn delete(
     Ok(answer(StatusCode::OK, to_json(&after)))
 }
 
-/// Enables an endpoint that was disabled. What it was not told meanwhile is sent by `replay`.
+/// Enables a disabled webhook endpoint. Events missed meanwhile are sent by `replay`.
 #[utoipa::path(
     post,
     path = "/v1/webhook-endpoints/{id}/enable",
@@ -199,8 +199,8 @@ pub(crate) async fn enable(
     Ok(answer(StatusCode::OK, to_json(&after)))
 }
 
-/// Gives the endpoint another secret. For 24 hours both sign, so that the receiver can change in between; with `revoke`,
-/// as after a leak, the older ones sign no more from now on.
+/// Rotates the signing secret. Both secrets sign for 24 hours, so that the receiver can change over; with `revoke`, as
+/// after a leak, the older ones stop signing at once.
 #[utoipa::path(
     post,
     path = "/v1/webhook-endpoints/{id}/rotate-secret",
@@ -251,7 +251,7 @@ pub(crate) async fn rotate(
 async fn forget(billing: &Billing, id: WebhookEndpointId, secrets: &[Uuid]) {
     for secret in secrets {
         if let Err(error) = billing.webhooks.secrets.delete(id, *secret).await {
-            tracing::error!(endpoint.id = %id, error, "an unused signing secret stays");
+            tracing::error!(endpoint.id = %id, error, "unused signing secret was not deleted");
         }
     }
 }
@@ -318,7 +318,7 @@ fn shown_with(endpoint: &WebhookEndpoint, secret: Option<String>) -> Value {
 
 /// AWS failed: logged here, told to the caller without details.
 pub(crate) fn away(error: impl std::fmt::Display) -> Problem {
-    tracing::error!(error = %error, "what webhook endpoints need is away");
+    tracing::error!(error = %error, "webhook endpoints' dependencies are unavailable");
     Problem::unavailable(2)
 }
 
@@ -326,7 +326,7 @@ async fn parse(body: &[u8], caller: &Caller, targets: Targets) -> Result<Webhook
     let mut fields = Fields::parse(body)?;
     let url = fields.text("url", 1, URL_LENGTH_MAX);
     if let Some(url) = &url {
-        let checked = match Target::parse(url, targets) {
+        let checked = match OutgoingTarget::parse(url, targets) {
             Ok(target) => target.look_up(targets).await,
             Err(error) => Err(error),
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_deliveries::Delivery;
 use quittance_lambda::trace::{self, TraceContext};
-use quittance_outgoing::{Sender, Target, Targets, Timeouts};
+use quittance_outgoing::{OutgoingTarget, Sender, Targets, Timeouts};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
@@ -62,7 +62,7 @@ impl Receivers {
     ) -> DeliveryOutcome {
         let refused = |status: Option<u16>, reason: String| DeliveryOutcome::Refused { status, reason, pause: None };
         // What may be called can change after an endpoint was registered.
-        let target = match Target::parse(url, self.targets) {
+        let target = match OutgoingTarget::parse(url, self.targets) {
             Ok(target) => target,
             Err(error) => return refused(None, format!("the URL {error}")),
         };

@@ -10,7 +10,7 @@ use quittance_deliveries::queue::{DELAY_MAX, DeliveryQueue, DueDelivery};
 use quittance_deliveries::schedule::{JITTER_PERMILLE_MAX, pause_after};
 use quittance_deliveries::{DeliveriesTable, DeliveryAttempt, DeliveryLease, DeliveryState};
 use quittance_domain::id::{AuditId, WebhookEndpointId};
-use quittance_lambda::batch::{self, Mode, Outage, PermanentFailure, Record, RecordOutcome};
+use quittance_lambda::batch::{self, BatchMode, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::webhook_endpoints::{self, WebhookEndpoint};
@@ -60,7 +60,8 @@ impl Deliveries {
         let handle = async |records: &[Record]| Ok(self.tell_all(records, deadline).await);
         let park = async |record: &Record, refusal: &PermanentFailure| self.dead_letters.park(record, refusal).await;
         // Boxed, so that the types of nested handlers stay shallow.
-        Box::pin(batch::run(event.payload, deadline, Mode::Together, self.dead_letters.attempts(), handle, park)).await
+        Box::pin(batch::run(event.payload, deadline, BatchMode::Together, self.dead_letters.attempts(), handle, park))
+            .await
     }
 
     async fn tell_all(&self, records: &[Record], deadline: SystemTime) -> Vec<RecordOutcome> {
@@ -115,7 +116,7 @@ impl Deliveries {
             }
         }
         if let Err(error) = self.table.free_slot(&slot).await {
-            tracing::warn!(endpoint.id = %id, error = %error, "a place at the endpoint is free only when it lapses");
+            tracing::warn!(endpoint.id = %id, error = %error, "endpoint slot will be free only when it expires");
         }
         told
     }
@@ -132,7 +133,7 @@ impl Deliveries {
         let signers = match self.keys.signers_for(endpoint, now).await {
             Ok(signers) => signers,
             Err(error) => {
-                tracing::error!(endpoint.id = %endpoint.id, error, "a webhook cannot be signed");
+                tracing::error!(endpoint.id = %endpoint.id, error, "webhook could not be signed");
                 return self.finish(&lease, DeliveryState::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await;
             }
         };
@@ -179,7 +180,7 @@ impl Deliveries {
         if let Some(delay) = pause.to_std().ok().filter(|delay| *delay <= DELAY_MAX)
             && let Err(error) = self.queue.send(std::slice::from_ref(due), delay + Duration::from_secs(1)).await
         {
-            tracing::warn!(endpoint.id = %endpoint.id, error, "the next attempt waits for the relay");
+            tracing::warn!(endpoint.id = %endpoint.id, error, "next attempt was left to the relay");
         }
         Ok(())
     }
@@ -209,7 +210,7 @@ impl Deliveries {
             audit::append(&mut transaction, &[record]).await?;
             transaction.commit().await?;
             // `WebhookEndpointDisabledMetric` in the template counts this line.
-            tracing::error!(alarm = "webhook_endpoint_disabled", endpoint.id = %endpoint.id, reason, "a webhook endpoint was disabled");
+            tracing::error!(alarm = "webhook_endpoint_disabled", endpoint.id = %endpoint.id, reason, "webhook endpoint disabled");
         }
         "disabled".clone_into(&mut endpoint.status);
         Ok(())
@@ -224,7 +225,7 @@ impl Deliveries {
     ) -> Result<(), String> {
         let concluded = self.table.finish(lease, state, attempt, next).await.map_err(|error| error.to_string())?;
         if !concluded {
-            tracing::warn!(webhook.id = %lease.delivery.event_key.id(), "another worker has taken the delivery over");
+            tracing::warn!(webhook.id = %lease.delivery.event_key.id(), "delivery taken over by another worker");
         }
         Ok(())
     }

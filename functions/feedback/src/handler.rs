@@ -48,7 +48,7 @@ impl Feedback {
             return Ok(RecordOutcome::Park(PermanentFailure { code: "malformed", reason }));
         };
         let Some((recipient, event_key)) = tags::read::<NotificationRecipient>(&told.mail.tags) else {
-            tracing::warn!("an e-mail that notification did not send went through its configuration set");
+            tracing::warn!("feedback for an email that was not sent by notification");
             return Ok(RecordOutcome::Done);
         };
         let store = |error: StoreError| BatchError::classify(&error, error.is_outage(), error.is_conflict());
@@ -57,7 +57,7 @@ impl Feedback {
         self.suppress(recipient, &told).await.map_err(store)?;
         if let Some(word) = told.word() {
             let is_known = self.table.record_report(recipient, &event_key, &word).await.map_err(table)?;
-            tracing::info!(recipient = %recipient, event.id = %event_key.id(), message.id = word.message_id, failure = word.failure, is_known, "heard");
+            tracing::info!(recipient = %recipient, event.id = %event_key.id(), message.id = word.message_id, failure = word.failure, is_known, "SES feedback recorded");
         }
         // Last: who decides by the silence about an e-mail must be able to rely on what was said before.
         self.table.note_words_come(told.mail.timestamp).await.map_err(table)?;

@@ -30,7 +30,11 @@ impl MessageReceipts {
             let Some((handle, receives)) = self.0.get(&failure.item_identifier) else { continue };
             let seconds = fastrand::i32(0..=longest_pause(*receives));
             if let Err(error) = queue.come_back_after(handle, seconds).await {
-                tracing::warn!(message.id = failure.item_identifier, error, "comes back after the queue's own time");
+                tracing::warn!(
+                    message.id = failure.item_identifier,
+                    error,
+                    "message will return after the visibility timeout"
+                );
             }
         }
     }

@@ -119,10 +119,10 @@ const ANSWERED: &str = "answered";
 /// What came of a call, in the words of the metric.
 fn outcome(status: Option<u16>) -> &'static str {
     match status {
-        None => "no_answer",
-        Some(401 | 403) => "not_let_in",
-        Some(429) => "too_many",
-        Some(500..) => "trouble",
+        None => "timeout",
+        Some(401 | 403) => "unauthorized",
+        Some(429) => "rate_limited",
+        Some(500..) => "server_error",
         Some(_) => ANSWERED,
     }
 }
@@ -141,12 +141,12 @@ mod tests {
             (Some(200), "answered"),
             (Some(402), "answered"),
             (Some(404), "answered"),
-            (Some(401), "not_let_in"),
-            (Some(403), "not_let_in"),
-            (Some(429), "too_many"),
-            (Some(500), "trouble"),
-            (Some(503), "trouble"),
-            (None, "no_answer"),
+            (Some(401), "unauthorized"),
+            (Some(403), "unauthorized"),
+            (Some(429), "rate_limited"),
+            (Some(500), "server_error"),
+            (Some(503), "server_error"),
+            (None, "timeout"),
         ] {
             assert_eq!(outcome(status), expected, "{status:?}");
         }

@@ -36,7 +36,7 @@ impl Gateway {
             }
             unknown @ (InquiryResponse::Absent | InquiryResponse::Unknown(_)) => {
                 let reason = unknown.to_string();
-                tracing::warn!(charge = order.key(), reason, "it is not known whether the gateway collects it");
+                tracing::warn!(charge = order.key(), reason, "charge outcome is unknown");
                 let told = ("unknown", Some(reason.as_str()));
                 CommandResult::Told(vec![evidence(
                     &MoneyAttempt::from(order),
@@ -65,7 +65,7 @@ impl Gateway {
             // That a gateway does not know what a client claims proves nothing; staff see it in the case.
             (undecided, _) if question.is_last => vec![escalation(question, &undecided.to_string())],
             (undecided, _) => {
-                tracing::info!(question = question.name(), reason = %undecided, "the payment is not decided");
+                tracing::info!(question = question.name(), reason = %undecided, "payment is undecided at the gateway");
                 Vec::new()
             }
         })
@@ -89,7 +89,7 @@ impl Gateway {
                 InquiryResponse::Unknown(reason)
             }
             Err(CallFailure::Unreadable(error)) => {
-                tracing::error!(question = question.name(), error = %error, "a gateway's answer cannot be read");
+                tracing::error!(question = question.name(), error = %error, "gateway response could not be parsed");
                 InquiryResponse::Unknown(error.to_string())
             }
         }

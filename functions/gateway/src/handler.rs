@@ -129,7 +129,7 @@ impl Gateway {
             }
             IdempotencyClaim::OtherPayload => {
                 let reason = format!("{key} came with two contents; the first was carried out");
-                return Ok(RecordOutcome::Park(PermanentFailure { code: "other_payload", reason }));
+                return Ok(RecordOutcome::Park(PermanentFailure { code: "idempotency_conflict", reason }));
             }
         };
         let done = self.carry_out(&command, now, deadline).await;
@@ -150,7 +150,7 @@ impl Gateway {
                 Ok(RecordOutcome::Done)
             }
             Ok(CommandResult::Refused(told, reason)) => {
-                tracing::warn!(command = name, reason, "the gateway refuses it");
+                tracing::warn!(command = name, reason, "gateway refused the command");
                 self.send_to_processor(told, &command.correlationid).await?;
                 self.idempotency.fail_for_good(&lease, &reason).await.map_err(busy)?;
                 Ok(RecordOutcome::Done)

@@ -4,7 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_gateway::call::Gateways;
 use quittance_gateway::config::Config;
 use quittance_gateway::handler::Gateway;
-use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
+use quittance_idempotency::{CONSUMER_RECORD_RETENTION, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::parking::DeadLetterQueue;
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
     let gateway = Gateway {
         dead_letters: config.dead_letter_queue_urls.into_iter().map(dead_letters).collect(),
         gateways: Gateways::new(&aws, config.api_secret_arns, config.api_urls)?,
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORD_RETENTION),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
     };

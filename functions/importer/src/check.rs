@@ -2,8 +2,8 @@
 
 use std::io::{Seek, SeekFrom};
 
-use quittance_formats::{Broken, Check, Item, Movement, ReadError, StatementSummary};
-use quittance_store::uploads::{Progress, Upload};
+use quittance_formats::{BrokenFile, Check, FileItem, Movement, ReadError, StatementSummary};
+use quittance_store::uploads::{ImportProgress, Upload};
 
 use crate::file::DownloadedFile;
 use crate::import::ImportError;
@@ -17,7 +17,7 @@ pub(crate) const LINES_MAX: u64 = 2_000_000;
 #[derive(Debug)]
 pub(crate) enum CheckedFile {
     /// Every line can be used; where to begin.
-    Sound(Progress, FileReading),
+    Sound(ImportProgress, FileReading),
     /// The file is refused, for a reason.
     Refused(String),
 }
@@ -55,7 +55,7 @@ pub(crate) fn check(upload: &Upload, copied: DownloadedFile) -> Result<CheckedFi
     }
 }
 
-fn read(upload: &Upload, copied: DownloadedFile) -> Result<(Progress, FileReading), UnusableFile> {
+fn read(upload: &Upload, copied: DownloadedFile) -> Result<(ImportProgress, FileReading), UnusableFile> {
     let DownloadedFile { mut file, etag, digest } = copied;
     if let Some(reason) = attachment_refusal(upload, &mut file)? {
         return Err(UnusableFile::Refused(reason));
@@ -64,11 +64,11 @@ fn read(upload: &Upload, copied: DownloadedFile) -> Result<(Progress, FileReadin
     let mut lines_total = 0_u64;
     while let Some(piece) = reading.next()? {
         match piece {
-            FilePiece::Statement(Item::Movement(movement)) => {
+            FilePiece::Statement(FileItem::Movement(movement)) => {
                 check_movement(&movement)?;
                 lines_total = movement.number;
             }
-            FilePiece::Statement(Item::StatementEnd(summary)) => check_sums(&summary)?,
+            FilePiece::Statement(FileItem::StatementEnd(summary)) => check_sums(&summary)?,
             FilePiece::Confirmation(confirmation) => lines_total = confirmation.number,
         }
         if lines_total > LINES_MAX {
@@ -78,14 +78,14 @@ fn read(upload: &Upload, copied: DownloadedFile) -> Result<(Progress, FileReadin
     // What the reader found on the way is told, too: the encoding of an MT940 file.
     let format = reading.format();
     file.seek(SeekFrom::Start(0))?;
-    let progress = Progress { format, etag, digest, lines_total, lines_done: 0, checkpoint: None };
+    let progress = ImportProgress { format, etag, digest, lines_total, lines_done: 0, checkpoint: None };
     Ok((progress, FileReading::open(upload, file)?))
 }
 
 /// Every amount is money that we can keep to its last digit.
 fn check_movement(movement: &Movement) -> Result<(), UnusableFile> {
     let broken = |error: quittance_domain::money::MoneyError| {
-        let broken = Broken { place: movement.place.clone(), reason: format!("amount: {error}") };
+        let broken = BrokenFile { place: movement.place.clone(), reason: format!("amount: {error}") };
         UnusableFile::Refused(broken.to_string())
     };
     meaning(movement).map(drop).map_err(broken)

@@ -67,7 +67,7 @@ impl Importer {
             let receipt = receipts.iter().flatten().find(|(id, _)| *id == failure.item_identifier);
             let Some((id, handle)) = receipt else { continue };
             if let Err(error) = self.uploads_queue.come_back_after(handle, pause).await {
-                tracing::warn!(message.id = id, error, "comes back after the queue's own time");
+                tracing::warn!(message.id = id, error, "message will return after the visibility timeout");
             }
         }
         Ok(response)

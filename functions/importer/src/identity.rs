@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use quittance_domain::id::UploadId;
-use quittance_formats::{Amount, Direction, Movement};
+use quittance_formats::{Direction, EntryAmount, Movement};
 use quittance_store::{Database, StoreError, upload_lines};
 use sha2::{Digest, Sha256};
 
@@ -128,7 +128,7 @@ const fn is_whole(movement: &Movement) -> bool {
     movement.place.detail.is_none()
 }
 
-fn said_of(movement: &Movement, amount: &Amount, direction: Direction) -> Vec<String> {
+fn said_of(movement: &Movement, amount: &EntryAmount, direction: Direction) -> Vec<String> {
     let day = day(movement).map(|day| day.to_string()).unwrap_or_default();
     let direction = match direction {
         Direction::Credit => "credit",

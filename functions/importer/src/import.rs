@@ -10,7 +10,7 @@ use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_store::audit::{self, AuditRecord, Json};
 use quittance_store::upload_lines::{self, LineDecision, LineFilter};
-use quittance_store::uploads::{self, Progress, Upload};
+use quittance_store::uploads::{self, ImportProgress, Upload};
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -126,7 +126,7 @@ pub async fn import(
 }
 
 /// Notes that a file can be read whole; the next step hands it on.
-async fn begin(database: &Database, upload: &Upload, progress: &Progress) -> Result<(), StoreError> {
+async fn begin(database: &Database, upload: &Upload, progress: &ImportProgress) -> Result<(), StoreError> {
     let mut transaction = database.begin().await?;
     uploads::begin(&mut transaction, upload.id, progress).await?;
     let after = json!({"status": "importing", "lines": progress.lines_total, "digest": progress.digest, "format": progress.format});

@@ -95,7 +95,7 @@ fn not_booked(status: &BookingStatus) -> Option<LineMeaning> {
 /// `Chrgs`). What the bank tells is a reading only if its sums are right.
 fn read_returned(movement: &Movement, amount: Money) -> Result<ReturnedMoney, MoneyError> {
     let is_ours = |money: &Money| money.currency() == amount.currency();
-    let instructed = movement.instructed_amount.as_ref().map(quittance_formats::Amount::money).transpose()?;
+    let instructed = movement.instructed_amount.as_ref().map(quittance_formats::EntryAmount::money).transpose()?;
     let charges = movement.charges.iter().filter(|charge| charge.direction == Direction::Debit);
     let charges = charges.filter(|charge| charge.is_included != Some(false)).map(|charge| charge.amount.money());
     let charges: Vec<Money> = charges.collect::<Result<_, _>>()?;
@@ -134,7 +134,7 @@ pub(crate) fn bank_line(movement: &Movement, received: &ReceivedMoney) -> BankLi
 }
 
 fn sent(movement: &Movement, amount: Money) -> Result<Option<Money>, MoneyError> {
-    let sent = movement.instructed_amount.as_ref().map(quittance_formats::Amount::money).transpose()?;
+    let sent = movement.instructed_amount.as_ref().map(quittance_formats::EntryAmount::money).transpose()?;
     Ok(sent.filter(|sent| sent.currency() == amount.currency()).or_else(|| before_charges(movement, amount)))
 }
 

@@ -5,10 +5,11 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use quittance_domain::upload::UploadKind;
 use quittance_formats::{
-    Broken, Confirmation, ConfirmationUpload, CsvOptions, Format, Item, Movement, Place, ReadError, StatementUpload,
+    BrokenFile, Confirmation, ConfirmationUpload, CsvOptions, FileItem, FilePosition, Format, Movement, ReadError,
+    StatementUpload,
 };
 use quittance_store::StoreError;
-use quittance_store::uploads::{Progress, Upload};
+use quittance_store::uploads::{ImportProgress, Upload};
 use serde_json::Value;
 
 use crate::import::ImportError;
@@ -16,7 +17,7 @@ use crate::import::ImportError;
 /// What comes next in a file.
 #[derive(Debug)]
 pub(crate) enum FilePiece {
-    Statement(Item),
+    Statement(FileItem),
     Confirmation(Confirmation),
 }
 
@@ -92,7 +93,7 @@ impl FileReading {
     ///
     /// # Errors
     /// [`ImportError`] if the file cannot be had, or what was kept of it is none of ours.
-    pub(crate) fn resume(upload: &Upload, file: File, progress: &Progress) -> Result<Self, ImportError> {
+    pub(crate) fn resume(upload: &Upload, file: File, progress: &ImportProgress) -> Result<Self, ImportError> {
         match (&progress.checkpoint, upload.kind) {
             (Some(checkpoint), UploadKind::BankStatement) => {
                 let checkpoint = serde_json::from_value(checkpoint.clone()).map_err(corrupt)?;
@@ -141,8 +142,8 @@ impl FileReading {
         let (mut movements, mut confirmations) = (Vec::new(), Vec::new());
         while movements.len() + confirmations.len() < lines_max {
             match self.next()? {
-                Some(FilePiece::Statement(Item::Movement(movement))) => movements.push(*movement),
-                Some(FilePiece::Statement(Item::StatementEnd(_))) => {}
+                Some(FilePiece::Statement(FileItem::Movement(movement))) => movements.push(*movement),
+                Some(FilePiece::Statement(FileItem::StatementEnd(_))) => {}
                 Some(FilePiece::Confirmation(confirmation)) => confirmations.push(confirmation),
                 None => break,
             }
@@ -177,8 +178,10 @@ pub(crate) async fn let_others_work(lines: usize) {
 
 /// How to read a CSV file, as whoever announced it said; the door has checked it.
 fn options(upload: &Upload) -> Result<CsvOptions, ReadError> {
-    let broken =
-        |error| Broken { place: Place::default(), reason: format!("the options of its announcement: {error}") };
+    let broken = |error| BrokenFile {
+        place: FilePosition::default(),
+        reason: format!("the options of its announcement: {error}"),
+    };
     Ok(serde_json::from_value(upload.options.clone()).map_err(broken)?)
 }
 

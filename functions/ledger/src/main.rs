@@ -1,7 +1,7 @@
 //! Wires the ledger to its settings and clients.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
+use quittance_idempotency::{CONSUMER_RECORD_RETENTION, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let aws = aws::config(Retries::Queue).await;
     let ledger = Ledger {
         database: Database::new(config.database, &aws),
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORD_RETENTION),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
     ledger.idempotency.warm_up().await;

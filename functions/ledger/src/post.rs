@@ -39,10 +39,12 @@ pub async fn roll_up(database: &Database, now: DateTime<Utc>) {
     };
     match rolled_up.await {
         Ok(Some(unbalanced)) => {
-            tracing::info!(unbalanced, "entries summed up");
+            tracing::info!(unbalanced, "ledger entries rolled up");
             metrics::CURRENCIES_UNBALANCED.record([], unbalanced);
         }
         Ok(None) => {}
-        Err(error) => tracing::warn!(error = %error, "entries not summed up or not checked; the next sums are"),
+        Err(error) => {
+            tracing::warn!(error = %error, "ledger entries were not rolled up or not checked; the next run will")
+        }
     }
 }

@@ -5,7 +5,7 @@ use quittance_store::DatabaseSettings;
 
 /// A function's login role, and where its password is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleSecret {
+pub struct RolePassword {
     /// The login role.
     pub role: String,
     /// `{"username": …, "password": …}` in Secrets Manager.
@@ -18,7 +18,7 @@ pub struct Config {
     /// Where the database is; the login is the owner's.
     pub database: DatabaseSettings,
     /// The roles that get passwords.
-    pub roles: Vec<RoleSecret>,
+    pub roles: Vec<RolePassword>,
 }
 
 impl Config {
@@ -34,12 +34,12 @@ impl Config {
 }
 
 /// `role=arn,role=arn`.
-fn roles(text: &str) -> Result<Vec<RoleSecret>, String> {
+fn roles(text: &str) -> Result<Vec<RolePassword>, String> {
     text.split(',')
         .map(|pair| {
             let (role, secret_arn) =
                 pair.split_once('=').ok_or_else(|| "ROLE_SECRET_ARNS is not role=arn,role=arn".to_owned())?;
-            Ok(RoleSecret { role: role.trim().to_owned(), secret_arn: secret_arn.trim().to_owned() })
+            Ok(RolePassword { role: role.trim().to_owned(), secret_arn: secret_arn.trim().to_owned() })
         })
         .collect()
 }

@@ -11,7 +11,7 @@ use quittance_store::Database;
 use serde::Deserialize;
 
 use crate::answer::{CustomResourceRequest, answer};
-use crate::config::RoleSecret;
+use crate::config::RolePassword;
 
 /// Left for the answer when migrating takes too long.
 const ANSWER_RESERVE: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ pub struct Migrator {
     /// Secrets Manager's configuration.
     pub aws: SdkConfig,
     /// The roles that get passwords.
-    pub roles: Vec<RoleSecret>,
+    pub roles: Vec<RolePassword>,
 }
 
 #[derive(Deserialize)]
@@ -67,7 +67,7 @@ impl Migrator {
 
     async fn migrate(&self) -> Result<(), String> {
         self.database.migrate().await.map_err(|error| error.to_string())?;
-        for RoleSecret { role, secret_arn } in &self.roles {
+        for RolePassword { role, secret_arn } in &self.roles {
             let text = secret::read(&self.aws, secret_arn).await?;
             let secret: Password =
                 serde_json::from_str(&text).map_err(|_| format!("secret {secret_arn} is not {{\"password\": …}}"))?;

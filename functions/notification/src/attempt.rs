@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::handler::Notifications;
 use crate::outcome::SendOutcome;
-use crate::schedule::{DECIDE_AFTER, JITTER_PERMILLE_MAX, PATIENCE, WORDS_IN_ORDER_WITHIN, pause_after};
+use crate::schedule::{DECIDE_AFTER, GIVE_UP_AFTER, JITTER_PERMILLE_MAX, WORDS_IN_ORDER_WITHIN, pause_after};
 
 /// Reading a receipt and calling a provider take no longer.
 pub(crate) const ATTEMPT_MAX: Duration = Duration::from_secs(25);
@@ -88,10 +88,10 @@ impl Notifications {
         let given_at = delivery.next_attempt_at - DECIDE_AFTER;
         let error = |error: quittance_deliveries::TableError| error.to_string();
         // An attempt that never has an answer is not made for ever.
-        let is_over = now >= delivery.recorded_at + PATIENCE || pause_after(delivery.attempts.max(1), 0).is_none();
+        let is_over = now >= delivery.recorded_at + GIVE_UP_AFTER || pause_after(delivery.attempts.max(1), 0).is_none();
         let waits = lease.recipient.channel == Channel::Email && !is_over;
         if waits && self.table.have_words_come_since(given_at, WORDS_IN_ORDER_WITHIN).await.map_err(error)? {
-            tracing::info!(notification = %NamedNotification(lease), "the provider never took it: it is tried again");
+            tracing::info!(notification = %NamedNotification(lease), "provider never received the message; it is retried");
             return Ok(true);
         }
         if waits {
@@ -163,7 +163,7 @@ impl Notifications {
         let outcome = match conclusion {
             AttemptConclusion::Outcome(outcome) => outcome,
             AttemptConclusion::Suppressed(reason) => {
-                tracing::info!(notification = %NamedNotification(lease), reason, "it is not sent");
+                tracing::info!(notification = %NamedNotification(lease), reason, "notification not sent");
                 self.finish(lease, DeliveryState::Held, Some(&failed(now, &reason)), None).await?;
                 return Ok(ProviderAvailability::There);
             }
@@ -171,7 +171,7 @@ impl Notifications {
                 return self.not_taken(lease, reason).await.map(|()| ProviderAvailability::There);
             }
             AttemptConclusion::NotTried(reason) => {
-                tracing::warn!(notification = %NamedNotification(lease), reason, "it is tried later");
+                tracing::warn!(notification = %NamedNotification(lease), reason, "notification deferred");
                 self.finish(lease, DeliveryState::Pending, None, Some(now + OWN_FAILURE_PAUSE)).await?;
                 return Ok(ProviderAvailability::There);
             }
@@ -190,7 +190,7 @@ impl Notifications {
                 Ok(ProviderAvailability::There)
             }
             SendOutcome::Unknown(reason) => {
-                tracing::warn!(notification = %NamedNotification(lease), reason, "nobody knows whether it was sent");
+                tracing::warn!(notification = %NamedNotification(lease), reason, "outcome of the notification is unknown");
                 self.finish(lease, DeliveryState::Unknown, Some(&failed(now, &reason)), Some(now + DECIDE_AFTER))
                     .await?;
                 Ok(ProviderAvailability::Away)
@@ -203,7 +203,7 @@ impl Notifications {
         let (now, attempts) = (Utc::now(), lease.delivery.attempts + 1);
         let attempt = failed(now, &reason);
         if let Some(pause) = pause_after(attempts, fastrand::i32(0..=JITTER_PERMILLE_MAX)) {
-            tracing::warn!(notification = %NamedNotification(lease), attempts, reason, pause_s = pause.num_seconds(), "it was not taken");
+            tracing::warn!(notification = %NamedNotification(lease), attempts, reason, pause_s = pause.num_seconds(), "email rejected by provider");
             return self.finish(lease, DeliveryState::Pending, Some(&attempt), Some(now + pause)).await;
         }
         self.park(lease, "expired", &format!("{attempts} attempts; the last: {reason}")).await?;
@@ -219,7 +219,7 @@ impl Notifications {
     ) -> Result<(), String> {
         let concluded = self.table.finish(lease, state, attempt, next).await.map_err(|error| error.to_string())?;
         if !concluded {
-            tracing::info!(notification = %NamedNotification(lease), "the provider's word, or another worker, was quicker");
+            tracing::info!(notification = %NamedNotification(lease), "provider feedback or another worker was faster");
         }
         Ok(())
     }
@@ -233,7 +233,7 @@ impl Notifications {
     ) -> Result<(), String> {
         let reason = format!("{} {}: {reason}", lease.recipient.channel, lease.delivery.event_key.id());
         // `NotificationParkedMetric` in the template counts this line.
-        tracing::error!(alarm = "notification_parked", notification = %NamedNotification(lease), code, reason, "a client is not told");
+        tracing::error!(alarm = "notification_parked", notification = %NamedNotification(lease), code, reason, "client not notified");
         let record = Record {
             // Parked again within five minutes, it is another message.
             message_id: Uuid::now_v7().to_string(),

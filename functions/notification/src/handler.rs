@@ -76,7 +76,7 @@ impl Notifications {
             return Ok(RecordOutcome::Park(PermanentFailure { code: "unexpected_type", reason }));
         };
         let Some(client) = event.payload.addressee() else {
-            tracing::info!(event.id = %event.id, "nobody is told: whose money it is, is unknown");
+            tracing::info!(event.id = %event.id, "nobody notified: the payer is unknown");
             return Ok(RecordOutcome::Done);
         };
         if event.time < Utc::now() - TOLD_UNTIL {
@@ -122,7 +122,7 @@ impl Notifications {
             RecordedDelivery::Known => self.table.send_again_once(recipient, &event_key, now).await?,
             RecordedDelivery::OtherEvent => {
                 let reason = format!("event {} came with two bodies; the first is told", event.id);
-                return Ok(Err(PermanentFailure { code: "other_payload", reason }));
+                return Ok(Err(PermanentFailure { code: "idempotency_conflict", reason }));
             }
         };
         if is_wanted && provider.may_be_asked() {
@@ -130,7 +130,7 @@ impl Notifications {
                 Ok(ProviderAvailability::Away) => provider.is_away.store(true, Ordering::Relaxed),
                 Ok(ProviderAvailability::There) => {}
                 // The record is durable and due: the schedule goes on.
-                Err(error) => tracing::warn!(event.id = %event.id, error, "an attempt is left to the schedule"),
+                Err(error) => tracing::warn!(event.id = %event.id, error, "attempt was left to the schedule"),
             }
         }
         Ok(Ok(()))

@@ -12,7 +12,7 @@
 //! - Without an answer (a timeout, a cut connection, a worker that died) nothing is sent again for an hour. Amazon SES tells
 //!   `feedback` of each e-mail that it took, by the tags of the e-mail. If it has told of ours, it was sent. If it has told
 //!   of others that it was given later, but not of ours, ours was never taken and is tried again. If it tells of nothing, the
-//!   hour starts again; after [`schedule::PATIENCE`], or as many attempts as any
+//!   hour starts again; after [`schedule::GIVE_UP_AFTER`], or as many attempts as any
 //!   other has, the event is parked with `outcome_unknown`, for somebody to decide.
 //! - Amazon SNS tells of no text message. One without an answer is parked with `outcome_unknown`, and never sent again.
 

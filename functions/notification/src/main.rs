@@ -45,8 +45,8 @@ async fn invoke(notifications: &Notifications, event: LambdaEvent<Value>) -> Res
     }
     let tried = notifications.send_due(event.context.deadline()).await?;
     if let Err(error) = health_metrics::note_run(&notifications.database, Scheduled::Notification, Utc::now()).await {
-        tracing::warn!(%error, "the database does not know of this run");
+        tracing::warn!(%error, "relay run was not recorded in the database");
     }
-    tracing::info!(tried, "due notifications");
+    tracing::info!(tried, "due notifications sent to the queue");
     Ok(SqsBatchResponse::default())
 }

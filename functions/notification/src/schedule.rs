@@ -20,7 +20,7 @@ pub const DECIDE_AFTER: TimeDelta = TimeDelta::hours(1);
 pub const WORDS_IN_ORDER_WITHIN: TimeDelta = TimeDelta::minutes(5);
 
 /// An outcome that is unknown for so long is for somebody to decide.
-pub const PATIENCE: TimeDelta = TimeDelta::days(3);
+pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(3);
 
 /// A pause is made longer by at most a tenth, so that what failed together is not tried again together.
 pub const JITTER_PERMILLE_MAX: i32 = 100;

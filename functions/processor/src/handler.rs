@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::command::PaymentCommand;
-use quittance_lambda::batch::{self, BatchError, Mode, Outage, PermanentFailure, Record, RecordOutcome};
+use quittance_lambda::batch::{self, BatchError, BatchMode, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::parking::DeadLetterQueue;
@@ -40,7 +40,7 @@ impl Processor {
         batch::run(
             event.payload,
             event.context.deadline(),
-            Mode::Together,
+            BatchMode::Together,
             self.dead_letters.attempts(),
             async |records: &[Record]| self.process(records).await,
             async |record: &Record, refusal: &PermanentFailure| self.dead_letters.park(record, refusal).await,
@@ -110,7 +110,7 @@ impl Processor {
             return;
         }
         if let Err(error) = outbox::mark_published(&self.database, &published).await {
-            tracing::warn!(error = %error, "published events stay marked as unpublished");
+            tracing::warn!(error = %error, "published events were not marked as published");
         }
     }
 }
@@ -157,12 +157,12 @@ pub(crate) fn idempotency_conflict(instruction: &EvidenceInstruction) -> Permane
         "payment {}: the {} message {} was recorded with another payment, kind or amount; the first stands",
         evidence.transaction_id, evidence.door, evidence.event_id
     );
-    PermanentFailure { code: "other_payload", reason }
+    PermanentFailure { code: "idempotency_conflict", reason }
 }
 
 pub(crate) fn decision_conflict(decision: &StaffInstruction) -> PermanentFailure {
     let reason = format!("{} was recorded with other content; the first stands", decision.order);
-    PermanentFailure { code: "other_payload", reason }
+    PermanentFailure { code: "idempotency_conflict", reason }
 }
 
 fn batch_error(error: &StoreError) -> BatchError {

@@ -32,7 +32,7 @@ async fn main() -> Result<(), Error> {
     };
     // An instance that starts while the database is away still answers: each batch then comes back.
     if let Err(error) = processor.database.warm_up().await {
-        tracing::warn!(error = %error, "the database is not ready yet");
+        tracing::warn!(error = %error, "database is not ready yet");
     }
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(processor.handle(event).await?))).await
 }

@@ -56,11 +56,11 @@ pub async fn settle(
         let places: Vec<usize> = (0..instructions.len()).filter(|place| !conflicting.contains(place)).collect();
         let fit: Vec<&EvidenceInstruction> = places.iter().filter_map(|place| instructions.get(*place)).collect();
         if fit.is_empty() {
-            return Ok(SettlementResult { emitted: EmittedEvents::default(), conflicting: conflicting });
+            return Ok(SettlementResult { emitted: EmittedEvents::default(), conflicting });
         }
         match attempt(database, &fit, now).await {
             Ok(SettlementAttempt::Committed(emitted)) => {
-                return Ok(SettlementResult { emitted: emitted, conflicting: conflicting });
+                return Ok(SettlementResult { emitted, conflicting });
             }
             Ok(SettlementAttempt::Conflicting(found)) => {
                 conflicting.extend(found.iter().filter_map(|found| places.get(*found)))

@@ -2,7 +2,7 @@
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_documents::Press;
-use quittance_idempotency::{CONSUMER_RECORDS_KEPT_FOR, IdempotencyTable};
+use quittance_idempotency::{CONSUMER_RECORD_RETENTION, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
             documents_bucket: config.documents_bucket,
             publisher: Publisher::new(&aws, config.topic_arn),
         },
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORDS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORD_RETENTION),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
     };
     receipts.idempotency.warm_up().await;

@@ -99,7 +99,7 @@ async fn send(database: &Database, gateways: &GatewayQueues, messages: &[EventMe
     }
     let sent = gateways.publish(messages).await.published;
     if let Err(error) = outbox::mark_published(database, &sent).await {
-        tracing::warn!(error = %error, "questions that were sent stay marked as unsent");
+        tracing::warn!(error = %error, "sent inquiries were not marked as sent");
     }
 }
 

@@ -48,7 +48,7 @@ async fn main() -> Result<(), Error> {
             metrics::OUTAGES.record([], 1);
         }
         if let Err(error) = measure_deliveries(&deliveries, Utc::now()).await {
-            tracing::warn!(error, "overdue webhooks are not counted");
+            tracing::warn!(error, "overdue webhooks could not be counted");
         }
         // Webhooks that are due need no database, and go on without it.
         let delivering = deliver(&deliveries, &delivery_queue, Utc::now(), deadline).await?;

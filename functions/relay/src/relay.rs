@@ -16,7 +16,7 @@ pub const GRACE: TimeDelta = TimeDelta::seconds(30);
 const BATCH_SIZE_MAX: i64 = 100;
 
 /// Published rows are kept this long, for questions; answers to requests as long, for repetitions.
-const KEPT_FOR: TimeDelta = TimeDelta::days(30);
+const RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// No new batch is started with less than this left.
 const TIME_RESERVE: Duration = Duration::from_secs(15);
@@ -58,7 +58,8 @@ pub async fn relay(
     for destination in [Destination::PaymentCommands, Destination::GatewayCommands, Destination::InvoiceEvents] {
         drain(database, destinations, (destination, now - GRACE), deadline, &mut relayed).await?;
     }
-    relayed.purged = outbox::purge(database, now - KEPT_FOR).await? + requests::purge(database, now - KEPT_FOR).await?;
+    relayed.purged =
+        outbox::purge(database, now - RETENTION).await? + requests::purge(database, now - RETENTION).await?;
     Ok(relayed)
 }
 
@@ -82,7 +83,7 @@ async fn drain(
             Destination::PaymentCommands => destinations.payments.publish(&messages).await,
         };
         for (id, reason) in &result.refused {
-            tracing::error!(message.id = %id, reason, "a message can never be published and is parked");
+            tracing::error!(message.id = %id, reason, "message cannot be published and is parked");
         }
         outbox::finish(&mut transaction, &result.published, &result.refused).await?;
         transaction.commit().await?;

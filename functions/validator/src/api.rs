@@ -21,7 +21,7 @@ use crate::bodies::{AcceptedOnce, Confirmation, NewPayment};
 use crate::commands::{ClaimRequest, ConfirmRequest};
 use crate::once::send_once;
 
-/// Takes note that a client says it has paid or, with a payment method, that its gateway is to collect the payment.
+/// Claims that an invoice was paid or, with a payment method, charges the payment through its gateway.
 #[utoipa::path(
     post,
     path = "/v1/payments",
@@ -45,7 +45,7 @@ pub(crate) async fn claim(
         return Err(Problem::forbidden("only the platform's own machines and staff may have payments collected"));
     }
     let owner = invoices::owner(&validator.database, request.invoice_id).await.map_err(|error| {
-        tracing::error!(invoice.id = %request.invoice_id, error = %error, "the owner of an invoice cannot be read");
+        tracing::error!(invoice.id = %request.invoice_id, error = %error, "owner of the invoice could not be read");
         Problem::unavailable(2)
     })?;
     let client_id =
@@ -69,8 +69,8 @@ pub(crate) async fn claim(
     .await
 }
 
-/// Takes note of what a trusted machine knows to have arrived. Payment and invoice may be unknown: money is never
-/// refused.
+/// Confirms a payment, refund or reversal on behalf of a trusted machine. Payment and invoice may be unknown: money is
+/// never refused.
 #[utoipa::path(
     post,
     path = "/v1/payments/{transaction_id}/confirmation",

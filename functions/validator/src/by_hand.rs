@@ -25,8 +25,8 @@ use crate::decisions::{REASON_LENGTH_MAX, StaffRequest, unavailable, unless_deci
 pub(crate) const ENTERABLE: [FactKind; 4] =
     [FactKind::Capture, FactKind::Refund, FactKind::RefundFailure, FactKind::Reversal];
 
-/// Enters by hand that money of a payment came or went back. Payment and invoice may be unknown; money that came is entered
-/// of a payment that nothing proves yet.
+/// Enters evidence of a payment, refund or reversal by hand. Payment and invoice may be unknown; a capture is accepted
+/// only for a payment that is not proven yet.
 ///
 /// Above 10,000 of one payer on one day, counted over all that single persons vouched for, it waits in a case of kind
 /// `entered_by_hand` until somebody else approves that; until then money that came counts as a claim. Who entered money does

@@ -76,7 +76,7 @@ impl<'a> StaffRequest<'a> {
     }
 }
 
-/// Asks for money of a payment to go back.
+/// Requests a refund.
 #[utoipa::path(
     post,
     path = "/v1/payments/{transaction_id}/refunds",
@@ -130,7 +130,7 @@ pub(crate) async fn unless_decided(validator: &Validator, request: &str, refusal
     if is_decided { Ok(()) } else { Err(Problem::conflict(refusal)) }
 }
 
-/// Says that another payment is the same money as this one.
+/// Merges a duplicate into this payment.
 #[utoipa::path(
     post,
     path = "/v1/payments/{transaction_id}/merge",
@@ -164,8 +164,7 @@ pub(crate) async fn merge(
     request.send(&validator, command).await
 }
 
-/// Says that a payment does not pay an invoice, whatever its evidence says. Its money waits in a case; no other payment is
-/// touched.
+/// Unapplies a payment from an invoice for good. Its money waits in a case; no other payment is affected.
 #[utoipa::path(
     post,
     path = "/v1/payments/{transaction_id}/unmatch",
@@ -199,7 +198,7 @@ pub(crate) async fn unmatch(
     request.send(&validator, command).await
 }
 
-/// Takes what a client says as proven; above an amount, a second person has to say so too.
+/// Approves a claimed payment, or one that was entered by hand; above a limit a second person has to approve.
 #[utoipa::path(
     post,
     path = "/v1/cases/{id}/approve",
@@ -221,7 +220,7 @@ pub(crate) async fn approve(
     decide(&validator, &request, &id, CaseDecision::Approve, DecisionGrounds::read(Fields::parse(&body)?)?).await
 }
 
-/// Pays another invoice of the client with the surplus that a case is about.
+/// Applies the unapplied cash of a case to another invoice of the client.
 #[utoipa::path(
     post,
     path = "/v1/cases/{id}/apply",
@@ -247,7 +246,7 @@ pub(crate) async fn apply(
     decide(&validator, &request, &id, CaseDecision::Apply { invoice_id }, grounds).await
 }
 
-/// Says why a refund was made that nobody has explained.
+/// Classifies an unexplained refund.
 #[utoipa::path(
     post,
     path = "/v1/cases/{id}/classify",
@@ -278,7 +277,7 @@ pub(crate) async fn classify(
     decide(&validator, &request, &id, CaseDecision::Classify { terms }, grounds).await
 }
 
-/// Gives back the surplus that a case is about.
+/// Refunds the unapplied cash of a case.
 #[utoipa::path(
     post,
     path = "/v1/cases/{id}/refund",
@@ -300,7 +299,7 @@ pub(crate) async fn refund_case(
     decide(&validator, &request, &id, CaseDecision::Refund, DecisionGrounds::read(Fields::parse(&body)?)?).await
 }
 
-/// Leaves everything as it is.
+/// Dismisses a case without changing anything.
 #[utoipa::path(
     post,
     path = "/v1/cases/{id}/dismiss",

@@ -36,7 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::bodies::Accepted;
-use crate::signing_secrets::SigningSecrets;
+use crate::signing_secrets::GatewaySecrets;
 
 /// The name in the envelopes' `source`.
 pub(crate) const FUNCTION: &str = "validator";
@@ -57,7 +57,7 @@ pub struct Validator {
     /// Who asks how often, and what was refused.
     pub door: Arc<RequestGuard>,
     /// The gateways' signing secrets.
-    pub signing_secrets: SigningSecrets,
+    pub signing_secrets: GatewaySecrets,
     /// Our account at each gateway that reports other companies' accounts as well.
     pub accounts: HashMap<&'static str, String>,
 }

@@ -13,11 +13,11 @@ use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
 use quittance_store::Database;
 use quittance_validator::config::Config;
-use quittance_validator::signing_secrets::SigningSecrets;
+use quittance_validator::signing_secrets::GatewaySecrets;
 use quittance_validator::{Validator, router};
 
 /// A key and its answer are kept this long.
-const KEYS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
+const KEY_RETENTION: TimeDelta = TimeDelta::days(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -26,12 +26,12 @@ async fn main() -> Result<(), Error> {
     let aws = aws::config(Retries::Sdk).await;
     let validator = Validator {
         database: Database::new(config.database, &aws),
-        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, KEYS_KEPT_FOR),
+        idempotency: IdempotencyTable::new(&aws, config.idempotency_table, KEY_RETENTION),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
         door: Arc::new(RequestGuard::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         gateway_queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
-        signing_secrets: SigningSecrets::new(&aws, config.webhook_secret_arns),
+        signing_secrets: GatewaySecrets::new(&aws, config.webhook_secret_arns),
         accounts: config.accounts,
     };
     tokio::join!(validator.idempotency.warm_up(), validator.signing_secrets.warm_up());

@@ -74,13 +74,13 @@ pub(crate) async fn send_once(
         check().await?;
         let sent = validator.payments_queue.send(&[envelope(command, correlation_id, now)]).await;
         sent.map_err(|error| {
-            tracing::error!(payment.transaction_id = transaction_id, error, "a command was not sent");
+            tracing::error!(payment.transaction_id = transaction_id, error, "command was not sent");
             Problem::unavailable(RETRY_AFTER_SECONDS)
         })
     };
     if let Err(problem) = checked_and_sent.await {
         if let Err(error) = validator.idempotency.release(&lease).await {
-            tracing::warn!(error = %error, "a key stays held until its lease lapses");
+            tracing::warn!(error = %error, "idempotency key stays held until its lease expires");
         }
         return Err(problem);
     }
@@ -88,7 +88,7 @@ pub(crate) async fn send_once(
         tokio::join!(validator.idempotency.complete(&lease, None), record_accepted(validator, &names, now));
     if let Err(error) = completed {
         // The command is durable and the processor takes it once; a retry sends it again, which is harmless.
-        tracing::warn!(error = %error, "an accepted request is not noted as completed");
+        tracing::warn!(error = %error, "accepted request was not recorded as completed");
     }
     Ok(accepted())
 }
@@ -99,7 +99,7 @@ async fn record_accepted(validator: &Validator, names: &[String], now: DateTime<
     let accepted_at = now.to_rfc3339();
     let notes = names.iter().map(|name| validator.idempotency.record_answer(name, &accepted_at, now));
     for error in join_all(notes).await.into_iter().filter_map(Result::err) {
-        tracing::warn!(error = %error, "an accepted payment is not noted");
+        tracing::warn!(error = %error, "accepted payment was not recorded");
     }
 }
 
@@ -120,7 +120,7 @@ fn accepted_names(command: &PaymentCommand) -> Vec<String> {
 }
 
 pub(crate) fn unavailable(error: &IdempotencyError) -> Problem {
-    tracing::error!(error = %error, "the idempotency table does not answer");
+    tracing::error!(error = %error, "idempotency table is unavailable");
     Problem::unavailable(RETRY_AFTER_SECONDS)
 }
 

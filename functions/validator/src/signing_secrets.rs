@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// The secrets, by provider.
-pub struct SigningSecrets {
+pub struct GatewaySecrets {
     aws: SdkConfig,
     ids: HashMap<&'static str, String>,
     known: Mutex<HashMap<&'static str, Known>>,
@@ -23,7 +23,7 @@ struct Known {
     read_at: Instant,
 }
 
-impl SigningSecrets {
+impl GatewaySecrets {
     /// Takes the id of each provider's secret in Secrets Manager. Its text is one or more secrets, separated by white
     /// space while they rotate.
     #[must_use]
@@ -35,7 +35,7 @@ impl SigningSecrets {
     pub async fn warm_up(&self) {
         for provider in self.ids.keys() {
             if let Err(error) = self.load(provider).await {
-                tracing::warn!(provider = provider, error, "a signing secret is not ready yet");
+                tracing::warn!(provider = provider, error, "signing secret is not ready yet");
             }
         }
     }
@@ -67,7 +67,7 @@ impl SigningSecrets {
         match self.read(&mut known, provider).await {
             Ok(secrets) => Some(secrets),
             Err(error) => {
-                tracing::warn!(provider = provider, error, "a signing secret cannot be read again");
+                tracing::warn!(provider = provider, error, "signing secret could not be reread");
                 None
             }
         }
@@ -86,7 +86,7 @@ impl SigningSecrets {
     }
 }
 
-impl std::fmt::Debug for SigningSecrets {
+impl std::fmt::Debug for GatewaySecrets {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_set().entries(self.ids.keys()).finish()
     }

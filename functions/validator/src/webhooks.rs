@@ -13,7 +13,7 @@ use quittance_lambda::correlation;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::openapi::responses::Unauthentic;
 use quittance_lambda::problem::Problem;
-use quittance_providers::{Forged, WebhookNotice, Webhooks, by_name};
+use quittance_providers::{Forged, WebhookNotice, WebhookParser, by_name};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ use crate::{FUNCTION, Validator};
 /// The largest message of a gateway: GoCardless puts up to 250 events into one.
 const BYTES_MAX: usize = 1024 * 1024;
 
-/// Takes a gateway's message: verified, made durable, then answered.
+/// Receives a gateway's webhook: verified and stored before it is acknowledged.
 #[utoipa::path(
     post,
     path = "/webhooks/{provider}",
@@ -67,12 +67,12 @@ pub(crate) async fn receive(
 /// Checks the signature, a second time with the secrets as they are now if those at hand do not fit.
 async fn verify(
     validator: &Validator,
-    (name, webhooks): (&'static str, &dyn Webhooks),
+    (name, webhooks): (&'static str, &dyn WebhookParser),
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Result<(), Forged>, Problem> {
     let unavailable = |error: String| {
-        tracing::error!(provider = name, error, "the signing secrets cannot be read");
+        tracing::error!(provider = name, error, "signing secrets could not be read");
         Problem::unavailable(2)
     };
     let secrets = validator.signing_secrets.load(name).await.map_err(unavailable)?;
@@ -107,7 +107,7 @@ async fn take(
                 questions.push(CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id.clone(), command));
             }
             WebhookNotice::Ignored { event_type, reason } => {
-                tracing::info!(provider = name, webhook.r#type = event_type, reason, "a webhook is passed over");
+                tracing::info!(provider = name, webhook.r#type = event_type, reason, "webhook ignored");
             }
             WebhookNotice::Unknown { event_type } => {
                 unknown.insert(event_type);
@@ -116,7 +116,7 @@ async fn take(
         }
     }
     let unavailable = |error: String| {
-        tracing::error!(provider = name, error, "a webhook was not made durable; the gateway sends it again");
+        tracing::error!(provider = name, error, "webhook was not stored; the gateway will resend it");
         Problem::unavailable(2)
     };
     validator.payments_queue.send(&commands).await.map_err(unavailable)?;
@@ -152,15 +152,11 @@ async fn park(validator: &Validator, name: &str, refusal: &PermanentFailure, bod
         receive_count: 1,
     };
     validator.dead_letters.park(&record, refusal).await.map_err(|error| {
-        tracing::error!(
-            provider = name,
-            error,
-            "an authentic webhook was not made durable; the gateway sends it again"
-        );
+        tracing::error!(provider = name, error, "authentic webhook was not stored; the gateway will resend it");
         Problem::unavailable(2)
     })?;
     // `DoorRefusalsMetric` in the template counts `refused` by its value.
     let (code, reason) = (refusal.code, &refusal.reason);
-    tracing::error!(provider = name, refused = code, parked.reason = reason, "a webhook is kept for people");
+    tracing::error!(provider = name, refused = code, parked.reason = reason, "webhook parked");
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::compose;
 
 /// What the webhook function works with.
 #[derive(Debug, Clone)]
-pub struct Webhooks {
+pub struct WebhookPublisher {
     /// The database, as the webhook function's own role: endpoints, and whose an invoice is.
     pub database: Database,
     /// What is to be told.
@@ -31,7 +31,7 @@ pub struct Webhooks {
     pub dead_letters: DeadLetterQueue,
 }
 
-impl Webhooks {
+impl WebhookPublisher {
     /// Handles a batch of the webhook queue.
     ///
     /// # Errors
@@ -74,14 +74,14 @@ impl Webhooks {
                 Ok(RecordedDelivery::New | RecordedDelivery::Known) => {}
                 Ok(RecordedDelivery::OtherEvent) => {
                     let reason = format!("event {} came with two bodies; the first is told", told.event.id);
-                    return Ok(RecordOutcome::Park(PermanentFailure { code: "other_payload", reason }));
+                    return Ok(RecordOutcome::Park(PermanentFailure { code: "idempotency_conflict", reason }));
                 }
                 Err(reason) => return Ok(RecordOutcome::Park(PermanentFailure { code: "too_large", reason })),
             }
         }
         if let Err(error) = self.queue.send(&due, Duration::ZERO).await {
             // The records are durable, and due: the relay finds them.
-            tracing::warn!(event.id = %told.event.id, error, "deliveries wait for the relay");
+            tracing::warn!(event.id = %told.event.id, error, "deliveries were left to the relay");
         }
         Ok(RecordOutcome::Done)
     }

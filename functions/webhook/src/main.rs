@@ -12,14 +12,14 @@ use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
 use quittance_store::Database;
 use quittance_webhook::config::Config;
-use quittance_webhook::handler::Webhooks;
+use quittance_webhook::handler::WebhookPublisher;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start();
     let config = Config::read(Settings::from_environment())?;
     let aws = aws::config(Retries::Queue).await;
-    let webhooks = Webhooks {
+    let webhooks = WebhookPublisher {
         database: Database::new(config.database, &aws),
         deliveries: DeliveriesTable::new(&aws, config.deliveries_table),
         queue: DeliveryQueue::new(&aws, config.delivery_queue_url),

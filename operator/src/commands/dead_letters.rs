@@ -18,7 +18,7 @@ use crate::dead_letters::{DeadLetter, DeadLetterAction};
 use crate::deployment::Deployment;
 use crate::dry_run::{DryRun, ReplayProspect};
 use crate::filter::Filter;
-use crate::pace::Progress;
+use crate::pace::WorkProgress;
 use crate::redact::redacted;
 use crate::replay::{Disposition, ReplayPlan, Replayed, described};
 use crate::report::{Report, differences, table};
@@ -139,7 +139,7 @@ pub(super) async fn replay(desk: &Deployment, plan: &ReplayPlan, is_sure: bool) 
     let is_rehearsal = plan.reason.is_none();
     let count = if is_rehearsal { 0 } else { announced(desk, plan, is_sure).await? };
     let broken_before = if is_rehearsal { Vec::new() } else { overview::broken(&desk.database).await? };
-    let progress = Progress::shown(count);
+    let progress = WorkProgress::visible(count);
     let replayed = desk.replay(plan, &progress).await;
     progress.finish();
     let replayed = replayed?;

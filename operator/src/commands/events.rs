@@ -14,7 +14,7 @@ use super::{confirm, reason_of};
 use crate::cli::{Act, Consumer};
 use crate::deployment::Deployment;
 use crate::dry_run::{ReplayProspect, has_receipt};
-use crate::pace::{Pace, Progress};
+use crate::pace::{Pace, WorkProgress};
 use crate::queues::Outgoing;
 use crate::report::Report;
 
@@ -88,7 +88,7 @@ pub(super) async fn replay(
     let mut sent = 0_usize;
     if let Some(reason) = reason.filter(|_| !missing.is_empty()) {
         confirm(&format!("{consumer} is told {} events once more; {done} it has handled.", missing.len()), act.yes)?;
-        let (progress, mut pace) = (Progress::shown(u64::try_from(missing.len())?), Pace::new(rate));
+        let (progress, mut pace) = (WorkProgress::visible(u64::try_from(missing.len())?), Pace::new(rate));
         // The queue would drop within five minutes what another run sent, though the consumer may have failed meanwhile.
         let run = Uuid::now_v7();
         for message in missing.iter().take_while(|_| !progress.is_stopped()) {

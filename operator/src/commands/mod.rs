@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{Audit, Command, DeadLetters, Invoice, Ledger, Payment, Replay, Reveal};
+use crate::cli::{Audit, Command, DeadLetters, InvoiceCommand, LedgerCommand, PaymentSubcommand, Replay, Reveal};
 use crate::deployment::Deployment;
 use crate::replay::ReplayPlan;
 use crate::report::Report;
@@ -31,8 +31,8 @@ pub async fn run(desk: &Deployment, command: Command) -> Result<Report> {
     match command {
         Command::Status => status::status(desk).await,
         Command::DeadLetters(command) => about_dead_letters(desk, command).await,
-        Command::Payment(Payment::Show { transaction_id }) => history::payment(desk, &transaction_id).await,
-        Command::Invoice(Invoice::Show { id }) => history::invoice(desk, id).await,
+        Command::Payment(PaymentSubcommand::Show { transaction_id }) => history::payment(desk, &transaction_id).await,
+        Command::Invoice(InvoiceCommand::Show { id }) => history::invoice(desk, id).await,
         Command::Replay(Replay::Events { consumer, from, to, kinds, subject, act, dry_run, rate }) => {
             let choice = events::Choice { consumer, from, to, kinds, subject };
             events::replay(desk, choice, (&act, dry_run), rate).await
@@ -40,7 +40,7 @@ pub async fn run(desk: &Deployment, command: Command) -> Result<Report> {
         Command::Outbox(command) => outbox::outbox(desk, command).await,
         Command::Cases { kind, all } => cases::cases(desk, kind, all).await,
         Command::Audit(Audit::Export { from, to, subject }) => audit::export(desk, from, to, subject).await,
-        Command::Ledger(Ledger::Check { as_of }) => ledger::check(desk, as_of).await,
+        Command::Ledger(LedgerCommand::Check { as_of }) => ledger::check(desk, as_of).await,
     }
 }
 

@@ -234,6 +234,6 @@ async fn an_event_that_comes_with_another_body_is_parked_and_the_first_is_told()
     let stack = &scene().stack;
     let parked = stack.aws().unwrap().sqs_peek(stack.output("DeliveryDeadLetterQueueUrl").unwrap()).unwrap();
     let message = parked.iter().find(|message| message["Body"] == second).expect("it is parked");
-    assert_eq!(message["MessageAttributes"]["code"]["StringValue"], "other_payload");
+    assert_eq!(message["MessageAttributes"]["code"]["StringValue"], "idempotency_conflict");
     assert!(message["MessageAttributes"]["reason"]["StringValue"].as_str().unwrap().contains(&id.to_string()));
 }

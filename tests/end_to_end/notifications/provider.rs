@@ -18,7 +18,7 @@ use uuid::Uuid;
 use xtask::stack::REGION;
 
 /// What an answer may take; far more than it does.
-const PATIENCE: Duration = Duration::from_secs(1);
+const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
 
 /// How a call is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,9 @@ impl Provider {
             .endpoint_url(&self.url)
             .credentials_provider(Credentials::new("provider", "provider", None, None, "test"))
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(PATIENCE).operation_timeout(PATIENCE).build())
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(GIVE_UP_AFTER).operation_timeout(GIVE_UP_AFTER).build(),
+            )
             .load()
             .await
     }

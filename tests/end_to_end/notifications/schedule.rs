@@ -3,7 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use quittance_deliveries::DeliveryState;
 use quittance_domain::notification::Channel::{Email, Sms};
-use quittance_notification::schedule::{PATIENCE, PAUSES};
+use quittance_notification::schedule::{GIVE_UP_AFTER, PAUSES};
 use serde_json::json;
 
 use super::begin;
@@ -143,7 +143,7 @@ async fn an_email_of_which_nobody_ever_hears_is_parked_for_somebody_to_decide_an
     writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
     provider.now(Manner::Takes);
     writing.let_time_pass(&event, Email);
-    writing.set(&event, Email, &[("recorded_ms", Utc::now() - PATIENCE)]);
+    writing.set(&event, Email, &[("recorded_ms", Utc::now() - GIVE_UP_AFTER)]);
     writing.run_schedule(&notifications).await;
     let [(code, reason, _)] = writing.parked().try_into().unwrap();
     assert_eq!(code, "outcome_unknown");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
-use quittance_formats::{Check, CsvOptions, Format, Item, Movement, ReadError, StatementSummary, StatementUpload};
+use quittance_formats::{Check, CsvOptions, FileItem, Format, Movement, ReadError, StatementSummary, StatementUpload};
 
 use super::{Verdict, expected_camt, expected_mt940};
 
@@ -60,7 +60,7 @@ fn read(bytes: &[u8]) -> Read {
     };
     loop {
         match reader.next_item() {
-            Ok(Some(Item::Movement(movement))) => {
+            Ok(Some(FileItem::Movement(movement))) => {
                 let of = |movement: &Movement| {
                     (movement.place.member.clone(), movement.place.statement, movement.place.entry)
                 };
@@ -69,7 +69,7 @@ fn read(bytes: &[u8]) -> Read {
                 }
                 read.movements.push(*movement);
             }
-            Ok(Some(Item::StatementEnd(end))) => read.ends.push(*end),
+            Ok(Some(FileItem::StatementEnd(end))) => read.ends.push(*end),
             Ok(None) => break,
             Err(error) => {
                 read.refusal = refusal(error);

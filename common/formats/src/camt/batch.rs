@@ -9,15 +9,15 @@ use rust_decimal::Decimal;
 use crate::camt::detail::Detail;
 use crate::camt::entry::{Collected, Entry};
 use crate::camt::values::direction;
-use crate::error::{Place, ReadError, broken};
+use crate::error::{FilePosition, ReadError, broken};
 use crate::limits::{BATCH_BYTES_HELD_MAX, BATCH_DETAILS_MAX, XML_PART_BYTES_MAX};
-use crate::movement::{Direction, Movement, Statement};
+use crate::movement::{Direction, Movement, ParsedStatement};
 use crate::xml::{Element, Pull, Token};
 
 /// An entry while it is read. Its details are held until it ends, to see whether they add up to it; if there are too many
 /// to hold, they are given one by one, or collected, and the sum shows at the end.
-pub(super) struct Batch {
-    place: Place,
+pub(super) struct CamtBatch {
+    place: FilePosition,
     head: Element,
     head_bytes: u64,
     /// Known when the entry ends, or its details are too many to hold.
@@ -25,12 +25,12 @@ pub(super) struct Batch {
     held: Vec<Detail>,
     held_bytes: u64,
     count: u32,
-    mode: Mode,
+    mode: BatchGrouping,
     /// What in the entry cannot be true together.
     pub(super) contradiction: Option<String>,
 }
 
-enum Mode {
+enum BatchGrouping {
     Holding,
     /// Each detail is a movement; their sum so far.
     Giving(Decimal),
@@ -38,8 +38,8 @@ enum Mode {
     Over,
 }
 
-impl Batch {
-    pub(super) fn new(place: Place) -> Self {
+impl CamtBatch {
+    pub(super) fn new(place: FilePosition) -> Self {
         let head = Element { name: "Ntry".to_owned(), line: place.line, ..Element::default() };
         Self {
             place,
@@ -49,20 +49,20 @@ impl Batch {
             held: Vec::new(),
             held_bytes: 0,
             count: 0,
-            mode: Mode::Holding,
+            mode: BatchGrouping::Holding,
             contradiction: None,
         }
     }
 
     pub(super) const fn is_over(&self) -> bool {
-        matches!(self.mode, Mode::Over)
+        matches!(self.mode, BatchGrouping::Over)
     }
 
     /// Reads up to the next movement, or the end of the entry.
     pub(super) fn read_on<R: Read>(
         &mut self,
         pull: &mut Pull<R>,
-        statement: &Arc<Statement>,
+        statement: &Arc<ParsedStatement>,
         ready: &mut VecDeque<Movement>,
     ) -> Result<(), ReadError> {
         while ready.is_empty() && !self.is_over() {
@@ -99,7 +99,7 @@ impl Batch {
         &mut self,
         element: &Element,
         bytes: u64,
-        statement: &Arc<Statement>,
+        statement: &Arc<ParsedStatement>,
         ready: &mut VecDeque<Movement>,
     ) -> Result<(), ReadError> {
         self.count = self.count.saturating_add(1);
@@ -108,8 +108,8 @@ impl Batch {
         }
         let detail = Detail::read(element, direction(&self.head)?.unwrap_or(Direction::Credit))?;
         match (&mut self.mode, &self.entry) {
-            (Mode::Giving(sum), Some(entry)) => give(entry, statement, detail, self.count, sum, ready)?,
-            (Mode::Collecting(collected), Some(entry)) => collected.add(entry, statement, detail),
+            (BatchGrouping::Giving(sum), Some(entry)) => give(entry, statement, detail, self.count, sum, ready)?,
+            (BatchGrouping::Collecting(collected), Some(entry)) => collected.add(entry, statement, detail),
             _ => {
                 self.held.push(detail);
                 self.held_bytes = self.held_bytes.saturating_add(bytes);
@@ -122,7 +122,7 @@ impl Batch {
     }
 
     /// Decides before the end of the entry: there are too many details to hold.
-    fn let_go(&mut self, statement: &Arc<Statement>, ready: &mut VecDeque<Movement>) -> Result<(), ReadError> {
+    fn let_go(&mut self, statement: &Arc<ParsedStatement>, ready: &mut VecDeque<Movement>) -> Result<(), ReadError> {
         let entry = Entry::read(&self.head, self.place.clone())?;
         let held = std::mem::take(&mut self.held);
         if held.iter().all(|detail| entry.signed(detail).is_some()) {
@@ -130,24 +130,24 @@ impl Batch {
             for (at, detail) in (1..).zip(held) {
                 give(&entry, statement, detail, at, &mut sum, ready)?;
             }
-            self.mode = Mode::Giving(sum);
+            self.mode = BatchGrouping::Giving(sum);
         } else {
             let mut collected = Collected::new();
             held.into_iter().for_each(|detail| collected.add(&entry, statement, detail));
-            self.mode = Mode::Collecting(Box::new(collected));
+            self.mode = BatchGrouping::Collecting(Box::new(collected));
         }
         self.entry = Some(entry);
         Ok(())
     }
 
-    fn finish(&mut self, statement: &Arc<Statement>, ready: &mut VecDeque<Movement>) -> Result<(), ReadError> {
+    fn finish(&mut self, statement: &Arc<ParsedStatement>, ready: &mut VecDeque<Movement>) -> Result<(), ReadError> {
         // What stands behind the details (`AddtlNtryInf`) is known only now.
         let entry = Entry::read(&self.head, self.place.clone())?;
-        match std::mem::replace(&mut self.mode, Mode::Over) {
-            Mode::Giving(sum) if !entry.is_sum(sum) => self.contradiction = Some(not_the_sum(&entry, sum)),
-            Mode::Giving(_) | Mode::Over => {}
-            Mode::Collecting(collected) => ready.push_back(collected.finish(&entry, statement)),
-            Mode::Holding => self.decide(&entry, statement, ready)?,
+        match std::mem::replace(&mut self.mode, BatchGrouping::Over) {
+            BatchGrouping::Giving(sum) if !entry.is_sum(sum) => self.contradiction = Some(not_the_sum(&entry, sum)),
+            BatchGrouping::Giving(_) | BatchGrouping::Over => {}
+            BatchGrouping::Collecting(collected) => ready.push_back(collected.finish(&entry, statement)),
+            BatchGrouping::Holding => self.decide(&entry, statement, ready)?,
         }
         self.entry = Some(entry);
         Ok(())
@@ -156,7 +156,7 @@ impl Batch {
     fn decide(
         &mut self,
         entry: &Entry,
-        statement: &Arc<Statement>,
+        statement: &Arc<ParsedStatement>,
         ready: &mut VecDeque<Movement>,
     ) -> Result<(), ReadError> {
         let mut held = std::mem::take(&mut self.held);
@@ -208,7 +208,7 @@ fn not_the_sum(entry: &Entry, sum: Decimal) -> String {
 
 fn give(
     entry: &Entry,
-    statement: &Arc<Statement>,
+    statement: &Arc<ParsedStatement>,
     detail: Detail,
     number: u32,
     sum: &mut Decimal,

@@ -1,9 +1,9 @@
 //! `TxDtls`: one payment of an entry.
 
-use crate::camt::values::{Returned, account, amount, bank_code, direction, flag, party_name, returned};
+use crate::camt::values::{ReturnInformation, account, amount, bank_code, direction, flag, party_name, returned};
 use crate::error::ReadError;
 use crate::limits::{REMITTANCE_LENGTH_MAX, VALUES_MAX};
-use crate::movement::{Amount, Charge, Counterparty, Direction};
+use crate::movement::{Counterparty, Direction, EntryAmount, EntryCharge};
 use crate::text::{add, append, named, reference};
 use crate::xml::Element;
 
@@ -12,7 +12,7 @@ use crate::xml::Element;
 pub(super) struct Detail {
     pub(super) line: u64,
     /// Its amounts, the most telling first.
-    pub(super) amounts: Vec<Amount>,
+    pub(super) amounts: Vec<EntryAmount>,
     pub(super) direction: Option<Direction>,
     pub(super) bank_reference: Option<String>,
     pub(super) end_to_end_id: Option<String>,
@@ -28,10 +28,10 @@ pub(super) struct Detail {
     pub(super) documents: Vec<String>,
     pub(super) remittance: String,
     pub(super) additional: Option<String>,
-    pub(super) instructed_amount: Option<Amount>,
-    pub(super) charges: Vec<Charge>,
+    pub(super) instructed_amount: Option<EntryAmount>,
+    pub(super) charges: Vec<EntryCharge>,
     pub(super) return_reason: Option<String>,
-    pub(super) returned: Returned,
+    pub(super) returned: ReturnInformation,
     pub(super) bank_code: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Detail {
     }
 
     /// Its amount in a currency.
-    pub(super) fn amount_in(&self, currency: &str) -> Option<&Amount> {
+    pub(super) fn amount_in(&self, currency: &str) -> Option<&EntryAmount> {
         self.amounts.iter().find(|amount| amount.currency() == currency)
     }
 
@@ -118,7 +118,7 @@ fn party(details: &Element, role: &str) -> Counterparty {
 }
 
 /// `Chrgs`: each a charge up to version 2, records of one element from 3 on.
-pub(super) fn charges(parent: &Element) -> Result<Vec<Charge>, ReadError> {
+pub(super) fn charges(parent: &Element) -> Result<Vec<EntryCharge>, ReadError> {
     let mut found = Vec::new();
     for charges in parent.all("Chrgs") {
         let single = charges.child("Amt").map(|_| charges);
@@ -127,7 +127,7 @@ pub(super) fn charges(parent: &Element) -> Result<Vec<Charge>, ReadError> {
             if found.len() == VALUES_MAX {
                 return Ok(found);
             }
-            found.push(Charge {
+            found.push(EntryCharge {
                 amount,
                 direction: direction(record)?.unwrap_or(Direction::Debit),
                 is_included: flag(record, "ChrgInclInd")?,

@@ -6,28 +6,28 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use crate::camt::detail::{Detail, charges};
-use crate::camt::values::{Returned, amount, bank_code, day, direction, flag, returned, status};
-use crate::error::{Place, ReadError, broken};
+use crate::camt::values::{ReturnInformation, amount, bank_code, day, direction, flag, returned, status};
+use crate::error::{FilePosition, ReadError, broken};
 use crate::limits::REMITTANCE_LENGTH_MAX;
-use crate::movement::{Amount, BookingStatus, Charge, Counterparty, Direction, Movement, Statement};
+use crate::movement::{BookingStatus, Counterparty, Direction, EntryAmount, EntryCharge, Movement, ParsedStatement};
 use crate::text::{add, append, named, reference};
 use crate::xml::Element;
 
 /// An entry without its details.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    pub(super) place: Place,
-    pub(super) amount: Amount,
+    pub(super) place: FilePosition,
+    pub(super) amount: EntryAmount,
     pub(super) direction: Direction,
     pub(super) status: BookingStatus,
     is_reversal: bool,
-    returned: Returned,
+    returned: ReturnInformation,
     booked_on: Option<NaiveDate>,
     value_on: Option<NaiveDate>,
     bank_reference: Option<String>,
     bank_code: Option<String>,
-    charges: Vec<Charge>,
-    instructed_amount: Option<Amount>,
+    charges: Vec<EntryCharge>,
+    instructed_amount: Option<EntryAmount>,
     additional: Option<String>,
     /// `Btch`: message and payment information of the batch.
     batch: (Option<String>, Option<String>),
@@ -35,7 +35,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Reads the elements of an entry that are not details.
-    pub(super) fn read(entry: &Element, place: Place) -> Result<Self, ReadError> {
+    pub(super) fn read(entry: &Element, place: FilePosition) -> Result<Self, ReadError> {
         let Some(sum) = entry.child("Amt") else { return broken(entry.line, "an entry has no amount (Amt)") };
         let Some(direction) = direction(entry)? else {
             return broken(entry.line, "an entry does not say whether it is credit or debit (CdtDbtInd)");
@@ -61,7 +61,7 @@ impl Entry {
     }
 
     /// The entry itself as one movement.
-    pub(super) fn whole(&self, statement: &Arc<Statement>) -> Movement {
+    pub(super) fn whole(&self, statement: &Arc<ParsedStatement>) -> Movement {
         Movement {
             number: 0,
             place: self.place.clone(),
@@ -101,7 +101,7 @@ impl Entry {
     }
 
     /// A detail as a movement of its own. A detail that stands alone is the entry: what was booked is the entry's amount.
-    pub(super) fn part(&self, statement: &Arc<Statement>, detail: Detail, is_alone: bool) -> Movement {
+    pub(super) fn part(&self, statement: &Arc<ParsedStatement>, detail: Detail, is_alone: bool) -> Movement {
         let mut part = self.whole(statement);
         if !is_alone {
             part.direction = detail.direction.unwrap_or(self.direction);
@@ -156,7 +156,7 @@ impl Entry {
 
 /// The party that is not the account's owner. In what goes back the parties keep the roles of the first payment.
 fn other_side(
-    statement: &Statement,
+    statement: &ParsedStatement,
     direction: Direction,
     is_return: bool,
     debtor: Counterparty,
@@ -186,7 +186,7 @@ impl Collected {
     }
 
     /// Adds what a detail tells. What differs between details is no longer the movement's own, but a further reference.
-    pub(super) fn add(&mut self, entry: &Entry, statement: &Arc<Statement>, detail: Detail) {
+    pub(super) fn add(&mut self, entry: &Entry, statement: &Arc<ParsedStatement>, detail: Detail) {
         self.count = self.count.saturating_add(1);
         let other = entry.part(statement, detail, true);
         let Some(all) = &mut self.movement else {
@@ -219,7 +219,7 @@ impl Collected {
     }
 
     /// The movement.
-    pub(super) fn finish(self, entry: &Entry, statement: &Arc<Statement>) -> Movement {
+    pub(super) fn finish(self, entry: &Entry, statement: &Arc<ParsedStatement>) -> Movement {
         let mut movement = self.movement.unwrap_or_else(|| entry.whole(statement));
         movement.details = self.count;
         movement.place = entry.place.clone();

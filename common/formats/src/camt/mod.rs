@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::batch::Batch;
+use self::batch::CamtBatch;
 pub use self::kind::CamtKind;
 use self::statement::Open;
-use crate::error::{Place, ReadError, broken, quote};
-use crate::item::Item;
+use crate::error::{FilePosition, ReadError, broken, quote};
+use crate::item::FileItem;
 use crate::movement::{BookingStatus, Movement};
 use crate::stream::Stream;
 use crate::text::named;
@@ -54,7 +54,7 @@ pub(crate) struct Camt<R> {
     statements: u64,
     statement: Option<Open>,
     /// The entry whose movements are being given.
-    batch: Option<Batch>,
+    batch: Option<CamtBatch>,
     ready: VecDeque<Movement>,
     mark: Mark,
     /// Movements of the next entry that were given before the pause.
@@ -129,7 +129,7 @@ impl<R: Read> Camt<R> {
     }
 
     /// The next movement or the end of a statement.
-    pub(crate) fn next(&mut self) -> Result<Option<Item>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<FileItem>, ReadError> {
         loop {
             if let Some(movement) = self.ready.pop_front() {
                 self.mark.given = self.mark.given.saturating_add(1);
@@ -137,7 +137,7 @@ impl<R: Read> Camt<R> {
                     self.skip = self.skip.saturating_sub(1);
                     continue;
                 }
-                return Ok(Some(Item::Movement(Box::new(movement))));
+                return Ok(Some(FileItem::Movement(Box::new(movement))));
             }
             if self.batch.is_some() {
                 self.go_on_with_entry()?;
@@ -179,7 +179,7 @@ impl<R: Read> Camt<R> {
                 open.settle();
                 let mut place = open.place(self.pull.line());
                 place.entry = open.tally.totals.entries.saturating_add(1);
-                self.batch = Some(Batch::new(place));
+                self.batch = Some(CamtBatch::new(place));
                 return Ok(());
             }
             (4, "SplmtryData", _) | (3, ..) => self.pass_over()?,
@@ -220,18 +220,18 @@ impl<R: Read> Camt<R> {
         Ok(())
     }
 
-    fn finish_statement(&mut self) -> Option<Item> {
+    fn finish_statement(&mut self) -> Option<FileItem> {
         let mut open = self.statement.take()?;
         open.settle();
         let place = open.place(self.pull.line());
         open.compare(&place);
-        Some(Item::StatementEnd(Box::new(open.tally.finish(Arc::clone(&open.statement), place, false))))
+        Some(FileItem::StatementEnd(Box::new(open.tally.finish(Arc::clone(&open.statement), place, false))))
     }
 }
 
 impl Open {
-    fn place(&self, line: u64) -> Place {
-        Place { line, statement: self.statement.ordinal, ..Place::default() }
+    fn place(&self, line: u64) -> FilePosition {
+        FilePosition { line, statement: self.statement.ordinal, ..FilePosition::default() }
     }
 }
 

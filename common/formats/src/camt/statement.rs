@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::camt::values::{account, amount, day, direction, flag};
-use crate::error::{Place, ReadError, broken};
-use crate::movement::Statement;
+use crate::error::{FilePosition, ReadError, broken};
+use crate::movement::ParsedStatement;
 use crate::summary::{Balance, Tally};
 use crate::text::account_number;
 use crate::text::named;
@@ -15,7 +15,7 @@ use crate::xml::Element;
 /// A statement that is being read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Open {
-    pub(super) statement: Arc<Statement>,
+    pub(super) statement: Arc<ParsedStatement>,
     pub(super) tally: Tally,
     /// The day's balance before, which opens the statement if nothing else does (`PRCD`).
     previous: Option<Balance>,
@@ -25,7 +25,7 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn new(ordinal: u64, message_id: Option<String>) -> Self {
-        let statement = Statement { ordinal, message_id, ..Statement::default() };
+        let statement = ParsedStatement { ordinal, message_id, ..ParsedStatement::default() };
         Self { statement: Arc::new(statement), tally: Tally::default(), previous: None, entries_told: None }
     }
 
@@ -94,7 +94,7 @@ impl Open {
     }
 
     /// Compares the counts that the statement tells of itself.
-    pub(super) fn compare(&mut self, place: &Place) {
+    pub(super) fn compare(&mut self, place: &FilePosition) {
         let found = self.tally.totals.entries;
         if let Some(told) = self.entries_told.filter(|told| *told != found) {
             self.tally

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use quittance_domain::calendar::plausible_day;
 
 use crate::error::{ReadError, broken, quote};
-use crate::movement::{Amount, BookingStatus, Direction};
+use crate::movement::{BookingStatus, Direction, EntryAmount};
 use crate::returns::{MAY_RETURN_DEBIT, RETURNS_DEBIT};
 use crate::text::{named, plain_decimal};
 use crate::xml::Element;
@@ -13,14 +13,14 @@ use crate::xml::Element;
 const DECIMALS_MAX: u32 = 5;
 
 /// An amount with its currency. Decimals that are zero beyond the fifth do no harm, others are refused.
-pub(super) fn amount(element: &Element) -> Result<Amount, ReadError> {
+pub(super) fn amount(element: &Element) -> Result<EntryAmount, ReadError> {
     let read = || {
         let value = plain_decimal(element.text.trim(), '.', false)?;
         if value.normalize().scale() > DECIMALS_MAX {
             return Err(format!("an amount has at most {DECIMALS_MAX} decimals"));
         }
         let currency = element.attribute("Ccy").ok_or("the amount has no currency (Ccy)")?;
-        Amount::new(value, currency.trim())
+        EntryAmount::new(value, currency.trim())
     };
     read().or_else(|reason| broken(element.line, format!("{}: {reason}", element.name)))
 }
@@ -90,9 +90,9 @@ pub(super) fn bank_code(parent: &Element) -> Option<String> {
 
 /// Whether the code says that a direct debit which we collected comes back: ISO 20022's sub-family, or what German banks
 /// write as their own code, `NDDT+109+00931+914` (kind of field 61, business transaction code, number, text key).
-pub(super) fn returned(parent: &Element, direction: Direction) -> Returned {
+pub(super) fn returned(parent: &Element, direction: Direction) -> ReturnInformation {
     let Some(code) = parent.child("BkTxCd").filter(|_| direction == Direction::Debit) else {
-        return Returned::default();
+        return ReturnInformation::default();
     };
     let family = code.text_at(&["Domn", "Fmly", "Cd"]);
     let sub_family = code.text_at(&["Domn", "Fmly", "SubFmlyCd"]).unwrap_or_default();
@@ -100,7 +100,7 @@ pub(super) fn returned(parent: &Element, direction: Direction) -> Returned {
     let mut parts = code.text_at(&["Prtry", "Cd"]).unwrap_or_default().split('+');
     let (kind, business, reason) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.nth(1));
     let is_of_bank = RETURNS_DEBIT.contains(&business) || kind.len() == 4 && kind.ends_with("RTI");
-    Returned {
+    ReturnInformation {
         is_sure: is_of_family || is_of_bank,
         is_possible: MAY_RETURN_DEBIT.contains(&business),
         reason: reason.filter(|_| is_of_bank).and_then(named),
@@ -109,7 +109,7 @@ pub(super) fn returned(parent: &Element, direction: Direction) -> Returned {
 
 /// What a code says of a return.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Returned {
+pub(super) struct ReturnInformation {
     pub(super) is_sure: bool,
     pub(super) is_possible: bool,
     pub(super) reason: Option<String>,

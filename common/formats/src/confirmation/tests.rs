@@ -1,6 +1,6 @@
 use super::*;
 
-fn read(file: &str) -> Result<Vec<Confirmation>, Broken> {
+fn read(file: &str) -> Result<Vec<Confirmation>, BrokenFile> {
     let mut reader =
         ConfirmationReader::open(file.as_bytes(), &CsvOptions::default()).map_err(|error| error.broken().unwrap())?;
     let mut confirmations = Vec::new();

@@ -2,11 +2,11 @@
 
 use std::io::Read;
 
-use crate::confirmation::{Confirmation, Told};
+use crate::confirmation::{ClaimedPayment, Confirmation};
 use crate::csv::columns::Column;
 use crate::csv::dialect::{CsvOptions, Demand, Dialect};
 use crate::csv::table::Table;
-use crate::error::{Broken, ReadError, broken};
+use crate::error::{BrokenFile, ReadError, broken};
 use crate::limits::CONFIRMATIONS_MAX;
 use crate::movement::Direction;
 use crate::stream::Stream;
@@ -51,7 +51,7 @@ impl<R: Read> CsvConfirmations<R> {
         let text = |column| self.table.text(&record, column);
         let (transaction_id, provider, invoice_number) =
             (text(Column::TransactionId), text(Column::Provider), text(Column::InvoiceNumber));
-        let told = Told {
+        let told = ClaimedPayment {
             transaction_id: transaction_id.as_deref().unwrap_or_default(),
             provider: provider.as_deref(),
             invoice_number: invoice_number.as_deref(),
@@ -59,6 +59,6 @@ impl<R: Read> CsvConfirmations<R> {
             paid_on: self.table.day(&record, column)?,
         };
         let confirmation = told.confirmation(self.number, record.line);
-        Ok(Some(confirmation.map_err(|(member, why)| Broken::at(record.line, format!("{member}: {why}")))?))
+        Ok(Some(confirmation.map_err(|(member, why)| BrokenFile::at(record.line, format!("{member}: {why}")))?))
     }
 }

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::csv::columns::{Column, Mapping, currency_in, known, plain};
 use crate::csv::indicators::{find_booking_status, find_direction};
-use crate::csv::records::{CsvEncoding, Record, decode, split};
+use crate::csv::records::{CsvEncoding, CsvRecord, decode, split};
 use crate::csv::sample::{find_date_format, find_decimal, rows};
 use crate::csv::values::{DateFormat, DecimalSeparator};
 use crate::csv::words::unbooked;
-use crate::error::{Broken, quote};
+use crate::error::{BrokenFile, quote};
 use crate::limits::PREAMBLE_LINES_MAX;
 
 /// What a person says of a file, where it does not show by itself. All may be left out.
@@ -96,8 +96,8 @@ fn tells_entries(demand: Demand) -> bool {
 const DELIMITERS: [char; 4] = [';', ',', '\t', '|'];
 
 /// Finds how a file is written.
-pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Result<Dialect, Broken> {
-    let refuse = |line: u64, why: String| Err(Broken::at(line, why));
+pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Result<Dialect, BrokenFile> {
+    let refuse = |line: u64, why: String| Err(BrokenFile::at(line, why));
     if sample.starts_with(b"\xff\xfe") || sample.starts_with(b"\xfe\xff") {
         return refuse(1, "the file is UTF-16; save it as UTF-8".to_owned());
     }
@@ -112,23 +112,23 @@ pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Res
     let sample = sample.get(..end).unwrap_or(sample);
     let seen = if std::str::from_utf8(sample).is_ok() { CsvEncoding::Utf8 } else { CsvEncoding::Windows1252 };
     let encoding = options.encoding.unwrap_or(seen);
-    let text = decode(sample.to_vec(), encoding).map_err(|why| Broken::at(1, why))?;
+    let text = decode(sample.to_vec(), encoding).map_err(|why| BrokenFile::at(1, why))?;
     if text.replace("\r\n", "").contains('\r') {
         return refuse(1, "lines end with a carriage return alone; save the file with LF or CRLF".to_owned());
     }
     let (delimiter, header_line, header, mut columns) = find_header(&text, options, demand)?;
-    check_options(&header, options).map_err(|why| Broken::at(header_line, why))?;
+    check_options(&header, options).map_err(|why| BrokenFile::at(header_line, why))?;
     let currency = find_currency(&header, &columns, options)
-        .ok_or_else(|| Broken::at(header_line, "no column tells the currency; give it as the option `currency`"))?;
+        .ok_or_else(|| BrokenFile::at(header_line, "no column tells the currency; give it as the option `currency`"))?;
     let rows = rows(&text, delimiter, header_line);
     if tells_entries(demand) {
         find_booking_status(&header, &rows, &mut columns);
-        find_direction(&header, &rows, options, &mut columns).map_err(|why| Broken::at(header_line, why))?;
+        find_direction(&header, &rows, options, &mut columns).map_err(|why| BrokenFile::at(header_line, why))?;
     }
     let is_ours = header.iter().any(|name| name == "booked_on" || name == "paid_on");
     let of = |wanted: &[Column]| -> Vec<(u64, String)> {
         let places: Vec<usize> = wanted.iter().filter_map(|column| columns.get(column)).flatten().copied().collect();
-        let field = |row: &Record, place: usize| row.fields.get(place).filter(|field| !field.is_empty()).cloned();
+        let field = |row: &CsvRecord, place: usize| row.fields.get(place).filter(|field| !field.is_empty()).cloned();
         rows.iter()
             .flat_map(|row| places.iter().filter_map(move |place| Some((row.line, field(row, *place)?))))
             .collect()
@@ -163,12 +163,12 @@ fn find_currency(header: &[String], columns: &Mapping, options: &CsvOptions) -> 
     options.currency.clone().or_else(named).map(Some)
 }
 
-type Header = (char, u64, Vec<String>, Mapping);
+type CsvHeader = (char, u64, Vec<String>, Mapping);
 
 /// The first line that names enough columns, under the delimiter that finds the most of them.
-fn find_header(text: &str, options: &CsvOptions, demand: Demand) -> Result<Header, Broken> {
+fn find_header(text: &str, options: &CsvOptions, demand: Demand) -> Result<CsvHeader, BrokenFile> {
     let candidates = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
-    let mut best: Option<(usize, Header)> = None;
+    let mut best: Option<(usize, CsvHeader)> = None;
     let mut nearest: Option<(usize, u64, String)> = None;
     for delimiter in candidates {
         for (number, line) in (1_u64..).zip(text.lines()).take(PREAMBLE_LINES_MAX) {
@@ -195,7 +195,7 @@ fn find_header(text: &str, options: &CsvOptions, demand: Demand) -> Result<Heade
             "there is no header with the columns that are needed; {missing} is missing. Name the columns so, or give the \
              option `columns`"
         );
-        return Err(Broken::at(line, why));
+        return Err(BrokenFile::at(line, why));
     };
     check_header(&header)?;
     Ok(header)
@@ -259,13 +259,16 @@ fn name(column: &Column) -> String {
 }
 
 /// Names must be told apart, and only texts may come from several columns.
-fn check_header((_, line, header, columns): &Header) -> Result<(), Broken> {
+fn check_header((_, line, header, columns): &CsvHeader) -> Result<(), BrokenFile> {
     for (place, name) in header.iter().enumerate() {
         if !name.is_empty() && header.iter().take(place).any(|other| other == name) {
-            return Err(Broken::at(*line, format!("the column `{}` stands twice in the header", quote(name))));
+            return Err(BrokenFile::at(*line, format!("the column `{}` stands twice in the header", quote(name))));
         }
         if name.chars().any(char::is_control) {
-            return Err(Broken::at(*line, format!("the column `{}` has control characters in its name", quote(name))));
+            return Err(BrokenFile::at(
+                *line,
+                format!("the column `{}` has control characters in its name", quote(name)),
+            ));
         }
     }
     let single = |column: &Column| {
@@ -276,7 +279,7 @@ fn check_header((_, line, header, columns): &Header) -> Result<(), Broken> {
         let names: Vec<String> =
             places.iter().filter_map(|place| header.get(*place)).map(|name| format!("`{}`", quote(name))).collect();
         let why = format!("{} may be {}; say which with the option `columns`", self::name(column), names.join(" or "));
-        return Err(Broken::at(*line, why));
+        return Err(BrokenFile::at(*line, why));
     }
     Ok(())
 }

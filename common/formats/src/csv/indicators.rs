@@ -2,7 +2,7 @@
 
 use crate::csv::columns::{Column, Mapping, plain};
 use crate::csv::dialect::CsvOptions;
-use crate::csv::records::Record;
+use crate::csv::records::CsvRecord;
 use crate::csv::values::is_signed;
 use crate::csv::words::{booking_status, direction};
 use crate::error::quote;
@@ -17,7 +17,7 @@ const WORD_LENGTH_MIN: usize = 3;
 
 /// Adds the columns for the status of a booking. A column of such a name is one if it has a word for a status; a column
 /// of any other name, if it has nothing else.
-pub(super) fn find_booking_status(header: &[String], rows: &[Record], columns: &mut Mapping) {
+pub(super) fn find_booking_status(header: &[String], rows: &[CsvRecord], columns: &mut Mapping) {
     if columns.contains_key(&Column::BookingStatus) {
         return;
     }
@@ -40,7 +40,7 @@ pub(super) fn find_booking_status(header: &[String], rows: &[Record], columns: &
 /// Why the direction cannot be told, with the option that helps: a debit must not be read as money that came in.
 pub(super) fn find_direction(
     header: &[String],
-    rows: &[Record],
+    rows: &[CsvRecord],
     options: &CsvOptions,
     columns: &mut Mapping,
 ) -> Result<(), String> {
@@ -90,7 +90,7 @@ fn sign(amount: Option<&String>) -> Option<Direction> {
     })
 }
 
-fn texts(rows: &[Record], place: usize) -> impl Iterator<Item = &String> {
+fn texts(rows: &[CsvRecord], place: usize) -> impl Iterator<Item = &String> {
     rows.iter().filter_map(move |row| row.fields.get(place)).filter(|text| !text.is_empty())
 }
 

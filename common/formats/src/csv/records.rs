@@ -19,7 +19,7 @@ pub enum CsvEncoding {
 
 /// A record and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct CsvRecord {
     /// Line of its start, from 1.
     pub(super) line: u64,
     /// Without white space around them.
@@ -41,7 +41,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The next record; lines without any text are passed over.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, ReadError> {
+    pub(super) fn next(&mut self) -> Result<Option<CsvRecord>, ReadError> {
         loop {
             let first = self.line;
             let Some(mut text) = self.next_line(RECORD_BYTES_MAX)? else { return Ok(None) };
@@ -63,7 +63,7 @@ impl<R: Read> Records<R> {
                 }
             };
             if fields.iter().any(|field| !field.is_empty()) {
-                return Ok(Some(Record { line: first, fields }));
+                return Ok(Some(CsvRecord { line: first, fields }));
             }
         }
     }

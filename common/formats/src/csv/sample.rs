@@ -1,11 +1,11 @@
 //! What the first rows below the header tell of how a CSV file is written.
 
-use crate::csv::records::{Record, Unsplit, split};
+use crate::csv::records::{CsvRecord, Unsplit, split};
 use crate::csv::values::{DateFormat, DecimalSeparator, Hint, hint};
-use crate::error::{Broken, quote};
+use crate::error::{BrokenFile, quote};
 
 /// The records of the sample below the header, as far as they can be split.
-pub(super) fn rows(text: &str, delimiter: char, header_line: u64) -> Vec<Record> {
+pub(super) fn rows(text: &str, delimiter: char, header_line: u64) -> Vec<CsvRecord> {
     let mut rows = Vec::new();
     let mut open = String::new();
     let mut start = 0_u64;
@@ -18,7 +18,7 @@ pub(super) fn rows(text: &str, delimiter: char, header_line: u64) -> Vec<Record>
         }
         open.push_str(line);
         match split(&open, delimiter) {
-            Ok(fields) => rows.push(Record { line: start, fields }),
+            Ok(fields) => rows.push(CsvRecord { line: start, fields }),
             Err(Unsplit::Open) if number.saturating_sub(start) < crate::limits::RECORD_LINES_MAX => continue,
             Err(_) => {}
         }
@@ -27,7 +27,7 @@ pub(super) fn rows(text: &str, delimiter: char, header_line: u64) -> Vec<Record>
     rows
 }
 
-pub(super) fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSeparator>, Broken> {
+pub(super) fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSeparator>, BrokenFile> {
     let mut found: Option<(u64, DecimalSeparator)> = None;
     let mut doubt: Option<(u64, &str)> = None;
     for (line, text) in amounts {
@@ -35,14 +35,14 @@ pub(super) fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSe
             (Hint::Is(is), None) => found = Some((*line, is)),
             (Hint::Is(is), Some((before, was))) if is != was => {
                 let why = format!("`{}` has its decimals behind another sign than line {before}", quote(text));
-                return Err(Broken::at(*line, why));
+                return Err(BrokenFile::at(*line, why));
             }
             (Hint::Either, _) => doubt = doubt.or(Some((*line, text))),
             _ => {}
         }
     }
     match (found, doubt) {
-        (None, Some((line, text))) => Err(Broken::at(
+        (None, Some((line, text))) => Err(BrokenFile::at(
             line,
             format!(
                 "`{}` has two readings, and no other amount settles them; give the option `decimal` (point or comma)",
@@ -53,7 +53,7 @@ pub(super) fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSe
     }
 }
 
-pub(super) fn find_date_format(days: &[(u64, String)], has_rows: bool) -> Result<DateFormat, Broken> {
+pub(super) fn find_date_format(days: &[(u64, String)], has_rows: bool) -> Result<DateFormat, BrokenFile> {
     let mut left = DateFormat::all();
     for (line, text) in days {
         let before = left.clone();
@@ -65,7 +65,7 @@ pub(super) fn find_date_format(days: &[(u64, String)], has_rows: bool) -> Result
                 quote(text),
                 expected.join(", ")
             );
-            return Err(Broken::at(*line, why));
+            return Err(BrokenFile::at(*line, why));
         }
     }
     let line = days.first().map_or(1, |(line, _)| *line);
@@ -73,11 +73,11 @@ pub(super) fn find_date_format(days: &[(u64, String)], has_rows: bool) -> Result
         [format] => Ok(*format),
         // No row is booked yet: none has a day that counts.
         _ if days.is_empty() && has_rows => Ok(DateFormat::ISO),
-        _ if days.is_empty() => Err(Broken::at(line, "the file has no line with a day below its header")),
+        _ if days.is_empty() => Err(BrokenFile::at(line, "the file has no line with a day below its header")),
         several => {
             let several: Vec<String> = several.iter().map(ToString::to_string).collect();
             let why = format!("days may be written {}; give the option `date_format`", several.join(" or "));
-            Err(Broken::at(line, why))
+            Err(BrokenFile::at(line, why))
         }
     }
 }

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::csv::columns::Column;
 use crate::csv::dialect::{CsvOptions, Demand, Dialect};
-use crate::csv::records::Record;
+use crate::csv::records::CsvRecord;
 use crate::csv::table::Table;
-use crate::error::{Place, ReadError, broken};
-use crate::item::Item;
+use crate::error::{FilePosition, ReadError, broken};
+use crate::item::FileItem;
 use crate::limits::REMITTANCE_LENGTH_MAX;
-use crate::movement::{BookingStatus, Counterparty, Movement, Statement};
+use crate::movement::{BookingStatus, Counterparty, Movement, ParsedStatement};
 use crate::stream::Stream;
 use crate::summary::Tally;
 use crate::text::{account_number, named, reference, tidy};
@@ -27,7 +27,7 @@ const DEMAND: Demand = &[&[&[Column::Amount], &[Column::Credit, Column::Debit]],
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     dialect: Dialect,
-    statement: Arc<Statement>,
+    statement: Arc<ParsedStatement>,
     tally: Tally,
     is_over: bool,
 }
@@ -35,7 +35,7 @@ pub(crate) struct State {
 /// Reads a statement row by row. A file is one statement.
 pub(crate) struct CsvStatement<R> {
     table: Table<R>,
-    statement: Arc<Statement>,
+    statement: Arc<ParsedStatement>,
     tally: Tally,
     is_over: bool,
 }
@@ -43,7 +43,8 @@ pub(crate) struct CsvStatement<R> {
 impl<R: Read> CsvStatement<R> {
     pub(crate) fn open(stream: Stream<R>, options: &CsvOptions) -> Result<Self, ReadError> {
         let table = Table::open(stream, options, DEMAND)?;
-        let statement = Statement { ordinal: 1, currency: table.dialect.currency.clone(), ..Statement::default() };
+        let statement =
+            ParsedStatement { ordinal: 1, currency: table.dialect.currency.clone(), ..ParsedStatement::default() };
         Ok(Self { table, statement: Arc::new(statement), tally: Tally::default(), is_over: false })
     }
 
@@ -68,27 +69,27 @@ impl<R: Read> CsvStatement<R> {
         (offset, line, state)
     }
 
-    pub(crate) fn next(&mut self) -> Result<Option<Item>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<FileItem>, ReadError> {
         if self.is_over {
             return Ok(None);
         }
         let Some(record) = self.table.next()? else { return self.finish() };
-        self.movement(&record).map(|movement| Some(Item::Movement(Box::new(movement))))
+        self.movement(&record).map(|movement| Some(FileItem::Movement(Box::new(movement))))
     }
 
-    fn finish(&mut self) -> Result<Option<Item>, ReadError> {
+    fn finish(&mut self) -> Result<Option<FileItem>, ReadError> {
         let (_, line) = self.table.position();
         if self.tally.totals.entries == 0 {
             return broken(line, "the file has no line below its header");
         }
         self.is_over = true;
         let tally = std::mem::take(&mut self.tally);
-        let place = Place { line, statement: 1, ..Place::default() };
-        Ok(Some(Item::StatementEnd(Box::new(tally.finish(Arc::clone(&self.statement), place, false)))))
+        let place = FilePosition { line, statement: 1, ..FilePosition::default() };
+        Ok(Some(FileItem::StatementEnd(Box::new(tally.finish(Arc::clone(&self.statement), place, false)))))
     }
 
     /// The days of booking and of value. A row that is not booked yet need not have any: it counts when it is booked.
-    fn days(&self, record: &Record, status: &BookingStatus) -> Result<Days, ReadError> {
+    fn days(&self, record: &CsvRecord, status: &BookingStatus) -> Result<Days, ReadError> {
         let day = |column| self.table.day(record, column);
         if *status != BookingStatus::Booked {
             return Ok((day(Column::BookedOn).ok().flatten(), day(Column::ValueOn).ok().flatten()));
@@ -99,7 +100,7 @@ impl<R: Read> CsvStatement<R> {
         }
     }
 
-    fn movement(&mut self, record: &Record) -> Result<Movement, ReadError> {
+    fn movement(&mut self, record: &CsvRecord) -> Result<Movement, ReadError> {
         let (amount, direction) = self.table.movement(record)?;
         let status = self.table.booking_status(record);
         let (booked_on, value_on) = self.days(record, &status)?;
@@ -113,7 +114,12 @@ impl<R: Read> CsvStatement<R> {
         if own_account.is_some() && own_account != self.statement.account {
             Arc::make_mut(&mut self.statement).account = own_account;
         }
-        let place = Place { line: record.line, statement: 1, entry: self.tally.totals.entries, ..Place::default() };
+        let place = FilePosition {
+            line: record.line,
+            statement: 1,
+            entry: self.tally.totals.entries,
+            ..FilePosition::default()
+        };
         let referred = |column| text(column).as_deref().and_then(reference);
         Ok(Movement {
             number: 0,

@@ -7,12 +7,12 @@ use quittance_domain::money::MoneyError;
 
 use crate::csv::columns::{Column, is_edited};
 use crate::csv::dialect::{CsvOptions, Demand, Dialect, detect};
-use crate::csv::records::{Record, Records};
+use crate::csv::records::{CsvRecord, Records};
 use crate::csv::values::amount;
 use crate::csv::{indicators, words};
-use crate::error::{Broken, ReadError, broken, quote};
+use crate::error::{BrokenFile, ReadError, broken, quote};
 use crate::limits::REMITTANCE_LENGTH_MAX;
-use crate::movement::{Amount, BookingStatus, Direction};
+use crate::movement::{BookingStatus, Direction, EntryAmount};
 use crate::stream::Stream;
 use crate::text::{is_iban, tidy};
 
@@ -45,7 +45,7 @@ impl<R: Read> Table<R> {
     }
 
     /// The next row.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, ReadError> {
+    pub(super) fn next(&mut self) -> Result<Option<CsvRecord>, ReadError> {
         let Some(record) = self.records.next()? else { return Ok(None) };
         let (found, expected) = (record.fields.len(), self.dialect.header.len());
         if found != expected {
@@ -56,7 +56,7 @@ impl<R: Read> Table<R> {
     }
 
     /// The fields of a column, or of several that hold the same, joined.
-    pub(super) fn text(&self, record: &Record, column: Column) -> Option<String> {
+    pub(super) fn text(&self, record: &CsvRecord, column: Column) -> Option<String> {
         let places = self.dialect.columns.get(&column)?;
         let texts: Vec<&str> = places
             .iter()
@@ -68,7 +68,7 @@ impl<R: Read> Table<R> {
     }
 
     /// The words of columns whose meaning is not known, where no known column says who paid: they may name the payer.
-    pub(super) fn unread(&self, record: &Record) -> Option<String> {
+    pub(super) fn unread(&self, record: &CsvRecord) -> Option<String> {
         let payer = [Column::CounterpartyName, Column::CounterpartyAccount];
         if payer.iter().any(|column| self.text(record, *column).is_some()) {
             return None;
@@ -81,7 +81,7 @@ impl<R: Read> Table<R> {
     }
 
     /// A day.
-    pub(super) fn day(&self, record: &Record, column: Column) -> Result<Option<NaiveDate>, ReadError> {
+    pub(super) fn day(&self, record: &CsvRecord, column: Column) -> Result<Option<NaiveDate>, ReadError> {
         let Some(text) = self.text(record, column) else { return Ok(None) };
         let format = self.dialect.date_format;
         match format.read(&text) {
@@ -91,7 +91,7 @@ impl<R: Read> Table<R> {
     }
 
     /// Whether a row is booked. Some banks write a word for it where the day of the booking belongs.
-    pub(super) fn booking_status(&self, record: &Record) -> BookingStatus {
+    pub(super) fn booking_status(&self, record: &CsvRecord) -> BookingStatus {
         let dates = [Column::BookedOn, Column::ValueOn];
         let instead_of_a_day = dates.iter().filter_map(|column| self.text(record, *column));
         if let Some(status) = instead_of_a_day.into_iter().find_map(|text| words::unbooked(&text)) {
@@ -103,12 +103,12 @@ impl<R: Read> Table<R> {
     }
 
     /// The amount and its direction, from whatever columns tell them.
-    pub(super) fn movement(&self, record: &Record) -> Result<(Amount, Direction), ReadError> {
-        let refuse = |why: String| -> ReadError { Broken::at(record.line, why).into() };
+    pub(super) fn movement(&self, record: &CsvRecord) -> Result<(EntryAmount, Direction), ReadError> {
+        let refuse = |why: String| -> ReadError { BrokenFile::at(record.line, why).into() };
         let (value, direction) = self.signed(record).map_err(refuse)?;
         let currency = self.text(record, Column::Currency).or_else(|| self.dialect.currency.clone());
         let currency = currency.ok_or_else(|| refuse("the currency is empty".to_owned()))?;
-        let amount = Amount::new(value, &currency).map_err(refuse)?;
+        let amount = EntryAmount::new(value, &currency).map_err(refuse)?;
         match amount.money() {
             // A currency that is no more has no decimals that we know of.
             Ok(_) | Err(MoneyError::UnknownCurrency(_)) => Ok((amount, direction)),
@@ -116,7 +116,7 @@ impl<R: Read> Table<R> {
         }
     }
 
-    fn signed(&self, record: &Record) -> Result<(rust_decimal::Decimal, Direction), String> {
+    fn signed(&self, record: &CsvRecord) -> Result<(rust_decimal::Decimal, Direction), String> {
         let read = |column| {
             let text = self.text(record, column);
             text.map(|text| amount(&text, self.dialect.decimal).map_err(|why| format!("amount: {why}"))).transpose()

@@ -5,7 +5,7 @@ use super::*;
 use crate::movement::{Direction, Movement};
 use crate::reader::StatementReader;
 use crate::reader::tests::{read_all, read_with_pauses};
-use crate::{Broken, Format, Item};
+use crate::{BrokenFile, FileItem, Format};
 
 const OURS: &str = "bank_reference,transaction_id,invoice_number,amount,currency,booked_on\n";
 
@@ -19,11 +19,11 @@ fn refusal(file: &str) -> String {
     read_all(file.as_bytes()).unwrap_err().to_string()
 }
 
-fn with(file: &str, options: &CsvOptions) -> Result<Vec<Movement>, Broken> {
+fn with(file: &str, options: &CsvOptions) -> Result<Vec<Movement>, BrokenFile> {
     let mut reader = StatementReader::open(file.as_bytes(), options).map_err(|error| error.broken().unwrap())?;
     let mut movements = Vec::new();
     while let Some(item) = reader.next_item().map_err(|error| error.broken().unwrap())? {
-        movements.extend(if let Item::Movement(movement) = item { Some(*movement) } else { None });
+        movements.extend(if let FileItem::Movement(movement) = item { Some(*movement) } else { None });
     }
     Ok(movements)
 }

@@ -39,7 +39,7 @@ struct Line {
 }
 
 /// Reads fields, looking one line and one field ahead.
-pub(super) struct Fields<R> {
+pub(super) struct Mt940Fields<R> {
     stream: Stream<R>,
     /// The number of the last line that was read.
     number: u64,
@@ -48,7 +48,7 @@ pub(super) struct Fields<R> {
     pub(super) seen: Seen,
 }
 
-impl<R: Read> Fields<R> {
+impl<R: Read> Mt940Fields<R> {
     pub(super) const fn new(stream: Stream<R>, line: u64, seen: Seen) -> Self {
         Self { stream, number: line.saturating_sub(1), line: None, field: None, seen }
     }

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::information::{Information, slashes};
-use self::lines::{Field, Fields, Seen};
-use self::returns::Returned;
+use self::lines::{Field, Mt940Fields, Seen};
+use self::returns::ReturnedEntry;
 use self::values::{EntryLine, balance, entry_line, leading_currency, parse_amount};
-use crate::error::{Place, ReadError, broken};
-use crate::item::Item;
-use crate::movement::{Amount, BookingStatus, Charge, Counterparty, Direction, Movement, Statement};
+use crate::error::{FilePosition, ReadError, broken};
+use crate::item::FileItem;
+use crate::movement::{BookingStatus, Counterparty, Direction, EntryAmount, EntryCharge, Movement, ParsedStatement};
 use crate::stream::Stream;
 use crate::summary::{Balance, StatementSummary, Tally};
 use crate::text::{account_number, named, reference};
@@ -34,7 +34,7 @@ pub(crate) struct State {
 /// A statement that is being read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Open {
-    statement: Arc<Statement>,
+    statement: Arc<ParsedStatement>,
     tally: Tally,
     /// Whether it is an MT942, which has no balances.
     is_interim_report: bool,
@@ -42,7 +42,7 @@ struct Open {
 
 /// Reads a file field by field.
 pub(crate) struct Mt940<R> {
-    fields: Fields<R>,
+    fields: Mt940Fields<R>,
     state: State,
 }
 
@@ -64,7 +64,7 @@ const HEADER_LINES_MAX: usize = 20;
 impl<R: Read> Mt940<R> {
     /// Opens a file, or goes on where [`Self::pause`] was.
     pub(crate) fn new(stream: Stream<R>, line: u64, state: State) -> Self {
-        Self { fields: Fields::new(stream, line, state.seen), state }
+        Self { fields: Mt940Fields::new(stream, line, state.seen), state }
     }
 
     /// In words, what encoding was seen so far.
@@ -84,7 +84,7 @@ impl<R: Read> Mt940<R> {
     }
 
     /// The next movement or the end of a statement.
-    pub(crate) fn next(&mut self) -> Result<Option<Item>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<FileItem>, ReadError> {
         loop {
             let is_open = self.state.statement.is_some();
             let (_, line) = self.fields.position();
@@ -100,7 +100,7 @@ impl<R: Read> Mt940<R> {
                 continue;
             }
             if let Some(movement) = self.field(&field)? {
-                return Ok(Some(Item::Movement(Box::new(movement))));
+                return Ok(Some(FileItem::Movement(Box::new(movement))));
             }
         }
     }
@@ -108,7 +108,7 @@ impl<R: Read> Mt940<R> {
     fn field(&mut self, field: &Field) -> Result<Option<Movement>, ReadError> {
         if self.state.statement.is_none() {
             self.state.statements = self.state.statements.saturating_add(1);
-            let statement = Statement { ordinal: self.state.statements, ..Statement::default() };
+            let statement = ParsedStatement { ordinal: self.state.statements, ..ParsedStatement::default() };
             self.state.statement = Some(Open { statement: Arc::new(statement), ..Open::default() });
         }
         let Some(open) = &mut self.state.statement else { return Ok(None) };
@@ -147,7 +147,7 @@ impl<R: Read> Mt940<R> {
     fn opening(&mut self, field: &Field, balance: Balance) {
         let carried = self.state.carried.take();
         let Some(open) = &mut self.state.statement else { return };
-        let place = Place { line: field.line, statement: self.state.statements, ..Place::default() };
+        let place = FilePosition { line: field.line, statement: self.state.statements, ..FilePosition::default() };
         if let Some((account, number, before)) = carried.filter(|_| balance.is_interim) {
             let is_next_page = open.statement.account == account && open.statement.electronic_sequence == number;
             if is_next_page && before.signed() != balance.signed() {
@@ -178,48 +178,48 @@ impl<R: Read> Mt940<R> {
                 ":61: an entry stands before the opening balance (:60F:) that tells its currency",
             );
         };
-        let amount = Amount::new(line.value, currency).or_else(|why| broken(field.line, format!(":61: {why}")))?;
+        let amount = EntryAmount::new(line.value, currency).or_else(|why| broken(field.line, format!(":61: {why}")))?;
         open.tally.totals.entries = open.tally.totals.entries.saturating_add(1);
         open.tally.totals.movements = open.tally.totals.entries;
         if !line.is_expected {
             open.tally.book(&amount, line.direction).or_else(|why| broken(field.line, why))?;
         }
-        let place = Place {
+        let place = FilePosition {
             line: field.line,
             statement: self.state.statements,
             entry: open.tally.totals.entries,
-            ..Place::default()
+            ..FilePosition::default()
         };
         Ok(movement(place, &open.statement, amount, line, information))
     }
 
-    fn finish(&mut self, line: u64) -> Option<Item> {
+    fn finish(&mut self, line: u64) -> Option<FileItem> {
         let open = self.state.statement.take()?;
         let carried = open.tally.closing.clone().filter(|closing| closing.is_interim);
         let of = (open.statement.account.clone(), open.statement.electronic_sequence.clone());
         self.state.carried = carried.map(|closing| (of.0, of.1, closing));
-        let place = Place { line, statement: self.state.statements, ..Place::default() };
+        let place = FilePosition { line, statement: self.state.statements, ..FilePosition::default() };
         let is_demanded = !open.is_interim_report;
         let summary: StatementSummary = open.tally.finish(Arc::clone(&open.statement), place, is_demanded);
-        Some(Item::StatementEnd(Box::new(summary)))
+        Some(FileItem::StatementEnd(Box::new(summary)))
     }
 }
 
 fn movement(
-    place: Place,
-    statement: &Arc<Statement>,
-    amount: Amount,
+    place: FilePosition,
+    statement: &Arc<ParsedStatement>,
+    amount: EntryAmount,
     line: EntryLine,
     information: Information,
 ) -> Movement {
-    let returned = Returned::parse(&line, &information);
+    let returned = ReturnedEntry::parse(&line, &information);
     let told = |text: &Option<String>| text.as_deref().and_then(|text| parse_amount(text, amount.currency()));
     let supplementary = line.supplementary.as_deref().and_then(slashes::read).unwrap_or_default();
     let original = information.original_amount.or(supplementary.original_amount);
     let instructed_amount = told(&original);
     let charge = told(&information.charges.or(supplementary.charges));
     let charge =
-        charge.map(|amount| Charge { amount, direction: Direction::Debit, is_included: Some(true), bearer: None });
+        charge.map(|amount| EntryCharge { amount, direction: Direction::Debit, is_included: Some(true), bearer: None });
     Movement {
         number: 0,
         place,
@@ -228,8 +228,8 @@ fn movement(
         amount,
         direction: line.direction,
         entry_direction: line.direction,
-        is_reversal: line.is_reversal || returned == Returned::Surely,
-        may_be_return: returned == Returned::Perhaps,
+        is_reversal: line.is_reversal || returned == ReturnedEntry::Surely,
+        may_be_return: returned == ReturnedEntry::Perhaps,
         status: if line.is_expected { BookingStatus::Future } else { BookingStatus::Booked },
         booked_on: Some(line.booked_on),
         value_on: Some(line.value_on),
@@ -257,7 +257,9 @@ fn movement(
         additional: line.supplementary,
         instructed_amount,
         charges: charge.into_iter().collect(),
-        return_reason: information.return_reason.or(information.return_code.filter(|_| returned == Returned::Surely)),
+        return_reason: information
+            .return_reason
+            .or(information.return_code.filter(|_| returned == ReturnedEntry::Surely)),
         bank_code: line.kind,
     }
 }

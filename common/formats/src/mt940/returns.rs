@@ -10,14 +10,14 @@ const RETURNED_ITEM: &str = "RTI";
 
 /// How surely an entry is a return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Returned {
+pub(super) enum ReturnedEntry {
     Surely,
     /// The code stands for another kind of debit, too.
     Perhaps,
     No,
 }
 
-impl Returned {
+impl ReturnedEntry {
     pub(super) fn parse(line: &EntryLine, information: &Information) -> Self {
         let is_returned_item = line.kind.as_deref().is_some_and(|kind| kind.ends_with(RETURNED_ITEM));
         let is_debit = line.direction == Direction::Debit;

@@ -6,7 +6,7 @@ use chrono::{Datelike, Days, NaiveDate};
 use rust_decimal::Decimal;
 
 use crate::error::quote;
-use crate::movement::{Amount, Direction};
+use crate::movement::{Direction, EntryAmount};
 use crate::summary::Balance;
 use crate::text::{named, plain_decimal, reference};
 
@@ -70,19 +70,19 @@ pub(super) fn balance(text: &str, is_interim: bool) -> Result<Balance, String> {
     };
     // An account without a statement before has no day.
     let day = if day == "000000" { None } else { Some(full_day(day)?) };
-    let amount = Amount::new(plain_decimal(amount.trim(), ',', true)?, currency)?;
+    let amount = EntryAmount::new(plain_decimal(amount.trim(), ',', true)?, currency)?;
     Ok(Balance { amount, direction, day, is_interim })
 }
 
 /// An amount in a text, with its currency or in the account's: `119,00`, `EUR119,00`, `119,00 EUR`. None if it is another
 /// text.
-pub(super) fn parse_amount(text: &str, currency: &str) -> Option<Amount> {
+pub(super) fn parse_amount(text: &str, currency: &str) -> Option<EntryAmount> {
     let text = text.trim().trim_end_matches('/');
     let is_letter = |letter: char| letter.is_ascii_uppercase();
     let digits = text.trim_matches(is_letter);
     let (before, after) = text.split_once(digits).filter(|_| !digits.is_empty())?;
     let told = [before, after].into_iter().find(|code| !code.is_empty()).unwrap_or(currency);
-    Amount::new(plain_decimal(digits.trim(), ',', true).ok()?, told).ok()
+    EntryAmount::new(plain_decimal(digits.trim(), ',', true).ok()?, told).ok()
 }
 
 /// `3!a[1!a]15d` and the like: the currency at the start of a floor limit (`:34F:`).

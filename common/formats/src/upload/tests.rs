@@ -66,7 +66,7 @@ fn archive(files: &[Packing<'_>]) -> Vec<u8> {
 const CSV: &str = "Date;Amount;Currency\n2026-11-02;1,50;EUR\n2026-11-03;2,50;EUR\n";
 const MT940: &str = ":20:A\n:25:1\n:60F:C261101EUR0,\n:61:261102C7,NTRFNONREF\n:62F:C261102EUR7,\n-\n";
 
-fn read(upload: &[u8]) -> Result<Vec<Item>, String> {
+fn read(upload: &[u8]) -> Result<Vec<FileItem>, String> {
     let mut reader =
         StatementUpload::open(Cursor::new(upload), &CsvOptions::default()).map_err(|error| error.to_string())?;
     let mut items = Vec::new();
@@ -76,7 +76,7 @@ fn read(upload: &[u8]) -> Result<Vec<Item>, String> {
     Ok(items)
 }
 
-fn read_with_pauses(upload: &[u8]) -> Vec<Item> {
+fn read_with_pauses(upload: &[u8]) -> Vec<FileItem> {
     let mut reader = StatementUpload::open(Cursor::new(upload), &CsvOptions::default()).unwrap();
     let mut items = Vec::new();
     loop {
@@ -104,7 +104,7 @@ fn all_files_of_an_archive_are_read_in_its_order() {
     assert_eq!(read_with_pauses(&upload), items);
     let told: Vec<String> = items
         .iter()
-        .filter_map(|item| if let Item::Movement(movement) = item { Some(movement) } else { None })
+        .filter_map(|item| if let FileItem::Movement(movement) = item { Some(movement) } else { None })
         .map(|movement| format!("{} {} {}", movement.number, movement.place, movement.amount))
         .collect();
     assert_eq!(

@@ -31,13 +31,13 @@ struct Seen {
     handled: Vec<String>,
 }
 
-async fn run_batch(mode: Mode, bodies: &[(&str, &str, u32)], seconds_left: u64) -> Result<Seen, Outage> {
+async fn run_batch(mode: BatchMode, bodies: &[(&str, &str, u32)], seconds_left: u64) -> Result<Seen, Outage> {
     run_again(&DeliveryAttempts::default(), mode, bodies, seconds_left).await
 }
 
 async fn run_again(
     attempts: &DeliveryAttempts,
-    mode: Mode,
+    mode: BatchMode,
     bodies: &[(&str, &str, u32)],
     seconds_left: u64,
 ) -> Result<Seen, Outage> {
@@ -79,7 +79,7 @@ const AMPLE: u64 = 60;
 #[tokio::test]
 async fn a_failure_holds_back_the_later_messages_of_its_group_only() {
     let bodies = [("a", "ok-1", 1), ("b", "retry-2", 1), ("a", "ok-3", 1), ("b", "ok-4", 1)];
-    let seen = run_batch(Mode::OneByOne, &bodies, AMPLE).await.unwrap();
+    let seen = run_batch(BatchMode::OneByOne, &bodies, AMPLE).await.unwrap();
     assert_eq!(seen.failed, ["retry-2", "ok-4"]);
     assert_eq!(seen.handled, ["ok-1", "retry-2", "ok-3"]);
 }
@@ -87,7 +87,7 @@ async fn a_failure_holds_back_the_later_messages_of_its_group_only() {
 #[tokio::test]
 async fn poison_is_parked_at_its_first_delivery_wherever_it_stands() {
     for place in 0..10 {
-        for mode in [Mode::Together, Mode::OneByOne] {
+        for mode in [BatchMode::Together, BatchMode::OneByOne] {
             let names: Vec<String> =
                 (0..10).map(|index| if index == place { "poison".to_owned() } else { format!("ok-{index}") }).collect();
             let bodies: Vec<_> = names.iter().map(|name| ("same group", name.as_str(), 1)).collect();
@@ -101,7 +101,7 @@ async fn poison_is_parked_at_its_first_delivery_wherever_it_stands() {
 
 #[tokio::test]
 async fn a_message_that_keeps_failing_is_parked_at_the_third_attempt() {
-    for mode in [Mode::Together, Mode::OneByOne] {
+    for mode in [BatchMode::Together, BatchMode::OneByOne] {
         let attempts = DeliveryAttempts::default();
         for receives in [1, 2] {
             let seen = run_again(&attempts, mode, &[("b", "retry-2", receives)], AMPLE).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_message_that_keeps_failing_is_parked_at_the_third_attempt() {
 
 #[tokio::test]
 async fn a_message_that_waited_behind_another_of_its_group_and_fails_once_comes_back() {
-    for mode in [Mode::Together, Mode::OneByOne] {
+    for mode in [BatchMode::Together, BatchMode::OneByOne] {
         let attempts = DeliveryAttempts::default();
         let parked_first = ("retry-1".to_owned(), "retries_exhausted");
         for receives in [1, 2] {
@@ -136,7 +136,7 @@ async fn a_message_that_waited_behind_another_of_its_group_and_fails_once_comes_
 
 #[tokio::test]
 async fn a_panic_is_the_failure_of_its_record_alone() {
-    for mode in [Mode::Together, Mode::OneByOne] {
+    for mode in [BatchMode::Together, BatchMode::OneByOne] {
         let seen = run_batch(mode, &[("a", "ok-1", 1), ("b", "panic-2", 1), ("c", "ok-3", 1)], AMPLE).await.unwrap();
         assert_eq!(seen.failed, ["panic-2"]);
         assert_eq!(seen.handled, ["ok-1", "ok-3"]);
@@ -145,20 +145,20 @@ async fn a_panic_is_the_failure_of_its_record_alone() {
 
 #[tokio::test]
 async fn a_batch_that_one_record_spoils_is_handled_one_by_one() {
-    let seen = run_batch(Mode::Together, &[("a", "ok-1", 1), ("b", "spoils-2", 1)], AMPLE).await.unwrap();
+    let seen = run_batch(BatchMode::Together, &[("a", "ok-1", 1), ("b", "spoils-2", 1)], AMPLE).await.unwrap();
     assert_eq!(seen.handled, ["ok-1", "spoils-2"]);
     assert!(seen.failed.is_empty());
 }
 
 #[tokio::test]
 async fn what_met_other_work_comes_back_however_often_and_the_others_are_handled() {
-    let seen = run_batch(Mode::Together, &[("a", "ok-1", 1), ("b", "busy-2", 90)], AMPLE).await.unwrap();
+    let seen = run_batch(BatchMode::Together, &[("a", "ok-1", 1), ("b", "busy-2", 90)], AMPLE).await.unwrap();
     assert_eq!((seen.handled, seen.failed, seen.parked), (vec!["ok-1".to_owned()], vec!["busy-2".to_owned()], vec![]));
 }
 
 #[tokio::test]
 async fn an_outage_parks_nothing_and_returns_everything() {
-    for mode in [Mode::Together, Mode::OneByOne] {
+    for mode in [BatchMode::Together, BatchMode::OneByOne] {
         assert!(run_batch(mode, &[("a", "outage-1", 90), ("b", "ok-2", 90)], AMPLE).await.is_err());
     }
 }
@@ -166,7 +166,7 @@ async fn an_outage_parks_nothing_and_returns_everything() {
 #[tokio::test]
 async fn an_outage_after_a_record_was_parked_returns_the_rest_and_not_the_parked_one() {
     let batch = [("a", "poison-1", 1), ("b", "outage-2", 90), ("c", "ok-3", 90)];
-    let seen = run_batch(Mode::OneByOne, &batch, AMPLE).await.unwrap();
+    let seen = run_batch(BatchMode::OneByOne, &batch, AMPLE).await.unwrap();
     assert_eq!(seen.parked.len(), 1);
     assert_eq!(seen.failed, ["outage-2", "ok-3"]);
     assert_eq!(seen.handled, ["poison-1"]);
@@ -174,14 +174,14 @@ async fn an_outage_after_a_record_was_parked_returns_the_rest_and_not_the_parked
 
 #[tokio::test]
 async fn no_work_is_started_near_the_deadline() {
-    let seen = run_batch(Mode::OneByOne, &[("a", "ok-1", 1), ("b", "ok-2", 1)], 1).await.unwrap();
+    let seen = run_batch(BatchMode::OneByOne, &[("a", "ok-1", 1), ("b", "ok-2", 1)], 1).await.unwrap();
     assert_eq!(seen.failed, ["ok-1", "ok-2"]);
     assert!(seen.handled.is_empty());
 }
 
 #[tokio::test]
 async fn what_cannot_be_parked_comes_back_and_holds_its_group() {
-    let seen = run_batch(Mode::OneByOne, &[("a", "poison-unparkable", 1), ("a", "ok-2", 1)], AMPLE).await.unwrap();
+    let seen = run_batch(BatchMode::OneByOne, &[("a", "poison-unparkable", 1), ("a", "ok-2", 1)], AMPLE).await.unwrap();
     assert_eq!(seen.failed, ["poison-unparkable", "ok-2"]);
 }
 
@@ -189,7 +189,7 @@ async fn what_cannot_be_parked_comes_back_and_holds_its_group() {
 async fn what_is_done_parked_and_comes_back_is_counted_apart() {
     let bodies = [("a", "ok-1", 1), ("b", "retry-2", 1), ("b", "ok-3", 1), ("c", "poison-4", 1), ("d", "ok-5", 1)];
     let records: Vec<Record> = event(&bodies).records.into_iter().map(record).collect();
-    for mode in [Mode::Together, Mode::OneByOne] {
+    for mode in [BatchMode::Together, BatchMode::OneByOne] {
         let park = async |_: &Record, _: &PermanentFailure| Ok(());
         let attempts = DeliveryAttempts::default();
         let (failures, blocked, spans) = (Vec::new(), HashSet::new(), HashMap::new());

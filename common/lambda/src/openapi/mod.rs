@@ -26,16 +26,16 @@ const ABOUT: &str = "Settles B2B invoices: clients claim that they have paid, ga
 
 /// What the operations are about.
 const TAGS: [(&str, &str); 10] = [
-    ("clients", "The parties that owe."),
-    ("invoices", "Drafts, issued and void invoices, and what happened to them."),
-    ("payments", "Claims, confirmations, refunds, and what became of payments."),
-    ("cases", "What there is to decide about payments."),
-    ("uploads", "Files of payment confirmations and bank statements."),
-    ("ledger", "The books: balances, transactions, statements, and how they compare with invoices and payments."),
-    ("webhooks", "What the gateways tell us."),
-    ("webhook endpoints", "Who is told of events, and what became of it."),
-    ("events", "What we tell the platform."),
-    ("description", "This document."),
+    ("clients", "Clients: the debtors."),
+    ("invoices", "Invoices, credit notes and their timelines."),
+    ("payments", "Payments, their evidence and refunds."),
+    ("cases", "Cases: exceptions about payments that staff resolve."),
+    ("uploads", "Uploads of payment confirmations and bank statements."),
+    ("ledger", "The general ledger: balances, transactions, statements of account and reconciliation."),
+    ("webhooks", "Incoming webhooks of payment gateways."),
+    ("webhook endpoints", "Endpoints for outgoing webhooks, and their deliveries."),
+    ("events", "Events, as they are sent to webhook endpoints."),
+    ("description", "The API description."),
 ];
 
 /// The document without any path: what it is, how callers prove who they are, and the shapes that all doors share.

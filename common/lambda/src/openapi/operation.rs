@@ -8,7 +8,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use crate::caller::Permission;
 use crate::idempotency_key;
 use crate::openapi::responses::{
-    FORBIDDEN, INVALID, KEY_REUSED, NOT_FOUND, Refusal, TOO_LARGE, TOO_MANY, UNAUTHENTICATED, UNAVAILABLE,
+    FORBIDDEN, INVALID, KEY_REUSED, NOT_FOUND, ProblemResponse, TOO_LARGE, TOO_MANY, UNAUTHENTICATED, UNAVAILABLE,
 };
 
 /// The name of the security scheme of people.
@@ -52,7 +52,7 @@ fn refine<S>(
 }
 
 /// Adds the refusals that follow from what the operation takes, and those given; what it says by itself stands.
-fn refuse(operation: &mut Operation, given: &[Refusal]) {
+fn refuse(operation: &mut Operation, given: &[ProblemResponse]) {
     let takes = |place: ParameterIn| {
         operation.parameters.iter().flatten().any(|parameter| match parameter {
             RefOr::T(parameter) => parameter.parameter_in == place,

@@ -14,7 +14,7 @@ use crate::problem::{FieldProblem, PROBLEM_JSON, Problem};
 
 /// An answer that many operations give: its status, its name in the document, and what it means.
 #[derive(Debug, Clone, Copy)]
-pub struct Refusal {
+pub struct ProblemResponse {
     /// The HTTP status.
     pub status: &'static str,
     name: &'static str,
@@ -33,12 +33,17 @@ enum Speaker {
     Both(fn() -> Problem),
 }
 
-const fn refusal(status: &'static str, name: &'static str, speaker: Speaker, description: &'static str) -> Refusal {
-    Refusal { status, name, description, speaker }
+const fn refusal(
+    status: &'static str,
+    name: &'static str,
+    speaker: Speaker,
+    description: &'static str,
+) -> ProblemResponse {
+    ProblemResponse { status, name, description, speaker }
 }
 
 /// The request is malformed.
-pub const INVALID: Refusal = refusal(
+pub const INVALID: ProblemResponse = refusal(
     "400",
     "Invalid",
     Speaker::Function(|| {
@@ -48,71 +53,71 @@ pub const INVALID: Refusal = refusal(
     "The request has faults; `errors` lists all of them.",
 );
 /// The token is missing or wrong.
-pub const UNAUTHENTICATED: Refusal =
+pub const UNAUTHENTICATED: ProblemResponse =
     refusal("401", "Unauthenticated", Speaker::Gateway, "There is no valid token; API Gateway says so by itself.");
 /// The caller may not.
-pub const FORBIDDEN: Refusal = refusal(
+pub const FORBIDDEN: ProblemResponse = refusal(
     "403",
     "Forbidden",
     Speaker::Function(|| Problem::forbidden("machine:bff lacks the permission for this")),
     "The caller lacks the permission.",
 );
 /// There is no such thing.
-pub const NOT_FOUND: Refusal = refusal(
+pub const NOT_FOUND: ProblemResponse = refusal(
     "404",
     "NotFound",
     Speaker::Function(|| Problem::not_found("invoice", examples::INVOICE_ID)),
     "There is no such thing, or it is another client's.",
 );
 /// The body is too large.
-pub const TOO_LARGE: Refusal = refusal(
+pub const TOO_LARGE: ProblemResponse = refusal(
     "413",
     "TooLarge",
     Speaker::Function(|| Problem::too_large(BODY_BYTES_MAX)),
     "The body is larger than the door takes.",
 );
 /// The key is another request's.
-pub const KEY_REUSED: Refusal = refusal(
+pub const KEY_REUSED: ProblemResponse = refusal(
     "422",
     "KeyReused",
     Speaker::Function(|| idempotency_key::used_otherwise(examples::IDEMPOTENCY_KEY)),
     "The Idempotency-Key belongs to another request.",
 );
 /// There are too many requests.
-pub const TOO_MANY: Refusal = refusal(
+pub const TOO_MANY: ProblemResponse = refusal(
     "429",
     "TooMany",
     Speaker::Both(|| Problem::too_many_requests(3_000, 30)),
     "Too many requests: of all callers, which API Gateway says by itself, or of this one.",
 );
 /// Something is away.
-pub const UNAVAILABLE: Refusal = refusal(
+pub const UNAVAILABLE: ProblemResponse = refusal(
     "503",
     "Unavailable",
     Speaker::Function(|| Problem::unavailable(2)),
     "Something that the request needs is away.",
 );
 /// The first request with the key still runs.
-pub const KEY_IN_USE: Refusal = refusal(
+pub const KEY_IN_USE: ProblemResponse = refusal(
     "409",
     "KeyInUse",
     Speaker::Function(|| idempotency_key::still_running(examples::IDEMPOTENCY_KEY)),
     "The first request with this Idempotency-Key still runs.",
 );
-const UNAUTHENTIC: Refusal = refusal(
+const UNAUTHENTIC: ProblemResponse = refusal(
     "401",
     "Unauthentic",
     Speaker::Function(|| Problem::unauthentic("the signature does not fit the body; nothing was kept")),
     "The signature is missing, wrong or too old; nothing was kept.",
 );
-const CONFLICT: Refusal = refusal(
+const CONFLICT: ProblemResponse = refusal(
     "409",
     "Conflict",
     Speaker::Function(|| Problem::conflict(format!("invoice {}: it is paid", examples::INVOICE_ID))),
     "The invoice is in a state that does not allow it.",
 );
 
-const ENDPOINT_CONFLICT: Refusal = refusal(
+const ENDPOINT_CONFLICT: ProblemResponse = refusal(
     "409",
     "EndpointConflict",
     Speaker::Function(|| {
@@ -121,7 +126,7 @@ const ENDPOINT_CONFLICT: Refusal = refusal(
     "The endpoint is in a state that does not allow it, or there are as many as there may be.",
 );
 
-const ALL: [Refusal; 12] = [
+const ALL: [ProblemResponse; 12] = [
     INVALID,
     UNAUTHENTICATED,
     UNAUTHENTIC,
@@ -136,7 +141,7 @@ const ALL: [Refusal; 12] = [
     UNAVAILABLE,
 ];
 
-impl Refusal {
+impl ProblemResponse {
     /// Where the document says what it is.
     #[must_use]
     pub fn reference(self) -> RefOr<Response> {

@@ -47,7 +47,7 @@ const FORBIDDEN: [&str; 40] = [
 #[test]
 fn an_address_that_is_not_public_is_refused_however_it_is_written() {
     for url in FORBIDDEN {
-        let refused = Target::parse(url, Targets::Public);
+        let refused = OutgoingTarget::parse(url, Targets::Public);
         assert!(matches!(refused, Err(TargetError::Address(_))), "{url}: {refused:?}");
     }
 }
@@ -67,12 +67,12 @@ fn a_url_is_https_without_credentials_on_a_port_of_https() {
         ("https://bff.example:22/", TargetError::Port),
         ("https://bff.example:80/", TargetError::Port),
     ] {
-        assert_eq!(Target::parse(url, Targets::Public), Err(error), "{url}");
+        assert_eq!(OutgoingTarget::parse(url, Targets::Public), Err(error), "{url}");
     }
     let long = format!("https://bff.example/{}", "a".repeat(LENGTH_MAX));
-    assert_eq!(Target::parse(&long, Targets::Public), Err(TargetError::Malformed));
+    assert_eq!(OutgoingTarget::parse(&long, Targets::Public), Err(TargetError::Malformed));
     for url in ["https://bff.example/hooks?token=1", "https://bff.example:8443/", "https://93.184.216.34/"] {
-        assert!(Target::parse(url, Targets::Public).is_ok(), "{url}");
+        assert!(OutgoingTarget::parse(url, Targets::Public).is_ok(), "{url}");
     }
 }
 
@@ -89,18 +89,18 @@ fn a_name_with_one_private_answer_is_refused_whole() {
 #[test]
 fn the_machine_itself_may_be_called_by_the_local_stack_only() {
     for url in ["http://127.0.0.1:8080/webhooks", "http://localhost:8080/", "https://[::1]:4433/"] {
-        assert!(Target::parse(url, Targets::PublicAndLoopback).is_ok(), "{url}");
-        assert!(Target::parse(url, Targets::Public).is_err(), "{url}");
+        assert!(OutgoingTarget::parse(url, Targets::PublicAndLoopback).is_ok(), "{url}");
+        assert!(OutgoingTarget::parse(url, Targets::Public).is_err(), "{url}");
     }
     for url in ["http://bff.example/", "https://10.0.0.1/", "https://169.254.169.254/", "http://[::ffff:127.0.0.1]/"] {
-        assert!(Target::parse(url, Targets::PublicAndLoopback).is_err(), "{url}");
+        assert!(OutgoingTarget::parse(url, Targets::PublicAndLoopback).is_err(), "{url}");
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn each_connection_looks_its_name_up_and_goes_nowhere_else() {
     // The name passes as a text; what it leads to is found when it is looked up, as of a name that was rebound.
-    let target = Target::parse("https://localhost/", Targets::Public).unwrap();
+    let target = OutgoingTarget::parse("https://localhost/", Targets::Public).unwrap();
     assert!(
         matches!(target.look_up(Targets::Public).await, Err(TargetError::Address(address)) if address.is_loopback())
     );

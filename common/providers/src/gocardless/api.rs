@@ -14,7 +14,7 @@ use crate::api::{
 use crate::reported_payment::{
     Metadata, ReportedPayment, form, invoice_number, minor_units, parse, refund_movement, units_of,
 };
-use crate::{Unreadable, Webhooks};
+use crate::{Unreadable, WebhookParser};
 
 /// The shape of the answers that this module reads.
 const API_VERSION: &str = "2015-07-06";

@@ -63,7 +63,7 @@ described! {
     }))
 }
 
-/// Records a fee, or a difference of rounding, that changes what a provider has of ours. It is in the books seconds later.
+/// Records a provider's fee or a rounding difference. It is posted within seconds.
 #[utoipa::path(
     post,
     path = "/v1/ledger/adjustments",

@@ -98,7 +98,7 @@ impl Replacement {
     }
 }
 
-/// Takes a transaction back by one that mirrors it, and books what takes its place. What is booked is never changed.
+/// Reverses a ledger transaction, and posts its replacement if one is given. Postings are never changed.
 ///
 /// Alone, the mirror is booked today. With a replacement it is booked on the accounting date of the transaction, so that the
 /// balance of every day is what it should have been. What was taken back alone can be replaced later, by the same request with

@@ -101,7 +101,7 @@ pub(super) async fn propose(
     Ok(answer(StatusCode::ACCEPTED, body))
 }
 
-/// Lists the corrections that wait for a second person, the oldest first.
+/// Lists corrections that wait for a second person, oldest first.
 #[utoipa::path(
     get,
     path = "/v1/ledger/corrections",
@@ -122,7 +122,7 @@ pub(crate) async fn list(
     Ok(Json(page.answer("corrections", rows)))
 }
 
-/// Carries out a correction that somebody else proposed.
+/// Approves and posts a correction that somebody else proposed.
 #[utoipa::path(
     post,
     path = "/v1/ledger/corrections/{id}/approve",
@@ -154,7 +154,7 @@ pub(crate) async fn approve(
     Ok(answer(StatusCode::CREATED, body))
 }
 
-/// Leaves the books as they are; whoever proposed the correction may do so, too.
+/// Dismisses a proposed correction; its proposer may do so, too.
 #[utoipa::path(
     post,
     path = "/v1/ledger/corrections/{id}/dismiss",

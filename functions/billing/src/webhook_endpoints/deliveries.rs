@@ -55,8 +55,7 @@ pub(crate) struct DeliveryQuery {
     page: PageQuery,
 }
 
-/// Lists what an endpoint was told or is to be told, by the times of the events, and what became of it; of the last 30
-/// days.
+/// Lists the deliveries of an endpoint in the last 30 days, by event time.
 #[utoipa::path(
     get,
     path = "/v1/webhook-endpoints/{id}/deliveries",
@@ -94,7 +93,7 @@ pub(crate) async fn list(
     Ok(Json(json!({"deliveries": shown, "next_cursor": found.next})))
 }
 
-/// Sends deliveries of a range of events' times again, under the same ids and from the first attempt on.
+/// Replays the deliveries of a time range under the same ids.
 #[utoipa::path(
     post,
     path = "/v1/webhook-endpoints/{id}/replay",
@@ -141,7 +140,7 @@ pub(crate) async fn replay(
     work.commit(StatusCode::OK, &shown).await?;
     if let Err(error) = billing.webhooks.queue.send(&due, Duration::ZERO).await {
         // The records are durable, and due: the relay finds them.
-        tracing::warn!(endpoint.id = %id, error, "deliveries wait for the relay");
+        tracing::warn!(endpoint.id = %id, error, "deliveries were left to the relay");
     }
     Ok(answer(StatusCode::OK, shown))
 }

@@ -33,7 +33,7 @@ fn dependencies(package: &str) -> BTreeSet<String> {
 }
 
 /// Those of our own packages that `package` leans on.
-fn ours(package: &str) -> BTreeSet<String> {
+pub(crate) fn ours(package: &str) -> BTreeSet<String> {
     let is_ours = |name: &String| name.starts_with(OURS) && name != package;
     dependencies(package).into_iter().filter(is_ours).map(|name| name.replacen(OURS, "", 1)).collect()
 }
@@ -42,7 +42,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-fn folders(parent: &str) -> Vec<String> {
+pub(crate) fn folders(parent: &str) -> Vec<String> {
     let entries = fs::read_dir(workspace_root().join(parent)).expect("the folder is there");
     let mut names: Vec<String> = entries
         .map(|entry| entry.expect("an entry can be read"))
@@ -54,7 +54,7 @@ fn folders(parent: &str) -> Vec<String> {
 }
 
 /// The Rust sources below a folder.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder can be read") {
         let path = entry.expect("an entry can be read").path();

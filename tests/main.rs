@@ -16,6 +16,7 @@ mod crowd;
 mod database;
 mod end_to_end;
 mod events;
+mod glossary;
 mod house;
 mod importer;
 mod ledger;

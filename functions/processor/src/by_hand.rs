@@ -23,7 +23,7 @@ use crate::locked_batch::{LockedBatch, PaymentAggregate};
 use crate::settle::{EvidenceInstruction, named_invoices, release_reason_for};
 
 impl<'a> StaffCommandExecution<'a> {
-    /// Records what one of staff knows of a payment, or has a second person look at it first.
+    /// Records evidence entered by staff, or opens a case for a second person's approval.
     pub(crate) async fn enter(&mut self, evidence: &'a Evidence) -> Result<(), StoreError> {
         let (id, mut batch, invoices) = self.identify_entry(evidence).await?;
         batch.lock_invoices(&mut self.transaction, &invoices).await?;
@@ -52,7 +52,7 @@ impl<'a> StaffCommandExecution<'a> {
         self.changes.write(&mut self.transaction, &batch).await
     }
 
-    /// Finds the payment, as for evidence of any other source, and the invoices that it names.
+    /// Identifies the payment and the invoices, as for evidence of any other source.
     async fn identify_entry(
         &mut self,
         evidence: &Evidence,
@@ -68,8 +68,8 @@ impl<'a> StaffCommandExecution<'a> {
         Ok((identified.payment_id, batch, identified.invoices))
     }
 
-    /// Opens a case about evidence that one person is not enough for. Until it is approved, money that is said to have come
-    /// is a claim: reminders pause, and the bank's line finds the payment.
+    /// Opens a case about evidence above the limit. Until approval, a capture counts as a claim, so that reminders
+    /// pause and the bank line finds the payment.
     async fn propose(
         &mut self,
         batch: &mut LockedBatch,
@@ -92,7 +92,8 @@ impl<'a> StaffCommandExecution<'a> {
         entries_by_hand::insert(&mut self.transaction, case, &entry).await
     }
 
-    /// Records what a first person entered, because a second agrees. What went back meanwhile may be the same money.
+    /// Records evidence that a second person approves, unless outflows were reported meanwhile that may be the same
+    /// money.
     pub(crate) async fn approve_entry(
         &mut self,
         batch: &mut LockedBatch,
@@ -116,13 +117,14 @@ impl<'a> StaffCommandExecution<'a> {
         Ok(Ok(()))
     }
 
-    /// Whether somebody else has to decide what becomes of a payment's surplus: who entered it by hand does not.
+    /// Whether the actor entered the payment's money by hand, so that somebody else has to decide about its unapplied
+    /// cash.
     pub(crate) async fn is_own_entry(&mut self, id: PaymentId, actor: &str) -> Result<bool, StoreError> {
         facts::is_entered_by(&mut self.transaction, id, actor).await
     }
 
-    /// Whether one person is enough for so much of each payer, with what single persons vouched for today; if so, it is
-    /// counted.
+    /// Whether one person may vouch for the amount, given what single persons vouched for today for each payer; if so,
+    /// it is added to their sums.
     pub(crate) async fn may_vouch_alone(
         &mut self,
         (event_id, vouched_by): (&str, &str),
@@ -151,7 +153,7 @@ impl<'a> StaffCommandExecution<'a> {
     }
 }
 
-/// Why evidence cannot be entered so: what is known of its payment already.
+/// Why evidence about a payment cannot be entered.
 fn refusal(aggregate: &PaymentAggregate, evidence: &Evidence) -> Result<Option<String>, StoreError> {
     if aggregate.open_case(CaseKind::EnteredByHand).is_some() {
         return Ok(Some("another entry about the payment waits for a second person".to_owned()));
@@ -172,7 +174,7 @@ fn refusal(aggregate: &PaymentAggregate, evidence: &Evidence) -> Result<Option<S
     })
 }
 
-/// Whose invoices money is for; nobody is a payer, too.
+/// The clients of the invoices that money is for; none stands for an unknown payer.
 pub(crate) fn payers(known: &LockedInvoices, named: &[InvoiceId]) -> BTreeSet<Option<ClientId>> {
     let payers: BTreeSet<_> =
         named.iter().filter_map(|id| known.get(id)).map(|invoice| Some(invoice.client_id())).collect();

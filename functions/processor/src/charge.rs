@@ -1,4 +1,4 @@
-//! Payments that a gateway is to collect, and those that it does not decide.
+//! Charges through a gateway, and payments that a gateway leaves undecided.
 
 use chrono::TimeDelta;
 use quittance_domain::case::CaseKind;
@@ -18,11 +18,11 @@ use crate::decide::StaffCommandExecution;
 use crate::event_builder::{FUNCTION, to_message};
 use crate::locked_batch::{LockedBatch, PaymentAggregate};
 
-/// An order that waited longer is not carried out: nobody expects the payment any more.
+/// A charge that waited longer is refused: nobody expects it any more.
 const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 impl<'a> StaffCommandExecution<'a> {
-    /// Notes an attempt to collect a payment and has the gateway asked, all in one transaction; or notes why not.
+    /// Records a charge attempt with the command to the gateway, or with its refusal, in one transaction.
     pub(crate) async fn charge(&mut self, order: &'a ChargePayment) -> Result<(), StoreError> {
         let mut batch = match self.find(&order.transaction_id).await? {
             Some(id) => self.batch(&[id]).await?,
@@ -65,7 +65,7 @@ impl<'a> StaffCommandExecution<'a> {
         self.changes.write(&mut self.transaction, &batch).await
     }
 
-    /// What is known now: that the payment is asked for; of a new one that is refused, that it did not happen either.
+    /// The facts of an attempt: its initiation and, for a new payment that is refused, its failure.
     fn attempt_facts(
         &self,
         order: &ChargePayment,
@@ -76,7 +76,7 @@ impl<'a> StaffCommandExecution<'a> {
         let kinds: &[FactKind] = match (refusal, aggregate.is_new) {
             (None, _) => &[FactKind::Initiation],
             (Some(_), true) => &[FactKind::Initiation, FactKind::Failure],
-            // What is known of the payment stays true.
+            // Facts of earlier attempts stay as they are.
             (Some(_), false) => &[],
         };
         let fact = |kind: &FactKind| NewFact {
@@ -99,7 +99,7 @@ impl<'a> StaffCommandExecution<'a> {
         kinds.iter().map(fact).collect()
     }
 
-    /// Staff found that a payment which its gateway does not decide did not happen. Money that comes all the same counts.
+    /// Records that an undecided payment failed, as staff decided. Money that arrives later still counts.
     pub(crate) async fn give_up(
         &mut self,
         batch: &mut LockedBatch,
@@ -147,7 +147,7 @@ impl<'a> StaffCommandExecution<'a> {
         to_message(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.changes.now, correlation_id, command))
     }
 
-    /// Gives staff a case about a payment that is still undecided.
+    /// Opens a case about a payment that is still undecided.
     pub(crate) async fn escalate(&mut self, escalation: &'a EscalatePayment) -> Result<(), StoreError> {
         let Some(id) = self.find(&escalation.transaction_id).await? else { return Ok(()) };
         let mut batch = self.batch(&[id]).await?;

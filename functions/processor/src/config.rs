@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
-/// What the processor needs to know.
+/// The processor's settings.
 #[derive(Debug)]
 pub struct Config {
     /// Where the database is.

@@ -1,4 +1,4 @@
-//! Credit notes on what is paid: the money leaves the invoice and becomes the client's credit.
+//! Credit notes on paid invoices: the credited money becomes the client's unapplied cash.
 
 use quittance_domain::command::{CreditUse, ReleaseCredited};
 use quittance_domain::event::ReleaseReason;
@@ -13,8 +13,8 @@ use crate::decide::{StaffCommandExecution, takes};
 use crate::locked_batch::LockedBatch;
 
 impl<'a> StaffCommandExecution<'a> {
-    /// Takes from the invoice what credit notes took off it beyond what is owed, and refunds or applies this one's share of
-    /// the credit if asked: whoever moved the money, and no more than the payment has as surplus.
+    /// Unapplies what credit notes took off a paid invoice, and refunds or applies this note's share if asked, up to
+    /// the payment's unapplied cash.
     pub(crate) async fn release_credited(&mut self, order: &'a ReleaseCredited) -> Result<(), StoreError> {
         let Some(id) = self.find(&order.transaction_id).await? else {
             return self.refuse_release(order, "its payment is unknown").await;
@@ -36,8 +36,8 @@ impl<'a> StaffCommandExecution<'a> {
         }
     }
 
-    /// Refunds or applies the credit. Answers why that was not possible for all of it: the rest stays the client's credit,
-    /// or had been refunded before.
+    /// Refunds or applies the credit. Returns why that was not possible in full: the rest stays unapplied, or had been
+    /// refunded before.
     fn use_credit(
         &mut self,
         batch: &mut LockedBatch,

@@ -1,4 +1,4 @@
-//! What staff decide, each decision in one transaction: refunds, cases, twins.
+//! Carries out staff commands, each in a transaction of its own.
 
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
@@ -27,16 +27,16 @@ use crate::identify::{lock_unmerged, take};
 use crate::locked_batch::{LockedBatch, PaymentAggregate};
 pub use crate::staff_command::{StaffCommand, StaffInstruction};
 
-/// What became of a decision.
+/// The result of a staff command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StaffCommandResult {
-    /// It was carried out or refused, now or before; this was committed to the outbox now.
+    /// It was carried out or refused, now or before, with the messages committed now.
     Committed(EmittedEvents),
-    /// Its request bears the name of another, which stands. Nothing has changed.
+    /// The request's name belongs to another request, which stands. Nothing has changed.
     OtherContent,
 }
 
-/// Carries a decision out, once however often it is delivered. What cannot be done is recorded with its reason.
+/// Carries a command out once, however often it is delivered. A refusal is recorded with its reason.
 ///
 /// # Errors
 /// [`StoreError`]; nothing has changed then.
@@ -69,16 +69,16 @@ async fn attempt(
     }
 }
 
-/// What a decision leads to, before it is committed.
+/// The outcome of a command before the commit.
 pub(crate) enum PreparedCommand {
     Written(Transaction, EmittedEvents),
-    /// It was carried out or refused before.
+    /// The command was carried out or refused before.
     Known,
-    /// Its request bears the name of another, which stands.
+    /// The request's name belongs to another request, which stands.
     OtherContent,
 }
 
-/// Locks, reads, decides and writes, and leaves it to the caller to commit.
+/// Locks, loads, decides and writes; the caller commits.
 pub(crate) async fn prepare(
     mut transaction: Transaction,
     decision: &StaffInstruction,
@@ -112,12 +112,12 @@ pub(crate) async fn prepare(
     Ok(PreparedCommand::Written(deciding.transaction, deciding.changes.emitted))
 }
 
-/// A decision being carried out.
+/// A command in progress.
 pub(crate) struct StaffCommandExecution<'a> {
     pub(crate) transaction: Transaction,
     pub(crate) changes: BatchChanges,
     pub(crate) correlation_id: &'a str,
-    /// The day of the decision, where the seller is.
+    /// The accounting date of the decision.
     pub(crate) decided_on: NaiveDate,
 }
 
@@ -147,7 +147,7 @@ impl<'a> StaffCommandExecution<'a> {
         self.changes.write(&mut self.transaction, &batch).await
     }
 
-    /// Says why the refunds of a payment were made that nobody has explained.
+    /// Records the reason of a payment's unexplained refunds.
     async fn classify(
         &mut self,
         batch: &mut LockedBatch,
@@ -181,7 +181,7 @@ impl<'a> StaffCommandExecution<'a> {
         batch.lock_invoices(&mut self.transaction, &further).await?;
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
         let Some(case) = aggregate.cases.iter().find(|case| case.id == order.case_id).cloned() else {
-            // Its payment was merged into this one, and the case went with it.
+            // Its payment was merged into this one and the case was closed with it.
             return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
         if let Some(refusal) = refusal_of(&case, order) {
@@ -308,7 +308,7 @@ impl<'a> StaffCommandExecution<'a> {
         LockedBatch::load(&mut self.transaction, locked, &Default::default()).await
     }
 
-    /// A refund may come before anything else that is known of its payment.
+    /// Adds a payment: a refund may be requested before any evidence of it.
     pub(crate) async fn add(&mut self, name: &TransactionId) -> Result<LockedBatch, StoreError> {
         let id = PaymentId::from_uuid(Uuid::now_v7());
         take(&mut self.transaction, &[(name.clone(), id)]).await?;
@@ -348,7 +348,7 @@ impl<'a> StaffCommandExecution<'a> {
     }
 }
 
-/// Why a case cannot be decided so, whatever its payment's money does: nothing may be recorded of such a decision.
+/// Why a case cannot be decided this way, checked before anything is recorded.
 fn refusal_of(case: &KnownCase, order: &DecideCase) -> Option<CaseRefusal> {
     if let Some(resolution) = case.resolution {
         return Some(CaseRefusal::Closed(resolution));
@@ -361,15 +361,15 @@ fn refusal_of(case: &KnownCase, order: &DecideCase) -> Option<CaseRefusal> {
     seen.map(CaseRefusal::Changed)
 }
 
-/// The refund of all surplus that a case is about; its id is the same for every delivery of the decision.
+/// The refund of a case's unapplied cash; its id is the same for every delivery of the command.
 fn refund_of(case: &KnownCase, loose: Money, order: &DecideCase) -> Option<RefundRequest> {
     let amount = loose.positive().ok()?;
     let id = RefundId::from_uuid(Uuid::new_v5(&case.id.as_uuid(), order.request.as_bytes()));
     Some(RefundRequest::of_credit(id, amount))
 }
 
-/// Whether staff may pay that invoice with the payment's surplus: it is open, of the same currency, and of the client
-/// whose credit it is; money in suspense may go to any.
+/// Whether unapplied cash of the payment may be applied to an invoice: it is open, in the same currency, and of the
+/// client who owns the cash. Suspense may be applied to any client's invoice.
 pub(crate) fn takes(batch: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) -> bool {
     let (Some(aggregate), Some(invoice)) = (batch.payments.get(&id), batch.invoices.get(&invoice_id)) else {
         return false;
@@ -382,7 +382,7 @@ pub(crate) fn takes(batch: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) -
     is_open && aggregate.funds.credits.iter().any(fits)
 }
 
-/// Whether a decision about surplus left some of it to decide.
+/// Whether unapplied cash is left to decide about.
 fn is_left_over(batch: &LockedBatch, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
     let Some(aggregate) = batch.payments.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
     Ok(aggregate.loose_surplus()?.is_some_and(Money::is_positive))

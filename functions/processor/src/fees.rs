@@ -1,4 +1,4 @@
-//! What banks take for returns: booked with the return, once.
+//! Bank fees for returned debits, recorded once with the return.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::changes::BatchChanges;
 use crate::event_builder::{FUNCTION, to_message};
 use crate::settle::EvidenceInstruction;
 
-/// Records the fees that came with new evidence.
+/// Records the bank fees of new evidence.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -32,7 +32,7 @@ pub(crate) async fn record(
             kind: AdjustmentKind::Fee,
             provider: evidence.transaction_id.provider(),
             amount: fee.into(),
-            // The bank's movement: another file that tells of it does not book it again.
+            // The bank's movement, so that another file with the same movement does not record the fee again.
             reference: evidence.movement.clone(),
         };
         let reason = format!("the bank took it for a return, {}", evidence.actor);

@@ -1,4 +1,4 @@
-//! What staff say about matches: that a payment does not pay an invoice, and that a client's word is good.
+//! Staff decisions about matches: unapplying a payment, and approving a claim.
 
 use quittance_domain::case::CaseRefusal;
 use quittance_domain::command::{DecideCase, UnmatchPayment};
@@ -15,8 +15,8 @@ use crate::decide::StaffCommandExecution;
 use crate::locked_batch::LockedBatch;
 
 impl<'a> StaffCommandExecution<'a> {
-    /// Takes a payment away from an invoice for good. No other payment of the invoice is touched; its surplus may fill the
-    /// gap.
+    /// Unapplies a payment from an invoice for good. Other payments of the invoice stay as they are, but their
+    /// unapplied cash may pay what is open again.
     pub(crate) async fn unmatch(&mut self, order: &'a UnmatchPayment) -> Result<(), StoreError> {
         let Some(id) = self.find(&order.transaction_id).await? else {
             return self.refuse_unmatch(order, "the payment is unknown").await;
@@ -44,8 +44,7 @@ impl<'a> StaffCommandExecution<'a> {
         self.audit_refusal("payment.unmatch_refused", subject, &order.actor, refusal, after).await
     }
 
-    /// Takes what a client says as proven, if enough people agree. What the bank says later is better evidence of the
-    /// same money.
+    /// Approves a claim as proof, if enough people agree. A later bank line is better evidence of the same money.
     pub(crate) async fn approve(
         &mut self,
         batch: &mut LockedBatch,
@@ -55,7 +54,7 @@ impl<'a> StaffCommandExecution<'a> {
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(Ok(())) };
         let Some(amount) = case.amount.and_then(|amount| amount.positive().ok()) else { return Ok(Ok(())) };
-        // What staff saw is what the client says now.
+        // The amount that staff approved must still be the claimed one.
         let is_said = aggregate.state()?.claimed == Some(amount.into());
         if !is_said || order.amount.is_some_and(|seen| seen != amount) {
             return Ok(Err(CaseRefusal::Changed(order.amount.unwrap_or(amount))));

@@ -1,4 +1,4 @@
-//! Two payments that are the same money become one.
+//! Merges duplicate payments.
 
 use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::command::MergePayments;
@@ -16,7 +16,7 @@ use crate::decide::StaffCommandExecution;
 use crate::locked_batch::{LockedBatch, PaymentAggregate};
 
 impl<'a> StaffCommandExecution<'a> {
-    /// Gives one payment the evidence and the money of the other.
+    /// Merges a duplicate into the payment that stays.
     pub(crate) async fn merge(&mut self, order: &'a MergePayments) -> Result<(), StoreError> {
         let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.twin).await?);
         let (Some(kept), Some(twin)) = (kept, twin) else {
@@ -50,7 +50,7 @@ impl<'a> StaffCommandExecution<'a> {
         self.changes.write(&mut self.transaction, &batch).await
     }
 
-    /// Gives the twin's evidence to the payment that stays.
+    /// Moves the duplicate's evidence to the payment that stays.
     fn join(&mut self, batch: &mut LockedBatch, kept: PaymentId, twin: PaymentId) {
         let Some(other) = batch.payments.remove(&twin) else { return };
         let provider = other.payment.provider.clone();

@@ -1,4 +1,4 @@
-//! Audit records and the words of cases.
+//! Audit records and the reasons of cases.
 
 use quittance_domain::case::CaseKind;
 use quittance_domain::id::{AuditId, ClientId, InvoiceId};
@@ -20,7 +20,7 @@ use crate::event_builder::EventBuilder;
 use crate::locked_batch::PaymentAggregate;
 use crate::settle::EvidenceInstruction;
 
-/// Where a payment stood before something was told of it, and the invoices that it was for; nothing of a new payment.
+/// The payment and its invoices before a change; empty for a new payment.
 pub(crate) fn before(aggregate: &PaymentAggregate, invoices: &LockedInvoices) -> Json {
     if aggregate.payment.invoices.is_empty() && aggregate.funds == PaymentFunds::default() {
         return Json::serialize(&());
@@ -38,7 +38,7 @@ pub(crate) fn before(aggregate: &PaymentAggregate, invoices: &LockedInvoices) ->
     })
 }
 
-/// What one more cause did to a payment.
+/// The audit record of a settlement.
 pub(crate) fn settled(
     aggregate: &PaymentAggregate,
     state: &PaymentState,
@@ -68,7 +68,7 @@ pub(crate) fn settled(
     }
 }
 
-/// Evidence that came together with later evidence of the same payment, whose record tells what followed.
+/// The audit record of evidence that was settled together with later evidence, whose record has the outcome.
 pub(crate) fn evidence(aggregate: &PaymentAggregate, instruction: &EvidenceInstruction) -> AuditRecord {
     let evidence = &instruction.evidence;
     AuditRecord {
@@ -91,7 +91,7 @@ pub(crate) fn evidence_reason(instruction: &EvidenceInstruction) -> String {
     }
 }
 
-/// How far a refund is.
+/// The audit record of a refund's status.
 pub(crate) fn refund(
     aggregate: &PaymentAggregate,
     request: &RefundRequest,
@@ -118,18 +118,18 @@ pub(crate) fn refund(
     }
 }
 
-/// The words of a contradiction.
+/// The reason of a case about contradictory evidence.
 pub(crate) fn contradiction(state: &PaymentState) -> String {
     let posted = state.captured.map_or_else(|| "nothing".to_owned(), |amount| amount.to_string());
     format!("sources disagree about amount, currency or invoice of this payment; posted is {posted}")
 }
 
-/// The words of a case about refunds of which nobody has said why they were made.
+/// The reason of a case about unexplained refunds.
 pub(crate) fn unexplained_refund() -> String {
     "money was refunded and nobody has said why; the invoice is not owed again for it".to_owned()
 }
 
-/// The words of a case about surplus: those of the money that came last, else those that it had.
+/// The reason of a case about unapplied cash: that of the latest amount, or the case's earlier one.
 pub(crate) fn surplus_reason(kind: CaseKind, open: Option<&KnownCase>, movements: &[FundsMovement]) -> String {
     let credited = movements.iter().rev().find_map(|movement| match movement {
         FundsMovement::Credited { reason, .. } => Some(reason.as_str()),

@@ -1,4 +1,4 @@
-//! What a message would do now: the real decision, in a transaction that is rolled back.
+//! Dry run of a message: the real processing, in a transaction that is rolled back.
 
 use std::time::Duration;
 
@@ -15,27 +15,27 @@ use crate::emitted_events::EmittedEvents;
 use crate::handler::{Instruction, decision_conflict, idempotency_conflict, parse_instruction};
 use crate::{decide, settle};
 
-/// Others wait for what a rehearsal locks: it gives up as soon as the processor would.
+/// The time limit of a dry run's statements, since its locks block the processor.
 const STATEMENT_MAX: Duration = Duration::from_secs(10);
 
-/// What a message of the payments queue would do.
+/// The result of a dry run.
 #[derive(Debug, Clone)]
 pub enum Rehearsal {
-    /// It would be parked again.
+    /// The message would be parked again.
     Refused(PermanentFailure),
-    /// All that it says is recorded: it would change nothing.
+    /// Its content is recorded already: it would change nothing.
     Known,
-    /// What would be written, and told to others.
+    /// The message would have these effects.
     Changes {
-        /// As the audit records say it.
+        /// The changes, as in the audit records.
         changes: Vec<Change>,
-        /// Events and commands.
+        /// The events and commands that would be emitted.
         emitted: EmittedEvents,
     },
 }
 
-/// Does what the message says and takes it back. Others wait meanwhile for the rows that it locks; what meets another
-/// transaction is tried again, as the processor does.
+/// Processes the message and rolls back. Others wait for the locked rows meanwhile; conflicts with other transactions
+/// are retried, as in the processor.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

@@ -26,7 +26,7 @@ fn fact(kind: FactKind, value: &str, at: usize) -> Fact {
     Fact {
         kind,
         amount: Some(euro(value).positive().unwrap()),
-        door: EvidenceChannel::Gateway,
+        channel: EvidenceChannel::Gateway,
         transaction_id: None,
         origin: None,
         event_id: at.to_string(),

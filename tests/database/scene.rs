@@ -140,7 +140,7 @@ impl Said {
             provider,
             kind,
             amount: Some(amount.positive().unwrap()),
-            door,
+            channel: door,
         };
         Self { evidence }
     }
@@ -153,7 +153,7 @@ impl Said {
 
     /// The same through another door.
     pub(crate) fn through(mut self, door: EvidenceChannel) -> Self {
-        self.evidence.door = door;
+        self.evidence.channel = door;
         self
     }
 

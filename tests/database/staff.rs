@@ -55,7 +55,7 @@ pub(crate) fn close(transaction_id: &str, case_id: CaseId, decided: CaseDecision
 pub(crate) fn merge(kept: &str, twin: &str, request: &str) -> StaffInstruction {
     decision(StaffCommand::Merge(MergePayments {
         transaction_id: kept.parse().unwrap(),
-        twin: twin.parse().unwrap(),
+        duplicate: twin.parse().unwrap(),
         reason: "the bank says so".to_owned(),
         actor: STAFF.to_owned(),
         request: request.to_owned(),

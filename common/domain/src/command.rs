@@ -41,7 +41,8 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<PositiveMoney>,
     /// Which way it came.
-    pub door: EvidenceChannel,
+    #[serde(rename = "door")]
+    pub channel: EvidenceChannel,
     /// The source's own name of the message.
     pub event_id: String,
     /// The movement of money it speaks of.
@@ -95,7 +96,7 @@ impl Evidence {
     /// When it happened, for the books.
     #[must_use]
     pub fn happened(&self) -> MovementTime {
-        MovementTime { door: self.door, at: self.found_at.unwrap_or(self.occurred_at) }
+        MovementTime { channel: self.channel, at: self.found_at.unwrap_or(self.occurred_at) }
     }
 
     /// The fact, once the invoices it names have been looked up.
@@ -104,7 +105,7 @@ impl Evidence {
         Fact {
             kind: self.kind,
             amount: self.amount,
-            door: self.door,
+            channel: self.channel,
             transaction_id: Some(self.transaction_id.clone()),
             origin: None,
             event_id: self.event_id.clone(),
@@ -200,7 +201,8 @@ pub struct MergePayments {
     /// The payment that stays; also the queue's group.
     pub transaction_id: TransactionId,
     /// The payment whose evidence becomes the other's.
-    pub twin: TransactionId,
+    #[serde(rename = "twin")]
+    pub duplicate: TransactionId,
     /// Why.
     pub reason: String,
     /// Who decided.
@@ -336,7 +338,7 @@ impl PaymentCommand {
     pub fn name(&self) -> String {
         match self {
             Self::ClaimPayment(evidence) | Self::ConfirmPayment(evidence) | Self::EnterEvidence(evidence) => {
-                format!("{}\n{}\n{}", evidence.door, evidence.event_id, evidence.transaction_id)
+                format!("{}\n{}\n{}", evidence.channel, evidence.event_id, evidence.transaction_id)
             }
             Self::RequestRefund(order) => order.refund_id.to_string(),
             Self::DecideCase(DecideCase { request, .. })

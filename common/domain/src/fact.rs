@@ -154,7 +154,7 @@ pub struct Fact {
     /// Of how much money; none only of a [`FactKind::Cancellation`] whose source names no amount.
     pub amount: Option<PositiveMoney>,
     /// Which way it came.
-    pub door: EvidenceChannel,
+    pub channel: EvidenceChannel,
     /// The name under which the source told of the payment, where that was kept.
     pub transaction_id: Option<TransactionId>,
     /// The payment that it was told of, if staff merged that one into this: a witness of its own.
@@ -173,7 +173,7 @@ pub struct Fact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MovementTime {
     /// Which way the source spoke.
-    pub door: EvidenceChannel,
+    pub channel: EvidenceChannel,
     /// The moment that it names.
     pub at: DateTime<Utc>,
 }
@@ -183,7 +183,7 @@ impl MovementTime {
     /// in the seller's time zone.
     #[must_use]
     pub fn accounting_date(self, zone: Tz) -> NaiveDate {
-        match self.door {
+        match self.channel {
             // A bank names a day and no moment: it is kept as midnight in UTC.
             EvidenceChannel::Bank => self.at.date_naive(),
             EvidenceChannel::Api
@@ -198,12 +198,12 @@ impl Fact {
     /// Who told it.
     #[must_use]
     pub const fn witness(&self) -> Witness {
-        (self.door, self.origin)
+        (self.channel, self.origin)
     }
 
     /// When it happened.
     #[must_use]
     pub const fn happened(&self) -> MovementTime {
-        MovementTime { door: self.door, at: self.occurred_at }
+        MovementTime { channel: self.channel, at: self.occurred_at }
     }
 }

@@ -124,7 +124,7 @@ impl PaymentState {
         let counted = counted(facts)?;
         let mut ordered: Vec<&CountedFact<'_>> = counted.iter().collect();
         ordered.sort_by(|left, right| {
-            (left.occurred_at, left.door, &left.event_id).cmp(&(right.occurred_at, right.door, &right.event_id))
+            (left.occurred_at, left.channel, &left.event_id).cmp(&(right.occurred_at, right.channel, &right.event_id))
         });
         ordered.retain(|fact| !is_made_good(fact, &counted));
         let rank = ordered.iter().filter_map(|fact| fact.kind.rank()).max();

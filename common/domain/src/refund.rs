@@ -169,7 +169,7 @@ mod tests {
         Fact {
             kind,
             amount: Some(euro(value)),
-            door: EvidenceChannel::Gateway,
+            channel: EvidenceChannel::Gateway,
             transaction_id: None,
             origin: None,
             event_id: format!("{kind} {movement}"),

@@ -268,7 +268,7 @@ mod tests {
             provider: "manual".parse().unwrap(),
             kind: FactKind::Claim,
             amount: Some(Money::parse("100.00", "EUR").and_then(Money::positive).unwrap()),
-            door: EvidenceChannel::Api,
+            channel: EvidenceChannel::Api,
             event_id: "caller:key".to_owned(),
             movement: "manual:t-1".to_owned(),
             invoice: None,

@@ -50,7 +50,7 @@ impl ReportedPayment<'_> {
             references: references.collect::<Result<_, _>>()?,
             kind: self.kind,
             amount: self.amount.map(Money::positive).transpose().map_err(|error| unreadable(&error))?,
-            door: EvidenceChannel::Gateway,
+            channel: EvidenceChannel::Gateway,
             event_id: format!("{name}:{}", self.event),
             movement: self.movement,
             invoice: self.invoice,

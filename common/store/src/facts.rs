@@ -35,7 +35,9 @@ pub struct NewFact {
 /// [`StoreError`] if the database refuses or fails.
 pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<BTreeSet<Uuid>, StoreError> {
     let mut sorted: Vec<&NewFact> = facts.iter().collect();
-    sorted.sort_by(|left, right| (left.fact.door, &left.fact.event_id).cmp(&(right.fact.door, &right.fact.event_id)));
+    sorted.sort_by(|left, right| {
+        (left.fact.channel, &left.fact.event_id).cmp(&(right.fact.channel, &right.fact.event_id))
+    });
     let column = |text: fn(&NewFact) -> String| sorted.iter().map(|new| text(new)).collect::<Vec<String>>();
     let ids: Vec<Uuid> = sorted.iter().map(|new| new.id).collect();
     let payments: Vec<Uuid> = sorted.iter().map(|new| new.payment_id.as_uuid()).collect();
@@ -63,7 +65,7 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
         &column(|new| new.fact.kind.to_string()),
         &amounts as &[Option<Decimal>],
         &currencies as &[Option<String>],
-        &column(|new| new.fact.door.to_string()),
+        &column(|new| new.fact.channel.to_string()),
         &column(|new| new.fact.event_id.clone()),
         &column(|new| new.fact.movement.clone()),
         &invoices as &[Option<Uuid>],
@@ -107,7 +109,7 @@ pub async fn of_payments(
             let fact = Fact {
                 kind: row.kind.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 amount: amount.map(Money::positive).transpose().map_err(|error| StoreError::corrupt(TABLE, error))?,
-                door: row.door.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
+                channel: row.door.parse().map_err(|error| StoreError::corrupt(TABLE, error))?,
                 transaction_id: name.map_err(|error| StoreError::corrupt(TABLE, error))?,
                 origin: (row.told_of != row.payment_id).then(|| PaymentId::from_uuid(row.told_of)),
                 event_id: row.event_id,

@@ -56,7 +56,7 @@ pub(crate) fn evidence(
         provider: subject.provider.clone(),
         kind,
         amount: Some(subject.amount),
-        door: EvidenceChannel::Gateway,
+        channel: EvidenceChannel::Gateway,
         event_id: format!("{}:{what}:{}", subject.provider, subject.key),
         movement: subject.key.clone(),
         invoice: subject.invoice_id.map(InvoiceReference::Id),

@@ -47,7 +47,7 @@ pub(crate) fn command(
         amount: Some(went_back.positive().ok()?),
         found_at: None,
         bank_fee: decision.bank_fee.and_then(|fee| fee.positive().ok()),
-        door,
+        channel: door,
         event_id: names.event_id,
         movement: names.movement,
         invoice: hints.next(),

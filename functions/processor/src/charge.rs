@@ -85,7 +85,7 @@ impl<'a> StaffCommandExecution<'a> {
             fact: Fact {
                 kind: *kind,
                 amount: Some(order.amount),
-                door: EvidenceChannel::Api,
+                channel: EvidenceChannel::Api,
                 transaction_id: Some(order.transaction_id.clone()),
                 origin: None,
                 event_id: format!("{}-{attempt}:{kind}", aggregate.payment.id),
@@ -116,7 +116,7 @@ impl<'a> StaffCommandExecution<'a> {
             fact: Fact {
                 kind: FactKind::Failure,
                 amount: Some(amount),
-                door: EvidenceChannel::Api,
+                channel: EvidenceChannel::Api,
                 transaction_id: Some(aggregate.payment.transaction_id.clone()),
                 origin: None,
                 event_id: format!("{}:failure", order.case_id),

@@ -155,7 +155,7 @@ pub(crate) fn idempotency_conflict(instruction: &EvidenceInstruction) -> Permane
     let evidence = &instruction.evidence;
     let reason = format!(
         "payment {}: the {} message {} was recorded with another payment, kind or amount; the first stands",
-        evidence.transaction_id, evidence.door, evidence.event_id
+        evidence.transaction_id, evidence.channel, evidence.event_id
     );
     PermanentFailure { code: "idempotency_conflict", reason }
 }

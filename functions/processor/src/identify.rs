@@ -30,7 +30,7 @@ pub(crate) struct IdentifiedPayments<'a> {
     /// Payments that this batch adds.
     pub(crate) new: BTreeSet<PaymentId>,
     /// Suspected duplicates: the payment that a message counts for, and another that it names as well.
-    pub(crate) twins: BTreeSet<(PaymentId, PaymentId)>,
+    pub(crate) duplicates: BTreeSet<(PaymentId, PaymentId)>,
 }
 
 /// Finds, adds and locks the payments.
@@ -51,7 +51,7 @@ pub(crate) async fn identify<'a>(
         known,
         fresh: BTreeMap::new(),
         aliases: Vec::new(),
-        twins: BTreeSet::new(),
+        duplicates: BTreeSet::new(),
         met: BTreeSet::new(),
     };
     search.lock_searches(transaction, instructions, named).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn identify<'a>(
     }
     let payments = search.lock(transaction, &identified).await?;
     let new = search.fresh.into_keys().collect();
-    Ok(IdentifiedPayments { evidence: identified, payments, new, twins: search.twins })
+    Ok(IdentifiedPayments { evidence: identified, payments, new, duplicates: search.duplicates })
 }
 
 fn names_of(evidence: &Evidence) -> impl Iterator<Item = &TransactionId> {
@@ -94,7 +94,7 @@ struct PaymentSearch<'a> {
     known: KnownReferences,
     fresh: BTreeMap<PaymentId, (&'a Evidence, Vec<InvoiceId>)>,
     aliases: Vec<(TransactionId, PaymentId)>,
-    twins: BTreeSet<(PaymentId, PaymentId)>,
+    duplicates: BTreeSet<(PaymentId, PaymentId)>,
     /// Payments that were matched to their counterpart in this batch.
     met: BTreeSet<PaymentId>,
 }
@@ -146,7 +146,7 @@ impl<'a> PaymentSearch<'a> {
                 None => self.add(evidence, invoices),
             },
         };
-        self.twins.extend(found.iter().filter(|other| **other != payment_id).map(|other| (payment_id, *other)));
+        self.duplicates.extend(found.iter().filter(|other| **other != payment_id).map(|other| (payment_id, *other)));
         for name in names_of(evidence) {
             if !self.known.names.contains_key(name) {
                 self.known.names.insert(name.clone(), payment_id);
@@ -186,7 +186,7 @@ impl<'a> PaymentSearch<'a> {
         let Some(amount) = evidence.amount.map(Money::from) else { return Ok(None) };
         let provider = &evidence.provider;
         let mut met: Vec<Uuid> = self.met.iter().map(|id| id.as_uuid()).collect();
-        if evidence.door == EvidenceChannel::Staff {
+        if evidence.channel == EvidenceChannel::Staff {
             let waiting = entries_by_hand::waiting_payments(transaction, invoice).await?;
             met.extend(waiting.into_iter().map(PaymentId::as_uuid));
         }

@@ -76,7 +76,7 @@ impl<'a> StaffCommandExecution<'a> {
             fact: Fact {
                 kind: FactKind::Capture,
                 amount: Some(amount),
-                door: EvidenceChannel::Staff,
+                channel: EvidenceChannel::Staff,
                 transaction_id: Some(aggregate.payment.transaction_id.clone()),
                 origin: None,
                 event_id,

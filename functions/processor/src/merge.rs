@@ -18,7 +18,7 @@ use crate::locked_batch::{LockedBatch, PaymentAggregate};
 impl<'a> StaffCommandExecution<'a> {
     /// Merges a duplicate into the payment that stays.
     pub(crate) async fn merge(&mut self, order: &'a MergePayments) -> Result<(), StoreError> {
-        let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.twin).await?);
+        let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.duplicate).await?);
         let (Some(kept), Some(twin)) = (kept, twin) else {
             let refusal = "one of the two payments is unknown";
             return self.refuse_merge(order, refusal).await;
@@ -38,7 +38,7 @@ impl<'a> StaffCommandExecution<'a> {
             let refusal = "an entry about the twin waits for a second person; decide its case first";
             return self.refuse_merge(order, refusal).await;
         }
-        let what = format!("{} is the same money", order.twin);
+        let what = format!("{} is the same money", order.duplicate);
         let mut trigger = self.trigger(&order.actor, "payment.merged", what, &order.reason);
         trigger.release = ReleaseReason::Merged;
         self.changes.withdraw(&mut batch, twin, &trigger)?;
@@ -82,7 +82,7 @@ impl<'a> StaffCommandExecution<'a> {
     }
 
     async fn refuse_merge(&mut self, order: &MergePayments, refusal: &str) -> Result<(), StoreError> {
-        let after = json!({"twin": order.twin, "refusal": refusal});
+        let after = json!({"twin": order.duplicate, "refusal": refusal});
         let subject = order.transaction_id.to_string();
         self.audit_refusal("payment.merge_refused", subject, &order.actor, refusal, after).await
     }

@@ -86,8 +86,8 @@ pub(crate) fn evidence(aggregate: &PaymentAggregate, instruction: &EvidenceInstr
 pub(crate) fn evidence_reason(instruction: &EvidenceInstruction) -> String {
     let evidence = &instruction.evidence;
     match evidence.amount {
-        Some(amount) => format!("{} of {amount} through {}", evidence.kind, evidence.door),
-        None => format!("{} through {}", evidence.kind, evidence.door),
+        Some(amount) => format!("{} of {amount} through {}", evidence.kind, evidence.channel),
+        None => format!("{} through {}", evidence.kind, evidence.channel),
     }
 }
 

@@ -124,7 +124,7 @@ pub(crate) async fn prepare(
         }
         changes.fill_reopened(&mut transaction, &mut batch).await?;
         fees::record(&mut transaction, &new_evidence, &mut changes).await?;
-        for (kept, other) in &identified.twins {
+        for (kept, other) in &identified.duplicates {
             if let Some(aggregate) = batch.payments.get(kept) {
                 changes.open_duplicate_case(aggregate, *other);
             }
@@ -198,7 +198,7 @@ async fn record<'a>(
 }
 
 fn is_same(known: &Fact, new: &Fact) -> bool {
-    (known.door, &known.event_id, known.kind, known.amount) == (new.door, &new.event_id, new.kind, new.amount)
+    (known.channel, &known.event_id, known.kind, known.amount) == (new.channel, &new.event_id, new.kind, new.amount)
 }
 
 /// Settles one payment against its new evidence. Outflows with different reasons, and movements with different

@@ -72,7 +72,7 @@ impl StaffCommand {
                 (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
             }
             Self::Case(order) => (order.request.clone(), order.case_id.to_string(), serde_json::to_vec(order)?),
-            Self::Merge(order) => (order.request.clone(), order.twin.to_string(), serde_json::to_vec(order)?),
+            Self::Merge(order) => (order.request.clone(), order.duplicate.to_string(), serde_json::to_vec(order)?),
             Self::Unmatch(order) => {
                 (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
             }

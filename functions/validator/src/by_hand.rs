@@ -52,7 +52,7 @@ pub(crate) async fn enter(
     let (known, reason) = parse(&transaction_id, &body)?;
     let name = request.name();
     let evidence = Evidence {
-        door: EvidenceChannel::Staff,
+        channel: EvidenceChannel::Staff,
         event_id: name.clone(),
         reason: Some(reason),
         ..known.evidence(&request.caller.name, &request.key, Utc::now())

@@ -156,7 +156,7 @@ pub(crate) async fn merge(
     let (Some(twin), Some(reason)) = (twin, reason) else { return Err(Problem::invalid(Vec::new())) };
     let command = PaymentCommand::MergePayments(MergePayments {
         transaction_id: known_payment(&validator, &transaction_id).await?,
-        twin: known_payment(&validator, &twin).await?,
+        duplicate: known_payment(&validator, &twin).await?,
         reason,
         actor: request.caller.name.clone(),
         request: request.name(),

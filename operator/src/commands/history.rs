@@ -153,7 +153,7 @@ async fn records(desk: &Deployment, subjects: Vec<String>) -> Result<Vec<KeptRec
 
 fn evidence(facts: &[Fact]) -> String {
     let row = |fact: &Fact| {
-        let (door, event) = (fact.door.to_string(), fact.event_id.clone());
+        let (door, event) = (fact.channel.to_string(), fact.event_id.clone());
         let amount = fact.amount.map(|amount| Money::from(amount).to_string()).unwrap_or_default();
         [fact.occurred_at.to_rfc3339(), fact.kind.to_string(), amount, door, event]
     };
@@ -166,7 +166,7 @@ fn evidence(facts: &[Fact]) -> String {
 
 fn fact(fact: &Fact) -> Value {
     json!({
-        "kind": fact.kind, "amount": fact.amount, "door": fact.door, "event_id": fact.event_id, "movement": fact.movement,
+        "kind": fact.kind, "amount": fact.amount, "door": fact.channel, "event_id": fact.event_id, "movement": fact.movement,
         "occurred_at": fact.occurred_at,
     })
 }

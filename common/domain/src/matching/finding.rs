@@ -11,7 +11,7 @@ use crate::money::{Money, MoneyError};
 /// A debt with what speaks for it and against it.
 #[derive(Debug)]
 struct ScoredItem<'a> {
-    debt: &'a OpenItem,
+    item: &'a OpenItem,
     named: Option<InvoiceMention>,
     payer: PayerMatch,
     amount: AmountMatch,
@@ -36,21 +36,21 @@ pub fn find(
     let named = surely_named(&weighed);
     mark_others(&mut weighed, &named);
     weighed.sort_by(|left, right| {
-        (right.score(), &left.debt.number, left.debt.invoice_id).cmp(&(
+        (right.score(), &left.item.number, left.item.invoice_id).cmp(&(
             left.score(),
-            &right.debt.number,
-            right.debt.invoice_id,
+            &right.item.number,
+            right.item.invoice_id,
         ))
     });
     if named.len() > 1 {
-        return several(line, claims, weighed.iter().filter(|one| named.contains(&one.debt.invoice_id)).collect());
+        return several(line, claims, weighed.iter().filter(|one| named.contains(&one.item.invoice_id)).collect());
     }
     Ok(match weighed.as_slice() {
         [best, rest @ ..] if best.score() >= THRESHOLD && rest.first().is_none_or(|next| next.score() < THRESHOLD) => {
             MatchResult::Match(Match {
-                invoices: vec![best.debt.invoice_id],
+                invoices: vec![best.item.invoice_id],
                 payment_id: best.named.as_ref().and_then(|named| named.payment_id),
-                text: best.named.as_ref().and_then(|_| naming_text(line, best.debt, claims)),
+                text: best.named.as_ref().and_then(|_| naming_text(line, best.item, claims)),
                 score: best.score(),
                 reason: best.reason(),
             })
@@ -70,7 +70,7 @@ impl<'a> ScoredItem<'a> {
         let signs = named.iter().map(|named| named.sign.clone());
         let signs = signs.chain([amount.sign(), payer.sign(&debt.client)]);
         let signs = signs.chain(too_early(line, debt, named.is_some())).collect();
-        Ok(Self { debt, named, payer, amount, signs })
+        Ok(Self { item: debt, named, payer, amount, signs })
     }
 
     fn score(&self) -> u8 {
@@ -103,23 +103,23 @@ fn surely_named(weighed: &[ScoredItem<'_>]) -> Vec<InvoiceId> {
         }
     };
     prefer(&mut named, |one| one.payer.is_client());
-    prefer(&mut named, |one| one.debt.outstanding.is_positive());
-    named.iter().map(|one| one.debt.invoice_id).collect()
+    prefer(&mut named, |one| one.item.outstanding.is_positive());
+    named.iter().map(|one| one.item.invoice_id).collect()
 }
 
 /// Weighs each against the others. Against what is not named speaks that another is; for it, that nothing else is like it.
 /// Against what is named by a number speaks that the amount is another's of the same client.
 fn mark_others(weighed: &mut [ScoredItem<'_>], named: &[InvoiceId]) {
-    let fitting: Vec<ClientId> = weighed.iter().filter(|one| one.amount.fits()).map(|one| one.debt.client_id).collect();
+    let fitting: Vec<ClientId> = weighed.iter().filter(|one| one.amount.fits()).map(|one| one.item.client_id).collect();
     for one in weighed {
-        if named.contains(&one.debt.invoice_id) {
-            if one.is_doubtful() && fitting.contains(&one.debt.client_id) {
+        if named.contains(&one.item.invoice_id) {
+            if one.is_doubtful() && fitting.contains(&one.item.client_id) {
                 one.signs.push((weights::OTHER_FITS, "another invoice of the client has that amount".to_owned()));
             }
         } else if !named.is_empty() {
             one.signs.push((weights::OTHER_NUMBER, "its text names another invoice".to_owned()));
         } else if one.amount.fits() && one.payer == PayerMatch::Name {
-            let is_alone = fitting.iter().filter(|client| **client == one.debt.client_id).count() == 1;
+            let is_alone = fitting.iter().filter(|client| **client == one.item.client_id).count() == 1;
             one.signs.extend(is_alone.then(|| (weights::ONLY_ONE, "no other open invoice has that amount".to_owned())));
         }
     }
@@ -148,23 +148,23 @@ fn naming_text(line: &BankLine, debt: &OpenItem, claims: &[OpenClaim]) -> Option
 fn several(line: &BankLine, claims: &[OpenClaim], named: Vec<&ScoredItem<'_>>) -> Result<MatchResult, MoneyError> {
     let unsure = MatchResult::Unsure(candidates(named.iter().copied()));
     let Some(first) = named.first() else { return Ok(unsure) };
-    let is_of_one_client = named.iter().all(|one| one.debt.client_id == first.debt.client_id);
+    let is_of_one_client = named.iter().all(|one| one.item.client_id == first.item.client_id);
     let currency = line.amount.currency();
     let dues: Vec<Money> =
-        named.iter().map(|one| one.debt.outstanding).filter(|due| due.currency() == currency).collect();
+        named.iter().map(|one| one.item.outstanding).filter(|due| due.currency() == currency).collect();
     let due = dues.iter().copied().try_fold(Money::zero(currency), Money::checked_add)?;
     let amount = AmountMatch::compare(line, due, due)?;
     if !is_of_one_client || dues.len() < named.len() || !amount.fits() {
         return Ok(unsure);
     }
     let naming = named.iter().filter_map(|one| one.named.as_ref().map(|named| named.sign.0)).min().unwrap_or_default();
-    let payer = first.payer.sign(&first.debt.client);
+    let payer = first.payer.sign(&first.item.client);
     let score = naming + amount.sign().0 + payer.0;
     let score = u8::try_from(score.clamp(0, 100)).unwrap_or_default();
     if score < THRESHOLD {
         return Ok(unsure);
     }
-    let mut debts: Vec<&OpenItem> = named.iter().map(|one| one.debt).collect();
+    let mut debts: Vec<&OpenItem> = named.iter().map(|one| one.item).collect();
     debts.sort_by(|left, right| (left.issued_on, &left.number).cmp(&(right.issued_on, &right.number)));
     let numbers: Vec<&str> = debts.iter().map(|debt| debt.number.as_str()).collect();
     let naming = format!("it names {}", numbers.join(", "));
@@ -179,8 +179,8 @@ fn several(line: &BankLine, claims: &[OpenClaim], named: Vec<&ScoredItem<'_>>) -
 
 fn candidates<'a>(weighed: impl Iterator<Item = &'a ScoredItem<'a>>) -> Vec<Candidate> {
     let candidate = |one: &ScoredItem<'_>| Candidate {
-        invoice_id: one.debt.invoice_id,
-        number: one.debt.number.clone(),
+        invoice_id: one.item.invoice_id,
+        number: one.item.number.clone(),
         score: one.score(),
         reason: one.reason(),
     };

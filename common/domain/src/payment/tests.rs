@@ -21,7 +21,7 @@ fn fact(kind: FactKind, value: &str, door: EvidenceChannel, movement: &str, at: 
     Fact {
         kind,
         amount: Some(Money::parse(value, "EUR").and_then(Money::positive).unwrap()),
-        door,
+        channel: door,
         transaction_id: None,
         origin: None,
         event_id: format!("{door}-{movement}-{kind}-{value}-{at}"),

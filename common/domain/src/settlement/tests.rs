@@ -257,7 +257,7 @@ fn fact(kind: FactKind, cents: i64, movement: &str, at: i64, invoices: &[u128]) 
     Fact {
         kind,
         amount: Some(amount),
-        door,
+        channel: door,
         transaction_id: None,
         origin: None,
         event_id: format!("{kind} {cents} {movement} {at} {invoices:?}"),

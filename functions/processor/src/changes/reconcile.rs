@@ -136,8 +136,10 @@ impl BatchChanges {
         state: &PaymentState,
         trigger: &Trigger<'_>,
     ) {
-        let went =
-            aggregate.facts.iter().find(|fact| fact.kind == FactKind::Reversal && fact.door == EvidenceChannel::Bank);
+        let went = aggregate
+            .facts
+            .iter()
+            .find(|fact| fact.kind == FactKind::Reversal && fact.channel == EvidenceChannel::Bank);
         let Some(went) = went.filter(|_| state.captured.is_none()) else { return };
         let is_known = aggregate.cases.iter().any(|case| case.kind == CaseKind::Overdrawn);
         if !is_known {
@@ -205,7 +207,7 @@ impl BatchChanges {
     /// recorded as a claim. Outflows entered by hand stay open for staff.
     pub(super) fn close_entered(&mut self, aggregate: &PaymentAggregate, state: &PaymentState) {
         let was_proven = aggregate.before.as_ref().is_some_and(|before| before.captured.is_some());
-        let is_entry = |fact: &Fact| (fact.kind, fact.door) == (FactKind::Claim, EvidenceChannel::Staff);
+        let is_entry = |fact: &Fact| (fact.kind, fact.channel) == (FactKind::Claim, EvidenceChannel::Staff);
         let is_proven = !was_proven && state.captured.is_some() && aggregate.facts.iter().any(is_entry);
         if let Some(case) = aggregate.open_case(CaseKind::EnteredByHand).filter(|_| is_proven) {
             self.close_case(case.id, Resolution::Settled);

@@ -29,7 +29,7 @@ pub struct ReceiverReport {
 impl<R: Recipient> DeliveriesTable<R> {
     /// Takes a delivery that is due, of which nobody will know whether it was taken unless the attempt is concluded; it is
     /// looked at again at `decide_at`. None if it is not due, is being attempted, is concluded, or there is none. A delivery
-    /// whose state was [`State::Unknown`] before has to be decided, not attempted.
+    /// whose state was [`DeliveryState::Unknown`] before has to be decided, not attempted.
     ///
     /// # Errors
     /// [`TableError`]

@@ -9,7 +9,7 @@ use crate::id::{InvoiceId, PaymentId, TransactionId};
 use crate::money::PositiveMoney;
 use crate::names::stored_name;
 
-/// How much a piece of evidence proves, weakest first. An invoice is paid from [`Rank::Captured`] up.
+/// How much a piece of evidence proves, weakest first. An invoice is paid from [`EvidenceRank::Captured`] up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceRank {
@@ -54,20 +54,20 @@ pub fn kept_reason(reason: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactKind {
-    /// [`Rank::Claimed`].
+    /// [`EvidenceRank::Claimed`].
     Claim,
-    /// A client had us ask the gateway to collect the payment (ISO 20022 calls it so in `pain`). [`Rank::Claimed`] too.
+    /// A client had us ask the gateway to collect the payment (ISO 20022 calls it so in `pain`). [`EvidenceRank::Claimed`] too.
     Initiation,
-    /// [`Rank::Authorised`].
+    /// [`EvidenceRank::Authorised`].
     Authorisation,
-    /// [`Rank::Captured`].
+    /// [`EvidenceRank::Captured`].
     Capture,
-    /// An authorisation that the gateway captures by itself. [`Rank::Captured`], until explicit captures of the same
+    /// An authorisation that the gateway captures by itself. [`EvidenceRank::Captured`], until explicit captures of the same
     /// payment take its place or it is cancelled.
     ImpliedCapture,
-    /// So much of the movement is captured by now, all in all; more may follow. [`Rank::Captured`].
+    /// So much of the movement is captured by now, all in all; more may follow. [`EvidenceRank::Captured`].
     PartialCapture,
-    /// [`Rank::Settled`].
+    /// [`EvidenceRank::Settled`].
     Settlement,
     /// The payment, or one capture of it, did not happen: the gateway says so, or was not asked for it.
     Failure,

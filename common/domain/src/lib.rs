@@ -5,7 +5,7 @@
 //!
 //! Where to look: [`money`] for amounts, [`id`] for names of things, [`fact`] for what sources say, [`payment`] for what
 //! that adds up to, [`settlement`] for where the money goes, [`charge`] for what may be collected, [`refund`] and [`case`]
-//! and [`adjustment`] for what staff decide, [`question`] for when a gateway is asked again, [`matching`] for which invoices
+//! and [`adjustment`] for what staff decide, [`inquiry`] for when a gateway is asked again, [`matching`] for which invoices
 //! a bank line pays, [`language`] for what clients are written to in, [`notification`] for what they are told, [`upload`] for
 //! what becomes of files, [`command`] and [`event`] for what travels between functions.
 

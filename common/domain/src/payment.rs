@@ -61,7 +61,7 @@ pub struct PaymentState {
     pub status: PaymentStatus,
     /// The highest rank of evidence.
     pub rank: Option<EvidenceRank>,
-    /// Money proven at [`Rank::Captured`] or above, before anything went back.
+    /// Money proven at [`EvidenceRank::Captured`] or above, before anything went back.
     pub captured: Option<Money>,
     /// Money said to have been paid, when nothing better is known.
     pub claimed: Option<Money>,

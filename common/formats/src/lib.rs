@@ -3,7 +3,7 @@
 //!
 //! Files are read piece by piece: a reader holds at most one entry ([`limits`]), can be left after any item with a
 //! [`Checkpoint`], and goes on from there another day. A file that cannot be read is refused whole, with the line and what
-//! would be right ([`Broken`]); what it says is never corrected, rounded or guessed.
+//! would be right ([`BrokenFile`]); what it says is never corrected, rounded or guessed.
 //!
 //! [`StatementUpload`] and [`ConfirmationUpload`] take an upload as it came, and tell by themselves what it is.
 //! [`StatementReader`] reads one file that is not packed.

@@ -1,10 +1,10 @@
 //! A fenced idempotency record in DynamoDB: makes an effect happen once, however often its message comes.
 //!
 //! What it promises:
-//! - Of any number of workers that [`claim`](IdempotencyTable::claim) one key at once, one gets the [`Lease`].
+//! - Of any number of workers that [`claim`](IdempotencyTable::claim) one key at once, one gets the [`IdempotencyLease`].
 //! - A worker whose lease has lapsed and was taken over cannot complete or release it any more: every later write is
 //!   conditional on the lease's owner token, so an overtaken worker never overwrites its successor.
-//! - A key that is used again with another payload is told apart ([`Claim::OtherPayload`]).
+//! - A key that is used again with another payload is a conflict ([`IdempotencyClaim::OtherPayload`]).
 //! - Expiry is compared, never "is the item there": DynamoDB deletes expired items up to days late.
 //!
 //! What it cannot promise: that an effect outside of DynamoDB happened exactly once. A worker that dies between its

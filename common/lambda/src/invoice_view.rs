@@ -69,7 +69,7 @@ impl<'a> InvoiceView<'a> {
     }
 }
 
-/// What [`InvoiceView::shown`] writes.
+/// What [`InvoiceView::to_json`] writes.
 #[must_use]
 pub fn shape() -> Members {
     object("An invoice.")

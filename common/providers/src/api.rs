@@ -82,7 +82,7 @@ pub enum CommandResponse {
 }
 
 /// What the response to a status inquiry means. An inquiry can fail without the payment having failed, so there is no
-/// way from a failed inquiry to a [`Statement`].
+/// way from a failed inquiry to a [`PaymentStatement`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InquiryResponse {
     /// The gateway states what became of the payment.

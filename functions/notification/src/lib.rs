@@ -7,7 +7,7 @@
 //! message that cannot be read (parked at once). Who retries: the schedule, from the table of deliveries.
 //!
 //! Neither provider knows an idempotency key, so the record rules what is sent:
-//! - Before an attempt the record says that its outcome is unknown ([`quittance_deliveries::State::Unknown`]).
+//! - Before an attempt the record says that its outcome is unknown ([`quittance_deliveries::DeliveryState::Unknown`]).
 //! - An answer of the provider's decides: taken; not taken (tried again); refused (parked).
 //! - Without an answer (a timeout, a cut connection, a worker that died) nothing is sent again for an hour. Amazon SES tells
 //!   `feedback` of each e-mail that it took, by the tags of the e-mail. If it has told of ours, it was sent. If it has told

@@ -1,7 +1,7 @@
 //! Compares the books with what they are about: invoices, and where the payments' money stands.
 //!
 //! Both sides come as sums by place: an account, the invoice, the payment. A place has what billing and the processor say
-//! (*expected*) and what the ledger says (*booked*); whatever is not alike is a [`Finding`].
+//! (*expected*) and what the ledger says (*booked*); whatever is not alike is a [`Discrepancy`].
 
 use std::collections::BTreeMap;
 

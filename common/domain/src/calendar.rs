@@ -25,22 +25,22 @@ pub fn plausible_time(time: DateTime<Utc>) -> Result<DateTime<Utc>, Implausible>
     plausible_day(time.date_naive()).map(|_| time)
 }
 
-/// Why a moment that a caller names is refused.
+/// Why the date of a reported movement is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecent {
-    /// It lies further ahead than clocks and time zones differ.
+    /// It is further ahead than clocks and time zones differ.
     #[error("lies later than tomorrow")]
     Ahead,
-    /// Nobody reports it so late.
+    /// It is older than [`YEARS_BACK_MAX`].
     #[error("lies more than {YEARS_BACK_MAX} years ago")]
     LongAgo,
 }
 
-/// Nobody reports a movement of money by the API that is older: banks' files may.
+/// The oldest movement that the API accepts, in years; bank files may report older ones.
 pub const YEARS_BACK_MAX: u32 = 10;
 
-/// A day on which money can have moved that a caller of the API reports now: until tomorrow, in UTC, because somewhere it is
-/// tomorrow already; and in the last ten years.
+/// Checks the date of a movement that the API receives: up to tomorrow in UTC, as time zones differ, and within the last
+/// [`YEARS_BACK_MAX`] years.
 ///
 /// # Errors
 /// [`NotRecent`].
@@ -55,7 +55,7 @@ pub fn recent_day(day: NaiveDate, now: DateTime<Utc>) -> Result<NaiveDate, NotRe
     Ok(day)
 }
 
-/// A time on a [`recent_day`].
+/// Checks that a time is on a [`recent_day`].
 ///
 /// # Errors
 /// [`NotRecent`].

@@ -127,7 +127,8 @@ impl FactKind {
         }
     }
 
-    /// Whether money moved when it happened: a claim or an authorisation only announces, a failure says that none did.
+    /// Whether it reports a movement of money. Claims and authorisations only announce one; failures report that none took
+    /// place.
     #[must_use]
     pub const fn moves_money(self) -> bool {
         !matches!(
@@ -169,22 +170,21 @@ pub struct Fact {
     pub occurred_at: DateTime<Utc>,
 }
 
-/// When money moved, as a source says it.
+/// The time of a movement as its source reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MovementTime {
-    /// Which way the source spoke.
+    /// The channel of the report.
     pub channel: EvidenceChannel,
-    /// The moment that it names.
+    /// The reported time.
     pub at: DateTime<Utc>,
 }
 
 impl MovementTime {
-    /// The day of the movement in the books: the booking date of a bank (ISO 20022 `BookgDt`), or else the day of the moment
-    /// in the seller's time zone.
+    /// The accounting date: the bank's booking date (ISO 20022 `BookgDt`), or else the day in the seller's time zone.
     #[must_use]
     pub fn accounting_date(self, zone: Tz) -> NaiveDate {
         match self.channel {
-            // A bank names a day and no moment: it is kept as midnight in UTC.
+            // A bank reports a date without a time, which is stored as midnight in UTC.
             EvidenceChannel::Bank => self.at.date_naive(),
             EvidenceChannel::Api
             | EvidenceChannel::Gateway

@@ -1,4 +1,4 @@
-//! `payments.entries_by_hand`: evidence that waits for a second person. Only ever added to: its case says what became of it.
+//! `payments.entries_by_hand`: evidence that waits for a second person. Append-only; its case has the outcome.
 
 use quittance_domain::command::Evidence;
 use quittance_domain::id::{CaseId, InvoiceId, PaymentId};
@@ -10,18 +10,18 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.entries_by_hand";
 
-/// Evidence as one of staff entered it.
+/// Evidence that was entered by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryByHand {
-    /// What they know.
+    /// The evidence.
     pub evidence: Evidence,
-    /// The invoices that it named.
+    /// The invoices that it names.
     pub invoices: Vec<InvoiceId>,
-    /// What of the payment's money had gone back by then.
+    /// The payment's returned amount at the time of the entry.
     pub returned: Option<Money>,
 }
 
-/// Keeps evidence with the case that is opened about it.
+/// Inserts evidence with the case that is opened about it.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -64,7 +64,7 @@ pub async fn find(transaction: &mut Transaction, case: CaseId) -> Result<Option<
     }))
 }
 
-/// The payments of an invoice at which an entry waits: another entry is not about the same money.
+/// Finds the payments of an invoice with a waiting entry; a further entry is about other money.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

@@ -1,4 +1,4 @@
-//! `billing.proposed_corrections`: corrections of the books that wait for a second person.
+//! `billing.proposed_corrections`: ledger corrections that wait for a second person.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{CorrectionId, LedgerTransactionId};
@@ -8,16 +8,16 @@ use uuid::Uuid;
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
-/// A correction that somebody proposed.
+/// A ledger correction that was proposed and needs approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedCorrection {
     /// Its id.
     pub id: CorrectionId,
-    /// The transaction to be taken back.
+    /// The transaction to reverse.
     pub transaction_id: LedgerTransactionId,
     /// Why.
     pub reason: String,
-    /// What is to take its place, as it was asked for.
+    /// The replacement posting, as it was requested.
     pub replacement: Option<Value>,
     /// Who proposed it.
     pub proposed_by: String,
@@ -25,12 +25,12 @@ pub struct ProposedCorrection {
     pub proposed_at: DateTime<Utc>,
 }
 
-/// How a proposed correction ends.
+/// The decision about a proposed correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CorrectionDecision {
-    /// A second person had it carried out.
+    /// A second person approved it and it was posted.
     Approved,
-    /// Nothing is corrected.
+    /// It was dropped.
     Dismissed,
 }
 
@@ -67,7 +67,7 @@ impl From<Row> for ProposedCorrection {
     }
 }
 
-/// Keeps a correction until somebody decides it, unless one of the same transaction waits already. Says whether it did.
+/// Inserts a proposed correction, unless another of the same transaction is open. Returns whether it was inserted.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -87,7 +87,7 @@ pub async fn insert(transaction: &mut Transaction, proposed: &ProposedCorrection
     Ok(inserted.rows_affected() == 1)
 }
 
-/// The corrections that wait, in the order in which they were proposed.
+/// Lists open corrections, oldest first.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -108,7 +108,7 @@ pub async fn list(
     Ok(rows.into_iter().map(ProposedCorrection::from).collect())
 }
 
-/// Locks a correction. Answers it, and how it was decided if it was.
+/// Locks a correction. Returns it, with its decision if it has one.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -131,7 +131,7 @@ pub async fn lock(
     }))
 }
 
-/// Writes how a correction was decided.
+/// Records the decision about a correction.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses (whoever proposed it approves it) or fails.

@@ -1,4 +1,4 @@
-//! `payments.vouched_alone`: what single persons vouched for, by payer and day. Only ever added to.
+//! `payments.vouched_alone`: amounts that single persons vouched for, by payer and day. Append-only.
 
 use chrono::NaiveDate;
 use quittance_domain::id::ClientId;
@@ -7,23 +7,23 @@ use quittance_domain::money::Money;
 use crate::database::Transaction;
 use crate::error::{StoreError, money};
 
-/// What one of staff vouches for.
+/// An amount that one person vouches for.
 #[derive(Debug, Clone, Copy)]
 pub struct Vouched<'a> {
-    /// The evidence or approval.
+    /// The event id of the evidence or approval.
     pub event_id: &'a str,
-    /// Whose money it is; none while nobody knows, which counts as one payer.
+    /// The payer; none stands for all unknown payers together.
     pub payer: Option<ClientId>,
-    /// The day on which it is vouched for.
+    /// The day of the entry or approval.
     pub day: NaiveDate,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// Who vouches.
+    /// The person.
     pub vouched_by: &'a str,
 }
 
-/// What single persons vouched for of the payer, on the day, in the currency, up to now. Whoever asks next for the same
-/// payer and day waits for the end of this transaction.
+/// Sums what single persons vouched for, for the same payer, day and currency. Holds a lock on payer and day until the end
+/// of the transaction, so that concurrent entries are summed one after the other.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -46,7 +46,7 @@ pub async fn lock_sum(transaction: &mut Transaction, vouched: &Vouched<'_>) -> R
     money("payments.vouched_alone", sum, currency)
 }
 
-/// Adds to it.
+/// Inserts an amount into the sum.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

@@ -14,13 +14,14 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use http::header::CONTENT_TYPE;
-use quittance_domain::calendar::day_in;
+use quittance_domain::calendar::{day_in, recent_day};
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::journal::{self, LedgerTransaction};
 use quittance_domain::ledger::reconciliation::{Discrepancy, reconcile};
 use quittance_domain::ledger::{Account, AccountKind};
 use quittance_domain::money::{Currency, Money, MoneyError};
 use quittance_lambda::caller::{Caller, Permission};
+use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::Problem;
 use quittance_store::StoreError;
 use quittance_store::books::{self, Ageing, TransactionFilter};
@@ -279,6 +280,12 @@ fn write_journal(
         journal::assert_balance(to, account, *balance, text)?;
     }
     Ok(())
+}
+
+/// Reads the accounting date that a body may name.
+fn accounting_date(fields: &mut Fields) -> Option<NaiveDate> {
+    let day = fields.optional::<NaiveDate>("accounting_date")?;
+    recent_day(day, Utc::now()).map_err(|refusal| fields.problem("accounting_date", refusal)).ok()
 }
 
 /// The first and the last day of a period; this month up to today where nothing is said.

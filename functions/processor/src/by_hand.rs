@@ -99,12 +99,12 @@ impl<'a> StaffCommandExecution<'a> {
         batch: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
-        order: &DecideCase,
+        decision: &DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
         let Some(entry) = entries_by_hand::find(&mut self.transaction, case.id).await? else {
             return Err(StoreError::corrupt("payments.entries_by_hand", format!("case {} has no evidence", case.id)));
         };
-        if entry.evidence.actor == order.actor {
+        if entry.evidence.actor == decision.actor {
             return Ok(Err(CaseRefusal::OwnEntry));
         }
         let Some(aggregate) = batch.payments.get(&id) else { return Ok(Ok(())) };

@@ -111,8 +111,8 @@ impl LockedBatch {
         new: &BTreeSet<PaymentId>,
     ) -> Result<Self, StoreError> {
         let known: Vec<PaymentId> = payments.iter().map(|payment| payment.id).filter(|id| !new.contains(id)).collect();
-        let dossiers = payments.into_iter().map(|payment| (payment.id, PaymentAggregate::new(payment, new))).collect();
-        let mut batch = Self { payments: dossiers, ..Self::default() };
+        let payments = payments.into_iter().map(|payment| (payment.id, PaymentAggregate::new(payment, new))).collect();
+        let mut batch = Self { payments, ..Self::default() };
         if !known.is_empty() {
             batch.read_evidence(transaction, &known).await?;
         }

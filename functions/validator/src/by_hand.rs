@@ -1,4 +1,4 @@
-//! `POST /v1/payments/{transaction_id}/evidence`: what finance knows of a payment and no source tells.
+//! `POST /v1/payments/{transaction_id}/evidence`: evidence that finance enters by hand.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::bodies::{AcceptedOnce, EvidenceByHand};
 use crate::commands::ConfirmRequest;
 use crate::decisions::{REASON_LENGTH_MAX, StaffRequest, unavailable, unless_decided};
 
-/// What staff may enter: that money came, that it was sent back or did not reach the payer, that the bank took it back.
+/// The kinds of evidence that staff may enter; the first is the default.
 pub(crate) const ENTERABLE: [FactKind; 4] =
     [FactKind::Capture, FactKind::Refund, FactKind::RefundFailure, FactKind::Reversal];
 
@@ -29,8 +29,8 @@ pub(crate) const ENTERABLE: [FactKind; 4] =
 /// only for a payment that is not proven yet.
 ///
 /// Above 10,000 of one payer on one day, counted over all that single persons vouched for, it waits in a case of kind
-/// `entered_by_hand` until somebody else approves that; until then money that came counts as a claim. Who entered money does
-/// not decide what becomes of its surplus.
+/// `entered_by_hand` until somebody else approves that; until then a capture counts as a claim. The person who enters a capture
+/// cannot apply or refund its unapplied cash.
 #[utoipa::path(
     post,
     path = "/v1/payments/{transaction_id}/evidence",
@@ -65,7 +65,7 @@ pub(crate) async fn enter(
     request.send_checked(&validator, PaymentCommand::EnterEvidence(evidence), check).await
 }
 
-/// Why it is known that nothing can be entered so.
+/// Why the evidence is known to be refused.
 async fn refusal(
     validator: &Validator,
     payment: &TransactionId,
@@ -88,6 +88,6 @@ fn parse(transaction_id: &str, body: &[u8]) -> Result<(ConfirmRequest, String), 
         fields.problem("invoice_id", "only money that came names the invoices that it pays");
     }
     fields.finish()?;
-    // A member that is missing has left a problem behind, and `finish` has refused.
+    // `finish` has refused a body with missing members.
     known.zip(reason).ok_or_else(|| Problem::invalid(Vec::new()))
 }

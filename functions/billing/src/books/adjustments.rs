@@ -8,7 +8,6 @@ use axum::response::Response;
 use chrono::{NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
 use quittance_domain::adjustment::{AdjustmentKind, ROUNDING_UNITS_MAX};
-use quittance_domain::calendar::recent_day;
 use quittance_domain::event::{AdjustmentRecorded, AdjustmentSummary, InvoiceEvent};
 use quittance_domain::id::{AdjustmentId, Provider};
 use quittance_domain::ledger::Account;
@@ -24,7 +23,7 @@ use quittance_store::{adjustments, books};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::REASON_LENGTH_MAX;
+use super::{REASON_LENGTH_MAX, accounting_date};
 use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, unavailable};
 
@@ -116,10 +115,7 @@ fn parse(body: &[u8]) -> Result<(AdjustmentSummary, String, Option<NaiveDate>), 
         let detail = format!("rounding is at most {ROUNDING_UNITS_MAX} of the currency's smallest units");
         fields.problem("amount", detail);
     }
-    let accounting_date = fields.optional::<NaiveDate>("accounting_date");
-    if let Some(Err(refusal)) = accounting_date.map(|day| recent_day(day, Utc::now())) {
-        fields.problem("accounting_date", refusal);
-    }
+    let accounting_date = accounting_date(&mut fields);
     fields.finish()?;
     let adjustment = kind.zip(provider).zip(amount).zip(reference).map(|(((kind, provider), amount), reference)| {
         let id = AdjustmentId::from_uuid(Uuid::now_v7());

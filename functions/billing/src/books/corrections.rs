@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, Utc};
 use http::{HeaderMap, StatusCode};
-use quittance_domain::calendar::{recent_day, recent_time};
+use quittance_domain::calendar::recent_time;
 use quittance_domain::case::may_approve_alone;
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::Account;
@@ -26,7 +26,7 @@ use utoipa::openapi::ObjectBuilder;
 use uuid::Uuid;
 
 use super::proposals::{self, ProposedCorrection};
-use super::{REASON_LENGTH_MAX, shapes};
+use super::{REASON_LENGTH_MAX, accounting_date, shapes};
 use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::page::refused;
 use crate::{Billing, path_id, unavailable};
@@ -209,10 +209,7 @@ fn replacement(fields: &mut Fields) -> Option<Replacement> {
     if let Some(Err(refusal)) = occurred_at.map(|time| recent_time(time, Utc::now())) {
         fields.problem("occurred_at", refusal);
     }
-    let accounting_date = fields.optional::<NaiveDate>("accounting_date");
-    if let Some(Err(refusal)) = accounting_date.map(|day| recent_day(day, Utc::now())) {
-        fields.problem("accounting_date", refusal);
-    }
+    let accounting_date = accounting_date(fields);
     let entries = fields.objects("entries", ENTRIES_MAX, entry)?;
     match balance(&entries) {
         Ok(()) => Some(Replacement { occurred_at, accounting_date, entries }),

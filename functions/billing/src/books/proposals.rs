@@ -51,14 +51,14 @@ described! {
 }
 
 described! {
-    /// Why a correction is decided so.
+    /// The reason of a decision about a correction.
     pub(crate) CorrectionDecided => object("Why.")
         .with("reason", text(1, REASON_LENGTH_MAX, "For the audit record."))
         .closed_like(json!({"reason": "checked against the contract"}))
 }
 
 described! {
-    /// A correction that nobody will carry out.
+    /// A dismissed correction.
     pub(crate) DismissedCorrection => object("A correction that is not made.")
         .with("id", refer("CorrectionId"))
         .with("reverses", refer_as("LedgerTransactionId", "What would have been taken back."))
@@ -75,7 +75,7 @@ fn to_json(proposed: &proposed_corrections::ProposedCorrection) -> Value {
     })
 }
 
-/// Keeps a correction for a second person. `body` is the request's, which was read without fault.
+/// Stores a correction for a second person's approval. `body` is the request's body, which was parsed without errors.
 pub(super) async fn propose(
     mut work: IdempotentChange<'_>,
     reversed: LedgerTransactionId,
@@ -181,13 +181,13 @@ pub(crate) async fn dismiss(
     Ok(answer(StatusCode::OK, body))
 }
 
-/// A decision about a correction: begun, or answered before.
+/// A decision about a correction: new, or answered before.
 enum DecisionStart<'a> {
     New(IdempotentChange<'a>, proposed_corrections::ProposedCorrection),
     Answered(Response),
 }
 
-/// Locks the correction, which must be open, and writes and audits the decision.
+/// Locks an open correction, and records and audits the decision.
 async fn begin<'a>(
     billing: &'a Billing,
     caller: &Caller,

@@ -1,7 +1,6 @@
-//! The state diagrams of ARCHITECTURE.md are what the domain does.
+//! The state diagrams of docs/payments.md are generated from the domain.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use chrono::DateTime;
 use quittance_domain::fact::{EvidenceChannel, Fact, FactKind};
@@ -10,12 +9,13 @@ use quittance_domain::invoice::{Invoice, InvoiceStatus};
 use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentState;
 use uuid::Uuid;
-use xtask::paths::workspace_root;
 
-/// Facts that come one after the other reach every edge within so many.
+use crate::generated;
+
+/// Sequences of this many facts reach every edge.
 const HISTORY_MAX: usize = 4;
 
-/// From, to, and what leads there.
+/// From, to, and the transitions' names.
 type Edges = BTreeMap<(String, String), BTreeSet<String>>;
 
 fn euro(value: &str) -> Money {
@@ -30,15 +30,15 @@ fn fact(kind: FactKind, value: &str, at: usize) -> Fact {
         transaction_id: None,
         origin: None,
         event_id: at.to_string(),
-        // A refund of some and a refund of all are two movements, each with its own failure.
+        // A partial and a full refund are two movements, each with its own failure.
         movement: value.to_owned(),
         invoices: Vec::new(),
         occurred_at: DateTime::from_timestamp(i64::try_from(at).unwrap(), 0).unwrap(),
     }
 }
 
-/// What may happen next, each with the name that the diagram gives it. Money goes back after it came: what is told in
-/// another order ends the same, which the domain's own tests show.
+/// The facts that may follow, each with its name in the diagram. Money goes back only after it came in: another order
+/// of reports leads to the same state, which the domain's own tests check.
 fn next(history: &[Fact]) -> Vec<(String, Fact)> {
     use FactKind::{
         Cancellation, Dispute, DisputeLost, DisputeReinstatement, DisputeWon, Refund, RefundFailure, Reversal,
@@ -99,16 +99,11 @@ fn diagram(edges: &Edges) -> String {
     format!("```mermaid\nstateDiagram-v2\n{}```\n", edges.iter().map(line).collect::<String>())
 }
 
-fn assert_shown(diagram: &str) {
-    let text = fs::read_to_string(workspace_root().join("ARCHITECTURE.md")).unwrap();
-    assert!(text.contains(diagram), "ARCHITECTURE.md must show what the domain does:\n{diagram}");
-}
-
 #[test]
 fn the_diagram_of_a_payments_states_is_what_its_facts_add_up_to() {
     let mut edges = Edges::new();
     follow_payment(&mut Vec::new(), "[*]", &mut edges);
-    assert_shown(&diagram(&edges));
+    generated::assert_current("docs/payments.md", "payment states", &diagram(&edges));
 }
 
 #[test]
@@ -117,5 +112,5 @@ fn the_diagram_of_an_invoices_states_is_what_may_happen_to_it() {
     let draft = Invoice::draft(id, client, euro("100").positive().unwrap());
     let mut edges = Edges::from([(("[*]".to_owned(), InvoiceStatus::Draft.to_string()), ["create".to_owned()].into())]);
     follow_invoice(&draft, &mut BTreeSet::new(), &mut edges);
-    assert_shown(&diagram(&edges));
+    generated::assert_current("docs/payments.md", "invoice states", &diagram(&edges));
 }

@@ -1,4 +1,4 @@
-//! Invoices as billing writes them, under its own login role.
+//! Tests of invoices as billing writes them, under its own login role.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, at, money, noon};
+use crate::database::scene::{TestEvidence, at, money, noon};
 
 const ROLE: &str = "quittance_billing";
 
@@ -48,7 +48,7 @@ async fn numbers_begin_anew_each_year() {
     }
 }
 
-/// Waits until somebody in this database waits for a lock.
+/// Waits until a connection to this database waits for a lock.
 async fn somebody_waits(test: &TestDatabase) {
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
@@ -92,8 +92,8 @@ async fn an_invoice_is_not_issued_in_the_middle_of_a_payment_that_names_it() {
     assert_eq!(invoices::lock(&mut paying, &[invoice]).await.unwrap().len(), 1, "no deadlock");
     paying.commit().await.unwrap();
     issuing.await.unwrap();
-    // And the invoice can be paid afterwards.
-    let said = Said::capture("pi_1", Some(invoice), money("100.00", "EUR"));
-    settle(&processor, &[said.instruction()], at(noon())).await.unwrap();
+    // The invoice can still be paid afterwards.
+    let reported = TestEvidence::capture("pi_1", Some(invoice), money("100.00", "EUR"));
+    settle(&processor, &[reported.instruction()], at(noon())).await.unwrap();
     assert_eq!(test.invoice(invoice).await.0, "paid");
 }

@@ -1,6 +1,7 @@
-//! The events' wire form: one schema for all of them, made from the types, and one sample of each type and version.
+//! The events' wire format: one schema for all of them, generated from the types, and one sample of each type and
+//! version.
 //!
-//! `events/contract/schema.json` shows as a difference whatever changes. `events/contract/<version>/` has the samples of a
+//! `events/contract/schema.json` shows every change as a difference. `events/contract/<version>/` has the samples of a
 //! version; they are never edited, and every build reads those of all versions: an event may wait for weeks in a queue.
 
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use quittance_domain::event::{EVENT_VERSION, InvoiceEvent};
 use quittance_lambda::envelope::{CloudEvent, Payload};
 use schemars::schema_for;
 use serde_json::Value;
-use xtask::checks::OPENAPI_RENEW_VARIABLE;
+use xtask::checks::RENEW_VARIABLE;
 use xtask::paths::workspace_root;
 
 const FOLDER: &str = "events/contract";
@@ -19,7 +20,7 @@ fn committed_schema() -> String {
     fs::read_to_string(workspace_root().join(FOLDER).join("schema.json")).expect("the schema is committed")
 }
 
-/// The samples of a version, by the names of their files.
+/// The samples of a version, by file name.
 pub(crate) fn samples(version: &str) -> Vec<(String, String)> {
     let folder = workspace_root().join(FOLDER).join(version);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -39,7 +40,7 @@ fn versions() -> Vec<String> {
 #[test]
 fn the_committed_schema_is_what_the_types_say() {
     let text = format!("{:#}\n", schema_for!(CloudEvent<InvoiceEvent>).to_value());
-    if env::var_os(OPENAPI_RENEW_VARIABLE).is_some() {
+    if env::var_os(RENEW_VARIABLE).is_some() {
         fs::write(workspace_root().join(FOLDER).join("schema.json"), text).expect("the schema can be written");
         return;
     }

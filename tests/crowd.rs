@@ -1,4 +1,4 @@
-//! Many at once: payments that meet at one invoice, and a thousand messages in any order.
+//! Concurrency: payments that compete for one invoice, and a thousand messages in any order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Barrier, Mutex};
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, at, money, noon};
+use crate::database::scene::{TestEvidence, at, money, noon};
 use crate::processor::ROLE;
 
 const WORKERS: u32 = 8;
 
 #[tokio::test]
-async fn two_payments_that_meet_at_one_invoice_pay_it_once_and_leave_one_surplus() {
+async fn two_payments_that_meet_at_one_invoice_pay_it_once_and_one_becomes_unapplied_cash() {
     const PAIRS: usize = 50;
     let test = TestDatabase::migrated().await;
     let client = test.client().await;
@@ -27,11 +27,11 @@ async fn two_payments_that_meet_at_one_invoice_pay_it_once_and_leave_one_surplus
         let invoice = test.open_invoice(client, "100.00", "EUR").await;
         let start = Arc::new(Barrier::new(2));
         let pay = |side: &str| {
-            let said = Said::capture(&format!("pi_{pair}_{side}"), Some(invoice), money("100.00", "EUR"));
+            let reported = TestEvidence::capture(&format!("pi_{pair}_{side}"), Some(invoice), money("100.00", "EUR"));
             let (start, processor) = (Arc::clone(&start), processor.clone());
             tokio::spawn(async move {
                 start.wait().await;
-                settle(&processor, &[said.instruction()], at(noon())).await
+                settle(&processor, &[reported.instruction()], at(noon())).await
             })
         };
         let (left, right) = (pay("left"), pay("right"));
@@ -44,7 +44,7 @@ async fn two_payments_that_meet_at_one_invoice_pay_it_once_and_leave_one_surplus
     test.assert_books_hold().await;
 }
 
-/// Works off batches until none is left, as instances of the function do.
+/// Processes batches until none are left, like the instances of the function.
 async fn work(processor: Database, batches: Arc<Mutex<VecDeque<Vec<EvidenceInstruction>>>>) {
     loop {
         let Some(batch) = batches.lock().await.pop_front() else { return };
@@ -54,37 +54,37 @@ async fn work(processor: Database, batches: Arc<Mutex<VecDeque<Vec<EvidenceInstr
 
 const PAYMENTS: usize = 100;
 
-/// Ten messages of one payment. Every fourth goes back in part, every fifth is too much, every seventh is disputed; of
-/// every ten, two pay one invoice.
-fn messages_of(payment: usize, invoices: &[InvoiceId]) -> Vec<Said> {
+/// Ten messages of one payment. Every fourth payment is partially refunded, every fifth is too much, every seventh is
+/// disputed; of every ten, two pay one invoice.
+fn messages_of(payment: usize, invoices: &[InvoiceId]) -> Vec<TestEvidence> {
     let (reference, invoice) = (format!("pi_{payment}"), invoices[payment / 10 * 10 + (payment % 10).min(8)]);
     let captured = if payment.is_multiple_of(5) { "130.00" } else { "100.00" };
-    let told = |kind: FactKind, movement: &str, value: &str, hours: i64| {
-        Said::told(kind, &reference, movement, money(value, "EUR"))
+    let emitted = |kind: FactKind, movement: &str, value: &str, hours: i64| {
+        TestEvidence::reported(kind, &reference, movement, money(value, "EUR"))
             .again(&format!("{kind} {movement} of {reference}"), TimeDelta::hours(hours))
     };
-    let mut said = vec![
-        Said::claim(&reference, Some(invoice), money("120.00", "EUR")),
-        told(FactKind::Authorisation, &reference, captured, 1),
-        Said::capture(&reference, Some(invoice), money(captured, "EUR")),
-        Said::capture(&reference, Some(invoice), money(captured, "EUR"))
+    let mut reported = vec![
+        TestEvidence::claim(&reference, Some(invoice), money("120.00", "EUR")),
+        emitted(FactKind::Authorisation, &reference, captured, 1),
+        TestEvidence::capture(&reference, Some(invoice), money(captured, "EUR")),
+        TestEvidence::capture(&reference, Some(invoice), money(captured, "EUR"))
             .again(&format!("again {payment}"), TimeDelta::hours(2)),
-        Said::bank_line(&reference, None, money(captured, "EUR")),
-        told(FactKind::Unknown, &reference, captured, 1),
+        TestEvidence::bank_line(&reference, None, money(captured, "EUR")),
+        emitted(FactKind::Unknown, &reference, captured, 1),
     ];
     if payment.is_multiple_of(4) {
-        said.push(told(FactKind::Reversal, "RET-1", "10.00", 3));
-        said.push(told(FactKind::Refund, "re_1", "20.00", 4));
+        reported.push(emitted(FactKind::Reversal, "RET-1", "10.00", 3));
+        reported.push(emitted(FactKind::Refund, "re_1", "20.00", 4));
     } else if payment.is_multiple_of(7) {
-        said.push(told(FactKind::Dispute, "dp_1", captured, 3));
-        said.push(told(FactKind::DisputeLost, "dp_1", captured, 4));
+        reported.push(emitted(FactKind::Dispute, "dp_1", captured, 3));
+        reported.push(emitted(FactKind::DisputeLost, "dp_1", captured, 4));
     } else {
-        said.push(told(FactKind::Refund, "re_1", "5.00", 3));
-        said.push(told(FactKind::RefundFailure, "re_1", "5.00", 4));
+        reported.push(emitted(FactKind::Refund, "re_1", "5.00", 3));
+        reported.push(emitted(FactKind::RefundFailure, "re_1", "5.00", 4));
     }
-    said.push(told(FactKind::Expiry, &reference, captured, 5));
-    said.push(told(FactKind::Authorisation, "late", captured, 6));
-    said
+    reported.push(emitted(FactKind::Expiry, &reference, captured, 5));
+    reported.push(emitted(FactKind::Authorisation, "late", captured, 6));
+    reported
 }
 
 /// All messages ten times, shuffled, in batches of ten.
@@ -106,8 +106,10 @@ async fn a_thousand_messages_of_a_hundred_payments_ten_times_each_by_eight_worke
     for _ in 0..PAYMENTS {
         invoices.push(test.open_invoice(client, "100.00", "EUR").await);
     }
-    let messages: Vec<EvidenceInstruction> =
-        (0..PAYMENTS).flat_map(|payment| messages_of(payment, &invoices)).map(|said| said.instruction()).collect();
+    let messages: Vec<EvidenceInstruction> = (0..PAYMENTS)
+        .flat_map(|payment| messages_of(payment, &invoices))
+        .map(|reported| reported.instruction())
+        .collect();
     assert_eq!(messages.len(), 1_000);
     let batches = Arc::new(Mutex::new(batches_of(&messages)));
     let processor = test.as_role(ROLE, WORKERS).await;
@@ -118,7 +120,7 @@ async fn a_thousand_messages_of_a_hundred_payments_ten_times_each_by_eight_worke
     test.assert_books_hold().await;
     assert_eq!(test.count("select count(*) from payments.facts").await, 1_000);
     assert_eq!(test.count("select count(*) from payments.payments").await, 100);
-    // One record per fact at most, and per payment that surplus was moved of: repetitions change nothing.
+    // At most one record per fact, and per payment whose unapplied cash was moved: redeliveries change nothing.
     assert_eq!(
         test.count("select count(*) from audit.records where action = 'payment.evidence_recorded'").await,
         1_000
@@ -132,7 +134,7 @@ async fn a_thousand_messages_of_a_hundred_payments_ten_times_each_by_eight_worke
         .await
         .unwrap();
     assert!(same);
-    // An invoice that is not paid in full has taken all that its payments have.
+    // An invoice that is not paid in full has taken all the money of its payments.
     let thirsty = "select count(*) from billing.invoices join payments.payments on payments.invoice_id = invoices.id
         where paid_amount < total and exists (select from payments.credits where payment_id = payments.id
             group by payment_id having sum(credits.amount) > 0)";

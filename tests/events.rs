@@ -1,5 +1,5 @@
-//! The samples in `events/` for `sam local invoke`: each is read by the types of the function that it is for, and
-//! means there what its name says.
+//! The samples in `events/` for `sam local invoke`: each is parsed with the types of its function, and has the meaning
+//! of its name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,21 +30,20 @@ use xtask::paths::workspace_root;
 
 use crate::database::TestDatabase;
 
-/// The client that the samples speak of.
+/// The client of the samples.
 const CLIENT: &str = "cli_019a3f5e2b7c7d10a1b2c3d4e5f60718";
 
 fn client() -> ClientId {
     CLIENT.parse().unwrap()
 }
 
-/// The names of a function's samples.
 fn names(function: &str) -> BTreeSet<String> {
     let folder = workspace_root().join("events").join(function);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
-/// Whether a test knows all samples of a function, so that none lies there unread.
+/// Asserts that tests cover all samples of a function, so that none remains unread.
 fn assert_read(function: &str, known: &[&str]) {
     assert_eq!(names(function), known.iter().map(ToString::to_string).collect(), "events/{function}");
 }
@@ -72,7 +71,7 @@ fn bodies(function: &str, name: &str) -> Vec<(Option<String>, String)> {
     event.records.into_iter().map(of).collect()
 }
 
-/// The envelopes of a sample batch; each is in the group that its publisher would put it into.
+/// The envelopes of a sample batch; each has the group that its publisher would use.
 fn envelopes<T: Payload>(function: &str, name: &str) -> Vec<CloudEvent<T>> {
     let parse = |(group, body): (Option<String>, String)| {
         let event = CloudEvent::<T>::parse(&body).unwrap_or_else(|error| panic!("{function}/{name}: {error}"));
@@ -131,7 +130,7 @@ async fn the_validators_samples_are_a_claim_a_confirmation_a_refund_and_a_webhoo
     assert!(evidence.invoice.is_some());
 }
 
-/// Billing's router on a database in which the samples' client is known.
+/// Billing's router on a database with the samples' client.
 async fn billing() -> axum::Router {
     let test = TestDatabase::migrated().await;
     sqlx::query("insert into billing.clients (id, name, email, address) values ($1, 'n', 'a@b.example', '{}')")
@@ -142,7 +141,7 @@ async fn billing() -> axum::Router {
     crate::requests::billing(&test).await
 }
 
-/// What billing answers to a sample.
+/// Billing's response to a sample.
 async fn answer_of_billing(name: &str) -> (StatusCode, String, Value) {
     let request = request("billing", name).map(|body| axum::body::Body::from(body.to_vec()));
     let response = billing().await.oneshot(request).await.unwrap();
@@ -171,7 +170,7 @@ async fn billings_samples_are_answered_by_its_routes() {
 }
 
 #[test]
-fn the_processors_samples_are_commands_and_one_message_that_nobody_can_read() {
+fn the_processors_samples_are_commands_and_one_malformed_message() {
     let samples = ["charge_and_escalation", "claim_capture_and_bank_line", "poison", "refund_case_and_merge"];
     assert_read("processor", &samples);
     let kinds: Vec<FactKind> = envelopes::<PaymentCommand>("processor", "claim_capture_and_bank_line")
@@ -222,15 +221,15 @@ fn the_consumers_samples_are_events_that_their_subscriptions_let_through() {
 }
 
 #[test]
-fn the_feedbacks_sample_tells_of_an_email_that_was_sent_and_came_back() {
+fn the_feedback_samples_report_an_email_that_was_sent_and_bounced() {
     assert_read("feedback", &["sent_and_bounced"]);
-    let told: Vec<SesEvent> =
+    let reported: Vec<SesEvent> =
         bodies("feedback", "sent_and_bounced").iter().map(|(_, body)| serde_json::from_str(body).unwrap()).collect();
-    let failures: Vec<bool> = told.iter().map(|told| told.word().unwrap().failure.is_some()).collect();
+    let failures: Vec<bool> = reported.iter().map(|reported| reported.report().unwrap().failure.is_some()).collect();
     assert_eq!(failures, [false, true]);
-    assert_eq!(told[1].suppressed(), Some(("bounce", vec!["accounts@nordlicht.example"])));
-    for told in told {
-        let (recipient, key) = tags::read::<NotificationRecipient>(&told.mail.tags).expect("the tags are ours");
+    assert_eq!(reported[1].suppressed(), Some(("bounce", vec!["accounts@nordlicht.example"])));
+    for reported in reported {
+        let (recipient, key) = tags::read::<NotificationRecipient>(&reported.mail.tags).expect("the tags are ours");
         assert_eq!(
             (recipient.client_id, key.at().to_rfc3339()),
             (client(), "2026-11-02T12:00:01.250+00:00".to_owned())

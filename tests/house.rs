@@ -1,4 +1,4 @@
-//! The rules of the house: who may lean on whom, how large a file may be, and that a changed migration is deployed.
+//! Structural rules: the permitted dependencies, the maximum size of a file, and that a changed migration is deployed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,16 +8,16 @@ use std::process::Command;
 use sha2::{Digest, Sha256};
 use xtask::paths::workspace_root;
 
-/// A file beyond this is two files.
+/// A longer file has to be split.
 const LINES_MAX: usize = 400;
 
-/// What the workspace's own packages are called.
+/// The prefix of the workspace's own packages.
 const OURS: &str = "quittance-";
 
-/// Rooms whose effect needs no database of ours.
+/// Functions without access to the database.
 const WITHOUT_DATABASE: [&str; 3] = ["claims", "gateway", "receipt"];
 
-/// All packages that end up in `package` when it is built, without those for tests.
+/// All packages that are linked into `package`, without those for tests.
 fn dependencies(package: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(workspace_root())
@@ -32,7 +32,7 @@ fn dependencies(package: &str) -> BTreeSet<String> {
     names
 }
 
-/// Those of our own packages that `package` leans on.
+/// Our own packages among the dependencies of `package`.
 pub(crate) fn ours(package: &str) -> BTreeSet<String> {
     let is_ours = |name: &String| name.starts_with(OURS) && name != package;
     dependencies(package).into_iter().filter(is_ours).map(|name| name.replacen(OURS, "", 1)).collect()
@@ -53,7 +53,6 @@ pub(crate) fn folders(parent: &str) -> Vec<String> {
     names
 }
 
-/// The Rust sources below a folder.
 pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder can be read") {
@@ -78,7 +77,7 @@ fn the_domain_is_pure() {
 }
 
 #[test]
-fn what_rooms_share_leans_on_the_domain_alone() {
+fn shared_crates_depend_on_the_domain_alone() {
     for common in folders("common").iter().filter(|name| *name != "domain") {
         let leans_on = ours(&format!("{OURS}{common}"));
         let may_lean_on = match common.as_str() {
@@ -93,27 +92,27 @@ fn what_rooms_share_leans_on_the_domain_alone() {
 #[test]
 fn rooms_lean_on_what_is_common_and_never_on_each_other() {
     let common: BTreeSet<String> = folders("common").into_iter().collect();
-    let rooms = folders("functions");
-    assert!(rooms.len() >= 11, "only {rooms:?}");
-    for room in rooms {
-        let leans_on = ours(&format!("{OURS}{room}"));
-        assert!(leans_on.is_subset(&common), "functions/{room} leans on {leans_on:?}");
+    let functions = folders("functions");
+    assert!(functions.len() >= 11, "only {functions:?}");
+    for function in functions {
+        let leans_on = ours(&format!("{OURS}{function}"));
+        assert!(leans_on.is_subset(&common), "functions/{function} leans on {leans_on:?}");
     }
 }
 
 #[test]
-fn the_tool_of_whoever_is_on_call_leans_on_one_room_whose_decisions_it_rehearses() {
+fn the_operators_tool_depends_on_one_function_whose_decisions_it_rehearses() {
     let common: BTreeSet<String> = folders("common").into_iter().collect();
-    let rooms: BTreeSet<String> = &ours("quittance-operator") - &common;
-    assert_eq!(rooms, set(&["processor"]));
+    let functions: BTreeSet<String> = &ours("quittance-operator") - &common;
+    assert_eq!(functions, set(&["processor"]));
 }
 
 #[test]
 fn rooms_that_need_no_database_cannot_reach_one() {
-    for room in WITHOUT_DATABASE {
-        let names = dependencies(&format!("{OURS}{room}"));
+    for function in WITHOUT_DATABASE {
+        let names = dependencies(&format!("{OURS}{function}"));
         for unwanted in ["quittance-store", "sqlx", "aws-sdk-rds"] {
-            assert!(!names.contains(unwanted), "functions/{room} reaches {unwanted}");
+            assert!(!names.contains(unwanted), "functions/{function} reaches {unwanted}");
         }
     }
 }
@@ -127,7 +126,7 @@ fn the_tools_build_without_any_aws_sdk_so_that_progress_shows_at_once() {
 }
 
 #[test]
-fn each_file_of_the_rooms_is_short_enough_to_be_read_at_once() {
+fn each_file_is_short_enough_to_be_read_at_once() {
     let root = workspace_root();
     let long: Vec<String> = [sources(&root.join("common")), sources(&root.join("functions"))]
         .concat()

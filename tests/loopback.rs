@@ -1,5 +1,5 @@
-//! AWS on loopback, as far as functions in tests speak with it: a topic and queues that keep what comes, tables that are
-//! always empty, and one secret.
+//! AWS on loopback, as far as functions in tests use it: a topic and queues that keep messages, tables that are always
+//! empty, and one secret.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,12 +27,12 @@ pub(crate) struct Parked {
     pub(crate) reason: String,
 }
 
-/// How the topic answers.
+/// How the topic responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Topic {
-    /// It takes everything.
+    /// It accepts everything.
     Takes,
-    /// It answers that it is asked too often.
+    /// It throttles.
     Throttles,
 }
 
@@ -46,13 +46,12 @@ struct Seen {
     sent: Vec<(String, String)>,
     /// The same messages' bodies.
     bodies: Vec<Value>,
-    /// So many messages more are taken by the queues; all, if nobody said.
-    room: usize,
-    /// After how many seconds messages are to come back.
+    /// The number of further messages that the queues accept; unlimited by default.
+    function: usize,
+    /// The delays after which messages are to be redelivered, in seconds.
     pauses: Vec<i64>,
 }
 
-/// The services of one test.
 pub(crate) struct Loopback {
     seen: Arc<Mutex<Seen>>,
     url: String,
@@ -69,7 +68,7 @@ impl Loopback {
             parked: Vec::new(),
             sent: Vec::new(),
             bodies: Vec::new(),
-            room: usize::MAX,
+            function: usize::MAX,
             pauses: Vec::new(),
         };
         let seen = Arc::new(Mutex::new(empty));
@@ -101,19 +100,19 @@ impl Loopback {
         self.seen().sent.clone()
     }
 
-    /// What the messages that were sent in a batch say, their envelopes' `type` and `data`, since this was last asked.
+    /// The messages that were sent in a batch since the last call: their envelopes' `type` and `data`.
     pub(crate) fn take_sent(&self) -> Vec<(String, Value)> {
         let bodies = std::mem::take(&mut self.seen().bodies);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         bodies.iter().map(|body| (text(&body["type"]), body["data"].clone())).collect()
     }
 
-    /// Has the queues take so many messages more, and then none.
+    /// Has the queues accept so many more messages, and then none.
     pub(crate) fn take_only(&self, count: usize) {
-        self.seen().room = count;
+        self.seen().function = count;
     }
 
-    /// After how many seconds messages are to come back, since this was last asked.
+    /// The delays after which messages are to be redelivered, in seconds, since the last call.
     pub(crate) fn take_pauses(&self) -> Vec<i64> {
         std::mem::take(&mut self.seen().pauses)
     }
@@ -122,17 +121,17 @@ impl Loopback {
         self.seen().topic = topic;
     }
 
-    /// The ids of what was published, in order.
+    /// The ids of the published events, in order.
     pub(crate) fn published(&self) -> Vec<Uuid> {
         self.seen().published.clone()
     }
 
-    /// How often the topic was asked.
+    /// The number of calls to the topic.
     pub(crate) fn calls(&self) -> usize {
         self.seen().calls
     }
 
-    /// What was parked since this was last asked.
+    /// The messages parked since the last call.
     pub(crate) fn take_parked(&self) -> Vec<Parked> {
         std::mem::take(&mut self.seen().parked)
     }
@@ -146,7 +145,7 @@ impl Loopback {
     }
 }
 
-/// Without retries, as the functions have it.
+/// Without retries, as in the functions.
 pub(crate) fn aws_at(url: &str) -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "loopback");
     SdkConfig::builder()
@@ -158,7 +157,7 @@ pub(crate) fn aws_at(url: &str) -> SdkConfig {
         .build()
 }
 
-/// Answers until the process ends, on a thread of its own: a test's runtime may be waiting.
+/// Serves until the process ends, on a thread of its own, because a test's runtime may be blocked.
 fn serve(listener: TcpListener, seen: &Arc<Mutex<Seen>>) {
     listener.set_nonblocking(true).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
@@ -176,14 +175,14 @@ fn answer(body: &str, seen: &Mutex<Seen>) -> (StatusCode, String) {
         Ok(message) if message.get("Entries").is_some() => (200, send(&message, &mut seen)),
         // Secrets Manager `GetSecretValue`.
         Ok(message) if message.get("SecretId").is_some() => (200, json!({"SecretString": SECRET}).to_string()),
-        // DynamoDB: there is no such item, and every write is done.
+        // DynamoDB: there is no such item, and every write succeeds.
         Ok(message) if message.get("TableName").is_some() => (200, "{}".to_owned()),
         Ok(message) if message.get("VisibilityTimeout").is_some() => {
             seen.pauses.extend(message["VisibilityTimeout"].as_i64());
             (200, "{}".to_owned())
         }
         Ok(message) => (200, park(&message, &mut seen)),
-        // S3 is asked without a body: every bucket is empty.
+        // A call to S3 without a body: every bucket is empty.
         Err(_) if body.is_empty() => (200, "<ListBucketResult/>".to_owned()),
         Err(_) => publish(body, &mut seen),
     };
@@ -207,11 +206,11 @@ fn send(message: &Value, seen: &mut Seen) -> String {
     let queue = message["QueueUrl"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
     let (mut taken, mut failed) = (Vec::new(), Vec::new());
     for entry in message["Entries"].as_array().into_iter().flatten() {
-        if seen.room == 0 {
+        if seen.function == 0 {
             failed.push(json!({"Id": entry["Id"], "Code": "InternalError", "SenderFault": false}));
             continue;
         }
-        seen.room -= 1;
+        seen.function -= 1;
         seen.sent.push((queue.clone(), entry["MessageGroupId"].as_str().unwrap_or_default().to_owned()));
         let body = entry["MessageBody"].as_str().unwrap_or_default();
         seen.bodies.push(serde_json::from_str(body).unwrap_or_default());
@@ -220,7 +219,7 @@ fn send(message: &Value, seen: &mut Seen) -> String {
     json!({"Successful": taken, "Failed": failed}).to_string()
 }
 
-/// SNS `PublishBatch`, a form that is answered in XML.
+/// SNS `PublishBatch`, a form with an XML response.
 fn publish(form: &str, seen: &mut Seen) -> (u16, String) {
     seen.calls += 1;
     if seen.topic == Topic::Throttles {

@@ -1,4 +1,5 @@
-//! The outbox as the relay reads it: nothing skipped, nothing too early, nobody in the way.
+//! The outbox as the relay reads it: nothing is skipped, nothing is published too early, and relays do not block each
+//! other.
 
 use std::time::{Duration, SystemTime};
 
@@ -36,7 +37,7 @@ fn destinations(services: &Loopback) -> Destinations {
     Destinations { events: services.publisher(), gateways: services.gateways(), payments: services.payments_queue() }
 }
 
-/// What the relay can take now, under its lock.
+/// The messages that the relay can lock now.
 async fn lock(transaction: &mut Transaction) -> Vec<Uuid> {
     let before = Utc::now() + TimeDelta::minutes(1);
     let messages = outbox::lock_unpublished(transaction, Destination::InvoiceEvents, before, &[], 100).await.unwrap();
@@ -53,7 +54,7 @@ async fn messages_that_commit_out_of_order_are_each_seen_once_and_never_before_t
     for number in 0..WRITERS {
         open.push(begin_writing(&writer, number).await);
     }
-    // Oldest and youngest in turn, from the outside in; every seventh writer gives up.
+    // Oldest and youngest in turn, from the outside in; every seventh writer rolls back.
     let mut step = 0;
     while !open.is_empty() {
         let place = if step % 2 == 0 { 0 } else { open.len() - 1 };
@@ -89,7 +90,7 @@ async fn two_relays_at_once_take_different_messages_and_neither_waits() {
     transaction.commit().await.unwrap();
     let mut second = relay.begin().await.unwrap();
     assert_eq!(lock(&mut second).await, [late]);
-    // The first relay dies: what it held is free again.
+    // The first relay dies: what it had locked is free again.
     first.rollback().await.unwrap();
     second.rollback().await.unwrap();
     let mut third = relay.begin().await.unwrap();
@@ -97,7 +98,7 @@ async fn two_relays_at_once_take_different_messages_and_neither_waits() {
 }
 
 #[tokio::test]
-async fn a_message_that_can_never_be_published_is_parked_in_its_row_and_holds_up_nobody() {
+async fn a_message_that_can_never_be_published_is_parked_in_its_row_and_delays_no_other() {
     let test = TestDatabase::migrated().await;
     let writer = test.as_role(WRITER, 1).await;
     let relay = test.as_role(ROLE, 1).await;
@@ -146,7 +147,7 @@ async fn what_its_writer_is_publishing_is_left_to_the_writer_and_only_old_publis
 }
 
 #[tokio::test]
-async fn while_the_topic_throttles_the_relay_asks_once_a_run_and_the_next_run_publishes_everything() {
+async fn while_the_topic_throttles_the_relay_tries_once_a_run_and_the_next_run_publishes_everything() {
     const MESSAGES: usize = 25;
     let test = TestDatabase::migrated().await;
     let writer = test.as_role(WRITER, 1).await;

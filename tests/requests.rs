@@ -1,4 +1,5 @@
-//! Requests that change something, each once however often it comes: billing's routes on a real PostgreSQL.
+//! Requests that change something take effect once, however often they are repeated: billing's routes on a real
+//! PostgreSQL.
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use xtask::paths::workspace_root;
 use crate::database::TestDatabase;
 use crate::loopback::Loopback;
 
-/// Billing's router, with services on loopback that know nothing.
+/// Billing's router, with services on loopback that have no data.
 pub(crate) async fn billing(test: &TestDatabase) -> Router {
     let services = Loopback::serve();
     let aws = services.aws();
@@ -33,7 +34,7 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
         database: test.as_role("quittance_billing", 8).await,
         publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
         payments_queue: services.payments_queue(),
-        door: Arc::new(RequestGuard::new(&aws, "door".to_owned(), u32::MAX)),
+        guard: Arc::new(RequestGuard::new(&aws, "door".to_owned(), u32::MAX)),
         accepted: IdempotencyTable::new(&aws, "accepted".to_owned(), TimeDelta::days(30)),
         s3: quittance_lambda::aws::s3(&aws),
         uploads_bucket: "uploads".to_owned(),
@@ -50,7 +51,7 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
     }))
 }
 
-/// A sample of billing's with another key and body.
+/// One of billing's samples with another key and body.
 fn request(sample: &str, key: &str, body: Option<&Value>) -> Request<Body> {
     let file = workspace_root().join("events/billing").join(sample).with_extension("json");
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -1,5 +1,5 @@
-//! What the database itself refuses: each login role can do what its function does and no more, and history is
-//! nobody's to change.
+//! The database's own restrictions: each login role can do what its function does and no more, and history cannot be
+//! changed.
 
 use sqlx::PgPool;
 
@@ -19,7 +19,7 @@ const ROLES: [&str; 11] = [
     "quittance_operator",
 ];
 
-/// Tables whose rows are facts of the past.
+/// Tables with immutable rows.
 const HISTORY: [(&str, &str); 9] = [
     ("payments.facts", "actor = ''"),
     ("payments.allocations", "amount = 1"),
@@ -32,7 +32,7 @@ const HISTORY: [(&str, &str); 9] = [
     ("audit.records", "reason = ''"),
 ];
 
-/// Where money stands and what becomes of it is the processor's alone to write.
+/// Columns about where money is, and what happens to it, which only the processor may write.
 const MONEY: [&str; 10] = [
     "update payments.payments set status = 'confirmed'",
     "update payments.payments set merged_into = id",
@@ -46,12 +46,12 @@ const MONEY: [&str; 10] = [
     "insert into payments.payment_references (reference, payment_id) values ('r', gen_random_uuid())",
 ];
 
-/// SQLSTATE: the role lacks the right.
+/// SQLSTATE: the role lacks the privilege.
 const NO_RIGHT: &str = "42501";
-/// SQLSTATE: a trigger keeps history as it is.
+/// SQLSTATE: a trigger protects history.
 const HISTORY_STAYS: &str = "23001";
 
-/// The SQLSTATE with which the database refuses a statement; none when it does as told.
+/// The SQLSTATE with which the database refuses a statement; none if it executes it.
 async fn refusal(pool: &PgPool, statement: &str) -> Option<String> {
     let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(pool).await;
     done.err().map(|error| {
@@ -94,7 +94,7 @@ async fn not_even_the_owner_changes_history_by_a_slip() {
 const INVOICE: &str = "insert into billing.invoices (id, client_id, currency, total, due_on)
     values ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'EUR', 1, now())";
 
-/// What a role has no right to do.
+/// Statements that a role has no privilege for.
 const FORBIDDEN: [(&str, &str); 45] = [
     ("quittance_processor", "update billing.invoices set total = 1"),
     ("quittance_processor", "update billing.invoices set client_id = client_id"),
@@ -157,7 +157,7 @@ async fn each_login_role_is_kept_to_its_own_work() {
         let pool = test.pool_of(role, 1).await;
         assert_eq!(refusal(&pool, statement).await.as_deref(), Some(NO_RIGHT), "{role}: {statement}");
     }
-    // What whoever is on call rehearses, the database refuses to commit: `operator::rehearsals` sees to that.
+    // The database refuses to commit the operator's dry runs: `operator::rehearsals` tests that.
     for role in ROLES.iter().filter(|role| !["quittance_processor", "quittance_operator"].contains(role)) {
         let pool = test.pool_of(role, 1).await;
         for statement in MONEY {
@@ -174,7 +174,7 @@ async fn each_login_role_is_kept_to_its_own_work() {
 }
 
 #[tokio::test]
-async fn who_tells_webhooks_reads_what_it_needs_and_changes_a_status_at_most() {
+async fn delivery_reads_what_it_needs_and_changes_a_status_at_most() {
     let test = TestDatabase::migrated().await;
     for (role, statement) in [
         ("quittance_billing", "update billing.webhook_endpoints set url = 'x'"),
@@ -198,7 +198,7 @@ async fn who_tells_webhooks_reads_what_it_needs_and_changes_a_status_at_most() {
 }
 
 #[tokio::test]
-async fn who_writes_to_clients_reads_what_they_want_and_who_hears_of_bounces_adds_to_one_list() {
+async fn notification_reads_preferences_and_feedback_adds_to_the_suppression_list() {
     let test = TestDatabase::migrated().await;
     for (role, statement) in [
         ("quittance_billing", "insert into billing.suppressed_addresses values ('a@b.example', 'bounce', now())"),
@@ -221,7 +221,7 @@ async fn who_writes_to_clients_reads_what_they_want_and_who_hears_of_bounces_add
 }
 
 #[tokio::test]
-async fn an_invoice_takes_no_more_than_its_total_whoever_says_so() {
+async fn the_database_refuses_allocations_beyond_an_invoices_total() {
     let test = TestDatabase::migrated().await;
     test.open_invoice(test.client().await, "100.00", "EUR").await;
     let processor = test.pool_of("quittance_processor", 1).await;
@@ -257,7 +257,7 @@ async fn each_login_role_gives_up_in_time() {
 }
 
 #[tokio::test]
-async fn an_invoice_goes_only_where_its_states_lead_whoever_says_so() {
+async fn the_database_refuses_invalid_state_changes_of_an_invoice() {
     const STATES: [(&str, u32); 5] = [("draft", 0), ("open", 0), ("partially_paid", 50), ("paid", 100), ("void", 0)];
     const LEADS: [(&str, &[&str]); 5] = [
         ("draft", &["open"]),

@@ -1,5 +1,5 @@
-//! Signatures of webhooks, verified by the standard's own library for Python. Its library for Rust verifies what receivers
-//! get in `end_to_end/delivery`.
+//! Signatures of webhooks, verified by the standard's own library for Python. Its library for Rust verifies deliveries
+//! in `end_to_end/delivery`.
 
 use std::process::Command;
 
@@ -23,8 +23,8 @@ fn is_believed(secret: &str, signature: &str, timestamp: i64, body: &str) -> boo
     let python = Venv::ensure(&workspace_root()).unwrap().python();
     let output =
         Command::new(python).args(["-c", VERIFY, secret, signature, &timestamp.to_string(), body]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() || said.contains("WebhookVerificationError"), "{said}");
+    let reported = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || reported.contains("WebhookVerificationError"), "{reported}");
     output.status.success()
 }
 

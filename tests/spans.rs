@@ -1,4 +1,4 @@
-//! Spans reach a collector by OTLP, under the trace that the messages belong to.
+//! Spans reach a collector by OTLP, in the trace that the messages belong to.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -15,13 +15,13 @@ use quittance_lambda::spans;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::database::scene::{Said, money};
+use crate::database::scene::{TestEvidence, money};
 use crate::loopback::Loopback;
 
-/// Paths and bodies of what a collector was sent.
+/// Paths and bodies of the requests to a collector.
 type Taken = Arc<Mutex<Vec<(String, Bytes)>>>;
 
-/// A collector that takes everything.
+/// A collector that accepts everything.
 async fn collector() -> (String, Taken) {
     let taken = Taken::default();
     let kept = Arc::clone(&taken);
@@ -34,18 +34,18 @@ async fn collector() -> (String, Taken) {
     (url, taken)
 }
 
-/// Whether bytes stand in others.
+/// Whether a byte string contains another.
 fn holds(body: &Bytes, part: &[u8]) -> bool {
     body.windows(part.len()).any(|window| window == part)
 }
 
 fn command(correlation_id: Uuid) -> CloudEvent<PaymentCommand> {
-    let command = PaymentCommand::ConfirmPayment(Said::capture("pi_1", None, money("5.00", "EUR")).evidence);
+    let command = PaymentCommand::ConfirmPayment(TestEvidence::capture("pi_1", None, money("5.00", "EUR")).evidence);
     let subject = "stripe:pi_1".to_owned();
     CloudEvent::new(Uuid::now_v7(), "test", subject, Utc::now(), correlation_id.to_string(), command)
 }
 
-/// The span id of a message, as OTLP writes it.
+/// The span id of a message, in OTLP's format.
 fn span_id(command: &CloudEvent<PaymentCommand>) -> [u8; 8] {
     let traceparent = command.traceparent.as_deref().unwrap();
     u64::from_str_radix(traceparent.split('-').nth(2).unwrap(), 16).unwrap().to_be_bytes()

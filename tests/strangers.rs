@@ -1,4 +1,4 @@
-//! What the fuzzer found worth keeping, tried with the usual compiler.
+//! Inputs that the fuzzer found worth keeping, tested with the stable compiler.
 
 #[path = "fuzz/targets.rs"]
 #[expect(unreachable_pub, reason = "the file is the root of the fuzzer's crate too")]

@@ -1,4 +1,5 @@
-//! Finds the languages: every `languages/<code>.toml` becomes one entry of a table in the crate, its keys in order.
+//! Embeds the languages: every `languages/<code>.toml` becomes one entry of a table in the crate, with its keys in
+//! order.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -31,13 +32,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// `[receipt] title = "…"` is `receipt.title`.
-fn flatten(prefix: &str, table: &Table, words: &mut Vec<(String, String)>) -> Result<(), String> {
+fn flatten(prefix: &str, table: &Table, words: &mut Vec<(String, String)>) -> Result<(), Box<dyn Error>> {
     for (key, value) in table {
         let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
             Value::String(text) => words.push((key, text.clone())),
             Value::Table(table) => flatten(&key, table, words)?,
-            _ => return Err(format!("`{key}` is no text")),
+            _ => return Err(format!("`{key}` is no text").into()),
         }
     }
     Ok(())

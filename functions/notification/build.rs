@@ -1,4 +1,4 @@
-//! Has new templates noticed: the program holds those that were there when it was built.
+//! Rebuilds when templates are added: they are embedded in the binary.
 
 fn main() {
     println!("cargo::rerun-if-changed=templates");

@@ -1,9 +1,9 @@
-//! How old things are.
+//! Formats ages.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// How long ago, in the largest unit that says something.
+/// The time since then, in the largest significant unit.
 pub(crate) fn age(since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
     let Some(age) = since.map(|since| now - since) else { return String::new() };
     match (age.num_days(), age.num_hours(), age.num_minutes()) {
@@ -14,7 +14,7 @@ pub(crate) fn age(since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
     }
 }
 
-/// When an id was made, if it tells (UUID version 7).
+/// The time in an id that contains one (UUID version 7).
 pub(crate) fn made_at(id: Uuid) -> Option<DateTime<Utc>> {
     let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
     DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)

@@ -6,53 +6,53 @@ use quittance_domain::case::CaseKind;
 
 use crate::filter::{Filter, moment};
 
-/// Looks into a deployment of Quittance, and sends again what was parked.
+/// Inspects a deployment of Quittance, and replays parked messages.
 ///
 /// Needs AWS credentials with the deployment's OperatorPolicy, and the database's settings in the environment:
-/// DATABASE_HOST, DATABASE_PORT, DATABASE_NAME, DATABASE_TLS (verify-full, or disable on loopback) and DATABASE_LOGIN (iam, or
-/// the ARN of a secret). Exit codes: 0 all is well, 1 something is left to be done, 2 the command failed.
+/// DATABASE_HOST, DATABASE_PORT, DATABASE_NAME, DATABASE_TLS (verify-full, or disable on loopback) and DATABASE_LOGIN
+/// (iam, or the ARN of a secret). Exit codes: 0 nothing to do, 1 something needs attention, 2 the command failed.
 #[derive(Debug, Parser)]
 #[command(name = "quittance", version)]
 pub struct Cli {
-    /// The deployment: its CloudFormation stack's name.
+    /// The deployment: the name of its CloudFormation stack.
     #[arg(long, env = "QUITTANCE_DEPLOYMENT", global = true, default_value = "quittance")]
     pub stack: String,
-    /// Who you are, for the audit records; needed for whatever changes or reveals something.
+    /// Your name for the audit records; required for everything that changes or reveals something.
     #[arg(long = "as", env = "USER", global = true)]
     pub operator: Option<String>,
-    /// Answer with JSON.
+    /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// How much waits in queues and in the database, and since when. Exit code 1 if something has to be looked at.
+    /// Show what waits in queues and in the database, and since when. Exit code 1 if something needs attention.
     Status,
-    /// What was parked, why, and what would become of it.
+    /// Parked messages: why they were parked, and what a replay would do.
     #[command(subcommand, name = "dlq")]
     DeadLetters(DeadLetters),
-    /// Everything that is known of a payment.
+    /// Everything about a payment.
     #[command(subcommand)]
     Payment(PaymentSubcommand),
-    /// Everything that happened to an invoice.
+    /// The history of an invoice.
     #[command(subcommand)]
     Invoice(InvoiceCommand),
-    /// Tell a consumer once more what happened.
+    /// Send events to a consumer again.
     #[command(subcommand)]
     Replay(Replay),
-    /// What was committed and is not published.
+    /// Messages that are committed but not published.
     Outbox(Outbox),
-    /// Cases that staff close.
+    /// Cases for staff.
     Cases {
         /// Only cases of this kind.
         #[arg(long)]
         kind: Option<CaseKind>,
-        /// Closed ones, too.
+        /// Include closed ones.
         #[arg(long)]
         all: bool,
     },
@@ -64,24 +64,24 @@ pub enum Command {
     Ledger(LedgerCommand),
 }
 
-/// Who does something about parked messages, and how fast.
+/// The reason for a change of parked messages, and its limits.
 #[derive(Debug, Clone, Args)]
 pub struct Act {
-    /// Why: it is kept in the audit record of each message.
+    /// The reason, for the audit record of each message.
     #[arg(long)]
     pub reason: Option<String>,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long)]
     pub yes: bool,
-    /// At most so many messages.
+    /// The maximum number of messages.
     #[arg(long, default_value_t = 10_000)]
     pub limit: usize,
 }
 
-/// Whether bodies are shown as they are.
+/// Whether bodies are shown unredacted.
 #[derive(Debug, Clone, Args)]
 pub struct Reveal {
-    /// Give bodies as they are, personal data included; noted in the audit records.
+    /// Show bodies unredacted, including personal data; recorded in the audit records.
     #[arg(long, requires = "reason")]
     pub reveal: bool,
     /// Why they have to be revealed.
@@ -89,65 +89,65 @@ pub struct Reveal {
     pub reason: Option<String>,
 }
 
-/// What can be done about parked messages.
+/// The commands for parked messages.
 #[derive(Debug, Subcommand)]
 pub enum DeadLetters {
-    /// Group what was parked by queue and cause. Nothing is changed.
+    /// Group parked messages by queue and cause. Changes nothing.
     List {
-        /// Which messages.
+        /// The messages to select.
         #[command(flatten)]
         filter: Filter,
     },
-    /// Explain one message: why it was parked, and what it would do now.
+    /// Explain one message: why it was parked, and what a replay would do.
     Show {
         /// Its id in the dead-letter queue.
         message: String,
-        /// Only look into this queue, or those of this function.
+        /// Only search this queue, or those of this function.
         #[arg(long)]
         queue: Option<String>,
         /// Whether to show personal data.
         #[command(flatten)]
         reveal: Reveal,
     },
-    /// Send messages again: those of a group in their order, each with an audit record. Run it again if it was stopped.
+    /// Replay messages: those of a group in their order, each with an audit record. Run it again if it was interrupted.
     Replay {
-        /// Which messages.
+        /// The messages to select.
         #[command(flatten)]
         filter: Filter,
-        /// Why, and how many.
+        /// The reason and the limits.
         #[command(flatten)]
         act: Act,
-        /// Only tell what would happen: decisions are really made, and rolled back.
+        /// Only show what would happen: decisions are actually made, and rolled back.
         #[arg(long)]
         dry_run: bool,
-        /// At most so many messages a second.
+        /// The maximum number of messages per second.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         rate: u32,
-        /// Also send what would be parked again.
+        /// Also send messages that would be parked again.
         #[arg(long)]
         force: bool,
-        /// Send the body in this file instead of the one of that message: evidence with another invoice, time or reason.
+        /// Send the body in this file in place of the message's own: evidence with another invoice, time or reason.
         #[arg(long, requires = "message")]
         edited: Option<std::path::PathBuf>,
-        /// How many seconds to wait for the functions, before it is checked what became of the messages.
+        /// Seconds to wait for the functions before checking the outcome of the messages.
         #[arg(long, default_value_t = 60)]
         wait: u64,
     },
-    /// Remove messages. What would still have an effect stays, unless it is forced.
+    /// Remove messages. Those that would still have an effect are kept, unless forced.
     Discard {
-        /// Which messages.
+        /// The messages to select.
         #[command(flatten)]
         filter: Filter,
-        /// Why, and how many.
+        /// The reason and the limits.
         #[command(flatten)]
         act: Act,
-        /// Also remove what would still have an effect.
+        /// Also remove messages that would still have an effect.
         #[arg(long)]
         force: bool,
     },
-    /// Write messages to a file, a line of JSON for each. Nothing is changed.
+    /// Write messages to a file, one line of JSON each. Changes nothing.
     Export {
-        /// Which messages.
+        /// The messages to select.
         #[command(flatten)]
         filter: Filter,
         /// The file.
@@ -159,51 +159,52 @@ pub enum DeadLetters {
     },
 }
 
-/// What can be asked of a payment.
+/// The commands for a payment.
 #[derive(Debug, Subcommand)]
 pub enum PaymentSubcommand {
-    /// Its evidence, where its money went, what was booked, who was told, what was done and why.
+    /// Show its evidence, where its money went, its postings, deliveries and audit records.
     Show {
-        /// Its name, as in `stripe:pi_3Nn` or `PO-4711`.
+        /// Its transaction id, such as `stripe:pi_3Nn` or `PO-4711`.
         transaction_id: String,
     },
 }
 
-/// What can be asked of an invoice.
+/// The commands for an invoice.
 #[derive(Debug, Subcommand)]
 pub enum InvoiceCommand {
-    /// What happened to it, what was booked, and who was told.
+    /// Show its history, postings and deliveries.
     Show {
         /// Its id.
         id: quittance_domain::id::InvoiceId,
     },
 }
 
-/// Who hears of events.
+/// The consumers of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Consumer {
-    /// Makes receipts.
+    /// Issues receipts.
     Receipt,
-    /// Books.
+    /// Posts to the ledger.
     Ledger,
-    /// Writes to clients.
+    /// Notifies clients.
     Notification,
-    /// Tells the platform.
+    /// Delivers webhooks.
     Webhook,
 }
 
-/// What can be told once more.
+/// What can be sent again.
 #[derive(Debug, Subcommand)]
 pub enum Replay {
-    /// Put events of the outbox, which keeps them for 30 days, into one consumer's queue. What it has done is passed over.
+    /// Put events of the outbox, which keeps them for 30 days, into one consumer's queue. Skips events that the
+    /// consumer has handled.
     Events {
-        /// Who is to hear them.
+        /// The consumer.
         #[arg(long)]
         consumer: Consumer,
-        /// From when on they happened: a time, or how long ago (`90m`, `12h`, `3d`).
+        /// Only events that happened since then: a time, or how long ago (`90m`, `12h`, `3d`).
         #[arg(long, value_parser = moment)]
         from: DateTime<Utc>,
-        /// Until when; else until now.
+        /// Only events before then; by default until now.
         #[arg(long, value_parser = moment)]
         to: Option<DateTime<Utc>>,
         /// Only events of these types.
@@ -212,13 +213,13 @@ pub enum Replay {
         /// Only events about this invoice or payment, by id.
         #[arg(long)]
         subject: Option<String>,
-        /// Why, and how many.
+        /// The reason and the limits.
         #[command(flatten)]
         act: Act,
-        /// Only tell what would happen.
+        /// Only show what would happen.
         #[arg(long)]
         dry_run: bool,
-        /// At most so many events a second.
+        /// The maximum number of events per second.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         rate: u32,
     },
@@ -227,23 +228,23 @@ pub enum Replay {
 /// The outbox.
 #[derive(Debug, Args)]
 pub struct Outbox {
-    /// Let the relay try this parked row again.
+    /// Let the relay retry this parked row.
     #[arg(long, requires = "reason")]
     pub release: Option<uuid::Uuid>,
-    /// Why.
+    /// The reason.
     #[arg(long)]
     pub reason: Option<String>,
 }
 
-/// What can be done with audit records.
+/// The commands for audit records.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Write records to standard output, the oldest first, a line of JSON for each.
+    /// Write records to standard output, the oldest first, one line of JSON each.
     Export {
-        /// From when on: a time, or how long ago.
+        /// Only records since then: a time, or how long ago.
         #[arg(long, value_parser = moment)]
         from: Option<DateTime<Utc>>,
-        /// Until when; else until now.
+        /// Only records before then; by default until now.
         #[arg(long, value_parser = moment)]
         to: Option<DateTime<Utc>>,
         /// Only records about these ids.
@@ -252,12 +253,13 @@ pub enum Audit {
     },
 }
 
-/// What can be asked of the books.
+/// The commands for the books.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// Compare the books with invoices and payments, and check the rules about money. Exit code 1 if something differs.
+    /// Reconcile the books with invoices and payments, and check the invariants about money. Exit code 1 if there are
+    /// differences.
     Check {
-        /// Until when what happened counts: a time, or how long ago.
+        /// Only count changes before then: a time, or how long ago.
         #[arg(long, default_value = "10m", value_parser = moment)]
         as_of: DateTime<Utc>,
     },

@@ -10,36 +10,36 @@ use serde_json::Value;
 use crate::edit::Edit;
 use crate::queues::{Queue, Queues};
 
-/// Messages that somebody looks at are hidden from others for so long, in seconds; whoever is killed meanwhile leaves them
-/// to come back by themselves.
+/// How long inspected messages are hidden from others, in seconds; if the tool is killed, they become visible again by
+/// themselves.
 pub const HIDDEN_FOR_S: i32 = 120;
 
-/// SQS hands out so many at once.
+/// The maximum number of messages that SQS returns at once.
 const BATCH_MAX: i32 = 10;
 
-/// How long SQS looks for messages, in seconds: at once it would ask some of its servers only.
+/// How long SQS searches for messages, in seconds: without a wait it would only query some of its servers.
 const LOOKING_FOR_S: i32 = 1;
 
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    /// The queue that it lies in.
+    /// Its queue.
     pub queue: Queue,
-    /// SQS's id of it.
+    /// Its SQS message id.
     pub message_id: String,
     /// Its message group; its own id in a queue without groups.
     pub group_id: String,
     /// When it was parked.
     pub parked_at: DateTime<Utc>,
-    /// Why, as a stable code; none if the queue gave it up after too many receives.
+    /// The code; none if the queue's own redrive policy moved it after too many receives.
     pub code: Option<String>,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: Option<String>,
-    /// As it came.
+    /// The unchanged body.
     pub body: String,
-    /// The body as JSON; null if it is none.
+    /// The body as JSON; null if it is not JSON.
     pub content: Value,
-    /// What was changed of it by hand, if anything was.
+    /// The manual edit, if any.
     pub edit: Option<Edit>,
     receipt: String,
 }
@@ -69,13 +69,13 @@ impl DeadLetter {
         })
     }
 
-    /// What stands at a place of the body, if it is a text.
+    /// The text at a position of the body, if there is one.
     #[must_use]
     pub fn text_at(&self, pointer: &str) -> Option<&str> {
         self.content.pointer(pointer).and_then(Value::as_str)
     }
 
-    /// What it is: the envelope's type, or what is known of messages without an envelope.
+    /// The kind of message: the envelope's type, or the kind of messages without an envelope.
     #[must_use]
     pub fn kind(&self) -> &str {
         match (self.text_at("/type"), self.queue.reader()) {
@@ -88,13 +88,13 @@ impl DeadLetter {
         }
     }
 
-    /// What it is about: the envelope's subject, or else its group.
+    /// The envelope's subject, otherwise the message group.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.text_at("/subject").unwrap_or(&self.group_id)
     }
 
-    /// Who moved the money, as far as it says so.
+    /// The provider that moved the money, if it is named.
     #[must_use]
     pub fn provider(&self) -> Option<&str> {
         let named = ["/data/provider", "/data/payment/provider", "/data/settled/payment/provider"];
@@ -103,7 +103,7 @@ impl DeadLetter {
         named.or_else(of_queue).or_else(|| self.group_id.split_once(':').map(|(provider, _)| provider))
     }
 
-    /// Whether it speaks of an invoice, by id or number.
+    /// Whether it names an invoice, by id or number.
     #[must_use]
     pub fn mentions(&self, invoice: &str) -> bool {
         fn holds(value: &Value, wanted: &str) -> bool {
@@ -117,7 +117,8 @@ impl DeadLetter {
         self.group_id == invoice || holds(&self.content, invoice)
     }
 
-    /// Why it was parked, alike for messages with one cause: the code, and the reason without what is of one message only.
+    /// The cause, equal for messages that share one: the code, and the reason without the parts that differ from
+    /// message to message.
     #[must_use]
     pub fn cause(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or("the queue gave up after too many receives");
@@ -127,31 +128,31 @@ impl DeadLetter {
     }
 }
 
-/// What becomes of a message that somebody was shown.
+/// What to do with a message after inspecting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadLetterAction {
-    /// It stays in the queue.
+    /// Keep it in the queue.
     GiveBack,
-    /// It is out of the queue already.
+    /// It was already removed from the queue.
     Removed,
-    /// It stays, and no more are shown.
+    /// Keep it, and stop.
     Stop,
 }
 
-/// How a queue was left.
+/// The result of walking a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueWalk {
-    /// About how many messages were not shown: others of their group stay before them, or somebody has them.
+    /// Roughly how many messages were not visible: others of their group are in front of them, or they are in flight.
     pub unseen: usize,
-    /// How many could not be given back, and are seen again in two minutes.
+    /// The number of messages that could not be released, and become visible again in two minutes.
     pub hidden: usize,
 }
 
 impl Queues {
-    /// Takes some messages out of a dead-letter queue, hidden from others for [`HIDDEN_FOR_S`]; none if there are no more.
+    /// Receives messages from a dead-letter queue, hidden from others for [`HIDDEN_FOR_S`]; none if there are no more.
     ///
     /// # Errors
-    /// When SQS cannot be asked.
+    /// When SQS does not answer.
     pub async fn take(&self, queue: &Queue) -> Result<Vec<DeadLetter>> {
         let request = self.client.receive_message().queue_url(&queue.url).max_number_of_messages(BATCH_MAX);
         let request = request
@@ -165,35 +166,37 @@ impl Queues {
         Ok(messages.into_iter().filter_map(|message| DeadLetter::parse(queue, message)).collect())
     }
 
-    /// Lets others see a message again, at once.
+    /// Makes a message visible to others immediately.
     ///
     /// # Errors
-    /// When SQS cannot be asked; the message then comes back by itself.
-    pub async fn give_back(&self, letter: &DeadLetter) -> Result<()> {
-        let request = self.client.change_message_visibility().queue_url(&letter.queue.url);
-        let given = request.receipt_handle(&letter.receipt).visibility_timeout(0).send().await;
-        given.map_err(aws_sdk_sqs::Error::from).with_context(|| format!("{} stays hidden", letter.message_id))?;
+    /// When SQS does not answer; the message then becomes visible by itself.
+    pub async fn give_back(&self, dead_letter: &DeadLetter) -> Result<()> {
+        let request = self.client.change_message_visibility().queue_url(&dead_letter.queue.url);
+        let given = request.receipt_handle(&dead_letter.receipt).visibility_timeout(0).send().await;
+        given.map_err(aws_sdk_sqs::Error::from).with_context(|| format!("{} stays hidden", dead_letter.message_id))?;
         Ok(())
     }
 
     /// Removes a message from its dead-letter queue.
     ///
     /// # Errors
-    /// When SQS cannot be asked.
-    pub async fn remove(&self, letter: &DeadLetter) -> Result<()> {
-        let request = self.client.delete_message().queue_url(&letter.queue.url).receipt_handle(&letter.receipt);
+    /// When SQS does not answer.
+    pub async fn remove(&self, dead_letter: &DeadLetter) -> Result<()> {
+        let request =
+            self.client.delete_message().queue_url(&dead_letter.queue.url).receipt_handle(&dead_letter.receipt);
         let removed = request.send().await.map_err(aws_sdk_sqs::Error::from);
-        removed.with_context(|| format!("{} cannot be removed", letter.message_id))?;
+        removed.with_context(|| format!("{} cannot be removed", dead_letter.message_id))?;
         Ok(())
     }
 
-    /// Shows somebody the messages of a dead-letter queue, each once. Those that stay are given back in the end, whatever
-    /// comes between.
+    /// Passes each message of a dead-letter queue to a visitor once. Messages that are kept are released at the end,
+    /// whatever happens in between.
     ///
-    /// SQS hands out at most ten of a group whose messages somebody has: of a group of which ten stay, no more is seen.
+    /// SQS returns at most ten messages of a group while they are in flight: if ten of a group are kept, the others are
+    /// not seen.
     ///
     /// # Errors
-    /// When SQS cannot be asked, or the visitor fails.
+    /// When SQS does not answer, or the visitor fails.
     pub async fn walk(
         &self,
         queue: &Queue,
@@ -206,9 +209,9 @@ impl Queues {
         }
         let ended = self.visit_all(queue, &mut visit, &mut kept).await;
         let mut hidden = 0;
-        for letter in kept.values() {
-            // Whoever cannot be given back comes back by itself.
-            hidden += usize::from(self.give_back(letter).await.is_err());
+        for dead_letter in kept.values() {
+            // A message that cannot be released becomes visible by itself.
+            hidden += usize::from(self.give_back(dead_letter).await.is_err());
         }
         ended?;
         let depth = self.depth(queue).await?;
@@ -224,18 +227,18 @@ impl Queues {
     ) -> Result<()> {
         let mut seen = BTreeSet::new();
         loop {
-            let mut letters = self.take(queue).await?.into_iter();
+            let mut dead_letters = self.take(queue).await?.into_iter();
             let mut is_end = true;
-            while let Some(letter) = letters.next() {
-                // What is passed over for long comes again.
-                let is_new = seen.insert(letter.message_id.clone());
-                let next = if is_new { visit(&letter).await } else { Ok(DeadLetterAction::GiveBack) };
+            while let Some(dead_letter) = dead_letters.next() {
+                // Messages become visible again during a long walk.
+                let is_new = seen.insert(dead_letter.message_id.clone());
+                let next = if is_new { visit(&dead_letter).await } else { Ok(DeadLetterAction::GiveBack) };
                 is_end = is_end && !is_new;
                 if !matches!(next, Ok(DeadLetterAction::Removed)) {
-                    kept.insert(letter.message_id.clone(), letter);
+                    kept.insert(dead_letter.message_id.clone(), dead_letter);
                 }
                 if !matches!(next, Ok(DeadLetterAction::Removed | DeadLetterAction::GiveBack)) {
-                    kept.extend(letters.map(|letter| (letter.message_id.clone(), letter)));
+                    kept.extend(dead_letters.map(|dead_letter| (dead_letter.message_id.clone(), dead_letter)));
                     return next.map(drop);
                 }
             }
@@ -245,37 +248,37 @@ impl Queues {
         }
     }
 
-    /// Looks at what lies in dead-letter queues, and leaves it there. Answers it in the order in which it was parked, and
-    /// about how many more there are that cannot be seen now.
+    /// Inspects the messages in dead-letter queues without removing any. Returns them in the order in which they were
+    /// parked, and roughly how many others are not visible.
     ///
     /// # Errors
-    /// When SQS cannot be asked.
+    /// When SQS does not answer.
     pub async fn look(&self, queues: &[Queue]) -> Result<(Vec<DeadLetter>, usize)> {
         let looked = futures::future::try_join_all(queues.iter().map(async |queue| {
-            let mut letters = Vec::new();
-            let walked = self.walk(queue, async |letter| {
-                letters.push(letter.clone());
+            let mut dead_letters = Vec::new();
+            let walked = self.walk(queue, async |dead_letter| {
+                dead_letters.push(dead_letter.clone());
                 Ok(DeadLetterAction::GiveBack)
             });
             let unseen = walked.await?.unseen;
-            Ok::<_, anyhow::Error>((letters, unseen))
+            Ok::<_, anyhow::Error>((dead_letters, unseen))
         }));
-        let (letters, unseen): (Vec<Vec<DeadLetter>>, Vec<usize>) = looked.await?.into_iter().unzip();
-        let mut letters: Vec<DeadLetter> = letters.into_iter().flatten().collect();
-        letters.sort_by_key(|letter| letter.parked_at);
-        Ok((letters, unseen.into_iter().sum()))
+        let (dead_letters, unseen): (Vec<Vec<DeadLetter>>, Vec<usize>) = looked.await?.into_iter().unzip();
+        let mut dead_letters: Vec<DeadLetter> = dead_letters.into_iter().flatten().collect();
+        dead_letters.sort_by_key(|dead_letter| dead_letter.parked_at);
+        Ok((dead_letters, unseen.into_iter().sum()))
     }
 
-    /// When the oldest of the messages was parked that a dead-letter queue hands out first; none if it hands out none.
+    /// When the oldest of the messages that a dead-letter queue returns first was parked; none if it returns none.
     ///
     /// # Errors
-    /// When SQS cannot be asked.
+    /// When SQS does not answer.
     pub async fn oldest(&self, queue: &Queue) -> Result<Option<DateTime<Utc>>> {
-        let letters = self.take(queue).await?;
-        for letter in &letters {
-            // Whoever cannot be given back comes back by itself.
-            let _given = self.give_back(letter).await;
+        let dead_letters = self.take(queue).await?;
+        for dead_letter in &dead_letters {
+            // A message that cannot be released becomes visible by itself.
+            let _given = self.give_back(dead_letter).await;
         }
-        Ok(letters.iter().map(|letter| letter.parked_at).min())
+        Ok(dead_letters.iter().map(|dead_letter| dead_letter.parked_at).min())
     }
 }

@@ -1,4 +1,4 @@
-//! What the tool works with.
+//! The tool's dependencies.
 
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use crate::queues::Queues;
 
-/// Records are only read here, whatever time they are kept for.
+/// Records are only read here, so their retention is irrelevant.
 const UNUSED: TimeDelta = TimeDelta::days(1);
 
-/// The tables that say what was done.
+/// The tables that record what consumers have done.
 #[derive(Debug, Clone, Default)]
 pub struct DeploymentTables {
     receipts: Option<IdempotencyTable>,
@@ -26,10 +26,10 @@ pub struct DeploymentTables {
 }
 
 impl DeploymentTables {
-    /// Looks up the tables of a deployment, which bear its name and their own.
+    /// Finds the tables of a deployment by its name.
     ///
     /// # Errors
-    /// When DynamoDB cannot be asked.
+    /// When DynamoDB does not answer.
     pub async fn find(aws: &SdkConfig, stack: &str) -> Result<Self> {
         let client = aws_sdk_dynamodb::Client::new(aws);
         let mut names: Vec<String> = Vec::new();
@@ -62,7 +62,7 @@ impl DeploymentTables {
     }
 }
 
-/// All that a command needs.
+/// The dependencies of a command.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     /// The queues.
@@ -71,16 +71,16 @@ pub struct Deployment {
     pub database: Database,
     /// What consumers have done.
     pub tables: DeploymentTables,
-    /// Who sits here, as they say.
+    /// The operator's name, as given by themselves.
     pub operator: Option<String>,
-    /// Who sits here, as AWS knows them: an ARN.
+    /// The operator's identity in AWS: an ARN.
     pub identity: String,
 }
 
-/// Asks AWS whose credentials these are.
+/// The identity behind the AWS credentials.
 ///
 /// # Errors
-/// When AWS does not know them, or cannot be asked.
+/// When the credentials are invalid, or AWS does not answer.
 pub async fn identity(aws: &SdkConfig) -> Result<String> {
     let answer = aws_sdk_sts::Client::new(aws).get_caller_identity().send().await.map_err(aws_sdk_sts::Error::from);
     let identity = answer.context("AWS does not say whose credentials these are")?;
@@ -88,18 +88,18 @@ pub async fn identity(aws: &SdkConfig) -> Result<String> {
 }
 
 impl Deployment {
-    /// Who sits here, as audit records name them: `operator:<name> (<ARN>)`, what they say and what AWS knows.
+    /// The operator in audit records: `operator:<name> (<ARN>)`, the given name and the AWS identity.
     ///
     /// # Errors
-    /// When nobody said.
+    /// When no name was given.
     pub fn actor(&self) -> Result<String> {
         let name = self.operator.as_deref().map(str::trim).filter(|name| !name.is_empty());
         name.map(|name| format!("operator:{name} ({})", self.identity))
             .context("--as says who you are; it is kept in the audit records")
     }
 
-    /// Notes in the audit records what is about to be done, once for the same thing done to the same subject: a second run
-    /// finds what the first noted.
+    /// Records in the audit records what is about to be done, once for the same action on the same subject: a second
+    /// run finds the record of the first.
     ///
     /// # Errors
     /// When the database cannot be written to; then nothing may be done.
@@ -121,16 +121,16 @@ impl Deployment {
             .with_context(|| format!("{subject}: nothing is done without an audit record"))
     }
 
-    /// Whether the same was noted before, by whomever.
+    /// Whether the same action was recorded before, by anybody.
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the database does not answer.
     pub async fn is_noted(&self, action: &str, subject: &str, after: &Value) -> Result<bool> {
         Ok(audit::is_kept(&self.database, note_id(action, subject, after)).await?)
     }
 }
 
-/// The same for the same thing done to the same subject.
+/// The same id for the same action on the same subject.
 fn note_id(action: &str, subject: &str, after: &Value) -> AuditId {
     AuditId::from_uuid(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{action} {subject} {after}").as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! What a parked message would do if it were sent again now.
+//! Forecasts what a parked message would do if it were replayed now.
 
 use anyhow::{Context, Result};
 use chrono::Utc;
@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use quittance_deliveries::{DeliveryState, EventKey};
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::ledger::posting;
-use quittance_domain::notification::{NotificationKind, NotificationRecipient, TOLD_UNTIL};
+use quittance_domain::notification::{NOTIFIED_UNTIL, NotificationKind, NotificationRecipient};
 use quittance_lambda::envelope::CloudEvent;
 use quittance_processor::rehearse::{Rehearsal, rehearse};
 use quittance_store::audit::Change;
@@ -19,22 +19,22 @@ use crate::deployment::Deployment;
 use crate::redact::{HIDDEN, redacted};
 use crate::rejected;
 
-/// Whether sending a message again is worth it.
+/// Whether a replay is useful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayProspect {
     /// It would have an effect.
     Changes,
-    /// Its effect is there already: it would change nothing.
+    /// Its effect exists already: it would change nothing.
     Applied,
     /// It would be parked again.
     Refused,
-    /// Only its function can tell, and does nothing twice.
+    /// Only its function can determine it, and does nothing twice.
     Open,
 }
 
 impl ReplayProspect {
-    /// The same for people.
+    /// The prospect as text for people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -46,12 +46,12 @@ impl ReplayProspect {
     }
 }
 
-/// What one of those who are to be told of an event was told.
+/// The delivery of an event to one recipient.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConsumerState {
     /// The channel to the client, or the endpoint's id.
     pub recipient: String,
-    /// How its delivery stands; none if there is none yet. Whatever is recorded, the schedule carries to its end.
+    /// The state of the delivery; none if it does not exist yet. A recorded delivery is completed by the schedule.
     #[serde(serialize_with = "by_name")]
     pub state: Option<DeliveryState>,
 }
@@ -60,16 +60,16 @@ fn by_name<S: Serializer>(state: &Option<DeliveryState>, serializer: S) -> Resul
     state.map(|state| state.as_str()).serialize(serializer)
 }
 
-/// What would happen.
+/// The forecast of a replay.
 #[derive(Debug, Clone, Serialize)]
 pub struct DryRun {
-    /// In one word.
+    /// The prospect.
     pub prospect: ReplayProspect,
-    /// In sentences.
+    /// The explanation.
     pub says: Vec<String>,
-    /// What would be written, where that is a change of payments and invoices.
+    /// The changes of payments and invoices that would be written.
     pub changes: Vec<Change>,
-    /// How its deliveries stand, where it is to be told to somebody outside.
+    /// The state of its deliveries, if it has external recipients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<ConsumerState>,
 }
@@ -83,7 +83,7 @@ impl DryRun {
         Self { prospect, says, changes: Vec::new(), deliveries: Vec::new() }
     }
 
-    /// The same without what may be about people.
+    /// The same without potential personal data.
     #[must_use]
     pub fn redacted(mut self) -> Self {
         for change in &mut self.changes {
@@ -98,13 +98,14 @@ impl DryRun {
         Self::new(ReplayProspect::Refused, format!("unexpected_type: {what} of {}", event.payload.type_name()))
     }
 
-    /// For a function whose work is done when there is a delivery to everybody; `nobody` says that there is nobody to tell.
+    /// For a function whose work is done when every recipient has a delivery; `nobody` means that there are no
+    /// recipients.
     fn of_deliveries(deliveries: Vec<ConsumerState>, nobody: &str) -> Self {
         if deliveries.is_empty() {
             return Self::new(ReplayProspect::Applied, nobody);
         }
         let is_recorded = deliveries.iter().all(|one| one.state.is_some());
-        let state = |one: &ConsumerState| one.state.map_or("is to be told", |state| state.as_str());
+        let state = |one: &ConsumerState| one.state.map_or("is to be delivered", |state| state.as_str());
         let prospect = if is_recorded { ReplayProspect::Applied } else { ReplayProspect::Changes };
         let says = deliveries.iter().map(|one| format!("{}: {}", one.recipient, state(one))).collect();
         Self { deliveries, ..Self::saying(prospect, says) }
@@ -112,19 +113,19 @@ impl DryRun {
 }
 
 impl Deployment {
-    /// Tells what a message would do now. Decisions about payments are really made, and rolled back.
+    /// Forecasts what a message would do now. Decisions about payments are actually made, and rolled back.
     ///
     /// # Errors
-    /// When the database or a table cannot be asked.
-    pub async fn forecast(&self, letter: &DeadLetter) -> Result<DryRun> {
-        self.forecast_at(letter.queue.reader(), letter).await
+    /// When the database or a table does not answer.
+    pub async fn forecast(&self, dead_letter: &DeadLetter) -> Result<DryRun> {
+        self.forecast_at(dead_letter.queue.reader(), dead_letter).await
     }
 
-    async fn forecast_at(&self, reader: &str, letter: &DeadLetter) -> Result<DryRun> {
+    async fn forecast_at(&self, reader: &str, dead_letter: &DeadLetter) -> Result<DryRun> {
         match reader {
-            "payments" => self.at_payments(&letter.body).await,
-            "validator" => Ok(rejected::forecast(letter)),
-            "ledger" | "receipt" | "notification" | "webhook" => self.at_consumer(reader, &letter.body).await,
+            "payments" => self.at_payments(&dead_letter.body).await,
+            "validator" => Ok(rejected::forecast(dead_letter)),
+            "ledger" | "receipt" | "notification" | "webhook" => self.at_consumer(reader, &dead_letter.body).await,
             reader if reader.ends_with("-gateway") => Ok(DryRun::new(
                 ReplayProspect::Open,
                 "the gateway is asked under the same key as before; a charge older than an hour is only looked up",
@@ -142,8 +143,8 @@ impl Deployment {
     }
 
     async fn at_payments(&self, body: &str) -> Result<DryRun> {
-        // The seller's time zone is not known here. It decides the day in the books, and the day of the limit for what one
-        // person enters or approves: around midnight the processor may see that otherwise.
+        // The seller's time zone is not configured here. It determines the accounting date, and the day of the limit
+        // for what one person enters or approves: around midnight the processor's result may differ.
         let now = Utc::now().with_timezone(&Tz::UTC);
         let rehearsed = rehearse(&self.database, body, now).await.context("the rehearsal failed")?;
         Ok(match rehearsed {
@@ -155,16 +156,16 @@ impl Deployment {
                 let tells: Vec<&str> =
                     emitted.events.iter().chain(&emitted.commands).map(|one| &*one.event_type).collect();
                 let tells =
-                    if tells.is_empty() { "nobody is told".to_owned() } else { format!("tells {}", tells.join(", ")) };
+                    if tells.is_empty() { "no delivery".to_owned() } else { format!("tells {}", tells.join(", ")) };
                 DryRun { changes, ..DryRun::new(ReplayProspect::Changes, tells) }
             }
         })
     }
 
-    /// What an event would do at one of those who hear of events.
+    /// What an event would do at one of its consumers.
     ///
     /// # Errors
-    /// When the database or a table cannot be asked.
+    /// When the database or a table does not answer.
     pub async fn at_consumer(&self, consumer: &str, body: &str) -> Result<DryRun> {
         let event = match CloudEvent::<InvoiceEvent>::parse(body) {
             Ok(event) => event,
@@ -195,7 +196,7 @@ impl Deployment {
     async fn at_receipt(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
         match &event.payload {
             InvoiceEvent::Refunded(refund) if refund.client.is_none() => {
-                return Ok(DryRun::new(ReplayProspect::Applied, "nobody knows whose money went back"));
+                return Ok(DryRun::new(ReplayProspect::Applied, "it is unknown whose money went back"));
             }
             payload if !has_receipt(payload) => return Ok(DryRun::unexpected(event, "there are no receipts")),
             _ => {}
@@ -211,13 +212,13 @@ impl Deployment {
 
     async fn at_notification(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
         let Some(notice) = NotificationKind::for_event(&event.payload) else {
-            return Ok(DryRun::unexpected(event, "clients are not told"));
+            return Ok(DryRun::unexpected(event, "clients are not notified"));
         };
-        if event.time < Utc::now() - TOLD_UNTIL {
-            return Ok(DryRun::new(ReplayProspect::Refused, "too_old: nobody can be sure that it was not told"));
+        if event.time < Utc::now() - NOTIFIED_UNTIL {
+            return Ok(DryRun::new(ReplayProspect::Refused, "too_old: it cannot be excluded that it was sent"));
         }
         let Some(client) = event.payload.addressee() else {
-            return Ok(DryRun::new(ReplayProspect::Applied, "nobody knows whose money it is: nobody is told"));
+            return Ok(DryRun::new(ReplayProspect::Applied, "the payer is unknown: no notification"));
         };
         let preferences = notifications::preferences(&self.database, client.id).await?;
         let (table, key) = (self.tables.notifications()?, EventKey::new(event.time, event.id));
@@ -226,8 +227,8 @@ impl Deployment {
             let found = table.find(NotificationRecipient { channel, client_id: client.id }, &key).await?;
             deliveries.push(ConsumerState { recipient: channel.to_string(), state: found.map(|one| one.state) });
         }
-        let mut forecast = DryRun::of_deliveries(deliveries, "the client wants to be told through no channel");
-        // The function has those sent again that were given up or held, unless the provider took them.
+        let mut forecast = DryRun::of_deliveries(deliveries, "the client has no channel enabled for it");
+        // The function replays deliveries that were given up or held, unless the provider accepted them.
         let is_given_up = |one: &ConsumerState| matches!(one.state, Some(DeliveryState::Failed | DeliveryState::Held));
         if forecast.prospect == ReplayProspect::Applied && forecast.deliveries.iter().any(is_given_up) {
             forecast.prospect = ReplayProspect::Open;
@@ -243,18 +244,18 @@ impl Deployment {
         for (endpoint, _) in &endpoints {
             let found = table.find(*endpoint, &key).await?;
             if found.is_none() && made_at(endpoint.as_uuid()).is_some_and(|made_at| made_at > event.time) {
-                younger.push(format!("{endpoint}: is younger than the event, and would be told, too"));
+                younger.push(format!("{endpoint}: is younger than the event, and would receive it, too"));
             } else {
                 deliveries.push(ConsumerState { recipient: endpoint.to_string(), state: found.map(|one| one.state) });
             }
         }
-        let mut forecast = DryRun::of_deliveries(deliveries, "no endpoint was there that wanted to be told of it");
+        let mut forecast = DryRun::of_deliveries(deliveries, "no endpoint was subscribed to it");
         forecast.says.extend(younger);
         Ok(forecast)
     }
 }
 
-/// Whether there are receipts of such events.
+/// Whether receipts are issued for such events.
 pub(crate) const fn has_receipt(event: &InvoiceEvent) -> bool {
     matches!(event, InvoiceEvent::Paid(_) | InvoiceEvent::PartiallyPaid(_) | InvoiceEvent::Refunded(_))
 }

@@ -1,5 +1,5 @@
-//! Mending a parked message by hand: evidence that names a wrong invoice, or a time that nobody can read. Whatever else it
-//! says, which money moved above all, stays as it came; orders and decisions are given anew.
+//! Edits a parked message by hand: evidence that names a wrong invoice, or an invalid time. Its other content, above
+//! all the money that moved, cannot be changed; orders and decisions are made anew instead.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use uuid::Uuid;
 
 use crate::dead_letters::DeadLetter;
 
-/// Messages that may be mended: what a source said of a payment.
+/// Messages that may be edited: evidence about a payment.
 const EVIDENCE: [&str; 2] = ["ClaimPayment", "ConfirmPayment"];
 
-/// What of them may be.
+/// Their editable members.
 const MENDED: [&str; 4] = ["/data/invoice", "/data/further_invoices", "/data/occurred_at", "/data/reason"];
 
-/// What was changed by hand, as audit records keep it: no content.
+/// A manual edit as audit records have it: without content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edit {
-    /// The members that were changed, added or taken away, as JSON Pointers (RFC 6901).
+    /// JSON Pointers (RFC 6901) to the members that were changed, added or removed.
     pub changed: Vec<String>,
-    /// The same for the same body.
+    /// An id derived from the new body.
     pub body: Uuid,
 }
 
@@ -29,7 +29,7 @@ impl DeadLetter {
     /// The same message with another body.
     ///
     /// # Errors
-    /// When it is no evidence, nothing is changed, or something is that stays as it came.
+    /// When it is not evidence, nothing is changed, or a member is changed that may not be.
     pub fn edited(&self, body: &str) -> Result<Self> {
         let content: Value = serde_json::from_str(body).context("the edited body is no JSON")?;
         if self.queue.reader() != "payments" || !EVIDENCE.contains(&self.text_at("/type").unwrap_or_default()) {
@@ -55,7 +55,7 @@ fn is_mended(pointer: &str) -> bool {
         .any(|mended| pointer.strip_prefix(mended).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
-/// The pointers of all members that are not alike.
+/// The pointers of all members that differ.
 fn changed(before: &Value, after: &Value) -> Vec<String> {
     let (before, after) = (leaves(before), leaves(after));
     let pointers = before.keys().chain(after.keys().filter(|pointer| !before.contains_key(*pointer)));
@@ -65,7 +65,7 @@ fn changed(before: &Value, after: &Value) -> Vec<String> {
     changed
 }
 
-/// All values that hold no others, by their pointers.
+/// All scalar values, by their pointers.
 fn leaves(value: &Value) -> BTreeMap<String, &Value> {
     let mut leaves = BTreeMap::new();
     collect("", value, &mut leaves);

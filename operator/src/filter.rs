@@ -1,20 +1,20 @@
-//! Which parked messages are meant.
+//! Selects parked messages.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
 use crate::dead_letters::DeadLetter;
 
-/// A choice among parked messages; all that is said must fit.
+/// A selection of parked messages; all criteria must match.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Filter {
-    /// Only this dead-letter queue, or those of this function: `payments`, `ledger-subscription-dead-letter`.
+    /// Only this dead-letter queue, or those of this function: `payments`, `ledger-subscription-dead-dead_letter`.
     #[arg(long)]
     pub queue: Option<String>,
-    /// Only messages parked with this code; `none` for those that the queue gave up.
+    /// Only messages parked with this code; `none` for those moved by the queue's own redrive policy.
     #[arg(long)]
     pub code: Option<String>,
-    /// Only messages whose cause holds this text: the code and the reason as `dlq list` groups them.
+    /// Only messages whose cause contains this text: the code and the reason as grouped by `dlq list`.
     #[arg(long)]
     pub cause: Option<String>,
     /// Only messages of this type: `ConfirmPayment`, `invoice.paid`.
@@ -29,10 +29,10 @@ pub struct Filter {
     /// Only messages about this provider's payments.
     #[arg(long)]
     pub provider: Option<String>,
-    /// Only messages parked from then on: a time (RFC 3339), or how long ago (`90m`, `12h`, `3d`).
+    /// Only messages parked since then: a time (RFC 3339), or how long ago (`90m`, `12h`, `3d`).
     #[arg(long, value_parser = moment)]
     pub since: Option<DateTime<Utc>>,
-    /// Only messages parked before: a time, or how long ago.
+    /// Only messages parked before then: a time, or how long ago.
     #[arg(long, value_parser = moment)]
     pub until: Option<DateTime<Utc>>,
     /// Only the message with this id in its dead-letter queue.
@@ -41,31 +41,36 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether a message is meant. Its queue has been chosen before.
+    /// Whether a message matches. Its queue was selected before.
     #[must_use]
-    pub fn fits(&self, letter: &DeadLetter) -> bool {
+    pub fn fits(&self, dead_letter: &DeadLetter) -> bool {
         let is = |wanted: &Option<String>, there: &str| wanted.as_deref().is_none_or(|wanted| wanted == there);
-        is(&self.code, letter.code.as_deref().unwrap_or("none"))
-            && self.cause.as_deref().is_none_or(|part| letter.cause().contains(part))
-            && is(&self.kind, letter.kind())
-            && is(&self.group, &letter.group_id)
-            && is(&self.message, &letter.message_id)
-            && is(&self.provider, letter.provider().unwrap_or_default())
-            && self.invoice.as_deref().is_none_or(|invoice| letter.mentions(invoice))
-            && self.since.is_none_or(|since| letter.parked_at >= since)
-            && self.until.is_none_or(|until| letter.parked_at < until)
+        is(&self.code, dead_letter.code.as_deref().unwrap_or("none"))
+            && self.cause.as_deref().is_none_or(|part| dead_letter.cause().contains(part))
+            && is(&self.kind, dead_letter.kind())
+            && is(&self.group, &dead_letter.group_id)
+            && is(&self.message, &dead_letter.message_id)
+            && is(&self.provider, dead_letter.provider().unwrap_or_default())
+            && self.invoice.as_deref().is_none_or(|invoice| dead_letter.mentions(invoice))
+            && self.since.is_none_or(|since| dead_letter.parked_at >= since)
+            && self.until.is_none_or(|until| dead_letter.parked_at < until)
     }
 }
 
-/// A time as RFC 3339 writes it, or how long ago it was.
+/// A text that is no point in time.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is neither a time (2026-11-02T03:00:00Z) nor how long ago (90m, 12h, 3d)")]
+pub struct NoMoment(String);
+
+/// Parses a time in RFC 3339, or an age such as `90m`.
 ///
 /// # Errors
-/// A sentence, if it is neither.
-pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+/// [`NoMoment`] if it is neither.
+pub fn moment(text: &str) -> Result<DateTime<Utc>, NoMoment> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.with_timezone(&Utc));
     }
-    let refused = || format!("`{text}` is neither a time (2026-11-02T03:00:00Z) nor how long ago (90m, 12h, 3d)");
+    let refused = || NoMoment(text.to_owned());
     let unit = text.chars().next_back().ok_or_else(refused)?;
     let count: i64 = text.strip_suffix(unit).and_then(|digits| digits.parse().ok()).ok_or_else(refused)?;
     let ago = match unit {

@@ -1,11 +1,11 @@
-//! `quittance`: the tool of whoever is on call.
+//! `quittance`: the tool for on-call staff.
 //!
-//! In: the queues, tables and database of a deployment, found by its name. Out: what waits, what was parked and why, what it
-//! would do if it were sent again, and what became of it. It changes nothing but dead-letter queues, parked rows of the
-//! outbox and the audit records, and each change only with a reason. May fail: AWS or the database; then what was not done
-//! is named, and doing it again is safe.
+//! In: the queues, tables and database of a deployment, found by its name. Out: what waits, what was parked and why,
+//! what a replay would do, and what became of it. It changes nothing except dead-letter queues, parked rows of the
+//! outbox and the audit records, and each change requires a reason. May fail: AWS or the database; then it names what
+//! was not done, and repeating it is safe.
 //!
-//! Money moves only through the functions: a replay puts a message in front of them again, and they do nothing twice.
+//! Money only moves through the functions: a replay puts a message in front of them again, and they do nothing twice.
 
 mod age;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! `quittance <command>`: reads the command line and the settings; the work is in the library.
+//! `quittance <command>`: reads the command line and the settings; the work is done in the library.
 
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ use quittance_operator::queues::Queues;
 use quittance_operator::report::Report;
 use quittance_store::{Database, DatabaseSettings};
 
-/// The role that the tool logs in with.
+/// The tool's database role.
 const ROLE: &str = "quittance_operator";
 
 /// The command failed, or lacked something.
@@ -48,6 +48,7 @@ async fn answer(cli: Cli) -> Result<Report> {
     let aws = config(Retries::Sdk).await;
     let (queues, tables, identity) =
         tokio::try_join!(Queues::find(&aws, &cli.stack), DeploymentTables::find(&aws, &cli.stack), identity(&aws))?;
-    let desk = Deployment { queues, tables, database: Database::new(database, &aws), operator: cli.operator, identity };
-    run(&desk, cli.command).await
+    let deployment =
+        Deployment { queues, tables, database: Database::new(database, &aws), operator: cli.operator, identity };
+    run(&deployment, cli.command).await
 }

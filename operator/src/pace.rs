@@ -1,4 +1,4 @@
-//! How fast long work goes, how far it is, and whether it is to stop.
+//! The rate, progress and cancellation of long-running commands.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,15 +7,15 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// The exit code of a program that Ctrl-C ended.
+/// The exit code of a program that was ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
-/// Lets so many through a second.
+/// A rate limit.
 #[derive(Debug)]
 pub struct Pace(Option<Interval>);
 
 impl Pace {
-    /// At most `rate` a second; 0 for as fast as it goes.
+    /// At most `rate` per second; 0 for no limit.
     #[must_use]
     pub fn new(rate: u32) -> Self {
         Self(Duration::from_secs(1).checked_div(rate).map(|pause| {
@@ -25,7 +25,7 @@ impl Pace {
         }))
     }
 
-    /// Returns when it is time for the next.
+    /// Waits for the next turn.
     pub async fn wait(&mut self) {
         if let Some(ticks) = &mut self.0 {
             ticks.tick().await;
@@ -33,7 +33,7 @@ impl Pace {
     }
 }
 
-/// How far the work is: a bar for people at a terminal.
+/// The progress of a command: a bar for people at a terminal.
 #[derive(Debug, Clone)]
 pub struct WorkProgress {
     bar: ProgressBar,
@@ -47,7 +47,7 @@ impl WorkProgress {
         Self { bar: ProgressBar::hidden(), stopped: Arc::default() }
     }
 
-    /// Shows a bar on standard error, if that is a terminal, and stops after the present step when somebody interrupts.
+    /// Shows a bar on standard error, if that is a terminal, and stops after the current step when interrupted.
     #[must_use]
     pub fn visible(count: u64) -> Self {
         let bar = ProgressBar::new(count);
@@ -68,18 +68,18 @@ impl WorkProgress {
         progress
     }
 
-    /// One more is done.
+    /// Counts a completed step.
     pub fn step(&self) {
         self.bar.inc(1);
     }
 
-    /// Whether somebody interrupted.
+    /// Whether it was interrupted.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

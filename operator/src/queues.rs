@@ -1,4 +1,4 @@
-//! The queues of a deployment, found by their names.
+//! Finds a deployment's queues by their names.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde::Serialize;
 
-/// The queues of every deployment, as the template names them: those of another, whose name begins alike, are none of them.
+/// The queues of every deployment, as named in the template: this excludes those of another deployment whose name has
+/// the same beginning.
 pub const NAMES: [&str; 28] = [
     "adyen-gateway",
     "adyen-gateway-dead-letter",
@@ -39,28 +40,28 @@ pub const NAMES: [&str; 28] = [
     "webhook-subscription-dead-letter",
 ];
 
-/// How names of dead-letter queues end.
+/// The suffix of dead-letter queues.
 const DEAD_LETTER: &str = "-dead-letter";
-/// How names of those end that keep what SNS could not hand to a queue.
+/// The suffix of queues for messages that SNS could not deliver to a queue.
 const SUBSCRIPTION: &str = "-subscription";
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
-    /// Its name without the deployment's in front and `.fifo` behind: `payments`, `payments-dead-letter`.
+    /// Its name without the deployment's prefix and `.fifo`: `payments`, `payments-dead-dead_letter`.
     pub name: String,
-    /// Where it is.
+    /// Its URL.
     pub url: String,
 }
 
 impl Queue {
-    /// Whether it keeps what could not be handled.
+    /// Whether it is a dead-letter queue.
     #[must_use]
     pub fn is_dead_letter(&self) -> bool {
         self.name.ends_with(DEAD_LETTER)
     }
 
-    /// Whether it keeps messages in order, by group.
+    /// Whether it is a FIFO queue.
     #[must_use]
     pub fn is_fifo(&self) -> bool {
         self.url.ends_with(".fifo")
@@ -74,14 +75,14 @@ impl Queue {
     }
 }
 
-/// How much is in a queue, as SQS counts it: about so many.
+/// The approximate numbers of messages in a queue, as SQS counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Depth {
-    /// Can be received.
+    /// Visible.
     pub waiting: i64,
-    /// Are being handled.
+    /// In flight.
     pub in_flight: i64,
-    /// Are to be received later.
+    /// Delayed.
     pub delayed: i64,
 }
 
@@ -94,10 +95,10 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// Looks up a deployment's queues.
+    /// Finds a deployment's queues.
     ///
     /// # Errors
-    /// When SQS cannot be asked, or there are none.
+    /// When SQS does not answer, or there are none.
     pub async fn find(aws: &SdkConfig, stack: &str) -> Result<Self> {
         let client = aws_sdk_sqs::Client::new(aws);
         let prefix = format!("{stack}-");
@@ -131,10 +132,10 @@ impl Queues {
         self.by_name.values()
     }
 
-    /// The dead-letter queues; only the one of that name, or those of that function, if one is named.
+    /// The dead-letter queues; only the one with that name, or those of that function, if one is given.
     ///
     /// # Errors
-    /// When the name is none of theirs.
+    /// When no queue has that name.
     pub fn dead_letters(&self, named: Option<&str>) -> Result<Vec<Queue>> {
         let is_meant = |queue: &&Queue| named.is_none_or(|name| queue.name == name || queue.reader() == name);
         let found: Vec<Queue> = self.all().filter(|queue| queue.is_dead_letter()).filter(is_meant).cloned().collect();
@@ -149,15 +150,15 @@ impl Queues {
     /// A queue by its name.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When no queue has that name.
     pub fn named(&self, name: &str) -> Result<&Queue> {
         self.by_name.get(name).with_context(|| format!("there is no queue {}-{name}", self.stack))
     }
 
-    /// How much is in a queue.
+    /// The depth of a queue.
     ///
     /// # Errors
-    /// When SQS cannot be asked.
+    /// When SQS does not answer.
     pub async fn depth(&self, queue: &Queue) -> Result<Depth> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -169,7 +170,7 @@ impl Queues {
         let answer = request.await.map_err(aws_sdk_sqs::Error::from);
         let attributes = answer.with_context(|| format!("{} cannot be asked", queue.name))?.attributes;
         let attributes = attributes.unwrap_or_default();
-        // A queue that does not say how much it holds must not pass for an empty one.
+        // A queue with a missing count must not be taken for an empty one.
         let count = |name: &QueueAttributeName| {
             let count = attributes.get(name).and_then(|count| count.parse().ok());
             count.with_context(|| format!("{} does not say its {}", queue.name, name.as_str()))
@@ -178,10 +179,10 @@ impl Queues {
         Ok(Depth { waiting: count(waiting)?, in_flight: count(in_flight)?, delayed: count(delayed)? })
     }
 
-    /// Puts a message into a queue.
+    /// Sends a message to a queue.
     ///
     /// # Errors
-    /// When the queue does not take it.
+    /// When the queue does not accept it.
     pub async fn send(&self, message: &Outgoing) -> Result<()> {
         let queue = self.named(&message.queue)?;
         let request = self.client.send_message().queue_url(&queue.url).message_body(&message.body);
@@ -196,14 +197,14 @@ impl Queues {
     }
 }
 
-/// A message to be put into a queue.
+/// A message to send to a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The queue's name.
     pub queue: String,
     /// Its message group.
     pub group_id: String,
-    /// The same for every attempt to send this message.
+    /// The deduplication id: the same for every attempt to send this message.
     pub deduplication_id: String,
     /// The body.
     pub body: String,

@@ -1,12 +1,12 @@
-//! Bodies without personal data: what is not known to be harmless is left out.
+//! Redacts personal data in bodies: everything that is not known to be harmless is left out.
 
 use serde_json::{Map, Value};
 
-/// What stands for a text that is not shown.
+/// Replaces a text that is not shown.
 pub(crate) const HIDDEN: &str = "…";
 
-/// Members whose texts are ids, codes, amounts or times. All other texts may be about people: names, addresses, what
-/// somebody wrote.
+/// Members whose texts are ids, codes, amounts or times. All other texts may be personal data: names, addresses,
+/// remarks.
 const SHOWN: [&str; 48] = [
     "accountingdate",
     "action",
@@ -58,7 +58,7 @@ const SHOWN: [&str; 48] = [
     "value",
 ];
 
-/// A body as it may be shown to anybody on call.
+/// A body that all on-call staff may see.
 #[must_use]
 pub fn redacted(content: &Value) -> Value {
     match content {

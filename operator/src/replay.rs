@@ -1,9 +1,9 @@
-//! Sending parked messages again.
+//! Replays parked messages.
 //!
-//! For each message, in this order: the audit record, the message in front of its function, its removal from the dead-letter
-//! queue. Whoever is killed in between leaves it in the dead-letter queue, and a second run finishes it: the audit record has
-//! the same id; what has had its effect meanwhile is only removed; and the functions do nothing twice, because the keys of
-//! what was done are in the body.
+//! For each message, in this order: the audit record, sending the message to its function, its removal from the
+//! dead-letter queue. If the tool is killed in between, the message stays in the dead-letter queue, and a second run
+//! completes it: the audit record has the same id; a message that has had its effect in the meantime is only removed;
+//! and the functions do nothing twice, because the idempotency keys are in the body.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,77 +20,79 @@ use crate::filter::Filter;
 use crate::pace::{Pace, WorkProgress};
 use crate::queues::Outgoing;
 use crate::rejected;
+use crate::rejected::NotUnderstood;
 
-/// How often it is looked whether the functions have done their work.
+/// How often the tool checks whether the functions are done.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 
-/// SQS counts what is in a queue with some delay: it is empty when it is found so as many times in a row.
+/// SQS's counts are delayed: a queue counts as empty when it is found empty this many times in a row.
 const IDLE_MIN: u32 = 3;
 
-/// What audit records call a replay.
+/// The action in audit records.
 const REPLAYED: &str = "dead_letter.replayed";
 
-/// How a replay is to go.
+/// The options of a replay.
 #[derive(Debug, Clone)]
 pub struct ReplayPlan {
-    /// Which messages.
+    /// The messages to select.
     pub filter: Filter,
-    /// Why, for the audit records; none only tells what would happen.
+    /// The reason for the audit records; none for a dry run.
     pub reason: Option<String>,
-    /// At most so many messages are sent.
+    /// The maximum number of messages to send.
     pub count_max: usize,
-    /// At most so many messages a second are looked at.
+    /// The maximum number of messages per second.
     pub rate: u32,
-    /// Whether messages are sent that would be parked again, too.
+    /// Whether messages that would be parked again are sent too.
     pub is_forced: bool,
-    /// What is sent instead of the body of the one message that is meant.
+    /// The body to send in place of that of the one selected message.
     pub edited: Option<String>,
-    /// How long to wait for the functions before it is checked what became of the messages.
+    /// How long to wait for the functions before checking the outcome of the messages.
     pub wait: Duration,
 }
 
-/// What became of a message.
+/// What the replay did with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Disposition {
-    /// It was sent again, or would be.
+    /// It was sent, or would be.
     Sent,
-    /// A run before this one sent it and was killed before it could remove it; now it is removed.
+    /// An earlier run sent it and was killed before removing it; now it is removed.
     Finished,
-    /// It stays where it is: its effect is there already.
+    /// It is kept: its effect exists already.
     Applied,
-    /// It stays where it is: it would be parked again.
+    /// It is kept: it would be parked again.
     Refused,
 }
 
-/// One message, and what became of it.
+/// A message and its outcome.
 #[derive(Debug, Clone)]
 pub struct ReplayOutcome {
     /// The message.
-    pub letter: DeadLetter,
-    /// What became of it.
+    pub dead_letter: DeadLetter,
+    /// What the replay did with it.
     pub fate: Disposition,
-    /// What it would have done when it was looked at.
+    /// The forecast when it was inspected.
     pub forecast: DryRun,
 }
 
-/// What a replay did.
+/// The result of a replay.
 #[derive(Debug, Clone, Default)]
 pub struct Replayed {
-    /// Every message that was meant.
+    /// Every selected message.
     pub outcomes: Vec<ReplayOutcome>,
-    /// How many were passed over, because they were not meant.
+    /// The number of messages that were not selected.
     pub others: usize,
-    /// About how many were not seen: others of their group stay before them, somebody has them, or it was stopped before.
+    /// Roughly how many messages were not seen: others of their group are in front of them, they are in flight, or the
+    /// replay was interrupted before.
     pub unseen: usize,
-    /// How many could not be given back, and are seen again in two minutes.
+    /// The number of messages that could not be released, and become visible again in two minutes.
     pub hidden: usize,
-    /// Whether somebody stopped it.
+    /// Whether it was interrupted.
     pub is_stopped: bool,
 }
 
 impl Replayed {
-    /// How many messages had that fate.
+    /// The number of messages with that disposition.
     #[must_use]
     pub fn count(&self, fate: Disposition) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.fate == fate).count()
@@ -98,17 +100,18 @@ impl Replayed {
 }
 
 impl Deployment {
-    /// Sends parked messages again, one after the other, those of a group in their order; or tells what would happen.
+    /// Replays parked messages in sequence, those of a group in their order; or forecasts what would happen.
     ///
     /// # Errors
-    /// When SQS or the database fails; what is not sent then stays in the dead-letter queue.
+    /// When SQS or the database fails; messages that were not sent then stay in the dead-letter queue.
     pub async fn replay(&self, plan: &ReplayPlan, progress: &WorkProgress) -> Result<Replayed> {
         let queues = self.queues.dead_letters(plan.filter.queue.as_deref())?;
         let mut replayed = Replayed::default();
         let mut pace = Pace::new(plan.rate);
         for queue in &queues {
-            let visit =
-                async |letter: &DeadLetter| self.replay_next(letter, plan, (&mut pace, progress), &mut replayed).await;
+            let visit = async |dead_letter: &DeadLetter| {
+                self.replay_next(dead_letter, plan, &mut pace, progress, &mut replayed).await
+            };
             let walked = self.queues.walk(queue, visit).await?;
             replayed.hidden += walked.hidden;
             replayed.unseen += walked.unseen;
@@ -118,9 +121,10 @@ impl Deployment {
 
     async fn replay_next(
         &self,
-        letter: &DeadLetter,
+        dead_letter: &DeadLetter,
         plan: &ReplayPlan,
-        (pace, progress): (&mut Pace, &WorkProgress),
+        pace: &mut Pace,
+        progress: &WorkProgress,
         replayed: &mut Replayed,
     ) -> Result<DeadLetterAction> {
         replayed.is_stopped |= progress.is_stopped();
@@ -129,65 +133,71 @@ impl Deployment {
         {
             return Ok(DeadLetterAction::Stop);
         }
-        if !plan.filter.fits(letter) {
+        if !plan.filter.fits(dead_letter) {
             replayed.others += 1;
             return Ok(DeadLetterAction::GiveBack);
         }
-        let outcome = self.replay_letter(letter, plan, pace).await?;
+        let outcome = self.replay_letter(dead_letter, plan, pace).await?;
         progress.step();
         let is_gone = plan.reason.is_some() && matches!(outcome.fate, Disposition::Sent | Disposition::Finished);
         replayed.outcomes.push(outcome);
         Ok(if is_gone { DeadLetterAction::Removed } else { DeadLetterAction::GiveBack })
     }
 
-    async fn replay_letter(&self, letter: &DeadLetter, plan: &ReplayPlan, pace: &mut Pace) -> Result<ReplayOutcome> {
-        let letter = match &plan.edited {
-            Some(body) => letter.edited(body)?,
-            None => letter.clone(),
+    async fn replay_letter(
+        &self,
+        dead_letter: &DeadLetter,
+        plan: &ReplayPlan,
+        pace: &mut Pace,
+    ) -> Result<ReplayOutcome> {
+        let dead_letter = match &plan.edited {
+            Some(body) => dead_letter.edited(body)?,
+            None => dead_letter.clone(),
         };
-        // A forecast may be a rehearsal, for which others wait.
+        // A forecast may be a dry run, for which others wait.
         pace.wait().await;
-        let forecast = self.forecast(&letter).await?.redacted();
-        let what = described(&letter);
+        let forecast = self.forecast(&dead_letter).await?.redacted();
+        let what = described(&dead_letter);
         let fate = match (forecast.prospect, plan.reason.as_deref()) {
-            (ReplayProspect::Applied, Some(_)) if self.is_noted(REPLAYED, &letter.message_id, &what).await? => {
-                self.queues.remove(&letter).await?;
+            (ReplayProspect::Applied, Some(_)) if self.is_noted(REPLAYED, &dead_letter.message_id, &what).await? => {
+                self.queues.remove(&dead_letter).await?;
                 Disposition::Finished
             }
             (ReplayProspect::Applied, _) => Disposition::Applied,
             (ReplayProspect::Refused, _) if !plan.is_forced => Disposition::Refused,
             (_, None) => Disposition::Sent,
-            (_, Some(reason)) => match outgoing(&letter) {
+            (_, Some(reason)) => match outgoing(&dead_letter) {
                 Err(_) => Disposition::Refused,
                 Ok(messages) => {
-                    self.record_audit(REPLAYED, &letter.message_id, reason, &what).await?;
+                    self.record_audit(REPLAYED, &dead_letter.message_id, reason, &what).await?;
                     for message in &messages {
                         self.queues.send(message).await?;
                     }
-                    self.queues.remove(&letter).await?;
+                    self.queues.remove(&dead_letter).await?;
                     Disposition::Sent
                 }
             },
         };
-        Ok(ReplayOutcome { letter, fate, forecast })
+        Ok(ReplayOutcome { dead_letter, fate, forecast })
     }
 
-    /// Waits until the functions have handled what was sent, and tells of each message whether it has had its effect by now.
+    /// Waits until the functions have handled what was sent, and determines for each message whether it has had its
+    /// effect.
     ///
     /// # Errors
-    /// When SQS, the database or a table cannot be asked.
+    /// When SQS, the database or a table does not answer.
     pub async fn verify(&self, replayed: &Replayed, plan: &ReplayPlan) -> Result<BTreeMap<&'static str, usize>> {
         let sent = replayed.outcomes.iter().filter(|outcome| outcome.fate == Disposition::Sent);
-        let sent: Vec<&DeadLetter> = sent.map(|outcome| &outcome.letter).collect();
+        let sent: Vec<&DeadLetter> = sent.map(|outcome| &outcome.dead_letter).collect();
         let (until, mut idle) = (Instant::now() + plan.wait, 0);
         while idle < IDLE_MIN && Instant::now() < until {
             idle = if self.is_idle(&sent).await? { idle + 1 } else { 0 };
             tokio::time::sleep(ASKED_EVERY).await;
         }
         let (mut counts, mut pace) = (BTreeMap::new(), Pace::new(plan.rate));
-        for letter in sent {
+        for dead_letter in sent {
             pace.wait().await;
-            let became = match self.forecast(letter).await?.prospect {
+            let became = match self.forecast(dead_letter).await?.prospect {
                 ReplayProspect::Applied => "applied",
                 ReplayProspect::Open => "told_by_its_function_only",
                 ReplayProspect::Changes | ReplayProspect::Refused => "not_applied",
@@ -197,9 +207,9 @@ impl Deployment {
         Ok(counts)
     }
 
-    /// Whether nothing waits or is handled in the queues in front of those whom the messages are for.
-    async fn is_idle(&self, letters: &[&DeadLetter]) -> Result<bool> {
-        let readers: BTreeSet<&str> = letters.iter().map(|letter| front(letter)).collect();
+    /// Whether the queues of the messages' functions are empty, with nothing in flight.
+    async fn is_idle(&self, dead_letters: &[&DeadLetter]) -> Result<bool> {
+        let readers: BTreeSet<&str> = dead_letters.iter().map(|dead_letter| front(dead_letter)).collect();
         for reader in readers {
             let depth = self.queues.depth(self.queues.named(reader)?).await?;
             if depth.waiting.saturating_add(depth.in_flight) > 0 {
@@ -210,33 +220,33 @@ impl Deployment {
     }
 }
 
-/// The queue in front of the function that a message is for.
-fn front(letter: &DeadLetter) -> &str {
-    match letter.queue.reader() {
+/// The queue of the function that a message is for.
+fn front(dead_letter: &DeadLetter) -> &str {
+    match dead_letter.queue.reader() {
         "validator" => "payments",
         reader => reader,
     }
 }
 
-/// What has to be sent, so that a message is handled as if it came for the first time.
-fn outgoing(letter: &DeadLetter) -> Result<Vec<Outgoing>, String> {
-    if letter.queue.reader() == "validator" {
-        return rejected::messages(letter);
+/// The messages to send so that a parked message is handled as if it were new.
+fn outgoing(dead_letter: &DeadLetter) -> Result<Vec<Outgoing>, NotUnderstood> {
+    if dead_letter.queue.reader() == "validator" {
+        return rejected::messages(dead_letter);
     }
-    // An edited message is another to the queue, whatever was sent before.
-    let edit = letter.edit.as_ref().map(|edit| format!("-{}", edit.body.simple())).unwrap_or_default();
+    // For the queue, an edited message is a different one, whatever was sent before.
+    let edit = dead_letter.edit.as_ref().map(|edit| format!("-{}", edit.body.simple())).unwrap_or_default();
     Ok(vec![Outgoing {
-        queue: front(letter).to_owned(),
-        group_id: letter.group_id.clone(),
-        deduplication_id: format!("replay-{}{edit}", letter.message_id),
-        body: letter.body.clone(),
+        queue: front(dead_letter).to_owned(),
+        group_id: dead_letter.group_id.clone(),
+        deduplication_id: format!("replay-{}{edit}", dead_letter.message_id),
+        body: dead_letter.body.clone(),
     }])
 }
 
-/// What the audit records say of a message: no content of it.
-pub(crate) fn described(letter: &DeadLetter) -> serde_json::Value {
+/// A message as audit records describe it: without content.
+pub(crate) fn described(dead_letter: &DeadLetter) -> serde_json::Value {
     json!({
-        "queue": letter.queue.name, "code": letter.code, "type": letter.kind(), "group": letter.group_id,
-        "event_id": letter.text_at("/id"), "parked_at": letter.parked_at, "edit": letter.edit,
+        "queue": dead_letter.queue.name, "code": dead_letter.code, "type": dead_letter.kind(), "group": dead_letter.group_id,
+        "event_id": dead_letter.text_at("/id"), "parked_at": dead_letter.parked_at, "edit": dead_letter.edit,
     })
 }

@@ -1,28 +1,28 @@
-//! What a command answers: text for people, JSON for scripts.
+//! A command's output: text for people, JSON for scripts.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::Value;
 
-/// An answer.
+/// The output.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// For people.
     pub text: String,
     /// The same for scripts, with all details.
     pub json: Value,
-    /// Whether nothing has to be done about it: the exit code is 0, else 1.
+    /// Whether nothing needs attention: the exit code is then 0, otherwise 1.
     pub is_clean: bool,
 }
 
 impl Report {
-    /// An answer that asks for nothing to be done.
+    /// Output about something that needs no attention.
     #[must_use]
     pub fn new(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json, is_clean: true }
     }
 
-    /// The text as a terminal may have it: what was parked may hold characters that move its cursor or turn its lines around.
+    /// The text made safe for a terminal: parked content may contain characters that move the cursor or reorder lines.
     #[must_use]
     pub fn print(&self) -> String {
         let is_harmless = |character: char| {
@@ -33,14 +33,14 @@ impl Report {
         self.text.chars().map(printed).collect()
     }
 
-    /// The same, and whether nothing has to be done.
+    /// The same, with whether nothing needs attention.
     #[must_use]
     pub fn clean_if(self, is_clean: bool) -> Self {
         Self { is_clean, ..self }
     }
 }
 
-/// Rows under a head, in columns; a sentence if there are none.
+/// A table with a header; a sentence if there are no rows.
 #[must_use]
 pub fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: Vec<[String; COLUMNS]>, if_none: &str) -> String {
     if rows.is_empty() {
@@ -51,7 +51,7 @@ pub fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: Vec<[String; COL
     table.trim_fmt()
 }
 
-/// What differs between two states, as lines `path: before → after`.
+/// The differences between two states, as lines `path: before → after`.
 #[must_use]
 pub fn differences(before: &Value, after: &Value) -> Vec<String> {
     let mut lines = Vec::new();
@@ -94,13 +94,12 @@ fn changed(path: &str, before: &Value, after: &Value) -> String {
     }
 }
 
-/// What stands under a list that may have been cut off.
+/// The note under a list that may have been truncated.
 pub(crate) fn cut_off(shown: usize, limit: i64) -> String {
     let is_cut = usize::try_from(limit).is_ok_and(|limit| shown >= limit);
     if is_cut { format!("\nThese are the first {shown}; there may be more.") } else { String::new() }
 }
 
-/// Money in a few words.
 fn amount(value: &Value) -> Option<String> {
     let (value, currency) = (value.get("value")?.as_str()?, value.get("currency")?.as_str()?);
     Some(format!("{value} {currency}"))
@@ -122,13 +121,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_told_nothing_that_it_would_obey() {
+    fn control_characters_are_removed_from_output() {
         let report = Report::new("a\u{1b}[2Jb\r\n\u{202e}c ä", Value::Null);
         assert_eq!(report.print(), "a\u{fffd}[2Jb\u{fffd}\n\u{fffd}c ä");
     }
 
     #[test]
-    fn what_differs_is_told_by_its_path_and_what_is_alike_is_not() {
+    fn differences_are_shown_by_their_path_and_equal_values_are_not() {
         let before = json!({"status": "open", "paid": {"value": "0.00", "currency": "EUR"}, "gone": 1});
         let after = json!({"status": "paid", "paid": {"value": "100.00", "currency": "EUR"}, "movements": ["a"]});
         let mut lines = differences(&before, &after);

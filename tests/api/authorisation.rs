@@ -1,4 +1,4 @@
-//! Who may do what: every operation of the description, asked by everybody, about a client's own things and another's.
+//! Authorisation: every operation of the description, called by every role, on a client's own data and on another's.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use super::world::{Role, state, world};
 use super::{Operation, committed, operations, resolved};
 use crate::database::TestDatabase;
 
-/// Who may: one line for each operation, one column for each role. `yes` is done (or was done by an earlier column, and
-/// is a conflict by now), `none` is an empty list; a number is the refusal, which changes nothing. The things are those
-/// of the client `own`.
+/// The rules: one line for each operation, one column for each role. `yes` is carried out (or was carried out for an
+/// earlier column, and is a conflict for this one), `none` is an empty list; a number is the refusal, which changes
+/// nothing. The data belongs to the client `own`.
 const RULES: &str = "
     operation             own  other unbound finance oncall admin bff  gateway scopeless nobody
     createClient          403  403   403     yes     403    yes   yes  403     403       401
@@ -74,14 +74,13 @@ const RULES: &str = "
     showFileOfDescription yes  yes   yes     yes     yes    yes   yes  yes     yes       yes
 ";
 
-/// What must have happened before an operation can be done at all.
+/// Operations that must have been carried out before another one is possible.
 const BEFORE: [(&str, &str); 3] =
     [("voidInvoice", "sendInvoice"), ("createCreditNote", "sendInvoice"), ("printInvoice", "sendInvoice")];
 
-/// Operations that nobody here can do: a gateway signs what it sends.
+/// Operations that nobody here can carry out: a gateway signs its requests.
 const SIGNED: [&str; 1] = ["receiveWebhook"];
 
-/// The rules by operation and role.
 fn rules() -> BTreeMap<&'static str, Vec<(Role, &'static str)>> {
     let mut lines = RULES.lines().map(str::split_whitespace).filter(|line| line.clone().next().is_some());
     let head: Vec<&str> = lines.next().expect("a head").collect();
@@ -96,7 +95,7 @@ fn rules() -> BTreeMap<&'static str, Vec<(Role, &'static str)>> {
     lines.map(rule).collect()
 }
 
-/// The request of the description's own examples.
+/// The request from the description's own examples.
 fn request(document: &Value, operation: &Operation, role: Role) -> Request<Body> {
     let example = |shape: &Value| {
         let shape = resolved(document, shape);
@@ -112,7 +111,7 @@ fn request(document: &Value, operation: &Operation, role: Role) -> Request<Body>
                 let value = example(&parameter["schema"]);
                 path = path.replace(&format!("{{{name}}}"), value.as_str().expect("a text"));
             }
-            // Every call is another intent.
+            // Each call has a key of its own.
             Some("header") => request = request.header(name, Uuid::now_v7().to_string()),
             _ => {}
         }
@@ -121,7 +120,7 @@ fn request(document: &Value, operation: &Operation, role: Role) -> Request<Body>
         request = request.header("authorization", format!("Bearer {}", role.token()));
     }
     let body = &operation.body["requestBody"]["content"]["application/json"]["schema"];
-    // What a gateway sends has no example: here it is forged in any case.
+    // A gateway's message has no example: here it is forged in any case.
     let is_forged = SIGNED.contains(&operation.id());
     let body = match body {
         Value::Null => Body::empty(),
@@ -137,12 +136,12 @@ async fn ask(gateway: &Gateway, request: Request<Body>) -> (StatusCode, String) 
     (parts.status, String::from_utf8_lossy(&body).into_owned())
 }
 
-/// What may have changed: the database, and what was sent.
+/// What may have changed: the database and the sent messages.
 async fn effects(test: &TestDatabase, gateway: &Gateway) -> (String, usize) {
     (state(test).await, gateway.aws.sent().len())
 }
 
-/// Asks as everybody, and compares the answers with the operation's rule.
+/// Calls the operation with every role, and compares the responses with its rule.
 async fn hold(document: &Value, all: &[Operation], operation: &Operation, rule: &[(Role, &str)]) {
     let test = world().await;
     let gateway = Gateway::before(&test).await;
@@ -199,7 +198,7 @@ async fn the_description_names_the_very_scopes_that_open_an_operation() {
         for permission in Permission::ALL {
             let (status, body) = ask(&gateway, request(&document, operation, Role::Single(permission))).await;
             let is_open = status != StatusCode::FORBIDDEN;
-            // An upload's kind says which of its scopes is wanted; the example is a client's.
+            // An upload's kind determines the required scope; the example is a client's upload.
             let is_named = named.contains(&permission.scope().as_str())
                 && !(operation.id() == "startUpload" && permission == Permission::UploadStatements);
             assert_eq!(is_open, is_named, "{} with {}: {status} {body}", operation.id(), permission.scope());

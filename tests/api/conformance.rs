@@ -1,4 +1,4 @@
-//! Schemathesis makes requests from the description, fitting and misfitting ones, and compares the answers with it.
+//! Schemathesis generates valid and invalid requests from the description, and compares the responses with it.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -15,18 +15,18 @@ use super::gateway::Gateway;
 use super::world::{Role, world};
 use super::{committed, tightened};
 
-/// Requests made for each operation, beside those for its examples and for each single limit that it names.
+/// The number of generated requests per operation, in addition to those for its examples and for each of its limits.
 const REQUESTS_MAX: &str = "25";
 
-/// The same requests in every run.
+/// The seed, for the same requests in every run.
 const SEED: &str = "4711";
 
-/// Checks that are left out:
-/// - `positive_data_acceptance`: what a body may be depends on several of its members at once (decimals on the currency,
-///   the length of a transaction id on its provider), which no schema says.
+/// Excluded checks:
+/// - `positive_data_acceptance`: the validity of a body depends on several of its members at once (decimals on the
+///   currency, the length of a transaction id on its provider), which the schema does not express.
 const EXCLUDED_CHECKS: &str = "positive_data_acceptance";
 
-/// A folder of its own, for what Schemathesis reads and leaves behind.
+/// A temporary folder for Schemathesis's input and output.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -39,7 +39,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left is small and lies among temporary files.
+        // Leftover files are small and in the temporary folder.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -66,15 +66,16 @@ async fn the_api_does_what_its_description_says() {
         .stdin(Stdio::null())
         .env("NO_COLOR", "1")
         .args(["run", "openapi.json", "--url", &url, "--seed", SEED, "--max-examples", REQUESTS_MAX])
-        // One worker: `ast.parse` of CPython 3.11 counts its depth for all threads together, and now and then fails in two.
+        // One worker: `ast.parse` of CPython 3.11 counts its recursion depth for all threads together, and occasionally
+        // fails with two.
         .args(["--workers", "1"])
         .args(["--phases", "examples,coverage,fuzzing", "--checks", "all", "--exclude-checks", EXCLUDED_CHECKS])
-        // It is about how fast requests are made up, not about the API: a positive amount is a rare text.
+        // This check is about the speed of generating requests, not about the API: a positive amount is a rare text.
         .args(["--suppress-health-check", "filter_too_much"])
         .args(["--header", &format!("Authorization: Bearer {}", Role::Everything.token())])
         .args(["--generation-database", "none", "--warnings", "off", "--output-truncate", "false"]);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     server.abort();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    let reported = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{reported}\n{}", String::from_utf8_lossy(&output.stderr));
 }

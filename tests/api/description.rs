@@ -1,4 +1,4 @@
-//! The committed description is what the code generates, and it holds together.
+//! The committed description equals the generated one, and is consistent.
 
 use std::collections::BTreeSet;
 use std::{env, fs};
@@ -12,8 +12,8 @@ use xtask::paths::workspace_root;
 
 use super::{DOCUMENT, committed, generated, operations, resolved};
 
-/// With this variable the test writes the file instead of comparing it: `cargo xtask openapi` sets it.
-const RENEW: &str = xtask::checks::OPENAPI_RENEW_VARIABLE;
+/// With this variable the test writes the file in place of comparing it: `cargo xtask openapi` sets it.
+const RENEW: &str = xtask::checks::RENEW_VARIABLE;
 
 #[test]
 fn the_committed_description_is_what_the_code_generates() {
@@ -33,7 +33,7 @@ fn the_committed_description_is_what_the_code_generates() {
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_every_operation_is_told_apart() {
+fn every_reference_resolves_and_every_operation_id_is_unique() {
     let document = committed();
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")));
     let mut seen = 0;
@@ -100,7 +100,7 @@ fn a_name_fits_its_shape_just_when_it_parses() {
     }
 }
 
-/// What is wrong with a value by a shape of the document.
+/// How a value violates a schema of the document.
 pub(super) fn misfits(document: &Value, place: &str, value: &Value) -> Vec<String> {
     let mut whole = document.clone();
     whole["$ref"] = place.into();

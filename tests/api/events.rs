@@ -1,4 +1,4 @@
-//! The events that go out are what the description says under `webhooks`.
+//! Outgoing events conform to the description's `webhooks`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use xtask::paths::workspace_root;
 use super::description::misfits;
 use super::{committed, tightened};
 
-/// What a webhook endpoint is told of all samples that carry an event.
+/// The webhook bodies of all sample events.
 fn samples() -> Vec<String> {
     let mut bodies = Vec::new();
     for folder in fs::read_dir(workspace_root().join("events")).unwrap() {
@@ -27,12 +27,12 @@ fn samples() -> Vec<String> {
     }
     let contract = fs::read_dir(workspace_root().join("events/contract/1")).unwrap();
     bodies.extend(contract.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()));
-    let told = |body: String| {
+    let reported = |body: String| {
         let event = CloudEvent::<InvoiceEvent>::parse(&body).ok()?;
         let owner = examples::CLIENT_ID.parse().unwrap();
         Some(compose::body(&event, Some(owner), 1, event.time.date_naive()).unwrap())
     };
-    bodies.into_iter().filter_map(told).collect()
+    bodies.into_iter().filter_map(reported).collect()
 }
 
 fn place(event_type: &str) -> String {

@@ -1,5 +1,5 @@
-//! API Gateway in front of the functions' own routers: it finds the template's route, asks for a token where the route
-//! has an authorizer, and hands the request over as a Lambda event.
+//! API Gateway in front of the functions' own routers: it finds the template's route, requires a token if the route has
+//! an authorizer, and passes the request on as a Lambda event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,10 +24,9 @@ use super::world::Role;
 use crate::database::TestDatabase;
 use crate::loopback::Loopback;
 
-/// The largest body that is handed over: Lambda takes 6 MB, base64 included.
+/// The largest body that is passed on: Lambda accepts 6 MB, including base64.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The API of one test.
 #[derive(Clone)]
 pub(super) struct Gateway {
     routes: Arc<Vec<(String, Declared)>>,
@@ -46,7 +45,7 @@ impl Gateway {
             payments_queue: aws.payments_queue(),
             gateway_queues: aws.gateways(),
             dead_letters: aws.dead_letters(),
-            door: Arc::new(RequestGuard::new(&config, "door".to_owned(), u32::MAX)),
+            guard: Arc::new(RequestGuard::new(&config, "door".to_owned(), u32::MAX)),
             signing_secrets: GatewaySecrets::new(&config, [("stripe", "secret".to_owned())].into()),
             accounts: HashMap::new(),
         };
@@ -63,12 +62,12 @@ impl Gateway {
         let key = format!("{} {}", parts.method, parts.uri.path());
         let route = self.routes.iter().find(|(route, _)| fits(route, &key)).or_else(|| self.route(UNKNOWN));
         let (route_key, route) = route.expect("there is a route for what is unknown");
-        let authorizer = match (route.asks_for_token, bearer(&parts.headers).and_then(Role::by_token)) {
+        let authorizer = match (route.requires_token, bearer(&parts.headers).and_then(Role::by_token)) {
             (false, _) => Value::Null,
             (true, Some(role)) => json!({"jwt": {"claims": role.claims(), "scopes": role.scopes()}}),
             (true, None) => {
-                let said = axum::Json(json!({"message": "Unauthorized"}));
-                return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], said).into_response();
+                let reported = axum::Json(json!({"message": "Unauthorized"}));
+                return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], reported).into_response();
             }
         };
         let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
@@ -105,7 +104,7 @@ impl Gateway {
     }
 }
 
-/// Whether a request's method and path are of a route.
+/// Whether a request's method and path match a route.
 fn fits(route: &str, request: &str) -> bool {
     let (wanted, given): (Vec<&str>, Vec<&str>) = (route.split('/').collect(), request.split('/').collect());
     let is_alike = |(wanted, given): (&&str, &&str)| wanted == given || (wanted.starts_with('{') && !given.is_empty());

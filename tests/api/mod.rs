@@ -1,4 +1,4 @@
-//! The HTTP API as one whole: what its description says, what the template lets in, and what the functions answer.
+//! The HTTP API as a whole: its description, the template's routes, and the functions' responses.
 
 mod authorisation;
 mod conformance;
@@ -15,10 +15,9 @@ use serde_json::Value;
 use utoipa::openapi::OpenApi;
 use xtask::paths::workspace_root;
 
-/// The committed description, which billing gives out.
+/// The committed description, which billing serves.
 const DOCUMENT: &str = "functions/billing/openapi.json";
 
-/// An operation of the description.
 #[derive(Debug, Clone)]
 struct Operation {
     method: String,
@@ -31,18 +30,18 @@ impl Operation {
         self.body["operationId"].as_str().unwrap_or_else(|| panic!("{} has no operationId", self.key()))
     }
 
-    /// As the template writes it.
+    /// The route key in the template.
     fn key(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Whether nobody is asked for a token.
+    /// Whether it requires no token.
     fn is_open(&self) -> bool {
         self.body["security"].as_array().unwrap_or_else(|| panic!("{} says nothing of security", self.key())).is_empty()
     }
 }
 
-/// The whole description, as the code generates it.
+/// The whole description, as generated from the code.
 fn generated() -> Value {
     let mut whole = quittance_billing::description();
     whole.merge(quittance_validator::description());
@@ -61,7 +60,6 @@ fn as_json(document: &OpenApi) -> Value {
     serde_json::to_value(document).expect("a description can be written")
 }
 
-/// All operations of a document, by path.
 fn operations(document: &Value) -> Vec<Operation> {
     let paths = document["paths"].as_object().expect("the document has paths");
     let of_path = |(path, item): (&String, &Value)| {
@@ -73,7 +71,7 @@ fn operations(document: &Value) -> Vec<Operation> {
     paths.iter().flat_map(of_path).collect()
 }
 
-/// What a `$ref` stands for, or the value itself.
+/// The target of a `$ref`, or the value itself.
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         None => value,
@@ -84,8 +82,8 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     }
 }
 
-/// The document without room for members that it does not name, so that what is sent and not described is found. For
-/// readers it has that room: answers and events may get more members in time.
+/// The document in a strict form that allows no undeclared members, to find data that is sent but not described.
+/// Readers must allow them: responses and events may get more members in later versions.
 fn tightened(mut document: Value) -> Value {
     tighten(&mut document["components"]["schemas"]);
     tighten(&mut document["webhooks"]);
@@ -96,7 +94,7 @@ fn tighten(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.values_mut().for_each(tighten);
-            // The two halves of an envelope know nothing of each other; together they are closed.
+            // The two halves of an envelope do not declare each other's members; together they are strict.
             let is_whole = |known: &Value| known.get("specversion").or_else(|| known.get("dataschema")).is_none();
             if members.get("properties").is_some_and(is_whole) {
                 members.entry("additionalProperties").or_insert(Value::Bool(false));

@@ -1,18 +1,18 @@
-//! Code, description and template have the same routes, with the same doors in front of them.
+//! Code, description and template have the same routes, with the same authorisation.
 
 use std::collections::BTreeMap;
 
 use super::{Operation, as_json, committed, operations};
 use crate::template::document::{Resource, Template};
 
-/// What stands for all paths that no route has.
+/// The catch-all route for unknown paths.
 pub(super) const UNKNOWN: &str = "$default";
 
-/// A route of the template: the function that it leads to, and whether it asks for a token.
+/// A route of the template: its function, and whether it requires a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Declared {
     pub(super) function: String,
-    pub(super) asks_for_token: bool,
+    pub(super) requires_token: bool,
 }
 
 /// The template's routes by their keys.
@@ -24,7 +24,7 @@ pub(super) fn declared() -> BTreeMap<String, Declared> {
         let function = target.strip_prefix("integrations/${").and_then(|target| target.strip_suffix("Integration}"));
         let function = function.unwrap_or_else(|| panic!("{name} leads to no function")).to_lowercase();
         let authorizer = route.property("/AuthorizerId/Ref").as_str();
-        let asks_for_token = match route.property("/AuthorizationType").as_str() {
+        let requires_token = match route.property("/AuthorizationType").as_str() {
             Some("NONE") => {
                 assert_eq!(authorizer, None, "{name}");
                 false
@@ -36,14 +36,14 @@ pub(super) fn declared() -> BTreeMap<String, Declared> {
             }
             other => panic!("{name} has the authorisation {other:?}"),
         };
-        (key, Declared { function, asks_for_token })
+        (key, Declared { function, requires_token })
     };
     template.all("AWS::ApiGatewayV2::Route").into_iter().map(of).collect()
 }
 
 fn described(function: &str, operations: &[Operation]) -> BTreeMap<String, Declared> {
     let of = |operation: &Operation| {
-        let declared = Declared { function: function.to_owned(), asks_for_token: !operation.is_open() };
+        let declared = Declared { function: function.to_owned(), requires_token: !operation.is_open() };
         (operation.key(), declared)
     };
     operations.iter().map(of).collect()
@@ -51,11 +51,13 @@ fn described(function: &str, operations: &[Operation]) -> BTreeMap<String, Decla
 
 #[test]
 fn every_route_of_the_template_is_answered_and_described_and_every_answer_has_its_route() {
-    let rooms = [("billing", quittance_billing::description()), ("validator", quittance_validator::description())];
-    let routed: BTreeMap<String, Declared> =
-        rooms.iter().flat_map(|(room, document)| described(room, &operations(&as_json(document)))).collect();
+    let functions = [("billing", quittance_billing::description()), ("validator", quittance_validator::description())];
+    let routed: BTreeMap<String, Declared> = functions
+        .iter()
+        .flat_map(|(function, document)| described(function, &operations(&as_json(document))))
+        .collect();
     let mut declared = declared();
-    let unknown = Declared { function: "billing".to_owned(), asks_for_token: false };
+    let unknown = Declared { function: "billing".to_owned(), requires_token: false };
     assert_eq!(declared.remove(UNKNOWN), Some(unknown), "what no route knows is answered by billing");
     assert_eq!(declared, routed, "template.yaml and the routers of functions/");
     let described: Vec<String> = operations(&committed()).iter().map(Operation::key).collect();

@@ -1,4 +1,4 @@
-//! Registering webhook endpoints: where they may lead, and what is kept of the answer.
+//! Registering webhook endpoints: the URLs that are permitted, and what is stored of the response.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::gateway::Gateway;
 use super::world::{Role, state, world};
 
-/// What no endpoint may be, in the forms in which it is written.
+/// URLs that no endpoint may have, in the forms in which they can be written.
 const FORBIDDEN: [&str; 33] = [
     "https://127.0.0.1/",
     "https://127.1/",
@@ -40,7 +40,7 @@ const FORBIDDEN: [&str; 33] = [
     "https://[ff02::1]/",
     "https://[2002:7f00:1::]/",
     "https://[2001:db8::1]/",
-    // A name that leads home.
+    // A name that resolves to loopback.
     "https://localhost/",
     "https://user:word@bff.example/",
 ];
@@ -99,7 +99,7 @@ async fn neither_the_secret_nor_the_url_of_an_endpoint_is_kept_with_the_answer()
 }
 
 #[tokio::test]
-async fn there_are_no_more_endpoints_than_one_event_can_be_told_to() {
+async fn the_number_of_endpoints_is_limited() {
     let test = world().await;
     let gateway = Gateway::before(&test).await;
     let fill = "insert into billing.webhook_endpoints (id, url, secret_id, created_by)

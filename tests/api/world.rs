@@ -1,4 +1,4 @@
-//! The small world that the examples of the description tell of, as rows; and everybody who may call.
+//! The data that the description's examples use, as rows; and all roles of callers.
 
 use quittance_domain::id::{
     CaseId, ClientId, CorrectionId, CreditNoteId, InvoiceId, LedgerTransactionId, UploadId, WebhookEndpointId,
@@ -10,39 +10,38 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, at, money, noon};
+use crate::database::scene::{TestEvidence, at, money, noon};
 
-/// A client that has nothing to do with the examples.
+/// A client that owns none of the examples.
 const OTHER_CLIENT_ID: &str = "cli_019a3f5e2b7c7d10a1b2c3d4e5f60719";
 
-/// Somebody who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A user of the client whose things the examples are.
+    /// A user of the client who owns the examples.
     Own,
     /// A user of another client.
     Other,
-    /// A client's user whom finance has not bound to a client yet.
+    /// A client's user whom finance has not assigned to a client yet.
     Unbound,
     Finance,
     Oncall,
     Admin,
     /// The platform's own server.
     Bff,
-    /// A machine that is trusted to say that money arrived.
+    /// A machine that is trusted to confirm payments.
     Gateway,
-    /// A machine client that was given no scope.
+    /// A machine client without a scope.
     Scopeless,
     /// A caller without a token.
     Nobody,
-    /// A machine that has exactly one permission.
+    /// A machine with exactly one permission.
     Single(Permission),
-    /// A machine that has every scope, for tests of everything but who may.
+    /// A machine with every scope, for tests of anything but authorisation.
     Everything,
 }
 
 impl Role {
-    /// Everybody whom a rule speaks of, in the order of its columns.
+    /// The roles of the rules, in the order of the columns.
     pub(super) const ALL: [Self; 10] = [
         Self::Own,
         Self::Other,
@@ -56,7 +55,7 @@ impl Role {
         Self::Nobody,
     ];
 
-    /// What the caller sends as a bearer token.
+    /// The caller's bearer token.
     pub(super) fn token(self) -> String {
         format!("{self:?}")
     }
@@ -67,7 +66,7 @@ impl Role {
         known.into_iter().find(|role| *role != Self::Nobody && role.token() == token)
     }
 
-    /// The claims of the token, as API Gateway hands them over.
+    /// The claims of the token, as API Gateway passes them on.
     pub(super) fn claims(self) -> Value {
         let person = |group: &str| json!({"sub": self.token(), "cognito:groups": format!("[{group}]")});
         match self {
@@ -87,7 +86,6 @@ impl Role {
         }
     }
 
-    /// The scopes of the token.
     pub(super) fn scopes(self) -> Option<Vec<String>> {
         let permissions: Vec<Permission> = match self {
             Self::Bff => vec![
@@ -115,7 +113,7 @@ where
     of(id.parse().unwrap())
 }
 
-/// A database in which the examples are true: a draft, a payment of another invoice with a surplus, the case about it, a
+/// A database with the examples' data: a draft, a payment of another invoice with unapplied cash, the case about it, a
 /// second payment, an upload, and a webhook endpoint.
 pub(super) async fn world() -> TestDatabase {
     let test = TestDatabase::migrated().await;
@@ -147,11 +145,11 @@ pub(super) async fn world() -> TestDatabase {
     let id = uuid(examples::CREDIT_NOTE_ID, CreditNoteId::as_uuid);
     sqlx::query(note).bind(id).bind(paid.as_uuid()).execute(&test.admin).await.unwrap();
     let processor = test.as_role(crate::processor::ROLE, 2).await;
-    let said = [
-        Said::capture(examples::TRANSACTION_ID, Some(paid), money("2380.00", "EUR")),
-        Said::claim(examples::TWIN, Some(paid), money("1190.00", "EUR")),
+    let reported = [
+        TestEvidence::capture(examples::TRANSACTION_ID, Some(paid), money("2380.00", "EUR")),
+        TestEvidence::claim(examples::TWIN, Some(paid), money("1190.00", "EUR")),
     ];
-    settle(&processor, &said.map(|said| said.instruction()), at(noon())).await.unwrap();
+    settle(&processor, &reported.map(|reported| reported.instruction()), at(noon())).await.unwrap();
     let case = sqlx::query("update payments.cases set id = $1 where kind = 'surplus'")
         .bind(uuid(examples::CASE_ID, CaseId::as_uuid))
         .execute(&test.admin)
@@ -173,7 +171,7 @@ pub(super) async fn world() -> TestDatabase {
     test
 }
 
-/// A digest of every row of the functions' schemas: two are the same if nothing has changed.
+/// A digest of every row of the functions' schemas: it is equal if nothing has changed.
 pub(super) async fn state(test: &TestDatabase) -> String {
     let tables = "select format('%I.%I', table_schema, table_name) from information_schema.tables
         where table_schema in ('billing', 'payments', 'ledger', 'audit') and table_type = 'BASE TABLE' order by 1";

@@ -1,4 +1,4 @@
-//! The rules that hold after every test that moves money, whatever was sent and in whatever order.
+//! The invariants that hold after every test that moves money, whatever was sent and in whatever order.
 
 use quittance_domain::event::InvoiceEvent;
 use quittance_lambda::envelope::CloudEvent;
@@ -6,7 +6,7 @@ use quittance_ledger::post::post;
 
 use super::TestDatabase;
 
-/// Each query answers the rows that break its rule.
+/// Each query returns the rows that violate its rule.
 const BROKEN: [(&str, &str); 11] = [
     (
         "an invoice's paid amount is the sum of its allocations",
@@ -124,7 +124,7 @@ const BROKEN: [(&str, &str); 11] = [
 ];
 
 impl TestDatabase {
-    /// Posts what the outbox tells to the ledger, as its function does, and then checks every rule.
+    /// Posts the outbox's events to the ledger, as its function does, and then checks every rule.
     pub(crate) async fn assert_books_hold(&self) {
         let bodies: Vec<String> = sqlx::query_scalar(
             "select body from payments.outbox where destination = 'invoice_events' order by created_at",

@@ -1,5 +1,5 @@
-//! Databases for tests: each test has a migrated one of its own, works in it as the functions' own login roles, and
-//! looks at the outcome as superuser.
+//! Databases for tests: each test has a migrated database of its own, works in it with the functions' own login roles,
+//! and inspects the outcome as superuser.
 
 pub(crate) mod books;
 pub(crate) mod proxy;
@@ -15,18 +15,17 @@ use xtask::postgres::ThrowAwayCluster;
 
 const TEMPLATE: &str = "migrated";
 
-/// Far more than any test here holds a connection.
+/// Far longer than any test here holds a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A database of one test.
 pub(crate) struct TestDatabase {
     url: String,
-    /// The superuser's connections, to arrange and to look.
+    /// The superuser's connections, for set-up and inspection.
     pub(crate) admin: PgPool,
 }
 
 impl TestDatabase {
-    /// A copy of a database to which all migrations were applied.
+    /// Creates a copy of a database to which all migrations were applied.
     pub(crate) async fn migrated() -> Self {
         let made = tokio::task::spawn_blocking(|| migrated_cluster().create_database(Some(TEMPLATE)));
         let url = made.await.unwrap().unwrap();
@@ -34,18 +33,18 @@ impl TestDatabase {
         Self { url, admin }
     }
 
-    /// The database as a function with that login role sees it, with at most so many connections.
+    /// The database as a function with that login role sees it, with a limited number of connections.
     pub(crate) async fn as_role(&self, role: &'static str, connections_max: u32) -> Database {
         Database::from_pool(self.pool_of(role, connections_max).await)
     }
 
-    /// Connections of a login role, for statements that no function makes.
+    /// Connections of a login role, for statements that no function executes.
     pub(crate) async fn pool_of(&self, role: &'static str, connections_max: u32) -> PgPool {
-        // A role's own limits come with a login only; without one, a lost lock would hang the test.
+        // A role's own limits only apply after a login; without one, a missing lock timeout would hang the test.
         self.pool_with(role, connections_max, "set lock_timeout = '10s'", self.options()).await
     }
 
-    /// Connections of a login role with settings and a way to the database of their own.
+    /// Connections of a login role with custom settings and address.
     pub(crate) async fn pool_with(
         &self,
         role: &'static str,
@@ -67,7 +66,7 @@ impl TestDatabase {
             .unwrap()
     }
 
-    /// The direct way to the database.
+    /// The direct connection to the database.
     pub(crate) fn options(&self) -> PgConnectOptions {
         self.url.parse().unwrap()
     }
@@ -84,12 +83,10 @@ impl TestDatabase {
         tokio::time::timeout(ACQUIRE_TIMEOUT, watch).await.expect("so many wait for a lock");
     }
 
-    /// One number that a query answers.
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.admin).await.unwrap()
     }
 
-    /// One text that a query answers.
     pub(crate) async fn text(&self, query: &'static str) -> String {
         sqlx::query_scalar(query).fetch_one(&self.admin).await.unwrap()
     }
@@ -105,7 +102,7 @@ fn migrated_cluster() -> &'static ThrowAwayCluster {
         runtime.block_on(async {
             let pool = PgPool::connect(&url).await.unwrap();
             Database::from_pool(pool.clone()).migrate().await.unwrap();
-            // A database that somebody is connected to can't be copied.
+            // A database with open connections cannot be copied.
             pool.close().await;
         });
         cluster

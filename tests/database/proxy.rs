@@ -1,4 +1,4 @@
-//! The way to the database, cut where a test wants it.
+//! A proxy to the database that breaks connections where a test requires it.
 
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -8,18 +8,18 @@ use std::thread;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-/// Where a connection is cut.
+/// Where a connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// The database never sees the COMMIT.
+    /// Before the database receives the COMMIT.
     BeforeCommit,
-    /// The database has committed, and its answer is lost.
+    /// After the database has committed, before its response.
     AfterCommit,
-    /// After so many messages of the client; what follows is lost.
+    /// After this many messages of the client; later ones are lost.
     AfterMessages(usize),
 }
 
-/// A proxy on loopback. It cuts one connection for each [`Proxy::cut`] and lets all others be.
+/// A proxy on loopback. It breaks one connection for each [`Proxy::cut`] and leaves all others alone.
 pub(crate) struct Proxy {
     port: u16,
     plan: Arc<Plan>,
@@ -27,7 +27,7 @@ pub(crate) struct Proxy {
 
 const NEVER: usize = usize::MAX;
 
-/// What is to be cut next.
+/// The next break.
 struct Plan {
     before_commit: AtomicBool,
     after_commit: AtomicBool,
@@ -35,7 +35,7 @@ struct Plan {
 }
 
 impl Proxy {
-    /// Stands between its callers and the database at the end of that way.
+    /// Starts a proxy between its callers and the database with those options.
     pub(crate) fn before(way: &PgConnectOptions) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -48,7 +48,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), TcpStream::connect(&target).unwrap());
-                // Each message goes on at once, as it does without a proxy.
+                // Each message is forwarded immediately, as without a proxy.
                 client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).unwrap();
                 let is_swallowing = Arc::new(AtomicBool::new(false));
                 let back = (server.try_clone().unwrap(), client.try_clone().unwrap(), Arc::clone(&is_swallowing));
@@ -60,12 +60,12 @@ impl Proxy {
         Self { port, plan }
     }
 
-    /// The way through the proxy.
+    /// The options for connecting through the proxy.
     pub(crate) fn way(&self, direct: PgConnectOptions) -> PgConnectOptions {
         direct.host("127.0.0.1").port(self.port).ssl_mode(PgSslMode::Disable)
     }
 
-    /// Cuts one connection, there.
+    /// Breaks one connection at that point.
     pub(crate) fn cut(&self, there: Cut) {
         self.plan.before_commit.store(there == Cut::BeforeCommit, Ordering::SeqCst);
         self.plan.after_commit.store(there == Cut::AfterCommit, Ordering::SeqCst);
@@ -73,19 +73,19 @@ impl Proxy {
         self.plan.messages_left.store(messages, Ordering::SeqCst);
     }
 
-    /// Whether the COMMIT that was to be cut has been.
+    /// Whether the planned break has happened.
     pub(crate) fn has_cut(&self) -> bool {
         !self.plan.before_commit.load(Ordering::SeqCst) && !self.plan.after_commit.load(Ordering::SeqCst)
     }
 
-    /// Cuts nothing more. Says whether what was planned had not come about.
+    /// Cancels the planned break. Returns whether it had not happened.
     pub(crate) fn spare(&self) -> bool {
         self.plan.messages_left.swap(NEVER, Ordering::SeqCst) != NEVER
     }
 }
 
 impl Plan {
-    /// Whether the connection ends before this message.
+    /// Whether the connection breaks before this message.
     fn cuts(&self, is_commit: bool) -> bool {
         let one_less = |left: usize| (left != NEVER).then(|| left.checked_sub(1).unwrap_or(NEVER));
         let was_left = self.messages_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
@@ -93,7 +93,7 @@ impl Plan {
     }
 }
 
-/// The client's messages: a first one without a type, then a type, a length and so much text each.
+/// Forwards the client's messages: the first one without a type, the others with a type, a length and the content.
 fn forward(mut client: TcpStream, mut server: TcpStream, plan: &Plan, is_swallowing: &AtomicBool) {
     let mut has_begun = false;
     while let Ok(message) = next_message(&mut client, has_begun) {
@@ -123,7 +123,7 @@ fn next_message(client: &mut TcpStream, has_begun: bool) -> Result<Vec<u8>> {
     Ok(head)
 }
 
-/// The database's answers, until one is to be lost.
+/// Forwards the database's responses, until one is to be lost.
 fn answer(mut server: TcpStream, mut client: TcpStream, is_swallowing: &AtomicBool) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(length @ 1..) = server.read(&mut buffer) {
@@ -134,7 +134,7 @@ fn answer(mut server: TcpStream, mut client: TcpStream, is_swallowing: &AtomicBo
     end(&client, &server);
 }
 
-/// Either end may be gone already.
+/// Either end may already be closed.
 fn end(client: &TcpStream, server: &TcpStream) {
     let _ = client.shutdown(Shutdown::Both);
     let _ = server.shutdown(Shutdown::Both);

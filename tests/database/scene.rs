@@ -1,4 +1,4 @@
-//! Who owes what, and what sources say of payments.
+//! Clients, invoices and evidence for tests.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use super::TestDatabase;
 
-/// A moment at which everything in tests begins.
+/// The time at which everything in tests starts.
 pub(crate) fn noon() -> DateTime<Utc> {
     "2026-11-02T12:00:00Z".parse().unwrap()
 }
 
-/// A moment in a seller's time zone, where that makes no difference.
+/// A time in a seller's time zone, where the zone makes no difference.
 pub(crate) fn at(time: DateTime<Utc>) -> DateTime<Tz> {
     time.with_timezone(&Tz::UTC)
 }
@@ -26,7 +26,6 @@ pub(crate) fn money(value: &str, currency: &str) -> Money {
 }
 
 impl TestDatabase {
-    /// Adds a client.
     pub(crate) async fn client(&self) -> ClientId {
         let id = Uuid::now_v7();
         sqlx::query(
@@ -39,7 +38,7 @@ impl TestDatabase {
         ClientId::from_uuid(id)
     }
 
-    /// Adds an issued invoice over so much.
+    /// Adds an issued invoice with this amount.
     pub(crate) async fn open_invoice(&self, client: ClientId, value: &str, currency: &str) -> InvoiceId {
         let id = Uuid::now_v7();
         sqlx::query(
@@ -65,7 +64,7 @@ impl TestDatabase {
             .unwrap()
     }
 
-    /// Status of a payment, what of it was allocated, and what is surplus.
+    /// The payment's status, allocated amount and unapplied amount.
     pub(crate) async fn payment(&self, transaction_id: &str) -> (String, String, String) {
         sqlx::query_as(
             "select status,
@@ -88,37 +87,37 @@ impl TestDatabase {
     }
 }
 
-/// What a source says of a payment; the parts that do not matter to a test are filled in.
+/// Evidence from a source; the parts that are irrelevant to a test have default values.
 #[derive(Debug, Clone)]
-pub(crate) struct Said {
+pub(crate) struct TestEvidence {
     pub(crate) evidence: Evidence,
 }
 
-impl Said {
-    /// A gateway says that it took the money.
+impl TestEvidence {
+    /// A gateway reports a capture.
     pub(crate) fn capture(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
         Self::new(FactKind::Capture, EvidenceChannel::Gateway, reference, invoice, amount)
     }
 
-    /// A client says that it has paid.
+    /// A client claims that it has paid.
     pub(crate) fn claim(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
         Self::new(FactKind::Claim, EvidenceChannel::Api, reference, invoice, amount)
     }
 
-    /// The bank says that the money is in our account.
+    /// A bank statement shows the money in our account.
     pub(crate) fn bank_line(reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
         Self::new(FactKind::Settlement, EvidenceChannel::Bank, reference, invoice, amount)
     }
 
-    /// A gateway says something else of the payment, about one movement of its money.
-    pub(crate) fn told(kind: FactKind, reference: &str, movement: &str, amount: Money) -> Self {
-        let mut said = Self::new(kind, EvidenceChannel::Gateway, reference, None, amount);
-        movement.clone_into(&mut said.evidence.movement);
-        said.evidence.event_id = format!("{kind} {movement} of {reference}");
-        said
+    /// A gateway reports another kind of evidence, about one movement of the payment's money.
+    pub(crate) fn reported(kind: FactKind, reference: &str, movement: &str, amount: Money) -> Self {
+        let mut reported = Self::new(kind, EvidenceChannel::Gateway, reference, None, amount);
+        movement.clone_into(&mut reported.evidence.movement);
+        reported.evidence.event_id = format!("{kind} {movement} of {reference}");
+        reported
     }
 
-    /// A reference without a provider in front is Stripe's.
+    /// A reference without a provider is Stripe's.
     fn new(kind: FactKind, door: EvidenceChannel, reference: &str, invoice: Option<InvoiceId>, amount: Money) -> Self {
         let name = if reference.contains(':') { reference.to_owned() } else { format!("stripe:{reference}") };
         let (provider, transaction_id) = TransactionId::with_provider(&name).unwrap();
@@ -145,13 +144,13 @@ impl Said {
         Self { evidence }
     }
 
-    /// The same from somebody who speaks for one client.
+    /// The same on behalf of one client.
     pub(crate) fn by_client(mut self, client: ClientId) -> Self {
         self.evidence.client_id = Some(client);
         self
     }
 
-    /// The same through another door.
+    /// The same through another channel.
     pub(crate) fn through(mut self, door: EvidenceChannel) -> Self {
         self.evidence.channel = door;
         self
@@ -165,7 +164,7 @@ impl Said {
         self
     }
 
-    /// The same from a source that knows the payment by a further name.
+    /// The same from a source that gives a further transaction id of the payment.
     pub(crate) fn known_as(mut self, reference: &str) -> Self {
         self.evidence.references.push(reference.parse().unwrap());
         self
@@ -178,14 +177,14 @@ impl Said {
         self
     }
 
-    /// The same as another message of the source, that much later.
+    /// The same as another message of the source, later by this much.
     pub(crate) fn again(mut self, event_id: &str, later: TimeDelta) -> Self {
         event_id.clone_into(&mut self.evidence.event_id);
         self.evidence.occurred_at += later;
         self
     }
 
-    /// The instruction that the processor makes of it.
+    /// The processor's instruction for it.
     pub(crate) fn instruction(&self) -> EvidenceInstruction {
         EvidenceInstruction { evidence: self.evidence.clone(), correlation_id: "test".to_owned() }
     }

@@ -1,4 +1,4 @@
-//! What staff and clients want done with payments.
+//! Commands of staff and clients for tests.
 
 use quittance_domain::case::CaseDecision;
 use quittance_domain::command::{ChargePayment, DecideCase, EscalatePayment, MergePayments, RequestRefund};
@@ -12,17 +12,17 @@ use super::scene::{money, noon};
 
 const STAFF: &str = "user:finance";
 
-/// The refund with that number.
+/// The id of the refund with that number.
 pub(crate) fn refund_id(number: u128) -> RefundId {
     RefundId::from_uuid(Uuid::from_u128(number))
 }
 
-/// So much of a payment is to go back, and its invoice is owed again.
+/// A refund that makes the invoice owed again.
 pub(crate) fn refund(transaction_id: &str, number: u128, value: &str) -> StaffInstruction {
     refund_with(transaction_id, number, value, RefundTerms { reason: RefundReason::Unspecified, reopens: true })
 }
 
-/// So much of a payment is to go back, for that reason.
+/// A refund for that reason.
 pub(crate) fn refund_for(transaction_id: &str, number: u128, value: &str, reason: RefundReason) -> StaffInstruction {
     refund_with(transaction_id, number, value, RefundTerms { reason, reopens: false })
 }
@@ -38,7 +38,7 @@ fn refund_with(transaction_id: &str, number: u128, value: &str, terms: RefundTer
     }))
 }
 
-/// A case is to be closed.
+/// A decision that closes a case.
 pub(crate) fn close(transaction_id: &str, case_id: CaseId, decided: CaseDecision, request: &str) -> StaffInstruction {
     decision(StaffCommand::Case(DecideCase {
         transaction_id: transaction_id.parse().unwrap(),
@@ -51,28 +51,31 @@ pub(crate) fn close(transaction_id: &str, case_id: CaseId, decided: CaseDecision
     }))
 }
 
-/// Two payments are the same money.
-pub(crate) fn merge(kept: &str, twin: &str, request: &str) -> StaffInstruction {
+/// A merge of two payments that are the same money.
+pub(crate) fn merge(kept: &str, duplicate: &str, request: &str) -> StaffInstruction {
     decision(StaffCommand::Merge(MergePayments {
         transaction_id: kept.parse().unwrap(),
-        duplicate: twin.parse().unwrap(),
+        duplicate: duplicate.parse().unwrap(),
         reason: "the bank says so".to_owned(),
         actor: STAFF.to_owned(),
         request: request.to_owned(),
     }))
 }
 
-/// A client wants its card to pay an invoice.
+/// A charge of a client's card for an invoice.
 pub(crate) fn charge(name: &str, whose: (ClientId, InvoiceId), value: &str, request: &str) -> StaffInstruction {
-    charge_with(name, whose, value, (request, "cus_1/pm_1"))
+    let (client, invoice) = whose;
+    charge_with(name, client, invoice, value, request, "cus_1/pm_1")
 }
 
-/// A client wants that card to pay an invoice.
+/// A charge of that card for an invoice.
 pub(crate) fn charge_with(
     name: &str,
-    (client, invoice): (ClientId, InvoiceId),
+    client: ClientId,
+    invoice: InvoiceId,
     value: &str,
-    (request, method): (&str, &str),
+    request: &str,
+    method: &str,
 ) -> StaffInstruction {
     decision(StaffCommand::Charge(ChargePayment {
         transaction_id: name.parse().unwrap(),
@@ -87,7 +90,7 @@ pub(crate) fn charge_with(
     }))
 }
 
-/// The gateway has been asked for the last time.
+/// The escalation after the last status inquiry.
 pub(crate) fn escalate(name: &str, request: &str) -> StaffInstruction {
     decision(StaffCommand::Escalation(EscalatePayment {
         transaction_id: name.parse().unwrap(),
@@ -97,12 +100,12 @@ pub(crate) fn escalate(name: &str, request: &str) -> StaffInstruction {
     }))
 }
 
-fn decision(order: StaffCommand) -> StaffInstruction {
-    StaffInstruction { order, correlation_id: "test".to_owned(), decided_at: noon() }
+fn decision(command: StaffCommand) -> StaffInstruction {
+    StaffInstruction { command, correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 impl TestDatabase {
-    /// The one open case of a kind.
+    /// The only open case of a kind.
     pub(crate) async fn case(&self, kind: &str) -> CaseId {
         let id = sqlx::query_scalar("select id from payments.cases where kind = $1 and status = 'open'")
             .bind(kind)

@@ -1,13 +1,12 @@
-//! What the doors refuse, and how they say so.
+//! Requests that the API refuses, and the problems it returns.
 
 use serde_json::{Value, json};
 
 use super::{euros, fresh, scene, send};
 
-/// More than a door takes: 256 KiB and a byte.
+/// More than the API accepts: 256 KiB and a byte.
 const TOO_LARGE: usize = 256 * 1024 + 1;
 
-/// A body in which one member is replaced.
 fn with(mut body: Value, pointer: &str, value: Value) -> Value {
     *body.pointer_mut(pointer).unwrap() = value;
     body
@@ -60,20 +59,20 @@ fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[test]
-fn a_body_beyond_256_kib_is_refused_at_every_door() {
+fn a_body_beyond_256_kib_is_refused_by_every_api_function() {
     let scene = scene();
     let body = json!({"note": "x".repeat(TOO_LARGE)}).to_string();
     for path in ["/v1/payments", "/v1/payments/t-1/confirmation", "/v1/invoices", "/v1/clients", "/v1/uploads"] {
         let token = if path.ends_with("confirmation") { &scene.gateway } else { &scene.finance };
         scene.post_text(token, path, &body).assert_problem(413, "too-large");
     }
-    // Gateways put several events into one message.
+    // Gateways send several events in one message.
     let webhook = json!({"note": "x".repeat(4 * TOO_LARGE)}).to_string();
     send(&scene.stack, "POST", "/webhooks/stripe", &[], &webhook).assert_problem(413, "too-large");
 }
 
 #[test]
-fn a_route_that_nobody_knows_is_answered_404_with_or_without_a_token() {
+fn an_unknown_route_is_answered_404_with_or_without_a_token() {
     let scene = scene();
     for (method, path) in
         [("GET", "/"), ("GET", "/v1/payment"), ("POST", "/v2/payments"), ("PUT", "/v1/payment"), ("GET", "/v1/../etc")]
@@ -85,7 +84,7 @@ fn a_route_that_nobody_knows_is_answered_404_with_or_without_a_token() {
 }
 
 #[test]
-fn without_a_valid_token_nobody_comes_in() {
+fn requests_without_a_valid_token_are_refused() {
     let scene = scene();
     let path = format!("/v1/invoices/{}", scene.own.invoice);
     let (head, signature) = scene.finance.rsplit_once('.').unwrap();

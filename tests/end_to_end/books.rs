@@ -140,11 +140,11 @@ fn a_fee_and_a_transaction_that_is_put_right_are_in_the_books() {
     scene.post(&scene.finance, "/v1/ledger/adjustments", &nobody).assert_problem(404, "not-found");
     until("the fee to be booked", || {
         let found = scene.get(&scene.finance, fees).json()["transactions"].clone();
-        let told = json!(format!("Fee of manual: {reference}"));
+        let reported = json!(format!("Fee of manual: {reference}"));
         found
             .as_array()?
             .iter()
-            .find(|one| one["description"] == told && one["accounting_date"] == billed_on)
+            .find(|one| one["description"] == reported && one["accounting_date"] == billed_on)
             .map(|_| ())
     });
 }
@@ -182,7 +182,7 @@ fn a_correction_above_the_limit_waits_for_somebody_else() {
         transactions.as_array().unwrap().iter().find(|one| one["id"] == approved.json()["replacement_id"]);
     assert_eq!(replacement.unwrap()["accounting_date"], booked["accounting_date"]);
 
-    // What should not have been proposed is dismissed, by whoever proposed it as well, and the books stay as they are.
+    // A wrong proposal is dismissed, possibly by its proposer, and the books do not change.
     let second = replacement.unwrap()["id"].as_str().unwrap();
     let reverse = format!("/v1/ledger/transactions/{second}/reverse");
     let again = scene.post(&scene.finance, &reverse, &json!({"reason": "no, it is not"}));

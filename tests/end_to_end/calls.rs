@@ -1,5 +1,5 @@
-//! Calls to gateways that answer late, wrongly or not at all. The function's handler is driven by hand, because its queue
-//! would hand a message out again only after minutes; its table is the stack's own, the gateway a stand-in.
+//! Calls to gateways that respond late, wrongly or not at all. The function's handler is called directly, because its
+//! queue would redeliver a message only after minutes; its table is the stack's own, the gateway a fake.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,7 +22,7 @@ use super::delivery::{root, table};
 use super::{fresh, scene};
 use crate::loopback::Loopback;
 
-/// A gateway of this test alone, and the function that calls it.
+/// A gateway of one test, and the function that calls it.
 pub(super) struct Calling {
     sandbox: Stack,
     pub(super) services: Loopback,
@@ -60,7 +60,7 @@ impl Calling {
         self.sandbox.sandbox_answer(self.provider, path, &CannedAnswer { status, body }).unwrap();
     }
 
-    /// What the gateway was asked to change, each with its idempotency key.
+    /// The changes that the gateway was asked for, each with its idempotency key.
     pub(super) fn changes(&self) -> Vec<String> {
         let asked = self.sandbox.sandbox_asked().unwrap();
         asked.into_iter().filter(|asked| asked.method == "POST").map(|asked| asked.idempotency_key).collect()
@@ -75,7 +75,7 @@ impl Calling {
         command("InitiateRefund", &subject, time, &data)
     }
 
-    /// Hands a message to the function; answers whether it is to come back.
+    /// Passes a message to the function; returns whether it is to be redelivered.
     pub(super) async fn receive(&self, body: &str) -> Result<bool, Outage> {
         let source = format!("arn:aws:sqs:eu-central-1:000000000000:quittance-{}-gateway.fifo", self.provider);
         self.receive_from(&source, body).await
@@ -90,7 +90,7 @@ impl Calling {
     }
 }
 
-/// Hands a message of a queue to the function; answers whether it is to come back.
+/// Passes a queue's message to the function; returns whether it is to be redelivered.
 pub(super) async fn hand_over(gateway: &Gateway, source: &str, group: &str, body: &str) -> Result<bool, Outage> {
     let event: SqsEvent = serde_json::from_value(json!({"Records": [{
         "messageId": "m", "receiptHandle": "r", "body": body, "eventSourceARN": source,
@@ -104,7 +104,7 @@ pub(super) async fn hand_over(gateway: &Gateway, source: &str, group: &str, body
     Ok(!response.batch_item_failures.is_empty())
 }
 
-/// A command as it travels.
+/// A command in its envelope.
 pub(super) fn command(kind: &str, subject: &str, time: DateTime<Utc>, data: &Value) -> String {
     json!({
         "specversion": "1.0", "id": Uuid::now_v7(), "source": "/quittance/processor", "subject": subject,
@@ -119,7 +119,7 @@ async fn a_call_without_a_clear_answer_is_made_again_under_the_same_key_and_afte
     let calling = Calling::begin("adyen");
     let path = format!("/v71/payments/{}/refunds", calling.payment);
     let refund = calling.refund("30.00", Utc::now());
-    // Trouble, somebody else's answer, a key of ours that is not valid.
+    // A server error, another server's response, an invalid key of ours.
     for (status, body) in [(503, json!({})), (404, json!({})), (401, json!({"errorCode": "000"}))] {
         calling.answers(&path, status, body);
         assert!(calling.receive(&refund).await.unwrap(), "{status}: it comes back");
@@ -136,7 +136,7 @@ async fn a_call_without_a_clear_answer_is_made_again_under_the_same_key_and_afte
 }
 
 #[tokio::test]
-async fn a_gateways_own_no_is_told_once() {
+async fn a_gateways_refusal_is_reported_once() {
     let calling = Calling::begin("adyen");
     let path = format!("/v71/payments/{}/refunds", calling.payment);
     calling.answers(&path, 422, json!({"status": 422, "errorCode": "167"}));
@@ -149,7 +149,7 @@ async fn a_gateways_own_no_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_refund_that_the_gateway_has_already_is_told_and_not_made_again() {
+async fn a_refund_that_the_gateway_already_has_is_reported_and_not_repeated() {
     let calling = Calling::begin("stripe");
     let made = json!({
         "id": "re_1", "amount": 3_000, "currency": "eur", "status": "succeeded", "created": 1_793_700_000,

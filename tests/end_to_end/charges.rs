@@ -1,4 +1,4 @@
-//! Payments that a gateway collects: the function's calls against a stand-in, and cards against the local Stripe.
+//! Payments that a gateway collects: the function's calls to a fake gateway, and cards at the local Stripe.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ impl Attempt {
         Self { calling: Calling::begin("stripe"), payment_id, name, begun_at: Utc::now() }
     }
 
-    fn order(&self, age: TimeDelta) -> Value {
+    fn command(&self, age: TimeDelta) -> Value {
         json!({
             "payment_id": self.payment_id, "attempt": 1, "transaction_id": self.name, "provider": "stripe",
             "invoice_id": "inv_00000000000000000000000000000001", "amount": euros("100.00"),
@@ -38,46 +38,46 @@ impl Attempt {
         self.charge_late(TimeDelta::zero()).await;
     }
 
-    /// Orders the charge after it has waited for so long.
+    /// Delivers the order of the charge after it has waited for this long.
     async fn charge_late(&self, age: TimeDelta) {
-        let body = command("InitiateCharge", &self.name, Utc::now(), &self.order(age));
+        let body = command("InitiateCharge", &self.name, Utc::now(), &self.command(age));
         assert!(!self.calling.receive(&body).await.unwrap(), "it does not wait in its group");
     }
 
-    /// Where the attempt is looked up by our ids.
+    /// The path on which the attempt is looked up by our ids.
     fn search(&self) -> String {
         let query = format!("query=metadata%5B%27payment_id%27%5D%3A%27{}%27&limit=100", self.payment_id);
         format!("{INTENTS}/search?{query}")
     }
 
-    /// Asks for the so manieth time what became of the attempt, which was so long ago.
+    /// Makes an inquiry about the attempt, with this number and this long after the order.
     async fn ask(&self, round: u16, age: TimeDelta) {
         self.ask_whether(round, age, true).await;
     }
 
-    /// Asks; the call may be repeated only while the invoice wants it.
+    /// Makes an inquiry; the call may be repeated only while the invoice accepts it.
     async fn ask_whether(&self, round: u16, age: TimeDelta, may_repeat: bool) {
-        let question = json!({
+        let inquiry = json!({
             "payment_id": self.payment_id, "transaction_id": self.name, "provider": "stripe",
-            "charge": self.order(age), "may_repeat": may_repeat, "round": round, "since": self.begun_at - age, "is_last": round == 7,
+            "charge": self.command(age), "may_repeat": may_repeat, "round": round, "since": self.begun_at - age, "is_last": round == 7,
         });
-        let body = command("QueryPayment", &self.name, Utc::now(), &question);
+        let body = command("QueryPayment", &self.name, Utc::now(), &inquiry);
         assert!(!self.calling.receive(&body).await.unwrap());
     }
 
-    /// What was told since this was last asked: kind and reason of evidence, or the type of another command.
-    fn told(&self) -> Vec<String> {
-        let told = |(kind, data): (String, Value)| match kind.as_str() {
+    /// The messages sent since the last call: kind and reason of evidence, or the type of another command.
+    fn reported(&self) -> Vec<String> {
+        let reported = |(kind, data): (String, Value)| match kind.as_str() {
             "ConfirmPayment" => {
                 let reason = data["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
                 format!("{}{reason}", data["kind"].as_str().unwrap())
             }
             _ => kind,
         };
-        self.calling.services.take_sent().into_iter().map(told).collect()
+        self.calling.services.take_sent().into_iter().map(reported).collect()
     }
 
-    /// The payment intent that the attempt made.
+    /// The payment intent of the attempt.
     fn intent(&self, status: &str) -> Value {
         json!({
             "id": "pi_1", "amount": 10_000, "amount_received": 10_000, "currency": "eur", "status": status,
@@ -94,15 +94,15 @@ async fn a_charge_without_an_answer_is_unknown_and_repeated_under_its_key_until_
     let attempt = Attempt::begin();
     attempt.calling.answers(INTENTS, 500, json!({}));
     attempt.charge().await;
-    assert_eq!(attempt.told(), ["unknown: the gateway answered 500"]);
+    assert_eq!(attempt.reported(), ["unknown: the gateway answered 500"]);
     attempt.charge().await;
     assert_eq!(attempt.calling.changes().len(), 1, "a repeated message makes no second call");
     assert_eq!(attempt.calling.parked(), Vec::<String>::new());
     attempt.ask(1, TimeDelta::minutes(1)).await;
-    assert_eq!(attempt.told(), Vec::<String>::new());
+    assert_eq!(attempt.reported(), Vec::<String>::new());
     attempt.calling.answers(INTENTS, 200, attempt.intent("succeeded"));
     attempt.ask(2, TimeDelta::minutes(5)).await;
-    assert_eq!(attempt.told(), ["capture"]);
+    assert_eq!(attempt.reported(), ["capture"]);
     assert_eq!(attempt.calling.changes(), vec![attempt.key(); 3], "never a fresh key");
 }
 
@@ -112,11 +112,11 @@ async fn a_declined_charge_has_failed_with_the_gateways_reason() {
     let declined = json!({"error": {"type": "card_error", "code": "card_declined"}});
     attempt.calling.answers(INTENTS, 402, declined);
     attempt.charge().await;
-    assert_eq!(attempt.told(), ["failure: the gateway answered 402: card_declined"]);
+    assert_eq!(attempt.reported(), ["failure: the gateway answered 402: card_declined"]);
     let waiting = Attempt::begin();
     waiting.calling.answers(INTENTS, 200, waiting.intent("requires_action"));
     waiting.charge().await;
-    assert_eq!(waiting.told(), ["failure: requires_action"], "nobody is there to act");
+    assert_eq!(waiting.reported(), ["failure: requires_action"], "nobody is there to act");
 }
 
 #[tokio::test]
@@ -126,14 +126,14 @@ async fn an_attempt_of_some_age_is_looked_up_and_never_made_then() {
     other["metadata"]["attempt"] = json!("2");
     attempt.calling.answers(&attempt.search(), 200, json!({"object": "search_result", "data": [other]}));
     attempt.ask(4, TimeDelta::hours(2)).await;
-    assert_eq!(attempt.told(), Vec::<String>::new(), "what Stripe finds lags behind what it did");
+    assert_eq!(attempt.reported(), Vec::<String>::new(), "what Stripe finds lags behind what it did");
     attempt.ask(5, TimeDelta::hours(12)).await;
-    assert_eq!(attempt.told(), ["failure: the gateway has no such payment"], "another attempt is not this one");
+    assert_eq!(attempt.reported(), ["failure: the gateway has no such payment"], "another attempt is not this one");
     attempt.calling.answers(&attempt.search(), 200, json!({"data": [attempt.intent("succeeded")]}));
     attempt.ask(6, TimeDelta::days(1)).await;
-    assert_eq!(attempt.told(), ["capture"]);
+    assert_eq!(attempt.reported(), ["capture"]);
     attempt.ask_whether(1, TimeDelta::minutes(1), false).await;
-    assert_eq!(attempt.told(), ["capture"], "nor while it is young, once the invoice needs no payment");
+    assert_eq!(attempt.reported(), ["capture"], "nor while it is young, once the invoice needs no payment");
     assert_eq!(attempt.calling.changes(), Vec::<String>::new());
 }
 
@@ -142,32 +142,32 @@ async fn an_order_that_comes_hours_late_is_looked_up_and_never_made() {
     let (made, never_made) = (Attempt::begin(), Attempt::begin());
     made.calling.answers(&made.search(), 200, json!({"data": [made.intent("succeeded")]}));
     made.charge_late(TimeDelta::days(2)).await;
-    assert_eq!(made.told(), ["capture"], "a replayed message finds what it did");
+    assert_eq!(made.reported(), ["capture"], "a replayed message finds what it did");
     never_made.calling.answers(&never_made.search(), 200, json!({"data": []}));
     never_made.charge_late(TimeDelta::hours(4)).await;
-    assert_eq!(never_made.told(), ["failure: the gateway has no such payment"]);
+    assert_eq!(never_made.reported(), ["failure: the gateway has no such payment"]);
     assert_eq!((made.calling.changes(), never_made.calling.changes()), (vec![], vec![]));
 }
 
 #[tokio::test]
-async fn the_last_question_without_an_answer_that_says_something_is_escalated_once() {
+async fn the_last_inquiry_without_a_statement_is_escalated_once() {
     for (status, body) in [(503, json!({})), (200, json!("nonsense"))] {
         let attempt = Attempt::begin();
         attempt.calling.answers(&attempt.search(), status, body);
         for _ in 0..2 {
             attempt.ask(7, TimeDelta::days(3)).await;
         }
-        assert_eq!(attempt.told(), ["EscalatePayment"], "{status}");
+        assert_eq!(attempt.reported(), ["EscalatePayment"], "{status}");
         assert_eq!(attempt.calling.parked(), Vec::<String>::new());
     }
 }
 
 #[tokio::test]
-async fn listed_events_are_told_page_by_page_and_what_is_not_understood_is_kept_for_a_replay() {
+async fn listed_events_are_processed_page_by_page_and_unknown_ones_are_kept_for_a_replay() {
     let attempt = Attempt::begin();
     let (from, until) = (Utc::now() - TimeDelta::hours(1), Utc::now());
-    let listing = json!({"provider": "stripe", "from": from, "until": until});
-    let body = command("ListEvents", "stripe", until, &listing);
+    let backfill = json!({"provider": "stripe", "from": from, "until": until});
+    let body = command("ListEvents", "stripe", until, &backfill);
     let first =
         format!("/v1/events?created%5Bgte%5D={}&created%5Blte%5D={}&limit=100", from.timestamp(), until.timestamp());
     attempt.calling.answers(&first, 503, json!({}));
@@ -178,12 +178,12 @@ async fn listed_events_are_told_page_by_page_and_what_is_not_understood_is_kept_
     let rest = json!({"has_more": false, "data": [event("evt_0", "charge.updated")]});
     attempt.calling.answers(&format!("{first}&starting_after=evt_1"), 200, rest);
     assert!(!attempt.calling.receive(&body).await.unwrap());
-    assert_eq!(attempt.told(), ["capture"], "what moves no money is passed over");
+    assert_eq!(attempt.reported(), ["capture"], "what moves no money is passed over");
     assert_eq!(attempt.calling.parked(), ["not_understood"]);
     let mended = json!({"has_more": false, "data": [event("evt_2", "payment_intent.succeeded")]});
     attempt.calling.answers(&first, 200, mended);
     assert!(!attempt.calling.receive(&body).await.unwrap());
-    assert_eq!(attempt.told(), ["capture"], "sent again, it is asked for anew");
+    assert_eq!(attempt.reported(), ["capture"], "sent again, it is asked for anew");
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn a_card_that_we_have_stripe_charge_pays_the_invoice_and_a_declined_one_fails_w
     let scene = scene();
     for (card, status) in [(GOOD_CARD, "confirmed"), (DECLINED_CARD, "failed")] {
         let (invoice, name) = (scene.new_invoice(), fresh("order"));
-        let order = json!({
+        let command = json!({
             "transaction_id": name, "provider": "stripe", "invoice_id": invoice, "amount": euros("100.00"),
             "payment_method": scene.payment_method(card),
         });
-        let answer = scene.post(&scene.bff, "/v1/payments", &order);
+        let answer = scene.post(&scene.bff, "/v1/payments", &command);
         assert_eq!(answer.status, 202, "{}", answer.body);
         let payment = scene.wait_for_payment(&format!("stripe:{name}"), status);
         let declined = if status == "failed" { json!("the gateway answered 402: card_declined") } else { Value::Null };
@@ -209,37 +209,37 @@ fn a_card_that_we_have_stripe_charge_pays_the_invoice_and_a_declined_one_fails_w
 fn an_order_that_is_refused_says_why_where_the_payment_is_read() {
     let scene = scene();
     let name = fresh("order");
-    let order = json!({
+    let command = json!({
         "transaction_id": name, "provider": "stripe", "invoice_id": scene.new_invoice(), "amount": euros("100.01"),
         "payment_method": "pm_1",
     });
-    assert_eq!(scene.post(&scene.bff, "/v1/payments", &order).status, 202);
+    assert_eq!(scene.post(&scene.bff, "/v1/payments", &command).status, 202);
     let payment = scene.wait_for_payment(&format!("stripe:{name}"), "failed");
     let refusal = payment["refusal"].as_str().unwrap();
     assert!(refusal.starts_with("100.01 EUR is more than what is left to pay"), "{refusal}");
 }
 
 #[test]
-fn a_charge_that_no_gateway_can_make_or_that_takes_a_gateways_name_is_refused_at_the_door() {
+fn a_charge_that_no_gateway_can_make_or_that_uses_a_gateways_name_is_refused_by_the_api() {
     let scene = scene();
-    let order = |provider: &str, name: &str, method: &str| {
-        let order = json!({
+    let command = |provider: &str, name: &str, method: &str| {
+        let command = json!({
             "transaction_id": name, "provider": provider, "invoice_id": scene.own.invoice, "amount": euros("100.00"),
             "payment_method": method,
         });
-        let answer = scene.post(&scene.bff, "/v1/payments", &order);
+        let answer = scene.post(&scene.bff, "/v1/payments", &command);
         answer.assert_problem(400, "invalid-request");
         answer.pointers()
     };
-    assert_eq!(order("manual", "order-1", "pm_1"), ["/payment_method"]);
-    assert_eq!(order("stripe", "order-1", "pm 1"), ["/payment_method"]);
+    assert_eq!(command("manual", "order-1", "pm_1"), ["/payment_method"]);
+    assert_eq!(command("stripe", "order-1", "pm 1"), ["/payment_method"]);
     for (provider, name, method) in
         [("stripe", "pi_1", "pm_1"), ("gocardless", "PM1", "MD1"), ("adyen", "8835511210681324", "shopper/card")]
     {
-        assert_eq!(order(provider, name, method), ["/transaction_id"], "{provider}");
+        assert_eq!(command(provider, name, method), ["/transaction_id"], "{provider}");
     }
     for (provider, method) in [("adyen", "card"), ("gocardless", "MD-1")] {
-        assert_eq!(order(provider, "order-1", method), ["/payment_method"], "{method} is none of {provider}'s");
+        assert_eq!(command(provider, "order-1", method), ["/payment_method"], "{method} is none of {provider}'s");
     }
     let own = json!({
         "transaction_id": "order-1", "provider": "stripe", "invoice_id": scene.own.invoice, "amount": euros("100.00"),

@@ -1,4 +1,4 @@
-//! Credit notes, from the door to the books.
+//! Credit notes, from the API to the books.
 
 use serde_json::{Value, json};
 use xtask::aws::local_agent;

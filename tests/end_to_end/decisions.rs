@@ -1,5 +1,5 @@
-//! What finance decides, through the doors: surplus applied and refunded, a refund that is too much, a returned debit,
-//! twins; and the timeline that tells of it.
+//! Staff decisions through the API: unapplied cash applied and refunded, a refund that is too high, a returned debit,
+//! duplicates; and the timeline with all of it.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn case_of(scene: &Scene, invoice: &str) -> Value {
 }
 
 #[test]
-fn surplus_pays_another_invoice_a_refund_takes_what_is_left_and_a_returned_debit_reopens_both() {
+fn unapplied_cash_pays_another_invoice_a_refund_takes_the_rest_and_a_returned_debit_reopens_both() {
     let scene = scene();
     let (first, second, reference) = (invoice(scene), invoice(scene), fresh("decided"));
     confirm(scene, &reference, &json!({"invoice_id": first, "amount": euros("230.00")}));
@@ -102,18 +102,18 @@ fn a_refund_that_is_too_much_is_refused_at_once_and_a_repeated_one_has_one_effec
 }
 
 #[test]
-fn twins_are_merged_and_both_names_lead_to_the_one_that_stays() {
+fn duplicates_are_merged_and_both_names_lead_to_the_remaining_payment() {
     let scene = scene();
-    let (invoice, kept, twin) = (invoice(scene), fresh("kept"), fresh("twin"));
-    for reference in [&kept, &twin] {
+    let (invoice, kept, duplicate) = (invoice(scene), fresh("kept"), fresh("twin"));
+    for reference in [&kept, &duplicate] {
         confirm(scene, reference, &json!({"invoice_id": invoice, "amount": euros("100.00")}));
         scene.wait_for_payment(reference, "confirmed");
     }
     case_of(scene, &invoice);
-    let merge = json!({"twin": twin, "reason": "the bank told it twice"});
+    let merge = json!({"twin": duplicate, "reason": "the bank told it twice"});
     assert_eq!(scene.post(&scene.finance, &format!("/v1/payments/{kept}/merge"), &merge).status, 202);
     let payment = until("the twin to be found under the other's name", || {
-        let payment = scene.get(&scene.finance, &format!("/v1/payments/{twin}")).json();
+        let payment = scene.get(&scene.finance, &format!("/v1/payments/{duplicate}")).json();
         (payment["transaction_id"] == format!("manual:{kept}")).then_some(payment)
     });
     assert_eq!((&payment["amount"]["value"], &payment["surplus"]["value"]), (&json!("100.00"), &json!("0.00")));
@@ -121,7 +121,7 @@ fn twins_are_merged_and_both_names_lead_to_the_one_that_stays() {
 }
 
 #[test]
-fn the_timeline_tells_finance_who_did_what_and_why_and_a_client_its_own_invoices_story() {
+fn the_timeline_shows_finance_who_did_what_and_why_and_clients_their_own_invoices() {
     let scene = scene();
     let (invoice, reference) = (invoice(scene), fresh("told"));
     confirm(scene, &reference, &json!({"invoice_id": invoice, "amount": euros("120.00")}));
@@ -129,18 +129,18 @@ fn the_timeline_tells_finance_who_did_what_and_why_and_a_client_its_own_invoices
     let dismiss = format!("/v1/cases/{}/dismiss", case["id"].as_str().unwrap());
     assert_eq!(scene.post(&scene.finance, &dismiss, &json!({"reason": "a gift, they say"})).status, 202);
     let path = format!("/v1/invoices/{invoice}/timeline");
-    let told = until("the dismissal to be told", || {
+    let reported = until("the dismissal to be told", || {
         let timeline = scene.get(&scene.finance, &path).json()["timeline"].as_array().cloned()?;
         timeline.iter().any(|entry| entry["what"] == "case.decided").then_some(timeline)
     });
-    let whats: Vec<&str> = told.iter().map(|entry| entry["what"].as_str().unwrap()).collect();
+    let whats: Vec<&str> = reported.iter().map(|entry| entry["what"].as_str().unwrap()).collect();
     assert_eq!(whats, ["invoice.created", "invoice.issued", "payment.evidence_recorded", "case.decided"]);
-    assert_eq!(told[2]["invoice"]["status"], "paid");
-    assert!(told[3]["why"].as_str().unwrap().contains("a gift, they say"), "{}", told[3]);
+    assert_eq!(reported[2]["invoice"]["status"], "paid");
+    assert!(reported[3]["why"].as_str().unwrap().contains("a gift, they say"), "{}", reported[3]);
     let first_page = scene.get(&scene.finance, &format!("{path}?limit=3")).json();
     let cursor = first_page["next_cursor"].as_str().unwrap();
     let rest = scene.get(&scene.finance, &format!("{path}?limit=3&cursor={cursor}")).json();
-    assert_eq!((&rest["timeline"][0], &rest["next_cursor"]), (&told[3], &Value::Null));
+    assert_eq!((&rest["timeline"][0], &rest["next_cursor"]), (&reported[3], &Value::Null));
     let seen = scene.get(&scene.own.token, &path).json();
     assert_eq!((&seen["timeline"][3]["by"], &seen["timeline"][3]["why"]), (&json!("user"), &Value::Null));
     scene.get(&scene.other.token, &path).assert_problem(404, "not-found");

@@ -1,5 +1,6 @@
-//! Outgoing webhooks while their receivers misbehave and workers are killed. The functions' handlers are driven by hand, so
-//! that time can be moved; tables, queues and secrets are the emulator's, the database is a test's own.
+//! Outgoing webhooks while their receivers misbehave and workers are killed. The functions' handlers are called
+//! directly, so that time can be shifted; tables, queues and secrets are the emulator's, the database is the test's
+//! own.
 
 pub(super) mod kills;
 mod receiver;
@@ -34,20 +35,20 @@ use self::receiver::Receiver;
 use super::scene;
 use crate::database::TestDatabase;
 
-/// A function has a minute.
+/// A function's timeout is a minute.
 const TIME: Duration = Duration::from_secs(60);
 
-/// Both functions, with services of a test's own.
-struct Telling {
+/// Both functions, with services of the test's own.
+struct DeliveryScene {
     test: TestDatabase,
     table_name: String,
     folder: String,
     invoice: InvoiceId,
-    /// What becomes of deliveries, seen directly.
+    /// The table of deliveries, inspected directly.
     table: DeliveriesTable,
 }
 
-/// The stack's AWS as its root.
+/// The stack's AWS configuration as root.
 pub(super) fn root(stack: &Stack) -> SdkConfig {
     aws_at(&stack.emulator_url().unwrap())
 }
@@ -62,7 +63,7 @@ pub(super) fn aws_at(url: &str) -> SdkConfig {
         .build()
 }
 
-/// The idempotency table of a function.
+/// The name of a function's idempotency table.
 pub(super) fn table(stack: &Stack, function: &str) -> String {
     let answer = stack.aws().unwrap().json_call("dynamodb", "ListTables", &json!({})).unwrap();
     let names = answer["TableNames"].as_array().unwrap().iter().filter_map(Value::as_str);
@@ -71,12 +72,12 @@ pub(super) fn table(stack: &Stack, function: &str) -> String {
     (*table).to_owned()
 }
 
-/// A call of the emulator's, as root.
+/// A call to the emulator, as root.
 pub(super) fn emulate(service: &str, action: &str, request: &Value) -> Value {
     scene().stack.aws().unwrap().json_call(service, action, request).unwrap()
 }
 
-/// An invocation with these messages, whose time is up in [`TIME`].
+/// An invocation with these messages, whose deadline is after [`TIME`].
 pub(super) fn invocation(bodies: &[String]) -> LambdaEvent<SqsEvent> {
     let records: Vec<Value> = bodies
         .iter()
@@ -92,7 +93,7 @@ pub(super) fn invocation(bodies: &[String]) -> LambdaEvent<SqsEvent> {
     LambdaEvent::new(serde_json::from_value(json!({"Records": records})).unwrap(), context)
 }
 
-impl Telling {
+impl DeliveryScene {
     async fn begin() -> Self {
         let test = TestDatabase::migrated().await;
         let client: ClientId = test.client().await;
@@ -117,7 +118,7 @@ impl Telling {
         Self { test, folder: table_name.clone(), table_name, invoice, table }
     }
 
-    /// The queue of a test's own, which nobody reads.
+    /// A queue of the test's own, which nobody reads.
     fn queue(aws: &SdkConfig) -> DeliveryQueue {
         let made = emulate("sqs", "CreateQueue", &json!({"QueueName": "test-delivery"}));
         DeliveryQueue::new(aws, made["QueueUrl"].as_str().unwrap().to_owned())
@@ -147,7 +148,7 @@ impl Telling {
         }
     }
 
-    /// Registers a receiver; answers its endpoint and the secret that signs.
+    /// Registers a receiver; returns its endpoint and its signing secret.
     async fn register(&self, receiver: &Receiver) -> (WebhookEndpointId, String) {
         let (id, secret_id) = (WebhookEndpointId::from_uuid(Uuid::now_v7()), Uuid::now_v7());
         let secrets = SigningSecrets::new(&root(&scene().stack), self.folder.clone());
@@ -172,7 +173,7 @@ impl Telling {
         (id, event.to_string())
     }
 
-    /// Records an event; answers what is due then at an endpoint.
+    /// Records an event; returns the resulting due delivery of an endpoint.
     async fn record(&self, endpoint_id: WebhookEndpointId) -> DueDelivery {
         let (id, body) = self.event();
         let recording = self.recording(&root(&scene().stack)).await;
@@ -182,7 +183,6 @@ impl Telling {
         DueDelivery { recipient: endpoint_id, event_key: found.event_key }
     }
 
-    /// Everything that an endpoint was told or is to be told.
     async fn deliveries(&self, endpoint_id: WebhookEndpointId) -> Vec<Delivery> {
         self.table.list(endpoint_id, EventTimeRange::default(), &[], None, 1_000).await.unwrap().deliveries
     }
@@ -192,13 +192,13 @@ impl Telling {
         all.into_iter().find(|delivery| delivery.event_key == due.event_key).expect("it is recorded")
     }
 
-    /// Hands what is due to the function; answers how many messages come back.
+    /// Passes due deliveries to the function; returns the number of messages to be redelivered.
     async fn deliver(&self, delivering: &Deliveries, due: &[DueDelivery]) -> usize {
         let bodies: Vec<String> = due.iter().map(|due| serde_json::to_string(due).unwrap()).collect();
         delivering.handle(invocation(&bodies)).await.unwrap().batch_item_failures.len()
     }
 
-    /// Lets time pass for a delivery: it is due now, and whoever had a lease has lost it.
+    /// Shifts time for a delivery: it is due now, and its lease has expired.
     fn let_time_pass(&self, due: &DueDelivery) {
         let past = json!({":past": {"N": "0"}});
         let update = |endpoint: String, key: String, expression: &str| {
@@ -222,12 +222,11 @@ impl Telling {
     }
 }
 
-/// Seconds from now until the next attempt.
 fn pause(delivery: &Delivery) -> i64 {
     (delivery.next_attempt_at - Utc::now()).num_seconds()
 }
 
-/// A key whose event happened at a time.
+/// A key of an event at that time.
 fn key_at(text: &str) -> EventKey {
     EventKey::new(text.parse::<DateTime<Utc>>().unwrap(), Uuid::now_v7())
 }

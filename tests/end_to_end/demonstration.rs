@@ -1,4 +1,4 @@
-//! The main job, as `cargo xtask demo` plays it.
+//! The main scenario, as played by `cargo xtask demo`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ fn the_demonstration_holds() {
         assert_eq!(report.figures[figure], expected, "{figure} in {}", report.figures);
     }
     assert_eq!(report.figures["ledger_sum"], "0");
-    // Registered by the demonstration already: the same key gets the same answer.
+    // The demonstration has registered it: the same key returns the same response.
     let secret = stack.register_bff().unwrap();
     let deliveries: Vec<Delivery> =
         stack.deliveries().unwrap().into_iter().filter(|delivery| delivery.received_ms >= begin_ms).collect();
@@ -30,7 +30,7 @@ fn the_demonstration_holds() {
     }
 }
 
-/// Another implementation of Standard Webhooks believes the delivery, and no longer when a byte is changed.
+/// Another implementation of Standard Webhooks verifies the delivery, and rejects it once a byte is changed.
 #[track_caller]
 pub(super) fn assert_is_signed(delivery: &Delivery, secret: &str) {
     assert!(is_signed(delivery, secret), "{}", delivery.webhook_signature);
@@ -38,7 +38,7 @@ pub(super) fn assert_is_signed(delivery: &Delivery, secret: &str) {
     assert!(!is_signed(&changed, secret));
 }
 
-/// Whether it believes the delivery.
+/// Whether that implementation verifies the delivery.
 pub(super) fn is_signed(delivery: &Delivery, secret: &str) -> bool {
     let receiver = Webhook::new(secret).unwrap();
     let headers = HeaderMap::from_iter([

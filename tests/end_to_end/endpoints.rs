@@ -1,4 +1,4 @@
-//! Webhook endpoints through the API, told by the stack's own functions.
+//! Webhook endpoints through the API, with deliveries by the stack's own functions.
 
 use std::env;
 use std::thread;
@@ -12,7 +12,7 @@ use xtask::{ports, wait};
 use super::demonstration::{assert_is_signed, is_signed};
 use super::{Answer, LIMIT, Scene, fresh, issue, scene, send, until};
 
-/// A receiver of a test's own, registered at the stack.
+/// A receiver of the test's own, registered with the stack.
 struct Registered {
     scene: &'static Scene,
     receiver: Stack,
@@ -48,7 +48,7 @@ impl Registered {
         self.scene.post(&self.scene.bff, &format!("/v1/webhook-endpoints/{}/{action}", self.id), body)
     }
 
-    /// Issues an invoice, and voids it if that is what the receiver wants to be told; waits until it was told so.
+    /// Issues an invoice, and voids it if the receiver subscribes to that; waits for the delivery.
     fn tell(&self) -> Delivery {
         let invoice = issue(&self.scene.stack, &self.scene.finance, &self.scene.own.id);
         let id = invoice["id"].as_str().unwrap();
@@ -60,8 +60,8 @@ impl Registered {
     }
 
     fn told_of(&self, subject: &str) -> Vec<Delivery> {
-        let told = self.receiver.deliveries().unwrap();
-        told.into_iter().filter(|delivery| delivery.body.contains(subject) && delivery.status == 204).collect()
+        let reported = self.receiver.deliveries().unwrap();
+        reported.into_iter().filter(|delivery| delivery.body.contains(subject) && delivery.status == 204).collect()
     }
 
     fn deliveries(&self, query: &str) -> Vec<Value> {
@@ -85,7 +85,7 @@ impl Drop for Registered {
 }
 
 #[test]
-fn an_endpoint_is_told_signed_what_it_asked_for_with_the_invoice_as_the_api_shows_it() {
+fn an_endpoint_receives_signed_events_of_its_filter_with_the_invoice_as_the_api_shows_it() {
     let registered = Registered::begin();
     let delivery = registered.tell();
     assert_is_signed(&delivery, &registered.secret);
@@ -97,7 +97,7 @@ fn an_endpoint_is_told_signed_what_it_asked_for_with_the_invoice_as_the_api_show
     shown.as_object_mut().unwrap().remove("lines");
     assert_eq!(body["data"]["invoice"], shown);
     let kept = until("the delivery to be noted", || {
-        // It is told of other tests' invoices, too.
+        // It also receives the events of other tests' invoices.
         let mut delivered = registered.deliveries("?state=delivered").into_iter();
         delivered.find(|kept| kept["webhook_id"] == json!(delivery.webhook_id))
     });
@@ -132,8 +132,8 @@ fn while_a_secret_is_changed_both_sign_and_a_revoked_one_no_more() {
 }
 
 #[test]
-fn a_webhook_that_is_not_taken_comes_again_and_what_was_told_is_sent_again_on_demand() {
-    // No other test voids an invoice: what is refused is this test's own.
+fn a_webhook_that_is_not_accepted_is_retried_and_delivered_ones_are_replayed_on_demand() {
+    // No other test voids an invoice: refused deliveries are this test's own.
     let registered = Registered::for_events("invoice.voided");
     registered.receiver.refuse_deliveries(Refusal { status: 503, times: 1 }).unwrap();
     let delivery = registered.tell();

@@ -1,4 +1,4 @@
-//! Uploaded files: taken whole or refused whole.
+//! Uploaded files: accepted or refused as a whole.
 
 use serde_json::{Value, json};
 use xtask::aws::local_agent;
@@ -9,7 +9,7 @@ const STATEMENT: &str = "bank_reference,transaction_id,invoice_number,amount,cur
 const CONFIRMATION: &str = "transaction_id,invoice_number,amount,currency,paid_on\n";
 
 impl Scene {
-    /// Announces a file; the answer says where it goes.
+    /// Announces a file; the response has the upload URL.
     pub(super) fn announce(&self, token: &str, kind: &str, content_type: &str, size_bytes: usize) -> Value {
         let request = json!({"kind": kind, "content_type": content_type, "size_bytes": size_bytes});
         let started = self.post(token, "/v1/uploads", &request);
@@ -17,14 +17,14 @@ impl Scene {
         started.json()
     }
 
-    /// Uploads a file as the owner of a token and waits until it is taken or refused.
+    /// Uploads a file with a token and waits until it is accepted or refused.
     pub(super) fn upload(&self, token: &str, kind: &str, content_type: &str, file: &[u8]) -> Value {
         let started = self.announce(token, kind, content_type, file.len());
         assert_eq!(put(&started, content_type, file), 200);
         self.wait_for_upload(token, &started)
     }
 
-    /// Waits until an announced file is taken or refused, and answers what became of it.
+    /// Waits until an announced file is accepted or refused, and returns its outcome.
     pub(super) fn wait_for_upload(&self, token: &str, started: &Value) -> Value {
         let path = format!("/v1/uploads/{}", started["id"].as_str().unwrap());
         until("the file to be taken or refused", || {
@@ -34,7 +34,7 @@ impl Scene {
     }
 }
 
-/// Brings a file to where its announcement says, and answers S3's status.
+/// Uploads a file to its announced URL, and returns S3's status.
 pub(super) fn put(started: &Value, content_type: &str, file: &[u8]) -> u16 {
     let request = local_agent(LIMIT)
         .put(started["put"]["url"].as_str().unwrap())
@@ -55,7 +55,7 @@ fn a_file_with_a_broken_line_is_refused_whole_with_the_line_and_the_reason() {
     let refusal = upload["refusal"].as_str().unwrap();
     assert!(refusal.starts_with("line 3: amount:"), "{refusal}");
     assert_eq!(upload["lines"], json!([]));
-    // What was refused is refused before anything is sent, so nothing can still be on its way.
+    // A refused file is refused before anything is sent, so no message can be in flight.
     assert_eq!(scene.facts_of(&run), 0);
 }
 

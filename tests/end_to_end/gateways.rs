@@ -1,4 +1,4 @@
-//! Gateways from end to end: their messages move money in, our commands move it back.
+//! Gateways end to end: their messages bring money in, our commands send it back.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
     Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize().into_bytes().to_vec()
 }
 
-/// What Stripe is told of a card.
+/// The form fields of a card for Stripe.
 pub(super) const fn card(number: &str) -> [(&str, &str); 5] {
     [
         ("type", "card"),
@@ -38,7 +38,7 @@ impl Scene {
         self.get(&self.finance, &format!("/v1/invoices/{id}")).json()["status"].clone()
     }
 
-    /// A call of the local Stripe, which answers as Stripe does.
+    /// A call to the local Stripe, which responds like Stripe.
     fn stripe(&self, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
         let url = format!("{}{path}", self.stack.localstripe_url().unwrap());
         let request = local_agent(LIMIT).post(&url).header("authorization", "Bearer sk_test_local");
@@ -46,13 +46,13 @@ impl Scene {
         (answer.status().as_u16(), answer.body_mut().read_json().unwrap())
     }
 
-    /// Has Stripe keep a card. Answers its name.
+    /// Stores a card at Stripe. Returns its id.
     pub(super) fn payment_method(&self, number: &str) -> String {
         let (_, method) = self.stripe("/v1/payment_methods", &card(number));
         method["id"].as_str().unwrap().to_owned()
     }
 
-    /// Pays an invoice with a card at Stripe. Answers our name of the payment.
+    /// Pays an invoice with a card at Stripe. Returns our transaction id of the payment.
     fn pay_by_card(&self, invoice: &str, number: &str) -> String {
         let method = self.payment_method(number);
         let (_, intent) = self.stripe(
@@ -173,7 +173,7 @@ fn a_refund_that_the_gateway_refuses_has_failed_and_its_amount_may_be_refunded_a
 }
 
 #[test]
-fn gocardless_is_asked_for_the_amounts_that_its_messages_leave_out_and_for_refunds_once() {
+fn amounts_missing_in_gocardless_messages_are_inquired_and_refunds_are_made_once() {
     let scene = scene();
     let issued = issue(&scene.stack, &scene.finance, &scene.own.id);
     let id = fresh("PM").replace('-', "");
@@ -215,7 +215,7 @@ fn gocardless_is_asked_for_the_amounts_that_its_messages_leave_out_and_for_refun
 }
 
 #[test]
-fn an_event_of_a_type_that_nobody_knows_is_kept_with_its_body() {
+fn an_event_of_an_unknown_type_is_kept_with_its_body() {
     let scene = scene();
     let body = json!({"id": fresh("evt"), "type": "payment_intent.teleported", "created": 1, "data": {"object": {}}})
         .to_string();
@@ -244,7 +244,7 @@ fn a_new_signing_secret_is_believed_without_a_new_start() {
     assert_eq!(deliver(&old), 200);
     assert_eq!(deliver(&new), 401);
     aws.secret_change(id, &format!("{old} {new}")).unwrap();
-    // The secret is read again after a signature that does not fit, at most once a minute.
+    // The secret is read again after a signature that does not match, at most once a minute.
     until("the new secret to be believed", || (deliver(&new) == 200).then_some(()));
     assert_eq!(deliver(&old), 200, "the old one is in use too");
 }

@@ -1,4 +1,4 @@
-//! The fenced record that makes an effect happen once, on the stack's DynamoDB.
+//! The fenced idempotency record, on the stack's DynamoDB.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_idempotency::{IdempotencyClaim, IdempotencyError, IdempotencyLease, IdempotencyTable};
@@ -13,7 +13,7 @@ fn records() -> IdempotencyTable {
     IdempotencyTable::new(&root(stack), table(stack, "Receipt"), TimeDelta::days(1))
 }
 
-/// A moment that is whole in the clocks of both sides.
+/// A time without fractions in the clocks of both sides.
 fn noon() -> DateTime<Utc> {
     "2099-11-02T12:00:00Z".parse().unwrap()
 }
@@ -22,7 +22,7 @@ fn minutes(minutes: i64) -> DateTime<Utc> {
     noon() + TimeDelta::minutes(minutes)
 }
 
-/// Takes the key at that minute, with a lease of ten.
+/// Claims the key at that minute, with a lease of ten.
 async fn claim(records: &IdempotencyTable, key: &str, at: i64) -> IdempotencyClaim {
     records.claim(key, PRINT, minutes(at), minutes(at + 10)).await.unwrap()
 }
@@ -35,7 +35,7 @@ async fn won(records: &IdempotencyTable, key: &str, at: i64) -> IdempotencyLease
 }
 
 #[tokio::test]
-async fn of_many_workers_at_once_one_gets_the_key_and_the_others_are_told_so() {
+async fn of_many_workers_at_once_one_gets_the_key_and_the_others_learn_it() {
     const WORKERS: usize = 8;
     let (records, key) = (records(), fresh("crowd"));
     let mut workers = tokio::task::JoinSet::new();
@@ -99,7 +99,7 @@ async fn a_failure_that_may_pass_gives_the_key_back_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_concluded_stays_so_however_late_it_is_asked_for() {
+async fn a_completed_record_stays_completed_until_it_expires() {
     let records = records();
     let (completed, failed, unknown) = (fresh("completed"), fresh("failed"), fresh("unknown"));
     records.complete(&won(&records, &completed, 0).await, None).await.unwrap();
@@ -111,7 +111,7 @@ async fn what_was_concluded_stays_so_however_late_it_is_asked_for() {
         assert_eq!(claim(&records, &failed, at).await, IdempotencyClaim::FailedForGood("no such account".to_owned()));
         assert_eq!(claim(&records, &unknown, at).await, IdempotencyClaim::Unknown);
     }
-    // Nobody may conclude twice, its own worker included.
+    // A record cannot be concluded twice, not even by its own worker.
     assert!(matches!(records.release(&lease).await, Err(IdempotencyError::Overtaken { .. })));
     assert!(matches!(records.complete(&lease, None).await, Err(IdempotencyError::Overtaken { .. })));
 }
@@ -135,7 +135,7 @@ async fn a_key_with_another_payload_is_a_conflict_in_every_state() {
 }
 
 #[tokio::test]
-async fn an_answer_is_told_until_its_record_expires() {
+async fn an_answer_is_returned_until_its_record_expires() {
     let (records, key) = (records(), fresh("answer"));
     assert_eq!(records.answer_of(&key, noon()).await.unwrap(), None);
     records.record_answer(&key, "then", noon()).await.unwrap();

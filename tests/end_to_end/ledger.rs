@@ -1,4 +1,4 @@
-//! Every event five times, in any order, with the ledger's worker killed at every step: booked once.
+//! Every event five times, in any order, with the ledger's worker killed at every step: posted once.
 
 use quittance_idempotency::{CONSUMER_RECORD_RETENTION, IdempotencyTable};
 use quittance_lambda::parking::DeadLetterQueue;
@@ -12,7 +12,7 @@ use super::delivery::{aws_at, emulate, invocation};
 use super::{fresh, scene};
 use crate::database::TestDatabase;
 
-/// An event that is booked, and its id.
+/// An event that is posted, and its id.
 fn event() -> (Uuid, String) {
     let path = workspace_root().join("events/contract/1/invoice.paid.json");
     let mut event: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! The whole flow on the local stack, with the functions' IAM policies enforced: through the doors over HTTP, and looked
-//! at from outside.
+//! The whole flow on the local stack, with the functions' IAM policies enforced: driven over HTTP, and inspected from
+//! outside.
 
 mod bad_input;
 mod books;
@@ -10,7 +10,6 @@ mod credit_notes;
 mod decisions;
 mod delivery;
 mod demonstration;
-mod door;
 mod endpoints;
 mod files;
 mod gateways;
@@ -21,7 +20,9 @@ mod once;
 mod operator;
 mod pictures;
 mod poison;
+mod readme;
 mod receipts;
+mod request_guard;
 mod statements;
 mod trace;
 mod walls;
@@ -38,11 +39,11 @@ use xtask::stack::Stack;
 use xtask::users::Role;
 use xtask::wait;
 
-/// How long anything here may take: far less than the 180 s after which a queue hands a message out again, so that
-/// what is seen in time was not seen at a second delivery.
+/// The time limit of everything here: far less than the 180 s after which a queue redelivers a message, so that an
+/// effect within the limit does not come from a second delivery.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// A stack, who calls it, and two clients with an invoice each.
+/// A stack, its callers, and two clients with an invoice each.
 struct Scene {
     stack: Stack,
     finance: String,
@@ -59,7 +60,6 @@ struct Client {
     invoice: String,
 }
 
-/// What a door answered.
 struct Answer {
     status: u16,
     headers: HeaderMap,
@@ -75,7 +75,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Whether it is the problem with that status and code.
+    /// Asserts that it is the problem with that status and code.
     #[track_caller]
     fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{}", self.body);
@@ -108,7 +108,7 @@ fn scene() -> &'static Scene {
     })
 }
 
-/// A name that no other run has used.
+/// A name that was not used in any other run.
 fn fresh(prefix: &str) -> String {
     format!("{prefix}-{}", Uuid::now_v7().simple())
 }
@@ -163,7 +163,7 @@ impl Scene {
         send(&self.stack, "GET", path, &[("authorization", &format!("Bearer {token}"))], "")
     }
 
-    /// Posts a body as it is, with a key of its own.
+    /// Posts a raw body, with a key of its own.
     fn post_text(&self, token: &str, path: &str, body: &str) -> Answer {
         self.post_keyed(token, path, &fresh("key"), body)
     }
@@ -177,26 +177,26 @@ impl Scene {
         send(&self.stack, "POST", path, &[("authorization", &authorization), ("idempotency-key", key)], body)
     }
 
-    /// A claim of an own invoice's payment that a test then spoils.
+    /// A claim about an invoice of the client, which tests then modify.
     fn claim(&self, reference: &str) -> Value {
         json!({"transaction_id": reference, "provider": "manual", "invoice_id": self.own.invoice, "amount": euros("100.00")})
     }
 
-    /// One number that a query with one text as parameter answers.
+    /// The number that a query with one text parameter returns.
     fn count(&self, query: &str, parameter: &str) -> i64 {
         let database = self.stack.database.as_ref().unwrap();
         let mut client = database.access.connect(&database.name).unwrap();
         client.query_one(query, &[&parameter]).unwrap().get(0)
     }
 
-    /// How many facts were recorded of payments whose name contains this text.
+    /// The number of facts of payments whose name contains this text.
     fn facts_of(&self, part: &str) -> i64 {
         const FACTS: &str = "select count(*) from payments.facts join payments.payments on payments.id = payment_id
             where position($1 in transaction_id) > 0";
         self.count(FACTS, part)
     }
 
-    /// Waits until finance sees a payment with that status, and answers it.
+    /// Waits until finance sees a payment with that status, and returns it.
     fn wait_for_payment(&self, transaction_id: &str, status: &str) -> Value {
         until(&format!("payment {transaction_id} to be {status}"), || {
             let answer = self.get(&self.finance, &format!("/v1/payments/{transaction_id}"));
@@ -205,7 +205,7 @@ impl Scene {
     }
 }
 
-/// Waits until `probe` answers something.
+/// Waits until `probe` returns something.
 fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     wait::until(what, LIMIT, &[], || Ok(probe())).unwrap()
 }

@@ -1,5 +1,6 @@
-//! E-mails and text messages while their providers misbehave and workers are killed. The functions' handlers are driven by
-//! hand, so that time can be moved; tables, queues and documents are the emulator's, the database is a test's own.
+//! E-mails and text messages while their providers misbehave and workers are killed. The functions' handlers are called
+//! directly, so that time can be shifted; tables, queues and documents are the emulator's, the database is the test's
+//! own.
 
 mod kills;
 mod preferences;
@@ -27,13 +28,13 @@ use super::delivery::{emulate, invocation, root};
 use super::{fresh, scene};
 use crate::database::TestDatabase;
 
-/// A function has a minute.
+/// A function's timeout is a minute.
 const TIME: Duration = Duration::from_secs(60);
 
-/// What is in the documents bucket.
+/// The document in the bucket.
 const RECEIPT: &[u8] = b"%PDF-1.7 a receipt";
 
-/// The functions, with services of a test's own.
+/// The functions, with services of the test's own.
 struct Writing {
     test: TestDatabase,
     client: ClientId,
@@ -43,7 +44,7 @@ struct Writing {
     document: String,
 }
 
-/// An event for the client of a test.
+/// An event for the test's client.
 #[derive(Debug, Clone)]
 struct Event {
     id: Uuid,
@@ -116,12 +117,11 @@ impl Writing {
         Event { id, key: EventKey::new(time, id), body: event.to_string() }
     }
 
-    /// A receipt was issued.
     fn receipt(&self) -> Event {
         self.event_like("receipt.issued", |event| event["data"]["document_key"] = json!(self.document))
     }
 
-    /// Hands bodies over; no message comes back.
+    /// Passes bodies to the function; no message is to be redelivered.
     async fn handle(&self, notifications: &Notifications, bodies: &[String]) {
         assert!(notifications.handle(invocation(bodies)).await.unwrap().batch_item_failures.is_empty());
     }
@@ -130,8 +130,8 @@ impl Writing {
         notifications.send_due(SystemTime::now() + TIME).await.unwrap()
     }
 
-    /// Has the provider tell of all that it took.
-    async fn hear(&self, provider: &Provider) {
+    /// Has the provider report on everything that it accepted.
+    async fn receive(&self, provider: &Provider) {
         let feedback = self.feedback(&root(&scene().stack)).await;
         assert!(feedback.handle(invocation(&provider.words())).await.unwrap().batch_item_failures.is_empty());
     }
@@ -148,7 +148,7 @@ impl Writing {
         self.table.find(self.addressee(channel), &event.key).await.unwrap().is_some()
     }
 
-    /// Lets time pass until the record is due: whoever had a lease has lost it.
+    /// Shifts time until the record is due: its lease has expired.
     fn let_time_pass(&self, event: &Event, channel: Channel) {
         let due = Utc::now() - TimeDelta::seconds(1);
         self.set(event, channel, &[("lease_until_ms", due), ("next_attempt_ms", due), ("due_ms", due)]);
@@ -189,7 +189,7 @@ impl Writing {
     }
 }
 
-/// A provider, the functions and one of them set up with the emulator.
+/// A provider, the functions and one of their instances, set up with the emulator.
 async fn begin(manner: Manner) -> (Writing, Provider, Notifications) {
     let (writing, provider) = (Writing::begin().await, Provider::that(manner).await);
     let notifications = writing.notifications(&root(&scene().stack), &provider).await;

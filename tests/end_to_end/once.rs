@@ -1,4 +1,4 @@
-//! One intent, one effect: the `Idempotency-Key`.
+//! The `Idempotency-Key`: each request takes effect once.
 
 use serde_json::json;
 

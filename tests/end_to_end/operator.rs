@@ -1,4 +1,4 @@
-//! The tool of whoever is on call, on the deployed stack, with no more rights than its policy and its login role give.
+//! The on-call tool on the deployed stack, with no more rights than its policy and its login role give.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -15,13 +15,12 @@ use xtask::stack::REGION;
 
 use super::{Scene, euros, fresh, scene, until};
 
-/// What stands between two tags.
 fn between<'a>(text: &'a str, tag: &str) -> &'a str {
     let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
     text.split_once(&open).and_then(|(_, rest)| rest.split_once(&close)).map(|(inner, _)| inner).unwrap()
 }
 
-/// A user who has the operators' policy and nothing else.
+/// A user who only has the operators' policy.
 fn engineer(scene: &Scene) -> SdkConfig {
     let (aws, name) = (scene.stack.aws().unwrap(), fresh("oncall"));
     let policy = scene.stack.output("OperatorPolicyArn").unwrap();
@@ -109,7 +108,7 @@ fn what_was_parked_is_found_understood_replayed_and_followed_to_its_end() {
     assert!(happened.text.contains("invoice.issued") && happened.text.contains("settlement of 100.00 EUR"));
     for consumer in ["receipt", "ledger", "webhook"] {
         let line = ["replay", "events", "--consumer", consumer, "--from=1h", "--subject", &invoice, "--dry-run"];
-        // What happened before the payment may still be on its way to a consumer.
+        // Events from before the payment may still be on their way to a consumer.
         let missing = until("nothing to be left to tell", || {
             let missing = run(&line).json;
             (missing["events"] == json!([])).then_some(missing)
@@ -126,7 +125,7 @@ fn what_was_parked_is_found_understood_replayed_and_followed_to_its_end() {
 }
 
 #[tokio::test]
-async fn whoever_is_on_call_cannot_take_what_the_functions_are_to_have() {
+async fn the_operator_cannot_receive_from_the_source_queues() {
     let scene = scene();
     let desk = desk(scene).await;
     let payments = desk.queues.named("payments").unwrap();

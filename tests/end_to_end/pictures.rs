@@ -1,4 +1,4 @@
-//! A client's picture of a payment: looked at and approved by staff, and taken away from its invoice again.
+//! A client's image of a payment: reviewed and approved by staff, and unapplied from its invoice again.
 
 use serde_json::{Value, json};
 use xtask::aws::local_agent;

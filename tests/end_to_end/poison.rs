@@ -1,10 +1,10 @@
-//! A message that nobody can read is parked at its first delivery and holds up nobody.
+//! A message that cannot be parsed is parked at its first delivery and delays no other.
 
 use serde_json::{Value, json};
 
 use super::{Scene, euros, fresh, scene, until};
 
-/// A command that confirms a payment which names no invoice.
+/// A command that confirms a payment without an invoice.
 fn command(transaction_id: &str) -> String {
     json!({
         "specversion": "1.0", "id": "019a3f60-0002-7000-8000-000000000002", "source": "/quittance/test",
@@ -55,7 +55,7 @@ fn poison_is_parked_with_its_reason_at_once_and_the_messages_behind_it_are_settl
     }
     scene.enqueue(&run, &command(&same));
     scene.enqueue(&other, &command(&other));
-    // All waits end long before the queue would deliver anything a second time.
+    // All waits end long before the queue would redeliver anything.
     for name in [&same, &other] {
         scene.wait_for_payment(name, "confirmed");
     }

@@ -1,4 +1,4 @@
-//! Every event five times, in any order, with the receipt's worker killed at every step: one receipt, told once.
+//! Every event five times, in any order, with the receipt's worker killed at every step: one receipt, with one event.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use super::delivery::kills::{CALLS_MAX, Moment, Way, shuffle};
 use super::delivery::{aws_at, emulate, invocation};
 use super::scene;
 
-/// A bucket, a table and a topic of the test's own, and a queue that hears what is told.
+/// A bucket, a table and a topic of the test's own, and a queue that receives the topic's events.
 struct Office {
     name: String,
     topic_arn: String,
@@ -56,7 +56,8 @@ impl Office {
         Self { name, topic_arn, queue_url }
     }
 
-    /// A worker whose calls go through `url`; documents go to the stack's bucket, under keys that no other test has.
+    /// A worker whose calls go through `url`; documents are stored in the stack's bucket, under keys that no other test
+    /// has.
     fn worker(&self, url: &str) -> Receipts {
         let aws = aws_at(url);
         let seller = Seller::of_settings("Quittance Ltd".to_owned(), "1 Main Street", "IE1".to_owned());
@@ -76,19 +77,19 @@ impl Office {
         }
     }
 
-    /// What was told since the last call: the event's id, number and key, each as often as it came.
-    fn told(&self) -> Vec<[String; 3]> {
-        let mut told = Vec::new();
+    /// The events since the last call: id, number and key, as often as they were received.
+    fn reported(&self) -> Vec<[String; 3]> {
+        let mut reported = Vec::new();
         loop {
             let request = json!({"QueueUrl": self.queue_url, "MaxNumberOfMessages": 10});
             let answer = emulate("sqs", "ReceiveMessage", &request);
             let Some(messages) = answer["Messages"].as_array().filter(|messages| !messages.is_empty()) else {
-                return told;
+                return reported;
             };
             for message in messages {
                 let event: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
                 let text = |pointer: &str| event.pointer(pointer).unwrap().as_str().unwrap().to_owned();
-                told.push([text("/id"), text("/data/number"), text("/data/document_key")]);
+                reported.push([text("/id"), text("/data/number"), text("/data/document_key")]);
                 let receipt = json!({"QueueUrl": self.queue_url, "ReceiptHandle": message["ReceiptHandle"]});
                 emulate("sqs", "DeleteMessage", &receipt);
             }
@@ -96,7 +97,7 @@ impl Office {
     }
 }
 
-/// A sample of what is told of a payment or a refund, about an invoice and a payment of its own.
+/// A sample event about a payment or a refund, with an invoice and a payment of its own.
 fn event(sample: &str) -> String {
     let path = workspace_root().join("events/receipt").join(sample).with_extension("json");
     let batch: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -124,16 +125,20 @@ async fn an_event_that_comes_five_times_with_a_kill_at_every_step_has_one_receip
                 let doomed = office.worker(&way.url);
                 let work = async { drop(doomed.handle(invocation(std::slice::from_ref(&body))).await.unwrap()) };
                 let lived = way.run(Some((call, moment)), work).await;
-                let left = office.told();
+                let left = office.reported();
                 let mut bodies = vec![body.clone(), other.clone(), body.clone(), other, body.clone(), body];
                 shuffle(&mut bodies);
                 for _ in 0..2 {
                     assert!(plain.handle(invocation(&bodies)).await.unwrap().batch_item_failures.is_empty());
                 }
-                let told: Vec<[String; 3]> = left.into_iter().chain(office.told()).collect();
-                let distinct: BTreeSet<&[String; 3]> = told.iter().collect();
-                assert_eq!((told.len(), distinct.len()), (2, 2), "{sample}, killed {moment:?} call {call}: {told:?}");
-                for [_, number, key] in &told {
+                let reported: Vec<[String; 3]> = left.into_iter().chain(office.reported()).collect();
+                let distinct: BTreeSet<&[String; 3]> = reported.iter().collect();
+                assert_eq!(
+                    (reported.len(), distinct.len()),
+                    (2, 2),
+                    "{sample}, killed {moment:?} call {call}: {reported:?}"
+                );
+                for [_, number, key] in &reported {
                     let folder = key.strip_suffix(&format!("{number}.pdf")).unwrap();
                     let stored: Vec<String> =
                         aws.s3_list(bucket, folder).unwrap().into_iter().map(|object| object.key).collect();
@@ -147,6 +152,7 @@ async fn an_event_that_comes_five_times_with_a_kill_at_every_step_has_one_receip
             }
         }
     }
-    // Asking whether it was made, storing it, telling of it, noting that it is made: each before and after.
+    // Four calls, each with a kill before and after it: checking whether the receipt exists, storing it, publishing its
+    // event, recording it as done.
     assert_eq!(kills, 2 * 2 * 4);
 }

@@ -1,4 +1,4 @@
-//! Bank statements, from the announcement to what their lines pay.
+//! Bank statements, from the announcement to the invoices that their lines pay.
 
 use std::io::{Cursor, Write};
 
@@ -14,7 +14,7 @@ use crate::importer::statement::{Entry, camt};
 
 const XML: &str = "application/xml";
 
-/// A client whose name nobody else bears.
+/// A client with a unique name.
 struct Payer {
     id: String,
     name: String,
@@ -123,7 +123,7 @@ fn a_zipped_mt940_file_is_taken() {
     let scene = scene();
     let payer = Payer::make(scene);
     let (invoice, number) = payer.invoice(scene);
-    // A subfield has 27 characters; the name goes on in the next.
+    // A subfield has 27 characters; the name continues in the next.
     let (name, rest) = payer.name.split_at(27);
     let file = format!(
         ":20:S1\r\n:25:DE75512108001245126199\r\n:28C:7/1\r\n:60F:C261101EUR5,00\r\n\

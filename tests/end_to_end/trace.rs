@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{euros, fresh, scene, send, until};
 
-/// How often an audit record has that correlation id.
+/// The number of audit records with that correlation id.
 const RECORDED: &str = "select count(*) from audit.records where correlation_id = $1";
 
 #[test]
@@ -18,12 +18,12 @@ fn a_trace_that_a_caller_began_goes_on_to_the_last_function_and_to_the_platform(
     let body = json!({"invoice_id": invoice, "amount": euros("100.00")}).to_string();
     let confirmed = send(&scene.stack, "POST", &format!("/v1/payments/{name}/confirmation"), &headers, &body);
     assert_eq!(confirmed.status, 202, "{}", confirmed.body);
-    let told: Value = until("the platform to be told", || {
+    let reported: Value = until("the platform to be told", || {
         let deliveries = scene.stack.deliveries().unwrap();
         let bodies = deliveries.iter().filter_map(|delivery| serde_json::from_str(&delivery.body).ok());
         bodies.into_iter().find(|body: &Value| body["subject"] == json!(invoice) && body["type"] == "invoice.paid")
     });
-    let of_event = told["traceparent"].as_str().unwrap();
+    let of_event = reported["traceparent"].as_str().unwrap();
     assert!(of_event.starts_with(&format!("00-{trace}-")) && of_event != traceparent, "{of_event}");
     assert_eq!(scene.count(RECORDED, &trace), 1);
     for (function, message) in [

@@ -1,4 +1,4 @@
-//! A client never reaches another client's things, and nobody does what is another's to do.
+//! A client never reaches another client's data, and no role can do what it has no permission for.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ fn anothers_payment_and_upload_are_answered_404() {
     let mut claim = scene.claim(&reference);
     claim["invoice_id"] = json!(scene.other.invoice);
     assert_eq!(scene.post(&scene.other.token, "/v1/payments", &claim).status, 202);
-    // Accepted or recorded, from the first moment on.
+    // Accepted or recorded, immediately.
     for token in [&scene.other.token, &scene.finance] {
         assert_eq!(scene.get(token, &format!("/v1/payments/{reference}")).status, 200);
     }
@@ -62,7 +62,7 @@ fn a_client_cannot_speak_for_another_nor_for_the_bank() {
 }
 
 #[test]
-fn whoever_claims_may_not_confirm_and_whoever_confirms_may_not_claim() {
+fn a_caller_that_claims_may_not_confirm_and_a_caller_that_confirms_may_not_claim() {
     let scene = scene();
     let reference = fresh("confirm");
     let path = format!("/v1/payments/{reference}/confirmation");
@@ -84,7 +84,7 @@ fn a_clients_user_writes_no_invoices() {
     }
 }
 
-/// The names of the payments on a page, and where the next begins.
+/// The names of the payments on a page, and the cursor of the next.
 fn listed(scene: &Scene, token: &str, query: &str) -> (Vec<String>, Value) {
     let page = scene.get(token, &format!("/v1/payments?{query}")).json();
     let payments = page["payments"].as_array().unwrap_or_else(|| panic!("no list: {page}"));

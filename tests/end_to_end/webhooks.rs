@@ -1,4 +1,4 @@
-//! Gateways' webhooks: believed only when they are authentic, and a refusal leaves a small record.
+//! Gateways' webhooks: accepted only if they are authentic, and a refusal leaves a small record.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::{Answer, Scene, fresh, scene, send, until};
 
-/// A little longer than Stripe's own libraries accept.
+/// A little older than Stripe's own libraries accept.
 const TOO_OLD_SECONDS: u64 = 301;
 
-/// Looks like a card number; must turn up nowhere.
+/// Looks like a card number; must not be stored anywhere.
 const CARD: &str = "4242424242424242";
 
 fn event(reference: &str, invoice: &str) -> String {
@@ -30,7 +30,7 @@ fn seconds_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// `Stripe-Signature` as Stripe documents it.
+/// `Stripe-Signature` according to Stripe's documentation.
 fn signature(secret: &str, signed_at: u64, body: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     let signature = hex::encode(mac.chain_update(format!("{signed_at}.{body}")).finalize().into_bytes());
@@ -48,10 +48,10 @@ impl Scene {
         send(&self.stack, "POST", "/webhooks/stripe", &headers, body)
     }
 
-    /// The records of refusals of a body.
+    /// The records of refused requests with this body.
     pub(super) fn rejections_of(&self, body: &str) -> Vec<Value> {
         let digest = hex::encode(Sha256::digest(body));
-        let table = self.stack.output("DoorTableName").unwrap();
+        let table = self.stack.output("RequestGuardTableName").unwrap();
         let answer = self.stack.aws().unwrap().json_call("dynamodb", "Scan", &json!({"TableName": table})).unwrap();
         let items = answer["Items"].as_array().cloned().unwrap_or_default();
         items.into_iter().filter(|item| item["digest"]["S"] == digest).collect()

@@ -1,5 +1,6 @@
-//! What strangers send us, given to whatever reads it first: files, signatures, gateways' messages and answers, the API's
-//! bodies and keys. Nothing may panic, and nothing may be believed that is not signed or does not belong to the gateway.
+//! External input, given to the code that parses it first: files, signatures, gateways' messages and responses, the
+//! API's bodies and keys. Nothing may panic, and nothing may be accepted that is not signed or does not belong to the
+//! gateway.
 
 use std::io::Cursor;
 
@@ -17,7 +18,7 @@ use quittance_providers::api::{Access, Api, HttpResponse, InquiryResponse, Liste
 use quittance_providers::{ProviderModule, WebhookNotice, by_name};
 use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
 
-/// What reads some input.
+/// A function that parses some input.
 pub type Target = fn(&[u8]);
 
 /// All targets by their names.
@@ -41,12 +42,12 @@ pub const TARGETS: [(&str, Target); 17] = [
     ("statement_archive", statement_archive),
 ];
 
-/// Stripe's `Stripe-Signature` over a body that nobody signed.
+/// Stripe's `Stripe-Signature` over an unsigned body.
 pub fn stripe_signature(data: &[u8]) {
     unsigned("stripe", "stripe-signature", data);
 }
 
-/// GoCardless's `Webhook-Signature` over a body that nobody signed.
+/// GoCardless's `Webhook-Signature` over an unsigned body.
 pub fn gocardless_signature(data: &[u8]) {
     unsigned("gocardless", "webhook-signature", data);
 }
@@ -56,7 +57,7 @@ pub fn stripe_message(data: &[u8]) {
     message("stripe", data);
 }
 
-/// A notification of Adyen's, which carries its signature within.
+/// A notification of Adyen's, which contains its signature.
 pub fn adyen_message(data: &[u8]) {
     unsigned("adyen", "x-none", data);
     message("adyen", data);
@@ -67,22 +68,22 @@ pub fn gocardless_message(data: &[u8]) {
     message("gocardless", data);
 }
 
-/// An answer of Stripe's API.
+/// A response of Stripe's API.
 pub fn stripe_answer(data: &[u8]) {
     answer("stripe", data);
 }
 
-/// An answer of Adyen's API.
+/// A response of Adyen's API.
 pub fn adyen_answer(data: &[u8]) {
     answer("adyen", data);
 }
 
-/// An answer of GoCardless's API.
+/// A response of GoCardless's API.
 pub fn gocardless_answer(data: &[u8]) {
     answer("gocardless", data);
 }
 
-/// A client's claim, or the order to collect a payment.
+/// The body of a claim or a charge.
 pub fn claim_body(data: &[u8]) {
     match ClaimRequest::parse(data) {
         Ok(claim) => {
@@ -93,7 +94,7 @@ pub fn claim_body(data: &[u8]) {
     }
 }
 
-/// A confirmation: its path up to the first line's end, then its body.
+/// A confirmation: its path on the first line, followed by its body.
 pub fn confirmation_body(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
     let (Some(path), Some(body)) = (parts.next(), parts.next()) else { return };
@@ -104,7 +105,7 @@ pub fn confirmation_body(data: &[u8]) {
     }
 }
 
-/// A body's members, read in every way that a room of the API reads them.
+/// A body's members, read by every method of the API's functions.
 pub fn members_of_a_body(data: &[u8]) {
     let mut fields = match Fields::parse(data) {
         Ok(fields) => fields,
@@ -166,10 +167,10 @@ fn message(name: &str, data: &[u8]) {
 fn check(name: &str, notice: &WebhookNotice) {
     match notice {
         WebhookNotice::Evidence(evidence) => check_evidence(name, evidence),
-        WebhookNotice::Ask(question) => {
-            assert_eq!(question.provider.as_str(), name);
+        WebhookNotice::Inquire(inquiry) => {
+            assert_eq!(inquiry.provider.as_str(), name);
             let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_/-".contains(letter);
-            assert!(question.resource.chars().all(is_plain), "it becomes a part of a URL: {}", question.resource);
+            assert!(inquiry.resource.chars().all(is_plain), "it becomes a part of a URL: {}", inquiry.resource);
         }
         WebhookNotice::Ignored { .. } | WebhookNotice::Unknown { .. } | WebhookNotice::Unreadable(_) => {}
     }
@@ -183,22 +184,22 @@ fn check_evidence(name: &str, evidence: &Evidence) {
     assert!(evidence.amount.is_none_or(|amount| Money::from(amount).is_positive()));
 }
 
-/// The first byte says which answer it is, the rest is its body.
+/// The first byte selects the kind of response, the rest is its body.
 fn answer(name: &str, data: &[u8]) {
     let Some((api, (which, body))) = by_name(name).and_then(ProviderModule::api).zip(data.split_first()) else {
         return;
     };
     let status = if which % 2 == 0 { 200 } else { 422 };
     let answer = HttpResponse { status, body: body.to_vec() };
-    let Some((charge, question, resource)) = commands(name) else { return };
+    let Some((charge, inquiry, resource)) = commands(name) else { return };
     let response = match which / 2 % 4 {
         0 => api.charged(&charge, &answer).ok().map(InquiryResponse::from),
-        1 => api.looked_up(&question, &answer).ok(),
+        1 => api.looked_up(&inquiry, &answer).ok(),
         2 => api.queried(&resource, &answer).ok(),
         _ => return check_listed(name, api, &answer),
     };
-    if let Some(InquiryResponse::Statement(PaymentStatement::Evidence(told))) = response {
-        told.iter().for_each(|evidence| check_evidence(name, evidence));
+    if let Some(InquiryResponse::Statement(PaymentStatement::Evidence(reported))) = response {
+        reported.iter().for_each(|evidence| check_evidence(name, evidence));
     }
 }
 
@@ -221,7 +222,7 @@ fn commands(name: &str) -> Option<(InitiateCharge, QueryPayment, QueryResource)>
         payment_method: "owner/method".to_owned(),
         ordered_at: now(),
     };
-    let question = QueryPayment {
+    let inquiry = QueryPayment {
         payment_id: charge.payment_id,
         transaction_id: charge.transaction_id.clone(),
         provider: provider.clone(),
@@ -239,7 +240,7 @@ fn commands(name: &str) -> Option<(InitiateCharge, QueryPayment, QueryResource)>
         kinds: vec![FactKind::Capture],
         occurred_at: now(),
     };
-    Some((charge, question, resource))
+    Some((charge, inquiry, resource))
 }
 
 const fn now() -> DateTime<Utc> {
@@ -251,12 +252,12 @@ pub fn camt_statement(data: &[u8]) {
     statement(data);
 }
 
-/// A statement of SWIFT's fields.
+/// An MT940 statement.
 pub fn mt940_statement(data: &[u8]) {
     statement(data);
 }
 
-/// A statement of a spreadsheet.
+/// A CSV statement.
 pub fn csv_statement(data: &[u8]) {
     statement(data);
 }
@@ -266,10 +267,11 @@ pub fn statement_archive(data: &[u8]) {
     statement(data);
 }
 
-/// The most items after which reading is stopped and goes on: each time it starts from the beginning of the file.
+/// The maximum number of items after which reading is suspended and resumed: each time it starts from the beginning of
+/// the file.
 const PAUSES_MAX: usize = 20;
 
-/// Read in one go and with pauses, a file tells the same.
+/// Reading in one go and with pauses must give the same result.
 fn statement(data: &[u8]) {
     let mut through =
         StatementUpload::open(Cursor::new(data), &CsvOptions::default()).map_err(|error| error.to_string());

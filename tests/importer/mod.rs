@@ -1,4 +1,4 @@
-//! Files on their way through the importer's step to the processor's transactions, on a real PostgreSQL.
+//! Files through the importer's step to the processor's transactions, on a real PostgreSQL.
 
 mod by_hand;
 mod confirmations;
@@ -32,7 +32,7 @@ use crate::database::scene::{at, money, noon};
 use crate::loopback::Loopback;
 
 /// Finance with a client, an importer and a processor.
-struct Desk {
+struct ImportScene {
     test: TestDatabase,
     services: Loopback,
     importer: Database,
@@ -40,7 +40,7 @@ struct Desk {
     processor: Database,
 }
 
-impl Desk {
+impl ImportScene {
     async fn begin() -> Self {
         let test = TestDatabase::migrated().await;
         let importer = test.as_role("quittance_importer", 2).await;
@@ -91,7 +91,7 @@ impl Desk {
         upload
     }
 
-    /// One invocation of the importer's step, with so much time.
+    /// One invocation of the importer's step, with this much time.
     async fn step(&self, upload: &Upload, file: &[u8], time: Duration) -> Result<ImportEnd, ImportError> {
         let known = uploads::find(&self.importer, upload.id, None).await.unwrap().unwrap();
         let mut copied = tempfile::tempfile().unwrap();
@@ -103,7 +103,7 @@ impl Desk {
         import(&self.importer, &self.services.payments_queue(), &known, copied, deadline).await
     }
 
-    /// Finance uploads a statement; what is handed on is settled.
+    /// Finance uploads a statement, and its queued lines are settled.
     async fn statement(&self, file: &str) -> Upload {
         let upload = self.announce(UploadKind::BankStatement, None, None).await;
         assert_eq!(self.step(&upload, file.as_bytes(), MINUTES).await.unwrap(), ImportEnd::Finished);
@@ -111,7 +111,7 @@ impl Desk {
         self.outcome(&upload).await
     }
 
-    /// The processor hears what was handed on since.
+    /// The processor handles what was queued since the last call.
     async fn settle(&self) -> usize {
         let sent = self.services.take_sent();
         let instructions: Vec<EvidenceInstruction> = sent.iter().map(instruction).collect();
@@ -134,7 +134,7 @@ impl Desk {
         upload_lines::list(&self.billing, upload.id, LineFilter::default(), 5_000).await.unwrap()
     }
 
-    /// What became of each line, in the file's order.
+    /// The outcome of each line, in the file's order.
     async fn outcomes(&self, upload: &Upload) -> Vec<String> {
         self.lines(upload).await.iter().map(|view| view.line.decision.outcome.to_string()).collect()
     }

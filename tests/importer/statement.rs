@@ -1,4 +1,4 @@
-//! A bank's camt.053, as far as tests need one.
+//! A camt.053 statement, as far as tests need one.
 
 use quittance_domain::money::Money;
 
@@ -8,7 +8,6 @@ fn euros(value: &str) -> Money {
     money(value, "EUR")
 }
 
-/// An entry of a statement.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     amount: Money,
@@ -97,12 +96,12 @@ impl Entry {
     }
 }
 
-/// A statement of these entries, whose balances add up.
+/// A statement with these entries and consistent balances.
 pub(crate) fn camt(entries: &[Entry]) -> String {
     camt_closing(entries, |closing| closing)
 }
 
-/// A statement with another closing balance than its entries lead to.
+/// A statement whose closing balance is inconsistent with its entries.
 pub(crate) fn camt_closing(entries: &[Entry], closing: impl Fn(Money) -> Money) -> String {
     let booked = entries.iter().filter(|entry| entry.status == "BOOK");
     let sum = booked.fold(euros("1000000.00"), |sum, entry| {
@@ -128,7 +127,7 @@ pub(super) fn batch(reference: &str, amounts: &[&str]) -> String {
     batches(reference, amounts, 1)
 }
 
-/// The same so many times: entries that are equal.
+/// The same entry so many times: entries that are equal.
 pub(super) fn batches(reference: &str, amounts: &[&str], times: usize) -> String {
     let sum = amounts.iter().map(|value| euros(value)).try_fold(euros("0.00"), Money::checked_add).unwrap();
     let whole = camt(&vec![Entry::credit(&sum.amount().to_string(), "Sammler", "").known_as(reference); times]);

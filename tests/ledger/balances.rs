@@ -1,4 +1,4 @@
-//! Balances of any time, with and without the sums of earlier days.
+//! Balances at any time, with and without the rolled-up sums of earlier days.
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use quittance_domain::ledger::Account;
@@ -9,10 +9,10 @@ use super::ROLE;
 use crate::database::TestDatabase;
 use crate::database::scene::{money, noon};
 
-/// Days before a movement is told of that the bank booked it.
+/// The number of days between the bank's booking of a movement and its report.
 const BOOKED_BEFORE: i64 = 3;
 
-/// Books an amount that happened so many hours after noon and was recorded so many hours after.
+/// Posts an amount that happened, and was recorded, so many hours after noon.
 async fn book(test: &TestDatabase, value: i32, happened: i64, recorded: i64) {
     let times = (noon() + Duration::hours(happened), noon() + Duration::hours(recorded));
     sqlx::query(
@@ -44,7 +44,7 @@ fn day(days: i64) -> NaiveDate {
     noon().date_naive() + Duration::days(days)
 }
 
-/// What stands on an account at the end of each of some days.
+/// The balance of an account at the end of each of some days.
 async fn course(billing: &Database) -> Vec<Vec<Money>> {
     let account: Account = "clearing:stripe".parse().unwrap();
     let (mut course, mut snapshot) = (Vec::new(), billing.snapshot().await.unwrap());
@@ -58,7 +58,7 @@ async fn course(billing: &Database) -> Vec<Vec<Money>> {
 async fn a_balance_is_the_same_however_much_of_it_was_summed_up_before_and_however_late_it_came() {
     let test = TestDatabase::migrated().await;
     let (ledger, billing) = (test.as_role(ROLE, 1).await, test.as_role("quittance_billing", 1).await);
-    // Some of it is told days after it happened.
+    // Some of it is reported days after it happened.
     for (value, happened, recorded) in [
         (100, 0, 0),
         (7, 1, 1),
@@ -102,7 +102,7 @@ async fn sums_are_made_once_for_each_time_and_leave_out_what_may_not_be_committe
 }
 
 #[tokio::test]
-async fn sums_that_do_not_add_up_to_zero_are_told_by_their_currencies() {
+async fn unbalanced_sums_are_reported_by_currency() {
     let test = TestDatabase::migrated().await;
     let ledger = test.as_role(ROLE, 1).await;
     book(&test, 100, 0, 0).await;

@@ -1,6 +1,7 @@
-//! What is booked is never changed: it is taken back by its mirror, by a function of the database and nothing else.
+//! Postings are never changed: they are reversed, only by a function of the database.
 
 use chrono::{DateTime, Utc};
+use quittance_domain::error::Chain;
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::Account;
 use quittance_domain::money::Money;
@@ -24,7 +25,7 @@ async fn taken_back(billing: &Database, of: LedgerTransactionId, now: DateTime<U
 }
 
 #[tokio::test]
-async fn a_transaction_is_taken_back_once_by_whoever_is_first_and_its_mirror_can_be_too() {
+async fn a_transaction_is_reversed_once_and_its_reversal_can_be_reversed_too() {
     let test = TestDatabase::migrated().await;
     let events = events_of_payment(&test, "100.00").await;
     let ledger = test.as_role(ROLE, 1).await;
@@ -65,7 +66,7 @@ async fn what_should_have_been_booked_takes_the_place_of_what_was_once_and_as_of
         let id = LedgerTransactionId::from_uuid(Uuid::now_v7());
         let outcome = replace(&mut transaction, id, posted, None, None, &entries).await;
         transaction.commit().await.unwrap();
-        outcome.map_err(|error| error.to_string())
+        outcome.map_err(|error| Chain(&error).to_string())
     };
     let refused = replaced().await.unwrap_err();
     assert!(refused.contains("has not been taken back"), "{refused}");
@@ -83,7 +84,7 @@ async fn what_should_have_been_booked_takes_the_place_of_what_was_once_and_as_of
     assert_eq!(test.count(about).await, 1, "all three are about one payment and invoice");
 }
 
-/// Statements that must be refused, with what the refusal says.
+/// Statements that must be refused, with the text of the refusal.
 const REFUSED: [(&str, &str, &str); 6] = [
     (
         ROLE,

@@ -15,20 +15,20 @@ use quittance_processor::settle::settle;
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, at, money, noon};
+use crate::database::scene::{TestEvidence, at, money, noon};
 
 pub(crate) const ROLE: &str = "quittance_ledger";
 
-/// The events of a payment over so much of an invoice over 100.00.
+/// The events of a payment of this amount of an invoice over 100.00.
 async fn events_of_payment(test: &TestDatabase, value: &str) -> Vec<CloudEvent<InvoiceEvent>> {
     let invoice = test.open_invoice(test.client().await, "100.00", "EUR").await;
     let processor = test.as_role(crate::processor::ROLE, 1).await;
-    let said = Said::capture("pi_1", Some(invoice), money(value, "EUR"));
-    let messages = settle(&processor, &[said.instruction()], at(noon())).await.unwrap().emitted.events;
+    let reported = TestEvidence::capture("pi_1", Some(invoice), money(value, "EUR"));
+    let messages = settle(&processor, &[reported.instruction()], at(noon())).await.unwrap().emitted.events;
     messages.iter().map(|message| CloudEvent::parse(&message.body).unwrap()).collect()
 }
 
-/// Books that invoices were issued, as billing tells it, on the morning of their day of issue.
+/// Posts the invoices' issue, as billing emits it, on the morning of their date of issue.
 async fn issue(test: &TestDatabase, invoices: &[InvoiceId]) {
     let (billing, ledger) = (test.as_role("quittance_billing", 1).await, test.as_role(ROLE, 1).await);
     for id in invoices {
@@ -40,7 +40,7 @@ async fn issue(test: &TestDatabase, invoices: &[InvoiceId]) {
     }
 }
 
-/// Accounts without the ids in their names, and what stands on them.
+/// Accounts without the ids in their codes, with their balances.
 async fn balances(test: &TestDatabase) -> Vec<(String, String)> {
     sqlx::query_as(
         "select split_part(account, ':', 1), trim_scale(sum(amount))::text from ledger.entries group by 1 order by 1",

@@ -1,4 +1,4 @@
-//! A month of business, booked, exported, and checked by a program that is not ours.
+//! A month of business, posted, exported, and checked by a third-party program.
 
 use std::fs;
 use std::process::Command;
@@ -22,49 +22,49 @@ use xtask::python::Venv;
 
 use super::{ROLE, issue};
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, at, money, noon};
+use crate::database::scene::{TestEvidence, at, money, noon};
 
-/// Invoices of the month; each is issued, and most are paid, some of them in parts, some in another way.
+/// Invoices of the month; each is issued, and most are paid, some of them in parts, some in other ways.
 const INVOICES: u64 = 8_000;
 
-/// The month has at least so many events.
+/// The minimum number of events of the month.
 const EVENTS_MIN: i64 = 20_000;
 
-/// So many payments are told of at once.
+/// The number of payments reported together.
 const BATCH: usize = 50;
 
-/// So many invoices come in a day.
+/// The day of an invoice; several invoices share a day.
 fn day(number: u64) -> i64 {
     i64::try_from(number / 300).unwrap()
 }
 
-/// All that is told of an invoice's payments, by round: what one round says comes after what the one before said.
-fn told(number: u64, invoice: InvoiceId, round: u32) -> Option<Said> {
+/// The reports about an invoice's payments, by round: those of a round follow those of the round before.
+fn emitted(number: u64, invoice: InvoiceId, round: u32) -> Option<TestEvidence> {
     let euro = |value: &str| money(value, "EUR");
     let name = format!("pi_{number}");
     let later = |kind: FactKind, value: &str| {
-        Said::told(kind, &name, &format!("{name}-{}", kind == FactKind::Refund), euro(value))
+        TestEvidence::reported(kind, &name, &format!("{name}-{}", kind == FactKind::Refund), euro(value))
             .again(&format!("{kind} {number}"), Duration::days(1))
     };
-    let said = match (number % 10, round) {
-        // Nobody pays.
+    let reported = match (number % 10, round) {
+        // Not paid.
         (9, _) => return None,
         // Too much.
-        (0, 0) => Said::capture(&name, Some(invoice), euro("149.99")),
+        (0, 0) => TestEvidence::capture(&name, Some(invoice), euro("149.99")),
         // In two parts.
-        (1, 0) => Said::capture(&name, Some(invoice), euro("40.01")),
-        (1, 1) => Said::capture(&format!("{name}b"), Some(invoice), euro("59.99")),
+        (1, 0) => TestEvidence::capture(&name, Some(invoice), euro("40.01")),
+        (1, 1) => TestEvidence::capture(&format!("{name}b"), Some(invoice), euro("59.99")),
         (2, 1) => later(FactKind::Refund, "100.00"),
         (3, 1) => later(FactKind::Refund, "33.33"),
         (4, 1) | (5, 1) => later(FactKind::Dispute, "100.00"),
         (4, 2) => later(FactKind::DisputeWon, "100.00"),
         (5, 2) => later(FactKind::DisputeLost, "100.00"),
-        // Nobody knows what for.
-        (6, 0) => Said::capture(&name, None, euro("100.00")),
-        (_, 0) => Said::capture(&name, Some(invoice), euro("100.00")),
+        // Without an invoice.
+        (6, 0) => TestEvidence::capture(&name, None, euro("100.00")),
+        (_, 0) => TestEvidence::capture(&name, Some(invoice), euro("100.00")),
         _ => return None,
     };
-    Some(said)
+    Some(reported)
 }
 
 async fn invoices(test: &TestDatabase) -> Vec<InvoiceId> {
@@ -86,19 +86,19 @@ async fn invoices(test: &TestDatabase) -> Vec<InvoiceId> {
     ids.into_iter().map(InvoiceId::from_uuid).collect()
 }
 
-/// Tells the processor of all payments, and answers what it tells.
+/// Reports all payments to the processor, and returns its events.
 async fn business(test: &TestDatabase, invoices: &[InvoiceId]) -> Vec<String> {
     let processor = test.as_role(crate::processor::ROLE, 1).await;
     let mut bodies = Vec::new();
     for round in 0..3 {
-        let said = invoices
+        let reported = invoices
             .iter()
             .zip(0..)
-            .filter_map(|(invoice, number)| Some((day(number), told(number, *invoice, round)?)));
-        let said: Vec<(i64, Said)> = said.collect();
-        for batch in said.chunks(BATCH) {
+            .filter_map(|(invoice, number)| Some((day(number), emitted(number, *invoice, round)?)));
+        let reported: Vec<(i64, TestEvidence)> = reported.collect();
+        for batch in reported.chunks(BATCH) {
             let now = noon() + Duration::days(batch[0].0);
-            let instructions: Vec<_> = batch.iter().map(|(_, said)| said.instruction()).collect();
+            let instructions: Vec<_> = batch.iter().map(|(_, reported)| reported.instruction()).collect();
             let settled = settle(&processor, &instructions, at(now)).await.unwrap();
             bodies.extend(settled.emitted.events.into_iter().map(|message| message.body));
         }
@@ -114,7 +114,7 @@ async fn book(ledger: &Database, bodies: &[String]) {
     posted.buffer_unordered(4).collect::<Vec<()>>().await;
 }
 
-/// The books from the first to the last day, with what stands on each account at the end.
+/// The books from the first to the last day, with the balance of each account at the end.
 async fn exported(billing: &Database, end: NaiveDate) -> String {
     let mut snapshot = billing.snapshot().await.unwrap();
     let closing = books::balances(&mut snapshot, end).await.unwrap();
@@ -122,7 +122,7 @@ async fn exported(billing: &Database, end: NaiveDate) -> String {
     for (account, _) in &closing {
         journal::open(account, &mut text).unwrap();
     }
-    // Accounts that nothing stands on any more are in the transactions all the same.
+    // Accounts with a zero balance are in the transactions all the same.
     let mut known: Vec<String> = closing.iter().map(|(account, _)| account.to_string()).collect();
     let mut after = None;
     loop {
@@ -146,7 +146,7 @@ async fn exported(billing: &Database, end: NaiveDate) -> String {
     text
 }
 
-/// What `bean-check` says of a file: nothing, if all is well.
+/// The output of `bean-check` for a file: empty if it is correct.
 fn checked(text: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("books.beancount");

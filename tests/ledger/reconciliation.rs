@@ -1,4 +1,4 @@
-//! The books compared with what they are about.
+//! Tests of the ledger's reconciliation.
 
 use chrono::{DateTime, Duration, Utc};
 use quittance_domain::adjustment::AdjustmentKind;
@@ -16,17 +16,17 @@ use uuid::Uuid;
 
 use super::{ROLE, issue};
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{TestEvidence, money, noon};
 use crate::processor::Scene;
 
 const LIMIT: i64 = 100;
 
-/// When everything has happened.
+/// After everything has happened.
 fn in_the_end() -> DateTime<Utc> {
     noon() + Duration::days(365)
 }
 
-/// The differences, each with its account's name without the owner.
+/// The differences, each with its account's code without the owner.
 async fn found(test: &TestDatabase) -> Vec<(DiscrepancyKind, String)> {
     let billing = test.as_role("quittance_billing", 1).await;
     let differences = books::differences(&billing, in_the_end(), LIMIT).await.unwrap();
@@ -34,15 +34,15 @@ async fn found(test: &TestDatabase) -> Vec<(DiscrepancyKind, String)> {
     reconcile(differences).into_iter().map(|finding| (finding.difference, name(finding.place.account))).collect()
 }
 
-/// A scene in which money came, went back, was disputed and is surplus; and all of it is booked.
+/// A scene in which money came in, went back, was disputed and is unapplied; all of it is posted.
 async fn booked() -> Scene {
     let scene = Scene::begin().await;
     let (first, second) = (scene.invoice("100.00").await, scene.invoice("50.00").await);
-    scene.hear(&[Said::capture("pi_1", Some(first), money("130.00", "EUR"))]).await;
-    scene.hear(&[Said::capture("pi_2", Some(second), money("50.00", "EUR"))]).await;
-    scene.hear(&[Said::capture("pi_3", None, money("7.00", "EUR"))]).await;
-    scene.hear(&[Said::told(FactKind::Refund, "pi_2", "re_1", money("20.00", "EUR"))]).await;
-    scene.hear(&[Said::told(FactKind::Dispute, "pi_1", "dp_1", money("130.00", "EUR"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", Some(first), money("130.00", "EUR"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_2", Some(second), money("50.00", "EUR"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_3", None, money("7.00", "EUR"))]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Refund, "pi_2", "re_1", money("20.00", "EUR"))]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Dispute, "pi_1", "dp_1", money("130.00", "EUR"))]).await;
     scene.test.assert_books_hold().await;
     issue(&scene.test, &[first, second]).await;
     scene
@@ -164,16 +164,16 @@ async fn a_fee_is_expected_of_the_provider_and_of_no_payment() {
     assert_eq!(scene.test.text(sums).await, "clearing:stripe 47.11, fees:stripe 9.9, rounding -0.01");
 }
 
-/// A mistake in the books as it might be made, and what is found of it.
+/// A possible error in the books, and the discrepancies found.
 const MISTAKES: [(&str, &[(DiscrepancyKind, &str)]); 6] = [
     (
-        // An invoice that was never booked.
+        // An invoice that was never posted.
         "delete from ledger.entries where transaction_id in
              (select id from ledger.transactions where description like 'Invoice%' order by id limit 1)",
         &[(DiscrepancyKind::Missing, "receivable")],
     ),
     (
-        // Money of a payment that nobody made.
+        // Money of a payment that does not exist.
         "with posted as (
              insert into ledger.transactions (id, event_id, description, occurred_at, accounting_date, payment_id)
              values (gen_random_uuid(), 'made up', '', '2026-11-02', '2026-11-02', gen_random_uuid()) returning id
@@ -209,7 +209,7 @@ const MISTAKES: [(&str, &[(DiscrepancyKind, &str)]); 6] = [
 async fn each_kind_of_mistake_is_found_where_it_is_and_nowhere_else() {
     for (mistake, differences) in MISTAKES {
         let scene = booked().await;
-        // No role can make it; whoever has the database can.
+        // No role can do this; the database's superuser can.
         let made = format!("set session_replication_role = replica; {mistake}; reset session_replication_role");
         sqlx::raw_sql(sqlx::AssertSqlSafe(made)).execute(&scene.test.admin).await.unwrap();
         let expected: Vec<_> =

@@ -1,4 +1,4 @@
-//! Which messages are meant, and what is shown of them.
+//! Which messages are selected, and what is shown of them.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use super::{PARKED, Scene};
 
 const INVOICE: &str = "inv_019a3f5f00017a3cb4c5d6e7f8091a2b";
 
-/// How many messages fit the choice.
+/// The number of messages that match the selection.
 async fn fitting(scene: &Scene, choice: &[&str]) -> Value {
     let line: Vec<&str> = ["dlq", "list"].iter().chain(choice).copied().collect();
     scene.run(&line).await.unwrap().json["count"].clone()
@@ -22,8 +22,8 @@ async fn messages_are_chosen_by_queue_cause_type_group_invoice_provider_and_time
     let scene = Scene::begin().await;
     scene.park_capture("pi_1", Some(INVOICE.parse().unwrap()), "10.00");
     scene.park_capture("pi_2", None, "10.00");
-    scene.sqs.park(PARKED, "adyen:x", "no json", ("malformed", "line 7 is no JSON"));
-    scene.sqs.park("validator-dead-letter.fifo", "stripe:1", "{}", ("unreadable_webhook", "a member is missing"));
+    scene.sqs.park(PARKED, "adyen:x", "no json", "malformed", "line 7 is no JSON");
+    scene.sqs.park("validator-dead-letter.fifo", "stripe:1", "{}", "unreadable_webhook", "a member is missing");
     for (choice, count) in [
         (&[][..], 4),
         (&["--queue", "payments"], 3),
@@ -43,7 +43,7 @@ async fn messages_are_chosen_by_queue_cause_type_group_invoice_provider_and_time
         assert_eq!(fitting(&scene, choice).await, json!(count), "{choice:?}");
     }
     let refused = scene.run(&["dlq", "list", "--queue", "nothing"]).await.unwrap_err();
-    assert!(refused.contains("there are ledger-dead-letter, payments-dead-letter"), "{refused}");
+    assert!(format!("{refused:#}").contains("there are ledger-dead-letter, payments-dead-letter"), "{refused:#}");
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn messages_with_one_cause_are_one_line() {
     let scene = Scene::begin().await;
     for name in ["pi_1", "pi_2", "pi_3"] {
         let reason = format!("payment {name} met line 7 of src/settle.rs");
-        scene.sqs.park(PARKED, name, &super::capture(name, None, "1.00"), ("retries_exhausted", &reason));
+        scene.sqs.park(PARKED, name, &super::capture(name, None, "1.00"), "retries_exhausted", &reason);
     }
     let listed = scene.run(&["dlq", "list"]).await.unwrap();
     let causes = listed.json["causes"].as_array().unwrap();
@@ -61,11 +61,11 @@ async fn messages_with_one_cause_are_one_line() {
 }
 
 #[tokio::test]
-async fn nobody_sees_personal_data_without_saying_why_and_that_is_kept() {
+async fn personal_data_is_shown_only_with_a_reason_which_is_audited() {
     let scene = Scene::begin().await;
     let body =
         json!({"specversion": "1.0", "type": "invoice.paid", "data": {"client": {"id": "cli_1", "name": "Ada Meier"}}});
-    let message = scene.sqs.park("ledger-dead-letter.fifo", INVOICE, &body.to_string(), ("malformed", "r"));
+    let message = scene.sqs.park("ledger-dead-letter.fifo", INVOICE, &body.to_string(), "malformed", "r");
     let folder = tempfile::tempdir().unwrap();
     let (plain, open) = (folder.path().join("plain"), folder.path().join("open"));
     let (plain, open) = (plain.to_str().unwrap(), open.to_str().unwrap());
@@ -86,7 +86,7 @@ async fn nobody_sees_personal_data_without_saying_why_and_that_is_kept() {
 }
 
 #[tokio::test]
-async fn what_lies_behind_ten_others_of_its_group_is_told_of_and_replayed_all_the_same() {
+async fn messages_behind_ten_others_of_their_group_are_listed_and_replayed_too() {
     let scene = Scene::begin().await;
     for number in 0..13 {
         scene.park_capture(&format!("pi_1#{number}"), None, "1.00");
@@ -104,11 +104,11 @@ async fn a_webhook_that_was_rejected_and_can_be_read_now_becomes_the_command_tha
     let sample = xtask::paths::workspace_root().join("events/validator/stripe_webhook.json");
     let sample: Value = serde_json::from_slice(&fs::read(sample).unwrap()).unwrap();
     let rejected = "validator-dead-letter.fifo";
-    scene.sqs.park(rejected, "stripe:1", sample["body"].as_str().unwrap(), ("unknown_event_type", "not known"));
-    scene.sqs.park(rejected, "stripe:2", r#"{"type": "unheard.of"}"#, ("unknown_event_type", "not known"));
+    scene.sqs.park(rejected, "stripe:1", sample["body"].as_str().unwrap(), "unknown_event_type", "not known");
+    scene.sqs.park(rejected, "stripe:2", r#"{"type": "unheard.of"}"#, "unknown_event_type", "not known");
     let line = ["dlq", "replay", "--yes", "--reason", "deployed", "--wait=0"];
-    let told = scene.run(&line).await.unwrap();
-    assert_eq!((&told.json["sent"], &told.json["refused"]), (&json!(1), &json!(1)), "{}", told.text);
+    let reported = scene.run(&line).await.unwrap();
+    assert_eq!((&reported.json["sent"], &reported.json["refused"]), (&json!(1), &json!(1)), "{}", reported.text);
     let sent = scene.sqs.lying_in(super::PAYMENTS);
     let [(group, body)] = sent.as_slice() else { panic!("{sent:?}") };
     let command: Value = serde_json::from_str(body).unwrap();
@@ -126,12 +126,15 @@ async fn a_queue_that_does_not_say_how_much_it_holds_is_not_taken_for_an_empty_o
     scene.sqs.hush();
     for line in [&["dlq", "list"][..], &["status"], &["dlq", "replay", "--yes", "--reason", "r", "--wait=0"]] {
         let refused = scene.run(line).await.unwrap_err();
-        assert!(refused.contains("does not say its ApproximateNumberOfMessages"), "{line:?}: {refused}");
+        assert!(
+            format!("{refused:#}").contains("does not say its ApproximateNumberOfMessages"),
+            "{line:?}: {refused:#}"
+        );
     }
 }
 
 #[tokio::test]
-async fn the_status_tells_when_each_schedule_last_did_its_work() {
+async fn the_status_shows_when_each_schedule_last_ran() {
     let scene = Scene::begin().await;
     let schedules = |report: &super::Report| report.json["database"]["schedules"].as_array().cloned().unwrap();
     let begun = scene.run(&["status"]).await.unwrap();
@@ -147,12 +150,12 @@ async fn the_status_tells_when_each_schedule_last_did_its_work() {
 }
 
 #[tokio::test]
-async fn the_status_tells_of_the_queues_while_the_database_is_away() {
+async fn the_status_shows_the_queues_while_the_database_is_away() {
     let mut scene = Scene::begin().await;
     scene.park_capture("pi_1", None, "10.00");
     let gone = scene.test.pool_of(super::ROLE, 1).await;
     gone.close().await;
-    scene.desk.database = Database::from_pool(gone);
+    scene.deployment.database = Database::from_pool(gone);
     let status = scene.run(&["status"]).await.unwrap();
     assert!(!status.is_clean && status.text.contains("The database cannot be asked"), "{}", status.text);
     let parked = |queue: &&Value| queue["queue"] == "payments-dead-letter";
@@ -161,13 +164,13 @@ async fn the_status_tells_of_the_queues_while_the_database_is_away() {
 }
 
 #[tokio::test]
-async fn who_cannot_see_all_of_a_queue_is_told_so_and_not_that_all_is_well() {
+async fn an_incomplete_view_of_a_queue_is_reported_as_such() {
     let scene = Scene::begin().await;
     for number in 0..12 {
         scene.park_capture(&format!("pi_1#{number}"), None, "1.00");
     }
-    let taken = scene.desk.queues.dead_letters(Some("payments")).unwrap();
-    let held = scene.desk.queues.take(&taken[0]).await.unwrap();
+    let taken = scene.deployment.queues.dead_letters(Some("payments")).unwrap();
+    let held = scene.deployment.queues.take(&taken[0]).await.unwrap();
     let line = ["dlq", "replay", "--yes", "--reason", "r", "--rate=1000", "--wait=0"];
     let replayed = scene.run(&line).await.unwrap();
     assert_eq!((held.len(), &replayed.json["sent"], &replayed.json["unseen"]), (10, &json!(0), &json!(12)));
@@ -180,7 +183,7 @@ async fn who_cannot_see_all_of_a_queue_is_told_so_and_not_that_all_is_well() {
 async fn messages_of_a_queue_without_groups_are_all_seen_and_sent_again() {
     let scene = Scene::begin().await;
     for number in 0..23 {
-        scene.sqs.park("uploads-dead-letter", "", &format!(r#"{{"Records": [{number}]}}"#), ("", ""));
+        scene.sqs.park("uploads-dead-letter", "", &format!(r#"{{"Records": [{number}]}}"#), "", "");
     }
     let line = ["dlq", "replay", "--yes", "--reason", "r", "--rate=1000", "--wait=0"];
     let replayed = scene.run(&line).await.unwrap();

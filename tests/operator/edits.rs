@@ -1,4 +1,4 @@
-//! Parked messages that are mended by hand.
+//! Parked messages that are edited by hand.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{PARKED, PAYMENTS, Scene, capture};
 
-/// A capture that nobody can read, because of its time; and the file with what was meant.
+/// A capture that cannot be parsed because of its time; and the file with the corrected body.
 struct Mended {
     scene: Scene,
     file: tempfile::NamedTempFile,
@@ -20,12 +20,12 @@ impl Mended {
         let body = capture("pi_1", None, "10.00");
         let spoiled = body.replace("\"occurred_at\":\"", "\"occurred_at\":\"on ");
         assert_ne!(spoiled, body);
-        let message = scene.sqs.park(PARKED, "stripe:pi_1", &spoiled, ("malformed", "no time"));
+        let message = scene.sqs.park(PARKED, "stripe:pi_1", &spoiled, "malformed", "no time");
         Self { scene, file: tempfile::NamedTempFile::new().unwrap(), message, body }
     }
 
     /// Replays the message with that body.
-    async fn replay(&self, body: &str) -> Result<super::Report, String> {
+    async fn replay(&self, body: &str) -> anyhow::Result<super::Report> {
         fs::write(self.file.path(), body).unwrap();
         let file = self.file.path().to_str().unwrap();
         let line = ["dlq", "replay", "--yes", "--reason", "the gateway wrote no time", "--wait=0", "--message"];
@@ -35,7 +35,7 @@ impl Mended {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_can_read_is_mended_and_sent_and_the_record_names_what_was_changed() {
+async fn a_malformed_message_is_edited_and_sent_and_the_audit_record_names_the_changes() {
     let mended = Mended::begin().await;
     let line = ["dlq", "replay", "--yes", "--reason", "r", "--wait=0"];
     let refused = mended.scene.run(&line).await.unwrap();
@@ -64,14 +64,14 @@ async fn an_edit_changes_neither_the_money_nor_which_message_it_is() {
         let body = mended.body.replace(from, to);
         assert_ne!(body, mended.body, "{from}");
         let refused = mended.replay(&body).await.unwrap_err();
-        assert!(refused.contains(why), "{to}: {refused}");
+        assert!(format!("{refused:#}").contains(why), "{to}: {refused:#}");
     }
     let order = mended.body.replace("ConfirmPayment", "RequestRefund");
     for body in ["no JSON at all", &order] {
-        let message = mended.scene.sqs.park(PARKED, "stripe:pi_3", body, ("malformed", "not understood"));
+        let message = mended.scene.sqs.park(PARKED, "stripe:pi_3", body, "malformed", "not understood");
         mended.message = message;
         let refused = mended.replay(&mended.body).await.unwrap_err();
-        assert!(refused.contains("only ClaimPayment and ConfirmPayment"), "{refused}");
+        assert!(format!("{refused:#}").contains("only ClaimPayment and ConfirmPayment"), "{refused:#}");
     }
     assert_eq!((mended.scene.sqs.changes(), mended.scene.sqs.hidden_in(PARKED)), (0, 0));
 }

@@ -1,4 +1,4 @@
-//! A replay that is killed at any of its steps is finished by a second one: nothing is lost, nothing is applied twice.
+//! A replay that is killed at any of its steps is completed by a second one: nothing is lost, nothing is applied twice.
 
 use super::sqs::Moment;
 use super::{PARKED, PAYMENTS, Scene};
@@ -10,7 +10,7 @@ const CALLS_MAX: usize = 60;
 const REPLAY: [&str; 8] =
     ["dlq", "replay", "--yes", "--reason", "the fix is out", "--rate=1000", "--wait=0", "--limit=99"];
 
-/// How many replays were noted, facts recorded, and payments credited in full.
+/// The number of recorded replays, of facts, and of payments that were settled in full.
 async fn counts(test: &TestDatabase) -> [i64; 3] {
     let noted =
         "select count(*) from audit.records where action = 'dead_letter.replayed' and actor like 'operator:ada (arn:%'";
@@ -30,11 +30,11 @@ async fn a_replay_that_is_killed_at_any_step_is_finished_by_the_next_and_each_pa
             let lived = scene.sqs.run(Some((call, moment)), async { drop(scene.run(&REPLAY).await) }).await;
             let scene = scene.restarted().await;
             scene.sqs.let_time_pass();
-            // What the first run sent is handled before the second, or after it.
+            // The messages of the first run are handled before the second, or after it.
             if call % 2 == 0 {
                 scene.process().await;
             }
-            // What is left is sent by a second run; the first may have left nothing.
+            // A second run sends what is left; the first may have left nothing.
             drop(scene.run(&REPLAY).await);
             assert_eq!(scene.sqs.lying_in(PARKED), [], "{killed}");
             let sent: Vec<String> = scene.sqs.lying_in(PAYMENTS).into_iter().map(|(_, body)| body).collect();
@@ -55,21 +55,21 @@ async fn a_replay_that_is_killed_at_any_step_is_finished_by_the_next_and_each_pa
 }
 
 #[tokio::test]
-async fn what_could_not_be_sent_stays_and_whoever_looked_on_gives_the_others_back() {
+async fn unsent_messages_stay_and_the_others_are_returned() {
     let scene = Scene::begin().await;
     scene.park_capture("pi_a", None, "10.00");
-    scene.sqs.park("ledger-dead-letter.fifo", "inv_1", "{}", ("malformed", "no event"));
+    scene.sqs.park("ledger-dead-letter.fifo", "inv_1", "{}", "malformed", "no event");
     let listed = scene.run(&["dlq", "list"]).await.unwrap();
     assert_eq!(listed.json["count"], 2);
     for queue in [PARKED, "ledger-dead-letter.fifo"] {
         assert_eq!((scene.sqs.lying_in(queue).len(), scene.sqs.hidden_in(queue)), (1, 0), "{queue}");
     }
     assert_eq!(scene.sqs.changes(), 0);
-    let mut desk = scene.desk.clone();
-    desk.operator = None;
-    let nobody = super::Scene { test: scene.test, sqs: scene.sqs, desk };
+    let mut deployment = scene.deployment.clone();
+    deployment.operator = None;
+    let nobody = super::Scene { test: scene.test, sqs: scene.sqs, deployment };
     let refused = nobody.run(&REPLAY).await.unwrap_err();
-    assert!(refused.contains("--as says who you are"), "{refused}");
+    assert!(format!("{refused:#}").contains("--as says who you are"), "{refused:#}");
     assert_eq!(nobody.sqs.changes(), 0, "nothing is sent without an audit record");
     assert_eq!(nobody.sqs.hidden_in(PARKED), 0);
 }

@@ -1,7 +1,7 @@
-//! The tool of whoever is on call, on a real PostgreSQL and queues on loopback.
+//! The on-call tool, on a real PostgreSQL and queues on loopback.
 
 mod choices;
-mod desk;
+mod deployment;
 mod edits;
 mod kills;
 mod rehearsals;
@@ -22,17 +22,17 @@ use uuid::Uuid;
 
 use self::sqs::{STACK, Sqs};
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, at, money};
+use crate::database::scene::{TestEvidence, at, money};
 
 const ROLE: &str = "quittance_operator";
 const PAYMENTS: &str = "payments.fifo";
 const PARKED: &str = "payments-dead-letter.fifo";
 
-/// A deployment with an engineer at the desk.
+/// A deployment with an engineer who uses the tool.
 struct Scene {
     test: TestDatabase,
     sqs: Sqs,
-    desk: Deployment,
+    deployment: Deployment,
 }
 
 impl Scene {
@@ -40,34 +40,34 @@ impl Scene {
         Self::with(TestDatabase::migrated().await).await
     }
 
-    /// Empty queues beside a database.
+    /// Empty queues and a database.
     async fn with(test: TestDatabase) -> Self {
         let sqs = Sqs::serve();
-        let desk = desk(&sqs, &test).await;
-        Self { test, sqs, desk }
+        let deployment = deployment(&sqs, &test).await;
+        Self { test, sqs, deployment }
     }
 
-    /// The engineer begins anew, after the process before was killed.
+    /// The engineer starts again, after the previous process was killed.
     async fn restarted(self) -> Self {
-        let desk = desk(&self.sqs, &self.test).await;
-        Self { desk, ..self }
+        let deployment = deployment(&self.sqs, &self.test).await;
+        Self { deployment, ..self }
     }
 
-    /// Does what the command line says.
-    async fn run(&self, line: &[&str]) -> Result<Report, String> {
+    /// Runs a command line.
+    async fn run(&self, line: &[&str]) -> anyhow::Result<Report> {
         let arguments = ["quittance"].iter().chain(line);
-        let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        commands::run(&self.desk, cli.command).await.map_err(|error| format!("{error:#}"))
+        let cli = Cli::try_parse_from(arguments)?;
+        commands::run(&self.deployment, cli.command).await
     }
 
-    /// Parks a capture that failed. Answers the message's id and its body.
+    /// Parks a capture that failed. Returns the message's id and its body.
     fn park_capture(&self, name: &str, invoice: Option<InvoiceId>, value: &str) -> (String, String) {
         let body = capture(name, invoice, value);
         let group = format!("stripe:{}", name.split('#').next().unwrap());
-        (self.sqs.park(PARKED, &group, &body, ("retries_exhausted", "the handler panicked")), body)
+        (self.sqs.park(PARKED, &group, &body, "retries_exhausted", "the handler panicked"), body)
     }
 
-    /// The processor handles what lies in its queue, in its order and one by one.
+    /// The processor handles the messages of its queue, in order and one by one.
     async fn process(&self) {
         let processor = self.test.as_role(crate::processor::ROLE, 1).await;
         for (_, body) in self.sqs.lying_in(PAYMENTS) {
@@ -87,7 +87,7 @@ impl Scene {
     }
 }
 
-async fn desk(sqs: &Sqs, test: &TestDatabase) -> Deployment {
+async fn deployment(sqs: &Sqs, test: &TestDatabase) -> Deployment {
     let aws = sqs.aws();
     Deployment {
         queues: Queues::find(&aws, STACK).await.unwrap(),
@@ -98,10 +98,10 @@ async fn desk(sqs: &Sqs, test: &TestDatabase) -> Deployment {
     }
 }
 
-/// The message of a capture; what stands behind `#` tells several of one payment apart.
+/// The message of a capture; a suffix after `#` distinguishes several of one payment.
 fn capture(name: &str, invoice: Option<InvoiceId>, value: &str) -> String {
     let payment = name.split('#').next().unwrap();
-    let mut evidence = Said::capture(payment, invoice, money(value, "EUR")).evidence;
+    let mut evidence = TestEvidence::capture(payment, invoice, money(value, "EUR")).evidence;
     evidence.event_id = format!("stripe:evt_{name}");
     evidence.movement = format!("stripe:ch_{name}");
     let group = evidence.transaction_id.to_string();

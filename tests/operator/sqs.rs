@@ -1,5 +1,5 @@
-//! SQS on loopback as the operator's tool needs it: queues with groups, messages that are hidden while somebody has them,
-//! and a caller that dies at any call.
+//! SQS on loopback as the operator's tool needs it: queues with groups, messages that are hidden while they are in
+//! flight, and a caller that is killed at any call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
@@ -27,12 +27,12 @@ const QUEUES: [&str; 8] = [
     "validator-dead-letter.fifo",
 ];
 
-/// When a caller dies.
+/// When a caller is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// The call is not made any more.
+    /// Before the call is made.
     Before,
-    /// The call is made, and nobody hears the answer.
+    /// After the call was made, without receiving its response.
     After,
 }
 
@@ -57,7 +57,6 @@ struct Seen {
     kill: Option<(usize, Moment)>,
 }
 
-/// The service of one test.
 pub(crate) struct Sqs {
     seen: Arc<Mutex<Seen>>,
     killed: Arc<Notify>,
@@ -80,7 +79,7 @@ impl Sqs {
                         let (fate, answer) = {
                             let mut seen = lock(&served);
                             if uri.path() != format!("/{}/", seen.process) {
-                                // What a process that is dead had on its way does not come in.
+                                // Calls that a killed process had in flight are rejected.
                                 return StatusCode::GONE.into_response();
                             }
                             seen.calls += 1;
@@ -102,15 +101,15 @@ impl Sqs {
         Self { seen, killed, url }
     }
 
-    /// The way here for a new process. Those before it are dead.
+    /// The address for a new process. Earlier processes are dead.
     pub(crate) fn aws(&self) -> SdkConfig {
         let mut seen = lock(&self.seen);
         seen.process += 1;
         aws_at(&format!("{}/{}/", self.url, seen.process))
     }
 
-    /// Puts a message into a queue, with its code and reason. Answers its id.
-    pub(crate) fn park(&self, queue: &str, group: &str, body: &str, (code, reason): (&str, &str)) -> String {
+    /// Puts a message into a queue, with its code and reason. Returns its id.
+    pub(crate) fn park(&self, queue: &str, group: &str, body: &str, code: &str, reason: &str) -> String {
         let attributes = [("code", code), ("reason", reason)];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         lock(&self.seen).put(queue, group, body, attributes)
@@ -122,22 +121,22 @@ impl Sqs {
         seen.queues[queue].iter().map(|message| (message.group.clone(), message.body.clone())).collect()
     }
 
-    /// How many of a queue's messages somebody has.
+    /// The number of a queue's messages that are in flight.
     pub(crate) fn hidden_in(&self, queue: &str) -> usize {
         lock(&self.seen).queues[queue].iter().filter(|message| message.receipt.is_some()).count()
     }
 
-    /// From now on the queues do not say how much they hold.
+    /// From here on the queues do not return their counts.
     pub(crate) fn hush(&self) {
         lock(&self.seen).is_silent = true;
     }
 
-    /// How often something was sent or deleted.
+    /// The number of messages sent or deleted.
     pub(crate) fn changes(&self) -> usize {
         lock(&self.seen).changes
     }
 
-    /// So much time passes that whatever is hidden is seen again, and what was sent may be sent again.
+    /// Shifts time so far that everything hidden becomes visible, and sent messages are not deduplicated any more.
     pub(crate) fn let_time_pass(&self) {
         let mut seen = lock(&self.seen);
         seen.deduplicated.clear();
@@ -146,7 +145,7 @@ impl Sqs {
         }
     }
 
-    /// Runs work that dies at a call; answers whether it lived, because there is no such call.
+    /// Runs work that is killed at a call; returns whether it survived, because there is no such call.
     pub(crate) async fn run(&self, kill: Option<(usize, Moment)>, work: impl Future<Output = ()>) -> bool {
         {
             let mut seen = lock(&self.seen);
@@ -220,7 +219,7 @@ impl Seen {
         }
     }
 
-    /// At most ten, and none of a group of which somebody has one.
+    /// At most ten, and none of a group with a message in flight.
     fn receive(&mut self, queue: &str) -> Vec<Value> {
         let messages = self.queues.get_mut(queue).unwrap();
         let is_fifo = queue.ends_with(".fifo");

@@ -1,4 +1,4 @@
-//! Batches as the queue hands them to the processor's handler: one bad message harms nobody else.
+//! Batches as the queue delivers them to the processor's handler: one bad message does not affect the others.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Scene, euro};
-use crate::database::scene::{Said, noon};
+use crate::database::scene::{TestEvidence, noon};
 use crate::database::staff::{refund, refund_id};
 use crate::loopback::Loopback;
 
@@ -31,26 +31,26 @@ fn message(command: PaymentCommand) -> Message {
     (group, envelope.to_json().unwrap())
 }
 
-fn evidence(said: &Said) -> Message {
-    message(PaymentCommand::from_evidence(said.evidence.clone()))
+fn evidence(reported: &TestEvidence) -> Message {
+    message(PaymentCommand::from_evidence(reported.evidence.clone()))
 }
 
 fn ordered(decision: StaffInstruction) -> Message {
-    message(match decision.order {
+    message(match decision.command {
         StaffCommand::Entry(evidence) => PaymentCommand::EnterEvidence(evidence),
-        StaffCommand::Refund(order) => PaymentCommand::RequestRefund(order),
-        StaffCommand::Credit(order) => PaymentCommand::ReleaseCredited(order),
-        StaffCommand::Case(order) => PaymentCommand::DecideCase(order),
-        StaffCommand::Merge(order) => PaymentCommand::MergePayments(order),
-        StaffCommand::Unmatch(order) => PaymentCommand::UnmatchPayment(order),
-        StaffCommand::Charge(order) => PaymentCommand::ChargePayment(order),
+        StaffCommand::Refund(command) => PaymentCommand::RequestRefund(command),
+        StaffCommand::Credit(command) => PaymentCommand::ReleaseCredited(command),
+        StaffCommand::Case(command) => PaymentCommand::DecideCase(command),
+        StaffCommand::Merge(command) => PaymentCommand::MergePayments(command),
+        StaffCommand::Unmatch(command) => PaymentCommand::UnmatchPayment(command),
+        StaffCommand::Charge(command) => PaymentCommand::ChargePayment(command),
         StaffCommand::Escalation(escalation) => PaymentCommand::EscalatePayment(escalation),
     })
 }
 
-/// A message whose body was changed on the way.
-fn spoiled(said: &Said, change: impl FnOnce(&mut Value)) -> Message {
-    let (group, body) = evidence(said);
+/// A message whose body was changed in transit.
+fn spoiled(reported: &TestEvidence, change: impl FnOnce(&mut Value)) -> Message {
+    let (group, body) = evidence(reported);
     let mut body = serde_json::from_str(&body).unwrap();
     change(&mut body);
     (group, body.to_string())
@@ -71,15 +71,15 @@ impl Queue {
         Self { services, processor }
     }
 
-    /// Hands out a batch at that receive; answers the places that come back.
+    /// Delivers a batch with that receive count; returns the indexes of the messages to be redelivered.
     async fn deliver(&self, messages: &[Message], receive: u32) -> Vec<usize> {
         self.hand_out(messages, receive).await.unwrap()
     }
 
     async fn hand_out(&self, messages: &[Message], receive: u32) -> Result<Vec<usize>, Outage> {
-        let record = |(place, (group, body)): (usize, &Message)| {
+        let record = |(index, (group, body)): (usize, &Message)| {
             json!({
-                "messageId": place.to_string(), "body": body,
+                "messageId": index.to_string(), "body": body,
                 "attributes": {"MessageGroupId": group, "ApproximateReceiveCount": receive.to_string()},
             })
         };
@@ -89,24 +89,24 @@ impl Queue {
         let mut context = Context::default();
         context.deadline = u64::try_from(deadline.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
         let response = self.processor.handle(LambdaEvent::new(event, context)).await?;
-        let places = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier.parse().unwrap());
-        Ok(places.collect())
+        let indexes = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier.parse().unwrap());
+        Ok(indexes.collect())
     }
 
-    /// Code and reason of what was parked since this was last asked.
+    /// Code and reason of the messages parked since the last call.
     fn parked(&self) -> Vec<(String, String)> {
         self.services.take_parked().into_iter().map(|parked| (parked.code, parked.reason)).collect()
     }
 }
 
-/// Ten payments of an invoice each.
-async fn ten_captures(scene: &Scene, place: usize) -> Vec<Said> {
-    let mut said = Vec::new();
+/// Ten payments, each with an invoice.
+async fn ten_captures(scene: &Scene, index: usize) -> Vec<TestEvidence> {
+    let mut reported = Vec::new();
     for number in 0..BATCH_SIZE {
         let invoice = scene.invoice("100.00").await;
-        said.push(Said::capture(&format!("pi_{place}_{number}"), Some(invoice), euro("100.00")));
+        reported.push(TestEvidence::capture(&format!("pi_{index}_{number}"), Some(invoice), euro("100.00")));
     }
-    said
+    reported
 }
 
 const PAID: &str = "select count(*) from billing.invoices where status = 'paid'";
@@ -116,31 +116,31 @@ async fn a_body_that_cannot_be_read_is_parked_with_its_reason_wherever_it_stands
     let scene = Scene::begin().await;
     let queue = Queue::of(&scene);
     let nine = i64::try_from(BATCH_SIZE - 1).unwrap();
-    for (settled, place) in (1..).zip(0..BATCH_SIZE) {
-        let said = ten_captures(&scene, place).await;
-        let mut messages: Vec<Message> = said.iter().map(evidence).collect();
+    for (settled, index) in (1..).zip(0..BATCH_SIZE) {
+        let reported = ten_captures(&scene, index).await;
+        let mut messages: Vec<Message> = reported.iter().map(evidence).collect();
         let amount = |value: &str| {
             let value = json!(value);
-            spoiled(&said[place], |body| body["data"]["amount"]["value"] = value)
+            spoiled(&reported[index], |body| body["data"]["amount"]["value"] = value)
         };
-        messages[place] = match place {
+        messages[index] = match index {
             0 => ("group".to_owned(), "no JSON".to_owned()),
             1 => ("group".to_owned(), String::new()),
             2 => ("group".to_owned(), "[".repeat(100_000)),
             3 => amount("0.00"),
             4 => amount("-100.00"),
             5 => amount("100.001"),
-            6 => spoiled(&said[place], |body| body["data"]["amount"]["currency"] = json!("XXXX")),
-            7 => spoiled(&said[place], |body| body["data"]["surprise"] = json!(1)),
-            8 => spoiled(&said[place], |body| body["type"] = json!("RefundEverything")),
-            _ => spoiled(&said[place], |body| body["dataschema"] = json!("urn:quittance:ConfirmPayment:99")),
+            6 => spoiled(&reported[index], |body| body["data"]["amount"]["currency"] = json!("XXXX")),
+            7 => spoiled(&reported[index], |body| body["data"]["surprise"] = json!(1)),
+            8 => spoiled(&reported[index], |body| body["type"] = json!("RefundEverything")),
+            _ => spoiled(&reported[index], |body| body["dataschema"] = json!("urn:quittance:ConfirmPayment:99")),
         };
-        assert_eq!(queue.deliver(&messages, 1).await, Vec::<usize>::new(), "place {place}");
-        let code = ["malformed", "unknown_type", "unknown_version"][place.saturating_sub(7)];
+        assert_eq!(queue.deliver(&messages, 1).await, Vec::<usize>::new(), "place {index}");
+        let code = ["malformed", "unknown_type", "unknown_version"][index.saturating_sub(7)];
         let parked = queue.parked();
-        assert_eq!(parked.len(), 1, "place {place}: {parked:?}");
-        assert_eq!((parked[0].0.as_str(), parked[0].1.is_empty()), (code, false), "place {place}");
-        assert_eq!(scene.test.count(PAID).await, settled * nine, "place {place}");
+        assert_eq!(parked.len(), 1, "place {index}: {parked:?}");
+        assert_eq!((parked[0].0.as_str(), parked[0].1.is_empty()), (code, false), "place {index}");
+        assert_eq!(scene.test.count(PAID).await, settled * nine, "place {index}");
     }
     scene.assert_books_hold().await;
     let waiting = "select count(*) from payments.outbox where published_at is null";
@@ -152,17 +152,17 @@ async fn a_body_that_cannot_be_read_is_parked_with_its_reason_wherever_it_stands
 async fn a_message_that_the_database_refuses_comes_back_alone_wherever_it_stands_and_is_parked_at_the_third_receive() {
     let scene = Scene::begin().await;
     let queue = Queue::of(&scene);
-    // An event carries the client's address; this one makes it larger than an event may be.
+    // An event has the client's address; this one makes it exceed the maximum size of an event.
     let poisoned = scene.test.client().await;
     let enlarge = sqlx::query("update billing.clients set address = array[repeat('x', 21000)] where id = $1");
     enlarge.bind(poisoned.as_uuid()).execute(&scene.test.admin).await.unwrap();
-    for place in 0..BATCH_SIZE {
-        let mut said = ten_captures(&scene, place).await;
+    for index in 0..BATCH_SIZE {
+        let mut reported = ten_captures(&scene, index).await;
         let invoice = scene.test.open_invoice(poisoned, "100.00", "EUR").await;
-        said[place] = said[place].clone().naming(&[invoice]);
-        let messages: Vec<Message> = said.iter().map(evidence).collect();
+        reported[index] = reported[index].clone().naming(&[invoice]);
+        let messages: Vec<Message> = reported.iter().map(evidence).collect();
         for receive in [1, 2] {
-            assert_eq!(queue.deliver(&messages, receive).await, [place]);
+            assert_eq!(queue.deliver(&messages, receive).await, [index]);
             assert_eq!(queue.parked(), []);
         }
         assert_eq!(queue.deliver(&messages, 3).await, Vec::<usize>::new());
@@ -170,7 +170,7 @@ async fn a_message_that_the_database_refuses_comes_back_alone_wherever_it_stands
         assert_eq!((parked.len(), parked[0].0.as_str()), (1, "retries_exhausted"));
         assert!(parked[0].1.contains("outbox_body_bounds"), "{parked:?}");
         assert_eq!(scene.test.invoice(invoice).await.0, "open");
-        assert_eq!(scene.test.count(PAID).await, i64::try_from((place + 1) * (BATCH_SIZE - 1)).unwrap());
+        assert_eq!(scene.test.count(PAID).await, i64::try_from((index + 1) * (BATCH_SIZE - 1)).unwrap());
     }
     scene.assert_books_hold().await;
 }
@@ -179,9 +179,9 @@ async fn a_message_that_the_database_refuses_comes_back_alone_wherever_it_stands
 async fn a_message_that_bears_the_name_of_another_is_parked_at_once() {
     let scene = Scene::begin().await;
     let queue = Queue::of(&scene);
-    let said = ten_captures(&scene, 0).await;
-    let mut messages: Vec<Message> = said.iter().map(evidence).collect();
-    let namesake = spoiled(&said[3], |body| body["data"]["amount"]["value"] = json!("99.00"));
+    let reported = ten_captures(&scene, 0).await;
+    let mut messages: Vec<Message> = reported.iter().map(evidence).collect();
+    let namesake = spoiled(&reported[3], |body| body["data"]["amount"]["value"] = json!("99.00"));
     messages.insert(7, namesake);
     assert_eq!(queue.deliver(&messages, 1).await, Vec::<usize>::new());
     let parked = queue.parked();
@@ -196,14 +196,14 @@ async fn evidence_and_decisions_of_one_group_keep_their_order_within_a_batch() {
     let queue = Queue::of(&scene);
     let invoice = scene.invoice("100.00").await;
     let answered = |number: u128, value: &str| {
-        evidence(&Said::told(FactKind::Refund, "pi_1", &refund_id(number).to_string(), euro(value)))
+        evidence(&TestEvidence::reported(FactKind::Refund, "pi_1", &refund_id(number).to_string(), euro(value)))
     };
     let messages = [
-        evidence(&Said::claim("pi_1", Some(invoice), euro("100.00"))),
-        evidence(&Said::capture("pi_1", Some(invoice), euro("60.00"))),
+        evidence(&TestEvidence::claim("pi_1", Some(invoice), euro("100.00"))),
+        evidence(&TestEvidence::capture("pi_1", Some(invoice), euro("60.00"))),
         // More than was captured by then, although the rest follows in the same batch.
         ordered(refund("stripe:pi_1", 1, "70.00")),
-        evidence(&Said::capture("pi_1", Some(invoice), euro("40.00")).moving("second capture")),
+        evidence(&TestEvidence::capture("pi_1", Some(invoice), euro("40.00")).moving("second capture")),
         ordered(refund("stripe:pi_1", 2, "70.00")),
         answered(2, "70.00"),
         ordered(refund("stripe:pi_1", 3, "30.00")),
@@ -223,7 +223,7 @@ async fn evidence_and_decisions_of_one_group_keep_their_order_within_a_batch() {
 async fn a_refund_of_nothing_or_less_is_no_command() {
     let scene = Scene::begin().await;
     let queue = Queue::of(&scene);
-    scene.hear(&[Said::capture("pi_1", None, euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", None, euro("100.00"))]).await;
     let (group, body) = ordered(refund("stripe:pi_1", 1, "60.00"));
     for amount in ["0.00", "-60.00", "", "1e2", "60,00"] {
         let mut body: Value = serde_json::from_str(&body).unwrap();
@@ -239,8 +239,8 @@ async fn a_refund_of_nothing_or_less_is_no_command() {
 async fn while_the_database_is_away_nothing_is_parked_and_everything_comes_back() {
     let scene = Scene::begin().await;
     let queue = Queue::of(&scene);
-    let said = ten_captures(&scene, 0).await;
-    let messages: Vec<Message> = said.iter().map(evidence).collect();
+    let reported = ten_captures(&scene, 0).await;
+    let messages: Vec<Message> = reported.iter().map(evidence).collect();
     scene.processor.pool().await.unwrap().close().await;
     for count in [1, BATCH_SIZE] {
         assert!(queue.hand_out(&messages[..count], 90).await.is_err());

@@ -1,14 +1,14 @@
-//! Connections that break at the worst moments: what comes again ends as if nothing had happened.
+//! Connections that break at the worst moments: redelivery ends as if nothing had happened.
 
 use quittance_processor::decide::decide;
 use quittance_store::Database;
 
 use super::{ROLE, Scene, euro, settle_all};
 use crate::database::proxy::{Cut, Proxy};
-use crate::database::scene::{Said, at, noon};
+use crate::database::scene::{TestEvidence, at, noon};
 use crate::database::staff::refund;
 
-/// A transaction here takes fewer messages than that; a test that never comes through would go on for ever.
+/// A transaction here takes fewer messages; without this limit, a test that never succeeds would run for ever.
 const MESSAGES_MAX: usize = 400;
 
 /// The processor behind a proxy.
@@ -25,9 +25,9 @@ async fn a_payment_whose_commit_is_lost_on_the_way_or_on_the_way_back_posts_once
         let scene = Scene::begin().await;
         let invoice = scene.invoice("100.00").await;
         let (proxy, processor) = behind(&scene).await;
-        let capture = [Said::capture("pi_1", Some(invoice), euro("130.00"))];
+        let capture = [TestEvidence::capture("pi_1", Some(invoice), euro("130.00"))];
         proxy.cut(cut);
-        // The transaction is tried again on another connection, and finds out whether the first went through.
+        // The transaction is retried on another connection, and determines whether the first was committed.
         let recorded = "select count(*) from payments.facts";
         for _ in 0..2 {
             settle_all(&processor, &capture).await.unwrap();
@@ -41,15 +41,15 @@ async fn a_payment_whose_commit_is_lost_on_the_way_or_on_the_way_back_posts_once
 }
 
 #[tokio::test]
-async fn a_refund_whose_commit_is_lost_on_the_way_or_on_the_way_back_is_asked_for_once() {
+async fn a_refund_whose_commit_is_lost_on_the_way_or_on_the_way_back_is_requested_once() {
     for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
         let scene = Scene::begin().await;
-        scene.hear(&[Said::capture("pi_1", None, euro("100.00"))]).await;
+        scene.receive(&[TestEvidence::capture("pi_1", None, euro("100.00"))]).await;
         let (proxy, processor) = behind(&scene).await;
-        let order = refund("stripe:pi_1", 1, "60.00");
+        let command = refund("stripe:pi_1", 1, "60.00");
         proxy.cut(cut);
         for _ in 0..2 {
-            decide(&processor, &order, at(noon())).await.unwrap();
+            decide(&processor, &command, at(noon())).await.unwrap();
             assert!(proxy.has_cut(), "{cut:?}");
         }
         assert_eq!(scene.test.refunds().await, [("60".to_owned(), "requested".to_owned(), None)]);
@@ -67,8 +67,8 @@ async fn a_batch_that_dies_after_any_of_its_messages_to_the_database_posts_once_
     for messages in 0..MESSAGES_MAX {
         let (first, second) = (scene.invoice("100.00").await, scene.invoice("100.00").await);
         let batch = [
-            Said::capture(&format!("pi_{messages}a"), None, euro("150.00")).naming(&[first, second]),
-            Said::capture(&format!("pi_{messages}b"), Some(second), euro("100.00")),
+            TestEvidence::capture(&format!("pi_{messages}a"), None, euro("150.00")).naming(&[first, second]),
+            TestEvidence::capture(&format!("pi_{messages}b"), Some(second), euro("100.00")),
         ];
         proxy.cut(Cut::AfterMessages(messages));
         settle_all(&processor, &batch).await.unwrap_or_else(|error| panic!("after {messages} messages: {error}"));

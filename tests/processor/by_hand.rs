@@ -1,4 +1,4 @@
-//! Evidence that staff enter by hand: up to a limit alone, above it with a second person.
+//! Evidence by hand: one person's alone up to a limit, above it with a second person's approval.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::case::CaseDecision;
@@ -8,19 +8,19 @@ use quittance_domain::id::InvoiceId;
 use quittance_processor::decide::{StaffCommand, StaffInstruction, decide};
 
 use super::{Scene, euro};
-use crate::database::scene::{Said, at, noon};
+use crate::database::scene::{TestEvidence, at, noon};
 use crate::database::staff::{close, merge};
 
 const NAME: &str = "manual:WIRE-1";
 
 /// Anna's entry of a movement of the payment.
 fn entry(kind: FactKind, name: &str, value: &str, request: &str) -> Evidence {
-    let said = Said::told(kind, name, name, euro(value)).through(EvidenceChannel::Staff);
+    let reported = TestEvidence::reported(kind, name, name, euro(value)).through(EvidenceChannel::Staff);
     Evidence {
         event_id: format!("user:anna:{request}"),
         actor: "user:anna".to_owned(),
         reason: Some("seen at the bank".to_owned()),
-        ..said.evidence
+        ..reported.evidence
     }
 }
 
@@ -29,7 +29,7 @@ fn paying(evidence: Evidence, invoice: InvoiceId) -> Evidence {
 }
 
 fn decision(evidence: Evidence) -> StaffInstruction {
-    StaffInstruction { order: StaffCommand::Entry(evidence), correlation_id: "test".to_owned(), decided_at: noon() }
+    StaffInstruction { command: StaffCommand::Entry(evidence), correlation_id: "test".to_owned(), decided_at: noon() }
 }
 
 impl Scene {
@@ -45,8 +45,8 @@ impl Scene {
     async fn approve(&self, name: &str, actor: &str, request: &str) -> Vec<String> {
         let case = self.test.case("entered_by_hand").await;
         let mut decision = close(name, case, CaseDecision::Approve, request);
-        if let StaffCommand::Case(order) = &mut decision.order {
-            actor.clone_into(&mut order.actor);
+        if let StaffCommand::Case(command) = &mut decision.command {
+            actor.clone_into(&mut command.actor);
         }
         self.decide(&decision).await
     }
@@ -72,8 +72,8 @@ async fn a_payment_that_finance_enters_pays_its_invoice_once() {
     let record = "select actor || ': ' || reason from audit.records where action = 'payment.evidence_recorded'";
     let record = scene.test.text(record).await;
     assert!(record.starts_with("user:anna: capture of 100.00 EUR entered by hand (seen at the bank)"), "{record}");
-    // The bank's line is better evidence of the same money.
-    scene.hear(&[Said::bank_line("manual:BANK-7", Some(invoice), euro("100.00"))]).await;
+    // The bank line is better evidence of the same money.
+    scene.receive(&[TestEvidence::bank_line("manual:BANK-7", Some(invoice), euro("100.00"))]).await;
     assert_eq!(scene.test.count("select count(*) from payments.payments").await, 1);
     scene.assert_books_hold().await;
 }
@@ -95,7 +95,7 @@ async fn above_the_limit_an_entry_waits_until_somebody_else_approves_it() {
 
     let case = scene.test.case("entered_by_hand").await;
     assert_eq!(scene.approve(NAME, "user:anna", "a1").await, Vec::<String>::new());
-    let refusal = "whoever entered it by hand cannot decide about it; somebody else has to".to_owned();
+    let refusal = "the person who entered it by hand cannot decide about it; another person has to".to_owned();
     assert_eq!(scene.test.outcome(case).await, (None, Some(refusal)));
     assert_eq!(scene.approve(NAME, "user:ben", "a2").await, ["invoice.paid"]);
     assert_eq!(scene.test.outcome(case).await, (Some("approved".to_owned()), None));
@@ -142,9 +142,9 @@ async fn a_reversal_that_finance_enters_takes_the_money_back() {
     let scene = Scene::begin().await;
     let (small, large) = (scene.invoice("100.00").await, scene.invoice("12000.00").await);
     scene
-        .hear(&[
-            Said::bank_line("manual:B-1", Some(small), euro("100.00")),
-            Said::bank_line("manual:B-2", Some(large), euro("12000.00")),
+        .receive(&[
+            TestEvidence::bank_line("manual:B-1", Some(small), euro("100.00")),
+            TestEvidence::bank_line("manual:B-2", Some(large), euro("12000.00")),
         ])
         .await;
     let taken = scene.enter(entry(FactKind::Reversal, "manual:B-1", "100.00", "r1")).await;
@@ -165,7 +165,7 @@ async fn money_that_the_bank_reports_meanwhile_is_not_approved_as_well() {
     let invoice = scene.invoice("12000.00").await;
     scene.enter(paying(entry(FactKind::Capture, NAME, "12000.00", "r1"), invoice)).await;
     let case = scene.test.case("entered_by_hand").await;
-    scene.hear(&[Said::bank_line("manual:BANK-7", Some(invoice), euro("12000.00"))]).await;
+    scene.receive(&[TestEvidence::bank_line("manual:BANK-7", Some(invoice), euro("12000.00"))]).await;
     assert_eq!(scene.test.outcome(case).await, (Some("settled".to_owned()), None));
     assert_eq!(scene.test.count("select count(*) from payments.payments").await, 1);
     assert_eq!(scene.paid(invoice).await, ["paid", "12000"]);
@@ -205,8 +205,8 @@ async fn refusals(scene: &Scene) -> Vec<String> {
 async fn a_small_entry_undoes_nothing_large() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("50000.00").await;
-    scene.hear(&[Said::bank_line("manual:B-1", Some(invoice), euro("50000.00"))]).await;
-    scene.hear(&[Said::told(FactKind::Refund, "manual:B-1", "R-1", euro("50000.00"))]).await;
+    scene.receive(&[TestEvidence::bank_line("manual:B-1", Some(invoice), euro("50000.00"))]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Refund, "manual:B-1", "R-1", euro("50000.00"))]).await;
     let cent =
         |kind, request: &str| Evidence { movement: "R-1".to_owned(), ..entry(kind, "manual:B-1", "0.01", request) };
     scene.enter(cent(FactKind::RefundFailure, "r1")).await;
@@ -216,7 +216,7 @@ async fn a_small_entry_undoes_nothing_large() {
     scene.enter(failure).await;
     assert!(scene.open_kinds().await.contains(&"entered_by_hand".to_owned()), "it waits for a second person");
     let other = scene.invoice("100.00").await;
-    scene.hear(&[Said::bank_line("manual:B-2", Some(other), euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::bank_line("manual:B-2", Some(other), euro("100.00"))]).await;
     scene.enter(entry(FactKind::Capture, "manual:B-2", "0.01", "r3")).await;
     assert_eq!(scene.paid(other).await, ["paid", "100"], "what is proven is not made less");
     let refused = refusals(&scene).await;
@@ -246,8 +246,8 @@ async fn who_enters_money_does_not_say_whose_it_is_afterwards() {
     let case = scene.test.case("surplus").await;
     let by = |actor: &str, request: &str| {
         let mut decision = close(NAME, case, CaseDecision::Apply { invoice_id: ours }, request);
-        if let StaffCommand::Case(order) = &mut decision.order {
-            actor.clone_into(&mut order.actor);
+        if let StaffCommand::Case(command) = &mut decision.command {
+            actor.clone_into(&mut command.actor);
         }
         decision
     };
@@ -262,14 +262,14 @@ async fn who_enters_money_does_not_say_whose_it_is_afterwards() {
 async fn what_another_source_reports_meanwhile_is_not_approved_once_more() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("12000.00").await;
-    scene.hear(&[Said::bank_line("manual:B-1", Some(invoice), euro("12000.00"))]).await;
+    scene.receive(&[TestEvidence::bank_line("manual:B-1", Some(invoice), euro("12000.00"))]).await;
     scene
         .enter(Evidence { movement: "OUT-1".to_owned(), ..entry(FactKind::Reversal, "manual:B-1", "12000.00", "r1") })
         .await;
     let case = scene.test.case("entered_by_hand").await;
-    let returned =
-        Said::told(FactKind::Reversal, "manual:B-1", "RET-7", euro("12000.00")).through(EvidenceChannel::Bank);
-    scene.hear(&[returned]).await;
+    let returned = TestEvidence::reported(FactKind::Reversal, "manual:B-1", "RET-7", euro("12000.00"))
+        .through(EvidenceChannel::Bank);
+    scene.receive(&[returned]).await;
     scene.approve("manual:B-1", "user:ben", "a1").await;
     let (resolution, refusal) = scene.test.outcome(case).await;
     assert_eq!(resolution, None);
@@ -282,14 +282,14 @@ async fn what_another_source_reports_meanwhile_is_not_approved_once_more() {
 async fn a_payment_is_not_merged_away_while_an_entry_about_it_waits() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("12000.00").await;
-    scene.hear(&[Said::bank_line("manual:B-1", Some(invoice), euro("12000.00"))]).await;
+    scene.receive(&[TestEvidence::bank_line("manual:B-1", Some(invoice), euro("12000.00"))]).await;
     scene.enter(entry(FactKind::Reversal, "manual:B-1", "12000.00", "r1")).await;
-    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("12000.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", Some(invoice), euro("12000.00"))]).await;
     scene.decide(&merge("stripe:pi_1", "manual:B-1", "m1")).await;
     let refusal = "select reason from audit.records where action = 'payment.merge_refused'";
     assert_eq!(
         scene.test.text(refusal).await,
-        "an entry about the twin waits for a second person; decide its case first"
+        "an entry about the duplicate waits for a second person; decide its case first"
     );
     assert_eq!(scene.open_kinds().await, ["entered_by_hand", "surplus"]);
 }

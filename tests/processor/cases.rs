@@ -1,4 +1,4 @@
-//! What staff decide about cases, and cases that go away by themselves.
+//! Staff decisions about cases, and cases that are closed automatically.
 
 use quittance_domain::case::CaseDecision;
 use quittance_domain::fact::FactKind;
@@ -6,16 +6,16 @@ use quittance_domain::id::InvoiceId;
 use quittance_processor::decide::StaffCommand;
 
 use super::{Scene, euro, surplus};
-use crate::database::scene::Said;
+use crate::database::scene::TestEvidence;
 use crate::database::staff::{close, refund, refund_id};
 
 const NAME: &str = "stripe:pi_1";
 
-/// A capture of 130.00 of which 30.00 are surplus, and the case about them.
+/// A capture of 130.00 of which 30.00 are unapplied, and the case about them.
 async fn overpaid() -> (Scene, InvoiceId, quittance_domain::id::CaseId) {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("130.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", Some(invoice), euro("130.00"))]).await;
     let case = scene.test.case("surplus").await;
     (scene, invoice, case)
 }
@@ -29,20 +29,20 @@ fn resolved(resolution: &str) -> (Option<String>, Option<String>) {
 }
 
 #[tokio::test]
-async fn surplus_is_applied_to_another_open_invoice_of_the_client() {
+async fn unapplied_cash_is_applied_to_another_open_invoice_of_the_client() {
     let (scene, _, case) = overpaid().await;
     let other = scene.invoice("30.00").await;
-    let order = close(NAME, case, apply(other), "r1");
-    assert_eq!(scene.decide(&order).await, ["invoice.paid", "payment.surplus_reduced"]);
-    assert_eq!(scene.decide(&order).await, Vec::<String>::new());
+    let command = close(NAME, case, apply(other), "r1");
+    assert_eq!(scene.decide(&command).await, ["invoice.paid", "payment.surplus_reduced"]);
+    assert_eq!(scene.decide(&command).await, Vec::<String>::new());
     assert_eq!(scene.paid(other).await, ["paid", "30"]);
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "130", "0"]);
     assert_eq!(scene.test.outcome(case).await, resolved("applied"));
     let why = scene.test.text("select decided_by || ': ' || decision_reason from payments.cases").await;
     assert_eq!(why, "user:finance: as agreed");
     scene.assert_books_hold().await;
-    // More evidence of the payment leaves the money where staff put it.
-    scene.hear(&[Said::bank_line("pi_1", None, euro("130.00"))]).await;
+    // Further evidence of the payment leaves the money where staff allocated it.
+    scene.receive(&[TestEvidence::bank_line("pi_1", None, euro("130.00"))]).await;
     assert_eq!(scene.paid(other).await, ["paid", "30"]);
     scene.assert_books_hold().await;
 }
@@ -51,15 +51,17 @@ async fn surplus_is_applied_to_another_open_invoice_of_the_client() {
 async fn a_decision_about_an_amount_that_has_changed_meanwhile_is_refused() {
     let (scene, invoice, case) = overpaid().await;
     let about = |value: &str, request: &str| {
-        let mut order = close(NAME, case, CaseDecision::Refund, request);
-        if let StaffCommand::Case(order) = &mut order.order {
-            order.amount = Some(euro(value).positive().unwrap());
+        let mut command = close(NAME, case, CaseDecision::Refund, request);
+        if let StaffCommand::Case(command) = &mut command.command {
+            command.amount = Some(euro(value).positive().unwrap());
         }
-        order
+        command
     };
-    let order = about("30.00", "r1");
-    scene.hear(&[Said::told(FactKind::Capture, "pi_1", "ch_2", euro("500.00")).naming(&[invoice])]).await;
-    scene.decide(&order).await;
+    let command = about("30.00", "r1");
+    scene
+        .receive(&[TestEvidence::reported(FactKind::Capture, "pi_1", "ch_2", euro("500.00")).naming(&[invoice])])
+        .await;
+    scene.decide(&command).await;
     let refusal = "the case is not about 30.00 EUR any more; look at it again";
     assert_eq!(scene.test.outcome(case).await, (None, Some(refusal.to_owned())));
     assert_eq!(scene.test.refunds().await, []);
@@ -82,7 +84,7 @@ async fn what_an_invoice_cannot_take_stays_in_the_case_for_another_decision() {
 }
 
 #[tokio::test]
-async fn surplus_goes_to_no_invoice_of_another_client_or_currency_nor_to_a_closed_one() {
+async fn unapplied_cash_goes_to_no_invoice_of_another_client_or_currency_nor_to_a_closed_one() {
     let (scene, own, case) = overpaid().await;
     let stranger = scene.test.client().await;
     let foreign = scene.test.open_invoice(stranger, "30.00", "EUR").await;
@@ -107,7 +109,7 @@ async fn surplus_goes_to_no_invoice_of_another_client_or_currency_nor_to_a_close
 #[tokio::test]
 async fn money_of_an_unknown_payer_may_go_to_any_clients_invoice() {
     let scene = Scene::begin().await;
-    scene.hear(&[Said::capture("pi_1", None, euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", None, euro("100.00"))]).await;
     let invoice = scene.invoice("100.00").await;
     let case = scene.test.case("surplus").await;
     scene.decide(&close(NAME, case, apply(invoice), "r1")).await;
@@ -117,31 +119,31 @@ async fn money_of_an_unknown_payer_may_go_to_any_clients_invoice() {
 }
 
 #[tokio::test]
-async fn surplus_that_staff_leave_is_not_pulled_into_an_invoice_that_reopens() {
+async fn unapplied_cash_that_staff_leave_is_not_pulled_into_an_invoice_that_reopens() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let pays = |reference: &str| Said::capture(reference, Some(invoice), euro("100.00"));
-    scene.hear_each(&[pays("pi_1"), pays("pi_2")]).await;
+    let pays = |reference: &str| TestEvidence::capture(reference, Some(invoice), euro("100.00"));
+    scene.receive_each(&[pays("pi_1"), pays("pi_2")]).await;
     let case = scene.test.case("surplus").await;
     scene.decide(&close("stripe:pi_2", case, CaseDecision::Dismiss, "r1")).await;
     assert_eq!(scene.test.outcome(case).await, resolved("dismissed"));
-    scene.hear(&[Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"))]).await;
     assert_eq!(scene.paid(invoice).await, ["open", "0"]);
-    // Nor by one more witness of the same money.
-    scene.hear(&[Said::bank_line("pi_2", Some(invoice), euro("100.00"))]).await;
+    // Nor by another source's report of the same money.
+    scene.receive(&[TestEvidence::bank_line("pi_2", Some(invoice), euro("100.00"))]).await;
     assert_eq!(scene.payment("pi_2").await, ["confirmed", "0", "100"]);
     assert_eq!(scene.test.open_cases().await, []);
     scene.assert_books_hold().await;
 }
 
 #[tokio::test]
-async fn surplus_that_comes_after_a_dismissed_one_went_back_has_a_case_of_its_own() {
+async fn unapplied_cash_that_comes_after_a_dismissed_one_went_back_has_a_case_of_its_own() {
     let scene = Scene::begin().await;
-    scene.hear(&[Said::capture("pi_1", None, euro("30.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", None, euro("30.00"))]).await;
     let case = scene.test.case("surplus").await;
     scene.decide(&close(NAME, case, CaseDecision::Dismiss, "r1")).await;
-    scene.hear(&[Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("30.00"))]).await;
-    scene.hear(&[Said::capture("pi_1", None, euro("20.00")).moving("second capture")]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("30.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", None, euro("20.00")).moving("second capture")]).await;
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "0", "20"]);
     assert_eq!(scene.test.open_cases().await, [surplus("unknown_invoice")]);
     let dismissed = "select amount::numeric(5, 2) || ' of which ' || kept_amount::numeric(5, 2) from payments.cases
@@ -182,10 +184,10 @@ async fn two_conflicting_decisions_at_once_have_the_effect_of_one() {
     for round in 0..20 {
         let (invoice, other) = (scene.invoice("100.00").await, scene.invoice("30.00").await);
         let reference = format!("pi_{round}");
-        scene.hear(&[Said::capture(&reference, Some(invoice), euro("130.00"))]).await;
+        scene.receive(&[TestEvidence::capture(&reference, Some(invoice), euro("130.00"))]).await;
         let (name, case) = (format!("stripe:{reference}"), scene.test.case("surplus").await);
-        let order = |decision, request: &str| close(&name, case, decision, &format!("{request} {round}"));
-        let orders = [order(CaseDecision::Refund, "r1"), order(apply(other), "r2")];
+        let command = |decision, request: &str| close(&name, case, decision, &format!("{request} {round}"));
+        let orders = [command(CaseDecision::Refund, "r1"), command(apply(other), "r2")];
         tokio::join!(scene.decide(&orders[0]), scene.decide(&orders[1]));
         let (resolution, _) = scene.test.outcome(case).await;
         let expected = if resolution.as_deref() == Some("refunded") { ["open", "0"] } else { ["paid", "30"] };
@@ -198,11 +200,11 @@ async fn two_conflicting_decisions_at_once_have_the_effect_of_one() {
 }
 
 #[tokio::test]
-async fn a_case_goes_away_by_itself_with_the_surplus_that_it_is_about() {
+async fn a_case_closes_with_its_unapplied_cash() {
     let (scene, _, case) = overpaid().await;
     scene.decide(&refund(NAME, 1, "30.00")).await;
     assert_eq!(scene.test.outcome(case).await, resolved("settled"), "all of it is about to go back");
-    scene.hear(&[Said::told(FactKind::Refund, "pi_1", &refund_id(1).to_string(), euro("30.00"))]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Refund, "pi_1", &refund_id(1).to_string(), euro("30.00"))]).await;
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "100", "0"]);
     scene.decide(&close(NAME, case, CaseDecision::Refund, "r1")).await;
     assert_eq!(scene.test.refunds().await.len(), 1, "there is nothing left to refund");
@@ -213,8 +215,11 @@ async fn a_case_goes_away_by_itself_with_the_surplus_that_it_is_about() {
 async fn a_contradiction_can_only_be_dismissed_and_stays_so() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let said = [Said::capture("pi_1", Some(invoice), euro("100.00")), Said::bank_line("pi_1", None, euro("90.00"))];
-    scene.hear_each(&said).await;
+    let reported = [
+        TestEvidence::capture("pi_1", Some(invoice), euro("100.00")),
+        TestEvidence::bank_line("pi_1", None, euro("90.00")),
+    ];
+    scene.receive_each(&reported).await;
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "90", "0"]);
     let case = scene.test.case("contradiction").await;
     scene.decide(&close(NAME, case, CaseDecision::Refund, "r1")).await;
@@ -229,8 +234,8 @@ async fn a_contradiction_can_only_be_dismissed_and_stays_so() {
 #[tokio::test]
 async fn an_overdrawn_payment_that_staff_leave_so_has_no_case_any_more() {
     let scene = Scene::begin().await;
-    let returned = |movement: &str| Said::told(FactKind::Reversal, "pi_1", movement, euro("30.00"));
-    scene.hear(&[Said::capture("pi_1", None, euro("30.00")), returned("RET-1"), returned("RET-2")]).await;
+    let returned = |movement: &str| TestEvidence::reported(FactKind::Reversal, "pi_1", movement, euro("30.00"));
+    scene.receive(&[TestEvidence::capture("pi_1", None, euro("30.00")), returned("RET-1"), returned("RET-2")]).await;
     assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "-30"]);
     let case = scene.test.case("overdrawn").await;
     scene.assert_books_hold().await;

@@ -4,16 +4,16 @@ use quittance_domain::case::CaseDecision;
 use quittance_domain::fact::{EvidenceChannel, FactKind};
 
 use super::{Scene, euro};
-use crate::database::scene::Said;
+use crate::database::scene::TestEvidence;
 use crate::database::staff::{close, merge, refund, refund_id};
 
-/// The same money as the gateway and the bank tell of it, each by its own name, both posted: one pays the invoice, and
-/// the other is surplus.
+/// The same money as the gateway and the bank report it, each under its own id, both posted: one pays the invoice, and
+/// the other is unapplied.
 async fn posted_twice() -> (Scene, quittance_domain::id::InvoiceId) {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let line = Said::bank_line("manual:BANK-1", Some(invoice), euro("100.00"));
-    scene.hear_each(&[Said::capture("pi_1", Some(invoice), euro("100.00")), line]).await;
+    let line = TestEvidence::bank_line("manual:BANK-1", Some(invoice), euro("100.00"));
+    scene.receive_each(&[TestEvidence::capture("pi_1", Some(invoice), euro("100.00")), line]).await;
     assert_eq!(scene.test.payment("manual:BANK-1").await.2, "100");
     (scene, invoice)
 }
@@ -23,17 +23,17 @@ async fn kept(scene: &Scene) -> i64 {
 }
 
 #[tokio::test]
-async fn twins_that_both_posted_post_once_after_they_are_merged_whichever_stays() {
-    for (stays, twin) in [("stripe:pi_1", "manual:BANK-1"), ("manual:BANK-1", "stripe:pi_1")] {
+async fn duplicates_that_both_posted_post_once_after_they_are_merged_whichever_stays() {
+    for (stays, duplicate) in [("stripe:pi_1", "manual:BANK-1"), ("manual:BANK-1", "stripe:pi_1")] {
         let (scene, invoice) = posted_twice().await;
-        let order = merge(stays, twin, "r1");
-        scene.decide(&order).await;
+        let command = merge(stays, duplicate, "r1");
+        scene.decide(&command).await;
         let posted = scene.test.count("select count(*) from payments.outbox").await;
-        assert_eq!(scene.decide(&order).await, Vec::<String>::new(), "the request comes again");
+        assert_eq!(scene.decide(&command).await, Vec::<String>::new(), "the request comes again");
         assert_eq!(scene.test.count("select count(*) from payments.outbox").await, posted);
         assert_eq!(kept(&scene).await, 1);
         assert_eq!(scene.test.payment(stays).await, ("confirmed".to_owned(), "100".to_owned(), "0".to_owned()));
-        assert_eq!(scene.test.payment(twin).await, ("pending".to_owned(), "0".to_owned(), "0".to_owned()));
+        assert_eq!(scene.test.payment(duplicate).await, ("pending".to_owned(), "0".to_owned(), "0".to_owned()));
         assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
         assert_eq!(scene.test.open_cases().await, []);
         let noted = "select count(*) from audit.records where action = 'payment.merged' and actor = 'user:finance'";
@@ -43,11 +43,11 @@ async fn twins_that_both_posted_post_once_after_they_are_merged_whichever_stays(
 }
 
 #[tokio::test]
-async fn twins_that_one_gateway_told_of_under_two_names_are_one_sum_after_they_are_merged() {
+async fn duplicates_that_one_gateway_reported_under_two_names_are_one_sum_after_they_are_merged() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let told = |reference: &str| Said::capture(reference, Some(invoice), euro("100.00"));
-    scene.hear_each(&[told("pi_1"), told("ch_1")]).await;
+    let emitted = |reference: &str| TestEvidence::capture(reference, Some(invoice), euro("100.00"));
+    scene.receive_each(&[emitted("pi_1"), emitted("ch_1")]).await;
     scene.decide(&merge("stripe:pi_1", "stripe:ch_1", "r1")).await;
     scene.assert_books_hold().await;
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
@@ -56,30 +56,31 @@ async fn twins_that_one_gateway_told_of_under_two_names_are_one_sum_after_they_a
 #[tokio::test]
 async fn later_evidence_under_either_name_finds_the_payment_that_stays() {
     let (scene, invoice) = posted_twice().await;
-    let twin = sqlx::query_scalar("select id from payments.payments where transaction_id = 'manual:BANK-1'");
-    let twin = twin.fetch_one(&scene.test.admin).await.unwrap();
+    let duplicate = sqlx::query_scalar("select id from payments.payments where transaction_id = 'manual:BANK-1'");
+    let duplicate = duplicate.fetch_one(&scene.test.admin).await.unwrap();
     scene.decide(&merge("stripe:pi_1", "manual:BANK-1", "r1")).await;
-    let returned = |name: &str, movement: &str| Said::told(FactKind::Reversal, name, movement, euro("10.00"));
+    let returned =
+        |name: &str, movement: &str| TestEvidence::reported(FactKind::Reversal, name, movement, euro("10.00"));
     let mut by_id = returned("somebody", "RET-3");
-    by_id.evidence.payment_id = Some(quittance_domain::id::PaymentId::from_uuid(twin));
-    let said = [returned("manual:BANK-1", "RET-1"), returned("pi_1", "RET-2"), by_id];
-    scene.hear_each(&said).await;
-    // What had been said of the twin is known by its name still.
-    scene.hear(&[Said::bank_line("manual:BANK-1", Some(invoice), euro("100.00"))]).await;
+    by_id.evidence.payment_id = Some(quittance_domain::id::PaymentId::from_uuid(duplicate));
+    let reported = [returned("manual:BANK-1", "RET-1"), returned("pi_1", "RET-2"), by_id];
+    scene.receive_each(&reported).await;
+    // Earlier evidence about the duplicate is still found by its id.
+    scene.receive(&[TestEvidence::bank_line("manual:BANK-1", Some(invoice), euro("100.00"))]).await;
     assert_eq!(kept(&scene).await, 1);
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "70", "0"]);
     scene.assert_books_hold().await;
 }
 
 #[tokio::test]
-async fn a_payment_that_has_a_twin_already_may_become_the_twin_of_another() {
+async fn a_payment_that_has_a_duplicate_already_may_become_the_duplicate_of_another() {
     let (scene, invoice) = posted_twice().await;
-    let third = Said::claim("PO-1", Some(invoice), euro("100.00")).through(EvidenceChannel::Confirmation);
-    scene.hear(&[third]).await;
+    let third = TestEvidence::claim("PO-1", Some(invoice), euro("100.00")).through(EvidenceChannel::Confirmation);
+    scene.receive(&[third]).await;
     scene.decide(&merge("manual:BANK-1", "stripe:pi_1", "r1")).await;
     scene.decide(&merge("stripe:PO-1", "manual:BANK-1", "r2")).await;
     assert_eq!(kept(&scene).await, 1);
-    scene.hear(&[Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("10.00"))]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("10.00"))]).await;
     let stays = ("partially_refunded".to_owned(), "90".to_owned(), "0".to_owned());
     assert_eq!(scene.test.payment("stripe:PO-1").await, stays);
     scene.assert_books_hold().await;
@@ -98,15 +99,15 @@ async fn a_merge_of_what_is_one_already_or_unknown_changes_nothing() {
 }
 
 #[tokio::test]
-async fn twins_are_not_merged_while_a_refund_of_the_one_that_goes_is_under_way() {
+async fn duplicates_are_not_merged_while_a_refund_of_the_one_that_goes_is_under_way() {
     let (scene, _) = posted_twice().await;
     scene.decide(&refund("manual:BANK-1", 1, "40.00")).await;
     scene.decide(&merge("stripe:pi_1", "manual:BANK-1", "r1")).await;
     assert_eq!(kept(&scene).await, 2);
     let refused = "select reason from audit.records where action = 'payment.merge_refused'";
-    assert!(scene.test.text(refused).await.starts_with("a refund of the twin is under way"));
-    let done = Said::told(FactKind::Refund, "manual:BANK-1", &refund_id(1).to_string(), euro("40.00"));
-    scene.hear(&[done]).await;
+    assert!(scene.test.text(refused).await.starts_with("a refund of the duplicate is under way"));
+    let done = TestEvidence::reported(FactKind::Refund, "manual:BANK-1", &refund_id(1).to_string(), euro("40.00"));
+    scene.receive(&[done]).await;
     scene.decide(&merge("stripe:pi_1", "manual:BANK-1", "r2")).await;
     assert_eq!(kept(&scene).await, 1);
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "60", "0"]);
@@ -116,26 +117,32 @@ async fn twins_are_not_merged_while_a_refund_of_the_one_that_goes_is_under_way()
 #[tokio::test]
 async fn a_refund_request_of_a_payment_that_was_merged_since_has_one_effect() {
     let (scene, _) = posted_twice().await;
-    let order = refund("manual:BANK-1", 1, "40.00");
-    scene.decide(&order).await;
-    scene.hear(&[Said::told(FactKind::Refund, "manual:BANK-1", &refund_id(1).to_string(), euro("40.00"))]).await;
+    let command = refund("manual:BANK-1", 1, "40.00");
+    scene.decide(&command).await;
+    scene
+        .receive(&[TestEvidence::reported(FactKind::Refund, "manual:BANK-1", &refund_id(1).to_string(), euro("40.00"))])
+        .await;
     scene.decide(&merge("stripe:pi_1", "manual:BANK-1", "r1")).await;
-    scene.decide(&order).await;
+    scene.decide(&command).await;
     assert_eq!(scene.test.refunds().await.len(), 1);
-    // What the bank says of it later is still about that refund.
-    let failed = Said::told(FactKind::RefundFailure, "manual:BANK-1", &refund_id(1).to_string(), euro("40.00"));
-    scene.hear(&[failed]).await;
+    // Later evidence from the bank still applies to that refund.
+    let failed =
+        TestEvidence::reported(FactKind::RefundFailure, "manual:BANK-1", &refund_id(1).to_string(), euro("40.00"));
+    scene.receive(&[failed]).await;
     assert_eq!(scene.test.refunds().await, [("40".to_owned(), "failed".to_owned(), None)]);
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
     scene.assert_books_hold().await;
 }
 
 #[tokio::test]
-async fn twins_that_tell_of_two_amounts_are_a_contradiction() {
+async fn duplicates_with_two_amounts_are_a_contradiction() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let said = [Said::capture("pi_1", Some(invoice), euro("100.00")), Said::bank_line("manual:B", None, euro("90.00"))];
-    scene.hear_each(&said).await;
+    let reported = [
+        TestEvidence::capture("pi_1", Some(invoice), euro("100.00")),
+        TestEvidence::bank_line("manual:B", None, euro("90.00")),
+    ];
+    scene.receive_each(&reported).await;
     scene.decide(&merge("stripe:pi_1", "manual:B", "r1")).await;
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "90", "0"]);
     scene.assert_books_hold().await;
@@ -144,12 +151,12 @@ async fn twins_that_tell_of_two_amounts_are_a_contradiction() {
 }
 
 #[tokio::test]
-async fn surplus_that_leaves_with_a_merged_payment_fills_no_invoice_any_more() {
+async fn unapplied_cash_of_a_merged_payment_fills_no_invoice_any_more() {
     let scene = Scene::begin().await;
     let (named, other) = (scene.invoice("100.00").await, scene.invoice("200.00").await);
-    let stays = Said::capture("pi_1", Some(other), euro("130.00"));
-    let goes = Said::capture("pi_2", Some(named), euro("130.00")).through(EvidenceChannel::Api);
-    scene.hear_each(&[stays, goes.again("later", chrono::TimeDelta::hours(1))]).await;
+    let stays = TestEvidence::capture("pi_1", Some(other), euro("130.00"));
+    let goes = TestEvidence::capture("pi_2", Some(named), euro("130.00")).through(EvidenceChannel::Api);
+    scene.receive_each(&[stays, goes.again("later", chrono::TimeDelta::hours(1))]).await;
     assert_eq!(scene.payment("pi_2").await, ["confirmed", "100", "30"]);
     scene.decide(&merge("stripe:pi_1", "stripe:pi_2", "r1")).await;
     scene.assert_books_hold().await;
@@ -171,10 +178,14 @@ async fn a_decision_about_a_case_that_went_with_its_payment_is_refused_with_its_
 }
 
 #[tokio::test]
-async fn a_case_about_a_third_payment_stays_open_when_another_twin_is_merged() {
+async fn a_case_about_a_third_payment_stays_open_when_another_duplicate_is_merged() {
     let (scene, _) = posted_twice().await;
-    scene.hear(&[Said::capture("pi_3", None, euro("100.00"))]).await;
-    scene.hear(&[Said::told(FactKind::Authorisation, "pi_1", "a", euro("100.00")).known_as("stripe:pi_3")]).await;
+    scene.receive(&[TestEvidence::capture("pi_3", None, euro("100.00"))]).await;
+    scene
+        .receive(
+            &[TestEvidence::reported(FactKind::Authorisation, "pi_1", "a", euro("100.00")).known_as("stripe:pi_3")],
+        )
+        .await;
     let case = scene.test.case("twins").await;
     scene.decide(&merge("stripe:pi_1", "manual:BANK-1", "r1")).await;
     assert_eq!(scene.test.outcome(case).await, (None, None));
@@ -183,19 +194,19 @@ async fn a_case_about_a_third_payment_stays_open_when_another_twin_is_merged() {
 }
 
 #[tokio::test]
-async fn evidence_and_refunds_that_come_while_twins_are_merged_find_the_one_that_stays() {
+async fn evidence_and_refunds_that_arrive_during_a_merge_find_the_remaining_payment() {
     const ROUNDS: i64 = 20;
     let scene = Scene::begin().await;
     for round in 0..ROUNDS {
         let invoice = scene.invoice("100.00").await;
-        let (stays, twin) = (format!("pi_{round}"), format!("manual:B{round}"));
-        let line = Said::bank_line(&twin, Some(invoice), euro("100.00"));
-        scene.hear_each(&[Said::capture(&stays, Some(invoice), euro("100.00")), line]).await;
+        let (stays, duplicate) = (format!("pi_{round}"), format!("manual:B{round}"));
+        let line = TestEvidence::bank_line(&duplicate, Some(invoice), euro("100.00"));
+        scene.receive_each(&[TestEvidence::capture(&stays, Some(invoice), euro("100.00")), line]).await;
         let name = format!("stripe:{stays}");
-        let order = merge(&name, &twin, &format!("r{round}"));
-        let returned = [Said::told(FactKind::Reversal, &twin, "RET-1", euro("10.00"))];
+        let command = merge(&name, &duplicate, &format!("r{round}"));
+        let returned = [TestEvidence::reported(FactKind::Reversal, &duplicate, "RET-1", euro("10.00"))];
         let asked = refund(&name, u128::try_from(round).unwrap() + 1, "50.00");
-        tokio::join!(scene.decide(&order), scene.hear(&returned), scene.decide(&asked));
+        tokio::join!(scene.decide(&command), scene.receive(&returned), scene.decide(&asked));
         assert_eq!(kept(&scene).await, round + 1);
         assert_eq!(scene.payment(&stays).await[0], "partially_refunded", "round {round}");
     }

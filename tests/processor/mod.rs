@@ -14,7 +14,7 @@ mod refund_reasons;
 mod refunds;
 mod retries;
 mod returns;
-mod surplus;
+mod unapplied_cash;
 
 use quittance_domain::event::EventMessage;
 use quittance_domain::id::{ClientId, InvoiceId};
@@ -23,12 +23,12 @@ use quittance_processor::settle::settle;
 use quittance_store::{Database, StoreError};
 
 use crate::database::TestDatabase;
-use crate::database::scene::{Said, at, money, noon};
+use crate::database::scene::{TestEvidence, at, money, noon};
 
 pub(crate) const ROLE: &str = "quittance_processor";
 
-async fn settle_all(database: &Database, said: &[Said]) -> Result<Vec<EventMessage>, StoreError> {
-    let instructions: Vec<_> = said.iter().map(Said::instruction).collect();
+async fn settle_all(database: &Database, reported: &[TestEvidence]) -> Result<Vec<EventMessage>, StoreError> {
+    let instructions: Vec<_> = reported.iter().map(TestEvidence::instruction).collect();
     settle(database, &instructions, at(noon())).await.map(|settled| settled.emitted.events)
 }
 
@@ -36,7 +36,7 @@ fn surplus(reason: &str) -> (String, String) {
     ("surplus".to_owned(), reason.to_owned())
 }
 
-fn told(messages: &[EventMessage]) -> Vec<&str> {
+fn emitted(messages: &[EventMessage]) -> Vec<&str> {
     messages.iter().map(|message| message.event_type.as_str()).collect()
 }
 
@@ -44,7 +44,7 @@ fn euro(value: &str) -> quittance_domain::money::Money {
     money(value, "EUR")
 }
 
-/// A processor with a database of its own, and a client who owes.
+/// A processor with a database of its own, and a client.
 pub(crate) struct Scene {
     pub(crate) test: TestDatabase,
     processor: Database,
@@ -64,27 +64,29 @@ impl Scene {
         self.test.open_invoice(self.client, value, "EUR").await
     }
 
-    /// The processor hears all of this in one batch. Answers what it tells.
-    pub(crate) async fn hear(&self, said: &[Said]) -> Vec<String> {
-        let messages = settle_all(&self.processor, said).await.unwrap();
+    /// The processor handles all of this in one batch. Returns its events.
+    pub(crate) async fn receive(&self, reported: &[TestEvidence]) -> Vec<String> {
+        let messages = settle_all(&self.processor, reported).await.unwrap();
         messages.into_iter().map(|message| message.event_type).collect()
     }
 
-    /// The processor hears one message after the other.
-    async fn hear_each(&self, said: &[Said]) {
-        for one in said {
-            self.hear(std::slice::from_ref(one)).await;
+    /// The processor handles one message after the other.
+    async fn receive_each(&self, reported: &[TestEvidence]) {
+        for one in reported {
+            self.receive(std::slice::from_ref(one)).await;
         }
     }
 
     pub(crate) async fn decide(&self, decision: &StaffInstruction) -> Vec<String> {
         match decide(&self.processor, decision, at(noon())).await.unwrap() {
-            StaffCommandResult::Committed(told) => told.events.into_iter().map(|message| message.event_type).collect(),
+            StaffCommandResult::Committed(emitted) => {
+                emitted.events.into_iter().map(|message| message.event_type).collect()
+            }
             StaffCommandResult::OtherContent => vec!["other content".to_owned()],
         }
     }
 
-    /// Status, allocated and surplus of a payment of Stripe.
+    /// Status, allocated amount and unapplied amount of a Stripe payment.
     async fn payment(&self, reference: &str) -> [String; 3] {
         self.test.payment(&format!("stripe:{reference}")).await.into()
     }

@@ -1,4 +1,4 @@
-//! The same messages in any order, any number of times, in batches of any size: the end is the same.
+//! The same messages in any order, any number of times, in batches of any size: the final state is the same.
 
 use chrono::TimeDelta;
 use quittance_domain::fact::FactKind;
@@ -6,61 +6,61 @@ use quittance_domain::id::{ClientId, InvoiceId};
 use sha2::{Digest, Sha256};
 
 use super::{Scene, euro};
-use crate::database::scene::Said;
+use crate::database::scene::TestEvidence;
 
 const SHUFFLES: u32 = 60;
 
-/// What three payments of two invoices are said to be, by gateway and bank.
-fn history(seed: u32, first: InvoiceId, second: InvoiceId) -> Vec<Said> {
+/// The evidence about three payments of two invoices, by gateway and bank.
+fn history(seed: u32, first: InvoiceId, second: InvoiceId) -> Vec<TestEvidence> {
     let name = |reference: &str| format!("{seed}:{reference}");
-    let told = |kind: FactKind, reference: &str, movement: &str, value: &str, hours: i64| {
+    let emitted = |kind: FactKind, reference: &str, movement: &str, value: &str, hours: i64| {
         let reference = name(reference);
-        Said::told(kind, &reference, movement, euro(value))
+        TestEvidence::reported(kind, &reference, movement, euro(value))
             .again(&format!("{kind} {movement} of {reference}"), TimeDelta::hours(hours))
     };
     vec![
-        Said::claim(&name("pi_1"), Some(first), euro("120.00")),
-        told(FactKind::Authorisation, "pi_1", "pi_1", "120.00", 1),
-        told(FactKind::Capture, "pi_1", "ch_1", "70.00", 2).naming(&[first]),
-        told(FactKind::Capture, "pi_1", "ch_2", "50.00", 3).naming(&[first]),
-        told(FactKind::Refund, "pi_1", "re_1", "30.00", 5),
-        told(FactKind::Expiry, "pi_2", "pi_2", "90.00", 1),
-        told(FactKind::Capture, "pi_2", "pi_2", "90.00", 4).naming(&[first]),
-        told(FactKind::Reversal, "pi_2", "RET-1", "15.00", 6),
-        told(FactKind::Capture, "pi_3", "pi_3", "80.00", 2),
-        Said::bank_line(&name("pi_3"), Some(second), euro("80.00")),
-        told(FactKind::Dispute, "pi_3", "dp_1", "80.00", 7),
-        told(FactKind::DisputeLost, "pi_3", "dp_1", "80.00", 8),
-        told(FactKind::DisputeWon, "pi_3", "dp_1", "80.00", 9),
+        TestEvidence::claim(&name("pi_1"), Some(first), euro("120.00")),
+        emitted(FactKind::Authorisation, "pi_1", "pi_1", "120.00", 1),
+        emitted(FactKind::Capture, "pi_1", "ch_1", "70.00", 2).naming(&[first]),
+        emitted(FactKind::Capture, "pi_1", "ch_2", "50.00", 3).naming(&[first]),
+        emitted(FactKind::Refund, "pi_1", "re_1", "30.00", 5),
+        emitted(FactKind::Expiry, "pi_2", "pi_2", "90.00", 1),
+        emitted(FactKind::Capture, "pi_2", "pi_2", "90.00", 4).naming(&[first]),
+        emitted(FactKind::Reversal, "pi_2", "RET-1", "15.00", 6),
+        emitted(FactKind::Capture, "pi_3", "pi_3", "80.00", 2),
+        TestEvidence::bank_line(&name("pi_3"), Some(second), euro("80.00")),
+        emitted(FactKind::Dispute, "pi_3", "dp_1", "80.00", 7),
+        emitted(FactKind::DisputeLost, "pi_3", "dp_1", "80.00", 8),
+        emitted(FactKind::DisputeWon, "pi_3", "dp_1", "80.00", 9),
     ]
 }
 
-/// A number that depends on nothing but the seed and what it is for.
+/// A number that depends only on the seed and its purpose.
 fn drawn(seed: u32, what: &str) -> u32 {
     let digest = Sha256::digest(format!("{seed} {what}"));
     digest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
 /// The history with duplicates, shuffled and cut into batches.
-fn deliveries(history: &[Said], seed: u32) -> Vec<Vec<Said>> {
-    let mut said: Vec<(u32, Said)> = Vec::new();
-    for (place, one) in history.iter().enumerate() {
-        for copy in 0..=drawn(seed, &format!("copies of {place}")) % 3 {
-            said.push((drawn(seed, &format!("place of {place} {copy}")), one.clone()));
+fn deliveries(history: &[TestEvidence], seed: u32) -> Vec<Vec<TestEvidence>> {
+    let mut reported: Vec<(u32, TestEvidence)> = Vec::new();
+    for (index, one) in history.iter().enumerate() {
+        for copy in 0..=drawn(seed, &format!("copies of {index}")) % 3 {
+            reported.push((drawn(seed, &format!("place of {index} {copy}")), one.clone()));
         }
     }
-    said.sort_by_key(|(place, _)| *place);
-    let mut said: Vec<Said> = said.into_iter().map(|(_, one)| one).collect();
+    reported.sort_by_key(|(index, _)| *index);
+    let mut reported: Vec<TestEvidence> = reported.into_iter().map(|(_, one)| one).collect();
     let mut batches = Vec::new();
-    while !said.is_empty() {
+    while !reported.is_empty() {
         let size = 1 + drawn(seed, &format!("batch {}", batches.len())) % 10;
-        let rest = said.split_off(said.len().min(usize::try_from(size).unwrap()));
-        batches.push(std::mem::replace(&mut said, rest));
+        let rest = reported.split_off(reported.len().min(usize::try_from(size).unwrap()));
+        batches.push(std::mem::replace(&mut reported, rest));
     }
     batches
 }
 
-/// Where everything of one client stands, but for which of two payments pays an invoice: the one that came first does.
+/// The final state of one client's data, except which of two payments pays an invoice: the one that arrived first does.
 async fn end(scene: &Scene, seed: u32, client: ClientId, invoices: [InvoiceId; 2]) -> Vec<(String, String)> {
     let standing = "
         select split_part(payments.transaction_id, ':', 2), concat_ws(' ', status,
@@ -91,7 +91,7 @@ async fn sixty_shuffles_of_one_history_end_the_same() {
             scene.test.open_invoice(client, "100.00", "EUR").await,
         ];
         for batch in deliveries(&history(seed, invoices[0], invoices[1]), seed) {
-            scene.hear(&batch).await;
+            scene.receive(&batch).await;
         }
         let end = end(&scene, seed, client, invoices).await;
         assert_eq!(end.len(), 7, "{end:?}");

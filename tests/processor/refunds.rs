@@ -1,4 +1,4 @@
-//! Refunds: never more than was captured, asked for once, decided by what the gateway answers.
+//! Refunds: never more than was captured, requested once, decided by the gateway's response.
 
 use quittance_domain::case::CaseDecision;
 use quittance_domain::command::GatewayCommand;
@@ -8,24 +8,24 @@ use quittance_processor::decide::{StaffCommandResult, decide};
 use quittance_store::Database;
 
 use super::{ROLE, Scene, euro, surplus};
-use crate::database::scene::{Said, at, noon};
+use crate::database::scene::{TestEvidence, at, noon};
 use crate::database::staff::{close, refund, refund_id};
 
 /// A capture of 100.00 that pays its invoice.
 async fn paid_scene() -> (Scene, quittance_domain::id::InvoiceId) {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", Some(invoice), euro("100.00"))]).await;
     (scene, invoice)
 }
 
-/// What the gateway says of the refund with that number.
-fn answered(kind: FactKind, reference: &str, number: u128, value: &str) -> Said {
-    Said::told(kind, reference, &refund_id(number).to_string(), euro(value))
+/// The gateway's evidence about the refund with that number.
+fn answered(kind: FactKind, reference: &str, number: u128, value: &str) -> TestEvidence {
+    TestEvidence::reported(kind, reference, &refund_id(number).to_string(), euro(value))
 }
 
 #[tokio::test]
-async fn a_refund_is_asked_of_the_gateway_in_the_commit_that_reserves_it_and_moves_no_money_yet() {
+async fn a_refund_is_requested_in_the_commit_that_reserves_it_and_moves_no_money_yet() {
     let (scene, invoice) = paid_scene().await;
     assert_eq!(scene.decide(&refund("stripe:pi_1", 1, "60.00")).await, Vec::<String>::new());
     assert_eq!(scene.test.refunds().await, [("60".to_owned(), "requested".to_owned(), None)]);
@@ -49,17 +49,17 @@ async fn a_refund_is_asked_of_the_gateway_in_the_commit_that_reserves_it_and_mov
 }
 
 #[tokio::test]
-async fn a_refund_of_a_bank_transfer_asks_no_gateway() {
+async fn a_refund_of_a_bank_transfer_calls_no_gateway() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    scene.hear(&[Said::bank_line("manual:1", Some(invoice), euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::bank_line("manual:1", Some(invoice), euro("100.00"))]).await;
     scene.decide(&refund("manual:1", 1, "60.00")).await;
     assert_eq!(scene.test.refunds().await, [("60".to_owned(), "requested".to_owned(), None)]);
     assert_eq!(
         scene.test.count("select count(*) from payments.outbox where destination = 'gateway_commands'").await,
         0
     );
-    scene.hear(&[answered(FactKind::Refund, "manual:1", 1, "60.00")]).await;
+    scene.receive(&[answered(FactKind::Refund, "manual:1", 1, "60.00")]).await;
     assert_eq!(scene.test.refunds().await, [("60".to_owned(), "succeeded".to_owned(), None)]);
     scene.assert_books_hold().await;
 }
@@ -69,8 +69,8 @@ async fn a_refund_that_is_done_reopens_the_invoice_by_its_amount() {
     let (scene, invoice) = paid_scene().await;
     scene.decide(&refund("stripe:pi_1", 1, "60.00")).await;
     let done = answered(FactKind::Refund, "pi_1", 1, "60.00");
-    assert_eq!(scene.hear(std::slice::from_ref(&done)).await, ["invoice.reopened", "payment.refunded"]);
-    assert_eq!(scene.hear(&[done]).await, Vec::<String>::new());
+    assert_eq!(scene.receive(std::slice::from_ref(&done)).await, ["invoice.reopened", "payment.refunded"]);
+    assert_eq!(scene.receive(&[done]).await, Vec::<String>::new());
     assert_eq!(scene.paid(invoice).await, ["partially_paid", "40"]);
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "40", "0"]);
     let reason = "select body::jsonb #>> '{data,reason}' from payments.outbox where type = 'invoice.reopened'";
@@ -79,33 +79,33 @@ async fn a_refund_that_is_done_reopens_the_invoice_by_its_amount() {
     let owner = "select 'cli_' || replace(client_id::text, '-', '') from billing.invoices";
     assert_eq!(scene.test.text(payer).await, scene.test.text(owner).await, "the refund's receipt names the client");
     scene.decide(&refund("stripe:pi_1", 2, "40.00")).await;
-    scene.hear(&[answered(FactKind::Refund, "pi_1", 2, "40.00")]).await;
+    scene.receive(&[answered(FactKind::Refund, "pi_1", 2, "40.00")]).await;
     assert_eq!(scene.paid(invoice).await, ["open", "0"]);
     assert_eq!(scene.payment("pi_1").await, ["refunded", "0", "0"]);
     scene.assert_books_hold().await;
 }
 
-/// Two refunds of 60.00 of one payment, at once.
+/// Two concurrent refunds of 60.00 of one payment.
 async fn race(processor: &Database, name: &str, number: u128) {
     let (left, right) = (refund(name, 2 * number + 1, "60.00"), refund(name, 2 * number + 2, "60.00"));
     let (left, right) = tokio::join!(decide(processor, &left, at(noon())), decide(processor, &right, at(noon())));
-    let told = [left.unwrap(), right.unwrap()].map(|decided| match decided {
-        StaffCommandResult::Committed(told) => told.events,
+    let emitted = [left.unwrap(), right.unwrap()].map(|decided| match decided {
+        StaffCommandResult::Committed(emitted) => emitted.events,
         StaffCommandResult::OtherContent => panic!("each has a name of its own"),
     });
-    let told = told.concat();
-    let told: Vec<&str> = told.iter().map(|message| message.event_type.as_str()).collect();
-    assert_eq!(told, ["payment.refund_refused"]);
+    let emitted = emitted.concat();
+    let emitted: Vec<&str> = emitted.iter().map(|message| message.event_type.as_str()).collect();
+    assert_eq!(emitted, ["payment.refund_refused"]);
 }
 
 #[tokio::test]
 async fn of_two_refunds_at_once_that_are_too_much_together_one_is_refused_with_its_reason() {
     const TRIES: u32 = 200;
     let scene = Scene::begin().await;
-    let captured: Vec<Said> =
-        (0..TRIES).map(|number| Said::capture(&format!("pi_{number}"), None, euro("100.00"))).collect();
+    let captured: Vec<TestEvidence> =
+        (0..TRIES).map(|number| TestEvidence::capture(&format!("pi_{number}"), None, euro("100.00"))).collect();
     for batch in captured.chunks(10) {
-        scene.hear(batch).await;
+        scene.receive(batch).await;
     }
     for number in 0..TRIES {
         race(&scene.processor, &format!("stripe:pi_{number}"), number.into()).await;
@@ -124,7 +124,7 @@ async fn of_two_refunds_at_once_that_are_too_much_together_one_is_refused_with_i
 async fn the_database_itself_refuses_a_refund_beyond_what_is_left_whatever_the_code_believes() {
     let (scene, _) = paid_scene().await;
     scene.decide(&refund("stripe:pi_1", 1, "60.00")).await;
-    scene.hear(&[Said::claim("pi_2", None, euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::claim("pi_2", None, euro("100.00"))]).await;
     let pool = scene.test.pool_of(ROLE, 1).await;
     let insert = |reference: &str, amount: &str, currency: &str, status: &str| {
         format!(
@@ -147,7 +147,7 @@ async fn the_database_itself_refuses_a_refund_beyond_what_is_left_whatever_the_c
         let broken = refused.as_database_error().and_then(|error| error.constraint());
         assert_eq!(broken, Some(constraint), "{statement}: {refused}");
     }
-    // What waits may be more; to ask for it is refused then.
+    // A waiting refund may be higher; requesting it is refused then.
     sqlx::raw_sql(sqlx::AssertSqlSafe(insert("pi_1", "41", "EUR", "waiting"))).execute(&pool).await.unwrap();
     let refused = sqlx::query("update payments.refunds set status = 'requested' where status = 'waiting'");
     let refused = refused.execute(&pool).await.unwrap_err();
@@ -174,14 +174,15 @@ async fn two_writers_that_each_ask_for_what_is_left_meet_at_the_payment_and_the_
 async fn a_refund_that_fails_has_changed_nothing_in_the_end() {
     let (scene, invoice) = paid_scene().await;
     scene.decide(&refund("stripe:pi_1", 1, "60.00")).await;
-    scene.hear(&[answered(FactKind::RefundFailure, "pi_1", 1, "60.00")]).await;
+    scene.receive(&[answered(FactKind::RefundFailure, "pi_1", 1, "60.00")]).await;
     assert_eq!(scene.test.refunds().await, [("60".to_owned(), "failed".to_owned(), None)]);
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
-    // What failed reserves nothing: all of it can be asked for again, and may fail after it was said to be done.
+    // A failed refund reserves nothing: the full amount can be requested again, and may fail after it was reported as
+    // done.
     scene.decide(&refund("stripe:pi_1", 2, "100.00")).await;
-    scene.hear(&[answered(FactKind::Refund, "pi_1", 2, "100.00")]).await;
+    scene.receive(&[answered(FactKind::Refund, "pi_1", 2, "100.00")]).await;
     assert_eq!(scene.paid(invoice).await, ["open", "0"]);
-    scene.hear(&[answered(FactKind::RefundFailure, "pi_1", 2, "100.00")]).await;
+    scene.receive(&[answered(FactKind::RefundFailure, "pi_1", 2, "100.00")]).await;
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
     assert_eq!(scene.test.open_cases().await, []);
@@ -197,13 +198,13 @@ async fn a_refund_that_comes_before_its_payment_waits_and_is_decided_when_the_mo
     let status =
         async || -> Vec<String> { scene.test.refunds().await.into_iter().map(|(_, status, _)| status).collect() };
     assert_eq!(status().await, ["waiting", "waiting"]);
-    scene.hear(&[Said::claim("pi_1", Some(invoice), euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::claim("pi_1", Some(invoice), euro("100.00"))]).await;
     assert_eq!(status().await, ["waiting", "waiting"]);
-    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", Some(invoice), euro("100.00"))]).await;
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "40", "60"], "what is about to go back pays nothing");
     assert_eq!(status().await, ["requested", "waiting"]);
-    let told = scene.hear(&[Said::capture("pi_2", None, euro("50.00"))]).await;
-    assert!(told.contains(&"payment.refund_refused".to_owned()), "{told:?}");
+    let emitted = scene.receive(&[TestEvidence::capture("pi_2", None, euro("50.00"))]).await;
+    assert!(emitted.contains(&"payment.refund_refused".to_owned()), "{emitted:?}");
     assert_eq!(status().await, ["refused", "requested"]);
     scene.assert_books_hold().await;
 }
@@ -215,7 +216,7 @@ async fn a_refund_request_that_comes_again_has_one_effect() {
         scene.decide(&refund("stripe:pi_1", 1, "30.00")).await;
     }
     assert_eq!(scene.test.refunds().await, [("30".to_owned(), "requested".to_owned(), None)]);
-    scene.hear(&[answered(FactKind::Refund, "pi_1", 1, "30.00")]).await;
+    scene.receive(&[answered(FactKind::Refund, "pi_1", 1, "30.00")]).await;
     scene.decide(&refund("stripe:pi_1", 1, "30.00")).await;
     assert_eq!(scene.test.refunds().await, [("30".to_owned(), "succeeded".to_owned(), None)]);
     scene.assert_books_hold().await;
@@ -226,27 +227,27 @@ async fn a_refund_under_the_name_of_another_is_refused_and_the_first_stands() {
     let (scene, _) = paid_scene().await;
     scene.decide(&refund("stripe:pi_1", 1, "30.00")).await;
     assert_eq!(scene.decide(&refund("stripe:pi_1", 1, "40.00")).await, ["other content"]);
-    scene.hear(&[Said::capture("pi_2", None, euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_2", None, euro("100.00"))]).await;
     assert_eq!(scene.decide(&refund("stripe:pi_2", 1, "30.00")).await, ["other content"]);
     assert_eq!(scene.test.refunds().await, [("30".to_owned(), "requested".to_owned(), None)]);
     scene.assert_books_hold().await;
 }
 
 #[tokio::test]
-async fn surplus_is_refunded_through_its_case_without_touching_the_invoice() {
+async fn unapplied_cash_is_refunded_through_its_case_without_touching_the_invoice() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("130.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", Some(invoice), euro("130.00"))]).await;
     let case = scene.test.case("surplus").await;
-    let order = close("stripe:pi_1", case, CaseDecision::Refund, "r1");
-    scene.decide(&order).await;
-    scene.decide(&order).await;
+    let command = close("stripe:pi_1", case, CaseDecision::Refund, "r1");
+    scene.decide(&command).await;
+    scene.decide(&command).await;
     assert_eq!(scene.test.outcome(case).await, (Some("refunded".to_owned()), None));
     let (amount, status) =
         (scene.test.text("select trim_scale(amount)::text from payments.refunds").await, "requested".to_owned());
     assert_eq!((amount.as_str(), scene.test.refunds().await), ("30", vec![("30".to_owned(), status, None)]));
     let id = scene.test.text("select 'ref_' || replace(id::text, '-', '') from payments.refunds").await;
-    scene.hear(&[Said::told(FactKind::Refund, "pi_1", &id, euro("30.00"))]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Refund, "pi_1", &id, euro("30.00"))]).await;
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "100", "0"]);
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
     assert_eq!(scene.test.open_cases().await, []);
@@ -254,15 +255,15 @@ async fn surplus_is_refunded_through_its_case_without_touching_the_invoice() {
 }
 
 #[tokio::test]
-async fn surplus_whose_refund_failed_waits_for_staff_again() {
+async fn unapplied_cash_whose_refund_failed_waits_for_staff_again() {
     let scene = Scene::begin().await;
-    scene.hear(&[Said::capture("pi_1", None, euro("30.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", None, euro("30.00"))]).await;
     let case = scene.test.case("surplus").await;
     scene.decide(&close("stripe:pi_1", case, CaseDecision::Refund, "r1")).await;
     assert_eq!(scene.test.open_cases().await, []);
     scene.assert_books_hold().await;
     let id = scene.test.text("select 'ref_' || replace(id::text, '-', '') from payments.refunds").await;
-    scene.hear(&[Said::told(FactKind::RefundFailure, "pi_1", &id, euro("30.00"))]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::RefundFailure, "pi_1", &id, euro("30.00"))]).await;
     assert_eq!(scene.test.open_cases().await, [surplus("refund_failed")]);
     assert_ne!(scene.test.case("surplus").await, case);
     scene.assert_books_hold().await;
@@ -272,15 +273,15 @@ async fn surplus_whose_refund_failed_waits_for_staff_again() {
 async fn a_chargeback_after_a_refund_leaves_the_payment_overdrawn_until_it_is_won() {
     let (scene, invoice) = paid_scene().await;
     scene.decide(&refund("stripe:pi_1", 1, "60.00")).await;
-    scene.hear(&[answered(FactKind::Refund, "pi_1", 1, "60.00")]).await;
-    let dispute = |kind: FactKind| Said::told(kind, "pi_1", "dp_1", euro("100.00"));
-    scene.hear_each(&[dispute(FactKind::Dispute), dispute(FactKind::DisputeLost)]).await;
+    scene.receive(&[answered(FactKind::Refund, "pi_1", 1, "60.00")]).await;
+    let dispute = |kind: FactKind| TestEvidence::reported(kind, "pi_1", "dp_1", euro("100.00"));
+    scene.receive_each(&[dispute(FactKind::Dispute), dispute(FactKind::DisputeLost)]).await;
     assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "-60"]);
     assert_eq!(scene.paid(invoice).await, ["open", "0"]);
     let overdrawn = ("overdrawn".to_owned(), "more money went back than came in".to_owned());
     assert_eq!(scene.test.open_cases().await, [overdrawn]);
     scene.assert_books_hold().await;
-    scene.hear(&[dispute(FactKind::DisputeWon).again("won", chrono::TimeDelta::days(9))]).await;
+    scene.receive(&[dispute(FactKind::DisputeWon).again("won", chrono::TimeDelta::days(9))]).await;
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "40", "0"]);
     assert_eq!(scene.paid(invoice).await, ["partially_paid", "40"]);
     assert_eq!(scene.test.open_cases().await, []);
@@ -288,12 +289,12 @@ async fn a_chargeback_after_a_refund_leaves_the_payment_overdrawn_until_it_is_wo
 }
 
 #[tokio::test]
-async fn a_refund_is_asked_of_the_gateway_that_has_the_money_although_it_was_claimed_as_a_transfer() {
+async fn a_refund_is_requested_of_the_gateway_that_has_the_money_although_it_was_claimed_as_a_transfer() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    scene.hear(&[Said::claim("manual:PO-1", Some(invoice), euro("100.00"))]).await;
-    let capture = Said::capture("pi_1", Some(invoice), euro("100.00")).known_as("manual:PO-1");
-    scene.hear(&[capture]).await;
+    scene.receive(&[TestEvidence::claim("manual:PO-1", Some(invoice), euro("100.00"))]).await;
+    let capture = TestEvidence::capture("pi_1", Some(invoice), euro("100.00")).known_as("manual:PO-1");
+    scene.receive(&[capture]).await;
     scene.decide(&refund("stripe:pi_1", 1, "60.00")).await;
     let asked = "select count(*) from payments.outbox where destination = 'gateway_commands'
         and body::jsonb #>> '{data,provider}' = 'stripe'";

@@ -1,14 +1,19 @@
-//! Transactions that meet others: tried again a few times before the queue has to.
+//! Transactions that conflict with others: retried a few times before the queue has to.
 
 use quittance_store::Database;
 use sqlx::{Postgres, Transaction};
 
 use super::{ROLE, Scene, euro, settle_all};
-use crate::database::scene::Said;
+use crate::database::scene::TestEvidence;
 
-/// Two payments, of which somebody else has the second, locked in a transaction of its own.
+/// Two payments, the second of which is locked by another transaction.
 async fn held(scene: &Scene) -> Transaction<'static, Postgres> {
-    scene.hear(&[Said::capture("pi_1", None, euro("10.00")), Said::capture("pi_2", None, euro("10.00"))]).await;
+    scene
+        .receive(&[
+            TestEvidence::capture("pi_1", None, euro("10.00")),
+            TestEvidence::capture("pi_2", None, euro("10.00")),
+        ])
+        .await;
     let mut holder = scene.test.admin.begin().await.unwrap();
     lock(&mut holder, "pi_2").await;
     holder
@@ -23,17 +28,17 @@ async fn processor(scene: &Scene, settings: &'static str) -> Database {
     Database::from_pool(scene.test.pool_with(ROLE, 1, settings, scene.test.options()).await)
 }
 
-/// What the bank says of both payments, in one batch.
-fn lines() -> [Said; 2] {
-    ["pi_1", "pi_2"].map(|reference| Said::bank_line(reference, None, euro("10.00")))
+/// The bank's evidence about both payments, in one batch.
+fn lines() -> [TestEvidence; 2] {
+    ["pi_1", "pi_2"].map(|reference| TestEvidence::bank_line(reference, None, euro("10.00")))
 }
 
-async fn assert_heard(scene: &Scene) {
+async fn assert_received(scene: &Scene) {
     assert_eq!(scene.test.count("select count(*) from payments.facts where door = 'bank'").await, 2);
     scene.assert_books_hold().await;
 }
 
-/// The beginning of the transaction that waits for a lock; none while nobody does.
+/// The start of the transaction that waits for a lock; none if there is none.
 async fn waiting_since(scene: &Scene) -> Option<chrono::DateTime<chrono::Utc>> {
     let since = "select max(xact_start) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'";
@@ -54,7 +59,7 @@ async fn a_lock_that_is_not_to_be_had_in_time_is_tried_for_again_in_the_same_cal
     }
     holder.commit().await.unwrap();
     settling.await.unwrap().unwrap();
-    assert_heard(&scene).await;
+    assert_received(&scene).await;
 }
 
 #[tokio::test]
@@ -67,7 +72,7 @@ async fn a_lock_that_is_never_to_be_had_ends_the_call_as_a_conflict_and_changes_
     holder.rollback().await.unwrap();
     assert_eq!(scene.test.count("select count(*) from payments.facts where door = 'bank'").await, 0);
     settle_all(&processor, &lines()).await.unwrap();
-    assert_heard(&scene).await;
+    assert_received(&scene).await;
 }
 
 #[tokio::test]
@@ -77,7 +82,7 @@ async fn the_victim_of_a_deadlock_is_tried_again_in_the_same_call() {
     sqlx::query("set local deadlock_timeout = '1min'").execute(&mut *holder).await.unwrap();
     let processor = processor(&scene, "set lock_timeout = '10s'").await;
     let settling = tokio::spawn(async move { settle_all(&processor, &lines()).await });
-    // The processor has the first and waits for the second; now its holder wants the first.
+    // The processor holds the first lock and waits for the second; now the second's holder requests the first.
     scene.test.until_waiting(1).await;
     lock(&mut holder, "pi_1").await;
     holder.commit().await.unwrap();
@@ -87,19 +92,19 @@ async fn the_victim_of_a_deadlock_is_tried_again_in_the_same_call() {
     sqlx::query("select pg_stat_force_next_flush()").execute(&mut *report).await.unwrap();
     drop(report);
     assert_eq!(scene.test.count(deadlocks).await, 1);
-    assert_heard(&scene).await;
+    assert_received(&scene).await;
 }
 
 #[tokio::test]
 async fn a_serialization_failure_is_tried_again_in_the_same_call() {
     let scene = Scene::begin().await;
     let holder = held(&scene).await;
-    // READ COMMITTED knows no such failure; an operator may set another level.
+    // READ COMMITTED has no such failure; an operator may set another level.
     let settings = "set lock_timeout = '10s'; set default_transaction_isolation = 'repeatable read'";
     let processor = processor(&scene, settings).await;
     let settling = tokio::spawn(async move { settle_all(&processor, &lines()).await });
     scene.test.until_waiting(1).await;
     holder.commit().await.unwrap();
     settling.await.unwrap().unwrap();
-    assert_heard(&scene).await;
+    assert_received(&scene).await;
 }

@@ -4,17 +4,17 @@ use chrono::TimeDelta;
 use quittance_domain::fact::FactKind;
 
 use super::{Scene, euro, surplus};
-use crate::database::scene::{Said, money};
+use crate::database::scene::{TestEvidence, money};
 
 #[tokio::test]
-async fn a_returned_debit_reopens_its_invoice_and_is_told_as_reversed() {
+async fn a_returned_debit_reopens_its_invoice_and_is_reported_as_reversed() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
-    let returned = Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"));
-    assert_eq!(scene.hear(std::slice::from_ref(&returned)).await, ["invoice.reopened"]);
-    // The same return under another name of its message takes nothing more.
-    scene.hear(&[returned.clone(), returned.again("RET-1 once more", TimeDelta::hours(1))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", Some(invoice), euro("100.00"))]).await;
+    let returned = TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"));
+    assert_eq!(scene.receive(std::slice::from_ref(&returned)).await, ["invoice.reopened"]);
+    // The same return under another message id takes nothing more.
+    scene.receive(&[returned.clone(), returned.again("RET-1 once more", TimeDelta::hours(1))]).await;
     assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);
     assert_eq!(scene.test.invoice(invoice).await, ("open".to_owned(), "0".to_owned(), 4));
     let reason = "select body::jsonb #>> '{data,reason}' from payments.outbox where type = 'invoice.reopened'";
@@ -24,23 +24,23 @@ async fn a_returned_debit_reopens_its_invoice_and_is_told_as_reversed() {
 }
 
 #[tokio::test]
-async fn money_that_leaves_for_two_reasons_at_once_is_told_with_each() {
+async fn outflows_with_two_reasons_in_one_batch_have_an_event_each() {
     for is_new in [false, true] {
         let scene = Scene::begin().await;
         let invoice = scene.invoice("100.00").await;
         let history = [
-            Said::capture("pi_1", Some(invoice), euro("100.00")),
-            Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("30.00")),
-            Said::told(FactKind::Authorisation, "pi_1", "auth_1", euro("100.00")),
-            Said::told(FactKind::DisputeLost, "pi_1", "dp_1", euro("70.00")),
+            TestEvidence::capture("pi_1", Some(invoice), euro("100.00")),
+            TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("30.00")),
+            TestEvidence::reported(FactKind::Authorisation, "pi_1", "auth_1", euro("100.00")),
+            TestEvidence::reported(FactKind::DisputeLost, "pi_1", "dp_1", euro("70.00")),
         ];
         let (earlier, now) = history.split_at(if is_new { 0 } else { 1 });
-        scene.hear_each(earlier).await;
-        scene.hear(now).await;
+        scene.receive_each(earlier).await;
+        scene.receive(now).await;
         let reasons = "select coalesce(string_agg(body::jsonb #>> '{data,reason}' || ' '
             || (body::jsonb #>> '{data,released,value}'), ', ' order by id), '')
             from payments.outbox where type = 'invoice.reopened'";
-        // Of a payment that was unknown until now, what was returned never reached the invoice.
+        // If the payment was unknown until now, the returned money never reached the invoice.
         let expected = if is_new { "charged_back 70.00" } else { "reversed 30.00, charged_back 70.00" };
         assert_eq!(scene.test.text(reasons).await, expected);
         assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);
@@ -52,25 +52,25 @@ async fn money_that_leaves_for_two_reasons_at_once_is_told_with_each() {
 async fn a_reversal_that_comes_before_its_payment_ends_the_same() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let said = [
-        Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("30.00")),
-        Said::capture("pi_1", Some(invoice), euro("100.00")),
+    let reported = [
+        TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("30.00")),
+        TestEvidence::capture("pi_1", Some(invoice), euro("100.00")),
     ];
-    scene.hear_each(&said).await;
+    scene.receive_each(&reported).await;
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "70", "0"]);
     assert_eq!(scene.paid(invoice).await, ["partially_paid", "70"]);
     scene.assert_books_hold().await;
 }
 
 #[tokio::test]
-async fn surplus_of_another_payment_that_names_the_invoice_fills_it_when_it_reopens() {
+async fn unapplied_cash_of_another_payment_that_names_the_invoice_fills_it_when_it_reopens() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let pays = |reference: &str| Said::capture(reference, Some(invoice), euro("100.00"));
-    scene.hear_each(&[pays("pi_1"), pays("pi_2"), pays("pi_3")]).await;
+    let pays = |reference: &str| TestEvidence::capture(reference, Some(invoice), euro("100.00"));
+    scene.receive_each(&[pays("pi_1"), pays("pi_2"), pays("pi_3")]).await;
     assert_eq!(scene.test.open_cases().await, [surplus("already_paid"), surplus("already_paid")]);
-    let told = scene.hear(&[Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"))]).await;
-    assert_eq!(told, ["invoice.reopened", "invoice.paid", "payment.surplus_reduced"]);
+    let emitted = scene.receive(&[TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"))]).await;
+    assert_eq!(emitted, ["invoice.reopened", "invoice.paid", "payment.surplus_reduced"]);
     assert_eq!(scene.payment("pi_2").await, ["confirmed", "100", "0"], "the older surplus comes first");
     assert_eq!(scene.payment("pi_3").await, ["confirmed", "0", "100"]);
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
@@ -79,12 +79,12 @@ async fn surplus_of_another_payment_that_names_the_invoice_fills_it_when_it_reop
 }
 
 #[tokio::test]
-async fn surplus_in_the_batch_that_reopens_its_invoice_fills_it_too() {
+async fn unapplied_cash_in_the_batch_that_reopens_its_invoice_fills_it_too() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let pays = |reference: &str| Said::capture(reference, Some(invoice), euro("100.00"));
-    scene.hear(&[pays("pi_1")]).await;
-    scene.hear(&[pays("pi_2"), Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"))]).await;
+    let pays = |reference: &str| TestEvidence::capture(reference, Some(invoice), euro("100.00"));
+    scene.receive(&[pays("pi_1")]).await;
+    scene.receive(&[pays("pi_2"), TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("100.00"))]).await;
     assert_eq!(scene.payment("pi_2").await, ["confirmed", "100", "0"]);
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
     assert_eq!(scene.test.open_cases().await, []);
@@ -95,28 +95,28 @@ async fn surplus_in_the_batch_that_reopens_its_invoice_fills_it_too() {
 async fn a_case_says_how_much_is_left_when_its_payment_gains_and_fills_in_one_batch() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let pays = |reference: &str, value: &str| Said::capture(reference, Some(invoice), euro(value));
-    scene.hear_each(&[pays("pi_1", "100.00"), pays("pi_2", "30.00")]).await;
+    let pays = |reference: &str, value: &str| TestEvidence::capture(reference, Some(invoice), euro(value));
+    scene.receive_each(&[pays("pi_1", "100.00"), pays("pi_2", "30.00")]).await;
     let more = pays("pi_2", "20.00").moving("second capture");
-    scene.hear(&[more, Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("20.00"))]).await;
+    scene.receive(&[more, TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("20.00"))]).await;
     assert_eq!(scene.payment("pi_2").await, ["confirmed", "20", "30"]);
     scene.assert_books_hold().await;
 }
 
 #[tokio::test]
-async fn two_invoices_that_reopen_at_once_share_the_surplus_that_names_both() {
+async fn two_invoices_that_reopen_at_once_share_the_unapplied_cash_that_names_both() {
     let scene = Scene::begin().await;
     let (left, right) = (scene.invoice("100.00").await, scene.invoice("100.00").await);
-    let pays = |reference: &str, invoice| Said::capture(reference, Some(invoice), euro("100.00"));
-    scene.hear_each(&[pays("pi_left", left), pays("pi_right", right)]).await;
-    scene.hear(&[Said::capture("pi_both", None, euro("100.00")).naming(&[left, right])]).await;
+    let pays = |reference: &str, invoice| TestEvidence::capture(reference, Some(invoice), euro("100.00"));
+    scene.receive_each(&[pays("pi_left", left), pays("pi_right", right)]).await;
+    scene.receive(&[TestEvidence::capture("pi_both", None, euro("100.00")).naming(&[left, right])]).await;
     assert_eq!(scene.payment("pi_both").await, ["confirmed", "0", "100"]);
-    // Both have read the surplus before one of them writes: its case is locked until both wait for it.
+    // Both have read the unapplied cash before one of them writes: its case is locked until both wait for it.
     let mut gate = scene.test.admin.begin().await.unwrap();
     sqlx::query("select from payments.cases for update").execute(&mut *gate).await.unwrap();
     let reopen = |reference: &'static str| {
         let processor = scene.processor.clone();
-        let returned = Said::told(FactKind::Reversal, reference, "RET-1", euro("100.00"));
+        let returned = TestEvidence::reported(FactKind::Reversal, reference, "RET-1", euro("100.00"));
         tokio::spawn(async move { super::settle_all(&processor, &[returned]).await })
     };
     let (first, second) = (reopen("pi_left"), reopen("pi_right"));
@@ -133,20 +133,21 @@ async fn a_dispute_moves_nothing_until_it_is_lost_and_nothing_when_it_is_won() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
     let dispute = |kind: FactKind, days: i64| {
-        Said::told(kind, "pi_1", "dp_1", euro("100.00")).again(&format!("{kind} {days}"), TimeDelta::days(days))
+        TestEvidence::reported(kind, "pi_1", "dp_1", euro("100.00"))
+            .again(&format!("{kind} {days}"), TimeDelta::days(days))
     };
-    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
-    assert_eq!(scene.hear(&[dispute(FactKind::Dispute, 1)]).await, ["payment.disputed"]);
+    scene.receive(&[TestEvidence::capture("pi_1", Some(invoice), euro("100.00"))]).await;
+    assert_eq!(scene.receive(&[dispute(FactKind::Dispute, 1)]).await, ["payment.disputed"]);
     assert_eq!(scene.payment("pi_1").await, ["disputed", "100", "0"]);
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
-    assert_eq!(scene.hear(&[dispute(FactKind::DisputeWon, 2)]).await, ["payment.dispute_closed"]);
+    assert_eq!(scene.receive(&[dispute(FactKind::DisputeWon, 2)]).await, ["payment.dispute_closed"]);
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
-    assert_eq!(scene.hear(&[dispute(FactKind::DisputeLost, 3)]).await, ["invoice.reopened"]);
+    assert_eq!(scene.receive(&[dispute(FactKind::DisputeLost, 3)]).await, ["invoice.reopened"]);
     assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);
     let reason = "select body::jsonb #>> '{data,reason}' from payments.outbox where type = 'invoice.reopened'";
     assert_eq!(scene.test.text(reason).await, "charged_back");
-    // What comes late of its opening changes nothing.
-    assert_eq!(scene.hear(&[dispute(FactKind::Dispute, 0)]).await, Vec::<String>::new());
+    // A late report of its opening changes nothing.
+    assert_eq!(scene.receive(&[dispute(FactKind::Dispute, 0)]).await, Vec::<String>::new());
     assert_eq!(scene.payment("pi_1").await, ["reversed", "0", "0"]);
     assert_eq!(scene.paid(invoice).await, ["open", "0"]);
     scene.assert_books_hold().await;
@@ -158,12 +159,12 @@ async fn money_that_goes_back_in_another_currency_is_a_contradiction_whichever_c
     for is_refund_first in [true, false] {
         let scene = Scene::begin().await;
         let invoice = scene.invoice("100.00").await;
-        let refund = Said::told(FactKind::Refund, "pi_1", "re_1", money("50.00", "USD"));
-        let mut said = [refund, Said::capture("pi_1", Some(invoice), euro("100.00"))];
+        let refund = TestEvidence::reported(FactKind::Refund, "pi_1", "re_1", money("50.00", "USD"));
+        let mut reported = [refund, TestEvidence::capture("pi_1", Some(invoice), euro("100.00"))];
         if !is_refund_first {
-            said.reverse();
+            reported.reverse();
         }
-        scene.hear_each(&said).await;
+        scene.receive_each(&reported).await;
         scene.assert_books_hold().await;
         ends.push((scene.payment("pi_1").await, scene.paid(invoice).await, scene.test.open_cases().await));
     }
@@ -171,21 +172,21 @@ async fn money_that_goes_back_in_another_currency_is_a_contradiction_whichever_c
 }
 
 #[tokio::test]
-async fn a_payment_that_is_heard_of_while_its_surplus_fills_an_invoice_waits_its_turn_without_a_deadlock() {
+async fn evidence_of_a_payment_whose_unapplied_cash_fills_an_invoice_waits_without_a_deadlock() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let pays = |reference: &str| Said::capture(reference, Some(invoice), euro("100.00"));
-    scene.hear_each(&[pays("pi_1"), pays("pi_2")]).await;
-    // The first to wait for the invoice takes the surplus of the second's payment, which the second has locked.
+    let pays = |reference: &str| TestEvidence::capture(reference, Some(invoice), euro("100.00"));
+    scene.receive_each(&[pays("pi_1"), pays("pi_2")]).await;
+    // The first to wait for the invoice takes the unapplied cash of the second's payment, which the second has locked.
     let mut gate = scene.test.admin.begin().await.unwrap();
     sqlx::query("select from billing.invoices for update").execute(&mut *gate).await.unwrap();
-    let hear = |said: Said| {
+    let receive = |reported: TestEvidence| {
         let processor = scene.processor.clone();
-        tokio::spawn(async move { super::settle_all(&processor, &[said]).await })
+        tokio::spawn(async move { super::settle_all(&processor, &[reported]).await })
     };
-    let first = hear(Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("100.00")));
+    let first = receive(TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("100.00")));
     scene.test.until_waiting(1).await;
-    let second = hear(Said::bank_line("pi_2", None, euro("100.00")));
+    let second = receive(TestEvidence::bank_line("pi_2", None, euro("100.00")));
     scene.test.until_waiting(2).await;
     gate.commit().await.unwrap();
     first.await.unwrap().unwrap();

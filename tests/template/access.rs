@@ -1,4 +1,4 @@
-//! Who may do what: the functions' policies and the pool's clients.
+//! Access: the functions' policies and the user pool's clients.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Every statement in a policy, those inside an `Fn::If` too.
+/// Every statement in a policy, including those inside an `Fn::If`.
 fn statements(value: &Value) -> Vec<&Map<String, Value>> {
     match value {
         Value::Object(members) if members.contains_key("Effect") => vec![members],
@@ -21,7 +21,7 @@ fn statements(value: &Value) -> Vec<&Map<String, Value>> {
     }
 }
 
-/// Whether `*` stands for a resource, on either side of an `Fn::If` too.
+/// Whether a resource is `*`, on either side of an `Fn::If` too.
 fn is_everything(value: &Value) -> bool {
     match value {
         Value::String(text) => text == "*",
@@ -43,11 +43,11 @@ fn no_function_may_do_everything_with_a_service_or_anything_with_everything() {
             for action in &actions {
                 assert!(!action.ends_with(":*") && *action != "*", "{name} may {action}");
             }
-            // The emulator names no identity for SES; in AWS the statement does.
+            // The emulator does not know the identity for SES; in AWS the statement names it.
             let is_local_email = actions == ["ses:SendEmail"]
                 && statement["Resource"]["Fn::If"][0] == "IsInAws"
                 && !is_everything(&statement["Resource"]["Fn::If"][1]);
-            // A telephone number is no resource: whoever may publish to everything must be denied every topic.
+            // A phone number is not a resource: a role that may publish to everything must be denied every topic.
             let is_topics_denial = |other: &&Map<String, Value>| {
                 other["Effect"] == "Deny"
                     && texts(&other["Action"]) == ["sns:Publish"]
@@ -61,7 +61,7 @@ fn no_function_may_do_everything_with_a_service_or_anything_with_everything() {
             );
         }
         assert!(texts(policies).is_empty(), "{name} has a managed policy: {policies}");
-        // SAM gives the reader of a queue a managed policy for every queue of the account.
+        // For the reader of a queue SAM adds a managed policy that covers every queue of the account.
         let events = function.property("/Events").as_object().into_iter().flat_map(Map::values);
         assert!(events.into_iter().all(|event| event["Type"] != "SQS"), "{name} has a queue among its events");
     }
@@ -69,7 +69,7 @@ fn no_function_may_do_everything_with_a_service_or_anything_with_everything() {
 }
 
 #[test]
-fn whoever_creates_payments_never_confirms_them() {
+fn a_client_that_creates_payments_never_confirms_them() {
     for (name, client) in Template::read().all("AWS::Cognito::UserPoolClient") {
         let scopes = texts(client.property("/AllowedOAuthScopes"));
         let has = |scope: &str| scopes.iter().any(|held| held.ends_with(scope));
@@ -78,7 +78,7 @@ fn whoever_creates_payments_never_confirms_them() {
 }
 
 #[test]
-fn nobody_chooses_the_client_that_a_user_belongs_to_but_finance() {
+fn only_finance_chooses_the_client_of_a_user() {
     for (name, client) in Template::read().all("AWS::Cognito::UserPoolClient") {
         // Without the list, Cognito lets users write every attribute.
         let has_users = !client.property("/ExplicitAuthFlows").is_null();
@@ -88,7 +88,7 @@ fn nobody_chooses_the_client_that_a_user_belongs_to_but_finance() {
     }
 }
 
-/// The resources that a value refers to, wherever it does.
+/// The resources that a value refers to, at any depth.
 fn referred(value: &Value) -> Vec<&str> {
     match value {
         Value::Object(members) => {

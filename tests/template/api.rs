@@ -1,4 +1,5 @@
-//! The HTTP API's doors. That its routes are the routers' and the description's is for `tests/api/routes.rs`.
+//! The HTTP API's authorisation. That its routes equal those of the routers and the description is tested in
+//! `tests/api/routes.rs`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use serde_json::Value;
 
 use super::document::{Resource, Template};
 
-/// Routes that need no token: webhooks are signed, the description is no secret, and what is unknown is answered 404.
+/// Routes without a token: webhooks are signed, the description is public, and unknown paths answer 404.
 const OPEN: [&str; 5] = ["POST /webhooks/{provider}", "GET /openapi.json", "GET /docs", "GET /docs/{file}", "$default"];
 
 fn key(route: &Resource) -> &str {
@@ -14,7 +15,7 @@ fn key(route: &Resource) -> &str {
 }
 
 #[test]
-fn every_route_asks_for_a_token_but_webhooks_the_description_and_unknown_ones() {
+fn every_route_requires_a_token_but_webhooks_the_openapi_document_and_unknown_ones() {
     let template = Template::read();
     for (name, route) in template.all("AWS::ApiGatewayV2::Route") {
         let (authorization, authorizer) = (route.property("/AuthorizationType"), route.property("/AuthorizerId/Ref"));

@@ -1,4 +1,4 @@
-//! The template as JSON, with CloudFormation's short tags written out: `!Ref x` as `{"Ref": "x"}`, `!Sub x` as
+//! The template as JSON, with CloudFormation's short tags expanded: `!Ref x` as `{"Ref": "x"}`, `!Sub x` as
 //! `{"Fn::Sub": "x"}`.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,6 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 use xtask::paths::workspace_root;
 
-/// A resource of the template.
 #[derive(Debug)]
 pub(crate) struct Resource {
     pub(crate) kind: String,
@@ -17,9 +16,14 @@ pub(crate) struct Resource {
 }
 
 impl Resource {
-    /// A property by its JSON pointer; null where there is none.
+    /// A property by its JSON pointer; null if there is none.
     pub(crate) fn property(&self, pointer: &str) -> &Value {
         self.body.get("Properties").and_then(|properties| properties.pointer(pointer)).unwrap_or(&Value::Null)
+    }
+
+    /// A text of the metadata; empty if there is none.
+    pub(crate) fn metadata(&self, name: &str) -> &str {
+        self.body["Metadata"][name].as_str().unwrap_or_default()
     }
 
     /// A number among the properties.
@@ -28,7 +32,6 @@ impl Resource {
     }
 }
 
-/// The whole template.
 #[derive(Debug)]
 pub(crate) struct Template {
     body: Value,
@@ -36,7 +39,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Reads it once per process.
+    /// Reads the template once per process.
     pub(crate) fn read() -> &'static Self {
         static TEMPLATE: OnceLock<Template> = OnceLock::new();
         TEMPLATE.get_or_init(|| {
@@ -60,12 +63,12 @@ impl Template {
         Self { body, resources }
     }
 
-    /// Anything in the template by its JSON pointer; null where there is nothing.
+    /// A part of the template by its JSON pointer; null if there is none.
     pub(crate) fn at(&self, pointer: &str) -> &Value {
         self.body.pointer(pointer).unwrap_or(&Value::Null)
     }
 
-    /// All resources of a type; the test fails if there is none, for then it would prove nothing.
+    /// All resources of a type; the test fails if there are none, because it would then prove nothing.
     pub(crate) fn all(&self, kind: &str) -> Vec<(&str, &Resource)> {
         let found: Vec<_> = self
             .resources
@@ -81,7 +84,7 @@ impl Template {
         self.resources.get(name).unwrap_or_else(|| panic!("the template has no {name}"))
     }
 
-    /// How long a function may run, in seconds.
+    /// A function's timeout, in seconds.
     pub(crate) fn timeout(&self, function: &Resource) -> u64 {
         function
             .number("/Timeout")
@@ -89,7 +92,8 @@ impl Template {
             .expect("a function has a timeout")
     }
 
-    /// The queues that feed functions: the function's name, itself, the queue's name and the source's properties.
+    /// The queues that trigger functions: the function's name, the function, the queue's name and the event source's
+    /// properties.
     pub(crate) fn queue_sources(&self) -> Vec<(&str, &Resource, String, &Value)> {
         let mut sources = Vec::new();
         for (name, source) in self.all("AWS::Lambda::EventSourceMapping") {

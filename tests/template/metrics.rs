@@ -1,13 +1,12 @@
-//! Metrics: those that the code writes, and those that filters make of logs.
+//! Metrics: those that the code writes, and those that filters derive from logs.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use quittance_lambda::metrics::ALL;
 use serde_json::{Map, Value};
-use xtask::paths::workspace_root;
 
 use super::document::Template;
+use crate::generated;
 
 /// Name, unit and dimensions.
 pub(super) type Measured = (String, String, BTreeSet<String>);
@@ -30,20 +29,33 @@ pub(super) fn measured() -> BTreeSet<Measured> {
 }
 
 #[test]
-fn the_architecture_lists_every_metric_with_its_unit_and_dimensions() {
-    let text = fs::read_to_string(workspace_root().join("ARCHITECTURE.md")).expect("it is there");
-    let section = text.split("\n## What is measured\n").nth(1).expect("it says what is measured");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let listed = section.lines().filter(|line| line.starts_with("| `")).map(|line| {
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let dimensions = cells[3].split(", ").filter(|cell| !cell.is_empty());
-        (
-            cells[1].trim_matches('`').to_owned(),
-            cells[2].to_owned(),
-            dimensions.map(|dimension| dimension.trim_matches('`').to_owned()).collect(),
-        )
-    });
-    assert_eq!(listed.collect::<BTreeSet<Measured>>(), measured());
+fn the_page_of_metrics_lists_each_with_its_unit_and_dimensions() {
+    let row = |name: &str, unit: &str, dimensions: &[&str], written_by: &str, meaning: &str| {
+        assert!(!written_by.is_empty() && !meaning.is_empty(), "{name} has no meaning");
+        let dimensions: Vec<String> = dimensions.iter().map(|dimension| format!("`{dimension}`")).collect();
+        format!("| `{name}` | {unit} | {} | {written_by} | {meaning} |\n", dimensions.join(", "))
+    };
+    let mut rows: Vec<String> = ALL
+        .iter()
+        .map(|metric| row(metric.name, metric.unit.as_str(), &metric.dimensions(), metric.written_by, metric.meaning))
+        .collect();
+    for (_, filter) in Template::read().all("AWS::Logs::MetricFilter") {
+        let transformation = filter.property("/MetricTransformations/0");
+        let dimensions = transformation["Dimensions"].as_array().into_iter().flatten();
+        let dimensions: Vec<&str> = dimensions.filter_map(|dimension| dimension["Key"].as_str()).collect();
+        let filtered = row(
+            transformation["MetricName"].as_str().unwrap_or_default(),
+            "Count",
+            &dimensions,
+            filter.metadata("WrittenBy"),
+            filter.metadata("Meaning"),
+        );
+        if !rows.contains(&filtered) {
+            rows.push(filtered);
+        }
+    }
+    let head = "| metric | unit | dimensions | written by | meaning |\n|---|---|---|---|---|\n";
+    generated::assert_current("docs/metrics.md", "metrics", &format!("{head}{}", rows.concat()));
 }
 
 #[test]

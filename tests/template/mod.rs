@@ -1,4 +1,4 @@
-//! The rules that `template.yaml` must keep, beyond what its schema asks for.
+//! Rules for `template.yaml` beyond its schema.
 
 mod access;
 mod api;

@@ -1,4 +1,4 @@
-//! Queues, the topic, and what they feed.
+//! Queues, the topic, and their consumers.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::document::{Resource, Template, target};
 
-/// AWS asks for six times, so that a batch that is being retried is not handed out a second time.
+/// AWS recommends a factor of six, so that a batch that is being retried is not delivered a second time.
 const VISIBILITY_FACTOR: u64 = 6;
 
-/// On the way of money an outage must not turn healthy messages into dead letters.
+/// On the path of money, an outage must not turn healthy messages into dead letters.
 const MONEY_RECEIVES: u64 = 100;
 
 fn is_dead_letter(name: &str) -> bool {
@@ -64,7 +64,7 @@ fn an_outage_of_the_database_makes_no_dead_letters_of_payments() {
 #[test]
 fn a_function_parks_in_the_dead_letter_queue_of_the_queue_it_reads() {
     for (name, function, queue, _) in Template::read().queue_sources() {
-        // A function that reads a queue for each provider parks in one for each provider.
+        // A function that reads a queue for each provider also has a dead-letter queue for each provider.
         let provider = queue.strip_suffix("GatewayQueue").map(|provider| format!("{}_", provider.to_uppercase()));
         let setting = format!("/Environment/Variables/{}DEAD_LETTER_QUEUE_URL", provider.unwrap_or_default());
         let parks_in = target(function.property(&setting));
@@ -89,7 +89,7 @@ fn fifo_queues_and_the_topic_order_by_group_and_not_as_a_whole() {
 }
 
 #[test]
-fn the_filter_of_notifications_lets_through_what_clients_are_told_of_and_nothing_else() {
+fn the_notification_filter_lets_through_the_events_of_notifications_and_nothing_else() {
     let template = Template::read();
     let filter = template.resource("NotificationSubscription").property("/FilterPolicy/type");
     let types: BTreeSet<&str> = filter.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -97,7 +97,7 @@ fn the_filter_of_notifications_lets_through_what_clients_are_told_of_and_nothing
 }
 
 #[test]
-fn the_tool_of_whoever_is_on_call_takes_for_heard_what_the_subscriptions_filters_let_through() {
+fn the_operators_tool_knows_the_subscription_filters() {
     let template = Template::read();
     for (consumer, subscription) in [
         (Consumer::Receipt, "ReceiptSubscription"),
@@ -108,14 +108,15 @@ fn the_tool_of_whoever_is_on_call_takes_for_heard_what_the_subscriptions_filters
         let passed: BTreeSet<String> =
             filter.as_array().into_iter().flatten().filter_map(|kind| Some(kind.as_str()?.to_owned())).collect();
         let samples = crate::contract::samples(&EVENT_VERSION.to_string()).into_iter();
-        let heard: BTreeSet<String> = samples.filter(|(_, body)| consumer.hears(body)).map(|(kind, _)| kind).collect();
+        let heard: BTreeSet<String> =
+            samples.filter(|(_, body)| consumer.subscribes_to(body)).map(|(kind, _)| kind).collect();
         assert_eq!(heard, passed, "{consumer:?}");
     }
     assert_eq!(template.resource("WebhookSubscription").property("/FilterPolicy"), &Value::Null, "hears everything");
 }
 
 #[test]
-fn the_tool_of_whoever_is_on_call_knows_every_queue_and_may_take_from_dead_letter_queues_alone() {
+fn the_operators_tool_knows_every_queue_and_may_receive_from_dead_letter_queues_only() {
     let template = Template::read();
     let named = |queue: &Resource| {
         let name = queue.property("/QueueName/Fn::Sub").as_str().unwrap().strip_prefix("${AWS::StackName}-").unwrap();

@@ -1,6 +1,6 @@
 //! `samconfig.toml`: what is built is what is deployed.
 
-/// The architecture that an environment's command is given; the template's default where it is given none.
+/// The architecture passed to an environment's command; the template's default if none is passed.
 fn architecture(environment: &str, command: &str) -> String {
     let config = include_str!("../../samconfig.toml");
     let header = format!("[{environment}.{command}.parameters]");

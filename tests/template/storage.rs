@@ -8,7 +8,7 @@ use xtask::paths::workspace_root;
 
 use super::document::{Resource, Template, target};
 
-/// For the migrator, the relay, the HTTP doors' few instances, and people: what no event source bounds.
+/// For the migrator, the relay, the HTTP functions' few instances, and people: everything that no event source limits.
 const CONNECTIONS_RESERVED: u64 = 70;
 
 #[test]
@@ -97,7 +97,7 @@ fn all_readers_of_queues_together_leave_connections_of_the_database_free() {
     );
 }
 
-/// The size of a function's pool, as `common/store` sets it.
+/// The size of a function's connection pool, as set in `common/store`.
 fn connections_of_one_instance() -> u64 {
     let file = workspace_root().join("common/store/src/database.rs");
     let text = fs::read_to_string(file).expect("the source is there");

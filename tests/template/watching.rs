@@ -1,4 +1,4 @@
-//! Alarms, the dashboard and the runbook: whatever can go wrong wakes somebody, and tells what to do.
+//! Alarms, the dashboard and the runbook: every failure raises an alarm that links to instructions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,14 +10,14 @@ use xtask::paths::workspace_root;
 use super::document::{Resource, Template, target};
 use super::metrics::measured;
 
-/// What a section that an alarm links to is made of, in this order.
+/// The parts of a section that an alarm links to, in this order.
 const PARTS: [&str; 4] = ["**Meaning.**", "**Look.**", "**Act.**", "**Verify.**"];
 
 fn alarms() -> Vec<(&'static str, &'static Resource)> {
     Template::read().all("AWS::CloudWatch::Alarm")
 }
 
-/// The runbook's sections by the anchor that GitHub gives their headings.
+/// The runbook's sections by the anchors that GitHub derives from their headings.
 fn sections() -> BTreeMap<String, String> {
     let text = fs::read_to_string(workspace_root().join("RUNBOOK.md")).expect("the runbook is there");
     let sections = text.split("\n## ").skip(1).map(|section| {
@@ -33,7 +33,7 @@ fn anchor(alarm: &Resource) -> Option<&str> {
     alarm.property("/AlarmDescription").as_str()?.rsplit_once(" RUNBOOK.md#").map(|(_, anchor)| anchor)
 }
 
-/// What an alarm watches: namespace, metric, and the value of each dimension as the template writes it.
+/// What an alarm watches: namespace, metric, and the value of each dimension as in the template.
 fn watched(alarm: &Resource) -> (Value, &str, BTreeMap<&str, &Value>) {
     let dimensions = alarm.property("/Dimensions").as_array().into_iter().flatten();
     let dimensions = dimensions.filter_map(|dimension| Some((dimension["Name"].as_str()?, &dimension["Value"])));
@@ -46,7 +46,7 @@ fn assert_watches(name: &str, metric: (&str, &str), dimension: (&str, &Value)) {
     let alarm = template.resources.get(name).unwrap_or_else(|| panic!("there is no {name}"));
     let expected = (json!(metric.0), metric.1, BTreeMap::from([dimension]));
     assert_eq!(watched(alarm), expected, "{name}");
-    // An average hides the one that fails, and who does nothing says nothing.
+    // An average would hide a single failing function, and a function that does nothing writes no values.
     let statistic = if metric.0 == "AWS/Lambda" { "Sum" } else { "Maximum" };
     for (property, expected) in [
         ("/Statistic", statistic),
@@ -57,13 +57,13 @@ fn assert_watches(name: &str, metric: (&str, &str), dimension: (&str, &Value)) {
     }
 }
 
-/// The dashboard as CloudWatch gets it, with what CloudFormation puts in left as it is written.
+/// The dashboard as CloudWatch gets it, except for values that CloudFormation substitutes.
 fn dashboard() -> Value {
     let body = Template::read().resource("Dashboard").property("/DashboardBody/Fn::Sub");
     serde_json::from_str(body.as_str().expect("the dashboard has a body")).expect("it is JSON")
 }
 
-/// What each line of the dashboard's graphs shows.
+/// The content of each line of the dashboard's graphs.
 fn shown() -> Vec<Value> {
     let dashboard = dashboard();
     let widgets = dashboard["widgets"].as_array().expect("it has widgets");
@@ -74,7 +74,7 @@ fn shown() -> Vec<Value> {
 }
 
 #[test]
-fn every_alarm_says_how_urgent_it_is_and_ends_with_a_section_that_tells_what_to_do() {
+fn every_alarm_states_its_urgency_and_ends_with_its_runbook_section() {
     let sections = sections();
     for (name, alarm) in alarms() {
         let description = alarm.property("/AlarmDescription").as_str().unwrap_or_default();
@@ -105,8 +105,8 @@ fn a_page_comes_within_ten_minutes_or_with_the_next_sums_of_the_books() {
 }
 
 #[test]
-fn nobody_is_woken_by_requests_that_anybody_can_have_refused() {
-    for (name, alarm) in alarms().into_iter().filter(|(_, alarm)| watched(alarm).1 == "DoorRefusals") {
+fn refused_requests_page_nobody() {
+    for (name, alarm) in alarms().into_iter().filter(|(_, alarm)| watched(alarm).1 == "RequestsRefused") {
         assert_eq!(alarm.property("/AlarmActions"), &json!([{"Ref": "TicketsTopic"}]), "{name}");
     }
 }
@@ -126,7 +126,7 @@ fn every_section_for_an_alarm_has_one_and_its_links_lead_somewhere() {
     }
 }
 
-/// The heading that an anchor stands for, if it has no capitals or punctuation but the first letter.
+/// The heading of an anchor, if only its first letter is a capital and it has no punctuation.
 fn sentence(anchor: &str) -> String {
     let words = anchor.replace('-', " ");
     let mut letters = words.chars();
@@ -161,10 +161,10 @@ fn every_queue_that_is_read_raises_an_alarm_when_its_messages_grow_old() {
 #[test]
 fn every_function_raises_an_alarm_when_it_fails_and_when_it_is_throttled() {
     for (name, _) in Template::read().all("AWS::Serverless::Function") {
-        let room = name.trim_end_matches("Function");
+        let prefix = name.trim_end_matches("Function");
         for metric in ["Errors", "Throttles"] {
             let function = json!({"Ref": name});
-            assert_watches(&format!("{room}{metric}Alarm"), ("AWS/Lambda", metric), ("FunctionName", &function));
+            assert_watches(&format!("{prefix}{metric}Alarm"), ("AWS/Lambda", metric), ("FunctionName", &function));
         }
     }
 }
@@ -180,11 +180,11 @@ fn every_gateway_that_can_be_called_raises_an_alarm_when_it_does_not_answer() {
 }
 
 #[test]
-fn alarms_about_refusals_name_reasons_that_the_doors_give() {
+fn alarms_about_refusals_name_existing_reasons() {
     let given = [Forged::WrongSignature.code(), Forged::Stale.code(), "invalid_request", "forbidden"];
-    let of_doors = alarms().into_iter().filter(|(_, alarm)| watched(alarm).1 == "DoorRefusals");
+    let of_refusals = alarms().into_iter().filter(|(_, alarm)| watched(alarm).1 == "RequestsRefused");
     let watched: BTreeSet<&str> =
-        of_doors.filter_map(|(_, alarm)| watched(alarm).2.get("reason").copied()?.as_str()).collect();
+        of_refusals.filter_map(|(_, alarm)| watched(alarm).2.get("reason").copied()?.as_str()).collect();
     assert_eq!(watched, BTreeSet::from(given));
 }
 

@@ -1,8 +1,8 @@
-//! A stand-in for the platform's BFF: it receives the outgoing webhooks of a local stack and keeps them for inspection.
+//! A fake of the platform's BFF: it receives the outgoing webhooks of a local stack and keeps them for inspection.
 //!
-//! `POST /webhooks` is kept as one line of JSON and answered 204. `GET /deliveries` tells all that came.
-//! `POST /answer {"status":503,"times":2}` makes the next two webhooks fail, for tests of repeated delivery; they are
-//! kept too, with the status they were answered. The same process stands in for gateways ([`sandbox`]).
+//! `POST /webhooks` is stored as one line of JSON and answered with 204. `GET /deliveries` returns all that were
+//! received. `POST /answer {"status":503,"times":2}` makes the next two webhooks fail, for tests of retries; they are
+//! stored too, with the status that was returned. The same process serves as a fake of gateways ([`sandbox`]).
 
 use std::{
     fs::{self, OpenOptions},
@@ -19,15 +19,15 @@ use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::{
     aws::local_agent,
-    sandbox::{self, Asked, Sandbox},
+    sandbox::{self, Sandbox, SandboxRequest},
     stack::Stack,
     users::Role,
 };
 
-/// The largest webhook that is taken; events are far smaller.
+/// The largest webhook that is accepted; events are far smaller.
 const BODY_MAX_BYTES: u64 = 1024 * 1024;
 
-/// The events that the BFF is told of.
+/// The events that the BFF subscribes to.
 const TOLD: [&str; 11] = [
     "invoice.paid",
     "invoice.partially_paid",
@@ -42,12 +42,12 @@ const TOLD: [&str; 11] = [
     "payment.dispute_closed",
 ];
 
-/// A webhook that came.
+/// A received webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// When it came, in milliseconds since 1970.
+    /// When it was received, in milliseconds since 1970.
     pub received_ms: u64,
-    /// What it was answered.
+    /// The status that was returned.
     pub status: u16,
     /// The header `webhook-id`: the event's id, the same at every attempt.
     pub webhook_id: String,
@@ -59,16 +59,15 @@ pub struct Delivery {
     pub body: String,
 }
 
-/// What the next webhooks are to be answered.
+/// The response to the next webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The status.
     pub status: u16,
-    /// How many.
+    /// The number of webhooks.
     pub times: u32,
 }
 
-/// The receiver's state.
 struct Receiver {
     store: PathBuf,
     refusal: Refusal,
@@ -78,7 +77,7 @@ struct Receiver {
 /// Serves on `port` of the loopback interface until the process ends.
 ///
 /// # Errors
-/// When the port is taken or the store can't be written.
+/// When the port is in use or the store can't be written.
 pub fn serve(port: u16, store: &Path) -> Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let server = Server::http(address).map_err(|error| anyhow!("could not listen on {address}: {error}"))?;
@@ -108,7 +107,7 @@ impl Receiver {
             let path = path.trim_start_matches('/').to_owned();
             let (method, idempotency_key) = (request.method().to_string(), header(request, "idempotency-key"));
             let body = String::from_utf8(body(request)?).context("the request is not UTF-8")?;
-            return self.sandbox.handle(Asked { method, path, idempotency_key, body });
+            return self.sandbox.handle(SandboxRequest { method, path, idempotency_key, body });
         }
         match (request.method(), request.url()) {
             (Method::Post, "/webhooks") => Ok((self.receive(request)?, Vec::new())),
@@ -147,7 +146,7 @@ impl Receiver {
 }
 
 impl Refusal {
-    /// What the webhook that just came is answered.
+    /// The status for the webhook that was just received.
     fn next_status(&mut self) -> u16 {
         if self.times == 0 {
             return 204;
@@ -177,7 +176,7 @@ fn stored(store: &Path) -> Result<Vec<Delivery>> {
 }
 
 impl Stack {
-    /// All webhooks the BFF received, refused ones included, in order.
+    /// All webhooks that the BFF received, including refused ones, in order.
     ///
     /// # Errors
     /// When the BFF does not answer.
@@ -187,7 +186,7 @@ impl Stack {
         answer.body_mut().read_json().with_context(|| format!("{url} answered no list of deliveries"))
     }
 
-    /// Has the API tell the BFF of what becomes of money, once for each stack, and answers the secret that signs.
+    /// Registers the BFF's webhook endpoint, once for each stack, and returns its signing secret.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
@@ -196,7 +195,7 @@ impl Stack {
         let mut answer = agent()
             .post(format!("{}/v1/webhook-endpoints", self.api_url()?))
             .header("authorization", authorization)
-            // The same key gets the same answer.
+            // The same key returns the same response.
             .header("idempotency-key", "the-stacks-bff")
             .send_json(json!({"url": self.webhook_url()?, "event_types": TOLD}))
             .context("the API did not answer")?;
@@ -229,7 +228,7 @@ mod tests {
     use crate::ports;
 
     #[test]
-    fn webhooks_are_kept_and_refused_as_told() {
+    fn webhooks_are_stored_or_refused_as_configured() {
         let store = env::temp_dir().join(format!("quittance-bff-test-{}.jsonl", std::process::id()));
         let _ = fs::remove_file(&store);
         let port = ports::any_free().unwrap();

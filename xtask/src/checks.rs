@@ -1,4 +1,4 @@
-//! `test` and `sqlx`: the commands that need a database or a whole stack for a while.
+//! `test` and `sqlx`: the commands that need a database or a whole stack temporarily.
 
 use std::{
     env,
@@ -25,29 +25,34 @@ use crate::{
     stack::{STACK_VARIABLE, Stack},
 };
 
-/// The stack of `cargo xtask test`; it is not the one that people work with.
+/// The stack of `cargo xtask test`; it is separate from the one that people work with.
 pub const TEST_STACK: &str = "test";
 
-/// With this variable the tests that compare what is generated from the code with what is committed write it instead.
-pub const OPENAPI_RENEW_VARIABLE: &str = "QUITTANCE_OPENAPI_RENEW";
+/// With this variable the tests that compare generated files with the committed ones write them instead.
+pub const RENEW_VARIABLE: &str = "QUITTANCE_RENEW";
 
-/// That test, and the one that does the same with the events' schema.
 const OPENAPI_TESTS: [&str; 2] = [
     "api::description::the_committed_description_is_what_the_code_generates",
     "contract::the_committed_schema_is_what_the_types_say",
+];
+
+const DOCS_TESTS: [&str; 3] = [
+    "architecture::the_diagram_of_a_payments_states_is_what_its_facts_add_up_to",
+    "architecture::the_diagram_of_an_invoices_states_is_what_may_happen_to_it",
+    "template::metrics::the_page_of_metrics_lists_each_with_its_unit_and_dimensions",
 ];
 
 const SQLX_CLI_VERSION: &str = "0.9.0";
 const POLL: Duration = Duration::from_millis(100);
 
 /// Runs all tests of the workspace with everything they need, on a stack of their own that is taken down afterwards,
-/// whatever came of it.
+/// whatever the result.
 ///
 /// # Errors
 /// When a test fails, the stack does not come up, or the run is interrupted.
 pub fn test(arguments: &[String]) -> Result<()> {
     let interrupted = watch_for_signals()?;
-    // What an earlier run left when it was killed.
+    // Left over from an earlier run that was killed.
     lifecycle::down(TEST_STACK, false)?;
     let outcome = run_tests(arguments, &interrupted);
     say::step("taking the test stack down");
@@ -74,7 +79,7 @@ fn run_tests(arguments: &[String], interrupted: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-/// Remembers that Ctrl-C, SIGTERM or SIGHUP came instead of dying of it, so that what was started can be taken down.
+/// Records Ctrl-C, SIGTERM and SIGHUP in place of dying from them, so that everything that was started can be stopped.
 pub(crate) fn watch_for_signals() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
@@ -82,7 +87,7 @@ pub(crate) fn watch_for_signals() -> Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-/// Runs a command to its end; when a signal comes, the command and all it started are asked to end.
+/// Runs a command to its end; when a signal arrives, the command and everything it started are asked to end.
 fn run_interruptibly(command: &mut Command, interrupted: &AtomicBool) -> Result<()> {
     let mut group = process::Group::spawn(command).context("could not run cargo")?;
     loop {
@@ -100,11 +105,11 @@ fn run_interruptibly(command: &mut Command, interrupted: &AtomicBool) -> Result<
     }
 }
 
-/// Renews (or with `check`: compares) the description of the queries in `.sqlx` against a database that the migrations
-/// of `common/store` just made.
+/// Renews (or with `check`: compares) the description of the queries in `.sqlx` against a database freshly migrated by
+/// `common/store`.
 ///
 /// # Errors
-/// When a migration or a query does not fit, or with `check` the description is not up to date.
+/// When a migration or a query is invalid, or with `check` the description is not up to date.
 pub fn sqlx(check: bool) -> Result<()> {
     let root = paths::workspace_root();
     let options = ["--no-default-features", "--features", "postgres,rustls"];
@@ -140,25 +145,43 @@ pub fn sqlx(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Renews the API's description and the events' schema from the code: the tests that compare them write them.
+/// Renews the API's description and the events' schema from the code, through the tests that otherwise compare them.
 ///
 /// # Errors
 /// When the tests do not build.
 pub fn openapi() -> Result<()> {
-    let status = cargo(&paths::workspace_root())
-        .args(["test", "--package", "quittance-tests", "--", "--exact"])
-        .args(OPENAPI_TESTS)
-        .env(OPENAPI_RENEW_VARIABLE, "1")
-        .status()
-        .context("could not run cargo test")?;
-    if !status.success() {
-        bail!("the description was not renewed ({status})");
-    }
-    say::step("functions/billing/openapi.json and events/contract/schema.json say what the code does");
+    renew(&OPENAPI_TESTS)?;
+    say::step("functions/billing/openapi.json and events/contract/schema.json are generated");
     Ok(())
 }
 
-/// Installs a program of another crate into `target/tools`, if it is not there in that version; answers its folder.
+/// Renews the generated parts of the pages in `docs`.
+///
+/// # Errors
+/// When the tests do not build.
+pub fn docs() -> Result<()> {
+    // One after the other: two of the tests write the same page.
+    for test in DOCS_TESTS {
+        renew(&[test])?;
+    }
+    say::step("the generated parts of docs/ are written");
+    Ok(())
+}
+
+fn renew(tests: &[&str]) -> Result<()> {
+    let status = cargo(&paths::workspace_root())
+        .args(["test", "--workspace", "--test", "system", "--", "--exact"])
+        .args(tests)
+        .env(RENEW_VARIABLE, "1")
+        .status()
+        .context("could not run cargo test")?;
+    if !status.success() {
+        bail!("nothing was generated ({status})");
+    }
+    Ok(())
+}
+
+/// Installs a program of another crate into `target/tools`, unless that version is already there; returns its folder.
 ///
 /// # Errors
 /// When it can't be installed.
@@ -211,17 +234,17 @@ pub fn sam(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Prints what a room of the stack logged, oldest first.
+/// Prints the log of a function of the stack, oldest line first.
 ///
 /// # Errors
-/// When the stack is not up or has no such room.
-pub fn logs(stack: &Stack, room: &str) -> Result<()> {
+/// When the stack is not up or has no such function.
+pub fn logs(stack: &Stack, function: &str) -> Result<()> {
     let aws = stack.aws()?;
     let groups = aws.log_groups()?;
-    let wanted = room.to_lowercase();
+    let wanted = function.to_lowercase();
     let fitting: Vec<&String> = groups.iter().filter(|group| group.to_lowercase().contains(&wanted)).collect();
     if fitting.is_empty() {
-        bail!("no log group of {room}; there are {}", groups.join(", "));
+        bail!("no log group of {function}; there are {}", groups.join(", "));
     }
     for group in fitting {
         for event in aws.log_events(group)? {

@@ -1,4 +1,4 @@
-//! Deploys the template to the emulator with the real SAM CLI, when something changed.
+//! Deploys the template to the emulator with the real SAM CLI, if something changed.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -24,16 +24,16 @@ const ARTIFACT_BUCKET: &str = "quittance-artifacts";
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 const DEPLOY_LIMIT: Duration = Duration::from_secs(600);
 
-/// What came of an attempt to deploy.
+/// The result of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deployed {
-    /// Nothing had changed since the last time.
+    /// Nothing has changed since the last deployment.
     Already,
-    /// It was done.
+    /// It was deployed.
     Now,
 }
 
-/// Deploys if the template, a function or a parameter changed since the last time, and reads the outputs.
+/// Deploys if the template, a function or a parameter has changed since the last deployment, and reads the outputs.
 ///
 /// # Errors
 /// When SAM or CloudFormation fails; the message has the end of SAM's output.
@@ -68,7 +68,7 @@ pub fn deploy(stack: &mut Stack, venv: &Venv, root: &Path, bootstraps: &Bootstra
     stack.outputs = aws.stack_outputs(&stack.cloudformation_name())?;
     for topic in stack.outputs.values().filter(|output| output.starts_with("arn:aws:sns:") && output.ends_with(".fifo"))
     {
-        // The emulator's CloudFormation leaves a topic's FifoTopic out: messages would lose their groups.
+        // The emulator's CloudFormation omits a topic's FifoTopic: messages would lose their groups.
         let attribute = [("TopicArn", topic.as_str()), ("AttributeName", "FifoTopic"), ("AttributeValue", "true")];
         aws.query_call("sns", "SetTopicAttributes", &attribute)?;
     }
@@ -79,8 +79,8 @@ pub fn deploy(stack: &mut Stack, venv: &Venv, root: &Path, bootstraps: &Bootstra
     Ok(Deployed::Now)
 }
 
-/// What an operator does after deploying: puts in what lets us in at the gateways and a key of Adyen's in its own form,
-/// and tells Stripe where its webhooks go.
+/// What an operator does after deploying: stores the gateways' credentials and Adyen's key in its own format, and
+/// registers the webhook URL at Stripe.
 fn connect_gateways(stack: &Stack) -> Result<()> {
     let aws = stack.aws()?;
     let access = json!({"key": "sk_test_local", "account": "LocalMerchant"}).to_string();
@@ -88,14 +88,14 @@ fn connect_gateways(stack: &Stack) -> Result<()> {
         aws.secret_change(stack.output(&format!("{provider}ApiSecretArn"))?, &access)?;
     }
     aws.secret_change(stack.output("AdyenWebhookSecretArn")?, ADYEN_HMAC_KEY)?;
-    tell_stripe(stack)
+    register_webhook_at_stripe(stack)
 }
 
-/// Tells the fake Stripe where its webhooks go; it forgets that when it ends.
+/// Registers the webhook URL at the fake Stripe, which forgets it when it ends.
 ///
 /// # Errors
-/// When it does not answer.
-pub fn tell_stripe(stack: &Stack) -> Result<()> {
+/// When it does not respond.
+pub fn register_webhook_at_stripe(stack: &Stack) -> Result<()> {
     let aws = stack.aws()?;
     let secret = aws.secret_get(stack.output("StripeWebhookSecretArn")?)?;
     let url = format!("{}/_config/webhooks/quittance", stack.localstripe_url()?);
@@ -104,7 +104,7 @@ pub fn tell_stripe(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The template's parameters as `Key=Value`. The database's superuser goes in as a secret, as in AWS.
+/// The template's parameters as `Key=Value`. The database's superuser is passed as a secret, as in AWS.
 fn parameters(stack: &Stack) -> Result<Vec<String>> {
     let Database { access, name, .. } = stack.database.as_ref().context("there is no database")?;
     let secret = json!({ "username": access.user, "password": access.password }).to_string();
@@ -139,13 +139,13 @@ fn sam_deploy(stack: &Stack, venv: &Venv, template: &Path, config: &Path) -> Res
         .args(["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"])
         .arg("--no-progressbar")
         .current_dir(&stack.dir)
-        // `down` ends it too, should this program be killed meanwhile.
+        // So that `down` also ends it, if this program is killed in the meantime.
         .env(MARK, &stack.dir)
         .env("AWS_ENDPOINT_URL", stack.emulator_url()?)
         .env("AWS_ACCESS_KEY_ID", ROOT_KEY)
         .env("AWS_SECRET_ACCESS_KEY", ROOT_KEY)
         .env("AWS_DEFAULT_REGION", REGION)
-        // Nothing of the user's own AWS set-up counts here, and nothing is written beside it.
+        // The user's own AWS configuration is neither used nor changed.
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -161,7 +161,7 @@ fn sam_deploy(stack: &Stack, venv: &Venv, template: &Path, config: &Path) -> Res
 fn fingerprint(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
-        // The length keeps two parts from being read as one.
+        // The length prevents two parts from being read as one.
         digest.update(part.len().to_le_bytes());
         digest.update(part);
     }

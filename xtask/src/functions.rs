@@ -1,4 +1,4 @@
-//! Builds the functions for this machine and lays each out as Lambda wants it: a folder with a file `bootstrap`.
+//! Builds the functions for this machine and lays each out as Lambda requires: a folder with a file `bootstrap`.
 
 use std::{
     collections::BTreeMap,
@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use crate::say;
 
-/// Programs that remove debug information, the first one present is used. Stripping is an economy, not a need: the
-/// emulator zips, uploads and unpacks every binary.
+/// Programs that remove debug information; the first one present is used. Stripping is optional: it saves time, because
+/// the emulator zips, uploads and unpacks every binary.
 const STRIPPERS: [(&str, &[&str]); 2] = [("strip", &["-o"]), ("objcopy", &["--strip-all"])];
 
 /// The built functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstraps {
-    /// The folder of each room.
+    /// The folder of each function.
     pub folders: BTreeMap<String, PathBuf>,
     /// Changes when a binary does.
     pub fingerprint: String,
@@ -31,24 +31,24 @@ pub struct Bootstraps {
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
-    // What cargo told us about ourselves is not true of the packages built next, and would make cargo build some anew.
-    for told in env::vars_os().map(|(name, _)| name) {
-        if told.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
-            command.env_remove(told);
+    // Cargo's variables about this package are wrong for the packages built next, and would make cargo rebuild some.
+    for reported in env::vars_os().map(|(name, _)| name) {
+        if reported.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(reported);
         }
     }
     command
 }
 
-/// Builds all functions and lays them out in `stack/bootstraps`; what did not change is left alone.
+/// Builds all functions and lays them out in `stack/bootstraps`; unchanged ones are left alone.
 ///
 /// # Errors
 /// When the build fails or a file can't be written.
 pub fn build(root: &Path, stack: &Path) -> Result<Bootstraps> {
     say::step("building the functions");
     let mut command = cargo(root);
-    // The whole workspace is selected, though only the functions' binaries are built: so dependencies get the same features
-    // as in `cargo test --workspace` and are compiled once for both.
+    // The whole workspace is selected, though only the functions' binaries are built: so dependencies get the same
+    // features as in `cargo test --workspace` and are compiled once for both.
     command.args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
     for binary in binary_names(root)? {
         command.args(["--bin", &binary]);
@@ -59,11 +59,11 @@ pub fn build(root: &Path, stack: &Path) -> Result<Bootstraps> {
     }
     let binaries = binaries(&String::from_utf8_lossy(&output.stdout), root);
     let mut bootstraps = Bootstraps { folders: BTreeMap::new(), fingerprint: String::new() };
-    for (room, binary) in binaries {
-        let folder = stack.join("bootstraps").join(&room);
-        let stamp = lay_out(&binary, &folder).with_context(|| format!("could not lay out the function {room}"))?;
-        bootstraps.fingerprint.push_str(&format!("{room} {stamp}\n"));
-        bootstraps.folders.insert(room, folder);
+    for (function, binary) in binaries {
+        let folder = stack.join("bootstraps").join(&function);
+        let stamp = lay_out(&binary, &folder).with_context(|| format!("could not lay out the function {function}"))?;
+        bootstraps.fingerprint.push_str(&format!("{function} {stamp}\n"));
+        bootstraps.folders.insert(function, folder);
     }
     Ok(bootstraps)
 }
@@ -89,33 +89,33 @@ fn names_in(metadata: &Value, root: &Path) -> Vec<String> {
     let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     list(metadata, "packages")
         .iter()
-        .filter(|package| room(package, root).is_some())
+        .filter(|package| function(package, root).is_some())
         .flat_map(|package| list(package, "targets"))
         .filter(|target| list(target, "kind").iter().any(|kind| kind == "bin"))
         .filter_map(|target| Some(target.get("name")?.as_str()?.to_owned()))
         .collect()
 }
 
-/// The room whose manifest a message or package names.
-fn room(described: &Value, root: &Path) -> Option<String> {
+/// The function whose manifest a message or package names.
+fn function(described: &Value, root: &Path) -> Option<String> {
     let manifest = Path::new(described.get("manifest_path")?.as_str()?);
-    let room = manifest.parent()?.strip_prefix(root.join("functions")).ok()?;
-    Some(room.to_str()?.to_owned())
+    let function = manifest.parent()?.strip_prefix(root.join("functions")).ok()?;
+    Some(function.to_str()?.to_owned())
 }
 
-/// The binary of each room, from cargo's messages.
+/// The binary of each function, from cargo's messages.
 pub(crate) fn binaries(messages: &str, root: &Path) -> BTreeMap<String, PathBuf> {
     messages
         .lines()
         .filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             let binary = message.get("executable")?.as_str()?;
-            Some((room(&message, root)?, PathBuf::from(binary)))
+            Some((function(&message, root)?, PathBuf::from(binary)))
         })
         .collect()
 }
 
-/// Puts a stripped copy of a binary into `folder/bootstrap` unless it is there already; answers what identifies it.
+/// Puts a stripped copy of a binary into `folder/bootstrap` unless it is already there; returns its fingerprint.
 fn lay_out(binary: &Path, folder: &Path) -> Result<String> {
     let stamp = stamp(binary)?;
     let (stamp_file, bootstrap) = (folder.with_extension("stamp"), folder.join("bootstrap"));
@@ -123,7 +123,7 @@ fn lay_out(binary: &Path, folder: &Path) -> Result<String> {
         return Ok(stamp);
     }
     fs::create_dir_all(folder)?;
-    // The old file may be running: it is replaced, never written into.
+    // The old file may be running: it is replaced, never overwritten.
     let staging = folder.with_extension("new");
     strip(binary, &staging)?;
     fs::rename(&staging, &bootstrap)?;
@@ -148,7 +148,7 @@ fn strip(binary: &Path, target: &Path) -> Result<()> {
     fs::copy(binary, target).map(drop).with_context(|| format!("could not copy {}", binary.display()))
 }
 
-/// Size and time of a file: cargo writes a binary anew exactly when it was linked anew.
+/// Size and modification time of a file: cargo writes a binary again exactly when it was linked again.
 fn stamp(file: &Path) -> Result<String> {
     let facts = fs::metadata(file).with_context(|| format!("could not look at {}", file.display()))?;
     let modified = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `fuzz`: what strangers send, made up by a fuzzer, given to whatever reads it first.
+//! `fuzz`: generates external input and passes it to the code that parses it first.
 
 use std::{
     env, fs,
@@ -12,14 +12,14 @@ use crate::{checks::install_tool, paths, say};
 
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
-/// Where the fuzzer's crate is.
+/// The folder of the fuzzer's crate.
 const FOLDER: &str = "tests/fuzz";
 
-/// Longer input says nothing that shorter does not.
+/// Longer input finds nothing that shorter input does not.
 const INPUT_BYTES_MAX: u32 = 4096;
 
-/// Runs each target that is named (all, if none is) for so many seconds, from the committed corpus on. What reaches more
-/// of the code is kept in `target/fuzz/corpus`, an input that fails in `target/fuzz/artifacts`.
+/// Runs each named target (all, if none is named) for so many seconds, starting from the committed corpus. Inputs that
+/// reach more code are kept in `target/fuzz/corpus`, inputs that fail in `target/fuzz/artifacts`.
 ///
 /// # Errors
 /// When there is no nightly compiler, a target is unknown, or one fails.
@@ -52,7 +52,7 @@ fn targets(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Without a sanitizer: no code of ours is unsafe.
+/// Without a sanitizer: none of our code is unsafe.
 fn run(root: &Path, tools: &Path, target: &str, seconds: u32) -> Result<()> {
     let [artifacts, found] = ["artifacts", "corpus"].map(|kind| root.join("target/fuzz").join(kind).join(target));
     fs::create_dir_all(&artifacts)?;
@@ -60,11 +60,11 @@ fn run(root: &Path, tools: &Path, target: &str, seconds: u32) -> Result<()> {
     let path = env::join_paths(
         [PathBuf::from(tools)].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
     )?;
-    // The program that rustup puts in front of every toolchain's cargo, not the one that runs us.
+    // The proxy that rustup puts in front of every toolchain's cargo, not the cargo that runs this program.
     let status = Command::new("cargo")
         .args(["+nightly", "fuzz", "run", "--fuzz-dir", FOLDER, "--target-dir", "target/fuzz", "--sanitizer", "none"])
         .arg(target)
-        // The first folder takes what is found.
+        // The first folder receives new inputs.
         .args([found, root.join(FOLDER).join("corpus").join(target)])
         .args(["--".to_owned(), format!("-max_total_time={seconds}"), format!("-max_len={INPUT_BYTES_MAX}")])
         .arg(format!("-artifact_prefix={}/", artifacts.display()))

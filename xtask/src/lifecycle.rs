@@ -16,15 +16,15 @@ use crate::{
     users,
 };
 
-/// How long one command waits for another that works on the same stack.
+/// How long a command waits for another one that works on the same stack.
 const LOCK_LIMIT: Duration = Duration::from_secs(60);
-/// What `down` leaves: the built functions (so that the next `up` is fast) and the logs.
+/// What `down` keeps: the built functions (so that the next `up` is fast) and the logs.
 const KEPT: [&str; 2] = ["bootstraps", "logs"];
 
-/// Brings the stack `name` up, or up to date; what runs and did not change is left alone.
+/// Brings the stack `name` up, or up to date; whatever runs and has not changed is left alone.
 ///
 /// # Errors
-/// When a step fails; what was started stays, to be looked at, until `down`.
+/// When a step fails; what was started stays for inspection, until `down`.
 pub fn up(name: &str, forced: ForcedPorts) -> Result<Stack> {
     let root = paths::workspace_root();
     let dir = paths::stack_dir(&root, name)?;
@@ -35,7 +35,7 @@ pub fn up(name: &str, forced: ForcedPorts) -> Result<Stack> {
     servers::start(&mut stack, &venv, forced)?;
     let was_deployed = stack.deployed.is_some();
     let deployed = match deploy::deploy(&mut stack, &venv, &root, &bootstraps) {
-        // CloudFormation in the emulator can't make every change that it can create from nothing.
+        // The emulator's CloudFormation does not support every update of what it can create from scratch.
         Err(error) if was_deployed && stack.living("emulator").is_some() => {
             say::step(&format!("the change could not be deployed, so everything is made anew: {error:#}"));
             stack.deployed = None;
@@ -52,8 +52,8 @@ pub fn up(name: &str, forced: ForcedPorts) -> Result<Stack> {
     Ok(stack)
 }
 
-/// Ends every process of the stack `name` and removes its data; answers how many processes it found. Works on whatever
-/// is there, also when `up` was killed half-way.
+/// Ends every process of the stack `name` and removes its data; returns the number of processes. Works on whatever
+/// exists, even if `up` was killed halfway.
 ///
 /// # Errors
 /// When a process can't be ended or a file can't be removed.
@@ -99,18 +99,19 @@ fn read_or_new(name: &str, dir: &Path) -> Result<Stack> {
 fn remove_database(stack: &Stack) {
     let Some(database) = &stack.database else { return };
     match &database.home {
-        // Someone else's server: only our database goes. It may be out of reach, which must not keep `down` from its work.
+        // An external server: only our database is removed. It may be unreachable, which must not prevent the rest of
+        // `down`.
         None => {
             if let Err(error) = database.access.drop_database(&database.name) {
                 say::note(&format!("the database {} stays: {error:#}", database.name));
             }
         }
-        // A cluster of our own that had to live elsewhere.
+        // A cluster of our own that had to be placed elsewhere.
         Some(home) if !home.starts_with(&stack.dir) => {
             if let Err(error) = fs::remove_dir_all(home) {
                 say::note(&format!("{} stays: {error}", home.display()));
             }
-            // The folder around it goes too, if nothing else is in it.
+            // The folder around it is removed too, if it contains nothing else.
             let _ = home.parent().map(fs::remove_dir);
         }
         Some(_) => {}

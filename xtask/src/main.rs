@@ -1,4 +1,4 @@
-//! `cargo xtask <command>`: reads the command line; the work is in the library.
+//! `cargo xtask <command>`: reads the command line; the work is done in the library.
 
 use std::{
     path::{Path, PathBuf},
@@ -28,7 +28,7 @@ enum Command {
     /// Bring the local stack up, or up to date: Python environment, PostgreSQL, AWS emulator, fake Stripe, functions,
     /// template, users.
     Up(Up),
-    /// Pay invoices through every door of the local stack, again and again, and check the books.
+    /// Pay invoices through every channel of the local stack, repeatedly, and check the books.
     Demo {
         #[command(flatten)]
         which: Which,
@@ -36,13 +36,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Practise what to do when something breaks, on a local stack of its own: the database is away, a bad release makes 200
-    /// messages poison, a gateway dies, an endpoint of the BFF hangs. Takes about 15 minutes; not part of CI.
+    /// Practise what to do when something breaks, on a local stack of its own: the database is unavailable, a bad
+    /// release turns 200 messages into poison, a gateway dies, an endpoint of the BFF hangs. Takes about 15 minutes;
+    /// not part of CI.
     ///
-    /// Each part tells what is broken, what is seen of it, which of the deployed alarms that raises with the section of RUNBOOK.md
-    /// that each links to, and which commands of `quittance` put it right. In the end nothing may be lost, done twice or
-    /// parked, and no alarm's condition may hold. The transcript is printed as it goes, and kept in
-    /// target/drill/transcript.md. Exit code 1 when something does not hold. The stack stays, to be looked at, until
+    /// Each part explains what is broken, what can be observed, which of the deployed alarms that raises with the
+    /// section of RUNBOOK.md that each links to, and which commands of `quittance` fix it. At the end nothing may be
+    /// lost, done twice or parked, and no alarm's condition may be met. The transcript is printed as it goes, and kept
+    /// in target/drill/transcript.md. Exit code 1 if a condition does not hold. The stack stays for inspection until
     /// `cargo xtask down --name drill`.
     Drill(drill::Options),
     /// End every process of the local stack and remove its data.
@@ -54,7 +55,7 @@ enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Say what runs, and where. Exit code 1 when the stack is not complete.
+    /// Show what runs, and where. Exit code 1 if the stack is not complete.
     Status {
         #[command(flatten)]
         which: Which,
@@ -62,14 +63,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print what a function logged, oldest first.
+    /// Print a function's log, oldest line first.
     Logs {
         /// The function: a folder in functions/.
-        room: String,
+        function: String,
         #[command(flatten)]
         which: Which,
     },
-    /// Run `quittance`, the tool of whoever is on call, on the local stack: `cargo xtask ops dlq list`, `… ops --help`.
+    /// Run `quittance`, the on-call tool, on the local stack: `cargo xtask ops dlq list`, `… ops --help`.
     Ops {
         #[command(flatten)]
         which: Which,
@@ -77,8 +78,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Look whether the functions' logs say what they never must: secrets, tokens, whole account and card numbers, bodies.
-    /// `test` does so at its end. Exit code 1 when they do.
+    /// Check that the functions' logs contain no secrets, tokens, full account and card numbers, or bodies. `test` does
+    /// so at its end. Exit code 1 if they do.
     Quiet {
         #[command(flatten)]
         which: Which,
@@ -91,25 +92,27 @@ enum Command {
     },
     /// Renew the description of the SQL queries in .sqlx.
     Sqlx {
-        /// Only compare, and fail when it is not up to date.
+        /// Only compare, and fail if it is not up to date.
         #[arg(long)]
         check: bool,
     },
     /// Renew functions/billing/openapi.json, the API's description, and events/contract/schema.json from the code.
     Openapi,
+    /// Renew the generated parts of docs/: state diagrams and the table of metrics.
+    Docs,
     /// Write every document in every language, with made-up data, to target/preview, and print the paths of the files.
     Preview {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Measure how fast the system is. Not part of the tests: figures depend on the machine, and ratios are compared
-    /// within one run only.
+    /// Measure the system's performance. Not part of the tests: figures depend on the machine, and ratios are only
+    /// comparable within one run.
     #[command(subcommand)]
     Bench(Bench),
-    /// Try every sample below a folder that a reader here is for: gateways' messages, objects and signatures, and bank
-    /// statements, with entries and sums. Prints file, format and verdict of each, and the counts in the last line. Exit
-    /// code 1 when one is wrong.
+    /// Test our parsers on every matching sample below a folder: gateways' messages, objects and signatures, and bank
+    /// statements, with entries and sums. Prints file, format and verdict of each, and the counts in the last line.
+    /// Exit code 1 if one is wrong.
     Conformance {
         /// The folder.
         folder: PathBuf,
@@ -117,10 +120,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Give made-up input to what reads first what others send: gateways' messages and signatures, the API's bodies, uploaded
-    /// files. Begins with tests/fuzz/corpus. Needs a nightly compiler; the tests try that corpus with the usual one.
+    /// Pass generated input to the code that first parses external input: gateways' messages and signatures, the API's
+    /// bodies, uploaded files. Starts from tests/fuzz/corpus. Needs a nightly compiler; the tests run that corpus with
+    /// the stable one.
     Fuzz {
-        /// The targets; all, if none is named.
+        /// The targets; all by default.
         targets: Vec<String>,
         /// How long each target runs.
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -132,13 +136,13 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// The BFF of a local stack; `up` starts it.
+    /// The BFF of a local stack; started by `up`.
     #[command(hide = true)]
     Bff {
         /// Port on the loopback interface.
         #[arg(long)]
         port: u16,
-        /// File that keeps what comes.
+        /// File for the received webhooks.
         #[arg(long)]
         store: PathBuf,
     },
@@ -147,39 +151,38 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Bench {
     /// Measure the processor: its release build behind a Lambda Runtime API on the loopback interface, fed with SQS
-    /// events, on a PostgreSQL of its own that writes through to the disk (fsync), with SNS answered on the spot; in
-    /// batches of 1 and 10, for an invoice each and for one hot invoice. Beside it pgbench, which says the same to
-    /// PostgreSQL.
+    /// events, on a PostgreSQL of its own with fsync, with SNS answered immediately; in batches of 1 and 10, for an
+    /// invoice each and for one hot invoice. Compared with pgbench executing the same statements.
     ///
-    /// Prints payments per second, p50 and p99 of a batch, and processor time per payment. After each run the books
-    /// are checked: every message was settled exactly once. Exit code 1 when they are wrong, or when the processor in
-    /// batches of 10 settles less than 0.6 of what pgbench settles in batches of 10, or less than 4 times of what
-    /// pgbench settles one by one.
+    /// Prints payments per second, p50 and p99 of a batch, and processor time per payment. After each run the books are
+    /// checked: every message was settled exactly once. Exit code 1 if they are wrong, or if the processor in batches
+    /// of 10 settles less than 0.6 of what pgbench settles in batches of 10, or less than 4 times of what pgbench
+    /// settles one by one.
     ///
-    /// The runs that decide are made three times, and their median counts. Takes about 4 minutes, and some minutes more for the first build. Needs pgbench (Debian: postgresql-contrib)
-    /// and a machine that does nothing else meanwhile.
+    /// The decisive runs are repeated three times, and their median counts. Takes about 4 minutes, and some minutes
+    /// more for the first build. Needs pgbench (Debian: postgresql-contrib) and an otherwise idle machine.
     Processor {
-        /// How long each run is measured, after 2 seconds of warm-up.
+        /// Measured seconds of each run, after 2 seconds of warm-up.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
         seconds: u64,
         /// Processes of the processor, and connections of pgbench.
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
         processes: u16,
-        /// Open invoices to make [default: 20000 for each second of a run].
+        /// Open invoices to create [default: 20000 for each second of a run].
         #[arg(long)]
         invoices: Option<u64>,
         /// Print the figures as JSON, and nothing else.
         #[arg(long)]
         json: bool,
     },
-    /// Measure the validator: its release build behind a Lambda Runtime API on the loopback interface, with DynamoDB, SQS
-    /// and Secrets Manager answered on the spot. Prints p50 and p99 of a signed webhook and of a confirmation, and how long
-    /// a process takes from its start, its clients warmed, to its first request.
+    /// Measure the validator: its release build behind a Lambda Runtime API on the loopback interface, with DynamoDB,
+    /// SQS and Secrets Manager answered immediately. Prints p50 and p99 of a signed webhook and of a confirmation, and
+    /// the time from a process's start, including warming its clients, to its first request.
     Validator {
-        /// How many requests of each kind are measured, after a hundred that are not.
+        /// Measured requests of each kind, after a hundred that are not measured.
         #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
         requests: u32,
-        /// How many starts are measured.
+        /// Measured starts.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
         starts: u32,
         /// Print the figures as JSON, and nothing else.
@@ -187,16 +190,16 @@ enum Bench {
         json: bool,
     },
     /// Measure the importer: its release build behind a Lambda Runtime API on the loopback interface, with S3 and SQS
-    /// answered on the spot, on a PostgreSQL of its own that writes through to the disk (fsync). Imports a camt.053 and a
-    /// CSV file, most lines of which name one of 2000 open invoices: checks, matches, notes and hands on each line.
+    /// answered immediately, on a PostgreSQL of its own with fsync. Imports a camt.053 and a CSV file, most lines of
+    /// which name one of 2000 open invoices: checks, matches, records and queues each line.
     ///
-    /// Prints time and peak memory for each file. Afterwards each line's outcome is compared with what it was written for,
-    /// and each must have been handed on once. Exit code 1 when that is not so, or when a file takes more than 120 s or the
-    /// process more than 256 MiB. The files are made in target/local/bench and removed again.
+    /// Prints time and peak memory for each file. Afterwards each line is compared with its expected outcome, and must
+    /// have been queued once. Exit code 1 if that is not so, or if a file takes more than 120 s or the process more
+    /// than 256 MiB. The files are written to target/local/bench and removed again.
     ///
-    /// Takes about 5 minutes, and some minutes more for the first build. Needs a machine that does nothing else meanwhile.
+    /// Takes about 5 minutes, and some minutes more for the first build. Needs an otherwise idle machine.
     Import {
-        /// How many lines each file has.
+        /// Lines of each file.
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_200_000))]
         lines: u64,
         /// Print the figures as JSON, and nothing else.
@@ -207,8 +210,8 @@ enum Bench {
 
 #[derive(Debug, Args)]
 struct Which {
-    /// The stack's name: several can run side by side.
-    #[arg(long, default_value = "default")]
+    /// The stack's name: several stacks can run side by side.
+    #[arg(long, env = "QUITTANCE_STACK_NAME", default_value = "default")]
     name: String,
 }
 
@@ -237,7 +240,7 @@ struct Up {
 struct Down {
     #[command(flatten)]
     which: Which,
-    /// Leave the stack's files, the database's too, to be looked at.
+    /// Keep the stack's files for inspection, including the database.
     #[arg(long)]
     keep_data: bool,
 }
@@ -263,7 +266,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Token { role, which } => println!("{}", Stack::load(&which.name)?.token(&role)?),
         Command::Status { which, json } => return status(&which.name, json),
-        Command::Logs { room, which } => checks::logs(&Stack::load(&which.name)?, &room)?,
+        Command::Logs { function, which } => checks::logs(&Stack::load(&which.name)?, &function)?,
         Command::Ops { which, arguments } => {
             let code = ops::operate(&Stack::load(&which.name)?, &arguments)?.code();
             return Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)));
@@ -272,6 +275,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { arguments } => checks::test(&arguments)?,
         Command::Sqlx { check } => checks::sqlx(check)?,
         Command::Openapi => checks::openapi()?,
+        Command::Docs => checks::docs()?,
         Command::Preview { json } => preview::preview(json)?,
         Command::Bench(which) => return measure(which),
         Command::Fuzz { targets, seconds } => fuzz::fuzz(&targets, seconds)?,

@@ -1,7 +1,9 @@
-//! Runs `quittance`, the tool of whoever is on call, on a local stack.
+//! Runs `quittance`, the on-call tool, on a local stack.
 
 use std::{
     env,
+    fs::{File, TryLockError},
+    io::ErrorKind,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
 };
@@ -13,24 +15,50 @@ use crate::{
     aws::ROOT_KEY,
     functions::cargo,
     paths::workspace_root,
+    say,
     stack::{REGION, Stack},
 };
 
-/// Builds the tool and runs it with `arguments`; it speaks for itself.
+/// Runs the tool with `arguments`; its output is passed through. It is built first, unless another cargo is building:
+/// then the tool as last built answers at once.
 ///
 /// # Errors
 /// When the stack is not complete, or the build fails.
 pub fn operate(stack: &Stack, arguments: &[String]) -> Result<ExitStatus> {
-    command(stack, &build()?)?.args(arguments).status().context("could not run quittance")
+    let last_built = workspace_root().join(LAST_BUILT);
+    let binary = if last_built.is_file() && is_another_cargo_building()? {
+        say::step("another cargo is building; this is quittance as it was last built");
+        last_built
+    } else {
+        build()?
+    };
+    command(stack, &binary)?.args(arguments).status().context("could not run quittance")
 }
 
-/// Builds the tool; answers where it is.
+const LAST_BUILT: &str = "target/debug/quittance";
+
+/// Cargo holds this file locked while it builds.
+const BUILD_LOCK: &str = "target/debug/.cargo-lock";
+
+fn is_another_cargo_building() -> Result<bool> {
+    match File::open(workspace_root().join(BUILD_LOCK)) {
+        Ok(lock) => match lock.try_lock() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error).context("could not try cargo's lock"),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).context("could not open cargo's lock"),
+    }
+}
+
+/// Builds the tool; returns its path.
 ///
 /// # Errors
 /// When the build fails.
 pub fn build() -> Result<PathBuf> {
     let mut command = cargo(&workspace_root());
-    // As the functions are built: dependencies are compiled once for all.
+    // With the same features as the functions, so that dependencies are compiled once for all.
     command.args(["build", "--workspace", "--bin", "quittance", "--quiet", "--message-format=json-render-diagnostics"]);
     let output = command.stderr(Stdio::inherit()).output().context("could not run cargo")?;
     if !output.status.success() {

@@ -1,4 +1,4 @@
-//! Where things are: the workspace, a stack's directory, shared locks.
+//! Paths: the workspace, a stack's directory, shared locks.
 
 use std::{
     env,
@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::wait;
 
-/// The root of the checkout this program works on.
+/// The root of the checkout that this program works on.
 ///
-/// Cargo tells a running program its package's folder; a test crate's folder and xtask's have the same root above
-/// them. Without cargo, the folder this crate was compiled in counts.
+/// Cargo tells a running program its package's folder; a test crate's folder and xtask's have the same root above them.
+/// Without cargo, the folder that this crate was compiled in counts.
 #[must_use]
 pub fn workspace_root() -> PathBuf {
     let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -26,14 +26,14 @@ pub fn workspace_root() -> PathBuf {
         .or_else(|| compiled_in.parent())
         .unwrap_or(compiled_in)
         .to_path_buf();
-    // A stack's processes are known by its directory's name, so that must always be spelled the same way.
+    // A stack's processes are identified by its directory's path, so it must always be spelled the same way.
     root.canonicalize().unwrap_or(root)
 }
 
-/// The directory that holds everything of the stack `name`.
+/// The directory with everything of the stack `name`.
 ///
 /// # Errors
-/// When the name could not be part of a path, a database name and a stack name in AWS at once.
+/// When the name is not valid as part of a path, a database name and an AWS stack name.
 pub fn stack_dir(root: &Path, name: &str) -> Result<PathBuf> {
     let fits = (1..=20).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -44,10 +44,10 @@ pub fn stack_dir(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(root.join("target/local").join(name))
 }
 
-/// Holds `path` locked until the answer is dropped; waits for another holder, at most `limit`.
+/// Locks `path` until the result is dropped; waits for another holder, at most `limit`.
 ///
 /// # Errors
-/// When the file can't be made or another process keeps it longer than `limit`.
+/// When the file can't be created or another process holds it longer than `limit`.
 pub fn lock(path: &Path, what: &str, limit: Duration) -> Result<File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).with_context(|| format!("could not make {}", parent.display()))?;
@@ -67,7 +67,8 @@ pub fn lock(path: &Path, what: &str, limit: Duration) -> Result<File> {
     Ok(file)
 }
 
-/// A lock that every checkout of this user on this machine shares: held between choosing a port and listening on it.
+/// A lock that is shared by every checkout of this user on this machine: held between choosing a port and listening on
+/// it.
 ///
 /// # Errors
 /// See [`lock`].
@@ -77,7 +78,7 @@ pub fn lock_ports() -> Result<File> {
     lock(&path, "starting its servers", Duration::from_secs(180))
 }
 
-/// Writes a file so that a reader (or a crash) sees the old or the new content, never half of it; owner only.
+/// Writes a file so that a reader (or a crash) sees either the old or the new content; accessible to the owner only.
 ///
 /// # Errors
 /// When the file can't be written.

@@ -1,4 +1,4 @@
-//! Which TCP port a server gets, and who has it when it is taken.
+//! Chooses a server's TCP port, and finds the process that holds a port.
 
 use std::{
     fs,
@@ -9,23 +9,23 @@ use anyhow::{Result, bail};
 
 use crate::{process, say};
 
-/// Ports tried above a taken default before giving up.
+/// The number of ports above the default that are tried.
 const TRIES: u16 = 200;
 
-/// What is known about the port a server should get.
+/// The parameters for choosing a server's port.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The server, for messages.
     pub server: &'a str,
     /// The flag that forces a port, for messages.
     pub flag: &'a str,
-    /// Where to begin looking.
+    /// The first port to try.
     pub default: u16,
-    /// The port the user insists on.
+    /// The port that the user requires.
     pub forced: Option<u16>,
 }
 
-/// Who listens on a port.
+/// The process that listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Its process id.
@@ -34,11 +34,11 @@ pub struct Holder {
     pub command: String,
 }
 
-/// The port for a server: the forced one or an error that names its holder; else the first free one from the default
-/// up, passing over those in `promised` (given to servers that do not listen yet).
+/// The port for a server: the forced one, or an error that names its holder; otherwise the first free one from the
+/// default up, except those in `promised` (assigned to servers that do not listen yet).
 ///
 /// # Errors
-/// When a forced port is taken, or none is free.
+/// When a forced port is in use, or none is free.
 pub fn choose(request: Request<'_>, promised: &[u16]) -> Result<u16> {
     let free = |port: u16| !promised.contains(&port) && is_free(port);
     if let Some(port) = request.forced {
@@ -71,7 +71,7 @@ pub fn choose(request: Request<'_>, promised: &[u16]) -> Result<u16> {
     Ok(port)
 }
 
-/// A port nobody listens on at this moment, chosen by the kernel.
+/// A port that is currently free, chosen by the kernel.
 ///
 /// # Errors
 /// When the kernel has none.
@@ -106,7 +106,7 @@ pub fn holder(port: u16) -> Option<Holder> {
     process::all().find(|pid| has_open(*pid, &links)).map(|pid| Holder { pid, command: process::command_line(pid) })
 }
 
-/// The socket inodes that listen on `port` in a table as `/proc/net/tcp` shows it.
+/// The socket inodes that listen on `port`, in a table in the format of `/proc/net/tcp`.
 fn listening_inodes(table: &str, port: u16) -> Vec<u64> {
     const LISTEN: &str = "0A";
     table
@@ -138,7 +138,7 @@ mod tests {
     const SERVER: Request<'static> = Request { server: "the test", flag: "--test-port", default: 0, forced: None };
 
     #[test]
-    fn a_taken_port_is_told_with_its_owner_and_another_is_used() {
+    fn a_port_in_use_is_reported_with_its_owner_and_another_is_used() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let taken = listener.local_addr().unwrap().port();
         assert_eq!(holder(taken).unwrap().pid, std::process::id());

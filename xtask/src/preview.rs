@@ -1,4 +1,4 @@
-//! `preview`: every document and message with made-up data, to look at.
+//! `preview`: renders every document and message with made-up data, for inspection.
 
 use std::path::Path;
 
@@ -7,16 +7,16 @@ use serde_json::json;
 
 use crate::{functions::cargo, paths, say};
 
-/// Who has something to show: each has an example `preview` that writes files to a folder, and prints their paths.
+/// The packages with previews: each has an example `preview` that writes files to a folder, and prints their paths.
 const SHOWN_BY: &[&str] = &["quittance-documents", "quittance-notification"];
 
-/// Where the files go, below the workspace.
+/// The output folder, relative to the workspace.
 const FOLDER: &str = "target/preview";
 
-/// Writes all previews, and prints what was written.
+/// Renders all previews, and prints the files' paths.
 ///
 /// # Errors
-/// When a template is broken.
+/// When a template is invalid.
 pub fn preview(json: bool) -> Result<()> {
     let folder = paths::workspace_root().join(FOLDER);
     let mut written = Vec::new();

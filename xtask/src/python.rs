@@ -1,4 +1,4 @@
-//! The private Python environment with the stack's tools, made from the pinned, hash-checked requirements.
+//! The private Python environment with the stack's tools, created from pinned, hash-checked requirements.
 
 use std::{
     fs,
@@ -25,11 +25,11 @@ pub struct Venv {
 }
 
 impl Venv {
-    /// The environment of the checkout; makes it when it is missing or was made from other requirements. Safe when
-    /// several processes ask at once.
+    /// The environment of the checkout; created if it is missing or was created from other requirements. Safe for
+    /// concurrent processes.
     ///
     /// # Errors
-    /// When there is no fitting Python, or the installation fails.
+    /// When there is no suitable Python, or the installation fails.
     pub fn ensure(root: &Path) -> Result<Self> {
         let venv = Self { dir: root.join(".venv") };
         let requirements = root.join("xtask/requirements.txt");
@@ -83,7 +83,7 @@ impl Venv {
 
     fn is_made_from(&self, wanted: &str) -> bool {
         fs::read_to_string(self.dir.join(STAMP)).is_ok_and(|stamp| stamp == wanted)
-            // The interpreter is a link; the Python it points to may have gone.
+            // The interpreter is a link; the Python that it points to may have been removed.
             && self.python().exists()
     }
 
@@ -98,7 +98,7 @@ impl Venv {
         create.args(["-m", "venv"]).arg(&self.dir);
         wait::run_logged("python3 -m venv", &mut create, &log, CREATE_LIMIT, &[])
             .context("the Python environment could not be made; on Debian and Ubuntu: apt-get install python3-venv")?;
-        // The file lists every dependency, so pip need not look for more (and would trip over their extras).
+        // The file lists every dependency, so pip need not resolve more (and would fail on their extras).
         let mut install = Command::new(self.python());
         install
             .args(["-m", "pip", "install", "--require-hashes", "--no-deps", "--no-input", "--progress-bar=off"])
@@ -110,12 +110,12 @@ impl Venv {
     }
 }
 
-/// What marks an environment as made from exactly these requirements.
+/// The stamp of an environment that was created from exactly these requirements.
 fn stamp_of(requirements: &[u8]) -> String {
     hex::encode(Sha256::digest(requirements))
 }
 
-/// A Python that is new enough and can make environments.
+/// A Python that is recent enough and can create environments.
 fn find_python() -> Result<PathBuf> {
     let mut problems = Vec::new();
     for candidate in ["python3", "python3.14", "python3.13", "python3.12", "python3.11"] {

@@ -1,4 +1,4 @@
-//! Whether logs keep quiet about what they must never say (I13): secrets, tokens, whole account and card numbers, bodies.
+//! Checks that logs contain nothing confidential (I13): secrets, tokens, full account and card numbers, bodies.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -10,24 +10,24 @@ use crate::{
     stack::Stack,
 };
 
-/// A secret shorter than this may be said by chance.
+/// A shorter secret may occur by chance.
 const SECRET_LENGTH_MIN: usize = 8;
 
-/// What stands in bodies of ours and of gateways, and nowhere else in a log line.
+/// Texts that occur in bodies of ours and of gateways, and nowhere else in a log line.
 const BODIES: [&str; 4] = ["\"specversion\"", "\\\"specversion\\\"", "\"unit_amount\"", "\\\"payment_method\\\""];
 
-/// What must not be said.
+/// What logs must not contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Secrecy {
     /// A value of Secrets Manager.
     Secret,
     /// A bearer token (JSON Web Token, RFC 7519).
     Token,
-    /// A whole account number (IBAN, ISO 13616).
+    /// A full account number (IBAN, ISO 13616).
     Account,
-    /// A whole card number (ISO/IEC 7812).
+    /// A full card number (ISO/IEC 7812).
     Card,
-    /// A link that lets whoever has it read or write an object.
+    /// A URL that grants read or write access to an object.
     Link,
     /// A body of a message or a request.
     Body,
@@ -46,7 +46,7 @@ impl fmt::Display for Secrecy {
     }
 }
 
-/// What a line says that it must not.
+/// The confidential content of a line.
 #[must_use]
 pub fn said(line: &str, secrets: &BTreeSet<String>) -> BTreeSet<Secrecy> {
     let words = || line.split(|character: char| !character.is_ascii_alphanumeric());
@@ -61,7 +61,7 @@ pub fn said(line: &str, secrets: &BTreeSet<String>) -> BTreeSet<Secrecy> {
     found.into_iter().filter(|(_, is_said)| *is_said).map(|(secrecy, _)| secrecy).collect()
 }
 
-/// Whether a number is written in groups of four, as people and forms do, that is one of those.
+/// Whether the line contains such a number written in groups of four, as people and forms write it.
 fn is_grouped(line: &str, is_one: fn(&str) -> bool) -> bool {
     let parts = line.split(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, ' ' | '-')));
     parts.into_iter().any(|part| {
@@ -77,14 +77,14 @@ fn is_grouped(line: &str, is_one: fn(&str) -> bool) -> bool {
     })
 }
 
-/// A token's header and a dot behind it.
+/// Starts with a token's header followed by a dot.
 fn starts_like_a_token(rest: &str) -> bool {
     let header =
         rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '-' && character != '_');
     header.is_some_and(|end| end > 10 && rest.get(end..).is_some_and(|rest| rest.starts_with('.')))
 }
 
-/// Country, two check digits, and a number; modulo 97 (ISO 7064) leaves one.
+/// Country, two check digits, and a number; the remainder modulo 97 (ISO 7064) is one.
 fn is_iban(word: &str) -> bool {
     let is_shaped = (15..=34).contains(&word.len())
         && word.bytes().take(2).all(|byte| byte.is_ascii_uppercase())
@@ -97,7 +97,7 @@ fn is_iban(word: &str) -> bool {
         }) == Some(1)
 }
 
-/// 15 or 16 digits of a card scheme, with the check digit of Luhn.
+/// 15 or 16 digits of a card scheme, with a valid Luhn check digit.
 fn is_card_number(word: &str) -> bool {
     let is_shaped = (15..=16).contains(&word.len())
         && word.bytes().all(|byte| byte.is_ascii_digit())
@@ -112,7 +112,7 @@ fn is_card_number(word: &str) -> bool {
     is_shaped && sum.is_multiple_of(10)
 }
 
-/// Reads all that the functions of a stack have logged, and answers where they said what, without repeating it.
+/// Reads all logs of a stack's functions, and returns which lines contain what, without repeating it.
 ///
 /// # Errors
 /// When the logs or the secrets cannot be read.
@@ -131,14 +131,14 @@ pub fn leaks(stack: &Stack) -> Result<Vec<String>> {
     Ok(leaks.into_iter().collect())
 }
 
-/// The message of a log line, which is a text of ours.
+/// The message of a log line, which is one of our own texts.
 fn telling(line: &str) -> String {
     let message = serde_json::from_str::<Value>(line).ok();
     let message = message.as_ref().and_then(|line| line.get("message")?.as_str());
     message.unwrap_or("a line that is no JSON").to_owned()
 }
 
-/// All values in Secrets Manager; of a JSON object each member, but for names of users.
+/// All values in Secrets Manager; of a JSON object each member, except user names.
 fn secrets(aws: &Aws) -> Result<BTreeSet<String>> {
     let mut values = BTreeSet::new();
     let mut token = Value::Null;
@@ -147,7 +147,7 @@ fn secrets(aws: &Aws) -> Result<BTreeSet<String>> {
         let page = aws.json_call("secretsmanager", "ListSecrets", &request)?;
         let listed = page.get("SecretList").and_then(Value::as_array).context("ListSecrets names no secrets")?;
         for arn in listed.iter().filter_map(|secret| secret.get("ARN")?.as_str()) {
-            // One that is being deleted has no value any more.
+            // A secret that is being deleted has no value.
             let Ok(text) = aws.secret_get(arn) else { continue };
             match serde_json::from_str::<Value>(&text) {
                 Ok(Value::Object(members)) => values.extend(
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_must_never_be_said_is_heard_wherever_it_stands() {
+    fn secrets_are_found_anywhere_in_the_logs() {
         let secrets = ["whsec_c2VjcmV0".to_owned()].into();
         for (line, what) in [
             (r#"{"message":"signed with whsec_c2VjcmV0"}"#, Secrecy::Secret),

@@ -1,8 +1,7 @@
-//! A stand-in for gateways that have none of their own to run here: it answers what it was told to, and keeps what it
-//! was asked.
+//! A fake of gateways that have no sandbox to run here: it returns configured responses, and records requests.
 //!
-//! `PUT /sandbox/<provider>/<path> {"status":200,"body":{…}}` says what that path answers from now on; any other method
-//! gets that answer, or the one of the path without its query, or 404. `GET /sandbox` tells all that was asked.
+//! `PUT /sandbox/<provider>/<path> {"status":200,"body":{…}}` sets the response of that path; any other method gets
+//! that response, or the one of the path without its query, or 404. `GET /sandbox` returns all recorded requests.
 
 use std::collections::HashMap;
 
@@ -12,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::{aws::local_agent, stack::Stack};
 
-/// Where it is, on the BFF's port.
+/// Its path on the BFF's port.
 pub const PATH: &str = "/sandbox";
 
-/// What a path answers.
+/// A configured response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CannedAnswer {
     /// The status.
@@ -24,14 +23,14 @@ pub struct CannedAnswer {
     pub body: Value,
 }
 
-/// A request that a gateway got.
+/// A request to a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct SandboxRequest {
     /// `GET`, `POST`.
     pub method: String,
-    /// Behind `/sandbox/`.
+    /// The path after `/sandbox/`.
     pub path: String,
-    /// The header `idempotency-key`, if it was there.
+    /// The header `idempotency-key`, if present.
     pub idempotency_key: String,
     /// The body.
     pub body: String,
@@ -41,20 +40,19 @@ pub struct Asked {
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     answers: HashMap<String, CannedAnswer>,
-    asked: Vec<Asked>,
+    asked: Vec<SandboxRequest>,
 }
 
 impl Sandbox {
-    /// Gateways at which nothing has happened yet.
+    /// The initial state, without responses and requests.
     pub(crate) fn new() -> Self {
-        // Without an answer, the question which events there were comes back for days.
+        // Without a response, event backfills would be redelivered for days.
         let none = json!({"events": [], "meta": {"cursors": {"after": null}}});
         let answers = [("/gocardless/events".to_owned(), CannedAnswer { status: 200, body: none })];
         Self { answers: answers.into(), asked: Vec::new() }
     }
 
-    /// Answers one request.
-    pub(crate) fn handle(&mut self, asked: Asked) -> Result<(u16, Vec<u8>)> {
+    pub(crate) fn handle(&mut self, asked: SandboxRequest) -> Result<(u16, Vec<u8>)> {
         if asked.path.is_empty() {
             return Ok((200, serde_json::to_vec(&self.asked)?));
         }
@@ -74,7 +72,7 @@ impl Sandbox {
 }
 
 impl Stack {
-    /// Where a gateway's stand-in is.
+    /// The URL of a gateway's fake.
     ///
     /// # Errors
     /// When the BFF does not run.
@@ -82,21 +80,21 @@ impl Stack {
         Ok(format!("{}{PATH}/{provider}", self.bff_url()?))
     }
 
-    /// Says what a gateway's stand-in answers to a path.
+    /// Sets the response of a gateway's fake for a path.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When it does not respond.
     pub fn sandbox_answer(&self, provider: &str, path: &str, answer: &CannedAnswer) -> Result<()> {
         let url = format!("{}{path}", self.sandbox_url(provider)?);
         agent().put(&url).send_json(answer).with_context(|| format!("could not reach {url}"))?;
         Ok(())
     }
 
-    /// What the gateways' stand-ins were asked.
+    /// The requests to the gateways' fakes.
     ///
     /// # Errors
-    /// When they do not answer.
-    pub fn sandbox_asked(&self) -> Result<Vec<Asked>> {
+    /// When they do not respond.
+    pub fn sandbox_asked(&self) -> Result<Vec<SandboxRequest>> {
         let url = format!("{}{PATH}", self.bff_url()?);
         let mut answer = agent().get(&url).call().with_context(|| format!("could not reach {url}"))?;
         answer.body_mut().read_json().with_context(|| format!("{url} answered no list"))

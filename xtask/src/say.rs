@@ -1,4 +1,4 @@
-//! Progress for the person who waits: one line per step on stderr, with the time since the start.
+//! Progress for people: one line per step on stderr, with the time since the start.
 
 use std::{
     sync::LazyLock,
@@ -7,23 +7,23 @@ use std::{
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Says what begins now.
+/// Announces a step.
 pub fn step(what: &str) {
     eprintln!("[{:>7}] {what}", seconds(START.elapsed()));
 }
 
-/// Says something that belongs to the step before.
+/// Reports something about the current step.
 pub fn note(what: &str) {
     eprintln!("            {what}");
 }
 
-/// Time since the program began to speak.
+/// The time since the first message.
 #[must_use]
 pub fn elapsed() -> Duration {
     START.elapsed()
 }
 
-/// A duration as people read it: `0.4 s`, `12.3 s`, `4:07 min`.
+/// A duration in readable form: `0.4 s`, `12.3 s`, `4:07 min`.
 #[must_use]
 pub fn seconds(duration: Duration) -> String {
     let millis = duration.as_millis();

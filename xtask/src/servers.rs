@@ -17,7 +17,7 @@ use crate::{
     wait,
 };
 
-/// A URL of a superuser of another PostgreSQL server, to be used instead of a cluster of our own.
+/// The URL of another PostgreSQL server, as superuser, to be used in place of a cluster of our own.
 pub const DATABASE_VARIABLE: &str = "QUITTANCE_DATABASE_URL";
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ resources.Store.dump_to_disk = lambda self: None
 web.run_app(server.app, host='127.0.0.1', port=int(sys.argv[1]))
 ";
 
-/// Ports the user insists on.
+/// Ports that the user requires.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ForcedPorts {
     /// The emulator's.
@@ -45,12 +45,12 @@ pub struct ForcedPorts {
     pub bff: Option<u16>,
 }
 
-/// Starts what does not run yet and waits until all of it answers. The state is saved as each server starts, so that
-/// `down` finds it. A new emulator has lost all it knew: then the database is made anew too, and the stack counts as not
+/// Starts servers that do not run yet and waits until all of them respond. The state is saved as each server starts, so
+/// that `down` finds it. A new emulator has no data: then the database is recreated too, and the stack counts as not
 /// deployed.
 ///
 /// # Errors
-/// When a server does not start, or a forced port is taken.
+/// When a server does not start, or a forced port is in use.
 pub fn start(stack: &mut Stack, venv: &Venv, forced: ForcedPorts) -> Result<()> {
     for folder in ["logs", "tmp"] {
         fs::create_dir_all(stack.dir.join(folder))?;
@@ -63,7 +63,7 @@ pub fn start(stack: &mut Stack, venv: &Venv, forced: ForcedPorts) -> Result<()> 
     end_strays(stack)?;
     start_postgres(stack, venv, forced.postgres)?;
     if stack.deployed.is_none() {
-        // An emulator with half a deployment, or with one for another database, is worth nothing.
+        // An emulator with an incomplete deployment, or with one for another database, is useless.
         stop(stack, "emulator")?;
         end_strays(stack)?;
     }
@@ -100,7 +100,8 @@ fn start_postgres(stack: &mut Stack, venv: &Venv, forced: Option<u16>) -> Result
     });
     let cluster = match kept {
         Some(database) => {
-            // Its server is gone, as are its children (see `end_strays`), but it may have had no time to say so.
+            // Its server has ended, as have its children (see `end_strays`), but may have had no time to remove the
+            // file.
             let _ = fs::remove_file(home.join("data/postmaster.pid"));
             Cluster { data_dir: home.join("data"), access: Access { port, ..database.access } }
         }
@@ -156,14 +157,14 @@ fn start_emulator(stack: &mut Stack, venv: &Venv, forced: Option<u16>) -> Result
         .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
         .env("AWS_ACCESS_KEY_ID", ROOT_KEY)
         .env("AWS_SECRET_ACCESS_KEY", ROOT_KEY)
-        // Everything it unpacks and keeps stays in the stack's directory, out of the way of other instances.
+        // All its files stay in the stack's directory, separate from other instances.
         .env("TMPDIR", directory("tmp"))
         .env("STATE_DIR", directory("tmp/state"))
         .env("S3_DATA_DIR", directory("tmp/s3"))
-        // Servers it would open on every interface.
+        // Servers that it would open on every interface.
         .env("IOT_MTLS_ENABLED", "0")
         .env("SFTP_ENABLED", "0")
-        // No containers, even where a Docker daemon runs.
+        // No containers, even if a Docker daemon runs.
         .env("LAMBDA_EXECUTOR", "local")
         .env("DOCKER_HOST", "unix:///nonexistent")
         .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "0.2")
@@ -185,7 +186,7 @@ fn start_localstripe(stack: &mut Stack, venv: &Venv, forced: Option<u16>) -> Res
     launch(stack, "localstripe", port, &mut command)
 }
 
-/// What runs a fake Stripe on a loopback port; it keeps nothing on the disk.
+/// The command of a fake Stripe on a loopback port; it stores nothing on the disk.
 #[must_use]
 pub fn localstripe(venv: &Venv, port: u16) -> Command {
     let mut command = clean_command(&venv.python());
@@ -198,7 +199,7 @@ fn start_bff(stack: &mut Stack, forced: Option<u16>) -> Result<()> {
     else {
         return Ok(());
     };
-    // A copy, so that building this program anew does not pull the rug from under the server.
+    // A copy, so that rebuilding this program does not affect the running server.
     let (staging, program) = (stack.dir.join("bff.new"), stack.dir.join("bff"));
     let this = env::current_exe().context("could not find this program's file")?;
     fs::copy(&this, &staging)
@@ -225,8 +226,8 @@ pub fn stop(stack: &Stack, server: &str) -> Result<()> {
     Ok(())
 }
 
-/// Ends what the state does not know: servers of an `up` that was killed before it could write them down, functions whose
-/// emulator is gone.
+/// Ends processes that are not in the state: servers of an `up` that was killed before it could record them, and
+/// functions whose emulator has ended.
 fn end_strays(stack: &Stack) -> Result<()> {
     let servers: Vec<&Daemon> = SERVERS.iter().filter_map(|server| stack.living(server)).collect();
     let strays = process::kill_marked(&stack.dir, stack.data_dir().as_deref(), &servers)?;
@@ -236,7 +237,7 @@ fn end_strays(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The port a server is to be started on; none when it runs already.
+/// The port to start a server on; none if it already runs.
 fn port_for(stack: &Stack, server: &str, request: Request<'_>) -> Result<Option<u16>> {
     let recorded = stack.ports.get(server).copied();
     if stack.living(server).is_some() {
@@ -258,7 +259,7 @@ fn port_for(stack: &Stack, server: &str, request: Request<'_>) -> Result<Option<
 fn launch(stack: &mut Stack, server: &str, port: u16, command: &mut Command) -> Result<()> {
     say::step(&format!("starting {server} on 127.0.0.1:{port}"));
     let log = stack.log(server);
-    // What it said in an earlier life would only mislead.
+    // The log of an earlier process would be misleading.
     let _ = fs::remove_file(&log);
     let daemon = process::spawn(server, command, &log, &stack.dir)?;
     stack.ports.insert(server.to_owned(), port);

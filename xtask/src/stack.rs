@@ -1,4 +1,4 @@
-//! A local stack: what it is made of and how to reach it, kept in `target/local/<name>/state.json`.
+//! A local stack: its parts and their addresses, stored in `target/local/<name>/state.json`.
 
 use std::{
     collections::BTreeMap,
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::{aws::Aws, paths, postgres::Access, process::Daemon};
 
-/// Everything local runs as if it were here.
+/// The region of everything in the local stack.
 pub const REGION: &str = "eu-central-1";
-/// The environment variable that names the state file of the stack that tests use.
+/// The environment variable with the state file of the stack that tests use.
 pub const STACK_VARIABLE: &str = "QUITTANCE_STACK";
 
 /// The servers of a stack, in the order in which they are ended.
@@ -23,15 +23,15 @@ pub const SERVERS: [&str; 4] = ["bff", "localstripe", "emulator", "postgres"];
 /// The stack's database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Database {
-    /// The way in, as superuser.
+    /// The address and superuser of the server.
     pub access: Access,
     /// The database's name.
     pub name: String,
-    /// The directory of the stack's own cluster; none when `QUITTANCE_DATABASE_URL` named a server.
+    /// The directory of the stack's own cluster; none if `QUITTANCE_DATABASE_URL` named a server.
     pub home: Option<PathBuf>,
 }
 
-/// A local stack, running or half-way there.
+/// A local stack, running or incomplete.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Stack {
     /// Its name.
@@ -44,11 +44,11 @@ pub struct Stack {
     pub daemons: BTreeMap<String, Daemon>,
     /// Its database.
     pub database: Option<Database>,
-    /// What was deployed last (template, functions, parameters); none until a deployment succeeded.
+    /// A fingerprint of the last deployment (template, functions, parameters); none until a deployment succeeded.
     pub deployed: Option<String>,
     /// The deployed template's outputs.
     pub outputs: BTreeMap<String, String>,
-    /// The password of every user that is made for tokens.
+    /// The password of every user created for tokens.
     pub user_password: String,
 }
 
@@ -74,7 +74,7 @@ impl Stack {
         }
     }
 
-    /// The stack of that name in this checkout.
+    /// The stack with that name in this checkout.
     ///
     /// # Errors
     /// When it was never brought up.
@@ -84,7 +84,7 @@ impl Stack {
             .with_context(|| format!("there is no stack {name} here; `cargo xtask up --name {name}` brings one up"))
     }
 
-    /// The stack whose state file `QUITTANCE_STACK` names, as `cargo xtask test` sets it; without that, `default`.
+    /// The stack whose state file `QUITTANCE_STACK` names, as set by `cargo xtask test`; otherwise `default`.
     ///
     /// # Errors
     /// When it was never brought up.
@@ -96,10 +96,10 @@ impl Stack {
         }
     }
 
-    /// Reads a state file; none when it does not exist.
+    /// Reads a state file; none if it does not exist.
     ///
     /// # Errors
-    /// When it can't be read or understood.
+    /// When it can't be read or parsed.
     pub fn read(file: &Path) -> Result<Option<Self>> {
         let text = match fs::read(file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -116,7 +116,7 @@ impl Stack {
         paths::write_atomically(&self.state_file(), &serde_json::to_vec_pretty(self)?)
     }
 
-    /// Where this stack's state is kept.
+    /// The path of this stack's state file.
     #[must_use]
     pub fn state_file(&self) -> PathBuf {
         state_file(&self.dir)
@@ -158,7 +158,7 @@ impl Stack {
         self.server_url("bff")
     }
 
-    /// Where the outgoing webhooks go.
+    /// The URL for outgoing webhooks.
     ///
     /// # Errors
     /// When the BFF was not started.
@@ -166,7 +166,7 @@ impl Stack {
         Ok(format!("{}/webhooks", self.bff_url()?))
     }
 
-    /// The base URL of the deployed API, without a slash at its end.
+    /// The base URL of the deployed API, without a trailing slash.
     ///
     /// # Errors
     /// When nothing is deployed.
@@ -177,7 +177,7 @@ impl Stack {
     /// An output of the deployed template.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When there is no output with that name.
     pub fn output(&self, name: &str) -> Result<&str> {
         let Some(value) = self.outputs.get(name) else {
             if self.outputs.is_empty() {
@@ -206,19 +206,19 @@ impl Stack {
         Ok(Aws::new(&self.emulator_url()?, REGION))
     }
 
-    /// The server of that name, when it is alive.
+    /// The server with that name, if it is alive.
     #[must_use]
     pub fn living(&self, server: &str) -> Option<&Daemon> {
         self.daemons.get(server).filter(|daemon| daemon.is_alive())
     }
 
-    /// PostgreSQL's data directory, when the stack has a cluster of its own.
+    /// PostgreSQL's data directory, if the stack has a cluster of its own.
     #[must_use]
     pub fn data_dir(&self) -> Option<PathBuf> {
         Some(self.database.as_ref()?.home.as_ref()?.join("data"))
     }
 
-    /// What people and scripts want to know, as JSON. The database URL carries the password.
+    /// The stack's addresses and credentials for people and scripts, as JSON. The database URL contains the password.
     ///
     /// # Errors
     /// When the stack is not complete.

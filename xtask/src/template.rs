@@ -7,20 +7,20 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// Replaces each `CodeUri: functions/<room>` by the folder of that room's bootstrap; all else stays as it is, so that
-/// what is tested locally is what goes to AWS.
+/// Replaces each `CodeUri: functions/<name>` with the folder of that function's bootstrap; everything else is
+/// unchanged, so that what is tested locally is what is deployed to AWS.
 ///
 /// # Errors
-/// When a room has no bootstrap, or nothing was replaced.
+/// When a function has no bootstrap, or nothing was replaced.
 pub fn localized(template: &str, bootstraps: &BTreeMap<String, PathBuf>) -> Result<String> {
     let mut replaced = 0;
     let mut lines = Vec::new();
     for line in template.lines() {
         match code_uri(line) {
             None => lines.push(line.to_owned()),
-            Some((indent, room)) => {
-                let Some(folder) = bootstraps.get(room) else {
-                    bail!("template.yaml names functions/{room}, but that folder builds no binary (src/main.rs)");
+            Some((indent, function)) => {
+                let Some(folder) = bootstraps.get(function) else {
+                    bail!("template.yaml names functions/{function}, but that folder builds no binary (src/main.rs)");
                 };
                 lines.push(format!("{indent}CodeUri: {}", yaml_quoted(folder)));
                 replaced += 1;
@@ -28,19 +28,19 @@ pub fn localized(template: &str, bootstraps: &BTreeMap<String, PathBuf>) -> Resu
         }
     }
     if replaced == 0 {
-        bail!("template.yaml has no line `CodeUri: functions/<room>`");
+        bail!("template.yaml has no line `CodeUri: functions/<name>`");
     }
     Ok(lines.join("\n") + "\n")
 }
 
-/// The indentation and the room of a `CodeUri` line.
+/// The indentation and the function of a `CodeUri` line.
 fn code_uri(line: &str) -> Option<(&str, &str)> {
     let trimmed = line.trim_start();
     let indent = line.get(..line.len() - trimmed.len())?;
     let value = trimmed.strip_prefix("CodeUri:")?.split(" #").next()?.trim();
     let value = value.trim_matches(['"', '\'']);
-    let room = value.strip_prefix("./").unwrap_or(value).strip_prefix("functions/")?.trim_end_matches('/');
-    Some((indent, room))
+    let function = value.strip_prefix("./").unwrap_or(value).strip_prefix("functions/")?.trim_end_matches('/');
+    Some((indent, function))
 }
 
 fn yaml_quoted(path: &Path) -> String {

@@ -1,4 +1,4 @@
-//! Who may call the API of a local stack: users of the Cognito pool, made on demand, and machine clients.
+//! Callers of a local stack's API: users of the Cognito pool, created on demand, and machine clients.
 
 use std::{str::FromStr, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whom a token speaks for.
+/// The role of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
     /// A user of the client with this id.
@@ -30,7 +30,7 @@ pub enum Role {
     Gateway,
 }
 
-/// The roles that stand by themselves; `up` makes their users.
+/// The roles that need no client; `up` creates their users.
 pub const STAFF: [Role; 3] = [Role::Finance, Role::Oncall, Role::Admin];
 
 impl FromStr for Role {
@@ -75,7 +75,7 @@ impl Role {
 }
 
 impl Stack {
-    /// An access token for a role, valid for the time the template sets. Makes the user when it is not there.
+    /// An access token for a role, valid for the time that the template sets. Creates the user if it does not exist.
     ///
     /// # Errors
     /// When nothing is deployed, or Cognito refuses.
@@ -105,7 +105,7 @@ impl Stack {
         })
     }
 
-    /// Makes a user who may sign in at once, in the role's group; what exists already stays.
+    /// Creates a user who can sign in immediately, in the role's group; existing ones are kept.
     fn make_user(&self, role: &Role, group: &str, e_mail: &str) -> Result<()> {
         let aws = self.aws()?;
         let pool = self.output("UserPoolId")?;
@@ -151,7 +151,7 @@ impl Stack {
     }
 }
 
-/// Makes the users of the roles that stand by themselves.
+/// Creates the users of the roles that need no client.
 ///
 /// # Errors
 /// When Cognito refuses.
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_that_does_not_fit_is_told_why() {
+    fn an_invalid_role_is_refused_with_the_reason() {
         for (text, why) in [
             ("client", "client:<id>"),
             ("client:", "client:<id>"),

@@ -1,4 +1,4 @@
-//! Waiting for a condition: with a limit, with a name, and without outliving what is waited for.
+//! Waits for conditions: with a time limit, a name, and without outlasting what is waited for.
 
 use std::{
     fs,
@@ -13,12 +13,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::{process::Daemon, say};
 
 const POLL: Duration = Duration::from_millis(50);
-/// A wait this long is worth a word, and another each time it passes again.
+/// A message is printed at this interval during a wait.
 const SPEAK_EVERY: Duration = Duration::from_secs(10);
 const LOG_TAIL_LINES: usize = 25;
 
-/// Asks `probe` until it answers `Some`, at most `limit`. A watched daemon that has ended ends the wait at once, with
-/// the end of its log; so does an `Err` of the probe (`Ok(None)` means "not yet").
+/// Calls `probe` until it returns `Some`, at most for `limit`. A watched daemon that has ended ends the wait
+/// immediately, with the end of its log; so does an `Err` of the probe (`Ok(None)` means "not yet").
 ///
 /// # Errors
 /// When the limit passes, a watched daemon ends, or the probe fails.
@@ -54,8 +54,8 @@ pub fn until<T>(
     }
 }
 
-/// Runs a command to its end with its output in `log`, at most `limit`; an unsuccessful end is an error that carries
-/// the end of the log. `watched` daemons are what the command talks to: when one ends, so does the command.
+/// Runs a command to its end with its output in `log`, at most for `limit`; an unsuccessful end is an error with the
+/// end of the log. `watched` daemons are used by the command: when one ends, so does the command.
 ///
 /// # Errors
 /// When the command can't start, fails, takes too long or loses a watched daemon.
@@ -73,7 +73,7 @@ pub fn run_logged(what: &str, command: &mut Command, log: &Path, limit: Duration
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(anyhow!("{what} failed ({status}){}", log_tail(log))),
         Err(error) => {
-            // Both may fail only because the child is already gone.
+            // Both may only fail because the child has already ended.
             let _ = child.kill();
             let _ = child.wait();
             Err(anyhow!("{what} was stopped: {error:#}{}", log_tail(log)))
@@ -81,7 +81,7 @@ pub fn run_logged(what: &str, command: &mut Command, log: &Path, limit: Duration
     }
 }
 
-/// The last lines of a log file as an appendix to an error message; empty when there is nothing to show.
+/// The last lines of a log file as an appendix to an error message; empty if there are none.
 #[must_use]
 pub fn log_tail(log: &Path) -> String {
     let content = fs::read(log).unwrap_or_default();

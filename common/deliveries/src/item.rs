@@ -1,4 +1,4 @@
-//! A delivery as DynamoDB keeps it.
+//! A delivery as a DynamoDB item.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,11 +9,10 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// An item's attributes.
 pub(crate) type DeliveryItem = HashMap<String, AttributeValue>;
 
-/// An event's place among those of a recipient: its time, then its id. An event is told with the same time however often
-/// it comes, so the key is the same too, and keys are in the order of time.
+/// The sort key of an event among those of a recipient: its time, then its id. An event has the same time at every
+/// delivery, so its key is the same too, and keys are ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct EventKey {
@@ -40,7 +39,7 @@ impl EventKey {
         self.at
     }
 
-    /// What stands before the keys of all events from a time on.
+    /// The prefix of the keys of all events from a time on.
     pub(crate) fn begin_of(at: DateTime<Utc>) -> String {
         at.to_rfc3339_opts(SecondsFormat::Micros, true)
     }
@@ -79,18 +78,18 @@ impl TryFrom<String> for EventKey {
     }
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
     /// It is attempted when it is due.
     Pending,
-    /// The receiver took it.
+    /// The recipient accepted it.
     Delivered,
-    /// No attempt succeeded; it is not attempted any more, unless somebody has it sent again.
+    /// No attempt succeeded; it is not attempted again unless somebody replays it.
     Failed,
-    /// The recipient must not be told now: it can be sent again too.
+    /// The recipient must not receive it at present; it can be replayed.
     Held,
-    /// It was handed over, and nobody knows whether it was taken.
+    /// It was sent, and whether it was accepted is unknown.
     Unknown,
 }
 
@@ -98,7 +97,7 @@ impl DeliveryState {
     /// Every state.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Failed, Self::Held, Self::Unknown];
 
-    /// Its name.
+    /// The state's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,39 +119,40 @@ impl FromStr for DeliveryState {
     }
 }
 
-/// What the last attempt came to.
+/// The outcome of the last attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryAttempt {
     /// When it was made.
     pub at: DateTime<Utc>,
     /// The HTTP status, if there was one.
     pub status: Option<u16>,
-    /// Why it failed; never holds the URL or the answer's body.
+    /// Why it failed; never contains the URL or the response body.
     pub failure: Option<String>,
-    /// What the receiver calls what it took, if it says so.
+    /// The recipient's id for what it accepted, if it gave one.
     pub message_id: Option<String>,
 }
 
 /// An event for a recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// What.
+    /// The event's key.
     pub event_key: EventKey,
     /// Its `type`.
     pub event_type: String,
-    /// Its subject: the invoice, or else the payment.
+    /// Its subject: the invoice, otherwise the payment.
     pub subject: String,
-    /// Its number among all that this recipient is told of the subject, from 1; none where nobody counts.
+    /// Its number among all events about the subject that this recipient receives, from 1; none if they are not
+    /// numbered.
     pub sequence: Option<u64>,
-    /// What is sent, or what it is made from; empty once it is forgotten.
+    /// The body, or the data that it is rendered from; empty once it was discarded.
     pub body: String,
-    /// Where it stands.
+    /// The state.
     pub state: DeliveryState,
-    /// Attempts since it was recorded or last sent again.
+    /// Attempts since it was recorded or last replayed.
     pub attempts: u32,
-    /// When that was.
+    /// When it was recorded or last replayed.
     pub recorded_at: DateTime<Utc>,
-    /// Before this it is not attempted.
+    /// When the next attempt is due.
     pub next_attempt_at: DateTime<Utc>,
     /// The last attempt.
     pub last_attempt: Option<DeliveryAttempt>,
@@ -183,7 +183,7 @@ fn time_of(item: &DeliveryItem, name: &str) -> Option<DateTime<Utc>> {
 }
 
 impl Delivery {
-    /// Reads an item; none if it is none of ours.
+    /// Parses an item; none if it is invalid.
     pub(crate) fn read(item: &DeliveryItem) -> Option<Self> {
         let last_attempt = time_of(item, "last_attempt_ms").map(|at| DeliveryAttempt {
             at,

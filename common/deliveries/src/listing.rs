@@ -1,4 +1,4 @@
-//! Looking for deliveries: those that are due, and those of a recipient.
+//! Queries deliveries: those that are due, and those of a recipient.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -6,22 +6,23 @@ use uuid::Uuid;
 
 use crate::item::{Delivery, DeliveryItem, DeliveryState, EventKey, number, text, text_of, time};
 use crate::queue::DueDelivery;
-use crate::table::{DeliveriesTable, GRACE, Recipient, TableError, done};
+use crate::table::{DeliveriesTable, GRACE, Recipient, done};
+use crate::table_error::TableError;
 
-/// The index of what is due: its shard, then when to look.
+/// The index of due records: shard, then due time.
 const DUE_INDEX: &str = "due";
 
-/// Queries for one page at most: each reads 1 MB of records, of which a filter may leave none.
+/// The maximum number of queries for one page: each reads 1 MB of records, all of which a filter may discard.
 const QUERIES_MAX: usize = 8;
 
-/// A record whose message was sent is looked for again after this, should the message be lost or wait.
+/// A record whose message was sent is due again after this time, in case the message is lost or delayed.
 const SENT_GRACE: TimeDelta = TimeDelta::minutes(10);
 
-/// Below and above every key.
+/// Sorts before all keys.
 const BEFORE_ALL: &str = "0";
 const AFTER_ALL: &str = "9";
 
-/// Events from one time on and before another; without a time, without that bound.
+/// A range of event times; a missing bound is open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EventTimeRange {
     /// Not before this.
@@ -30,17 +31,17 @@ pub struct EventTimeRange {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Deliveries in the order of their events' times.
+/// Deliveries in the order of their event times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,
-    /// After which to go on; none if there are no more.
+    /// The key to continue after; none if there are no more.
     pub next: Option<EventKey>,
 }
 
 impl<R: Recipient> DeliveriesTable<R> {
-    /// Deliveries of one shard that are due and for which no message may be under way, the oldest first.
+    /// Due deliveries of one shard without a message in flight, the oldest first.
     ///
     /// # Errors
     /// [`TableError`]
@@ -54,7 +55,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             .expression_attribute_values(":shard", text(&shard.to_string()))
             .expression_attribute_values(":now", time(now))
             .limit(count_max);
-        let answer = request.send().await.map_err(|error| TableError::from_sdk(&error.into_service_error()))?;
+        let answer = request.send().await.map_err(|error| TableError::from_sdk(error.into_service_error()))?;
         let read = |item: &DeliveryItem| {
             let recipient = text_of(item, "recipient")?.parse().ok()?;
             Some(DueDelivery { recipient, event_key: text_of(item, "event_key")?.parse().ok()? })
@@ -62,7 +63,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(answer.items().iter().filter_map(read).collect())
     }
 
-    /// Notes that a message that speaks of the delivery was sent: until it has had its time, it is not due.
+    /// Records that a message about the delivery was sent: until the message has had its time, the delivery is not due.
     ///
     /// # Errors
     /// [`TableError`]
@@ -76,7 +77,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         done(request).await.map(drop)
     }
 
-    /// Deliveries of a recipient, by the times of their events.
+    /// Deliveries of a recipient, by event time.
     ///
     /// # Errors
     /// [`TableError`]
@@ -88,7 +89,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         after: Option<&EventKey>,
         count_max: usize,
     ) -> Result<DeliveryPage, TableError> {
-        // What is longer by a character comes right behind a key.
+        // Any longer key with this prefix sorts directly after the key.
         let behind = after.map(|key| format!("{key} "));
         let from = bound(range.from, BEFORE_ALL).max(behind.unwrap_or_default());
         let until = bound(range.until, AFTER_ALL);
@@ -115,7 +116,7 @@ impl<R: Recipient> DeliveriesTable<R> {
                     request = request.expression_attribute_values(name, text(state.as_str()));
                 }
             }
-            let answer = request.send().await.map_err(|error| TableError::from_sdk(&error.into_service_error()))?;
+            let answer = request.send().await.map_err(|error| TableError::from_sdk(error.into_service_error()))?;
             deliveries.extend(answer.items().iter().filter_map(Delivery::read));
             last = answer.last_evaluated_key;
             if last.is_none() || deliveries.len() >= count_max {
@@ -132,7 +133,8 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(DeliveryPage { deliveries, next })
     }
 
-    /// Has a delivery sent again from the first attempt on, under its id; answers false if it is being attempted now.
+    /// Replays a delivery under the same id, with its attempts starting over; returns false if it is being attempted at
+    /// the moment.
     ///
     /// # Errors
     /// [`TableError`]
@@ -143,7 +145,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(done(request).await?.is_some())
     }
 
-    /// What has a delivery start anew.
+    /// The update that restarts a delivery.
     pub(crate) fn again(&self, recipient: R, event_key: &EventKey, now: DateTime<Utc>) -> UpdateItemFluentBuilder {
         self
             .update_item(recipient, event_key)
@@ -161,7 +163,7 @@ impl<R: Recipient> DeliveriesTable<R> {
     }
 }
 
-/// The partition of the index that an event's deliveries are in.
+/// The index shard of an event's deliveries.
 pub(crate) fn shard(event_id: Uuid) -> u128 {
     event_id.as_u128() % u128::from(crate::table::SHARDS)
 }

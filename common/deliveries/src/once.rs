@@ -1,35 +1,36 @@
-//! Deliveries whose receiver knows no idempotency key, such as e-mails: what may have been taken is not sent again.
+//! Deliveries to providers without idempotency keys, such as e-mails: what may have been accepted is not sent again.
 //!
-//! Before the attempt, the record says that its outcome is unknown. An attempt that ends says what it came to; one that is
-//! cut off leaves the record as it is, and the receiver's own word ([`DeliveriesTable::hear`]) or, when it has had time to
-//! come, its absence decides.
+//! Before an attempt, the record is set to an unknown outcome. A completed attempt records its outcome; an interrupted
+//! one leaves the record as it is, and the provider's report ([`DeliveriesTable::receive`]) or, after enough time, its
+//! absence decides.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::item::{Delivery, DeliveryState, EventKey, number, number_of, text, time};
-use crate::table::{CLOCK_SKEW_MAX, DeliveriesTable, DeliveryLease, Recipient, TableError, done};
+use crate::table::{CLOCK_SKEW_MAX, DeliveriesTable, DeliveryLease, Recipient, done};
+use crate::table_error::TableError;
 
-/// Where the time of the latest word is kept.
+/// The key under which the time of the latest report is stored.
 const WORDS: &str = "words";
 const LATEST: &str = "latest";
 
-/// What a receiver says, some time later, of what it was given.
+/// A provider's later report about a message that it received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiverReport {
-    /// Why it was not taken, or came back; none if it was taken. Never holds an address.
+    /// Why it was not accepted, or bounced; none if it was accepted. Never contains an address.
     pub failure: Option<String>,
-    /// What the receiver calls it.
+    /// The provider's message id.
     pub message_id: String,
-    /// When it was given to the receiver.
+    /// When the provider received the message.
     pub given_at: DateTime<Utc>,
 }
 
 impl<R: Recipient> DeliveriesTable<R> {
-    /// Takes a delivery that is due, of which nobody will know whether it was taken unless the attempt is concluded; it is
-    /// looked at again at `decide_at`. None if it is not due, is being attempted, is concluded, or there is none. A delivery
-    /// whose state was [`DeliveryState::Unknown`] before has to be decided, not attempted.
+    /// Leases a due delivery, with an unknown outcome unless the attempt is concluded; it is due again at `decide_at`.
+    /// None if it is not due, is being attempted, is concluded, or does not exist. A delivery whose state was
+    /// [`DeliveryState::Unknown`] before must be resolved, not attempted.
     ///
     /// # Errors
     /// [`TableError`]
@@ -38,7 +39,8 @@ impl<R: Recipient> DeliveriesTable<R> {
         recipient: R,
         event_key: &EventKey,
         now: DateTime<Utc>,
-        (until, decide_at): (DateTime<Utc>, DateTime<Utc>),
+        until: DateTime<Utc>,
+        decide_at: DateTime<Utc>,
     ) -> Result<Option<DeliveryLease<R>>, TableError> {
         let owner = Uuid::new_v4().to_string();
         let request = self
@@ -65,8 +67,8 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(Some(DeliveryLease { recipient, delivery, meanwhile: DeliveryState::Unknown, owner }))
     }
 
-    /// Has a delivery that was given up or held sent, from the first attempt on. Answers false if it stands otherwise, or the
-    /// receiver has taken it, whatever became of it then.
+    /// Replays a delivery that was given up or held, with its attempts starting over. Returns false if it is in another
+    /// state, or the provider has accepted it, whatever happened to it then.
     ///
     /// # Errors
     /// [`TableError`]
@@ -84,8 +86,8 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(done(request).await?.is_some())
     }
 
-    /// Notes what the receiver says. Its word outdoes what was noted of the attempt, and ends it. Answers false if there is
-    /// no such delivery any more.
+    /// Records a provider's report. It overrides and ends the attempt. Returns false if the delivery does not exist any
+    /// more.
     ///
     /// # Errors
     /// [`TableError`]
@@ -93,17 +95,17 @@ impl<R: Recipient> DeliveriesTable<R> {
         &self,
         recipient: R,
         event_key: &EventKey,
-        word: &ReceiverReport,
+        report: &ReceiverReport,
     ) -> Result<bool, TableError> {
-        let state = if word.failure.is_none() { DeliveryState::Delivered } else { DeliveryState::Failed };
+        let state = if report.failure.is_none() { DeliveryState::Delivered } else { DeliveryState::Failed };
         let mut set = "SET #state = :state, message_id = :message".to_owned();
         let mut remove = "REMOVE body, due_shard, due_ms, lease_owner, lease_until_ms".to_owned();
         let mut condition = "attribute_exists(recipient)".to_owned();
-        match &word.failure {
+        match &report.failure {
             Some(_) => set.push_str(", last_failure = :failure, came_back = :yes"),
             None => {
                 remove.push_str(", last_failure");
-                // That it came back is the last word, whenever that it was taken is heard.
+                // A bounce is final, even if its acceptance is reported later.
                 condition.push_str(" AND attribute_not_exists(came_back)");
             }
         }
@@ -113,15 +115,15 @@ impl<R: Recipient> DeliveriesTable<R> {
             .condition_expression(condition)
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", text(state.as_str()))
-            .expression_attribute_values(":message", text(&word.message_id));
-        if let Some(failure) = &word.failure {
+            .expression_attribute_values(":message", text(&report.message_id));
+        if let Some(failure) = &report.failure {
             request = request.expression_attribute_values(":failure", text(failure));
             request = request.expression_attribute_values(":yes", number(1));
         }
         done(request).await.map(|item| item.is_some())
     }
 
-    /// Notes that the receiver's words come, as one of them has.
+    /// Records the time of the latest message that the provider has reported on.
     ///
     /// # Errors
     /// [`TableError`]
@@ -136,20 +138,24 @@ impl<R: Recipient> DeliveriesTable<R> {
         done(request).await.map(drop)
     }
 
-    /// Whether the receiver has had its say about what it was given at a time: it has spoken of something that it was given
-    /// at least `margin` later.
+    /// Whether the provider's reports have passed a point in time: it has reported on a message received at least
+    /// `margin` later.
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn have_words_come_since(&self, given_at: DateTime<Utc>, margin: TimeDelta) -> Result<bool, TableError> {
+    pub async fn have_reports_arrived_since(
+        &self,
+        given_at: DateTime<Utc>,
+        margin: TimeDelta,
+    ) -> Result<bool, TableError> {
         let request = self.client.get_item().table_name(&self.name);
         let request = request.key("recipient", text(WORDS)).key("event_key", text(LATEST)).consistent_read(true);
-        let answer = request.send().await.map_err(|error| TableError::from_sdk(&error.into_service_error()))?;
+        let answer = request.send().await.map_err(|error| TableError::from_sdk(error.into_service_error()))?;
         let latest = answer.item.as_ref().and_then(|item| number_of(item, "given_at_ms"));
         Ok(latest.is_some_and(|latest| latest >= (given_at + margin).timestamp_millis()))
     }
 
-    /// Where a delivery stands; none if there is none.
+    /// The state of a delivery; none if it does not exist.
     ///
     /// # Errors
     /// [`TableError`]
@@ -157,7 +163,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         let request = self.client.get_item().table_name(&self.name).consistent_read(true);
         let request =
             request.key("recipient", text(&recipient.to_string())).key("event_key", text(&event_key.to_string()));
-        let answer = request.send().await.map_err(|error| TableError::from_sdk(&error.into_service_error()))?;
+        let answer = request.send().await.map_err(|error| TableError::from_sdk(error.into_service_error()))?;
         Ok(answer.item.as_ref().and_then(Delivery::read))
     }
 }

@@ -1,8 +1,8 @@
-//! When a webhook that was not taken is sent again, as Standard Webhooks 1.0 proposes.
+//! The retry schedule of webhooks, as proposed by Standard Webhooks 1.0.
 
 use chrono::TimeDelta;
 
-/// The pause after each attempt that failed; after the last attempt there is none.
+/// The pause after each failed attempt; after the last attempt there is none.
 pub const PAUSES: [TimeDelta; 9] = [
     TimeDelta::seconds(5),
     TimeDelta::minutes(5),
@@ -15,13 +15,13 @@ pub const PAUSES: [TimeDelta; 9] = [
     TimeDelta::hours(24),
 ];
 
-/// A receiver that asks for a longer pause is not waited for longer than this.
+/// The maximum pause that an endpoint can request.
 pub const PAUSE_MAX: TimeDelta = TimeDelta::days(1);
 
-/// A pause is made longer by at most a tenth, so that what failed together is not tried again together.
+/// Pauses are extended by up to a tenth, so that deliveries that failed together are not retried together.
 pub const JITTER_PERMILLE_MAX: i32 = 100;
 
-/// The pause after so many attempts, each of which failed; none after the last. `asked` is what the receiver asked for
+/// The pause after so many failed attempts; none after the last. `asked` is the pause that the endpoint requested
 /// (`Retry-After`); `jitter_permille` is random, from 0 to [`JITTER_PERMILLE_MAX`].
 #[must_use]
 pub fn pause_after(attempts: u32, asked: Option<TimeDelta>, jitter_permille: i32) -> Option<TimeDelta> {
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_is_waited_for_as_long_as_it_asks_but_no_longer_than_a_day() {
+    fn a_pause_requested_by_the_receiver_is_respected_up_to_a_day() {
         let pause = |asked: TimeDelta| pause_after(2, Some(asked), 0);
         assert_eq!(pause(TimeDelta::seconds(1)), Some(TimeDelta::minutes(5)));
         assert_eq!(pause(TimeDelta::hours(3)), Some(TimeDelta::hours(3)));

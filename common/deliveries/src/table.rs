@@ -1,6 +1,5 @@
-//! The table: recording, leasing and concluding deliveries.
+//! The table of deliveries: recording, leasing and concluding them.
 
-use std::error::Error;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -18,48 +17,33 @@ use uuid::Uuid;
 use crate::item::{
     Delivery, DeliveryAttempt, DeliveryItem, DeliveryState, EventKey, number, number_of, text, text_of, time,
 };
+use crate::table_error::TableError;
 
-/// Workers at one endpoint at a time.
+/// The maximum number of workers that serve one endpoint.
 pub const SLOTS: u32 = 4;
 
-/// Partitions of the index of what is due.
+/// The number of shards of the index of due records.
 pub const SHARDS: u32 = 4;
 
-/// A record is kept so long, if nothing else is asked for: for questions and for sending it again, and longer than a
-/// message waits in a queue and its dead-letter queue.
+/// The default retention of a record: for investigation and replays, and longer than a message waits in a queue and its
+/// dead-letter queue.
 const RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// Numbers of a subject go on while it is told of at least once in this time.
+/// The numbering of a subject continues as long as it has at least one event within this time.
 const SEQUENCE_RETENTION: TimeDelta = TimeDelta::days(400);
 
-/// A message may be a little early by the clock of another machine.
+/// A message may arrive a little early by another machine's clock.
 pub(crate) const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(1);
 
-/// When a record is looked for if the message that speaks of it is lost.
+/// The time after which a record is due again if its message was lost.
 pub(crate) const GRACE: TimeDelta = TimeDelta::minutes(1);
 
-/// DynamoDB refused or did not answer. The outcome of a write is then unknown; asking again is safe.
-#[derive(Debug, thiserror::Error)]
-#[error("the deliveries' table: {0}")]
-pub struct TableError(String);
-
-impl TableError {
-    pub(crate) fn from_sdk(error: &dyn Error) -> Self {
-        Self(error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}")))
-    }
-
-    /// The record under a key is none of ours.
-    pub(crate) fn none(event_key: &EventKey) -> Self {
-        Self(format!("the record {event_key} cannot be read"))
-    }
-}
-
-/// Who is told: a webhook endpoint, or a client on a channel.
+/// A recipient: a webhook endpoint, or a client on a channel.
 pub trait Recipient: Display + FromStr + Copy {}
 
 impl<R: Display + FromStr + Copy> Recipient for R {}
 
-/// All that is to be told.
+/// The table of deliveries.
 #[derive(Debug, Clone)]
 pub struct DeliveriesTable<R = WebhookEndpointId> {
     pub(crate) client: Client,
@@ -68,51 +52,51 @@ pub struct DeliveriesTable<R = WebhookEndpointId> {
     recipients: PhantomData<fn() -> R>,
 }
 
-/// Something to tell.
+/// A delivery to record.
 #[derive(Debug, Clone)]
 pub struct NewDelivery<'a, R = WebhookEndpointId> {
-    /// To whom.
+    /// The recipient.
     pub recipient: R,
-    /// What.
+    /// The event's key.
     pub event_key: &'a EventKey,
     /// Its `type`.
     pub event_type: &'a str,
     /// Its subject.
     pub subject: &'a str,
-    /// Its number, from [`DeliveriesTable::number`]; none where nobody counts.
+    /// Its number, from [`DeliveriesTable::number`]; none if events are not numbered.
     pub sequence: Option<u64>,
-    /// What is sent, or what it is made from.
+    /// The body, or the data that it is rendered from.
     pub body: &'a str,
-    /// A digest of the event as it came, to tell another one under its id.
+    /// A digest of the event, to detect another event with the same id.
     pub fingerprint: &'a str,
-    /// Whether it is only kept for when somebody has it sent again.
+    /// Whether it is only stored, to be sent by a replay.
     pub is_held: bool,
 }
 
-/// What became of a record that was to be made.
+/// The result of recording a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordedDelivery {
-    /// It was made.
+    /// It was recorded.
     New,
-    /// It had been made before.
+    /// It had been recorded before.
     Known,
-    /// The event's id and time had another content before; that one stands.
+    /// An event with this id and time but other content was recorded before; that one is kept.
     OtherEvent,
 }
 
-/// The right to make one attempt, until it lapses.
+/// The right to make one attempt, until it expires.
 #[derive(Debug, Clone)]
 pub struct DeliveryLease<R = WebhookEndpointId> {
-    /// To whom.
+    /// The recipient.
     pub recipient: R,
-    /// What, as it was before.
+    /// The delivery as it was before the lease.
     pub delivery: Delivery,
-    /// What it counts as until the attempt is concluded.
+    /// Its state until the attempt is concluded.
     pub(crate) meanwhile: DeliveryState,
     pub(crate) owner: String,
 }
 
-/// The right to be at a recipient, until it lapses.
+/// The right to send to a recipient, until it expires.
 #[derive(Debug, Clone)]
 pub struct RecipientSlot<R = WebhookEndpointId> {
     recipient: R,
@@ -127,22 +111,22 @@ impl<R: Recipient> DeliveriesTable<R> {
         Self { client: Client::new(aws), name, kept_for: RETENTION, recipients: PhantomData }
     }
 
-    /// The same, whose records are kept for another time after they were last due.
+    /// The same, with another retention of records after they were last due.
     #[must_use]
     pub fn keeping_for(self, kept_for: TimeDelta) -> Self {
         Self { kept_for, ..self }
     }
 
-    /// Opens the connection to DynamoDB, so that the first message does not wait for it.
+    /// Connects to DynamoDB, so that the first message does not wait for it.
     pub async fn warm_up(&self) {
-        // Any answer will do, "no such item" included.
+        // Any response will do, including "no such item".
         let key = |request: UpdateItemFluentBuilder| request.key("recipient", text("-")).key("event_key", text("-"));
         let request = key(self.client.update_item().table_name(&self.name));
         let _answer = request.condition_expression("attribute_exists(recipient)").send().await;
     }
 
-    /// The number of an event among all that a recipient is told of a subject: dense, from 1, and the same each time it
-    /// is asked for.
+    /// The number of an event among all events about a subject that a recipient receives: dense, from 1, and the same
+    /// at every call.
     ///
     /// # Errors
     /// [`TableError`]
@@ -160,7 +144,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             .table_name(&self.name)
             .key("recipient", text(&format!("numbers#{recipient}")))
             .key("event_key", text(subject))
-            // The event's own number is noted beside the counter, in one write with it.
+            // The event's own number is stored with the counter, in the same write.
             .update_expression("SET #own = if_not_exists(told, :none) + :one, told = if_not_exists(told, :none) + :one, expires_at = :expires_at")
             .condition_expression("attribute_not_exists(#own)")
             .expression_attribute_names("#own", &own)
@@ -173,14 +157,17 @@ impl<R: Recipient> DeliveriesTable<R> {
             Ok(answer) => answer.attributes,
             Err(error) => match error.into_service_error() {
                 UpdateItemError::ConditionalCheckFailedException(failure) => failure.item,
-                error => return Err(TableError::from_sdk(&error)),
+                error => return Err(TableError::from_sdk(error)),
             },
         };
         let number = item.as_ref().and_then(|item| number_of(item, &own)).and_then(|number| u64::try_from(number).ok());
-        number.ok_or_else(|| TableError(format!("event {event_id} has no number at {recipient}")))
+        number.ok_or_else(|| TableError::NoSequenceNumber {
+            event_id: event_id.to_string(),
+            recipient: recipient.to_string(),
+        })
     }
 
-    /// Makes a record that is due at once, or held, unless there is one.
+    /// Inserts a record that is due immediately, or held, unless it exists.
     ///
     /// # Errors
     /// [`TableError`]
@@ -198,7 +185,7 @@ impl<R: Recipient> DeliveriesTable<R> {
             Err(error) => error.into_service_error(),
         };
         let PutItemError::ConditionalCheckFailedException(failure) = error else {
-            return Err(TableError::from_sdk(&error));
+            return Err(TableError::from_sdk(error));
         };
         let known = failure.item().and_then(|item| text_of(item, "fingerprint"));
         Ok(if known.is_some_and(|known| known != new.fingerprint) {
@@ -208,8 +195,8 @@ impl<R: Recipient> DeliveriesTable<R> {
         })
     }
 
-    /// Takes a delivery that is due, so that nobody else attempts it until the lease lapses at `until`. None if it is not
-    /// due, is being attempted, is concluded, or there is none.
+    /// Leases a due delivery, so that no other worker attempts it until the lease expires at `until`. None if it is not
+    /// due, is being attempted, is concluded, or does not exist.
     ///
     /// # Errors
     /// [`TableError`]
@@ -241,8 +228,8 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(Some(DeliveryLease { recipient, delivery, meanwhile: DeliveryState::Pending, owner }))
     }
 
-    /// Notes what an attempt came to: it was taken, it is tried again at `next`, or it is given up. Without an attempt
-    /// none is counted. Answers false if the lease had lapsed and somebody else has the record.
+    /// Records the outcome of an attempt: it succeeded, it is retried at `next`, or it is given up. Without an attempt
+    /// none is counted. Returns false if the lease had expired and another worker has the record.
     ///
     /// # Errors
     /// [`TableError`]
@@ -302,7 +289,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(done(request.update_expression(expression)).await?.is_some())
     }
 
-    /// Takes one of the places at an endpoint until `until`; none if all are taken.
+    /// Takes one of an endpoint's slots until `until`; none if all are taken.
     ///
     /// # Errors
     /// [`TableError`]
@@ -313,7 +300,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         until: DateTime<Utc>,
     ) -> Result<Option<RecipientSlot<R>>, TableError> {
         let owner = Uuid::new_v4();
-        // Everybody begins elsewhere, so that few meet.
+        // Each worker starts at another slot, so that few conflict.
         let first = u32::from(owner.as_bytes().first().copied().unwrap_or_default());
         for step in 0..SLOTS {
             let slot = RecipientSlot { recipient, place: (first + step) % SLOTS, owner: owner.to_string() };
@@ -332,10 +319,10 @@ impl<R: Recipient> DeliveriesTable<R> {
         Ok(None)
     }
 
-    /// Gives a place back.
+    /// Releases a slot.
     ///
     /// # Errors
-    /// [`TableError`]; the place then lapses.
+    /// [`TableError`]; the slot then expires.
     pub async fn free_slot(&self, slot: &RecipientSlot<R>) -> Result<(), TableError> {
         let request = slot
             .with_condition(self.client.update_item().table_name(&self.name))
@@ -386,13 +373,13 @@ impl<R: Recipient> RecipientSlot<R> {
     }
 }
 
-/// The item after a conditional update; none if the condition did not hold.
+/// The item after a conditional update; none if the condition was not met.
 pub(crate) async fn done(request: UpdateItemFluentBuilder) -> Result<Option<DeliveryItem>, TableError> {
     match request.send().await {
         Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
         Err(error) => match error.into_service_error() {
             UpdateItemError::ConditionalCheckFailedException(_) => Ok(None),
-            error => Err(TableError::from_sdk(&error)),
+            error => Err(TableError::from_sdk(error)),
         },
     }
 }

@@ -1,6 +1,6 @@
-//! The names under which a provider is told what it is given, and by which its later word is recognised.
+//! Message tags by which a provider's reports are matched to deliveries.
 //!
-//! Amazon SES takes letters, digits, underscores, hyphens, at signs and points in the values of message tags.
+//! Amazon SES allows letters, digits, underscores, hyphens, at signs and dots in the values of message tags.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ pub fn tags_for<R: Recipient>(recipient: R, event_key: &EventKey) -> [(&'static 
     ]
 }
 
-/// The delivery that tags name; none if they are not ours.
+/// The delivery that the tags identify; none if the tags are not ours.
 #[must_use]
 pub fn read<R: Recipient>(tags: &HashMap<String, Vec<String>>) -> Option<(R, EventKey)> {
     let value = |name: &str| tags.get(name).and_then(|values| values.first());
@@ -50,10 +50,10 @@ mod tests {
             assert!(value.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-@.".contains(letter)), "{value}");
             assert!(name.len() <= 256 && value.len() <= 256);
         }
-        let mut told: HashMap<String, Vec<String>> =
+        let mut reported: HashMap<String, Vec<String>> =
             tags.into_iter().map(|(name, value)| (name.to_owned(), vec![value])).collect();
-        assert_eq!(read(&told), Some((recipient, key)));
-        told.remove(EVENT_ID);
-        assert_eq!(read::<NotificationRecipient>(&told), None);
+        assert_eq!(read(&reported), Some((recipient, key)));
+        reported.remove(EVENT_ID);
+        assert_eq!(read::<NotificationRecipient>(&reported), None);
     }
 }

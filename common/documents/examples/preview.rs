@@ -1,4 +1,5 @@
-//! Sets every document in every language with made-up data: `cargo run -p quittance-documents --example preview -- DIR`.
+//! Renders every document in every language with made-up data: `cargo run -p quittance-documents --example preview --
+//! DIR`.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -31,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             &seller,
             payer,
             &refund,
-            ("2026-11-04T09:30:00Z".parse()?, "2026-11-04".parse()?),
+            "2026-11-04T09:30:00Z".parse()?,
+            "2026-11-04".parse()?,
         )?;
         documents.push(("refund_receipt", pdf));
         let client: ClientDetails = serde_json::from_value(client(language))?;
@@ -74,7 +76,7 @@ fn client(language: Language) -> Value {
     })
 }
 
-/// A client with everything as long as the API takes it.
+/// A client with every text as long as the API allows.
 fn long_client(language: Language) -> Value {
     let name = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft mit beschränkter Haftung \
                 & Söhne, Großhandel für Überlängen und Straßenbahnersatzteile in Königs Wusterhausen (株式会社)";

@@ -1,4 +1,4 @@
-//! A credit note.
+//! Credit notes as PDF.
 
 use chrono::NaiveTime;
 use quittance_domain::event::CreditNoteSummary;
@@ -14,21 +14,21 @@ use crate::{Press, PressError, Seller};
 const TEMPLATE: Template =
     Template { path: "/credit_note.typ", text: include_str!("../templates/credit_note.typ"), section: "credit_note" };
 
-/// A credit note as it is printed.
+/// The data of a printed credit note.
 #[derive(Debug, Clone)]
 pub struct CreditNoteSheet<'a> {
-    /// What it says.
+    /// The credit note.
     pub summary: &'a CreditNoteSummary,
-    /// The number of the invoice that it takes something off.
+    /// The number of the invoice that it reduces.
     pub invoice_number: &'a str,
-    /// Who owed it.
+    /// The client.
     pub client: &'a ClientDetails,
-    /// What is taken off.
+    /// The credited lines.
     pub lines: Vec<PrintedInvoiceLine<'a>>,
 }
 
 impl Press {
-    /// Sets a credit note in the client's language.
+    /// Renders a credit note in the client's language.
     ///
     /// # Errors
     /// [`PressError`].

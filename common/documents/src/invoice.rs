@@ -1,4 +1,4 @@
-//! An issued invoice.
+//! Invoices as PDF.
 
 use chrono::{NaiveDate, NaiveTime};
 use quittance_domain::creditor_reference::CreditorReference;
@@ -16,39 +16,39 @@ use crate::{Press, PressError, Seller};
 const TEMPLATE: Template =
     Template { path: "/invoice.typ", text: include_str!("../templates/invoice.typ"), section: "invoice" };
 
-/// An invoice as it is printed.
+/// The data of a printed invoice.
 #[derive(Debug, Clone)]
 pub struct InvoiceSheet<'a> {
     /// Its number.
     pub number: &'a str,
-    /// Who owes it.
+    /// The client.
     pub client: &'a ClientDetails,
     /// Date of issue.
     pub issued_on: NaiveDate,
-    /// Date by which it is to be paid.
+    /// Due date.
     pub due_on: NaiveDate,
-    /// What was charged in all.
+    /// The amount charged.
     pub total: Money,
-    /// What credit notes took off it.
+    /// The amount that credit notes took off.
     pub credited: Money,
-    /// What has been paid of it.
+    /// The amount paid.
     pub paid: Money,
-    /// Where it stands.
+    /// The status.
     pub status: InvoiceStatus,
-    /// What is owed for.
+    /// The lines.
     pub lines: Vec<PrintedInvoiceLine<'a>>,
 }
 
 /// One line of an invoice.
 #[derive(Debug, Clone)]
 pub struct PrintedInvoiceLine<'a> {
-    /// What is sold.
+    /// The description.
     pub description: &'a str,
-    /// How many.
+    /// The quantity.
     pub quantity: u32,
-    /// Price of one, without tax.
+    /// The unit price, without tax.
     pub unit_amount: Money,
-    /// The tax on it.
+    /// Its tax rate.
     pub tax_percent: TaxPercent,
 }
 
@@ -59,7 +59,7 @@ impl PrintedInvoiceLine<'_> {
 }
 
 impl Press {
-    /// Sets an invoice in the client's language.
+    /// Renders an invoice in the client's language.
     ///
     /// # Errors
     /// [`PressError`].
@@ -92,12 +92,12 @@ fn data(invoice: &InvoiceSheet<'_>) -> Result<Value, MoneyError> {
     }))
 }
 
-/// What is still owed.
+/// The amount still owed.
 fn remaining(invoice: &InvoiceSheet<'_>) -> Money {
     difference(difference(invoice.total, invoice.credited), invoice.paid)
 }
 
-/// Lines as the template prints them, and what they add up to.
+/// Lines in printed form, with their totals.
 pub(crate) struct PrintedLines {
     pub(crate) lines: Vec<[String; 5]>,
     /// None if there is no tax.
@@ -108,13 +108,13 @@ pub(crate) struct PrintedLines {
 pub(crate) fn listed(
     client: &ClientDetails,
     total: Money,
-    told: &[PrintedInvoiceLine<'_>],
+    reported: &[PrintedInvoiceLine<'_>],
 ) -> Result<PrintedLines, MoneyError> {
     let language = client.language;
     let shown = |money: Money| amount(language, money);
-    let mut net = Vec::with_capacity(told.len());
-    let mut lines = Vec::with_capacity(told.len());
-    for line in told {
+    let mut net = Vec::with_capacity(reported.len());
+    let mut lines = Vec::with_capacity(reported.len());
+    for line in reported {
         net.push((line.net()?, line.tax_percent));
         lines.push([
             line.description.to_owned(),
@@ -130,7 +130,7 @@ pub(crate) fn listed(
     Ok(PrintedLines { lines, subtotal: (subtotal != total).then(|| shown(subtotal)), taxes })
 }
 
-/// Name and amount of the tax of one rate.
+/// Label and amount of the tax of one rate.
 fn tax(client: &ClientDetails, rate: &RateTax) -> [String; 2] {
     let language = client.language;
     let values = [("percent", percent(language, rate.percent.value())), ("net", amount(language, rate.net))];

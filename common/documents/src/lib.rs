@@ -1,8 +1,8 @@
-//! The documents that clients get, as PDF/A-2 in their language.
+//! Renders the clients' documents as PDF/A-2 in their language.
 //!
-//! Templates are the files in `templates/`, set by Typst: `layout.typ` has what they share, `mark.svg` is the mark on each
-//! of them (replace it by your own), and every other one is a document. A template sees the data that its module here gives
-//! it, and nothing else: no clock, no file, no network. So the same data gives the same bytes.
+//! Templates are the files in `templates/`, typeset by Typst: `layout.typ` is shared by all, `mark.svg` is the logo on
+//! each of them (replace it with your own), and every other file is a document. A template only has access to the data
+//! from its module here: no clock, no files, no network. So the same data gives the same bytes.
 
 mod credit_note;
 mod invoice;
@@ -16,6 +16,6 @@ mod tests;
 
 pub use credit_note::CreditNoteSheet;
 pub use invoice::{InvoiceSheet, PrintedInvoiceLine};
-pub use press::{Press, PressError};
+pub use press::{PathError, Press, PressError};
 pub use seller::Seller;
 pub use statement::{PrintedStatementLine, StatementPart, StatementSheet};

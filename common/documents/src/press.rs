@@ -1,4 +1,4 @@
-//! Sets a template with its data as PDF.
+//! Renders a template with its data as PDF.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
 use crate::Seller;
 
-/// What the templates lean on.
+/// The layout that all templates import.
 const LAYOUT: (&str, &str) = ("/layout.typ", include_str!("../templates/layout.typ"));
 const MARK: (&str, &[u8]) = ("/mark.svg", include_bytes!("../templates/mark.svg"));
 const DATA_PATH: &str = "/data.json";
 
-/// Stands for a character that no font has: PDF/A forbids the empty boxes that would be printed otherwise.
+/// Replaces characters that no font has: PDF/A forbids the empty boxes that would be printed otherwise.
 const STAND_IN: &str = "?";
 
-/// A document cannot be set: the template is broken, or a font is missing.
+/// A document cannot be rendered: the template is invalid, or a font is missing.
 #[derive(Debug, thiserror::Error)]
 #[error("{number} cannot be set: {reason}")]
 pub struct PressError {
@@ -35,12 +35,20 @@ pub struct PressError {
     reason: String,
 }
 
-/// A document's template and the words that it uses.
+/// A path of a template that Typst does not accept.
+#[derive(Debug, thiserror::Error)]
+#[error("template path {path}: {reason}")]
+pub struct PathError {
+    path: String,
+    reason: String,
+}
+
+/// A document's template and its translations.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Template {
     pub(crate) path: &'static str,
     pub(crate) text: &'static str,
-    /// The section of the wording that it uses beside `document`.
+    /// The section of the translations that it uses in addition to `document`.
     pub(crate) section: &'static str,
 }
 
@@ -50,13 +58,13 @@ impl PressError {
     }
 }
 
-/// What is the same for every document.
+/// The data that every document has.
 pub(crate) struct Imprint<'a> {
     pub(crate) seller: &'a Seller,
     pub(crate) language: Language,
-    /// The document's own name, in the file's metadata: unique, so that it can be its identity too.
+    /// The document's id in the file's metadata: unique, so that it also serves as the file's identity.
     pub(crate) number: &'a str,
-    /// When what it tells happened.
+    /// When the reported event happened.
     pub(crate) at: DateTime<Utc>,
 }
 
@@ -77,11 +85,11 @@ impl fmt::Debug for Press {
 }
 
 impl Press {
-    /// Loads the fonts and what templates share.
+    /// Loads the fonts and what the templates share.
     ///
     /// # Errors
-    /// A sentence, if a path inside the templates' world is not valid, which no build has.
-    pub fn new() -> Result<Self, String> {
+    /// [`PathError`] if a template has an invalid path, which no build has.
+    pub fn new() -> Result<Self, PathError> {
         let mut fonts = FontStore::new();
         fonts.extend(embedded());
         Ok(Self {
@@ -93,13 +101,14 @@ impl Press {
         })
     }
 
-    /// Sets a document. The same data give the same bytes.
+    /// Renders a document. The same data gives the same bytes.
     pub(crate) fn set(&self, template: Template, imprint: &Imprint<'_>, data: Value) -> Result<Vec<u8>, PressError> {
         let fail = |reason: String| PressError::new(imprint.number, reason);
         let mut data = with_imprint(template, imprint, data);
         self.stand_in(&mut data);
         let data = serde_json::to_vec(&data).map_err(|error| fail(error.to_string()))?;
-        let main = Source::new(file_id(template.path).map_err(fail)?, template.text.to_owned());
+        let main =
+            Source::new(file_id(template.path).map_err(|error| fail(error.to_string()))?, template.text.to_owned());
         let page = TypstWorld { press: self, main, data: Bytes::new(data) };
         let document = typst::compile::<PagedDocument>(&page).output.map_err(|errors| fail(joined(&errors)))?;
         let options = PdfOptions {
@@ -110,13 +119,13 @@ impl Press {
             ..PdfOptions::default()
         };
         let pdf = typst_pdf::pdf(&document, &options).map_err(|errors| fail(joined(&errors)));
-        // Typst remembers what it laid out, in case it comes again. No document comes again, and an instance that made
-        // thousands would be out of memory.
+        // Typst caches layouts for reuse. No document is rendered twice, and an instance that rendered thousands would
+        // run out of memory.
         comemo::evict(0);
         pdf
     }
 
-    /// Replaces what no font can print.
+    /// Replaces characters that no font has.
     fn stand_in(&self, value: &mut Value) {
         match value {
             Value::String(text) if text.chars().any(|letter| !self.prints(letter)) => {
@@ -142,12 +151,13 @@ impl Press {
     }
 }
 
-fn file_id(path: &str) -> Result<FileId, String> {
-    let path = VirtualPath::new(path).map_err(|error| format!("{path}: {error:?}"))?;
+fn file_id(path: &str) -> Result<FileId, PathError> {
+    let path =
+        VirtualPath::new(path).map_err(|error| PathError { path: path.to_owned(), reason: format!("{error:?}") })?;
     Ok(RootedPath::new(VirtualRoot::Project, path).intern())
 }
 
-/// What every template finds in its data beside its own.
+/// Adds the data that every template needs.
 fn with_imprint(template: Template, imprint: &Imprint<'_>, data: Value) -> Value {
     let spoken = words(imprint.language);
     let section =
@@ -183,7 +193,7 @@ fn datetime(at: DateTime<Utc>) -> Option<Datetime> {
     )
 }
 
-/// What Typst sees while it sets one document: its template, what templates share and its data; no clock, no other file.
+/// The environment in which Typst renders a document: its template, shared files and data; no clock, no other files.
 struct TypstWorld<'a> {
     press: &'a Press,
     main: Source,

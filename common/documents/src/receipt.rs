@@ -1,4 +1,4 @@
-//! A receipt for a payment of an invoice.
+//! Receipts for payments of invoices, as PDF.
 
 use quittance_domain::event::{InvoiceSettled, PaymentSummary};
 use quittance_domain::language::Language;
@@ -13,7 +13,7 @@ const TEMPLATE: Template =
     Template { path: "/receipt.typ", text: include_str!("../templates/receipt.typ"), section: "receipt" };
 
 impl Press {
-    /// Sets a receipt in the client's language. The same settlement gives the same bytes.
+    /// Renders a receipt in the client's language. The same settlement gives the same bytes.
     ///
     /// # Errors
     /// [`PressError`].
@@ -23,7 +23,7 @@ impl Press {
     }
 }
 
-/// What the template prints. Texts are data, never markup.
+/// The data for the template. Texts are data, never markup.
 fn data(settled: &InvoiceSettled) -> Value {
     let InvoiceSettled { invoice, client, payment, allocated, audit_id } = settled;
     let (language, spoken) = (client.language, words(client.language));
@@ -66,12 +66,12 @@ fn data(settled: &InvoiceSettled) -> Value {
     })
 }
 
-/// What is more in the first; nothing, if they cannot be compared.
+/// The difference of two amounts; zero if they are in different currencies.
 pub(crate) fn difference(whole: Money, part: Money) -> Money {
     whole.checked_sub(part).unwrap_or_else(|_| Money::zero(whole.currency())).or_zero()
 }
 
-/// How a reader calls the provider: as the language does, or by its own name.
+/// The provider's name for readers: the translated one, or its own.
 pub(crate) fn paid_through(language: Language, payment: &PaymentSummary) -> String {
     let name = payment.provider.as_str();
     if let Some(text) = words(language).find(&format!("provider.{name}")) {

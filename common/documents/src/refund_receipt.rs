@@ -1,4 +1,4 @@
-//! A receipt for money that went back.
+//! Refund receipts, as PDF.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::event::{InvoiceSummary, PaymentAdjusted};
@@ -19,7 +19,8 @@ const TEMPLATE: Template = Template {
 };
 
 impl Press {
-    /// Sets a receipt for a refund, made at a time and booked on a day, in the client's language. The same refund gives the same bytes.
+    /// Renders a receipt for a refund, with its time and accounting date, in the client's language. The same refund
+    /// gives the same bytes.
     ///
     /// # Errors
     /// [`PressError`].
@@ -29,7 +30,8 @@ impl Press {
         seller: &Seller,
         client: &ClientDetails,
         refund: &PaymentAdjusted,
-        (at, refunded_on): (DateTime<Utc>, NaiveDate),
+        at: DateTime<Utc>,
+        refunded_on: NaiveDate,
     ) -> Result<Vec<u8>, PressError> {
         let imprint = Imprint { seller, language: client.language, number, at };
         self.set(TEMPLATE, &imprint, data(client, refund, refunded_on))
@@ -58,7 +60,7 @@ fn data(client: &ClientDetails, refund: &PaymentAdjusted, refunded_on: NaiveDate
     })
 }
 
-/// What the refund leaves to be paid; nothing, if the invoice is paid all the same, or void.
+/// The amount that is owed again after the refund; zero if the invoice stays paid, or is void.
 fn still_owed(client: &ClientDetails, invoice: &InvoiceSummary) -> Option<String> {
     let language = client.language;
     let is_owed = matches!(invoice.status, InvoiceStatus::Open | InvoiceStatus::PartiallyPaid);

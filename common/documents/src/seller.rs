@@ -1,4 +1,4 @@
-//! Who sells, and is paid.
+//! The seller in documents.
 
 use serde::Serialize;
 
@@ -14,13 +14,12 @@ pub struct Seller {
 }
 
 impl Seller {
-    /// The seller as settings name it: the lines of the address with semicolons between.
+    /// The seller from settings: the lines of the address are separated by semicolons.
     #[must_use]
     pub fn of_settings(name: String, address: &str, tax_id: String) -> Self {
         Self { name, address: address.split(';').map(|line| line.trim().to_owned()).collect(), tax_id }
     }
 
-    /// The line at the foot of every page.
     pub(crate) fn footer(&self) -> String {
         format!("{} · {}", self.name, self.address.join(", "))
     }

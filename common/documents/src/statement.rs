@@ -1,4 +1,4 @@
-//! What a client owed, what moved, and what it owes.
+//! Statements of account, as PDF: what a client owed, what moved, and what it owes.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::money::Money;
@@ -12,47 +12,47 @@ use crate::{Press, PressError, Seller};
 const TEMPLATE: Template =
     Template { path: "/statement.typ", text: include_str!("../templates/statement.typ"), section: "statement" };
 
-/// A statement of some days.
+/// The statement of a period.
 #[derive(Debug, Clone)]
 pub struct StatementSheet<'a> {
-    /// Whose it is.
+    /// The client.
     pub client: &'a ClientDetails,
     /// The first day.
     pub from: NaiveDate,
     /// The last day.
     pub to: NaiveDate,
-    /// When it was made.
+    /// When it was created.
     pub at: DateTime<Utc>,
-    /// One for each currency in which something is owed or moved.
+    /// One part for each currency with a balance or movements.
     pub parts: Vec<StatementPart<'a>>,
 }
 
-/// One currency of a statement.
+/// The part of a statement in one currency.
 #[derive(Debug, Clone)]
 pub struct StatementPart<'a> {
-    /// What was owed before the first day.
+    /// The balance before the first day.
     pub opening: Money,
-    /// What moved, in its order.
+    /// The movements, in order.
     pub lines: Vec<PrintedStatementLine<'a>>,
-    /// What is owed at the end of the last day.
+    /// The balance at the end of the last day.
     pub closing: Money,
 }
 
 /// One movement of a statement.
 #[derive(Debug, Clone)]
 pub struct PrintedStatementLine<'a> {
-    /// When.
+    /// The accounting date.
     pub on: NaiveDate,
-    /// What happened, as the books say it.
+    /// The description in the ledger.
     pub description: &'a str,
-    /// How much more is owed; below zero, how much less.
+    /// The increase of what is owed; negative for a decrease.
     pub amount: Money,
-    /// What is owed then.
+    /// The balance after the movement.
     pub balance: Money,
 }
 
 impl Press {
-    /// Sets a statement in the client's language.
+    /// Renders a statement in the client's language.
     ///
     /// # Errors
     /// [`PressError`].
@@ -71,8 +71,8 @@ fn data(statement: &StatementSheet<'_>) -> Value {
     let period = spoken.fill("statement.headline", &period.each_ref().map(|(name, day)| (*name, day.as_str())));
     let shown = |money: Money| number(language, money.amount());
     let line = |line: &PrintedStatementLine<'_>| {
-        let told = retold(language, "entry", line.description);
-        [long_date(language, line.on), told, shown(line.amount), shown(line.balance)]
+        let reported = retold(language, "entry", line.description);
+        [long_date(language, line.on), reported, shown(line.amount), shown(line.balance)]
     };
     let part = |part: &StatementPart<'_>| {
         let currency = part.closing.currency().code();

@@ -1,4 +1,4 @@
-//! What the documents say, read back from the PDFs.
+//! Tests of the documents' content, read back from the PDFs.
 
 use quittance_domain::event::{InvoiceEvent, InvoiceSettled};
 use quittance_domain::ledger::posting;
@@ -42,7 +42,7 @@ fn receipt(settled: &InvoiceSettled) -> Vec<u8> {
     Press::new().unwrap().receipt("R-1", &seller(), settled).unwrap()
 }
 
-/// What can be selected and copied, without regard to where lines end.
+/// The selectable text, regardless of line breaks.
 fn text(pdf: &[u8]) -> String {
     let document = lopdf::Document::load_mem(pdf).unwrap();
     let pages: Vec<u32> = document.get_pages().into_keys().collect();
@@ -129,11 +129,11 @@ fn a_refund_has_a_receipt_of_its_own() {
     let mut refund: quittance_domain::event::PaymentAdjusted = serde_json::from_value(event).unwrap();
     let at = "2026-11-21T10:00:00Z".parse().unwrap();
     let press = Press::new().unwrap();
-    let pdf = press.refund_receipt("RF-1", &seller(), &settled.client, &refund, (at, at.date_naive())).unwrap();
+    let pdf = press.refund_receipt("RF-1", &seller(), &settled.client, &refund, at, at.date_naive()).unwrap();
     assert_says(&pdf, &["Erstattungsbeleg", "RF-1", "400,00 EUR am 21. November 2026 erstattet", "1.000,00 EUR"]);
-    assert_eq!(pdf, press.refund_receipt("RF-1", &seller(), &settled.client, &refund, (at, at.date_naive())).unwrap());
+    assert_eq!(pdf, press.refund_receipt("RF-1", &seller(), &settled.client, &refund, at, at.date_naive()).unwrap());
     refund.invoice = None;
-    let without = press.refund_receipt("RF-1", &seller(), &settled.client, &refund, (at, at.date_naive())).unwrap();
+    let without = press.refund_receipt("RF-1", &seller(), &settled.client, &refund, at, at.date_naive()).unwrap();
     assert!(!text(&without).contains("INV-2026-000001"));
 }
 
@@ -211,11 +211,11 @@ fn a_credit_note_says_what_it_takes_off_which_invoice_and_why() {
     );
 }
 
-/// A posting whose words changed would be told to all clients in English.
+/// A posting whose wording changed would reach all clients in English.
 #[test]
-fn what_the_books_say_of_a_clients_accounts_is_told_in_every_language() {
+fn ledger_descriptions_exist_in_every_language() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/contract/1");
-    let (german, mut told) = ("de".parse().unwrap(), 0);
+    let (german, mut reported) = ("de".parse().unwrap(), 0);
     for entry in std::fs::read_dir(folder).unwrap() {
         let sample: Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
         let event: InvoiceEvent = serde_json::from_value(sample).unwrap();
@@ -224,8 +224,8 @@ fn what_the_books_say_of_a_clients_accounts_is_told_in_every_language() {
         if posting.entries.iter().any(|(account, _)| concerns_client(&account.to_string())) {
             let retold = quittance_wording::retold(german, "entry", &posting.description);
             assert_ne!(retold, posting.description);
-            told += 1;
+            reported += 1;
         }
     }
-    assert!(told >= 6, "only {told}");
+    assert!(reported >= 6, "only {reported}");
 }

@@ -1,24 +1,24 @@
-//! What only finance learns of the money at a provider: fees, and differences of rounding in what is paid out.
+//! Adjustments of the money at a provider that only finance learns of: fees, and rounding differences in payouts.
 
 use crate::money::{Money, PositiveMoney};
 use crate::names::stored_name;
 
 use rust_decimal::Decimal;
 
-/// A difference of rounding is at most so many of the currency's smallest units; what is more has another cause.
+/// The largest rounding difference, in the currency's smallest units; a larger difference has another cause.
 pub const ROUNDING_UNITS_MAX: i64 = 100;
 
-/// What happened to the money at a provider.
+/// The kind of an adjustment of the money at a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AdjustmentKind {
-    /// The provider kept it for its work.
+    /// The provider charged a fee.
     Fee,
-    /// The provider gave back a fee.
+    /// The provider refunded a fee.
     FeeReturned,
-    /// Less was paid out than was taken, by rounding.
+    /// Less was paid out than was collected, because of rounding.
     RoundingLoss,
-    /// More was paid out than was taken, by rounding.
+    /// More was paid out than was collected, because of rounding.
     RoundingGain,
 }
 
@@ -30,13 +30,13 @@ stored_name!(AdjustmentKind {
 });
 
 impl AdjustmentKind {
-    /// Whether the provider has less of ours afterwards.
+    /// Whether it reduces what the provider owes us.
     #[must_use]
     pub const fn is_loss(self) -> bool {
         matches!(self, Self::Fee | Self::RoundingLoss)
     }
 
-    /// Whether it may be so much: rounding is small.
+    /// Whether the amount is plausible for the kind: rounding differences are small.
     #[must_use]
     pub fn allows(self, amount: PositiveMoney) -> bool {
         let amount: Money = amount.into();

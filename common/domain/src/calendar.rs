@@ -1,15 +1,15 @@
-//! Which days and times can be meant.
+//! Bounds for plausible days and times.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-/// Why a day or time is refused.
+/// The day or time is implausible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the year must be from 1970 to 2199")]
 pub struct Implausible;
 
-/// A day that an invoice, a payment or a bank line can have: anything else is a slip or an attack, and PostgreSQL keeps
-/// fewer years than we can parse.
+/// A plausible day for an invoice, a payment or a bank line. Any other day is a typing error or an attack, and
+/// PostgreSQL stores fewer years than we can parse.
 ///
 /// # Errors
 /// [`Implausible`].
@@ -25,10 +25,10 @@ pub fn plausible_time(time: DateTime<Utc>) -> Result<DateTime<Utc>, Implausible>
     plausible_day(time.date_naive()).map(|_| time)
 }
 
-/// Why the date of a reported movement is refused.
+/// Why the date of a reported movement is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecent {
-    /// It is further ahead than clocks and time zones differ.
+    /// It is further in the future than clock and time zone differences explain.
     #[error("lies later than tomorrow")]
     Ahead,
     /// It is older than [`YEARS_BACK_MAX`].
@@ -39,8 +39,8 @@ pub enum NotRecent {
 /// The oldest movement that the API accepts, in years; bank files may report older ones.
 pub const YEARS_BACK_MAX: u32 = 10;
 
-/// Checks the date of a movement that the API receives: up to tomorrow in UTC, as time zones differ, and within the last
-/// [`YEARS_BACK_MAX`] years.
+/// Checks the date of a movement that the API receives: up to tomorrow in UTC, as time zones differ, and within the
+/// last [`YEARS_BACK_MAX`] years.
 ///
 /// # Errors
 /// [`NotRecent`].
@@ -63,7 +63,7 @@ pub fn recent_time(time: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<U
     recent_day(time.date_naive(), now).map(|_| time)
 }
 
-/// The day of a moment in a time zone.
+/// The day of a point in time in a time zone.
 #[must_use]
 pub fn day_in(zone: Tz, time: DateTime<Utc>) -> NaiveDate {
     time.with_timezone(&zone).date_naive()
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn years_that_nobody_means_are_refused() {
+    fn implausible_years_are_refused() {
         for (day, is_plausible) in [
             ("1969-12-31", false),
             ("1970-01-01", true),

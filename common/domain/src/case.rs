@@ -1,4 +1,4 @@
-//! What staff have to decide about payments, and how they may.
+//! Cases: the exceptions about payments that staff resolve, and the decisions that each kind allows.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,41 +7,45 @@ use crate::money::{Money, PositiveMoney};
 use crate::names::stored_name;
 use crate::refund_reason::RefundTerms;
 
-/// One of staff alone may vouch for so much, in major units of any currency; above it, a second has to agree. Of evidence
-/// the sum counts of what single persons vouched for of one payer on one day: many small amounts are one large one.
+/// The largest amount that one member of staff may approve alone, in major units of any currency; above it a second
+/// person has to approve. For evidence, the limit applies to the sum that single persons entered or approved for one
+/// payer on one day: many small amounts count as one large one.
 pub const APPROVED_ALONE_MAX: u32 = 10_000;
 
-/// Whether one person is enough for an amount.
+/// Whether one person may approve the amount alone.
 #[must_use]
 pub fn may_approve_alone(amount: Money) -> bool {
     amount.amount() <= APPROVED_ALONE_MAX.into()
 }
 
-/// What a case is about. A payment has at most one open case of each kind.
+/// The kind of a case. A payment has at most one open case of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseKind {
-    /// Money that no invoice could take.
-    Surplus,
-    /// Sources that disagree; the lower amount is posted.
+    /// Unapplied cash: no invoice could take the money.
+    #[serde(rename = "surplus")]
+    UnappliedCash,
+    /// Sources disagree; the lower amount is posted.
     Contradiction,
-    /// More money went back than came in.
+    /// More money went back than was captured.
     Overdrawn,
-    /// One message speaks of what is kept as two payments.
+    /// One message names two recorded payments.
     #[serde(rename = "twins")]
     Duplicate,
-    /// A payment of which its gateway, asked again and again, does not say what became.
+    /// The gateway did not report the payment's outcome, despite all status inquiries.
     Undecided,
-    /// A client says that it paid, and shows a picture: staff look at it while nothing else proves the payment.
+    /// A client claims to have paid and attached an image as proof; staff review it while no other evidence proves the
+    /// payment.
     Claimed,
-    /// Staff entered by hand that money came, or below zero that it went back, and a second person has to approve it.
+    /// Staff entered evidence by hand: a capture, or an outflow if the amount is negative. A second person has to
+    /// approve it.
     EnteredByHand,
-    /// Money was refunded and nobody has said why: it took the client's credit, and the invoice is not owed again.
+    /// A refund has no known reason: it reduced the client's credit, and the invoice was not reopened.
     UnexplainedRefund,
 }
 
 stored_name!(CaseKind {
-    Surplus => "surplus",
+    UnappliedCash => "surplus",
     Contradiction => "contradiction",
     Overdrawn => "overdrawn",
     Duplicate => "twins",
@@ -55,19 +59,19 @@ stored_name!(CaseKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
-    /// The surplus pays another invoice.
+    /// The unapplied cash was applied to another invoice.
     Applied,
-    /// The surplus is refunded.
+    /// The unapplied cash was refunded.
     Refunded,
-    /// Everything stays as it is.
+    /// Dismissed: nothing changes.
     Dismissed,
-    /// What the case was about went away by itself: evidence came, an invoice reopened.
+    /// The reason for the case disappeared: evidence arrived, or an invoice reopened.
     Settled,
-    /// The payment was merged into its twin.
+    /// The payment was merged into its duplicate.
     Merged,
-    /// What the client says counts as proven.
+    /// The client's claim counts as proof.
     Approved,
-    /// Staff said why a refund was made.
+    /// Staff gave the reason of a refund.
     Classified,
 }
 
@@ -81,67 +85,67 @@ stored_name!(Resolution {
     Classified => "classified",
 });
 
-/// What staff want done with a case.
+/// A decision by staff about a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum CaseDecision {
-    /// Pay another open invoice of the client with the surplus.
+    /// Apply the unapplied cash to another open invoice of the client.
     Apply {
         /// The invoice.
         invoice_id: InvoiceId,
     },
-    /// Give the surplus back to the payer.
+    /// Refund the unapplied cash to the payer.
     Refund,
-    /// Leave everything as it is; an undecided payment did not happen.
+    /// Dismiss the case and change nothing; an undecided payment is recorded as failed.
     Dismiss,
-    /// Take what the client says as proven, until better evidence comes.
+    /// Treat the client's claim as proof until better evidence arrives.
     Approve,
-    /// Say why a refund was made.
+    /// Give the reason of a refund.
     Classify {
-        /// Why, and whether the invoice is owed again.
+        /// The reason, and whether the invoice is owed again.
         terms: RefundTerms,
     },
 }
 
-/// Why a case cannot be decided so.
+/// Why a decision about a case is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CaseRefusal {
-    /// Somebody else was faster, or what the case was about went away.
+    /// Somebody else decided first, or the reason for the case disappeared.
     #[error("the case is closed already: {0}")]
     Closed(Resolution),
-    /// Only surplus can be applied or refunded.
+    /// Only unapplied cash can be applied or refunded.
     #[error("a case of kind {0} has no surplus to apply or refund")]
     NothingToMove(CaseKind),
-    /// Only what a client says can be approved.
+    /// Only a claim can be approved, or an entry by hand.
     #[error("a case of kind {0} cannot be approved")]
     NothingToApprove(CaseKind),
-    /// Only a refund is made for a reason.
+    /// Only a refund can be classified.
     #[error("a case of kind {0} is about no refund that could be classified")]
     NothingToClassify(CaseKind),
-    /// Who brought a picture does not approve it.
-    #[error("whoever uploaded the picture cannot approve it; somebody else has to")]
+    /// The person who uploaded the image may not approve it.
+    #[error("the person who uploaded the picture cannot approve it; another person has to")]
     OwnUpload,
-    /// Who entered evidence does not approve it, nor decide what becomes of the money.
-    #[error("whoever entered it by hand cannot decide about it; somebody else has to")]
+    /// The person who entered the evidence may neither approve it nor decide what happens to the money.
+    #[error("the person who entered it by hand cannot decide about it; another person has to")]
     OwnEntry,
-    /// What was entered may be what another source reported since.
+    /// The entry may duplicate what another source has reported since.
     #[error(
         "money of the payment went back or came again since it was entered; look at it, dismiss it, and enter what is missing"
     )]
     Overtaken,
-    /// One person is not enough for so much.
+    /// The amount needs a second person's approval.
     #[error("above {APPROVED_ALONE_MAX} of one payer on one day a second person has to approve")]
     SecondPerson,
-    /// More money came, or some went, since somebody decided.
+    /// The amount of the case changed after the decision was made.
     #[error("the case is not about {0} any more; look at it again")]
     Changed(PositiveMoney),
-    /// The invoice takes no money of this payment.
+    /// Money of this payment cannot be applied to the invoice.
     #[error("invoice {0} is not an open invoice of the client in the payment's currency")]
     NotApplicable(InvoiceId),
 }
 
 impl CaseDecision {
-    /// How a case is closed by it.
+    /// How the decision closes the case.
     #[must_use]
     pub const fn resolution(self) -> Resolution {
         match self {
@@ -153,7 +157,7 @@ impl CaseDecision {
         }
     }
 
-    /// Whether a case of that kind can be decided so.
+    /// Checks that the decision is allowed for a case of that kind.
     ///
     /// # Errors
     /// [`CaseRefusal::NothingToMove`], [`CaseRefusal::NothingToApprove`] or [`CaseRefusal::NothingToClassify`].
@@ -164,7 +168,7 @@ impl CaseDecision {
             | (Self::Classify { .. }, CaseKind::UnexplainedRefund) => Ok(()),
             (Self::Classify { .. }, _) => Err(CaseRefusal::NothingToClassify(kind)),
             (Self::Approve, _) => Err(CaseRefusal::NothingToApprove(kind)),
-            (Self::Apply { .. } | Self::Refund, CaseKind::Surplus) => Ok(()),
+            (Self::Apply { .. } | Self::Refund, CaseKind::UnappliedCash) => Ok(()),
             (Self::Apply { .. } | Self::Refund, _) => Err(CaseRefusal::NothingToMove(kind)),
         }
     }

@@ -1,53 +1,53 @@
-//! Whether a gateway may be asked to collect a payment. Nothing has moved yet, so it may be refused.
+//! Checks whether a gateway may collect a payment. Unlike evidence of money that has moved, a charge may be refused.
 
 use crate::id::InvoiceId;
 use crate::invoice::{Invoice, InvoiceStatus};
 use crate::money::{Money, MoneyError, PositiveMoney};
 use crate::payment::PaymentStatus;
 
-/// Why a payment is not collected.
+/// Why a charge is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChargeRefusal {
-    /// Something is known of a payment of that name that does not let it be tried again.
+    /// The payment exists already, in a state that allows no further attempt.
     #[error("a payment of this transaction id is {0} already; take another id, or wait for what becomes of it")]
     Known(PaymentStatus),
-    /// The order waited too long.
-    #[error("the order came too late, nobody expects the payment any more; ask for it again")]
+    /// The order is too old.
+    #[error("the request came too late to be charged; request it again")]
     Late,
-    /// The payment is for something else.
+    /// The payment is for another invoice.
     #[error("this transaction id is that of a payment for another invoice; take another id")]
     OtherInvoice,
-    /// There is no such invoice of the client's.
+    /// The client has no such invoice.
     #[error("there is no invoice {0} of this client")]
     UnknownInvoice(InvoiceId),
-    /// The invoice takes no payments.
+    /// The invoice accepts no payments.
     #[error("invoice {0} is {1}")]
     NotPayable(InvoiceId, InvoiceStatus),
-    /// More than is left to pay, or than is left when what gateways are collecting arrives.
+    /// More than the outstanding amount, or more than would be outstanding once charges in progress succeed.
     #[error("{asked} is more than what is left to pay: {left}, without {under_way} that is being collected")]
     TooMuch {
-        /// What was asked for.
+        /// The requested amount.
         asked: Money,
-        /// What the invoice lacks.
+        /// The outstanding amount.
         left: Money,
-        /// What other payments of it are about to bring.
+        /// The amount of other charges of the invoice that are in progress.
         under_way: Money,
     },
     /// The invoice is in another currency.
     #[error("{asked} cannot pay an invoice of {total}")]
     OtherCurrency {
-        /// What was asked for.
+        /// The requested amount.
         asked: Money,
-        /// What the invoice is about.
+        /// The invoice's total.
         total: Money,
     },
 }
 
-/// Whether `amount` of an invoice may be collected while `under_way`, in the invoice's currency, is being collected by
-/// other payments of it. `known` is where a payment of that name stands, and which invoices it is for.
+/// Whether `amount` of an invoice may be collected while other payments of it are collecting `under_way`, an amount in
+/// the invoice's currency. `known` is the status of an existing payment of that name and the invoices that it is for.
 ///
 /// # Errors
-/// [`MoneyError`] if a sum cannot be kept.
+/// [`MoneyError`] if a sum overflows.
 pub fn refuse(
     amount: PositiveMoney,
     invoice: &Invoice,

@@ -1,4 +1,4 @@
-//! What functions ask of the processor, through `PaymentsQueue`.
+//! Commands to the processor, sent through `PaymentsQueue`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,75 +14,75 @@ use crate::refund_reason::RefundTerms;
 
 mod gateway;
 
-/// The version of the commands' shape, as it stands in `dataschema`.
+/// The version of the commands' schema, part of `dataschema`.
 pub const COMMAND_VERSION: u32 = 1;
 
-/// How a source names the invoice it speaks of.
+/// How a source names the invoice that money is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InvoiceReference {
     /// By our id.
     Id(InvoiceId),
-    /// By the number printed on it.
+    /// By its printed number.
     Number(String),
 }
 
-/// One thing that a source said about a payment, on its way to becoming a [`Fact`].
+/// One report of one source about a payment, on its way to becoming a [`Fact`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// The payment, in its provider's namespace; also the queue's group.
+    /// The payment, in its provider's namespace; also the queue's message group.
     pub transaction_id: TransactionId,
-    /// Who moved the money.
+    /// The provider that moved the money.
     pub provider: Provider,
-    /// What is told.
+    /// The kind of fact.
     pub kind: FactKind,
-    /// Of how much money; every kind has an amount except a [`FactKind::Cancellation`] whose source names none.
+    /// The amount; required for every kind except a [`FactKind::Cancellation`] whose source gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<PositiveMoney>,
-    /// Which way it came.
+    /// The channel that it came in by.
     #[serde(rename = "door")]
     pub channel: EvidenceChannel,
-    /// The source's own name of the message.
+    /// The source's own id of the message.
     pub event_id: String,
-    /// The movement of money it speaks of.
+    /// The movement of money that it reports.
     pub movement: String,
-    /// The invoice it names, if any.
+    /// The invoice that it names, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice: Option<InvoiceReference>,
     /// Further invoices that the same money pays, after the first and in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further_invoices: Vec<InvoiceReference>,
-    /// Our own id of the payment, where the source carries it (a gateway's metadata).
+    /// Our own payment id, if the source carries it (a gateway's metadata).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<PaymentId>,
-    /// Further names of the same payment that the source knows.
+    /// Further references of the same payment that the source gives.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<TransactionId>,
-    /// The client on whose behalf it was said, where the caller is bound to one.
+    /// The client on whose behalf it was reported, if the caller is bound to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
-    /// Who said it, for the audit record: `client:cli_…`, `gateway:stripe`, `upload:upl_…#3`.
+    /// The actor for the audit record: `client:cli_…`, `gateway:stripe`, `upload:upl_…#3`.
     pub actor: String,
-    /// Why, in the source's own code: `card_declined`.
+    /// The reason as the source's own code: `card_declined`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The upload whose picture shows the payment: staff are to look at it.
+    /// The uploaded image that shows the payment, for staff to review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment: Option<UploadId>,
-    /// What the bank took for a return, beside the amount that went back.
+    /// The bank's fee for a returned debit, charged in addition to the amount that went back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bank_fee: Option<PositiveMoney>,
-    /// When the source says that it happened.
+    /// When it happened, according to the source.
     pub occurred_at: DateTime<Utc>,
-    /// When a gateway that was asked said that it has the money, where its answer has no time but that of the order: the
-    /// money moved by then.
+    /// When a gateway answered a status inquiry that it has the money, if its answer carries no time but that of the
+    /// order: the money had moved by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_at: Option<DateTime<Utc>>,
 }
 
 impl Evidence {
-    /// The invoices it names, in the order in which they are to be paid.
+    /// The invoices that it names, in the order in which they are to be paid.
     pub fn invoices(&self) -> impl Iterator<Item = &InvoiceReference> {
         self.invoice.iter().chain(&self.further_invoices)
     }
@@ -93,13 +93,13 @@ impl Evidence {
         self.amount.is_some() || self.kind == FactKind::Cancellation
     }
 
-    /// When it happened, for the books.
+    /// When it happened, for the accounting date.
     #[must_use]
     pub fn happened(&self) -> MovementTime {
         MovementTime { channel: self.channel, at: self.found_at.unwrap_or(self.occurred_at) }
     }
 
-    /// The fact, once the invoices it names have been looked up.
+    /// The fact that it becomes, given the invoices that its references resolve to.
     #[must_use]
     pub fn fact(&self, invoices: Vec<InvoiceId>) -> Fact {
         Fact {
@@ -116,98 +116,98 @@ impl Evidence {
     }
 }
 
-/// Staff want money of a payment to go back.
+/// A refund requested by staff.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestRefund {
-    /// The payment; also the queue's group.
+    /// The payment; also the queue's message group.
     pub transaction_id: TransactionId,
     /// The refund's id: the same for every delivery of the request.
     pub refund_id: RefundId,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
-    /// What kind of reason there is, and whether the invoice is owed again.
+    /// The kind of reason, and whether the invoice is owed again.
     #[serde(default, skip_serializing_if = "RefundTerms::is_unexplained")]
     pub terms: RefundTerms,
-    /// Why, in words.
+    /// The reason, as free text.
     pub reason: String,
-    /// Who wants it.
+    /// Who requested it.
     pub actor: String,
 }
 
-/// A credit note took off what a payment had paid: that money is the client's credit.
+/// A credit note reduced an invoice that a payment had paid: that money becomes the client's credit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseCredited {
-    /// The payment whose money leaves the invoice; also the queue's group.
+    /// The payment whose money leaves the invoice; also the queue's message group.
     pub transaction_id: TransactionId,
-    /// The invoice that asks for less.
+    /// The invoice that was credited.
     pub invoice_id: InvoiceId,
-    /// What the credit note took off of this payment's money.
+    /// The share of this payment's money that the credit note took off.
     pub amount: PositiveMoney,
-    /// What becomes of the credit at once.
+    /// What to do with the credit immediately.
     pub then: CreditUse,
-    /// Why, for the records.
+    /// The reason, for the audit records.
     pub reason: String,
     /// Who issued the credit note.
     pub actor: String,
-    /// The credit note and payment: the same for every delivery.
+    /// The request's id, made of the credit note and the payment: the same for every delivery.
     pub request: String,
 }
 
-/// What becomes of credit that a credit note makes.
+/// What happens to the credit that a credit note creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum CreditUse {
-    /// It stays the client's credit.
+    /// It remains the client's credit.
     Keep,
     /// It is refunded.
     Refund {
         /// The refund's id: the same for every delivery of the request.
         refund_id: RefundId,
     },
-    /// It pays another invoice of the client.
+    /// It is applied to another invoice of the client.
     Apply {
         /// The invoice.
         invoice_id: InvoiceId,
     },
 }
 
-/// Staff decided a case.
+/// A decision by staff about a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecideCase {
-    /// The case's payment; also the queue's group.
+    /// The case's payment; also the queue's message group.
     pub transaction_id: TransactionId,
     /// The case.
     pub case_id: CaseId,
-    /// What is to be done.
+    /// The decision.
     pub decision: CaseDecision,
-    /// What the case was about when it was decided, if whoever decided said so.
+    /// The amount of the case at the time of the decision, if the caller gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<PositiveMoney>,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// Who decided.
     pub actor: String,
-    /// The request: the same for every delivery.
+    /// The request's id: the same for every delivery.
     pub request: String,
 }
 
-/// Staff found that two payments are the same money.
+/// Staff found that two payment records are the same money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MergePayments {
-    /// The payment that stays; also the queue's group.
+    /// The payment that is kept; also the queue's message group.
     pub transaction_id: TransactionId,
-    /// The payment whose evidence becomes the other's.
+    /// The duplicate, whose evidence moves to the kept payment.
     #[serde(rename = "twin")]
     pub duplicate: TransactionId,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// Who decided.
     pub actor: String,
-    /// The request: the same for every delivery.
+    /// The request's id: the same for every delivery.
     pub request: String,
 }
 
@@ -215,84 +215,84 @@ pub struct MergePayments {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnmatchPayment {
-    /// The payment; also the queue's group.
+    /// The payment; also the queue's message group.
     pub transaction_id: TransactionId,
-    /// The invoice that it does not pay, whatever its evidence says.
+    /// The invoice that it does not pay, whatever its evidence states.
     pub invoice_id: InvoiceId,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// Who decided.
     pub actor: String,
-    /// The request: the same for every delivery.
+    /// The request's id: the same for every delivery.
     pub request: String,
 }
 
-/// A payment gateway is to collect an invoice.
+/// An order to have a payment gateway collect an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChargePayment {
-    /// The payment's name, in its provider's namespace; also the queue's group.
+    /// The payment's id in its provider's namespace; also the queue's message group.
     pub transaction_id: TransactionId,
-    /// Whose gateway.
+    /// The gateway.
     pub provider: Provider,
     /// The invoice to be paid.
     pub invoice_id: InvoiceId,
-    /// Whose invoice it is.
+    /// The client who owes the invoice.
     pub client_id: ClientId,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
-    /// What the gateway knows the payer's card or mandate by.
+    /// The gateway's reference for the payer's card or mandate.
     pub payment_method: String,
-    /// Who wants it.
+    /// Who ordered it.
     pub actor: String,
-    /// The request: the same for every delivery.
+    /// The request's id: the same for every delivery.
     pub request: String,
-    /// When it was asked for: a repeated request may say another time.
+    /// When it was ordered: a repeated request may carry another time.
     pub ordered_at: DateTime<Utc>,
 }
 
-/// A gateway was asked for the last time what became of a payment, and has not said.
+/// The last status inquiry about a payment returned no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EscalatePayment {
-    /// The payment's name, in its provider's namespace; also the queue's group.
+    /// The payment's id in its provider's namespace; also the queue's message group.
     pub transaction_id: TransactionId,
-    /// What the gateway said instead, for people.
+    /// What the gateway answered instead, for people.
     pub reason: String,
-    /// Who asked.
+    /// Who inquired.
     pub actor: String,
-    /// The question: the same for every delivery.
+    /// The inquiry's id: the same for every delivery.
     pub request: String,
 }
 
-/// A command to the processor. The variant names travel as the envelope's `type`.
+/// A command to the processor. The variant names are the envelope's `type`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum PaymentCommand {
-    /// Note that somebody says that a payment was made.
+    /// Record a claim that a payment was made.
     ClaimPayment(Evidence),
-    /// Note what a trusted source knows of a payment, and settle what follows.
+    /// Record evidence from a trusted source and settle the payment.
     ConfirmPayment(Evidence),
-    /// Note what staff know of a payment; above a limit, once a second person approves it.
+    /// Record evidence that staff entered; above a limit, only after a second person approves it.
     EnterEvidence(Evidence),
-    /// Give money back.
+    /// Refund money.
     RequestRefund(RequestRefund),
-    /// Make the client's credit of what a credit note took off a paid invoice.
+    /// Turn what a credit note took off a paid invoice into the client's credit.
     ReleaseCredited(ReleaseCredited),
     /// Close a case.
     DecideCase(DecideCase),
-    /// Make one payment of two.
+    /// Merge two payment records.
     MergePayments(MergePayments),
-    /// Take a payment away from an invoice.
+    /// Unapply a payment from an invoice.
     UnmatchPayment(UnmatchPayment),
     /// Have a gateway collect a payment.
     ChargePayment(ChargePayment),
-    /// Have staff look at a payment that its gateway does not decide.
+    /// Open a case about a payment that its gateway does not decide.
     EscalatePayment(EscalatePayment),
 }
 
 impl PaymentCommand {
-    /// The command that fits the evidence's kind.
+    /// The command for the evidence's kind.
     #[must_use]
     pub fn from_evidence(evidence: Evidence) -> Self {
         if evidence.kind == FactKind::Claim { Self::ClaimPayment(evidence) } else { Self::ConfirmPayment(evidence) }
@@ -315,7 +315,7 @@ impl PaymentCommand {
         }
     }
 
-    /// The payment; also the queue's group.
+    /// The payment; also the queue's message group.
     #[must_use]
     pub const fn transaction_id(&self) -> &TransactionId {
         match self {
@@ -332,8 +332,8 @@ impl PaymentCommand {
         }
     }
 
-    /// The source's own name of the message, unique for all time: what duplicates are known by. Never the transaction
-    /// id, which would swallow a capture that follows its authorisation.
+    /// The source's own id of the message, unique for all time, by which duplicates are detected. It is never the
+    /// transaction id: that would discard a capture that follows its authorisation.
     #[must_use]
     pub fn name(&self) -> String {
         match self {

@@ -1,33 +1,33 @@
-//! The reference that a payer sends along, so that the money finds its invoice (ISO 11649, "RF Creditor Reference").
+//! The structured reference in a payer's remittance that identifies the invoice (ISO 11649, "RF Creditor Reference").
 
 use std::fmt;
 use std::str::FromStr;
 
-/// `RF` and its two check digits.
+/// Length of `RF` and the two check digits.
 const HEAD_LENGTH: usize = 4;
 
-/// The most characters after the check digits (ISO 11649:2009, clause 5).
+/// The maximum number of characters after the check digits (ISO 11649:2009, clause 5).
 pub const BODY_LENGTH_MAX: usize = 21;
 
-/// Why a text is no creditor reference.
+/// Why a text is not a creditor reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCreditorReference {
-    /// It is built otherwise.
+    /// It has another format.
     #[error("a creditor reference is RF, two check digits and 1 to {BODY_LENGTH_MAX} letters and digits")]
     Shape,
-    /// Somebody mistyped it.
+    /// The check digits are wrong: it was mistyped.
     #[error("the reference's check digits are wrong; it was mistyped")]
     CheckDigits,
 }
 
-/// A creditor reference whose check digits are right. Leading zeros of its body do not count: banks pad it with them.
+/// A creditor reference with valid check digits. Leading zeros of its body are ignored, because banks pad it with them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CreditorReference {
     body: String,
 }
 
 impl CreditorReference {
-    /// The reference of an invoice: its number's letters and digits. None if they are too many, or there are none.
+    /// The reference of an invoice, made of its number's letters and digits. None if there are none, or too many.
     #[must_use]
     pub fn of_number(number: &str) -> Option<Self> {
         let key = number_key(number);
@@ -35,25 +35,26 @@ impl CreditorReference {
         (1..=BODY_LENGTH_MAX).contains(&body.len()).then_some(Self { body })
     }
 
-    /// What follows the check digits, in capitals.
+    /// The part after the check digits, in capitals.
     #[must_use]
     pub fn body(&self) -> &str {
         &self.body
     }
 
-    /// 98 less the remainder by 97 of body and `RF00`, letters being numbers from 10 on (ISO/IEC 7064, MOD 97-10).
+    /// 98 minus the remainder modulo 97 of the body followed by `RF00`, with letters as numbers from 10 (ISO/IEC 7064,
+    /// MOD 97-10).
     fn check_digits(&self) -> u32 {
         98_u32.saturating_sub(remainder(&self.body, "RF00"))
     }
 }
 
-/// An invoice's number as far as people copy it faithfully: its ASCII letters and digits, in capitals.
+/// The part of an invoice number that people copy reliably: its ASCII letters and digits, in capitals.
 #[must_use]
 pub fn number_key(number: &str) -> String {
     number.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase()).collect()
 }
 
-/// The keys under which a number is recognised: the whole, and without the letters in front, which people leave out.
+/// The lookup keys of a number: the whole number, and the number without its leading letters, which people leave out.
 #[must_use]
 pub fn number_keys(number: &str) -> Vec<String> {
     let whole = number_key(number);
@@ -72,7 +73,7 @@ fn remainder(body: &str, head: &str) -> u32 {
 impl FromStr for CreditorReference {
     type Err = InvalidCreditorReference;
 
-    /// Reads a reference as it is printed (in groups of four) or sent (without spaces).
+    /// Parses a reference as printed (in groups of four) or as sent (without spaces).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let plain: String = text.chars().filter(|letter| *letter != ' ').collect();
         let plain = plain.to_ascii_uppercase();
@@ -95,7 +96,7 @@ impl FromStr for CreditorReference {
 }
 
 impl fmt::Display for CreditorReference {
-    /// Without spaces, as payment orders carry it.
+    /// Without spaces, as in payment orders.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "RF{:02}{}", self.check_digits(), self.body)
     }

@@ -1,4 +1,4 @@
-//! What sources say about payments: facts, which are only ever added.
+//! Facts: recorded evidence about payments, which is only ever added.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -13,17 +13,17 @@ use crate::names::stored_name;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceRank {
-    /// A client says so.
+    /// A client claims it.
     Claimed,
-    /// The gateway holds the money for us.
+    /// The gateway reserved the money for us.
     Authorised,
-    /// The gateway took the money, staff imported a bank statement that shows it, or approved what a client says.
+    /// The gateway took the money, staff imported a bank statement that shows it, or staff approved a claim.
     Captured,
-    /// The money is in our account: a signed bank feed, or a machine client trusted to say so.
+    /// The money is in our account: reported by a signed bank feed, or by a machine client trusted to confirm it.
     Settled,
 }
 
-/// Which way evidence came. Two doors that speak of the same payment are witnesses, not two sums.
+/// How evidence came in. Two channels that report the same payment confirm one amount; their amounts do not add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceChannel {
@@ -35,61 +35,62 @@ pub enum EvidenceChannel {
     Confirmation,
     /// A bank statement.
     Bank,
-    /// Staff approved what a client says.
+    /// Staff approved a claim.
     Staff,
 }
 
 stored_name!(EvidenceChannel { Api => "api", Gateway => "gateway", Confirmation => "confirmation", Bank => "bank", Staff => "staff" });
 
-/// The longest reason that is kept with a fact, in characters.
+/// The longest reason that is stored with a fact, in characters.
 const REASON_LENGTH_MAX: usize = 200;
 
-/// A reason, cut off where it is too long to be kept.
+/// A reason, truncated to the length that is stored.
 #[must_use]
 pub fn kept_reason(reason: &str) -> String {
     reason.chars().take(REASON_LENGTH_MAX).collect()
 }
 
-/// What a fact tells.
+/// The kind of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactKind {
     /// [`EvidenceRank::Claimed`].
     Claim,
-    /// A client had us ask the gateway to collect the payment (ISO 20022 calls it so in `pain`). [`EvidenceRank::Claimed`] too.
+    /// A client had us order the payment from the gateway (the name that ISO 20022 uses in `pain`). Also
+    /// [`EvidenceRank::Claimed`].
     Initiation,
     /// [`EvidenceRank::Authorised`].
     Authorisation,
     /// [`EvidenceRank::Captured`].
     Capture,
-    /// An authorisation that the gateway captures by itself. [`EvidenceRank::Captured`], until explicit captures of the same
-    /// payment take its place or it is cancelled.
+    /// An authorisation that the gateway captures by itself. [`EvidenceRank::Captured`], until explicit captures of the
+    /// same payment replace it or it is cancelled.
     ImpliedCapture,
-    /// So much of the movement is captured by now, all in all; more may follow. [`EvidenceRank::Captured`].
+    /// The running total captured of the movement; more may follow. [`EvidenceRank::Captured`].
     PartialCapture,
     /// [`EvidenceRank::Settled`].
     Settlement,
-    /// The payment, or one capture of it, did not happen: the gateway says so, or was not asked for it.
+    /// The payment, or one capture of it, did not happen: the gateway reported so, or was never asked to collect it.
     Failure,
-    /// The authorisation was cancelled or expired: what was not captured of it never will be.
+    /// The authorisation was cancelled or expired: its uncaptured rest will never be captured.
     Cancellation,
     /// The gateway gave up waiting for the payer.
     Expiry,
-    /// A call to the gateway had no answer: nobody knows whether the payment happened.
+    /// A call to the gateway had no answer: it is unknown whether the payment happened.
     Unknown,
-    /// Money went back to the payer because we wanted it to.
+    /// We refunded money to the payer.
     Refund,
-    /// A refund, done or under way, did not reach the payer: the money is ours again.
+    /// A refund, completed or in progress, did not reach the payer: the money is ours again.
     RefundFailure,
     /// The payer's bank took the money back: a returned debit, a late failure (ISO 20022 `RvslInd`).
     Reversal,
-    /// The payer disputes the payment; nothing is decided.
+    /// The payer disputes the payment; nothing is decided yet.
     Dispute,
-    /// A dispute ended for us.
+    /// We won a dispute.
     DisputeWon,
-    /// A dispute ended for the payer: the money is gone.
+    /// The payer won a dispute: the money is gone.
     DisputeLost,
-    /// So much of what a lost dispute took was given back, all in all.
+    /// The running total given back of what a lost dispute took.
     DisputeReinstatement,
 }
 
@@ -115,7 +116,7 @@ stored_name!(FactKind {
 });
 
 impl FactKind {
-    /// What the fact proves; none if it speaks of no money that came in.
+    /// The rank of evidence that the fact provides; none if it does not report incoming money.
     #[must_use]
     pub const fn rank(self) -> Option<EvidenceRank> {
         match self {
@@ -127,8 +128,8 @@ impl FactKind {
         }
     }
 
-    /// Whether it reports a movement of money. Claims and authorisations only announce one; failures report that none took
-    /// place.
+    /// Whether it reports a movement of money. Claims and authorisations only announce one; failures report that none
+    /// took place.
     #[must_use]
     pub const fn moves_money(self) -> bool {
         !matches!(
@@ -144,29 +145,31 @@ impl FactKind {
     }
 }
 
-/// Who told: what one witness says of several movements adds up; what several say of one payment does not.
-pub type Witness = (EvidenceChannel, Option<PaymentId>);
+/// The source of a report, here called a source: several movements reported by one source add up; reports of one
+/// payment by several sources do not.
+pub type FactSource = (EvidenceChannel, Option<PaymentId>);
 
-/// One thing that one source said about a payment. Unique by `(door, event_id)`, for ever.
+/// One recorded report of one source about a payment. Unique by `(channel, event_id)`, for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// What it tells.
+    /// The kind.
     pub kind: FactKind,
-    /// Of how much money; none only of a [`FactKind::Cancellation`] whose source names no amount.
+    /// The amount; none only for a [`FactKind::Cancellation`] whose source gives none.
     pub amount: Option<PositiveMoney>,
-    /// Which way it came.
+    /// The channel that it came in by.
     pub channel: EvidenceChannel,
-    /// The name under which the source told of the payment, where that was kept.
+    /// The transaction id under which the source reported the payment, if it was stored.
     pub transaction_id: Option<TransactionId>,
-    /// The payment that it was told of, if staff merged that one into this: a witness of its own.
+    /// The payment that it was reported for, if staff merged that payment into this one: it counts as a source of its
+    /// own.
     pub origin: Option<PaymentId>,
-    /// The source's own name of this message.
+    /// The source's own id of this message.
     pub event_id: String,
-    /// The movement of money it speaks of: two messages with one movement do not add up, two movements do.
+    /// The movement of money that it reports: two messages about one movement do not add up, two movements do.
     pub movement: String,
-    /// The invoices it names, in the order in which they are to be paid.
+    /// The invoices that it names, in the order in which they are to be paid.
     pub invoices: Vec<InvoiceId>,
-    /// When the source says that it happened.
+    /// When it happened, according to the source.
     pub occurred_at: DateTime<Utc>,
 }
 
@@ -195,9 +198,9 @@ impl MovementTime {
 }
 
 impl Fact {
-    /// Who told it.
+    /// The source that reported it.
     #[must_use]
-    pub const fn witness(&self) -> Witness {
+    pub const fn source(&self) -> FactSource {
         (self.channel, self.origin)
     }
 

@@ -1,4 +1,4 @@
-//! Names of things: prefixed UUIDs for what we create, validated texts for what others name.
+//! Ids: prefixed UUIDs for what we create, validated texts for what others name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Why a text is not the id it should be.
+/// Why a text is not the expected id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// Not `<prefix>_` and 32 hexadecimal digits.
@@ -17,7 +17,7 @@ pub enum IdError {
     /// Not a transaction id.
     #[error("a transaction id has 1 to 100 letters, digits, points, underscores, colons or hyphens")]
     TransactionId,
-    /// Not a provider's name.
+    /// Not a provider name.
     #[error("a provider is named by 1 to 32 small letters, digits or underscores")]
     Provider,
 }
@@ -30,16 +30,16 @@ macro_rules! prefixed_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What stands before the underscore and the 32 hexadecimal digits.
+            /// The part before the underscore and the 32 hexadecimal digits.
             pub const PREFIX: &'static str = $prefix;
 
-            /// Names the thing that has this UUID.
+            /// The id with this UUID.
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
 
-            /// The UUID behind the prefix, as the database keeps it.
+            /// The UUID without the prefix, as stored in the database.
             #[must_use]
             pub const fn as_uuid(self) -> Uuid {
                 self.0
@@ -106,7 +106,7 @@ prefixed_id!(
     "crn"
 );
 prefixed_id!(
-    /// A payment, however many references it is known by.
+    /// A payment, under any number of references.
     PaymentId,
     "pay"
 );
@@ -116,7 +116,7 @@ prefixed_id!(
     "upl"
 );
 prefixed_id!(
-    /// A refund that staff asked for.
+    /// A refund that staff requested.
     RefundId,
     "ref"
 );
@@ -136,7 +136,7 @@ prefixed_id!(
     "ltx"
 );
 prefixed_id!(
-    /// A correction of the books that waits for a second person.
+    /// A correction of the books that waits for a second person's approval.
     CorrectionId,
     "cor"
 );
@@ -146,7 +146,7 @@ prefixed_id!(
     "aud"
 );
 prefixed_id!(
-    /// A receiver of webhooks.
+    /// A webhook endpoint.
     WebhookEndpointId,
     "whe"
 );
@@ -198,7 +198,7 @@ macro_rules! text_id {
     };
 }
 
-/// Who moved the money: a gateway's name (`stripe`), or `manual` for bank transfers.
+/// The provider that moved the money: a gateway's name (`stripe`), or `manual` for bank transfers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Provider(String);
@@ -206,13 +206,13 @@ pub struct Provider(String);
 text_id!(Provider, "^[a-z0-9_]{1,32}$");
 
 impl Provider {
-    /// The provider of payments that no gateway carries.
+    /// The provider of payments without a gateway.
     #[must_use]
     pub fn manual() -> Self {
         Self(Self::MANUAL.to_owned())
     }
 
-    /// Whether no gateway carries the payment.
+    /// Whether the payment has no gateway.
     #[must_use]
     pub fn is_manual(&self) -> bool {
         self.0 == Self::MANUAL
@@ -220,7 +220,7 @@ impl Provider {
 
     const MANUAL: &'static str = "manual";
 
-    /// The longest name, in bytes.
+    /// The maximum length, in bytes.
     pub const LENGTH_MAX: usize = 32;
 }
 
@@ -237,7 +237,7 @@ impl FromStr for Provider {
     }
 }
 
-/// The name of one movement of money, in its provider's namespace: `stripe:pi_3Nn`, `manual:PO-4711`.
+/// The id of a payment in its provider's namespace: `stripe:pi_3Nn`, `manual:PO-4711`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct TransactionId(String);
@@ -245,13 +245,13 @@ pub struct TransactionId(String);
 text_id!(TransactionId, "^[a-z0-9_]{1,32}:[A-Za-z0-9._:-]+$");
 
 impl TransactionId {
-    /// The longest transaction id, in bytes; also the longest group id we give to SQS (which allows 128).
+    /// The maximum length in bytes; also of the group ids that we give to SQS (which allows 128).
     pub const LENGTH_MAX: usize = 100;
 
-    /// Puts a provider's reference into the provider's namespace; a reference that is there already stays as it is.
+    /// Puts a provider's reference into the provider's namespace; a reference that has it already is unchanged.
     ///
     /// # Errors
-    /// [`IdError::TransactionId`] if the result has other characters or is too long.
+    /// [`IdError::TransactionId`] if the result contains other characters or is too long.
     pub fn namespaced(provider: &Provider, reference: &str) -> Result<Self, IdError> {
         let prefix = format!("{provider}:");
         if reference.starts_with(&prefix) { reference.parse() } else { format!("{prefix}{reference}").parse() }
@@ -259,33 +259,33 @@ impl TransactionId {
 }
 
 impl TransactionId {
-    /// Who moved the money: the name in front, or nobody but the bank.
+    /// The provider in front of the reference; `manual` if there is none.
     #[must_use]
     pub fn provider(&self) -> Provider {
         let named = self.0.split_once(':').and_then(|(prefix, _)| prefix.parse::<Provider>().ok());
         named.unwrap_or_else(Provider::manual)
     }
 
-    /// What the names of payments begin with that are known only from a bank statement.
+    /// The prefix of the references of payments that are known only from a bank statement.
     pub const BANK_LINE_PREFIX: &'static str = "bank-";
 
-    /// Whether the name is one that we give to a line of a bank statement: nobody else may.
+    /// Whether we assigned the id to a line of a bank statement; callers may not use such ids.
     #[must_use]
     pub fn is_bank_line(&self) -> bool {
         self.provider().is_manual() && self.reference().starts_with(Self::BANK_LINE_PREFIX)
     }
 
-    /// The provider's own name of the payment, without the provider in front.
+    /// The provider's own reference of the payment, without the namespace.
     #[must_use]
     pub fn reference(&self) -> &str {
         self.0.split_once(':').map_or(self.0.as_str(), |(_, reference)| reference)
     }
 
-    /// Reads a reference as people write it: with its provider in front (`stripe:pi_1`), or bare, which names a
-    /// bank transfer (`PO-4711` is `manual:PO-4711`). Returns the provider with it.
+    /// Parses a reference as people write it: with its provider in front (`stripe:pi_1`), or bare, which means a bank
+    /// transfer (`PO-4711` is `manual:PO-4711`). Also returns the provider.
     ///
     /// # Errors
-    /// [`IdError::TransactionId`] if it has other characters or is too long.
+    /// [`IdError::TransactionId`] if it contains other characters or is too long.
     pub fn with_provider(reference: &str) -> Result<(Provider, Self), IdError> {
         let named = reference.split_once(':').and_then(|(prefix, _)| prefix.parse::<Provider>().ok());
         let provider = named.unwrap_or_else(Provider::manual);

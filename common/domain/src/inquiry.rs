@@ -1,22 +1,22 @@
-//! When a gateway is asked again about a payment that it has not decided.
+//! The schedule of status inquiries about payments that their gateway has not decided.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::id::PaymentId;
 
-/// Seconds between the first time that a payment is known to be undecided and each question about it: 1 and 5 minutes,
-/// half an hour, 2 and 12 hours, 1 and 3 days.
+/// Seconds between the time at which a payment becomes undecided and each status inquiry: 1 and 5 minutes, half an
+/// hour, 2 and 12 hours, 1 and 3 days.
 const ASKED_AFTER_SECONDS: [i64; 7] = [60, 300, 1_800, 7_200, 43_200, 86_400, 259_200];
 
-/// Questions are spread over this share of the time before them, in thousandths, so that payments that were hit by one
-/// failure are not all asked about at once.
+/// Inquiries are spread over this share of the preceding interval, in thousandths, so that payments affected by one
+/// outage are not all inquired about at once.
 const SPREAD_PER_MILLE: u128 = 100;
 
-/// When the question after `asked` others is due, and whether it is the last; none after the last.
+/// When the next inquiry is due after `asked` inquiries, and whether it is the last; none after the last.
 #[must_use]
 pub fn next(payment: PaymentId, since: DateTime<Utc>, asked: u16) -> Option<(DateTime<Utc>, bool)> {
     let after = ASKED_AFTER_SECONDS.get(usize::from(asked))?;
-    // The end of an id is random.
+    // The low digits of an id are random.
     let share = i64::try_from(payment.as_uuid().as_u128() % (SPREAD_PER_MILLE + 1)).ok()?;
     let delay = TimeDelta::try_seconds(after + after * share / 1_000)?;
     let is_last = usize::from(asked) + 1 == ASKED_AFTER_SECONDS.len();
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payment_is_asked_about_seven_times_within_little_more_than_three_days_and_then_no_more() {
+    fn seven_inquiries_are_made_within_little_more_than_three_days() {
         for id in [0, 100, 12_345_678_901_234_567] {
             let payment = PaymentId::from_uuid(Uuid::from_u128(id));
             let since = DateTime::UNIX_EPOCH;
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn payments_of_one_moment_are_asked_about_at_different_ones() {
+    fn inquiries_about_payments_of_one_moment_are_spread_out() {
         let at = |id| next(PaymentId::from_uuid(Uuid::from_u128(id)), DateTime::UNIX_EPOCH, 3).unwrap().0;
         assert_ne!(at(1), at(60));
     }

@@ -1,4 +1,4 @@
-//! What an invoice is: a total, what credit notes took off it, what has been paid of it, and the status that follows.
+//! Invoices: the total, what credit notes took off, what was paid, and the status that follows.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ClientId, InvoiceId};
 use crate::money::{Money, MoneyError, PositiveMoney};
 
-/// Where an invoice stands. `overdue` is no status: it follows from the due date.
+/// The status of an invoice. `overdue` is not a status: it follows from the due date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InvoiceStatus {
-    /// Being written; has no number and may change.
+    /// A draft: it has no number and may change.
     Draft,
     /// Issued, nothing paid.
     Open,
-    /// Issued, some of it paid.
+    /// Issued, paid in part.
     PartiallyPaid,
-    /// Nothing is owed any more: it is paid, as far as no credit note took it off.
+    /// Nothing is owed: it is paid, except for what credit notes took off.
     Paid,
-    /// Nothing is owed any more: credit notes took all of it off, and nothing is paid.
+    /// Nothing is owed: credit notes took off all of it, and nothing is paid.
     Credited,
-    /// Cancelled; its number stays used.
+    /// Voided; its number is not reused.
     Void,
 }
 
@@ -45,7 +45,7 @@ impl InvoiceStatus {
     /// Every status.
     pub const ALL: [Self; 6] = [Self::Draft, Self::Open, Self::PartiallyPaid, Self::Paid, Self::Credited, Self::Void];
 
-    /// Whether something is owed after the day on which it was due.
+    /// Whether something is owed after the due date.
     #[must_use]
     pub fn is_overdue(self, due_on: NaiveDate, today: NaiveDate) -> bool {
         matches!(self, Self::Open | Self::PartiallyPaid) && today > due_on
@@ -58,7 +58,7 @@ impl fmt::Display for InvoiceStatus {
     }
 }
 
-/// The text names no invoice status.
+/// The text is not an invoice status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an invoice status")]
 pub struct UnknownInvoiceStatus(String);
@@ -74,53 +74,53 @@ impl FromStr for InvoiceStatus {
     }
 }
 
-/// Why an invoice is not what it is said to be, or cannot become what is asked for.
+/// Why invoice data is inconsistent, or a change of an invoice is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvoiceError {
-    /// Total, paid amount and status do not fit each other.
+    /// Total, paid amount and status are inconsistent.
     #[error("an invoice over {total} of which {paid} is paid cannot be {status}")]
     Inconsistent {
-        /// What is owed.
+        /// The amount owed.
         total: Money,
-        /// What is said to be paid.
+        /// The stored paid amount.
         paid: Money,
-        /// What it is said to be.
+        /// The stored status.
         status: InvoiceStatus,
     },
     /// Only a draft can be issued.
     #[error("the invoice is {0}; only a draft can be sent")]
     NotADraft(InvoiceStatus),
-    /// Only what is owed in full can be voided.
+    /// Only an invoice that is owed in full can be voided.
     #[error("the invoice is {0}; only an open invoice of which nothing is paid or credited can be voided")]
     NotVoidable(InvoiceStatus),
     /// An issued invoice can be credited up to its total.
     #[error("the invoice is {status} and {left} of it is not credited yet; {amount} cannot be credited")]
     NotCreditable {
-        /// What it is.
+        /// Its status.
         status: InvoiceStatus,
-        /// What no credit note has taken off it.
+        /// The amount that has not been credited yet.
         left: Money,
-        /// What was to be credited.
+        /// The amount to credit.
         amount: Money,
     },
-    /// Only an issued invoice takes or gives back money, and never more than it asks for.
+    /// Only an issued invoice takes or returns money, and never more than it is owed.
     #[error("an invoice that is {status}, over {total} of which {paid} is paid, cannot take {amount}")]
     NotPayable {
-        /// What it is.
+        /// Its status.
         status: InvoiceStatus,
-        /// What is owed.
+        /// The amount owed.
         total: Money,
-        /// What is paid.
+        /// The amount paid.
         paid: Money,
-        /// What it was to take; negative for money taken back.
+        /// The amount to allocate; negative for money taken back.
         amount: Money,
     },
-    /// Amounts of two currencies, or too large to keep.
+    /// Two currencies, or an amount that is too large.
     #[error(transparent)]
     Money(#[from] MoneyError),
 }
 
-/// What settlement needs to know of an invoice.
+/// The data of an invoice that settlement needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
     id: InvoiceId,
@@ -135,11 +135,11 @@ pub struct Invoice {
 /// The amounts of an invoice, in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amounts {
-    /// What was charged.
+    /// The amount charged.
     pub total: Money,
-    /// What credit notes took off it.
+    /// The amount that credit notes took off.
     pub credited: Money,
-    /// What has been paid.
+    /// The amount paid.
     pub paid: Money,
 }
 
@@ -152,10 +152,10 @@ impl Invoice {
         Self { id, client_id, total: total.into(), credited: zero, paid: zero, status, version: 1 }
     }
 
-    /// An invoice as it was kept.
+    /// Restores a stored invoice.
     ///
     /// # Errors
-    /// [`InvoiceError::Inconsistent`] if the values cannot belong together.
+    /// [`InvoiceError::Inconsistent`] if the values contradict each other.
     pub fn restore(
         id: InvoiceId,
         client_id: ClientId,
@@ -193,45 +193,45 @@ impl Invoice {
         self.client_id
     }
 
-    /// What was charged in all.
+    /// The amount charged.
     #[must_use]
     pub const fn total(&self) -> Money {
         self.total
     }
 
-    /// What credit notes took off it.
+    /// The amount that credit notes took off.
     #[must_use]
     pub const fn credited(&self) -> Money {
         self.credited
     }
 
-    /// What has been allocated to it so far.
+    /// The amount allocated to it.
     #[must_use]
     pub const fn paid(&self) -> Money {
         self.paid
     }
 
-    /// Where it stands.
+    /// Its status.
     #[must_use]
     pub const fn status(&self) -> InvoiceStatus {
         self.status
     }
 
-    /// Grows by one with each change; events carry it so that readers can tell old from new.
+    /// Incremented with each change; events carry it so that readers can order them.
     #[must_use]
     pub const fn version(&self) -> i64 {
         self.version
     }
 
-    /// What is still owed; below zero while a credit note has taken off what is paid and the money has not left yet.
+    /// The amount still owed; negative if a credit note reduced what was paid and the money has not left yet.
     ///
     /// # Errors
-    /// [`MoneyError`] if total and paid amount were kept in two currencies.
+    /// [`MoneyError`] if total and paid amount were stored in different currencies.
     pub fn outstanding(&self) -> Result<Money, MoneyError> {
         self.total.checked_sub(self.credited)?.checked_sub(self.paid)
     }
 
-    /// Whether money can be allocated to it: it has been issued and not voided.
+    /// Whether money can be allocated to it: it is issued and not voided.
     #[must_use]
     pub const fn is_payable(&self) -> bool {
         matches!(self.status, InvoiceStatus::Open | InvoiceStatus::PartiallyPaid | InvoiceStatus::Paid)
@@ -248,7 +248,7 @@ impl Invoice {
         }
     }
 
-    /// The invoice, owed no more.
+    /// The invoice as a void one.
     ///
     /// # Errors
     /// [`InvoiceError::NotVoidable`].
@@ -259,8 +259,8 @@ impl Invoice {
         }
     }
 
-    /// The invoice after a credit note took `amount` off it. Where more is paid than is owed then, the rest is the client's
-    /// credit, and leaves the invoice when its payment is settled next.
+    /// The invoice after a credit note of `amount`. If more is paid than is owed afterwards, the excess is the client's
+    /// credit and leaves the invoice at its payment's next settlement.
     ///
     /// # Errors
     /// [`InvoiceError::NotCreditable`] if it is a draft or void, or more would be credited than was charged.
@@ -275,11 +275,11 @@ impl Invoice {
         Ok(Self { credited, ..self.changed(status_of(owed, self.paid)?, self.paid) })
     }
 
-    /// The invoice after `amount` more has been allocated to it; a negative amount takes money back.
+    /// The invoice after an allocation of `amount`; a negative amount takes money back.
     ///
     /// # Errors
-    /// [`InvoiceError::NotPayable`] if it is a draft, void, credited in full, or would be paid less than nothing or, by this
-    /// amount, more than is owed.
+    /// [`InvoiceError::NotPayable`] if it is a draft, void, credited in full, or if its paid amount would become
+    /// negative or, through this amount, exceed what is owed.
     pub fn with_allocation(&self, amount: Money) -> Result<Self, InvoiceError> {
         let paid = self.paid.checked_add(amount)?;
         let owed = self.total.checked_sub(self.credited)?;
@@ -291,7 +291,7 @@ impl Invoice {
         Ok(self.changed(status_of(owed, paid)?, paid))
     }
 
-    /// Whether something is owed after the day on which it was due.
+    /// Whether something is owed after the due date.
     #[must_use]
     pub fn is_overdue(&self, due_on: NaiveDate, today: NaiveDate) -> bool {
         self.status.is_overdue(due_on, today)
@@ -302,7 +302,7 @@ impl Invoice {
     }
 }
 
-/// Where an issued invoice stands.
+/// The status of an issued invoice with these amounts.
 fn status_of(owed: Money, paid: Money) -> Result<InvoiceStatus, MoneyError> {
     let is_open = owed.checked_sub(paid)?.is_positive();
     Ok(match (is_open, paid.is_positive()) {

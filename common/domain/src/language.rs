@@ -1,4 +1,4 @@
-//! The language that a client is written to in.
+//! Languages of documents and messages to clients.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,21 +7,21 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// A text is not a language's code.
+/// The text is not a language code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a language is named by the two small letters of ISO 639-1, as in \"en\"")]
 pub struct LanguageError;
 
-/// A language by its ISO 639-1 code. Which ones documents and messages speak is not for the domain to say.
+/// A language by its ISO 639-1 code. The domain does not decide which languages documents and messages support.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Language([u8; 2]);
 
 impl Language {
-    /// What is spoken where nothing else was asked for.
+    /// The default language.
     pub const ENGLISH: Self = Self(*b"en");
 
-    /// What every code looks like (ECMA-262).
+    /// The pattern of every code (ECMA-262).
     pub const PATTERN: &'static str = "^[a-z]{2}$";
 
     /// The code.
@@ -31,7 +31,7 @@ impl Language {
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Whether it is what a reader takes for granted where an event names no language.
+    /// Whether it is the default, which events omit.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_nothing_is_written_to_in_english() {
+    fn english_is_the_default_language() {
         assert_eq!(Language::default().as_str(), "en");
     }
 }

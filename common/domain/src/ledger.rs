@@ -20,18 +20,19 @@
 //! | `payment.disputed` | disputes of the provider | clearing of the provider |
 //! | `payment.dispute_closed` | clearing of the provider | disputes of the provider |
 //! | `adjustment.recorded`, of a fee | fees of the provider | clearing of the provider |
-//! | `adjustment.recorded`, of a fee given back | clearing of the provider | fees of the provider |
-//! | `adjustment.recorded`, of a loss by rounding | rounding | clearing of the provider |
-//! | `adjustment.recorded`, of a gain by rounding | clearing of the provider | rounding |
+//! | `adjustment.recorded`, of a refunded fee | clearing of the provider | fees of the provider |
+//! | `adjustment.recorded`, of a rounding loss | rounding | clearing of the provider |
+//! | `adjustment.recorded`, of a rounding gain | clearing of the provider | rounding |
 //!
-//! Credit that is applied to an invoice passes through clearing: `payment.surplus_reduced` and `invoice.paid`, two postings
-//! that leave nothing there. A refund takes the money from its invoice or surplus (`invoice.reopened` or
-//! `payment.surplus_reduced`, out of clearing) and is told once more as what it is, so that clearing shows what came in and
-//! refunds what we sent back. Goodwill takes nothing from invoice or surplus: `payment.goodwill_recorded` books it as an
-//! expense instead. A credit note on what is paid moves the money from the invoice to the client's credit
-//! (`payment.unapplied` and `payment.surplus_recorded`). A lost dispute is the end of what was held back (`payment.dispute_closed`) and the loss
-//! (`invoice.reopened` or `payment.surplus_reduced`); one that is won only the former. What a provider owes us is the sum
-//! of its three accounts.
+//! Credit that is applied to an invoice passes through clearing: `payment.surplus_reduced` and `invoice.paid` are two
+//! postings that cancel each other there. A refund takes the money out of its invoice or unapplied cash
+//! (`invoice.reopened` or `payment.surplus_reduced`, through clearing) and is also emitted as a refund, so that
+//! clearing shows what came in and the refunds account what we sent back. Goodwill does not touch the invoice or
+//! unapplied cash: `payment.goodwill_recorded` books it as an expense instead. A credit note on a paid invoice moves
+//! the money from the invoice to the client's credit (`payment.unapplied` and `payment.surplus_recorded`). A lost
+//! dispute ends the withholding (`payment.dispute_closed`) and books the loss (`invoice.reopened` or
+//! `payment.surplus_reduced`); a won dispute only ends the withholding. What a provider owes us is the sum of its three
+//! accounts.
 
 mod account;
 pub mod journal;
@@ -48,23 +49,23 @@ use crate::party::ClientDetails;
 
 pub use account::{Account, AccountKind, UnknownAccount};
 
-/// What one event adds to the books.
+/// The balanced entries that one event adds to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
-    /// The accounts with their signed amounts, each account once and none with zero; they sum to zero.
+    /// The accounts with their signed amounts: each account once, none with zero, summing to zero.
     pub entries: Vec<(Account, Money)>,
-    /// What happened, for people.
+    /// A description for people.
     pub description: String,
-    /// The invoice that it is about.
+    /// The invoice concerned.
     pub invoice_id: Option<InvoiceId>,
-    /// The payment that it is about.
+    /// The payment concerned.
     pub payment_id: Option<PaymentId>,
 }
 
-/// What an event posts; nothing for events that move no money.
+/// The posting of an event; none for events that move no money.
 ///
 /// # Errors
-/// [`MoneyError`] if an invoice's tax is in another currency than its total.
+/// [`MoneyError`] if an invoice's tax is in a different currency from its total.
 pub fn posting(event: &InvoiceEvent) -> Result<Option<Posting>, MoneyError> {
     let (entries, description) = match event {
         InvoiceEvent::Issued(changed) => (issued(changed)?, format!("Invoice {} issued", changed.invoice.number)),
@@ -74,9 +75,9 @@ pub fn posting(event: &InvoiceEvent) -> Result<Option<Posting>, MoneyError> {
             (taken_off(issued)?, what)
         }
         InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => allocated(settled),
-        InvoiceEvent::SurplusRecorded(surplus) => credited(surplus),
+        InvoiceEvent::UnappliedCashRecorded(surplus) => credited(surplus),
         InvoiceEvent::Reopened(reopened) => released(reopened),
-        InvoiceEvent::SurplusReduced(reduced) => debited(reduced),
+        InvoiceEvent::UnappliedCashReduced(reduced) => debited(reduced),
         InvoiceEvent::Refunded(adjusted) => adjustment(adjusted, Account::Clearing, Account::Refunds, "refunded"),
         InvoiceEvent::RefundFailed(adjusted) => {
             adjustment(adjusted, Account::Refunds, Account::Clearing, "was not refunded after all")
@@ -142,7 +143,7 @@ fn allocated(settled: &InvoiceSettled) -> (Entries, String) {
 
 fn credited(surplus: &UnappliedCashRecorded) -> (Entries, String) {
     let clearing = Account::Clearing(surplus.payment.provider.clone());
-    let entries = moved(clearing, surplus_account(surplus.client.as_ref()), surplus.amount);
+    let entries = moved(clearing, unapplied_cash_account(surplus.client.as_ref()), surplus.amount);
     (entries, format!("Surplus of payment {}: {}", surplus.payment.transaction_id, surplus.reason))
 }
 
@@ -161,7 +162,7 @@ fn unapply(unapplied: &PaymentUnapplied) -> (Entries, String) {
 
 fn debited(reduced: &UnappliedCashReduced) -> (Entries, String) {
     let clearing = Account::Clearing(reduced.payment.provider.clone());
-    let entries = moved(surplus_account(reduced.client.as_ref()), clearing, reduced.amount);
+    let entries = moved(unapplied_cash_account(reduced.client.as_ref()), clearing, reduced.amount);
     (entries, format!("Surplus of payment {} reduced: {}", reduced.payment.transaction_id, reduced.reason))
 }
 
@@ -188,6 +189,6 @@ fn adjusted(adjustment: &AdjustmentSummary) -> (Entries, String) {
     (moved(debit, credit, *amount), format!("{what} of {provider}: {reference}"))
 }
 
-fn surplus_account(client: Option<&ClientDetails>) -> Account {
+fn unapplied_cash_account(client: Option<&ClientDetails>) -> Account {
     client.map_or(Account::Suspense, |client| Account::Credit(client.id))
 }

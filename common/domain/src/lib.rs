@@ -1,13 +1,16 @@
-//! What invoices, payments, money, evidence and events are, and what may happen to them.
+//! The domain: invoices, payments, money, evidence and events, and the rules that govern them.
 //!
-//! Pure: no I/O, no async, no clock and no randomness. Callers bring the time and fresh ids; every rule here is a
-//! function of its arguments, so that the same facts give the same state in every order of arrival.
+//! Pure: no I/O, no async, no clock and no randomness. Callers pass in the time and fresh ids; every rule is a function
+//! of its arguments, so the same facts give the same state in every order of arrival.
 //!
-//! Where to look: [`money`] for amounts, [`id`] for names of things, [`fact`] for what sources say, [`payment`] for what
-//! that adds up to, [`settlement`] for where the money goes, [`charge`] for what may be collected, [`refund`] and [`case`]
-//! and [`adjustment`] for what staff decide, [`inquiry`] for when a gateway is asked again, [`matching`] for which invoices
-//! a bank line pays, [`language`] for what clients are written to in, [`notification`] for what they are told, [`upload`] for
-//! what becomes of files, [`command`] and [`event`] for what travels between functions.
+//! Where to look: [`money`] for amounts, [`id`] for ids, [`fact`] for recorded evidence, [`payment`] for the state that
+//! follows from it, [`settlement`] for where the money goes, [`charge`] for what may be collected, [`refund`] and
+//! [`case`] and [`adjustment`] for staff decisions, [`inquiry`] for the schedule of status inquiries, [`matching`] for
+//! the invoices that a bank line pays, [`language`] for the languages of clients, [`notification`] for what clients are
+//! notified of, [`upload`] for files and the outcome of their lines, [`command`] and [`event`] for the messages between
+//! functions.
+
+#![deny(missing_docs)]
 
 pub mod adjustment;
 pub mod calendar;
@@ -15,6 +18,7 @@ pub mod case;
 pub mod charge;
 pub mod command;
 pub mod creditor_reference;
+pub mod error;
 pub mod event;
 pub mod fact;
 pub mod id;

@@ -1,11 +1,12 @@
-//! Which invoices a bank line pays, with a score and the reason in words.
+//! Matches bank lines to invoices, with a score and a reason.
 //!
-//! Precision comes before recall: a wrong match costs more than a case. So a number in a text is never enough by itself
-//! (people mistype it, and the next number is another client's invoice); it needs the amount or the payer beside it. Only
-//! a creditor reference, whose check digits tell a slip of the pen, stands alone. Whatever contradicts a match (the payer
-//! is another client, the text names another invoice) makes it a case.
+//! Precision takes priority over recall: a wrong match costs more than a case. So a number in a text is never
+//! sufficient on its own (people mistype it, and the next number is another client's invoice); the amount or the payer
+//! has to support it. Only a creditor reference is sufficient alone, because its check digits reveal typing errors. Any
+//! contradiction (the payer is another client, the text names another invoice) makes it a case.
 //!
-//! The scores: see [`weights`]. From [`THRESHOLD`] up a line is matched, below it staff decide, with the best candidates.
+//! For the scores see [`weights`]. From [`THRESHOLD`] up a line is matched; below it staff decide, with the best
+//! candidates shown.
 
 mod finding;
 mod names;
@@ -25,35 +26,35 @@ pub use finding::find;
 pub use names::{NameSimilarity, likeness, name_key};
 use signs::NamedReferences;
 
-/// A line whose best match has less is left to staff.
+/// The minimum score of a match; below it staff decide.
 pub const THRESHOLD: u8 = 70;
 
-/// So many candidates are shown to staff.
+/// The maximum number of candidates shown to staff.
 pub const CANDIDATES_MAX: usize = 5;
 
-/// What a bank tells of money that came in.
+/// A bank's report of incoming money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BankLine {
-    /// How much was booked.
+    /// The booked amount.
     pub amount: PositiveMoney,
-    /// How much the payer sent, before banks took their fees.
+    /// The amount that the payer sent, before banks deducted their fees.
     pub sent: Option<Money>,
     /// When it was booked.
     pub booked_on: NaiveDate,
-    /// References in fields of their own: creditor references, numbers of documents.
+    /// References in dedicated fields: creditor references, document numbers.
     pub references: Vec<String>,
-    /// Free text: remittance information, the payer's own end-to-end id.
+    /// Free text: remittance information, the payer's end-to-end id.
     pub texts: Vec<String>,
-    /// Who paid, as the bank knows them.
+    /// The payer's name, as the bank reports it.
     pub payer: Option<String>,
-    /// Clients whose payments came from the payer's account before.
+    /// Clients for whom earlier payments came from the payer's account.
     pub clients_by_account: BTreeSet<ClientId>,
-    /// Clients who bear the payer's name.
+    /// Clients with the payer's name.
     pub clients_by_name: BTreeSet<ClientId>,
 }
 
 impl BankLine {
-    /// What is to be looked up before [`find`] can say anything.
+    /// The keys to look up before calling [`find`].
     #[must_use]
     pub fn keys(&self) -> LookupKeys {
         let naming = NamedReferences::read(self);
@@ -64,7 +65,7 @@ impl BankLine {
         LookupKeys { numbers, payments: naming.payments.iter().cloned().collect(), payer, naming }
     }
 
-    /// The creditor references that it carries, in their field or in the text.
+    /// The creditor references of the line, from the dedicated field or the text.
     fn creditor_references(&self) -> Vec<CreditorReference> {
         self.references.iter().chain(&self.texts).flat_map(|text| text::creditor_references(text)).collect()
     }
@@ -77,76 +78,76 @@ pub struct OpenItem {
     pub invoice_id: InvoiceId,
     /// Its number.
     pub number: String,
-    /// Whose it is.
+    /// The client who owes it.
     pub client_id: ClientId,
-    /// Their name.
+    /// The client's name.
     pub client: String,
-    /// What it is about.
+    /// Its total.
     pub total: Money,
-    /// What is left to pay; zero if it is paid or void.
+    /// The outstanding amount; zero if it is paid or void.
     pub outstanding: Money,
-    /// When it was issued.
+    /// Date of issue.
     pub issued_on: NaiveDate,
 }
 
-/// A payment that somebody says they made and that nothing proves yet.
+/// A claimed payment that no evidence proves yet.
 #[derive(Debug, Clone)]
 pub struct OpenClaim {
     /// The payment.
     pub payment_id: PaymentId,
-    /// The name that the payer gave it, without its provider.
+    /// The payer's reference of the payment, without its provider.
     pub name: String,
-    /// How much they say they paid.
+    /// The claimed amount.
     pub amount: Money,
-    /// What they say it pays.
+    /// The claimed invoice.
     pub invoice_id: InvoiceId,
 }
 
-/// What is to be looked up to match a line, and what was read to say so.
+/// The keys to look up for a line, as read from the line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LookupKeys {
-    /// Numbers of invoices, as [`number_key`](crate::creditor_reference::number_key) writes them.
+    /// Invoice numbers, normalised by [`number_key`](crate::creditor_reference::number_key).
     pub numbers: BTreeSet<String>,
-    /// Names of payments, without their provider.
+    /// Payment references, without their provider.
     pub payments: BTreeSet<String>,
-    /// The payer, as [`name_key`] writes it.
+    /// The payer's name, normalised by [`name_key`].
     pub payer: Option<String>,
     naming: NamedReferences,
 }
 
-/// What was found out about a line.
+/// The result of matching a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MatchResult {
-    /// It pays these.
+    /// It settles these open items.
     Match(Match),
-    /// Staff have to say; the best candidates first.
+    /// Staff have to decide; the best candidates come first.
     Unsure(Vec<Candidate>),
 }
 
-/// What a line pays.
+/// The open items that a line settles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
     /// The invoices, in the order in which they are to be paid.
     pub invoices: Vec<InvoiceId>,
     /// The claim that it proves.
     pub payment_id: Option<PaymentId>,
-    /// The text or reference of the line that names the invoice, or the first of several; none if nothing names it.
+    /// The line's text or reference that names the invoice, or the first of several; none if nothing names it.
     pub text: Option<String>,
-    /// How sure it is, from [`THRESHOLD`] to 100.
+    /// The score, from [`THRESHOLD`] to 100.
     pub score: u8,
-    /// Why, in words.
+    /// The reason, as text for people.
     pub reason: String,
 }
 
-/// What a line may pay.
+/// An open item that a line may settle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The invoice.
     pub invoice_id: InvoiceId,
     /// Its number.
     pub number: String,
-    /// How sure it is, from 0 to 100.
+    /// The score, from 0 to 100.
     pub score: u8,
-    /// What speaks for it and against it, in words.
+    /// The signals for and against it, as text for people.
     pub reason: String,
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use currency::Currency;
 
-/// The largest amount taken in one request or line, in major units of any currency: far above a B2B invoice, far
+/// The largest amount accepted in one request or line, in major units of any currency: far above a B2B invoice, far
 /// below what `numeric(20, 4)` holds, so that sums of thousands of amounts stay exact.
 pub const AMOUNT_MAX: Decimal = Decimal::from_parts(1_215_752_191, 23, 0, false, 0);
 
@@ -26,7 +26,7 @@ pub enum MoneyError {
     /// More decimals than the currency has.
     #[error("`{value}` has more than the {minor_digits} decimals that {currency} has")]
     TooManyDecimals {
-        /// The amount as it was written.
+        /// The amount as written.
         value: String,
         /// ISO 4217 code.
         currency: Currency,
@@ -36,13 +36,13 @@ pub enum MoneyError {
     /// Beyond [`AMOUNT_MAX`] in either direction.
     #[error("`{0}` is beyond the largest amount, 99999999999")]
     TooLarge(String),
-    /// Zero or less, where only a positive amount has a meaning.
+    /// Zero or negative, where only a positive amount is meaningful.
     #[error("`{0}` is not positive")]
     NotPositive(String),
-    /// Two currencies met in one sum.
+    /// Amounts in two currencies.
     #[error("{0} and {1} cannot be added up")]
     CurrencyMismatch(Currency, Currency),
-    /// An amount is to be divided in proportion to nothing.
+    /// An amount cannot be divided when all weights are zero.
     #[error("an amount cannot be divided by weights that are all zero")]
     NoWeight,
     /// The sum does not fit a decimal.
@@ -50,7 +50,7 @@ pub enum MoneyError {
     Overflow,
 }
 
-/// An amount in one currency, kept with exactly the currency's decimals. May be negative or zero.
+/// An amount in one currency, stored with exactly the currency's decimals. May be negative or zero.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "MoneyText", try_from = "MoneyText")]
 #[schemars(with = "MoneyText")]
@@ -59,7 +59,7 @@ pub struct Money {
     currency: Currency,
 }
 
-/// How money is written in JSON: the value as a string, so that no reader takes it for a float.
+/// The JSON form of money: the value is a string, so that no reader parses it as a float.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Money")]
@@ -83,7 +83,7 @@ impl Money {
         Ok(money)
     }
 
-    /// A sum of amounts, which may be more than one amount may be.
+    /// A sum of amounts, which may exceed the maximum of a single amount.
     ///
     /// # Errors
     /// [`MoneyError::TooManyDecimals`] if digits would be lost.
@@ -95,16 +95,17 @@ impl Money {
         Ok(Self::exact(amount, currency))
     }
 
-    /// Keeps a sum that is known to carry no more than the currency's decimals.
+    /// Converts a sum that is known to have no more than the currency's decimals.
     fn exact(mut amount: Decimal, currency: Currency) -> Self {
         amount.rescale(currency.minor_digits());
         Self { amount, currency }
     }
 
-    /// Reads the value and the currency code as people and gateways write them.
+    /// Parses the value and the currency code as people and gateways write them.
     ///
     /// # Errors
-    /// Any [`MoneyError`] but the arithmetic ones; signs other than a leading `-`, exponents and separators are refused.
+    /// Any [`MoneyError`] except the arithmetic ones; signs other than a leading `-`, exponents and separators are
+    /// refused.
     pub fn parse(value: &str, currency: &str) -> Result<Self, MoneyError> {
         let currency = currency.parse::<Currency>()?;
         let shown = || value.chars().take(40).collect::<String>();
@@ -118,7 +119,7 @@ impl Money {
         Self::new(amount, currency)
     }
 
-    /// Reads an amount given in minor units (cents), as card gateways send it.
+    /// Converts an amount in minor units (cents), as card gateways send it.
     ///
     /// # Errors
     /// [`MoneyError::TooLarge`] beyond [`AMOUNT_MAX`].
@@ -126,11 +127,11 @@ impl Money {
         Self::scaled(units, currency.minor_digits(), currency)
     }
 
-    /// Reads an amount given in units of `10^-decimals`, for gateways that scale a currency in a way of their own.
+    /// Converts an amount in units of `10^-decimals`, for gateways with their own scale for a currency.
     ///
     /// # Errors
-    /// [`MoneyError::TooManyDecimals`] if the currency cannot have the amount, [`MoneyError::TooLarge`] beyond
-    /// [`AMOUNT_MAX`].
+    /// [`MoneyError::TooManyDecimals`] if the currency does not support the amount's precision,
+    /// [`MoneyError::TooLarge`] beyond [`AMOUNT_MAX`].
     pub fn scaled(units: i64, decimals: u32, currency: Currency) -> Result<Self, MoneyError> {
         let amount = Decimal::try_new(units, decimals).map_err(|_| MoneyError::Overflow)?;
         Self::new(amount, currency)
@@ -139,7 +140,7 @@ impl Money {
     /// The amount in units of `10^-decimals`, the reverse of [`Self::scaled`].
     ///
     /// # Errors
-    /// [`MoneyError::TooManyDecimals`] if it is no whole number of them.
+    /// [`MoneyError::TooManyDecimals`] if it is not a whole number of them.
     pub fn in_units(self, decimals: u32) -> Result<i64, MoneyError> {
         let unit = Decimal::try_new(1, decimals).map_err(|_| MoneyError::Overflow)?;
         let units = self.amount.checked_div(unit).ok_or(MoneyError::Overflow)?.normalize();
@@ -153,7 +154,7 @@ impl Money {
         i64::try_from(units.mantissa()).map_err(|_| MoneyError::Overflow)
     }
 
-    /// Nothing, in a currency.
+    /// Zero in a currency.
     #[must_use]
     pub fn zero(currency: Currency) -> Self {
         Self::exact(Decimal::ZERO, currency)
@@ -215,7 +216,7 @@ impl Money {
         self.checked_add(other.negated())
     }
 
-    /// The amount times a whole number, as in quantity × price.
+    /// The amount times a whole number, such as quantity × price.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`] or [`MoneyError::TooLarge`].
@@ -242,19 +243,19 @@ impl Money {
         Ok(if other.amount > self.amount { other } else { self })
     }
 
-    /// The amount, or nothing if it is below zero.
+    /// The amount, or zero if it is negative.
     #[must_use]
     pub fn or_zero(self) -> Self {
         if self.is_negative() { Self::zero(self.currency) } else { self }
     }
 
-    /// Divides the amount in proportion to `weights`, without losing or inventing a minor unit.
+    /// Divides the amount in proportion to `weights`, without losing or creating a minor unit.
     ///
-    /// Remainder rule: each part is rounded towards zero to the minor unit; what is left over goes, one minor unit
-    /// each, to the first parts with a weight above zero.
+    /// Remainder rule: each part is rounded towards zero to the minor unit; the remainder goes, one minor unit each, to
+    /// the first parts with a weight above zero.
     ///
     /// # Errors
-    /// [`MoneyError::NoWeight`] if no weight is above zero, [`MoneyError::Overflow`] if a product does not fit.
+    /// [`MoneyError::NoWeight`] if no weight is above zero, [`MoneyError::Overflow`] if a product overflows.
     pub fn allocate(self, weights: &[u32]) -> Result<Vec<Self>, MoneyError> {
         let weight_sum = weights.iter().map(|weight| u64::from(*weight)).sum::<u64>();
         if weight_sum == 0 {
@@ -281,7 +282,7 @@ impl Money {
         Ok(parts.into_iter().map(|part| Self::exact(part, self.currency)).collect())
     }
 
-    /// The amount with the other sign.
+    /// The amount with the opposite sign.
     #[must_use]
     pub fn negated(self) -> Self {
         // A zero keeps its plus sign: "-0.00" is not an amount.
@@ -323,7 +324,7 @@ impl TryFrom<MoneyText> for Money {
     }
 }
 
-/// An amount above zero: what is paid, claimed, refunded. Reads as [`Money`].
+/// An amount above zero: a payment, claim or refund. Parsed like [`Money`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Money", try_from = "Money")]
 pub struct PositiveMoney(Money);

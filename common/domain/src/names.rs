@@ -1,11 +1,11 @@
 //! Enumerations whose variants have a name in the database and the API.
 
-/// The text names nothing of its kind.
+/// The text is not a name of any variant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not known here")]
 pub struct UnknownName(pub(crate) String);
 
-/// Gives an enumeration its names: `as_str`, `Display`, `FromStr`, and the list of all variants.
+/// Defines an enumeration's names: `as_str`, `Display`, `FromStr`, and the list of all variants.
 macro_rules! stored_name {
     ($kind:ident { $($variant:ident => $name:literal),+ $(,)? }) => {
         impl $kind {

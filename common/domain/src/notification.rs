@@ -1,4 +1,4 @@
-//! What clients are told by e-mail and text message, and what they want to be told.
+//! Notifications to clients by e-mail and text message, and the clients' preferences.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,37 +10,37 @@ use crate::event::InvoiceEvent;
 use crate::id::{ClientId, IdError};
 use crate::names::stored_name;
 
-/// How a client is reached.
+/// A channel to reach a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// E-mail.
     Email,
-    /// Text message to a mobile telephone.
+    /// Text message to a mobile phone.
     Sms,
 }
 
 stored_name!(Channel { Email => "email", Sms => "sms" });
 
-/// Clients are told of what happened for so long: their records are kept for somewhat longer.
-pub const TOLD_UNTIL: TimeDelta = TimeDelta::days(365);
+/// Clients are not notified of events older than this; the records are kept somewhat longer.
+pub const NOTIFIED_UNTIL: TimeDelta = TimeDelta::days(365);
 
-/// What clients are told of. Each is the type of an event.
+/// What clients are notified of. Each name is the type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NotificationKind {
     /// An invoice is owed.
     InvoiceIssued,
-    /// An invoice is owed no more.
+    /// An invoice is not owed any more.
     InvoiceVoided,
-    /// A credit note took something off an invoice.
+    /// A credit note reduced an invoice.
     CreditNoteIssued,
     /// Money was taken back from an invoice, which is owed again.
     InvoiceReopened,
-    /// A payment, with its receipt.
+    /// A payment was received; with its receipt.
     ReceiptIssued,
-    /// A refund, with its receipt.
+    /// A refund was made; with its receipt.
     RefundReceiptIssued,
-    /// Money came in that no invoice could take: it is the client's credit.
-    SurplusRecorded,
+    /// Money came in that no invoice could take; it is the client's credit.
+    UnappliedCashRecorded,
 }
 
 stored_name!(NotificationKind {
@@ -50,26 +50,26 @@ stored_name!(NotificationKind {
     InvoiceReopened => "invoice.reopened",
     ReceiptIssued => "receipt.issued",
     RefundReceiptIssued => "refund_receipt.issued",
-    SurplusRecorded => "payment.surplus_recorded",
+    UnappliedCashRecorded => "payment.surplus_recorded",
 });
 
 impl NotificationKind {
-    /// What an event has to be told as; none if clients are not told of it.
+    /// The notification for an event; none if clients are not notified of it.
     #[must_use]
     pub fn for_event(event: &InvoiceEvent) -> Option<Self> {
         event.type_name().parse().ok()
     }
 }
 
-/// A telephone number as E.164 writes it: a plus sign, the country, the number.
+/// A phone number in E.164 format: plus sign, country code, number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct PhoneNumber(String);
 
-/// E.164 allows 15 digits; fewer than 7 reach nobody.
+/// E.164 allows 15 digits; numbers with fewer than 7 are not reachable.
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
-/// The text is no telephone number.
+/// The text is not a phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a telephone number as E.164 writes it: a plus sign and 7 to 15 digits, the first no zero")]
 pub struct PhoneNumberError;
@@ -106,12 +106,12 @@ impl fmt::Display for PhoneNumber {
     }
 }
 
-/// What a client wants to be told through one channel.
+/// A client's preferences for one channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelPreference {
     /// Whether the channel is used at all.
     pub is_enabled: bool,
-    /// What is told; none means all.
+    /// The kinds to send; empty means all.
     pub notices: Vec<NotificationKind>,
 }
 
@@ -121,19 +121,19 @@ impl ChannelPreference {
     }
 }
 
-/// What a client wants to be told, and how.
+/// A client's notification preferences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preferences {
     /// E-mail, to the client's address.
     pub email: ChannelPreference,
     /// Text messages.
     pub sms: ChannelPreference,
-    /// Where text messages go. Without it there are none.
+    /// The number for text messages. Without it none are sent.
     pub sms_number: Option<PhoneNumber>,
 }
 
 impl Default for Preferences {
-    /// Who has said nothing gets every e-mail and no text message.
+    /// A client without preferences receives every e-mail and no text message.
     fn default() -> Self {
         Self {
             email: ChannelPreference { is_enabled: true, notices: Vec::new() },
@@ -144,7 +144,7 @@ impl Default for Preferences {
 }
 
 impl Preferences {
-    /// The channels through which a client wants to be told of something.
+    /// The channels through which a client wants to receive a notification.
     #[must_use]
     pub fn channels(&self, notice: NotificationKind) -> Vec<Channel> {
         let email = self.email.wants(notice).then_some(Channel::Email);
@@ -153,12 +153,12 @@ impl Preferences {
     }
 }
 
-/// A client on a channel: what notifications are recorded for.
+/// A client on a channel: the recipient that notifications are recorded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationRecipient {
-    /// How.
+    /// The channel.
     pub channel: Channel,
-    /// Who.
+    /// The client.
     pub client_id: ClientId,
 }
 
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_used_for_what_its_client_wants_to_be_told_through_it() {
+    fn a_channel_is_used_for_the_notifications_that_the_client_chose() {
         let mut preferences = Preferences::default();
         assert_eq!(preferences.channels(NotificationKind::ReceiptIssued), [Channel::Email]);
         preferences.sms = ChannelPreference { is_enabled: true, notices: vec![NotificationKind::InvoiceReopened] };

@@ -1,4 +1,4 @@
-//! The parties of an invoice as documents and messages name them.
+//! The parties of an invoice, as documents and messages show them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 use crate::id::ClientId;
 use crate::language::Language;
 
-/// The party that owes: what a receipt and an e-mail need to know of a client.
+/// The debtor: the data of a client that receipts and e-mails need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientDetails {
     /// The client.
     pub id: ClientId,
     /// Legal name.
     pub name: String,
-    /// Where documents are sent.
+    /// The e-mail address for documents.
     pub email: String,
     /// Postal address, one line per element.
     pub address: Vec<String>,
     /// VAT or other tax number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tax_id: Option<String>,
-    /// The language of documents and messages; English where an event names none.
+    /// The language of documents and messages; English where an event has none.
     #[serde(default, skip_serializing_if = "Language::is_default")]
     pub language: Language,
 }

@@ -1,7 +1,5 @@
-//! What the facts of a payment add up to.
-//!
-//! Status and amounts are pure functions of the set of facts, so late, repeated and reordered evidence ends in the same
-//! state.
+//! Derives a payment's state from its facts: a pure function of the set of facts, so late, repeated and reordered
+//! evidence leads to the same state.
 
 mod counted;
 
@@ -9,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::{EvidenceRank, Fact, FactKind, MovementTime, Witness};
+use crate::fact::{EvidenceRank, Fact, FactKind, FactSource, MovementTime};
 use crate::id::{InvoiceId, RefundId, TransactionId};
 use crate::money::{Currency, Money, MoneyError};
 use crate::names::stored_name;
@@ -18,27 +16,27 @@ use crate::payment::counted::counted;
 use crate::refund_reason::{RefundEffect, RefundTerms, RefundTermsByMovement};
 use crate::returned::{Dispute, ReportedRefund, ReportedReversal, disputes, refunds, reversals};
 
-/// Where a payment stands.
+/// The status of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentStatus {
-    /// Said or authorised, not proven.
+    /// Claimed or authorised, not proven.
     Pending,
-    /// A call to the gateway had no answer; asking will tell.
+    /// A call to the gateway had no answer; a status inquiry will resolve it.
     Unknown,
-    /// The gateway says it did not happen, and nothing proves otherwise.
+    /// The gateway reported a failure, and nothing proves otherwise.
     Failed,
     /// The payer did not pay in time, and nothing proves otherwise.
     Expired,
     /// The money moved.
     Confirmed,
-    /// Some of the money went back.
+    /// Part of the money went back.
     PartiallyRefunded,
-    /// All of the money went back, because we wanted it to.
+    /// We refunded all of the money.
     Refunded,
-    /// The payer disputes the payment; nothing is decided.
+    /// The payer disputes the payment; nothing is decided yet.
     Disputed,
-    /// The payer's bank took all of the money back, or the payer won a dispute about it.
+    /// The payer's bank took back all of the money, or the payer won a dispute about it.
     Reversed,
 }
 
@@ -54,47 +52,48 @@ stored_name!(PaymentStatus {
     Reversed => "reversed",
 });
 
-/// What the facts of one payment add up to.
+/// The state that follows from the facts of one payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentState {
-    /// Where the payment stands.
+    /// The status.
     pub status: PaymentStatus,
     /// The highest rank of evidence.
     pub rank: Option<EvidenceRank>,
     /// Money proven at [`EvidenceRank::Captured`] or above, before anything went back.
     pub captured: Option<Money>,
-    /// Money said to have been paid, when nothing better is known.
+    /// The claimed amount, if there is no better evidence.
     pub claimed: Option<Money>,
-    /// Money that a gateway holds for us, as it said last.
+    /// The amount that a gateway holds for us, as last reported.
     pub authorised: Option<Money>,
-    /// Refunds that somebody told of, by movement.
+    /// Reported refunds, by movement.
     pub refunds: Vec<ReportedRefund>,
     /// Disputes, by movement.
     pub disputes: Vec<Dispute>,
-    /// What the payer's bank took back, by movement.
+    /// Reversals by the payer's bank, by movement.
     pub reversals: Vec<ReportedReversal>,
-    /// Under which name the money came: the earliest that a gateway proved it under, else the earliest at all.
+    /// The transaction id under which the money came: the earliest under which a gateway proved it, otherwise the
+    /// earliest of all.
     pub proven_as: Option<TransactionId>,
-    /// What went back by refunds, reversals and lost disputes, in the currency of what was captured.
+    /// The amount that went back by refunds, reversals and lost disputes, in the currency of the captured amount.
     pub returned: Option<Money>,
-    /// What of it went back by refunds.
+    /// The part of it that went back by refunds.
     pub refunded: Option<Money>,
-    /// What of the refunds was paid from our own pocket.
+    /// The part of the refunds that was goodwill, at our expense.
     pub goodwill: Option<Money>,
-    /// What of the refunds was paid from the client's credit; the invoice is not owed again for it.
+    /// The part of the refunds that was paid from the client's credit; the invoice is not owed again for it.
     pub from_credit: Option<Money>,
-    /// Refunds of which nobody has said why they were made.
+    /// Refunds without a known reason.
     pub unexplained: Option<Money>,
     /// The invoices that the money is for, in the order in which they are to be paid; empty unless the evidence agrees.
     pub invoices: Vec<InvoiceId>,
-    /// Sources disagree: about the amount (of one rank the lower counts), the currency, or the invoices.
+    /// Sources disagree: about the amount (the lower of one rank counts), the currency, or the invoices.
     pub contradictory: bool,
-    /// When the money moved, or was first said to move.
+    /// When the money moved, or was first reported to move.
     pub happened: Option<MovementTime>,
 }
 
 impl PaymentStatus {
-    /// Whether it is for the gateway to say what became of the payment.
+    /// Whether the gateway still has to report the payment's outcome.
     #[must_use]
     pub const fn is_undecided(self) -> bool {
         matches!(self, Self::Pending | Self::Unknown)
@@ -108,18 +107,18 @@ impl PaymentStatus {
 }
 
 impl PaymentState {
-    /// Adds up facts, in whatever order they are given, where nobody has said why refunds were made.
+    /// Combines facts, in any order, without known reasons of refunds.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] if a sum cannot be kept.
+    /// [`MoneyError::Overflow`] if a sum overflows.
     pub fn from_facts(facts: &[Fact]) -> Result<Self, MoneyError> {
         Self::with_terms(facts, &RefundTermsByMovement::default())
     }
 
-    /// Adds up facts, in whatever order they are given. `terms` say why refunds were made.
+    /// Combines facts, in any order. `terms` has the reasons of refunds.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] if a sum cannot be kept.
+    /// [`MoneyError::Overflow`] if a sum overflows.
     pub fn with_terms(facts: &[Fact], terms: &RefundTermsByMovement) -> Result<Self, MoneyError> {
         let counted = counted(facts)?;
         let mut ordered: Vec<&CountedFact<'_>> = counted.iter().collect();
@@ -132,9 +131,8 @@ impl PaymentState {
         let amount = captured.map(|captured| captured.amount);
         let (refunds, disputes, reversals) = (refunds(&ordered), disputes(&ordered), reversals(&ordered));
         let currency = amount.map(Money::currency);
-        let gone = currency
-            .map(|currency| OutflowTotals::sum(&ordered, (&refunds, terms), &disputes, currency))
-            .transpose()?;
+        let gone =
+            currency.map(|currency| OutflowTotals::sum(&ordered, &refunds, terms, &disputes, currency)).transpose()?;
         let (returned, refunded) = (gone.map(|gone| gone.in_all), gone.map(|gone| gone.by_refunds));
         let is_foreign = |fact: &&CountedFact<'_>| {
             fact.kind.rank() != Some(EvidenceRank::Claimed)
@@ -164,47 +162,48 @@ impl PaymentState {
         })
     }
 
-    /// What the provider holds back while disputes are open, in the currency of what was captured.
+    /// The amount that the provider withholds while disputes are open, in the currency of the captured amount.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] if the sum cannot be kept.
+    /// [`MoneyError::Overflow`] if the sum overflows.
     pub fn withheld(&self) -> Result<Option<Money>, MoneyError> {
         let Some(currency) = self.captured.map(Money::currency) else { return Ok(None) };
         let open = self.disputes.iter().filter(|dispute| dispute.is_open() && dispute.amount.currency() == currency);
         open.map(|dispute| dispute.amount).try_fold(Money::zero(currency), Money::checked_add).map(Some)
     }
 
-    /// What must stand at invoices and as surplus: what is left, as if goodwill had come from elsewhere. None while nothing
-    /// is proven.
+    /// The amount that must be allocated or unapplied: the net amount as if goodwill had not been paid from it. None
+    /// while nothing is proven.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] if the sum cannot be kept.
+    /// [`MoneyError::Overflow`] if the sum overflows.
     pub fn net_without_goodwill(&self) -> Result<Option<Money>, MoneyError> {
         self.net()?.zip(self.goodwill).map(|(net, goodwill)| net.checked_add(goodwill)).transpose()
     }
 
-    /// What is left of the money that came in; below zero when more went back than came. None while nothing is proven.
+    /// The captured amount less what went back; negative if more went back than was captured. None while nothing is
+    /// proven.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] if the difference cannot be kept.
+    /// [`MoneyError::Overflow`] if the difference overflows.
     pub fn net(&self) -> Result<Option<Money>, MoneyError> {
         self.captured.zip(self.returned).map(|(captured, returned)| captured.checked_sub(returned)).transpose()
     }
 }
 
-/// Whether money that was taken back came again: its own witness proves the same movement once more, later.
+/// Whether money that was taken back came in again: the source of the reversal proves the same movement later.
 fn is_made_good(fact: &CountedFact<'_>, facts: &[CountedFact<'_>]) -> bool {
     let is_again = |later: &CountedFact<'_>| {
         later.is_explicit_proof()
-            && (later.witness(), &later.movement) == (fact.witness(), &fact.movement)
+            && (later.source(), &later.movement) == (fact.source(), &fact.movement)
             && later.occurred_at > fact.occurred_at
     };
     fact.kind == FactKind::Reversal && facts.iter().any(is_again)
 }
 
-/// Without proof of money, what the gateway said last counts, and of what it said at one time the heavier; a claim
-/// outweighs nothing. What failed before we had another attempt made says nothing of that one, whatever becomes of it
-/// later. With proof, what went back decides.
+/// Without proof of money, the gateway's latest report counts, and among reports of the same time the more serious one;
+/// a claim never overrides. A failure that precedes another attempt of ours has no bearing on that attempt, whatever
+/// becomes of it. With proof, the outflows decide.
 fn status(
     ordered: &[&CountedFact<'_>],
     captured: Option<Money>,
@@ -254,7 +253,7 @@ struct CapturedTotal {
     contradictory: bool,
 }
 
-/// What is proven: the highest rank counts; a lower rank that proves another sum is a contradiction all the same. The
+/// The proven amount: the highest rank counts; a lower rank that proves a different sum is still a contradiction. The
 /// currency is that of the earliest proof.
 fn captured(ordered: &[&CountedFact<'_>]) -> Result<Option<CapturedTotal>, MoneyError> {
     let proofs: Vec<&CountedFact<'_>> = ordered.iter().copied().filter(|fact| fact.kind.proves_money()).collect();
@@ -269,30 +268,30 @@ fn captured(ordered: &[&CountedFact<'_>]) -> Result<Option<CapturedTotal>, Money
     Ok(best.map(|best| CapturedTotal { contradictory: best.contradictory || disagree, ..best }))
 }
 
-/// What witnesses of one rank and currency agree on: one witness's movements add up; between messages about one
-/// movement, and between witnesses, the lower amount counts.
+/// The amount that sources of one rank and currency agree on: the movements of one source add up; between messages
+/// about one movement, and between sources, the lower amount counts.
 fn agreed_amount<'a>(facts: impl Iterator<Item = &'a CountedFact<'a>>) -> Result<Option<CapturedTotal>, MoneyError> {
     let mut contradictory = false;
-    let mut movements: BTreeMap<(Witness, &str), Money> = BTreeMap::new();
+    let mut movements: BTreeMap<(FactSource, &str), Money> = BTreeMap::new();
     for fact in facts {
-        let known = movements.entry((fact.witness(), &fact.movement)).or_insert(fact.amount.into());
+        let known = movements.entry((fact.source(), &fact.movement)).or_insert(fact.amount.into());
         contradictory |= *known != *fact.amount;
         *known = known.smaller(fact.amount.into())?;
     }
-    let mut witnesses: BTreeMap<Witness, Money> = BTreeMap::new();
-    for ((witness, _), amount) in movements {
-        let sum = witnesses.get(&witness).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
-        witnesses.insert(witness, sum);
+    let mut sources: BTreeMap<FactSource, Money> = BTreeMap::new();
+    for ((source, _), amount) in movements {
+        let sum = sources.get(&source).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
+        sources.insert(source, sum);
     }
     let mut agreed: Option<Money> = None;
-    for sum in witnesses.into_values() {
+    for sum in sources.into_values() {
         contradictory |= agreed.is_some_and(|agreed| agreed != sum);
         agreed = Some(agreed.map_or(Ok(sum), |agreed| agreed.smaller(sum))?);
     }
     Ok(agreed.map(|amount| CapturedTotal { amount, contradictory }))
 }
 
-/// What went back, in the currency of the payment.
+/// Outflows, in the currency of the payment.
 #[derive(Clone, Copy)]
 struct OutflowTotals {
     in_all: Money,
@@ -303,11 +302,12 @@ struct OutflowTotals {
 }
 
 impl OutflowTotals {
-    /// Refunds that we asked for are known by our own ids, whoever tells of them, and add up. Of everything else of one
-    /// kind, the larger of the witnesses' sums counts, as money that is gone is not to be spent.
+    /// Refunds that we requested have our own ids in every report, and add up. For each other kind of outflow, the
+    /// largest sum of any one source counts, so that money that is gone is not spent.
     fn sum(
         ordered: &[&CountedFact<'_>],
-        (refunds, terms): (&[ReportedRefund], &RefundTermsByMovement),
+        refunds: &[ReportedRefund],
+        terms: &RefundTermsByMovement,
         disputes: &[Dispute],
         currency: Currency,
     ) -> Result<Self, MoneyError> {
@@ -322,45 +322,45 @@ impl OutflowTotals {
         let refunded_as = |wanted: &dyn Fn(RefundTerms) -> bool| {
             let is_wanted =
                 |fact: &&&CountedFact<'_>| fact.kind == FactKind::Refund && wanted(terms.get(&fact.movement));
-            sum_of_witnesses(gone.iter().filter(is_wanted).copied(), currency)
+            sum_of_sources(gone.iter().filter(is_wanted).copied(), currency)
         };
         let by_refunds = refunded_as(&|_| true)?;
-        // Where witnesses of one refund name it differently, no part is more than the whole.
+        // If sources give one refund different ids, a part must still not exceed the whole.
         let goodwill = refunded_as(&|terms| terms.effect() == RefundEffect::Goodwill)?.smaller(by_refunds)?;
         let rest = by_refunds.checked_sub(goodwill)?;
         let from_credit = refunded_as(&|terms| terms.effect() == RefundEffect::TakesCredit)?.smaller(rest)?;
         let unexplained = refunded_as(&|terms| terms.is_unexplained())?.smaller(from_credit)?;
-        let in_all = sum_of_witnesses(gone.iter().copied(), currency)?;
+        let in_all = sum_of_sources(gone.iter().copied(), currency)?;
         Ok(Self { in_all, by_refunds, goodwill, from_credit, unexplained })
     }
 }
 
-/// What facts of money that is gone add up to.
-fn sum_of_witnesses<'a>(
+/// The sum of facts about outflows.
+fn sum_of_sources<'a>(
     facts: impl Iterator<Item = &'a CountedFact<'a>>,
     currency: Currency,
 ) -> Result<Money, MoneyError> {
-    let witness = |fact: &CountedFact<'_>| fact.movement.parse::<RefundId>().is_err().then(|| fact.witness());
-    let mut movements: BTreeMap<(FactKind, Option<Witness>, &str), Money> = BTreeMap::new();
+    let source = |fact: &CountedFact<'_>| fact.movement.parse::<RefundId>().is_err().then(|| fact.source());
+    let mut movements: BTreeMap<(FactKind, Option<FactSource>, &str), Money> = BTreeMap::new();
     for fact in facts {
-        let known = movements.entry((fact.kind, witness(fact), &fact.movement)).or_insert(fact.amount.into());
+        let known = movements.entry((fact.kind, source(fact), &fact.movement)).or_insert(fact.amount.into());
         *known = known.larger(fact.amount.into())?;
     }
-    let mut witnesses: BTreeMap<(FactKind, Option<Witness>), Money> = BTreeMap::new();
-    for ((kind, witness, _), amount) in movements {
-        let sum = witnesses.get(&(kind, witness)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
-        witnesses.insert((kind, witness), sum);
+    let mut sources: BTreeMap<(FactKind, Option<FactSource>), Money> = BTreeMap::new();
+    for ((kind, source, _), amount) in movements {
+        let sum = sources.get(&(kind, source)).map_or(Ok(amount), |sum| sum.checked_add(amount))?;
+        sources.insert((kind, source), sum);
     }
     let mut kinds: BTreeMap<(FactKind, bool), Money> = BTreeMap::new();
-    for ((kind, witness), sum) in witnesses {
-        let key = (kind, witness.is_some());
+    for ((kind, source), sum) in sources {
+        let key = (kind, source.is_some());
         let larger = kinds.get(&key).map_or(Ok(sum), |known| known.larger(sum))?;
         kinds.insert(key, larger);
     }
     kinds.into_values().try_fold(Money::zero(currency), Money::checked_add)
 }
 
-/// Whether proofs of the highest rank name different invoices: two payments may bear one name.
+/// Whether proofs of the highest rank name different invoices: two payments may share one transaction id.
 fn is_split(ordered: &[&CountedFact<'_>]) -> bool {
     let naming = || ordered.iter().filter(|fact| fact.kind.proves_money() && !fact.invoices.is_empty());
     let best = naming().filter_map(|fact| fact.kind.rank()).max();
@@ -374,10 +374,10 @@ fn proven_as(ordered: &[&CountedFact<'_>]) -> Option<TransactionId> {
     names().find(|name| !name.provider().is_manual()).or_else(|| names().next()).cloned()
 }
 
-/// The invoices that the money is for: those that the best evidence names. What we had collected for an invoice is for
-/// it, whatever is claimed. Where only claims name any, they must all name the same and, once money is proven, one of
-/// them its exact amount: whoever claims a foreign payment for an invoice of its own makes it nobody's, for staff to
-/// decide.
+/// The invoices that the money is for: those that the best evidence names. A charge of ours for an invoice is for that
+/// invoice, whatever is claimed. If only claims name invoices, they must all name the same ones and, once money is
+/// proven, one of the claims must have its exact amount: somebody who claims another client's payment for their own
+/// invoice leaves it unassigned, for staff to decide.
 fn named_invoices(ordered: &[&CountedFact<'_>], captured: Option<Money>) -> Vec<InvoiceId> {
     let naming = || ordered.iter().filter(|fact| !fact.invoices.is_empty());
     let Some(best) = naming().filter_map(|fact| fact.kind.rank()).max() else { return Vec::new() };

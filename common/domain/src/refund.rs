@@ -1,4 +1,4 @@
-//! Refunds that staff ask for. What a gateway tells of refunds is in [`crate::returned`].
+//! Refunds requested by staff. For refunds that a gateway reports see [`crate::returned`].
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,19 @@ use crate::names::stored_name;
 use crate::payment::PaymentState;
 use crate::refund_reason::{RefundEffect, RefundReason, RefundTerms};
 
-/// How far a refund is.
+/// The status of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundStatus {
-    /// Nothing is captured yet; it is decided as soon as something is.
+    /// Nothing is captured yet; the refund is decided as soon as something is.
     Waiting,
-    /// Its amount is reserved, and the provider is asked.
+    /// Its amount is reserved, and the provider was asked for it.
     Requested,
     /// The money went back.
     Succeeded,
-    /// The money did not go back, or came back to us.
+    /// The money did not go back, or was returned to us.
     Failed,
-    /// More than there is to refund. Nothing was asked of the provider.
+    /// More than can be refunded. The provider was not asked for it.
     Refused,
 }
 
@@ -32,21 +32,21 @@ stored_name!(RefundStatus {
     Refused => "refused",
 });
 
-/// A refund that staff asked for.
+/// A refund requested by staff.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundRequest {
-    /// Its id; the movement that facts about it name.
+    /// Its id; also the movement id in facts about it.
     pub id: RefundId,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
-    /// How far it is.
+    /// The status.
     pub status: RefundStatus,
-    /// Why it is made.
+    /// The reason, and its effect.
     pub terms: RefundTerms,
 }
 
 impl RefundRequest {
-    /// The refund of a client's credit, not decided yet.
+    /// A refund of a client's credit that is not decided yet.
     #[must_use]
     pub const fn of_credit(id: RefundId, amount: PositiveMoney) -> Self {
         let terms = RefundTerms { reason: RefundReason::Credited, reopens: false };
@@ -60,22 +60,22 @@ pub enum RefundRefusal {
     /// More than what is left of the payment.
     #[error("{asked} is more than the {left} that can be refunded of this payment")]
     TooMuch {
-        /// What was asked for.
+        /// The requested amount.
         asked: Money,
-        /// What is left.
+        /// The amount left.
         left: Money,
     },
     /// The payment is in another currency.
     #[error("{asked} cannot be refunded of a payment in {currency}")]
     OtherCurrency {
-        /// What was asked for.
+        /// The requested amount.
         asked: Money,
         /// The payment's currency.
         currency: crate::money::Currency,
     },
 }
 
-/// What the requests of one payment reserve: refunds that the provider was asked for and has not answered.
+/// The amount that the requests of one payment reserve: refunds that the provider was asked for and has not completed.
 ///
 /// # Errors
 /// [`MoneyError::Overflow`].
@@ -83,7 +83,7 @@ pub fn reserved(requests: &[RefundRequest], like: Money) -> Result<Money, MoneyE
     sum_requested(requests.iter(), like)
 }
 
-/// What of it will leave invoices and surplus: all but goodwill, which comes from our own pocket.
+/// The part of it that will leave invoices and unapplied cash: all but goodwill, which is our expense.
 ///
 /// # Errors
 /// [`MoneyError::Overflow`].
@@ -97,19 +97,19 @@ fn sum_requested<'a>(requests: impl Iterator<Item = &'a RefundRequest>, like: Mo
         .try_fold(Money::zero(like.currency()), |sum, request| sum.checked_add(request.amount.into()))
 }
 
-/// What can be refunded: what is left of the payment, without what is asked for already or disputed.
+/// The refundable amount: what is left of the payment, less what is already requested or disputed.
 fn available(requests: &[RefundRequest], state: &PaymentState, net: Money) -> Result<Money, MoneyError> {
     let disputed = state.disputes.iter().filter(|dispute| dispute.is_open()).map(|dispute| dispute.amount);
     let disputed = disputed.filter(|amount| amount.currency() == net.currency());
     disputed.chain([reserved(requests, net)?]).try_fold(net, Money::checked_sub)
 }
 
-/// Where requests stand now that the payment's facts add up to `state`: those that somebody told of have succeeded or
-/// failed, and those that waited are decided, first come first served. Brings `requests` up to date, and returns the
-/// places of those that changed with the reason of a refusal.
+/// Updates requests after the payment's facts have changed to `state`: reported refunds have succeeded or failed, and
+/// waiting ones are decided in the order of their requests. Updates `requests`, and returns the indexes of those that
+/// changed, with the reason of a refusal.
 ///
 /// # Errors
-/// [`MoneyError`] if a sum cannot be kept.
+/// [`MoneyError`] if a sum overflows.
 pub fn decide(
     requests: &mut [RefundRequest],
     state: &PaymentState,
@@ -117,8 +117,8 @@ pub fn decide(
     let mut changed = Vec::new();
     for (place, request) in requests.iter_mut().enumerate() {
         let movement = request.id.to_string();
-        if let Some(told) = state.refunds.iter().find(|refund| refund.movement == movement) {
-            let status = if told.failed { RefundStatus::Failed } else { RefundStatus::Succeeded };
+        if let Some(reported) = state.refunds.iter().find(|refund| refund.movement == movement) {
+            let status = if reported.failed { RefundStatus::Failed } else { RefundStatus::Succeeded };
             if request.status != status {
                 request.status = status;
                 changed.push((place, None));
@@ -138,7 +138,7 @@ pub fn decide(
     Ok(changed)
 }
 
-/// Why so much cannot be refunded of what is left; none if it can.
+/// Why the amount cannot be refunded from what is left; none if it can.
 #[must_use]
 pub fn refuse(asked: Money, left: Money) -> Option<RefundRefusal> {
     match left.checked_sub(asked) {
@@ -189,8 +189,8 @@ mod tests {
         let mut requests = [request(1, "60"), request(2, "60"), request(3, "40")];
         let changed = decide(&mut requests, &state).unwrap();
         assert_eq!(statuses(&requests), [RefundStatus::Requested, RefundStatus::Refused, RefundStatus::Requested]);
-        let told = changed.iter().find_map(|(_, refusal)| refusal.as_ref()).unwrap().to_string();
-        assert_eq!(told, "60.00 EUR is more than the 40.00 EUR that can be refunded of this payment");
+        let reported = changed.iter().find_map(|(_, refusal)| refusal.as_ref()).unwrap().to_string();
+        assert_eq!(reported, "60.00 EUR is more than the 40.00 EUR that can be refunded of this payment");
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_gateway_tells_of_a_refund_decides_it() {
+    fn the_gateways_report_decides_a_refund() {
         let movement = request(1, "60").id.to_string();
         let captured = fact(FactKind::Capture, "100", "c");
         let mut requests = [request(1, "60")];

@@ -1,4 +1,4 @@
-//! Why money is given back, and what that means for the invoice and the books.
+//! Reasons of refunds, and their effect on the invoice and the books.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::stored_name;
 
-/// Why a refund is made.
+/// The reason of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundReason {
-    /// The client's credit is paid out: of a credit note, or of money that no invoice took.
+    /// The client's credit is paid out, from a credit note or from unapplied cash.
     Credited,
-    /// Given away, without a credit note.
+    /// A refund without a credit note, as goodwill.
     Goodwill,
     /// The client paid twice.
     Duplicate,
@@ -21,7 +21,7 @@ pub enum RefundReason {
     Chargeback,
     /// The payer's bank took the money back.
     ReturnedByBank,
-    /// Nobody has said why.
+    /// The reason is unknown.
     #[default]
     Unspecified,
 }
@@ -35,28 +35,28 @@ stored_name!(RefundReason {
     Unspecified => "unspecified",
 });
 
-/// Where refunded money comes from.
+/// The source of refunded money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefundEffect {
-    /// From what the payment paid: the invoice is owed again.
+    /// The payment's allocations: the invoice is owed again.
     Reopens,
-    /// From the client's credit, which may become negative; the invoice stays paid.
+    /// The client's credit, which may become negative; the invoice stays paid.
     TakesCredit,
-    /// From our own pocket: an expense; invoice and credit stay as they are.
+    /// Our own funds, as an expense; invoice and credit do not change.
     Goodwill,
 }
 
-/// Why a refund was made, and whether somebody said that its invoice is owed again.
+/// The reason of a refund, and whether it was explicitly stated that the invoice is owed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RefundTerms {
-    /// Why.
+    /// The reason.
     pub reason: RefundReason,
-    /// The invoice is owed again, whatever the reason.
+    /// The invoice is owed again, regardless of the reason.
     pub reopens: bool,
 }
 
 impl RefundTerms {
-    /// What the refund does to invoice and credit.
+    /// The effect of the refund on invoice and credit.
     #[must_use]
     pub const fn effect(self) -> RefundEffect {
         match self.reason {
@@ -67,15 +67,15 @@ impl RefundTerms {
         }
     }
 
-    /// Whether somebody still has to say what the refund is.
+    /// Whether staff still have to give the reason.
     #[must_use]
     pub fn is_unexplained(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The terms of a payment's refunds, by their movement. A refund that is not listed was first seen at the gateway: nobody
-/// has said why.
+/// The terms of a payment's refunds, by movement. A refund without an entry was first seen at the gateway, and its
+/// reason is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RefundTermsByMovement(BTreeMap<String, RefundTerms>);
 
@@ -86,12 +86,12 @@ impl RefundTermsByMovement {
         self.0.get(movement).copied().unwrap_or_default()
     }
 
-    /// Says what a refund's terms are; what is said later counts.
+    /// Sets the terms of a refund; later terms replace earlier ones.
     pub fn insert(&mut self, movement: String, terms: RefundTerms) {
         self.0.insert(movement, terms);
     }
 
-    /// Takes over the terms of a payment that is merged into this one; what is known of this one stays.
+    /// Adds the terms of a payment that is merged into this one; this payment's own terms take precedence.
     pub fn merge(&mut self, other: Self) {
         for (movement, terms) in other.0 {
             self.0.entry(movement).or_insert(terms);

@@ -1,4 +1,4 @@
-//! Money that went back, or may: refunds, disputes, reversals. Each is known by the movement that facts name.
+//! Refunds, disputes and reversals: money that went back or may go back, by the movement that facts name.
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,27 @@ use crate::fact::FactKind;
 use crate::money::Money;
 use crate::payment::CountedFact;
 
-/// Money that went back to the payer because we wanted it to.
+/// Money that we refunded to the payer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportedRefund {
-    /// Our refund's id, where we asked for it; else the provider's name of the movement.
+    /// Our refund's id if we requested it; otherwise the provider's id of the movement.
     pub movement: String,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// It did not reach the payer after all. A refund that failed never succeeds later: another is made.
+    /// It did not reach the payer after all. A failed refund never succeeds later; another one is made instead.
     pub failed: bool,
 }
 
 /// Money that the payer's bank took back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportedReversal {
-    /// The provider's or bank's name of the movement.
+    /// The provider's or bank's id of the movement.
     pub movement: String,
-    /// How much.
+    /// The amount.
     pub amount: Money,
 }
 
-/// How far a dispute is.
+/// The stage of a dispute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum DisputeStage {
     Open,
@@ -34,34 +34,34 @@ enum DisputeStage {
     Lost,
 }
 
-/// Money that the payer wants back through their bank.
+/// Money that the payer reclaims through their bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispute {
-    /// The provider's name of the dispute.
+    /// The provider's id of the dispute.
     pub movement: String,
-    /// How much.
+    /// The amount.
     pub amount: Money,
     stage: DisputeStage,
 }
 
 impl Dispute {
-    /// Nothing is decided.
+    /// Whether nothing is decided yet.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.stage == DisputeStage::Open
     }
 
-    /// The payer won: the money is gone.
+    /// Whether the payer won and the money is gone.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.stage == DisputeStage::Lost
     }
 }
 
-/// Facts by movement, each movement's in order of time.
+/// Facts by movement, ordered by time within each movement.
 type Movements<'a> = BTreeMap<&'a str, Vec<&'a CountedFact<'a>>>;
 
-/// The facts of some kinds.
+/// The facts of the given kinds, by movement.
 fn by_movement<'a>(ordered: &[&'a CountedFact<'a>], kinds: &[FactKind]) -> Movements<'a> {
     let mut movements: Movements<'a> = BTreeMap::new();
     for fact in ordered.iter().filter(|fact| kinds.contains(&fact.kind)) {
@@ -70,7 +70,7 @@ fn by_movement<'a>(ordered: &[&'a CountedFact<'a>], kinds: &[FactKind]) -> Movem
     movements
 }
 
-/// Sources that disagree about money that is gone: the larger amount counts.
+/// The amount of an outflow: if sources disagree, the larger amount counts.
 fn amount(facts: &[&CountedFact<'_>]) -> Option<Money> {
     facts.iter().map(|fact| Money::from(fact.amount)).reduce(|left, right| left.larger(right).unwrap_or(left))
 }
@@ -92,8 +92,8 @@ pub(crate) fn reversals(ordered: &[&CountedFact<'_>]) -> Vec<ReportedReversal> {
     movements.into_iter().filter_map(reversal).collect()
 }
 
-/// A dispute that was decided stays decided, whatever of its opening comes late; of two decisions the later counts, and
-/// of two at one time the one against us.
+/// A decided dispute stays decided, even if its opening is reported late; of two decisions the later counts, and of two
+/// at the same time the one against us.
 pub(crate) fn disputes(ordered: &[&CountedFact<'_>]) -> Vec<Dispute> {
     let movements = by_movement(ordered, &[FactKind::Dispute, FactKind::DisputeWon, FactKind::DisputeLost]);
     let dispute = |(movement, facts): (&str, Vec<&CountedFact<'_>>)| {

@@ -1,13 +1,13 @@
-//! Where a payment's money stands, and where it should: decided here, written by the processor.
+//! Settlement: where a payment's money is and where it should be. Decided here, written by the processor.
 //!
-//! The money that is left of a payment (what was captured less what went back) is always in one of two places:
-//! *allocated* to invoices, or *surplus*: a client's credit, or in suspense while the payer is unknown. The sum of both
-//! is the payment's net amount after every settlement, so money is neither lost nor made.
+//! The net amount of a payment (what was captured less what went back) is always in one of two places: *allocated* to
+//! invoices, or *unapplied*: a client's credit, or in suspense while the payer is unknown. After every settlement both
+//! add up to the net amount, so money is neither lost nor created.
 //!
-//! An invoice takes as much as it asks for from the payments that name it, in the order in which they come; the rest is
-//! surplus. When allocated money goes back the invoice reopens, and surplus of other payments that name it fills the
-//! gap. So an invoice's paid amount is the same for every order of arrival of payments that name one invoice each; which
-//! of two payments is the surplus one is not, and stays as it was decided first.
+//! An invoice takes up to its outstanding amount from the payments that name it, in their order of arrival; the rest is
+//! unapplied cash. When allocated money goes back the invoice reopens, and unapplied cash of other payments that name
+//! it fills the gap. So an invoice's paid amount is the same for every order of arrival of payments that name one
+//! invoice each; which of two payments is the unapplied one depends on the order, and stays as first decided.
 
 mod settling;
 
@@ -22,13 +22,13 @@ use crate::money::{Money, MoneyError};
 use crate::names::stored_name;
 use settling::SettlementRun;
 
-/// Why money could not go to the invoice that its payment names.
+/// Why money could not be allocated to the invoice that its payment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnappliedReason {
     /// Another payment paid the invoice in full.
     AlreadyPaid,
-    /// More than was owed.
+    /// More than was outstanding.
     Overpaid,
     /// The invoice was voided, credited in full, or never issued.
     NotPayable,
@@ -38,7 +38,7 @@ pub enum UnappliedReason {
     WrongCurrency,
     /// A refund of it did not reach the payer.
     RefundFailed,
-    /// A credit note took off what was paid.
+    /// A credit note reduced what was paid.
     Credited,
 }
 
@@ -52,25 +52,26 @@ stored_name!(UnappliedReason {
     Credited => "credited",
 });
 
-/// What became of one more piece of evidence.
+/// The outcome of a piece of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SettlementOutcome {
-    /// Noted; it moves no money.
+    /// Recorded; it moves no money.
     Recorded,
     /// The invoice is paid.
     Settled,
     /// The invoice is paid in part.
     PartiallySettled,
-    /// The money pays no invoice.
-    Surplus,
-    /// It proves money that was posted before.
+    /// The money is unapplied.
+    #[serde(rename = "surplus")]
+    UnappliedCash,
+    /// It proves money that was already posted.
     Duplicate,
-    /// Sources disagree: the lower amount is posted, for staff to look at.
+    /// Sources disagree: the lower amount is posted, and staff have to look at it.
     Contradiction,
     /// Money was taken back from an invoice, which is owed again.
     Reopened,
-    /// Surplus money went back.
+    /// Unapplied cash went back.
     Returned,
 }
 
@@ -78,32 +79,33 @@ stored_name!(SettlementOutcome {
     Recorded => "recorded",
     Settled => "settled",
     PartiallySettled => "partially_settled",
-    Surplus => "surplus",
+    UnappliedCash => "surplus",
     Duplicate => "duplicate",
     Contradiction => "contradiction",
     Reopened => "reopened",
     Returned => "returned",
 });
 
-/// What a payment's evidence entitles it to.
+/// The amounts and invoices that a payment's evidence entitles it to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entitlement {
-    /// What must stand at invoices and as surplus in all. Below zero when more went back than came.
+    /// The amount that must be allocated or unapplied in total. Negative if more went back than was captured.
     pub net: Money,
-    /// What came in, before anything went back.
+    /// The captured amount, before anything went back.
     pub gross: Money,
-    /// What was refunded from the client's credit: it never makes an invoice owed again, but makes the credit negative.
+    /// The amount refunded from the client's credit: it never makes an invoice owed again, but may make the credit
+    /// negative.
     pub from_credit: Money,
     /// The invoices that the evidence names, in the order in which they are to be paid.
     pub invoices: Vec<InvoiceId>,
-    /// What refunds under way will take; it pays no further invoice.
+    /// The amount that refunds in progress will take; it is not allocated to further invoices.
     pub reserved: Money,
-    /// Surplus that staff decided to leave where it is.
+    /// Unapplied cash that staff decided to leave as it is.
     pub pinned: Money,
 }
 
 impl Entitlement {
-    /// Without refunds and decisions of staff.
+    /// An entitlement without refunds and staff decisions.
     #[must_use]
     pub fn new(net: Money, invoices: Vec<InvoiceId>) -> Self {
         let zero = Money::zero(net.currency());
@@ -111,37 +113,37 @@ impl Entitlement {
     }
 }
 
-/// Money of a payment at one invoice.
+/// Money of a payment allocated to an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Allocation {
     /// The invoice.
     pub invoice_id: InvoiceId,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// Staff put it there, so evidence does not move it.
+    /// Staff allocated it, so evidence does not move it.
     pub by_staff: bool,
 }
 
-/// Surplus money of a payment.
+/// Unapplied cash of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnappliedCash {
-    /// Whose it is; none while in suspense.
+    /// The owner; none while in suspense.
     pub client_id: Option<ClientId>,
-    /// How much; below zero when more went back than came.
+    /// The amount; negative if more went back than was captured.
     pub amount: Money,
 }
 
-/// Where a payment's money stands.
+/// Where a payment's money is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PaymentFunds {
-    /// At invoices, the latest last.
+    /// Allocations, the latest last.
     pub allocations: Vec<Allocation>,
-    /// Surplus, by owner and currency.
+    /// Unapplied cash, by owner and currency.
     pub credits: Vec<UnappliedCash>,
 }
 
 impl PaymentFunds {
-    /// What is allocated or surplus, in one currency.
+    /// The allocated and unapplied amount, in one currency.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`].
@@ -150,7 +152,7 @@ impl PaymentFunds {
         sum(allocated.chain(self.credits.iter().map(|held| held.amount)), like)
     }
 
-    /// What is surplus, in one currency.
+    /// The unapplied amount, in one currency.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`].
@@ -159,74 +161,74 @@ impl PaymentFunds {
     }
 }
 
-/// One change of where a payment's money stands. Amounts are above zero.
+/// One change of where a payment's money is. Amounts are above zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FundsMovement {
-    /// Money goes to an invoice.
+    /// Money is allocated to an invoice.
     Allocated {
-        /// The invoice afterwards.
+        /// The invoice after the change.
         invoice: Invoice,
-        /// How much.
+        /// The amount.
         amount: Money,
-        /// Staff decided so.
+        /// Whether staff decided it.
         by_staff: bool,
     },
     /// Money is taken back from an invoice, which is owed again.
     Released {
-        /// The invoice afterwards.
+        /// The invoice after the change.
         invoice: Invoice,
-        /// How much.
+        /// The amount.
         amount: Money,
-        /// Staff had put it there.
+        /// Whether staff had allocated it.
         by_staff: bool,
     },
-    /// Money leaves an invoice that asks for less now: a credit note took off what was paid.
+    /// Money leaves an invoice because a credit note reduced what was paid.
     Unapplied {
-        /// The invoice afterwards.
+        /// The invoice after the change.
         invoice: Invoice,
-        /// How much.
+        /// The amount.
         amount: Money,
-        /// Staff had put it there.
+        /// Whether staff had allocated it.
         by_staff: bool,
     },
-    /// Surplus grows.
+    /// Unapplied cash increases.
     Credited {
-        /// Whose it is; none for suspense.
+        /// The owner; none for suspense.
         client_id: Option<ClientId>,
-        /// How much.
+        /// The amount.
         amount: Money,
         /// Why no invoice takes it.
         reason: UnappliedReason,
     },
-    /// Surplus shrinks.
+    /// Unapplied cash decreases.
     Debited {
-        /// Whose it was; none for suspense.
+        /// The owner; none for suspense.
         client_id: Option<ClientId>,
-        /// How much.
+        /// The amount.
         amount: Money,
     },
 }
 
-/// The invoices that a settlement may touch, as they stand under their locks.
+/// The invoices that a settlement may change, as read under their locks.
 pub type LockedInvoices = BTreeMap<InvoiceId, Invoice>;
 
-/// Why money cannot be moved: what is kept does not fit together, so a person must look at it.
+/// Why money cannot be moved: stored data is inconsistent, so a person must look at it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettlementError {
-    /// The invoice cannot take or give back the money.
+    /// The invoice cannot take or return the money.
     #[error(transparent)]
     Invoice(#[from] InvoiceError),
-    /// Amounts of two currencies, or too large to keep.
+    /// Two currencies, or an amount that is too large.
     #[error(transparent)]
     Money(#[from] MoneyError),
-    /// An invoice that has money of the payment is not among those that were locked.
+    /// An invoice that has money of the payment was not locked.
     #[error("invoice {0} has money of the payment and is not at hand")]
     NotAtHand(InvoiceId),
 }
 
-/// Moves a payment's money to where its evidence says it belongs. `invoices` and `holdings` are brought up to date.
+/// Moves a payment's money to where its evidence requires it to be. Updates `invoices` and `holdings`.
 ///
-/// `invoices` has all that exist of those that the payment names or has money at.
+/// `invoices` must contain every existing invoice that the payment names or has money at.
 ///
 /// # Errors
 /// [`SettlementError`].
@@ -241,11 +243,11 @@ pub fn settle(
     settling.leave_what_is_credited()?;
     let free = settling.keep_what_is_covered(entitled)?;
     settling.pay(&entitled.invoices, free)?;
-    settling.balance_surplus(&entitled.invoices)?;
+    settling.balance_unapplied_cash(&entitled.invoices)?;
     Ok(settling.movements)
 }
 
-/// Lets loose surplus of a payment pay those invoices at hand that the payment names. Nothing else moves.
+/// Allocates a payment's free unapplied cash to the locked invoices that it names. Nothing else moves.
 ///
 /// # Errors
 /// [`SettlementError`].
@@ -254,7 +256,7 @@ pub fn fill(
     holdings: &mut PaymentFunds,
     invoices: &mut LockedInvoices,
 ) -> Result<Vec<FundsMovement>, SettlementError> {
-    let free = loose_surplus(entitled, holdings)?.or_zero();
+    let free = undecided_unapplied_cash(entitled, holdings)?.or_zero();
     let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
     let mut paid = settling.pay(&entitled.invoices, free)?;
     for credit in settling.holdings.credits.clone() {
@@ -267,7 +269,7 @@ pub fn fill(
     Ok(settling.movements)
 }
 
-/// Takes all money of a payment away from where it stands.
+/// Takes all money of a payment away from its allocations and unapplied cash.
 ///
 /// # Errors
 /// [`SettlementError`].
@@ -288,8 +290,8 @@ pub fn withdraw(
     Ok(settling.movements)
 }
 
-/// Moves as much loose surplus as fits, and no more than the limit, to an invoice that staff chose, and settles what
-/// follows. Nothing moves where nothing fits.
+/// Allocates as much free unapplied cash as fits, up to the limit, to an invoice that staff chose, and settles what
+/// follows. Does nothing if nothing fits.
 ///
 /// # Errors
 /// [`SettlementError`].
@@ -297,9 +299,10 @@ pub fn apply(
     entitled: &Entitlement,
     holdings: &mut PaymentFunds,
     invoices: &mut LockedInvoices,
-    (to, limit): (InvoiceId, Option<Money>),
+    to: InvoiceId,
+    limit: Option<Money>,
 ) -> Result<Vec<FundsMovement>, SettlementError> {
-    let loose = loose_surplus(entitled, holdings)?;
+    let loose = undecided_unapplied_cash(entitled, holdings)?;
     let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
     let loose = limit.map_or(Ok(loose), |limit| loose.smaller(limit))?;
     let amount = settling.capacity(to)?.smaller(loose.or_zero())?;
@@ -311,9 +314,9 @@ pub fn apply(
     Ok(movements)
 }
 
-/// Takes a payment's money away from an invoice, whoever put it there, and settles what follows.
+/// Takes a payment's money away from an invoice, whoever allocated it, and settles what follows.
 ///
-/// `entitled` does not name the invoice any more.
+/// `entitled` must not name the invoice any more.
 ///
 /// # Errors
 /// [`SettlementError`].
@@ -334,12 +337,12 @@ pub fn unmatch(
     Ok(movements)
 }
 
-/// Surplus that waits for a decision: neither about to be refunded nor left by staff. Below zero when more went back
-/// than came.
+/// Unapplied cash that waits for a decision: neither reserved by refunds nor pinned by staff. Negative if more went
+/// back than was captured.
 ///
 /// # Errors
 /// [`MoneyError::Overflow`].
-pub fn loose_surplus(entitled: &Entitlement, holdings: &PaymentFunds) -> Result<Money, MoneyError> {
+pub fn undecided_unapplied_cash(entitled: &Entitlement, holdings: &PaymentFunds) -> Result<Money, MoneyError> {
     let surplus = holdings.surplus(entitled.net)?;
     if surplus.is_negative() {
         return Ok(surplus);
@@ -347,7 +350,7 @@ pub fn loose_surplus(entitled: &Entitlement, holdings: &PaymentFunds) -> Result<
     Ok(surplus.checked_sub(entitled.reserved)?.checked_sub(entitled.pinned)?.or_zero())
 }
 
-/// What the movements that follow from a piece of evidence amount to; `is_proof` says that it proves money.
+/// The outcome of the movements that follow from a piece of evidence; `is_proof` means that it proves money.
 #[must_use]
 pub fn outcome(movements: &[FundsMovement], is_proof: bool, is_contradiction: bool) -> SettlementOutcome {
     let any = |wanted: fn(&FundsMovement) -> Option<SettlementOutcome>| movements.iter().rev().find_map(wanted);
@@ -365,7 +368,7 @@ pub fn outcome(movements: &[FundsMovement], is_proof: bool, is_contradiction: bo
         any(|movement| matches!(movement, FundsMovement::Released { .. }).then_some(SettlementOutcome::Reopened))
     })
     .or_else(|| {
-        any(|movement| matches!(movement, FundsMovement::Credited { .. }).then_some(SettlementOutcome::Surplus))
+        any(|movement| matches!(movement, FundsMovement::Credited { .. }).then_some(SettlementOutcome::UnappliedCash))
     })
     .or_else(|| any(|_| Some(SettlementOutcome::Returned)))
     .unwrap_or(if is_proof { SettlementOutcome::Duplicate } else { SettlementOutcome::Recorded })

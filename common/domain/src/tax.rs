@@ -1,4 +1,4 @@
-//! Tax on an invoice's lines, as EN 16931-1 adds it up: by rate, not by line.
+//! Tax on an invoice's lines, calculated by rate rather than by line (EN 16931-1).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,11 +8,11 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::money::{Currency, Money, MoneyError};
 
-/// A rate in percent, from 0 to 100, with two decimals at most.
+/// A rate in percent, from 0 to 100, with at most two decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TaxPercent(Decimal);
 
-/// The text or number is no rate.
+/// The text or number is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a percentage from 0 to 100 with at most two decimals, as in \"19\" or \"5.5\"")]
 pub struct InvalidTaxPercent;
@@ -39,7 +39,7 @@ impl FromStr for TaxPercent {
     type Err = InvalidTaxPercent;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // As JSON writes numbers: no leading zeros, and digits on both sides of the point.
+        // As in JSON numbers: no leading zeros, and digits on both sides of the point.
         let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, part)| (whole, Some(part)));
         let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let is_canonical = whole == "0" || !whole.starts_with('0');
@@ -56,18 +56,18 @@ impl fmt::Display for TaxPercent {
     }
 }
 
-/// What is owed of one rate.
+/// The tax of one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateTax {
     /// The rate.
     pub percent: TaxPercent,
-    /// The sum of its net amounts.
+    /// The sum of the rate's net amounts.
     pub net: Money,
     /// The tax on them.
     pub tax: Money,
 }
 
-/// The tax on net amounts, all rates together (EN 16931-1, BR-CO-14).
+/// The tax on net amounts, for all rates together (EN 16931-1, BR-CO-14).
 ///
 /// # Errors
 /// [`MoneyError`] if a sum is too large or the currencies differ.
@@ -76,8 +76,8 @@ pub fn tax(currency: Currency, amounts: impl IntoIterator<Item = (Money, TaxPerc
     rates.into_iter().try_fold(Money::zero(currency), |sum, rate| sum.checked_add(rate.tax))
 }
 
-/// The tax on net amounts: for each rate the sum of its amounts times the rate, rounded half up to the currency's decimals
-/// (EN 16931-1, BR-CO-17). Rates are in their order.
+/// The tax on net amounts: for each rate, the sum of its amounts times the rate, rounded half up to the currency's
+/// decimals (EN 16931-1, BR-CO-17). Ordered by rate.
 ///
 /// # Errors
 /// [`MoneyError`] if a sum is too large or the currencies differ.

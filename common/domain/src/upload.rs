@@ -1,19 +1,19 @@
-//! Files that people bring, and what becomes of their lines.
+//! Uploaded files, and the outcome of their lines.
 
 use crate::names::stored_name;
 
 /// The largest bank statement, in bytes: a million entries of camt.053.
 pub const STATEMENT_BYTES_MAX: u32 = 1024 * 1024 * 1024;
 
-/// The largest file of payment confirmations and the largest picture beside one, in bytes.
+/// The largest file of payment confirmations, and the largest image attached to one, in bytes.
 pub const CONFIRMATION_BYTES_MAX: u32 = 10 * 1024 * 1024;
 
-/// What a file is. Taken from our record, never from the file's name.
+/// The kind of a file. It comes from our record, never from the file's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadKind {
-    /// A client's list of payments it says it made.
+    /// A client's file of payments that it claims to have made.
     PaymentConfirmation,
-    /// What the bank says happened on our account.
+    /// A bank's statement of our account.
     BankStatement,
 }
 
@@ -33,16 +33,16 @@ impl UploadKind {
     }
 }
 
-/// Where an upload stands.
+/// The status of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadStatus {
-    /// It is announced.
+    /// The upload was announced; the file has not arrived.
     AwaitingFile,
-    /// The whole file can be read; its lines are being handed on.
+    /// The whole file is readable; its lines are being queued.
     Importing,
-    /// Every line is handed on or left out with a reason.
+    /// Every line was queued, or left out with a reason.
     Accepted,
-    /// The file cannot be used; nothing of it was handed on.
+    /// The file is unusable; nothing of it was queued.
     Refused,
 }
 
@@ -53,22 +53,22 @@ stored_name!(UploadStatus {
     Refused => "refused",
 });
 
-/// What became of a line.
+/// The outcome of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineOutcome {
-    /// Handed on as what a client says.
+    /// Queued as a client's claim.
     Claimed,
-    /// Handed on as money for the invoices that it pays.
+    /// Queued as money for the invoices that it pays.
     Matched,
-    /// Handed on as money that staff have to find an invoice for.
+    /// Queued as money that staff have to find an invoice for.
     Unmatched,
-    /// Handed on as money that was taken back.
+    /// Queued as money that was taken back.
     Returned,
-    /// Told before, by this file or another.
+    /// Reported before, by this file or another.
     Duplicate,
-    /// Tells nothing about money that we received: a debit, a booking that is not final.
+    /// Not about received money: a debit, or a booking that is not final.
     Ignored,
-    /// Money moved that cannot be handed on; somebody has to look.
+    /// Money moved, but the line cannot be processed; somebody has to look at it.
     Rejected,
 }
 

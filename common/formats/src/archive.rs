@@ -1,4 +1,4 @@
-//! Files in a zip archive, unpacked as they are read (PKWARE APPNOTE 6.3).
+//! Files in a zip archive, decompressed while they are read (PKWARE APPNOTE 6.3).
 
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
@@ -10,17 +10,16 @@ use zip::CompressionMethod;
 use crate::error::{BrokenFile, ReadError, broken, quote};
 use crate::limits::{ARCHIVE_BYTES_MAX, ARCHIVE_MEMBERS_MAX, ARCHIVE_RATIO_FREE_BYTES, ARCHIVE_RATIO_MAX};
 
-/// What an archive starts with: a file's header, or the end of an empty directory.
+/// The first bytes of an archive: a local file header, or the end of an empty directory.
 const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
-/// How much may be read to find the directory, in bytes: with [`ARCHIVE_MEMBERS_MAX`] files of long names far less is
-/// needed, and what is read decides how much memory the directory takes.
+/// The maximum number of bytes read to find the directory: [`ARCHIVE_MEMBERS_MAX`] files with long names need far less,
+/// and the size of what is read determines how much memory the directory takes.
 const DIRECTORY_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Endings of archives within an archive.
+/// File extensions of nested archives.
 const NESTED: [&str; 9] = [".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst"];
 
-/// A file in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) name: String,
@@ -30,18 +29,17 @@ pub(crate) struct Member {
     is_deflated: bool,
 }
 
-/// Whether a file is an archive.
 pub(crate) fn is_archive(start: &[u8]) -> bool {
     MAGIC.iter().any(|magic| start.starts_with(magic))
 }
 
-/// A source that several readers share, one after the other.
+/// A source that several readers use in turn.
 pub(crate) type Shared<R> = Arc<Mutex<R>>;
 
-/// Why the archive itself is refused, noticed in the middle of reading.
+/// Why the archive itself is refused, detected while reading.
 pub(crate) type ArchiveError = Arc<Mutex<Option<String>>>;
 
-/// The files of an archive in its order, without folders and what Apple's systems add.
+/// The files of an archive in order, without folders and the metadata files of Apple's systems.
 pub(crate) fn members<R: Read + Seek>(source: &Shared<R>) -> Result<Vec<Member>, ReadError> {
     let bounded = Bounded { source: Arc::clone(source), left: DIRECTORY_BYTES_MAX };
     let mut archive = zip::ZipArchive::new(bounded).map_err(|error| refused(&error))?;
@@ -77,7 +75,7 @@ pub(crate) fn members<R: Read + Seek>(source: &Shared<R>) -> Result<Vec<Member>,
     Ok(members)
 }
 
-/// Why a file of an archive is not taken.
+/// Why a file of an archive is refused.
 fn unfit<R: Read + ?Sized>(name: &str, file: &zip::read::ZipFile<'_, R>) -> Option<&'static str> {
     let is_climbing = name.split(['/', '\\']).any(|part| part == "..");
     let is_absolute = name.starts_with(['/', '\\']) || name.get(1..2) == Some(":");
@@ -105,17 +103,17 @@ fn refused(error: &zip::result::ZipError) -> ReadError {
         zip::result::ZipError::Io(error) if !is_content(error.kind()) => {
             ReadError::Io(io::Error::new(error.kind(), error.to_string()))
         }
-        // Without the library's own words: they may repeat the input.
+        // Without the library's error text, which may repeat the input.
         _ => BrokenFile::at(1, "the archive's directory cannot be read; it may be cut off, or too large").into(),
     }
 }
 
-/// Whether an error tells of what was read, not of reading.
+/// Whether an error is about the content rather than about reading it.
 const fn is_content(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
-/// A source of which only so much may be read.
+/// A source with a limit on the bytes read.
 struct Bounded<R> {
     source: Shared<R>,
     left: u64,
@@ -140,7 +138,7 @@ impl<R: Seek> Seek for Bounded<R> {
     }
 }
 
-/// The packed bytes of a file.
+/// The compressed bytes of a file.
 struct Packed<R> {
     source: Shared<R>,
 }
@@ -156,19 +154,19 @@ enum Inflate<R> {
     Deflated(Box<DeflateDecoder<BufReader<Take<Packed<R>>>>>),
 }
 
-/// A file of an archive, unpacked as it is read, and checked at its end.
+/// A file of an archive, decompressed while it is read, and checked at its end.
 pub(crate) struct Unpacked<R> {
     inflate: Inflate<R>,
     crc: crc32fast::Hasher,
     expected: u32,
     bytes: u64,
-    /// The most bytes that it may have.
+    /// Its maximum size in bytes.
     bytes_max: u64,
     refusal: ArchiveError,
 }
 
 impl<R: Read + Seek> Unpacked<R> {
-    /// Opens a file; `unpacked_before` is what the files before it had together.
+    /// Opens a file; `unpacked_before` is the total decompressed size of the files before it.
     pub(crate) fn open(
         source: &Shared<R>,
         member: &Member,

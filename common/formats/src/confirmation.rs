@@ -1,11 +1,11 @@
-//! Payment confirmations: a client says what it paid.
+//! Payment confirmations: files of payments that a client claims to have made.
 
 use std::io::Read;
 
 use chrono::NaiveDate;
 use quittance_domain::calendar::plausible_day;
-use quittance_domain::id::{Provider, TransactionId};
-use quittance_domain::money::{Money, PositiveMoney};
+use quittance_domain::id::{IdError, Provider, TransactionId};
+use quittance_domain::money::{Money, MoneyError, PositiveMoney};
 use serde::Deserialize;
 
 use crate::csv::{CsvConfirmations, CsvOptions, Dialect};
@@ -16,59 +16,90 @@ use crate::stream::Stream;
 /// The longest invoice number, in characters.
 const INVOICE_NUMBER_LENGTH_MAX: usize = 50;
 
-/// One payment that a client confirms.
+/// One payment that a client claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
-    /// Counts the payments of the file, from 1.
+    /// The number of the payment within the file, from 1.
     pub number: u64,
-    /// Line of the file, from 1.
+    /// The line of the file, from 1.
     pub line: u64,
     /// The payment's id, in its provider's namespace.
     pub transaction_id: TransactionId,
-    /// Who moved the money.
+    /// The provider that moved the money.
     pub provider: Provider,
     /// The number of the invoice that it pays.
     pub invoice_number: Option<String>,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
     /// The day of the payment.
     pub paid_on: NaiveDate,
 }
 
-/// What a file tells of a payment, to be checked.
+/// The unchecked data of a payment.
 pub(crate) struct ClaimedPayment<'a> {
     pub(crate) transaction_id: &'a str,
     pub(crate) provider: Option<&'a str>,
     pub(crate) invoice_number: Option<&'a str>,
-    pub(crate) amount: Result<Money, String>,
+    pub(crate) amount: Result<Money, MoneyError>,
     pub(crate) paid_on: Option<NaiveDate>,
+}
+
+/// An invalid member of a claimed payment.
+#[derive(Debug, thiserror::Error)]
+#[error("{member}: {fault}")]
+pub(crate) struct MemberError {
+    pub(crate) member: &'static str,
+    fault: MemberFault,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MemberFault {
+    #[error(transparent)]
+    Name(#[from] IdError),
+    #[error(transparent)]
+    Amount(#[from] MoneyError),
+    #[error("it is empty")]
+    Empty,
+    #[error("it is longer than {INVOICE_NUMBER_LENGTH_MAX} characters")]
+    TooLong,
+    #[error("it has control characters")]
+    ControlCharacters,
+    #[error("the day is missing; write YYYY-MM-DD")]
+    NoDay,
+    #[error("`{}` is no day from 1970 to 2199 as in 2026-11-22", quote(.0))]
+    Day(String),
+}
+
+impl MemberFault {
+    pub(crate) const fn of(self, member: &'static str) -> MemberError {
+        MemberError { member, fault: self }
+    }
 }
 
 impl ClaimedPayment<'_> {
     /// # Errors
-    /// The member that is unfit, and why.
-    pub(crate) fn confirmation(self, number: u64, line: u64) -> Result<Confirmation, (&'static str, String)> {
-        let of = |name: &'static str| move |why: &dyn std::fmt::Display| (name, why.to_string());
+    /// [`MemberError`] for the first invalid member.
+    pub(crate) fn confirmation(self, number: u64, line: u64) -> Result<Confirmation, MemberError> {
+        let name = |member: &'static str| move |error: IdError| MemberFault::from(error).of(member);
+        let amount = |error: MoneyError| MemberFault::from(error).of("amount");
         let (provider, transaction_id) = match self.provider {
-            None => TransactionId::with_provider(self.transaction_id).map_err(|why| of("transaction_id")(&why))?,
-            Some(name) => {
-                let provider: Provider = name.parse().map_err(|why| of("provider")(&why))?;
-                let id = TransactionId::namespaced(&provider, self.transaction_id)
-                    .map_err(|why| of("transaction_id")(&why))?;
+            None => TransactionId::with_provider(self.transaction_id).map_err(name("transaction_id"))?,
+            Some(provider) => {
+                let provider: Provider = provider.parse().map_err(name("provider"))?;
+                let id = TransactionId::namespaced(&provider, self.transaction_id).map_err(name("transaction_id"))?;
                 (provider, id)
             }
         };
-        let reference = transaction_id.reference();
-        if reference.is_empty() {
-            return Err(("transaction_id", "it is empty".to_owned()));
+        if transaction_id.reference().is_empty() {
+            return Err(MemberFault::Empty.of("transaction_id"));
         }
-        let amount = self.amount.map_err(|why| ("amount", why))?;
+        let money = self.amount.map_err(amount)?;
         let invoice_number = self.invoice_number.filter(|number| !number.is_empty());
         if invoice_number.is_some_and(|number| number.chars().count() > INVOICE_NUMBER_LENGTH_MAX) {
-            return Err(("invoice_number", format!("it is longer than {INVOICE_NUMBER_LENGTH_MAX} characters")));
+            return Err(MemberFault::TooLong.of("invoice_number"));
         }
         if invoice_number.is_some_and(|number| number.chars().any(char::is_control)) {
-            return Err(("invoice_number", "it has control characters".to_owned()));
+            return Err(MemberFault::ControlCharacters.of("invoice_number"));
         }
         Ok(Confirmation {
             number,
@@ -76,8 +107,8 @@ impl ClaimedPayment<'_> {
             transaction_id,
             provider,
             invoice_number: invoice_number.map(ToOwned::to_owned),
-            amount: amount.positive().map_err(|why| of("amount")(&why))?,
-            paid_on: self.paid_on.ok_or(("paid_on", "the day is missing; write YYYY-MM-DD".to_owned()))?,
+            amount: money.positive().map_err(amount)?,
+            paid_on: self.paid_on.ok_or(MemberFault::NoDay.of("paid_on"))?,
         })
     }
 }
@@ -93,10 +124,11 @@ enum Engine<R> {
 }
 
 impl<R: Read> ConfirmationReader<R> {
-    /// Opens a file: JSON if it starts with a brace or bracket, else CSV.
+    /// Opens a file: JSON if it starts with a brace or bracket, otherwise CSV.
     ///
-    /// JSON is `{"payments":[{"transaction_id","provider"?,"invoice_number","amount":{"value","currency"},"paid_on"}]}`; it
-    /// is read at once, at most [`JSON_BYTES_MAX`] and [`CONFIRMATIONS_MAX`] payments.
+    /// JSON is
+    /// `{"payments":[{"transaction_id","provider"?,"invoice_number","amount":{"value","currency"},"paid_on"}]}`; it is
+    /// read as a whole, up to [`JSON_BYTES_MAX`] and [`CONFIRMATIONS_MAX`] payments.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -112,7 +144,7 @@ impl<R: Read> ConfirmationReader<R> {
         Ok(Self { engine })
     }
 
-    /// How the file is written, if it is CSV.
+    /// The dialect of a CSV file.
     #[must_use]
     pub fn dialect(&self) -> Option<&Dialect> {
         match &self.engine {
@@ -121,11 +153,11 @@ impl<R: Read> ConfirmationReader<R> {
         }
     }
 
-    /// The next payment; none at the end of the file. To go on later, open the file again and pass over as many as were
-    /// taken: there are at most [`CONFIRMATIONS_MAX`].
+    /// The next payment; none at the end of the file. To continue later, open the file again and skip as many as were
+    /// read: there are at most [`CONFIRMATIONS_MAX`].
     ///
     /// # Errors
-    /// [`ReadError`]; after one, nothing else is to be read.
+    /// [`ReadError`]; after one, the reader must not be used again.
     pub fn next_confirmation(&mut self) -> Result<Option<Confirmation>, ReadError> {
         match &mut self.engine {
             Engine::Csv(csv) => csv.next(),
@@ -166,7 +198,7 @@ fn json<R: Read>(stream: Stream<R>) -> Result<Vec<Confirmation>, ReadError> {
         return broken(1, format!("a JSON file has at most {JSON_BYTES_MAX} bytes; split it"));
     }
     let bare = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    // Without serde's own words: they may quote what stands there.
+    // Without serde's error text, which may quote the input.
     let body: ConfirmationBody = serde_json::from_slice(bare).or_else(|error| {
         let (line, column) = (error.line() as u64, error.column());
         let why = format!(
@@ -187,20 +219,19 @@ fn json<R: Read>(stream: Stream<R>) -> Result<Vec<Confirmation>, ReadError> {
 impl ConfirmationPayment {
     fn confirmation(&self, number: u64) -> Result<Confirmation, ReadError> {
         let place = number.saturating_sub(1);
-        let refuse = |member: &str, why: String| BrokenFile::at(1, format!("/payments/{place}/{member}: {why}"));
+        let refuse = |error: MemberError| BrokenFile::at(1, format!("/payments/{place}/{error}"));
         let day = NaiveDate::parse_from_str(&self.paid_on, "%Y-%m-%d").ok().filter(|_| self.paid_on.len() == 10);
         let Some(day) = day.and_then(|day| plausible_day(day).ok()) else {
-            let why = format!("`{}` is no day from 1970 to 2199 as in 2026-11-22", quote(&self.paid_on));
-            return Err(refuse("paid_on", why).into());
+            return Err(refuse(MemberFault::Day(self.paid_on.clone()).of("paid_on")).into());
         };
-        let told = ClaimedPayment {
+        let payment = ClaimedPayment {
             transaction_id: &self.transaction_id,
             provider: self.provider.as_deref(),
             invoice_number: self.invoice_number.as_deref(),
-            amount: Money::parse(&self.amount.value, &self.amount.currency).map_err(|why| why.to_string()),
+            amount: Money::parse(&self.amount.value, &self.amount.currency),
             paid_on: Some(day),
         };
-        Ok(told.confirmation(number, 1).map_err(|(member, why)| refuse(member, why))?)
+        Ok(payment.confirmation(number, 1).map_err(refuse)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why a file cannot be read, and where.
+//! Why a file cannot be read, and where the problem is.
 
 use std::fmt;
 use std::io;
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::SHOWN_LENGTH_MAX;
 
-/// Where something stands in a file.
+/// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FilePosition {
-    /// The file in the archive, by its name.
+    /// The name of the file within the archive.
     pub member: Option<String>,
-    /// Line of the (unpacked) file, from 1.
+    /// The line of the (decompressed) file, from 1.
     pub line: u64,
-    /// Statement of the file, from 1; 0 outside of statements.
+    /// The statement within the file, from 1; 0 outside of statements.
     pub statement: u64,
-    /// Entry of the statement, from 1; 0 outside of entries.
+    /// The entry within the statement, from 1; 0 outside of entries.
     pub entry: u64,
-    /// Detail of the entry, from 1, if it has any of its own.
+    /// The detail within the entry, from 1, if the entry has details.
     pub detail: Option<u32>,
 }
 
@@ -41,18 +41,18 @@ impl fmt::Display for FilePosition {
     }
 }
 
-/// Why a file is refused whole.
+/// Why a file is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {reason}")]
 pub struct BrokenFile {
-    /// Where.
+    /// The position.
     pub place: FilePosition,
-    /// What is wrong, and what would be right. Repeats at most [`SHOWN_LENGTH_MAX`] characters of the file.
+    /// What is wrong, and what would be valid. Repeats at most [`SHOWN_LENGTH_MAX`] characters of the file.
     pub reason: String,
 }
 
 impl BrokenFile {
-    /// Line of the (unpacked) file, from 1.
+    /// The line of the (decompressed) file, from 1.
     #[must_use]
     pub const fn line(&self) -> u64 {
         self.place.line
@@ -63,19 +63,19 @@ impl BrokenFile {
     }
 }
 
-/// Why the next item cannot be had.
+/// Why the next item cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file is refused; reading it again ends the same.
+    /// The file is refused; reading it again gives the same result.
     #[error(transparent)]
     Broken(#[from] BrokenFile),
-    /// The file's bytes cannot be had now; reading it again may go well.
-    #[error("the file cannot be read: {0}")]
+    /// The file's bytes are not available; reading it again may succeed.
+    #[error("the file cannot be read")]
     Io(#[from] io::Error),
 }
 
 impl ReadError {
-    /// Why the file is refused, if it is.
+    /// Why the file is refused, if so.
     #[must_use]
     pub fn broken(self) -> Option<BrokenFile> {
         match self {
@@ -89,8 +89,8 @@ pub(crate) fn broken<T>(line: u64, reason: impl fmt::Display) -> Result<T, ReadE
     Err(BrokenFile::at(line, reason).into())
 }
 
-/// What an error repeats of the input: its beginning, without control characters, and of what may be an account only the
-/// ends.
+/// The part of the input that an error repeats: its beginning, without control characters, and only the ends of what
+/// may be an account number.
 pub(crate) fn quote(text: &str) -> String {
     let plain: String = text.chars().filter(|letter| !letter.is_control()).take(SHOWN_LENGTH_MAX).collect();
     let is_account = |word: &str| {

@@ -1,15 +1,15 @@
-//! What a reader gives, piece by piece.
+//! The items that a reader returns.
 
 use serde::{Deserialize, Serialize};
 
 use crate::movement::Movement;
 use crate::summary::StatementSummary;
 
-/// The next thing in a file.
+/// The next item of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileItem {
-    /// Money moved.
+    /// A movement of money.
     Movement(Box<Movement>),
-    /// A statement ended.
+    /// The end of a statement.
     StatementEnd(Box<StatementSummary>),
 }

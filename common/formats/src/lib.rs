@@ -1,12 +1,12 @@
-//! The files that people upload: bank statements (camt.052, camt.053, camt.054, MT940, CSV) and payment confirmations
-//! (CSV, JSON), plain or in a zip archive.
+//! Reads uploaded files: bank statements (camt.052, camt.053, camt.054, MT940, CSV) and payment confirmations (CSV,
+//! JSON), plain or in a zip archive.
 //!
-//! Files are read piece by piece: a reader holds at most one entry ([`limits`]), can be left after any item with a
-//! [`Checkpoint`], and goes on from there another day. A file that cannot be read is refused whole, with the line and what
-//! would be right ([`BrokenFile`]); what it says is never corrected, rounded or guessed.
+//! Files are streamed: a reader holds at most one entry ([`limits`]), can be suspended after any item with a
+//! [`Checkpoint`], and resumed from there at a later time. A file that cannot be read is refused as a whole, with the
+//! line and what would be valid ([`BrokenFile`]); its content is never corrected, rounded or guessed.
 //!
-//! [`StatementUpload`] and [`ConfirmationUpload`] take an upload as it came, and tell by themselves what it is.
-//! [`StatementReader`] reads one file that is not packed.
+//! [`StatementUpload`] and [`ConfirmationUpload`] read an upload and detect its format. [`StatementReader`] reads a
+//! single file outside of an archive.
 
 mod archive;
 mod camt;
@@ -23,6 +23,7 @@ mod stream;
 mod summary;
 mod text;
 mod upload;
+mod value_error;
 mod xml;
 
 pub use self::camt::CamtKind;

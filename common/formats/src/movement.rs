@@ -1,4 +1,4 @@
-//! What a statement tells: movements of money on an account.
+//! Movements of money on an account, as statements report them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FilePosition;
+use crate::value_error::ValueError;
 
-/// An amount as a file has it, zero or more; its currency may be one that is no more, such as DEM.
+/// An amount as a file has it, zero or more; its currency may be a historic one, such as DEM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryAmount {
     value: Decimal,
@@ -18,15 +19,14 @@ pub struct EntryAmount {
 }
 
 impl EntryAmount {
-    pub(crate) fn new(value: Decimal, currency: &str) -> Result<Self, String> {
+    pub(crate) fn new(value: Decimal, currency: &str) -> Result<Self, ValueError> {
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            let shown = crate::error::quote(currency);
-            return Err(format!("`{shown}` is not a currency; write the three letters of ISO 4217, as in EUR"));
+            return Err(ValueError::Currency(currency.to_owned()));
         }
         Ok(Self { value: if value.is_zero() { value.abs() } else { value }, currency: currency.to_owned() })
     }
 
-    /// The amount in major units, with the decimals that the file gives.
+    /// The amount in major units, with the decimals of the file.
     #[must_use]
     pub const fn value(&self) -> Decimal {
         self.value
@@ -38,10 +38,10 @@ impl EntryAmount {
         &self.currency
     }
 
-    /// The amount as money that we can keep.
+    /// The amount as money.
     ///
     /// # Errors
-    /// [`MoneyError`] for a currency that is none today, more decimals than it has, or an amount beyond the largest.
+    /// [`MoneyError`] for a currency that is not current, more decimals than it has, or an amount above the maximum.
     pub fn money(&self) -> Result<Money, MoneyError> {
         Money::new(self.value, self.currency.parse()?)
     }
@@ -53,17 +53,17 @@ impl fmt::Display for EntryAmount {
     }
 }
 
-/// Which way money went, seen by the account's owner.
+/// The direction of money, as seen by the account's owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
-    /// It came in.
+    /// Money came in.
     Credit,
-    /// It went out.
+    /// Money went out.
     Debit,
 }
 
 impl Direction {
-    /// The other way.
+    /// The opposite direction.
     #[must_use]
     pub const fn opposite(self) -> Self {
         match self {
@@ -72,7 +72,7 @@ impl Direction {
         }
     }
 
-    /// The value with the sign that it has in a balance.
+    /// The value with its sign in a balance.
     #[must_use]
     pub fn signed(self, value: Decimal) -> Decimal {
         match self {
@@ -82,114 +82,114 @@ impl Direction {
     }
 }
 
-/// How far the bank is with an entry (ISO 20022 `ExternalEntryStatus1Code`).
+/// The booking status of an entry (ISO 20022 `ExternalEntryStatus1Code`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BookingStatus {
     /// `BOOK`: the money moved.
     Booked,
     /// `PDNG`: it may yet fail.
     Pending,
-    /// `INFO`: told for information, moves nothing.
+    /// `INFO`: for information only, moves no money.
     Information,
     /// `FUTR`: will be booked on a later day.
     Future,
-    /// A status of the bank's own.
+    /// A proprietary status of the bank.
     Other(String),
-    /// A word that we do not know, where the status stands.
+    /// An unknown word in place of the status.
     Unknown(String),
 }
 
-/// The statement (or report, or notification) that an entry stands in.
+/// The statement (or report, or notification) that contains an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ParsedStatement {
-    /// Its place among the file's statements, from 1.
+    /// Its number among the file's statements, from 1.
     pub ordinal: u64,
-    /// The bank's name of it: `Id`, MT940 `:20:`.
+    /// The bank's id: `Id`, MT940 `:20:`.
     pub id: Option<String>,
-    /// The message that carries it: `GrpHdr/MsgId`.
+    /// The id of its message: `GrpHdr/MsgId`.
     pub message_id: Option<String>,
     /// `ElctrncSeqNb`; MT940 the statement number of `:28C:`.
     pub electronic_sequence: Option<String>,
     /// `LglSeqNb`.
     pub legal_sequence: Option<String>,
-    /// The page of a statement that comes in several messages; MT940 the sequence number of `:28C:`.
+    /// The page of a statement in several messages; MT940 the sequence number of `:28C:`.
     pub page: Option<String>,
-    /// Whether no page follows, where the file tells.
+    /// Whether it is the last page, if the file states it.
     pub is_last_page: Option<bool>,
     /// The account: IBAN, or the bank's own number.
     pub account: Option<String>,
-    /// The account's currency, where the file tells.
+    /// The account's currency, if the file states it.
     pub currency: Option<String>,
     /// The account owner's name.
     pub owner: Option<String>,
 }
 
-/// Money that a bank took for its service.
+/// A bank's charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryCharge {
-    /// How much; zero in many files.
+    /// The amount; zero in many files.
     pub amount: EntryAmount,
-    /// Whether it was taken (debit) or given back.
+    /// Whether it was charged (debit) or refunded.
     pub direction: Direction,
-    /// Whether it is part of the entry's amount (`ChrgInclInd`), where the file tells.
+    /// Whether it is included in the entry's amount (`ChrgInclInd`), if the file states it.
     pub is_included: Option<bool>,
     /// Who bears it (`Br`: DEBT, CRED, SHAR, SLEV).
     pub bearer: Option<String>,
 }
 
-/// Who is on the other side.
+/// The counterparty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counterparty {
-    /// The name: the debtor's of a credit, the creditor's of a debit; the other way round for what goes back.
+    /// The name: the debtor's of a credit, the creditor's of a debit; the reverse for returns.
     pub name: Option<String>,
     /// The account: IBAN, or another number.
     pub account: Option<String>,
-    /// On whose behalf (`UltmtDbtr`, `UltmtCdtr`, `ABWA+`).
+    /// The ultimate party (`UltmtDbtr`, `UltmtCdtr`, `ABWA+`).
     pub ultimate_name: Option<String>,
 }
 
 impl Counterparty {
-    /// Whether the file says who it is.
+    /// Whether the file identifies the counterparty.
     pub(crate) const fn is_named(&self) -> bool {
         self.name.is_some() || self.account.is_some() || self.ultimate_name.is_some()
     }
 }
 
-/// One movement of money on an account: a detail of a batch booking, or else the entry itself.
+/// One movement of money on an account: a detail of a batch booking, otherwise the entry itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {
-    /// Counts the movements of the upload, from 1: the line that people are shown.
+    /// The number of the movement within the upload, from 1: the line number that people see.
     pub number: u64,
-    /// Where it stands.
+    /// Its position.
     pub place: FilePosition,
-    /// The statement that it stands in.
+    /// The statement that contains it.
     pub statement: Arc<ParsedStatement>,
-    /// How much moved.
+    /// The amount.
     pub amount: EntryAmount,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// How much the bank booked with the whole entry; as `amount`, but for details of a batch.
+    /// The booked amount of the whole entry; equals `amount`, except for details of a batch.
     pub entry_amount: EntryAmount,
-    /// Which way the whole entry went.
+    /// The direction of the whole entry.
     pub entry_direction: Direction,
-    /// Whether it takes an earlier entry back (`RvslInd`; MT940 `RC`, `RD`, or a code for returned items).
+    /// Whether it reverses an earlier entry (`RvslInd`; MT940 `RC`, `RD`, or a code for returned items).
     pub is_reversal: bool,
-    /// Whether it may take back money that came in, or be a debit of another kind: the bank has one code for both.
+    /// Whether it may be a return of received money or another kind of debit: the bank has one code for both.
     pub may_be_return: bool,
-    /// How far the bank is.
+    /// The booking status.
     pub status: BookingStatus,
-    /// The day of the booking, as the bank writes it.
+    /// The booking date, as the bank writes it.
     pub booked_on: Option<NaiveDate>,
-    /// The day from which it bears interest.
+    /// The value date.
     pub value_on: Option<NaiveDate>,
-    /// How many details the entry has that this movement stands for: 0 without any, more than 1 if they could not be told
-    /// apart (no amounts of their own), or their sum is not the entry's amount.
+    /// The number of the entry's details that this movement stands for: 0 without any, more than 1 if they could not be
+    /// distinguished (no amounts of their own), or their sum is not the entry's amount.
     pub details: u32,
-    /// The bank's own name of it: `AcctSvcrRef` of the detail, else of the entry; MT940 `:61:` after `//`.
+    /// The bank's reference: `AcctSvcrRef` of the detail, otherwise of the entry; MT940 `:61:` after `//`.
     pub bank_reference: Option<String>,
-    /// The bank's own name of the whole entry, where it has one beside those of its details: `Ntry/AcctSvcrRef`.
+    /// The bank's reference of the whole entry, if it has one in addition to those of its details: `Ntry/AcctSvcrRef`.
     pub entry_reference: Option<String>,
-    /// The payer's name of it, carried through to us (`EndToEndId`, `EREF+`).
+    /// The payer's reference, passed through to us (`EndToEndId`, `EREF+`).
     pub end_to_end_id: Option<String>,
     /// `TxId`.
     pub transaction_id: Option<String>,
@@ -199,32 +199,32 @@ pub struct Movement {
     pub customer_reference: Option<String>,
     /// `MndtId`, `MREF+`.
     pub mandate_id: Option<String>,
-    /// `UETR`: the same at every bank on the way.
+    /// `UETR`: the same at every bank involved.
     pub uetr: Option<String>,
     /// `MsgId` of the order or batch.
     pub message_id: Option<String>,
     /// `PmtInfId` of the order or batch.
     pub payment_information_id: Option<String>,
-    /// References of the details that could not be told apart.
+    /// References of details that could not be distinguished.
     pub further_references: Vec<String>,
-    /// The other side.
+    /// The counterparty.
     pub counterparty: Counterparty,
     /// Structured references (`Strd/CdtrRefInf/Ref`): RF… (ISO 11649), QR references and others.
     pub creditor_references: Vec<String>,
-    /// Numbers of documents that it pays (`Strd/RfrdDocInf/Nb`).
+    /// Numbers of the documents that it pays (`Strd/RfrdDocInf/Nb`).
     pub documents: Vec<String>,
-    /// The unstructured text, blocks joined by spaces.
+    /// The unstructured text, with blocks joined by spaces.
     pub remittance: String,
-    /// Words of a CSV file's columns whose meaning is not known, where no known one says who paid.
+    /// Text of a CSV file's columns with an unknown meaning, if no known column has the payer.
     pub unread: Option<String>,
-    /// What the bank adds (`AddtlTxInf`, `AddtlNtryInf`; MT940 the line after `:61:`).
+    /// Additional information of the bank (`AddtlTxInf`, `AddtlNtryInf`; MT940 the line after `:61:`).
     pub additional: Option<String>,
-    /// What the payer sent (`AmtDtls/InstdAmt`), to recognise fees.
+    /// The amount that the payer sent (`AmtDtls/InstdAmt`), to detect fees.
     pub instructed_amount: Option<EntryAmount>,
-    /// What banks took on the way.
+    /// Charges of the banks involved.
     pub charges: Vec<EntryCharge>,
-    /// Why it came back (`RtrInf/Rsn`).
+    /// The reason of a return (`RtrInf/Rsn`).
     pub return_reason: Option<String>,
-    /// What kind of business it is: `PMNT-RCDT-ESCT` (ISO 20022), else the bank's own code; MT940 the type of `:61:`.
+    /// The transaction code: `PMNT-RCDT-ESCT` (ISO 20022), otherwise the bank's own code; MT940 the type of `:61:`.
     pub bank_code: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! One reader for all statements: it looks at the file, tells what it is, and gives it piece by piece.
+//! One reader for all statements: it detects a file's format, and reads it item by item.
 
 use std::io::Read;
 
@@ -11,14 +11,14 @@ use crate::item::FileItem;
 use crate::mt940::{self, Mt940};
 use crate::stream::Stream;
 
-/// What a file was found to be.
+/// The detected format of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// camt.052, camt.053 or camt.054 of a version.
     Camt(CamtKind),
-    /// MT940, with the encoding of what was read so far, in words.
+    /// MT940, with the encoding of what was read so far, for people.
     Mt940(String),
-    /// CSV, and how it is written.
+    /// CSV, with its dialect.
     Csv(Box<Dialect>),
 }
 
@@ -32,28 +32,28 @@ impl std::fmt::Display for Format {
     }
 }
 
-/// Where to go on, after any item: small, and the same bytes of the file are all that is needed beside it.
+/// A position to resume from, after any item: small, and sufficient together with the same file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Bytes of the (unpacked) file before the place.
+    /// The offset in the (decompressed) file.
     offset: u64,
-    /// Line of the place, from 1.
+    /// The line, from 1.
     line: u64,
-    /// Movements given so far.
+    /// Movements returned so far.
     number: u64,
-    /// Movements of the entry at the place that were given already.
+    /// Movements of the entry at this position that were already returned.
     skip: u32,
     state: State,
 }
 
 impl Checkpoint {
-    /// Bytes of the (unpacked) file before the place where reading goes on.
+    /// The offset in the (decompressed) file where reading resumes.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How many movements were given so far.
+    /// The number of movements returned so far.
     #[must_use]
     pub const fn movements(&self) -> u64 {
         self.number
@@ -80,11 +80,11 @@ enum Engine<R> {
 }
 
 impl<R: Read> StatementReader<R> {
-    /// Opens a file, not in an archive, at its first byte: XML and MT940 are told by how they start, all else is CSV. The
-    /// options are for CSV alone.
+    /// Opens a file outside of an archive, at its first byte: XML and MT940 are detected by their beginning, everything
+    /// else is CSV. The options apply to CSV only.
     ///
     /// # Errors
-    /// [`ReadError::Broken`] if it is no statement that can be read, [`ReadError::Io`] if its bytes cannot be had.
+    /// [`ReadError::Broken`] if it is not a readable statement, [`ReadError::Io`] if its bytes are not available.
     pub fn open(source: R, options: &CsvOptions) -> Result<Self, ReadError> {
         let mut stream = Stream::new(source, 0);
         let sample = stream.sample()?;
@@ -100,19 +100,18 @@ impl<R: Read> StatementReader<R> {
         Ok(Self { engine, number: 0 })
     }
 
-    /// Goes on where a checkpoint was taken. `source` is the same file from its first byte on; what lies before the
-    /// place is passed over.
+    /// Resumes from a checkpoint. `source` is the same file from its first byte on; everything before the checkpoint is
+    /// skipped.
     ///
     /// # Errors
-    /// [`ReadError::Io`] if the bytes cannot be had, or the file is shorter than it was.
+    /// [`ReadError::Io`] if the bytes are not available, or the file is shorter than before.
     pub fn resume(source: R, checkpoint: Checkpoint) -> Result<Self, ReadError> {
         let mut stream = Stream::new(source, 0);
         stream.skip(checkpoint.offset)?;
         Ok(Self::go_on(stream, checkpoint))
     }
 
-    /// Goes on where a checkpoint was taken. The first byte of `source` is the file's byte number
-    /// [`Checkpoint::offset`].
+    /// Resumes from a checkpoint. The first byte of `source` is at the file's offset [`Checkpoint::offset`].
     #[must_use]
     pub fn resume_at(source: R, checkpoint: Checkpoint) -> Self {
         let stream = Stream::new(source, checkpoint.offset);
@@ -129,7 +128,7 @@ impl<R: Read> StatementReader<R> {
         Self { engine, number }
     }
 
-    /// What the file is.
+    /// The file's format.
     #[must_use]
     pub fn format(&self) -> Format {
         match &self.engine {
@@ -142,7 +141,7 @@ impl<R: Read> StatementReader<R> {
     /// The next movement, or the end of a statement; none at the end of the file.
     ///
     /// # Errors
-    /// [`ReadError`]; after one, nothing else is to be read.
+    /// [`ReadError`]; after one, the reader must not be used again.
     pub fn next_item(&mut self) -> Result<Option<FileItem>, ReadError> {
         let mut item = match &mut self.engine {
             Engine::Camt(camt) => camt.next()?,
@@ -156,7 +155,7 @@ impl<R: Read> StatementReader<R> {
         Ok(item)
     }
 
-    /// Where to go on behind the last item that was given.
+    /// The position after the last item that was returned.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         let (offset, line, skip, state) = match &self.engine {
@@ -177,7 +176,7 @@ impl<R: Read> StatementReader<R> {
     }
 }
 
-/// Whether a file is XML, in whatever encoding.
+/// Whether a file is XML, in any encoding.
 fn is_xml(sample: &[u8]) -> bool {
     let is_utf16 = [&b"\xff\xfe<\0"[..], b"\xfe\xff\0<", b"<\0", b"\0<"].iter().any(|start| sample.starts_with(start));
     let bare = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);

@@ -1,10 +1,10 @@
-//! The bytes of a file with their offset, and a look ahead.
+//! The bytes of a file with their offset, and a lookahead.
 
 use std::io::{self, BufRead, Read};
 
 use crate::limits::SAMPLE_BYTES;
 
-/// A reader that knows how far it is and shows the next [`SAMPLE_BYTES`] without taking them.
+/// A reader that tracks its offset and can peek at the next [`SAMPLE_BYTES`].
 pub(crate) struct Stream<R> {
     source: R,
     window: Vec<u8>,
@@ -13,24 +13,22 @@ pub(crate) struct Stream<R> {
 }
 
 impl<R: Read> Stream<R> {
-    /// A stream whose next byte is the file's byte number `offset`, from 0.
+    /// A stream whose next byte is at the file's offset `offset`, from 0.
     pub(crate) const fn new(source: R, offset: u64) -> Self {
         Self { source, window: Vec::new(), start: 0, offset }
     }
 
-    /// How many bytes of the file were taken.
     pub(crate) const fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The next bytes: [`SAMPLE_BYTES`], or what is left of the file if that is less.
+    /// The next bytes without consuming them: [`SAMPLE_BYTES`], or the rest of the file if that is less.
     pub(crate) fn sample(&mut self) -> io::Result<&[u8]> {
         while self.rest().len() < SAMPLE_BYTES && self.fill()? > 0 {}
         let length = self.rest().len().min(SAMPLE_BYTES);
         Ok(self.rest().get(..length).unwrap_or_default())
     }
 
-    /// Passes over bytes.
     pub(crate) fn skip(&mut self, mut count: u64) -> io::Result<()> {
         while count > 0 {
             let step = usize::try_from(count).unwrap_or(usize::MAX).min(self.fill_buf()?.len());
@@ -47,7 +45,7 @@ impl<R: Read> Stream<R> {
         self.window.get(self.start..).unwrap_or_default()
     }
 
-    /// Reads once more.
+    /// Reads more bytes into the buffer.
     fn fill(&mut self) -> io::Result<usize> {
         self.window.drain(..self.start);
         self.start = 0;

@@ -1,4 +1,4 @@
-//! What a statement says of itself, and whether its entries bear it out.
+//! The balances and counts of a statement, checked against its entries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,25 +9,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FilePosition;
 use crate::movement::{Direction, EntryAmount, ParsedStatement};
+use crate::value_error::ValueError;
 
-/// The most contradictions that are kept of one statement; the others are counted.
+/// The maximum number of contradictions that are kept of one statement; further ones are counted.
 const CONTRADICTIONS_MAX: usize = 10;
 
-/// How much stood on the account.
+/// A balance of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
-    /// How much.
+    /// The amount.
     pub amount: EntryAmount,
     /// Whether the bank owed it (credit), or its customer.
     pub direction: Direction,
-    /// When.
+    /// The date.
     pub day: Option<NaiveDate>,
-    /// Whether it stands between two pages of one statement (`ITBD`, `:60M:`, `:62M:`).
+    /// Whether it is between two pages of one statement (`ITBD`, `:60M:`, `:62M:`).
     pub is_interim: bool,
 }
 
 impl Balance {
-    /// With its sign: negative if the customer owed it.
+    /// The signed amount: negative if the customer owed it.
     #[must_use]
     pub fn signed(&self) -> Decimal {
         self.direction.signed(self.amount.value())
@@ -37,18 +38,18 @@ impl Balance {
 /// Whether opening balance + booked entries = closing balance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Check {
-    /// They add up to the last digit.
+    /// They add up exactly.
     AddsUp,
     /// They do not; the statement contradicts itself.
     Contradicts {
-        /// What the closing balance would be, with its sign.
+        /// The expected closing balance, signed.
         expected: Decimal,
-        /// What it is, with its sign.
+        /// The actual closing balance, signed.
         found: Decimal,
     },
-    /// A balance that the format demands is missing: the file may be cut off.
+    /// A balance that the format requires is missing: the file may be truncated.
     Incomplete(String),
-    /// The statement does not tell enough.
+    /// The statement does not contain enough to check.
     CannotBeSaid(String),
 }
 
@@ -57,7 +58,7 @@ pub enum Check {
 pub struct Totals {
     /// All entries, booked or not.
     pub entries: u64,
-    /// Movements that they were given as.
+    /// The movements that they were returned as.
     pub movements: u64,
     /// Booked entries that are credits.
     pub credits: u64,
@@ -72,32 +73,32 @@ pub struct Totals {
 pub struct StatementSummary {
     /// The statement.
     pub statement: Arc<ParsedStatement>,
-    /// Where it ends.
+    /// The position of its end.
     pub place: FilePosition,
-    /// Its first balance.
+    /// The first balance.
     pub opening: Option<Balance>,
-    /// Its last balance.
+    /// The last balance.
     pub closing: Option<Balance>,
-    /// What it holds.
+    /// Counts and sums of its entries.
     pub totals: Totals,
     /// Whether the balances and the entries agree.
     pub check: Check,
-    /// What else in it cannot be true together: details that do not add up to their entry, counts that are not those of the
-    /// entries. At most ten are kept.
+    /// Other contradictions: details that do not add up to their entry, declared counts that differ from the entries.
+    /// At most ten are kept.
     pub contradictions: Vec<String>,
-    /// How many contradictions there are.
+    /// The number of contradictions.
     pub contradictions_count: u64,
 }
 
 impl StatementSummary {
-    /// Whether nothing in the statement contradicts itself, as far as it can be said.
+    /// Whether the statement has no contradictions, as far as it can be checked.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.contradictions_count == 0 && matches!(self.check, Check::AddsUp | Check::CannotBeSaid(_))
     }
 }
 
-/// What is known of a statement while it is read.
+/// The running totals of a statement while it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) opening: Option<Balance>,
@@ -117,27 +118,25 @@ impl Tally {
         }
     }
 
-    /// Adds an entry that is booked.
+    /// Adds a booked entry.
     ///
     /// # Errors
-    /// If the sum is beyond what a decimal holds.
-    pub(crate) fn book(&mut self, amount: &EntryAmount, direction: Direction) -> Result<(), String> {
+    /// If the sum overflows a decimal.
+    pub(crate) fn book(&mut self, amount: &EntryAmount, direction: Direction) -> Result<(), ValueError> {
         let count = match direction {
             Direction::Credit => &mut self.totals.credits,
             Direction::Debit => &mut self.totals.debits,
         };
         *count = count.saturating_add(1);
         if !self.totals.sums.contains_key(amount.currency()) && self.totals.sums.len() >= CURRENCIES_MAX {
-            return Err(format!("a statement has entries in at most {CURRENCIES_MAX} currencies"));
+            return Err(ValueError::TooManyCurrencies);
         }
         let sum = self.totals.sums.entry(amount.currency().to_owned()).or_default();
-        *sum = sum
-            .checked_add(direction.signed(amount.value()))
-            .ok_or("the entries add up to more than can be kept; their amounts cannot be meant")?;
+        *sum = sum.checked_add(direction.signed(amount.value())).ok_or(ValueError::SumTooLarge)?;
         Ok(())
     }
 
-    /// The end. `is_demanded` says whether the format demands both balances.
+    /// Ends the statement. `is_demanded` is whether the format requires both balances.
     pub(crate) fn finish(
         self,
         statement: Arc<ParsedStatement>,
@@ -182,5 +181,5 @@ impl Tally {
     }
 }
 
-/// The most currencies of one statement's entries: more than exist in any bank's account.
-const CURRENCIES_MAX: usize = 50;
+/// The maximum number of currencies of one statement's entries: more than any bank account has.
+pub(crate) const CURRENCIES_MAX: usize = 50;

@@ -1,4 +1,4 @@
-//! Texts of files: without control characters, within bounds, and whether they say anything.
+//! Texts of files: without control characters, limited in length, and checked for significance.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,9 @@ use quittance_domain::money::Currency;
 use rust_decimal::Decimal;
 
 use crate::limits::{TEXT_LENGTH_MAX, VALUES_MAX};
+use crate::value_error::ValueError;
 
-/// The text on one line: white space and control characters become single spaces, none at the ends.
+/// The text on one line: white space and control characters become single spaces, with none at the ends.
 pub(crate) fn tidy(text: &str, length_max: usize) -> String {
     let mut tidied = String::with_capacity(text.len().min(length_max));
     let mut length = 0_usize;
@@ -30,17 +31,18 @@ pub(crate) fn named(text: &str) -> Option<String> {
     Some(tidy(text, TEXT_LENGTH_MAX)).filter(|text| !text.is_empty())
 }
 
-/// What banks and their customers write where they have no reference (`NOTPROVIDED`: SEPA rulebooks; `NONREF`: SWIFT).
+/// What banks and their customers write in place of a missing reference (`NOTPROVIDED`: SEPA rulebooks; `NONREF`:
+/// SWIFT).
 const NO_REFERENCE: [&str; 9] =
     ["NOTPROVIDED", "NOT PROVIDED", "NONREF", "NOREF", "NONE", "NOTAVAILABLE", "N/A", "NICHT ANGEGEBEN", "UNBEKANNT"];
 
-/// A reference; none if it says that there is none.
+/// A reference; none if it is a placeholder.
 pub(crate) fn reference(text: &str) -> Option<String> {
     named(text).filter(|text| !NO_REFERENCE.iter().any(|none| text.eq_ignore_ascii_case(none)))
 }
 
-/// An account as all files name it: an IBAN without blanks, and without the currency that banks write behind it in MT940
-/// (`NL91ABNA0417164300 EUR`). Another number stays as it is, but for that currency.
+/// An account in normalised form: an IBAN without blanks, and without the currency that banks append to it in MT940
+/// (`NL91ABNA0417164300 EUR`). Other numbers are unchanged, except for that currency.
 pub(crate) fn account_number(text: &str) -> Option<String> {
     let text = named(text)?;
     let plain: String = text.chars().filter(|letter| *letter != ' ').collect();
@@ -60,10 +62,11 @@ pub(crate) fn account_number(text: &str) -> Option<String> {
     }
 }
 
-/// A currency's code (ISO 4217) has so many letters.
+/// The length of a currency code (ISO 4217).
 const CURRENCY_LENGTH: usize = 3;
 
-/// Whether a text is an IBAN (ISO 13616): country, check digits, 11 to 30 letters and digits, and a remainder of 1 by 97.
+/// Whether a text is an IBAN (ISO 13616): country, check digits, 11 to 30 letters and digits, and a remainder of 1
+/// modulo 97.
 pub(crate) fn is_iban(text: &str) -> bool {
     let letters: Vec<char> = text.chars().filter(|letter| *letter != ' ').collect();
     let is_built_so = matches!(letters.as_slice(), [a, b, c, d, ..]
@@ -78,14 +81,14 @@ pub(crate) fn is_iban(text: &str) -> bool {
     is_built_so && remainder == 1
 }
 
-/// Adds a value that is not there yet, while there is room.
+/// Adds a value if it is new and the limit allows.
 pub(crate) fn add(values: &mut Vec<String>, value: Option<String>) {
     if let Some(value) = value.filter(|value| values.len() < VALUES_MAX && !values.contains(value)) {
         values.push(value);
     }
 }
 
-/// Adds a piece of text behind a space, up to a length in bytes.
+/// Appends a piece of text after a space, up to a length in bytes.
 pub(crate) fn append(text: &mut String, piece: &str, length_max: usize) {
     let room = length_max.saturating_sub(text.len().saturating_add(1));
     let end =
@@ -97,11 +100,11 @@ pub(crate) fn append(text: &mut String, piece: &str, length_max: usize) {
     text.push_str(piece);
 }
 
-/// Reads digits with at most one separator: `12`, `12.5`, with `is_open_ended` also `12,` and `,5`.
+/// Parses digits with at most one separator: `12`, `12.5`, with `is_open_ended` also `12,` and `,5`.
 ///
 /// # Errors
-/// What would be right.
-pub(crate) fn plain_decimal(text: &str, separator: char, is_open_ended: bool) -> Result<Decimal, String> {
+/// A description of a valid number.
+pub(crate) fn plain_decimal(text: &str, separator: char, is_open_ended: bool) -> Result<Decimal, ValueError> {
     let (whole, fraction) = match text.split_once(separator) {
         Some((whole, "")) if is_open_ended => (whole, None),
         Some(("", fraction)) if is_open_ended => ("0", Some(fraction)),
@@ -110,15 +113,12 @@ pub(crate) fn plain_decimal(text: &str, separator: char, is_open_ended: bool) ->
     };
     let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !are_digits(whole) || fraction.is_some_and(|fraction| !are_digits(fraction)) {
-        let shown = crate::error::quote(text);
-        return Err(format!(
-            "`{shown}` is not an amount; write digits with an optional `{separator}`, no sign, no grouping"
-        ));
+        return Err(ValueError::NotAmount { text: text.to_owned(), separator });
     }
     let whole = whole.trim_start_matches('0');
     let fraction = fraction.unwrap_or_default();
     let digits = whole.len().saturating_add(fraction.trim_end_matches('0').len());
-    // Beyond these, there are only zeros.
+    // There are only zeros beyond these.
     let fraction = fraction.get(..fraction.len().min(DIGITS_MAX)).unwrap_or(fraction);
     let joined =
         [if whole.is_empty() { "0" } else { whole }, if fraction.is_empty() { "" } else { "." }, fraction].concat();
@@ -126,14 +126,14 @@ pub(crate) fn plain_decimal(text: &str, separator: char, is_open_ended: bool) ->
         Decimal::from_str_exact(joined.get(..joined.len().min(DIGITS_MAX.saturating_add(8))).unwrap_or(&joined));
     match decimal {
         Ok(decimal) if digits <= DIGITS_MAX => Ok(decimal),
-        _ => Err(format!("the amount has more than {DIGITS_MAX} digits")),
+        _ => Err(ValueError::TooManyDigits),
     }
 }
 
-/// The most digits of an amount (ISO 20022 `ActiveOrHistoricCurrencyAndAmount`: 18 digits; SWIFT `15d`).
+/// The maximum number of digits of an amount (ISO 20022 `ActiveOrHistoricCurrencyAndAmount`: 18 digits; SWIFT `15d`).
 pub(crate) const DIGITS_MAX: usize = 18;
 
-/// Keeps a cell from being taken for a formula by a spreadsheet: for exports, never for what is kept or compared.
+/// Prevents a spreadsheet from interpreting a cell as a formula: for exports, never for stored or compared data.
 ///
 /// A cell that starts with `=`, `+`, `-`, `@`, a tab or a carriage return gets a `'` in front (OWASP, "CSV Injection").
 #[must_use]

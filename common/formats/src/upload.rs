@@ -1,4 +1,4 @@
-//! An upload as it came: a file, or an archive of files.
+//! Reads an upload: a file, or an archive of files.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +31,7 @@ impl<R: Read> Read for Bytes<R> {
 /// The files of an upload, opened one after the other.
 struct Files<R> {
     source: Arc<Mutex<R>>,
-    /// None if the upload is no archive.
+    /// None if the upload is not an archive.
     members: Option<Vec<Member>>,
     refusal: ArchiveError,
 }
@@ -54,7 +54,7 @@ impl<R: Read + Seek> Files<R> {
         self.members.as_ref()?.get(index).map(|member| member.name.clone())
     }
 
-    /// The bytes of a file; `unpacked_before` is what those before it had.
+    /// The bytes of a file; `unpacked_before` is the total decompressed size of those before it.
     fn bytes(&self, index: usize, unpacked_before: u64) -> Result<Bytes<R>, ReadError> {
         match &self.members {
             Some(members) => match members.get(index) {
@@ -73,7 +73,7 @@ impl<R: Read + Seek> Files<R> {
         }
     }
 
-    /// The same error with the file that it is of; what the archive is to blame for is no trouble of reading.
+    /// The same error with its file; problems of the archive itself are not treated as read errors.
     fn placed(&self, error: ReadError, index: usize) -> ReadError {
         let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
         let broken = match (refusal, error) {
@@ -87,21 +87,21 @@ impl<R: Read + Seek> Files<R> {
     }
 }
 
-/// Where to go on in an upload, after any item.
+/// A position to resume an upload from, after any item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadCheckpoint {
-    /// The file of the archive, from 0.
+    /// The file's index in the archive, from 0.
     member: usize,
-    /// What the files before it had, unpacked, in bytes.
+    /// The total decompressed size of the files before it, in bytes.
     unpacked_before: u64,
-    /// Movements given so far.
+    /// Movements returned so far.
     number: u64,
     options: CsvOptions,
     inner: Checkpoint,
 }
 
 impl UploadCheckpoint {
-    /// How many movements were given so far.
+    /// The number of movements returned so far.
     #[must_use]
     pub const fn movements(&self) -> u64 {
         self.number
@@ -122,7 +122,7 @@ impl<R: Read + Seek> StatementUpload<R> {
     /// Opens an upload.
     ///
     /// # Errors
-    /// [`ReadError::Broken`] if it, or its first file, is nothing that can be read.
+    /// [`ReadError::Broken`] if it, or its first file, is not readable.
     pub fn open(source: R, options: &CsvOptions) -> Result<Self, ReadError> {
         let files = Files::open(source)?;
         let bytes = files.bytes(0, 0)?;
@@ -130,10 +130,10 @@ impl<R: Read + Seek> StatementUpload<R> {
         Ok(Self { files, options: options.clone(), member: 0, unpacked_before: 0, number: 0, reader })
     }
 
-    /// Goes on where a checkpoint was taken. `source` is the same upload.
+    /// Resumes from a checkpoint. `source` is the same upload.
     ///
     /// # Errors
-    /// [`ReadError`], if it is not the same.
+    /// [`ReadError`] if it is not the same.
     pub fn resume(source: R, checkpoint: UploadCheckpoint) -> Result<Self, ReadError> {
         let files = Files::open(source)?;
         let UploadCheckpoint { member, unpacked_before, number, options, inner } = checkpoint;
@@ -142,7 +142,7 @@ impl<R: Read + Seek> StatementUpload<R> {
         Ok(Self { files, options, member, unpacked_before, number, reader })
     }
 
-    /// What the file that is being read is.
+    /// The format of the file that is being read.
     #[must_use]
     pub fn format(&self) -> Format {
         self.reader.format()
@@ -154,7 +154,7 @@ impl<R: Read + Seek> StatementUpload<R> {
         self.files.name(self.member)
     }
 
-    /// Where to go on behind the last item that was given.
+    /// The position after the last item that was returned.
     #[must_use]
     pub fn checkpoint(&self) -> UploadCheckpoint {
         UploadCheckpoint {
@@ -169,7 +169,7 @@ impl<R: Read + Seek> StatementUpload<R> {
     /// The next movement, or the end of a statement; none at the end of the upload.
     ///
     /// # Errors
-    /// [`ReadError`]; after one, nothing else is to be read.
+    /// [`ReadError`]; after one, the reader must not be used again.
     pub fn next_item(&mut self) -> Result<Option<FileItem>, ReadError> {
         loop {
             let item = self.reader.next_item().map_err(|error| self.files.placed(error, self.member))?;
@@ -214,7 +214,7 @@ impl<R: Read + Seek> ConfirmationUpload<R> {
     /// Opens an upload.
     ///
     /// # Errors
-    /// [`ReadError::Broken`] if it, or its first file, is nothing that can be read.
+    /// [`ReadError::Broken`] if it, or its first file, is not readable.
     pub fn open(source: R, options: &CsvOptions) -> Result<Self, ReadError> {
         let files = Files::open(source)?;
         let bytes = files.bytes(0, 0)?;
@@ -222,17 +222,17 @@ impl<R: Read + Seek> ConfirmationUpload<R> {
         Ok(Self { files, options: options.clone(), member: 0, number: 0, reader })
     }
 
-    /// What the file that is being read is, in words.
+    /// The format of the file that is being read, for people.
     #[must_use]
     pub fn format(&self) -> String {
         self.reader.dialect().map_or_else(|| "JSON".to_owned(), ToString::to_string)
     }
 
-    /// The next payment; none at the end of the upload. To go on later, open the upload again and pass over as many as
-    /// were taken: there are at most [`CONFIRMATIONS_MAX`].
+    /// The next payment; none at the end of the upload. To continue later, open the upload again and skip as many as
+    /// were read: there are at most [`CONFIRMATIONS_MAX`].
     ///
     /// # Errors
-    /// [`ReadError`]; after one, nothing else is to be read.
+    /// [`ReadError`]; after one, the reader must not be used again.
     pub fn next_confirmation(&mut self) -> Result<Option<Confirmation>, ReadError> {
         loop {
             let next = self.reader.next_confirmation().map_err(|error| self.files.placed(error, self.member))?;
@@ -249,7 +249,7 @@ impl<R: Read + Seek> ConfirmationUpload<R> {
             if self.member >= self.files.count() {
                 return Ok(None);
             }
-            // Each has at most what a reader of confirmations takes, so that they need no sum of their own.
+            // Each file is within the limits of a reader of confirmations, so the total needs no limit.
             let bytes = self.files.bytes(self.member, 0)?;
             let opened = ConfirmationReader::open(bytes, &self.options);
             self.reader = opened.map_err(|error| self.files.placed(error, self.member))?;

@@ -1,4 +1,4 @@
-//! The record as DynamoDB keeps it, and what it means.
+//! The record in DynamoDB, and its interpretation.
 
 use std::collections::HashMap;
 
@@ -13,27 +13,27 @@ pub(crate) mod state {
     pub(crate) const UNKNOWN: &str = "unknown";
 }
 
-/// The right to perform an effect, until it lapses.
+/// The right to perform an effect, until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyLease {
     pub(crate) key: String,
     pub(crate) owner: String,
 }
 
-/// What became of an attempt to take a key.
+/// The result of claiming a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdempotencyClaim {
     /// Perform the effect, then complete or release the lease.
     Won(IdempotencyLease),
-    /// The effect has happened; here is what was answered then.
+    /// The effect has happened; with the response recorded then.
     Completed(Option<String>),
-    /// Another worker is at it.
+    /// Another worker is performing it.
     InProgress,
-    /// It failed for good before, for this reason.
+    /// It failed permanently before, for this reason.
     FailedForGood(String),
-    /// Nobody knows whether it has happened.
+    /// Whether it has happened is unknown.
     Unknown,
-    /// The key was used for something else.
+    /// The key was used with another payload.
     OtherPayload,
 }
 
@@ -45,9 +45,9 @@ pub(crate) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// What the record that is in the way means for somebody who brings `fingerprint`.
+/// What the existing record means for a claim with `fingerprint`.
 pub(crate) fn judge(item: Option<&HashMap<String, AttributeValue>>, fingerprint: &str) -> IdempotencyClaim {
-    // Without the old item nothing is known but that somebody has the key.
+    // Without the old item, all that is known is that the key is taken.
     let Some(item) = item else { return IdempotencyClaim::InProgress };
     let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     if attribute("fingerprint").is_some_and(|known| known != fingerprint) {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_in_the_way_is_told_as_what_it_is() {
+    fn an_existing_record_is_classified_by_its_state() {
         assert_eq!(judge(Some(&item("completed")), "f"), IdempotencyClaim::Completed(Some("a".to_owned())));
         assert_eq!(judge(Some(&item("in_progress")), "f"), IdempotencyClaim::InProgress);
         assert_eq!(judge(Some(&item("failed_final")), "f"), IdempotencyClaim::FailedForGood("a".to_owned()));

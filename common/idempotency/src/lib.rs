@@ -1,18 +1,21 @@
-//! A fenced idempotency record in DynamoDB: makes an effect happen once, however often its message comes.
+//! A fenced idempotency record in DynamoDB: makes an effect happen once, however often its message is delivered.
 //!
-//! What it promises:
-//! - Of any number of workers that [`claim`](IdempotencyTable::claim) one key at once, one gets the [`IdempotencyLease`].
-//! - A worker whose lease has lapsed and was taken over cannot complete or release it any more: every later write is
+//! Guarantees:
+//! - Of any number of workers that concurrently [`claim`](IdempotencyTable::claim) a key, one gets the
+//!   [`IdempotencyLease`].
+//! - A worker whose lease has expired and was taken over cannot complete or release it any more: every later write is
 //!   conditional on the lease's owner token, so an overtaken worker never overwrites its successor.
 //! - A key that is used again with another payload is a conflict ([`IdempotencyClaim::OtherPayload`]).
 //! - Expiry is compared, never "is the item there": DynamoDB deletes expired items up to days late.
 //!
-//! What it cannot promise: that an effect outside of DynamoDB happened exactly once. A worker that dies between its
-//! effect and [`complete`](IdempotencyTable::complete) leaves a lease that lapses, and the effect is tried again.
-//! Where that matters, the effect must carry the same key to whoever performs it.
+//! Not guaranteed: that an effect outside of DynamoDB happens exactly once. A worker that dies between its effect and
+//! [`complete`](IdempotencyTable::complete) leaves a lease that expires, and the effect is attempted again. Where that
+//! matters, the effect must pass the same key on to the system that performs it.
 //!
-//! Where the effect is idempotent by itself (the same bytes to the same key, a unique constraint), one
-//! [`record_completed`](IdempotencyTable::record_completed) *after* it is enough, and half the cost.
+//! If the effect itself is idempotent (the same bytes to the same key, a unique constraint), one
+//! [`record_completed`](IdempotencyTable::record_completed) *after* it is enough, at half the cost.
+
+#![deny(missing_docs)]
 
 mod item;
 
@@ -27,25 +30,25 @@ use uuid::Uuid;
 pub use crate::item::{IdempotencyClaim, IdempotencyLease};
 use crate::item::{judge, number, state, text};
 
-/// Added to a lease beyond the deadline of its invocation: clocks of two workers differ by less.
+/// Added to a lease beyond the deadline of its invocation: the clocks of two workers differ by less.
 pub const CLOCK_SKEW_MARGIN: TimeDelta = TimeDelta::seconds(10);
 
-/// How long a queue's consumer keeps its records: longer than a message can wait in the queue and its dead-letter queue
+/// The retention of a queue consumer's records: longer than a message can wait in the queue and its dead-letter queue
 /// (14 days each).
 pub const CONSUMER_RECORD_RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// Why the table gave no answer. The outcome of a write is then unknown; asking again is safe.
+/// Why the table gave no answer. The outcome of a write is then unknown; retrying is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum IdempotencyError {
     /// DynamoDB refused or did not answer.
-    #[error("idempotency record {key}: {reason}")]
+    #[error("the call about idempotency record {key} failed")]
     Table {
         /// The record's key.
         key: String,
-        /// What the service said.
-        reason: String,
+        /// The failure.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The lease lapsed and another worker has the key; this worker's result is void.
+    /// The lease expired and another worker has the key; this worker's result is void.
     #[error("idempotency record {key} was taken over by another worker")]
     Overtaken {
         /// The record's key.
@@ -53,7 +56,7 @@ pub enum IdempotencyError {
     },
 }
 
-/// One consumer's table.
+/// The idempotency table of one consumer.
 #[derive(Debug, Clone)]
 pub struct IdempotencyTable {
     client: Client,
@@ -62,22 +65,22 @@ pub struct IdempotencyTable {
 }
 
 impl IdempotencyTable {
-    /// The table `name`, whose records are kept for `kept_for` after they were written.
+    /// The table `name`, whose records are retained for `kept_for` after they were written.
     #[must_use]
     pub fn new(aws: &SdkConfig, name: String, kept_for: TimeDelta) -> Self {
         Self { client: Client::new(aws), name, kept_for }
     }
 
-    /// Opens the connection to DynamoDB, so that the first message does not wait for it.
+    /// Connects to DynamoDB, so that the first message does not wait for it.
     pub async fn warm_up(&self) {
-        // Any answer will do, "no such item" included.
+        // Any response will do, including "no such item".
         let _answer = self.client.get_item().table_name(&self.name).key("key", text("warm-up")).send().await;
     }
 
-    /// Takes a key, if nobody has it or the lease on it has lapsed.
+    /// Claims a key, if it is free or its lease has expired.
     ///
-    /// `fingerprint` is a digest of the payload; `lease_until` is the invocation's deadline plus
-    /// [`CLOCK_SKEW_MARGIN`]. A deadline that has passed already gives a lease that the next worker may take over.
+    /// `fingerprint` is a digest of the payload; `lease_until` is the invocation's deadline plus [`CLOCK_SKEW_MARGIN`].
+    /// A deadline in the past gives a lease that the next worker may take over.
     ///
     /// # Errors
     /// [`IdempotencyError::Table`] if DynamoDB does not answer.
@@ -122,38 +125,39 @@ impl IdempotencyTable {
             aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failure) => {
                 Ok(judge(failure.item(), fingerprint))
             }
-            error => Err(table_error(key, &error)),
+            error => Err(table_error(key, error)),
         }
     }
 
-    /// Notes that the effect has happened, with what to answer next time.
+    /// Records that the effect has happened, with the response for later claims.
     ///
     /// # Errors
-    /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
+    /// [`IdempotencyError::Overtaken`] if another worker has taken over the key.
     pub async fn complete(&self, lease: &IdempotencyLease, answer: Option<&str>) -> Result<(), IdempotencyError> {
         self.finish(lease, state::COMPLETED, answer).await
     }
 
-    /// Notes that the effect has failed for good: the same message will never succeed.
+    /// Records that the effect has failed permanently: the same message will never succeed.
     ///
     /// # Errors
-    /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
+    /// [`IdempotencyError::Overtaken`] if another worker has taken over the key.
     pub async fn fail_for_good(&self, lease: &IdempotencyLease, reason: &str) -> Result<(), IdempotencyError> {
         self.finish(lease, state::FAILED_FINAL, Some(reason)).await
     }
 
-    /// Notes that nobody knows whether the effect has happened: only asking can tell, never trying again.
+    /// Records that it is unknown whether the effect has happened: this can only be resolved by an inquiry, never by a
+    /// retry.
     ///
     /// # Errors
-    /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
+    /// [`IdempotencyError::Overtaken`] if another worker has taken over the key.
     pub async fn leave_unknown(&self, lease: &IdempotencyLease, reason: &str) -> Result<(), IdempotencyError> {
         self.finish(lease, state::UNKNOWN, Some(reason)).await
     }
 
-    /// Gives a key back after a failure without effect, so that the next delivery can try at once.
+    /// Releases a key after a failure without effect, so that the next delivery can try immediately.
     ///
     /// # Errors
-    /// [`IdempotencyError::Overtaken`] if another worker has the key by now.
+    /// [`IdempotencyError::Overtaken`] if another worker has taken over the key.
     pub async fn release(&self, lease: &IdempotencyLease) -> Result<(), IdempotencyError> {
         self.client
             .delete_item()
@@ -172,12 +176,12 @@ impl IdempotencyTable {
                 if error.is_conditional_check_failed_exception() {
                     overtaken(lease)
                 } else {
-                    table_error(&lease.key, &error)
+                    table_error(&lease.key, error)
                 }
             })
     }
 
-    /// Whether the effect of a key is known to have happened.
+    /// Whether the effect of a key is recorded as done.
     ///
     /// # Errors
     /// [`IdempotencyError::Table`] if DynamoDB does not answer.
@@ -185,15 +189,15 @@ impl IdempotencyTable {
         Ok(self.item(key).await?.is_some_and(|item| item::is_completed(&item, now)))
     }
 
-    /// Notes that an effect that is idempotent by itself has happened.
+    /// Records that an idempotent effect has happened.
     ///
     /// # Errors
-    /// [`IdempotencyError::Table`] if DynamoDB does not answer; the message then comes again, which is harmless.
+    /// [`IdempotencyError::Table`] if DynamoDB does not answer; the message is then redelivered, which is harmless.
     pub async fn record_completed(&self, key: &str, now: DateTime<Utc>) -> Result<(), IdempotencyError> {
         self.put_completed(key, None, now).await
     }
 
-    /// The same, with what to answer whoever asks for the key.
+    /// The same, with the response for later claims of the key.
     ///
     /// # Errors
     /// [`IdempotencyError::Table`] if DynamoDB does not answer.
@@ -201,7 +205,7 @@ impl IdempotencyTable {
         self.put_completed(key, Some(answer), now).await
     }
 
-    /// The answer that was recorded for a key, if the record has not expired.
+    /// The response recorded for a key, if the record has not expired.
     ///
     /// # Errors
     /// [`IdempotencyError::Table`] if DynamoDB does not answer.
@@ -218,12 +222,12 @@ impl IdempotencyTable {
             .item("state", text(state::COMPLETED))
             .item("expires_at", self.expires_at(now));
         let request = answer.into_iter().fold(request, |request, answer| request.item("answer", text(answer)));
-        request.send().await.map(drop).map_err(|error| table_error(key, &error.into_service_error()))
+        request.send().await.map(drop).map_err(|error| table_error(key, error.into_service_error()))
     }
 
     async fn item(&self, key: &str) -> Result<Option<HashMap<String, AttributeValue>>, IdempotencyError> {
         let request = self.client.get_item().table_name(&self.name).key("key", text(key));
-        let answer = request.send().await.map_err(|error| table_error(key, &error.into_service_error()))?;
+        let answer = request.send().await.map_err(|error| table_error(key, error.into_service_error()))?;
         Ok(answer.item)
     }
 
@@ -255,7 +259,7 @@ impl IdempotencyTable {
             if error.is_conditional_check_failed_exception() {
                 overtaken(lease)
             } else {
-                table_error(&lease.key, &error)
+                table_error(&lease.key, error)
             }
         })
     }
@@ -269,7 +273,6 @@ fn overtaken(lease: &IdempotencyLease) -> IdempotencyError {
     IdempotencyError::Overtaken { key: lease.key.clone() }
 }
 
-fn table_error(key: &str, error: &dyn std::error::Error) -> IdempotencyError {
-    let reason = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-    IdempotencyError::Table { key: key.to_owned(), reason }
+fn table_error(key: &str, error: impl std::error::Error + Send + Sync + 'static) -> IdempotencyError {
+    IdempotencyError::Table { key: key.to_owned(), source: Box::new(error) }
 }

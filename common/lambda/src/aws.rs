@@ -6,21 +6,21 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-/// Time to reach an endpoint inside the VPC; far more than it takes.
+/// Connect timeout to an endpoint inside the VPC; far more than a connection takes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time for one call with its retries; a queue's visibility is much longer.
+/// Timeout of one call including its retries; a queue's visibility timeout is much longer.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who tries again when a call fails.
+/// Who retries a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retries {
     /// The queue redelivers the message: a second layer would only multiply the attempts.
     Queue,
-    /// Nobody else does, as at an HTTP door: the SDK tries up to three times.
+    /// Nobody else does, for instance in an HTTP function: the SDK tries up to three times.
     Sdk,
 }
 
-/// Region, credentials and endpoints from the environment, with limits on every call.
+/// The region, credentials and endpoints from the environment, with timeouts on every call.
 pub async fn config(retries: Retries) -> SdkConfig {
     let retry_config = match retries {
         Retries::Queue => RetryConfig::disabled(),
@@ -35,8 +35,8 @@ pub async fn config(retries: Retries) -> SdkConfig {
         .await
 }
 
-/// An S3 client. With an endpoint of one's own (the local stack) buckets stand in the path, because their names do
-/// not resolve as hosts there.
+/// An S3 client. With a custom endpoint (the local stack) it uses path-style addressing, because bucket names do not
+/// resolve as hosts there.
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let settings = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some());

@@ -1,17 +1,18 @@
 //! The runner for batches of an SQS FIFO queue.
 //!
-//! What it promises, for a handler that takes records and answers with a verdict for each:
-//! - A failure concerns its own message and the later ones *of its group*; other groups go on.
-//! - What can never succeed is parked in the dead-letter queue at once, with its reason, and acknowledged, so that
-//!   its group goes on. What was tried and failed [`attempts::ATTEMPTS_MAX`] times is parked too; a receive without an attempt,
-//!   behind another message of the group or beside other work, does not count.
-//! - A panic is the failure of the record that was being handled.
-//! - When the deadline is near, no new work is started; what is left comes back.
-//! - When the handler reports an [`Outage`], nothing more is parked and all that is not concluded comes back: an outage
-//!   of the database must not turn healthy messages into dead letters.
-//! - Nothing is acknowledged before its handler or the dead-letter queue has it.
+//! Guarantees for a handler that takes records and returns an outcome for each:
+//! - A failure affects only its own message and the later ones *of its group*; other groups continue.
+//! - A message that can never succeed is parked in the dead-letter queue immediately, with its reason, and
+//!   acknowledged, so that its group continues. A message whose attempts failed [`attempts::ATTEMPTS_MAX`] times is
+//!   parked too; a receive without an attempt, behind another message of the group or because of other work in
+//!   progress, does not count.
+//! - A panic counts as a failure of the record that was being handled.
+//! - Near the deadline no new work is started; remaining records are returned for redelivery.
+//! - When the handler reports an [`Outage`], nothing more is parked and every unfinished record is returned: a database
+//!   outage must not turn healthy messages into dead letters.
+//! - A record is acknowledged only after its handler or the dead-letter queue has stored it durably.
 //!
-//! It needs an event source mapping with `ReportBatchItemFailures`, and a queue whose own `maxReceiveCount` is well
+//! Requires an event source mapping with `ReportBatchItemFailures`, and a queue whose own `maxReceiveCount` is well
 //! above [`attempts::RECEIVES_MAX`].
 
 use std::collections::{HashMap, HashSet};
@@ -21,41 +22,43 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
 use opentelemetry::KeyValue;
+use quittance_domain::error::Chain;
 
 pub mod attempts;
 
 use self::attempts::DeliveryAttempts;
 use crate::log_context::LogContext;
 use crate::metrics;
+use crate::parking::ParkError;
 use crate::spans::{self, Kind, Open};
 
-/// No new record is started with less than this left: a transaction that waits for locks and is tried again, or a call
-/// with its timeouts, fits in.
+/// No new record is started with less time left than this: enough for a transaction that waits for locks and is
+/// retried, or for a call with its timeouts.
 const TIME_RESERVE: Duration = Duration::from_secs(15);
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// SQS's id of this copy; a replayed message has another.
+    /// The SQS message id of this copy; a replayed message has another.
     pub message_id: String,
     /// The message group.
     pub group_id: String,
     /// The body.
     pub body: String,
-    /// How often SQS has handed it out, this time included.
+    /// The number of receives, including this one.
     pub receive_count: u32,
 }
 
-/// Why a message can't succeed.
+/// Why a message cannot succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermanentFailure {
     /// A short stable code for alarms and tools.
     pub code: &'static str,
-    /// What happened, for people; holds no content of the message.
+    /// The reason, for people; contains no content of the message.
     pub reason: String,
 }
 
-/// What became of a record.
+/// The outcome of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordOutcome {
     /// Its effect is durable.
@@ -64,29 +67,29 @@ pub enum RecordOutcome {
     Park(PermanentFailure),
     /// It may succeed later.
     Retry(String),
-    /// It met other work and did nothing. It comes back however often it was received.
+    /// It conflicted with other work and had no effect. It is redelivered, however often it was received.
     Wait(String),
 }
 
-/// Why a handler gave no verdicts.
+/// Why a handler returned no outcomes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// One of the records spoiled the attempt; tried one by one, the others may succeed.
+    /// One of the records made the attempt fail; one by one, the others may succeed.
     #[error("{0}")]
     Spoiled(String),
-    /// One of the records met other work; tried one by one, the others may succeed.
+    /// One of the records conflicted with other work; one by one, the others may succeed.
     #[error("{0}")]
     Busy(String),
-    /// Something that all records need is away.
+    /// A dependency that all records need is unavailable.
     #[error("{0}")]
     Outage(String),
 }
 
 impl BatchError {
-    /// What the failure of a store means for a batch.
+    /// How the failure of a store affects a batch.
     #[must_use]
-    pub fn classify(error: &impl std::fmt::Display, is_outage: bool, is_conflict: bool) -> Self {
-        let reason = error.to_string();
+    pub fn classify(error: &(impl std::error::Error + ?Sized), is_outage: bool, is_conflict: bool) -> Self {
+        let reason = Chain(&error).to_string();
         match (is_outage, is_conflict) {
             (true, _) => Self::Outage(reason),
             (false, true) => Self::Busy(reason),
@@ -95,27 +98,27 @@ impl BatchError {
     }
 }
 
-/// Something that all records need is away: the invocation fails and everything comes back.
+/// A dependency that all records need is unavailable: the invocation fails and every record is redelivered.
 #[derive(Debug, thiserror::Error)]
 #[error("the whole batch will be delivered again: {0}")]
 pub struct Outage(pub String);
 
-/// Whether records are handed over together.
+/// Whether records are handled together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchMode {
-    /// All at once, and one by one if that fails. The handler must have no effect when it fails.
+    /// All at once, and one by one if that fails. A failing handler must have no effect.
     Together,
-    /// One after the other, as for effects that have no transaction.
+    /// One after the other, for effects that are not transactional.
     OneByOne,
 }
 
 /// Handles the records of an event.
 ///
-/// `handle` gets records and answers with one verdict for each, in their order. `park` puts a record into the
+/// `handle` receives records and returns one outcome for each, in their order. `park` puts a record into the
 /// dead-letter queue and returns once it is durable there. `attempts` lives as long as the process.
 ///
 /// # Errors
-/// [`Outage`] when the handler says so.
+/// [`Outage`] if the handler reports one.
 pub async fn run<Handle, Park>(
     event: SqsEvent,
     deadline: SystemTime,
@@ -126,7 +129,7 @@ pub async fn run<Handle, Park>(
 ) -> Result<SqsBatchResponse, Outage>
 where
     Handle: AsyncFn(&[Record]) -> Result<Vec<RecordOutcome>, BatchError>,
-    Park: AsyncFn(&Record, &PermanentFailure) -> Result<(), String>,
+    Park: AsyncFn(&Record, &PermanentFailure) -> Result<(), ParkError>,
 {
     let started = Instant::now();
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
@@ -145,28 +148,28 @@ where
         metrics::OUTAGES.record([], 1);
     }
     for (_, span) in batch.spans.drain() {
-        spans::end(Some(span), "handle".to_owned(), Some("it comes back"), Vec::new());
+        spans::end(Some(span), "handle".to_owned(), Some("will be redelivered"), Vec::new());
     }
     spans::flush().await;
     handled.map(|()| response(batch.failures))
 }
 
-/// One log line about a message, with all that finds it again.
+/// One log line about a message, with every id needed to find it.
 macro_rules! say {
-    ($level:ident, $record:expr, $marks:expr, $($rest:tt)*) => {
+    ($level:ident, $record:expr, $context:expr, $($rest:tt)*) => {
         tracing::$level!(
             message.id = $record.message_id,
             message.group = $record.group_id,
-            message.r#type = $marks.kind,
-            event_id = $marks.event_id,
-            correlation_id = $marks.correlation_id,
-            trace_id = $marks.trace_id,
+            message.r#type = $context.kind,
+            event_id = $context.event_id,
+            correlation_id = $context.correlation_id,
+            trace_id = $context.trace_id,
             $($rest)*
         )
     };
 }
 
-/// The records that come back, and what is needed to conclude the others.
+/// The records to return for redelivery, and what is needed to conclude the others.
 struct Batch<'a, Park> {
     failures: Vec<String>,
     blocked: HashSet<String>,
@@ -178,9 +181,9 @@ struct Batch<'a, Park> {
 
 impl<Park> Batch<'_, Park>
 where
-    Park: AsyncFn(&Record, &PermanentFailure) -> Result<(), String>,
+    Park: AsyncFn(&Record, &PermanentFailure) -> Result<(), ParkError>,
 {
-    /// Handles all records, together if they may be and none spoils it.
+    /// Handles all records: together if allowed, one by one if that fails.
     async fn all<Handle>(
         &mut self,
         records: &[Record],
@@ -193,9 +196,9 @@ where
     {
         if mode == BatchMode::Together && records.len() > 1 {
             match attempt(handle, records).await {
-                Ok(verdicts) => {
-                    for (record, verdict) in records.iter().zip(verdicts) {
-                        self.finish(record, verdict).await;
+                Ok(outcomes) => {
+                    for (record, outcome) in records.iter().zip(outcomes) {
+                        self.finish(record, outcome).await;
                     }
                     return Ok(());
                 }
@@ -206,8 +209,9 @@ where
         self.one_by_one(records, deadline, handle).await
     }
 
-    /// Handles records one after the other. An outage ends the invocation if nothing was concluded before it; later,
-    /// what is left comes back by itself, as a record that was parked must not come back and be parked again.
+    /// Handles records one after the other. An outage fails the invocation only if no record was concluded before it;
+    /// otherwise the remaining records are returned, because a record that was parked must not be redelivered and
+    /// parked again.
     async fn one_by_one<Handle>(
         &mut self,
         records: &[Record],
@@ -223,8 +227,8 @@ where
                 self.return_untried(record);
                 continue;
             }
-            let verdict = match attempt(handle, std::slice::from_ref(record)).await {
-                Ok(mut verdicts) => verdicts.pop().unwrap_or_else(|| RecordOutcome::Retry("no verdict".to_owned())),
+            let outcome = match attempt(handle, std::slice::from_ref(record)).await {
+                Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| RecordOutcome::Retry("no verdict".to_owned())),
                 Err(BatchError::Spoiled(reason)) => RecordOutcome::Retry(reason),
                 Err(BatchError::Busy(reason)) => RecordOutcome::Wait(reason),
                 Err(BatchError::Outage(reason)) if place == 0 => return Err(Outage(reason)),
@@ -236,41 +240,41 @@ where
                     continue;
                 }
             };
-            self.finish(record, verdict).await;
+            self.finish(record, outcome).await;
         }
         Ok(())
     }
 
-    /// Acknowledges, parks or returns a record. A record whose group is blocked comes back, so that it stays behind
-    /// the one that blocks it.
-    async fn finish(&mut self, record: &Record, verdict: RecordOutcome) {
+    /// Acknowledges, parks or returns a record. A record whose group is blocked is returned, so that it stays behind
+    /// the record that blocks it.
+    async fn finish(&mut self, record: &Record, outcome: RecordOutcome) {
         if self.blocked.contains(&record.group_id) {
             return self.return_untried(record);
         }
-        let marks = LogContext::parse(&record.body);
-        let refusal = match verdict {
+        let context = LogContext::parse(&record.body);
+        let refusal = match outcome {
             RecordOutcome::Done => {
                 self.done += 1;
                 self.attempts.forget(&record.message_id);
-                say!(info, record, marks, "done");
-                return self.end_span(record, &marks, None);
+                say!(info, record, context, "done");
+                return self.end_span(record, &context, None);
             }
             RecordOutcome::Park(refusal) => refusal,
             RecordOutcome::Retry(reason) if self.attempts.fail(&record.message_id, record.receive_count) => {
                 PermanentFailure { code: "retries_exhausted", reason }
             }
             RecordOutcome::Retry(reason) => {
-                say!(warn, record, marks, reason, "will be retried");
-                self.end_span(record, &marks, Some("it comes back"));
+                say!(warn, record, context, reason, "will be retried");
+                self.end_span(record, &context, Some("will be redelivered"));
                 return self.fail(record);
             }
             RecordOutcome::Wait(reason) => {
-                say!(warn, record, marks, reason, "will be retried");
-                self.end_span(record, &marks, Some("it comes back"));
+                say!(warn, record, context, reason, "will be retried");
+                self.end_span(record, &context, Some("will be redelivered"));
                 return self.return_untried(record);
             }
         };
-        self.end_span(record, &marks, Some(refusal.code));
+        self.end_span(record, &context, Some(refusal.code));
         match (self.park)(record, &refusal).await {
             Ok(()) => {
                 self.attempts.forget(&record.message_id);
@@ -278,26 +282,26 @@ where
                 say!(
                     error,
                     record,
-                    marks,
+                    context,
                     parked.code = code,
                     parked.reason = reason,
                     "parked in the dead-letter queue"
                 );
             }
             Err(error) => {
-                say!(error, record, marks, error, "cannot be parked; it comes back");
+                say!(error, record, context, error = %Chain(&error), "cannot be parked; it will be redelivered");
                 self.fail(record);
             }
         }
     }
 
-    fn end_span(&mut self, record: &Record, marks: &LogContext, failure: Option<&str>) {
+    fn end_span(&mut self, record: &Record, context: &LogContext, failure: Option<&str>) {
         let span = self.spans.remove(&record.message_id);
-        let group = KeyValue::new("messaging.message.conversation_id", marks.correlation_id.clone());
-        spans::end(span, format!("handle {}", marks.kind), failure, vec![group]);
+        let group = KeyValue::new("messaging.message.conversation_id", context.correlation_id.clone());
+        spans::end(span, format!("handle {}", context.kind), failure, vec![group]);
     }
 
-    /// Returns a record that was not tried: that it was received is no attempt.
+    /// Returns a record without an attempt: its receive does not count as one.
     fn return_untried(&mut self, record: &Record) {
         self.attempts.skip(&record.message_id);
         self.fail(record);
@@ -309,15 +313,15 @@ where
     }
 }
 
-/// Runs the handler once; a panic spoils the attempt.
+/// Runs the handler once; a panic makes the attempt fail.
 async fn attempt<Handle>(handle: &Handle, records: &[Record]) -> Result<Vec<RecordOutcome>, BatchError>
 where
     Handle: AsyncFn(&[Record]) -> Result<Vec<RecordOutcome>, BatchError>,
 {
-    // Boxed, so that the types of nested handlers stay shallow.
+    // Boxed to keep the types of nested handlers shallow.
     match AssertUnwindSafe(Box::pin(handle(records))).catch_unwind().await {
-        Ok(Ok(verdicts)) if verdicts.len() != records.len() => {
-            Err(BatchError::Spoiled(format!("{} verdicts for {} records", verdicts.len(), records.len())))
+        Ok(Ok(outcomes)) if outcomes.len() != records.len() => {
+            Err(BatchError::Spoiled(format!("{} verdicts for {} records", outcomes.len(), records.len())))
         }
         Ok(result) => result,
         Err(_) => Err(BatchError::Spoiled("the handler panicked; its log has the place".to_owned())),

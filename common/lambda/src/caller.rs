@@ -1,4 +1,4 @@
-//! Who calls, from the claims that API Gateway's JWT authorizer verified, and what they may do.
+//! The caller, from the claims that API Gateway's JWT authorizer verified, and the caller's permissions.
 
 use std::collections::HashMap;
 
@@ -15,17 +15,17 @@ pub const CLIENT_ID_CLAIM: &str = "custom:client_id";
 /// Prefix of machine clients' scopes: the resource server's identifier in Cognito.
 const SCOPE_PREFIX: &str = "quittance/";
 
-/// Somebody or something that calls.
+/// The user or machine that calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// `user:<sub>` or `machine:<client id>`: names the caller in audit records and idempotency keys.
+    /// `user:<sub>` or `machine:<client id>`: identifies the caller in audit records and idempotency keys.
     pub name: String,
     groups: Vec<String>,
     scopes: Vec<String>,
     client_id: Option<ClientId>,
 }
 
-/// Something that a caller may be allowed to do.
+/// What a caller may be allowed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
     /// Create clients; create, issue and void invoices.
@@ -58,17 +58,17 @@ pub enum Permission {
     WritePreferences,
 }
 
-/// How far a permission reaches.
+/// The scope of data that a permission covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Every client's things.
+    /// The data of every client.
     All,
-    /// The things of one client only; another's answer 404.
+    /// The data of one client only; another client's ids answer 404.
     Own(ClientId),
 }
 
 impl Reach {
-    /// The client to filter by; none for everything.
+    /// The client to filter by; none for all clients.
     #[must_use]
     pub const fn client_id(self) -> Option<ClientId> {
         match self {
@@ -97,13 +97,13 @@ impl Permission {
         Self::WritePreferences,
     ];
 
-    /// The scope of a machine client that has it, as tokens name it.
+    /// The scope of a machine client with the permission, as tokens name it.
     #[must_use]
     pub fn scope(self) -> String {
         format!("{SCOPE_PREFIX}{}", self.short_scope())
     }
 
-    /// What it lets do, for people.
+    /// What it allows, for people.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
@@ -130,7 +130,7 @@ impl Permission {
         self.is_clients_own() || !self.groups().is_empty()
     }
 
-    /// Who has it, in words.
+    /// Its holders, as text for the API's description.
     #[must_use]
     pub fn holders(self) -> String {
         let machines = format!("machines with the scope `{}`", self.scope());
@@ -139,8 +139,8 @@ impl Permission {
         [staff, clients, Some(machines)].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 
-    /// The scope that gives it to a machine client. No machine client is given both `payments:create` and one of
-    /// `payments:confirm` and `statements:write`: who creates payments must not be the one who proves them.
+    /// The scope that grants it to a machine client. No machine client is given both `payments:create` and one of
+    /// `payments:confirm` and `statements:write`: who creates payments must not also prove them.
     const fn short_scope(self) -> &'static str {
         match self {
             Self::WriteInvoices => "invoices:write",
@@ -160,7 +160,7 @@ impl Permission {
         }
     }
 
-    /// The groups that give it to people, with everything in reach.
+    /// The groups that grant it to people, for the data of all clients.
     const fn groups(self) -> &'static [&'static str] {
         match self {
             Self::WriteInvoices
@@ -172,22 +172,22 @@ impl Permission {
             Self::ClaimPayments | Self::UploadConfirmations | Self::WritePreferences => &["finance", "admin"],
             Self::ManageWebhooks => &["admin"],
             Self::OperateWebhooks => &["admin", "oncall"],
-            // Staff approval is a command of its own, with a second person; nobody confirms by hand here.
+            // Staff approval is a command of its own with a second person; people cannot confirm payments here.
             Self::ConfirmPayments => &[],
         }
     }
 
-    /// Whether a client's own users have it, for their own things.
+    /// Whether a client's own users have it, for the client's data.
     const fn is_clients_own(self) -> bool {
         matches!(self, Self::Read | Self::ClaimPayments | Self::UploadConfirmations | Self::WritePreferences)
     }
 }
 
 impl Caller {
-    /// Reads the verified claims.
+    /// Parses the verified claims.
     ///
     /// # Errors
-    /// 403 if the token says too little to know who calls.
+    /// 403 if the token does not identify the caller.
     pub fn from_claims(claims: &HashMap<String, String>, scopes: &[String]) -> Result<Self, Problem> {
         let claim = |name: &str| claims.get(name).map(String::as_str).unwrap_or_default();
         let groups = list(claim("cognito:groups"));
@@ -195,13 +195,13 @@ impl Caller {
         let is_machine = scopes.iter().any(|scope| scope.starts_with(SCOPE_PREFIX));
         let (kind, subject) = if is_machine { ("machine", claim("client_id")) } else { ("user", claim("sub")) };
         if subject.is_empty() {
-            return Err(Problem::forbidden("the token names nobody; log in again"));
+            return Err(Problem::forbidden("the token names no user or machine; log in again"));
         }
         let client_id = claims.get(CLIENT_ID_CLAIM).and_then(|text| text.parse().ok());
         Ok(Self { name: format!("{kind}:{subject}"), groups, scopes, client_id })
     }
 
-    /// How far the caller's permission reaches: the one place where authorisation is decided.
+    /// The reach of the caller's permission: the only place where authorisation is decided.
     ///
     /// # Errors
     /// 403 if the caller does not have it.

@@ -1,26 +1,53 @@
-//! Sending commands to the queues that carry them.
+//! Sends commands to their queues.
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use quittance_domain::command::{GatewayCommand, PaymentCommand};
+use quittance_domain::error::Chain;
 use quittance_domain::event::EventMessage;
 use sha2::{Digest, Sha256};
 
+use crate::aws_error::AwsError;
 use crate::envelope::{CloudEvent, Payload};
 use crate::publisher::Published;
 use crate::spans;
 
-/// SendMessageBatch takes ten entries.
+/// The maximum number of entries of SendMessageBatch.
 pub const BATCH_SIZE_MAX: usize = 10;
 
-/// A command that travels through a FIFO queue.
+/// Why a command was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// SQS refused the call or did not answer.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// SQS rejected one of the commands.
+    #[error("SQS rejected a command ({code})")]
+    Rejected {
+        /// The code that SQS gives.
+        code: String,
+    },
+    /// The command cannot be serialised.
+    #[error("the command cannot be serialised")]
+    Json(#[from] serde_json::Error),
+    /// The entry of the call is incomplete.
+    #[error("the entry of SendMessageBatch is incomplete")]
+    Entry(#[source] BuildError),
+    /// The provider has no queue.
+    #[error("there is no gateway of the provider `{0}` here")]
+    NoGateway(String),
+}
+
+/// A command that is sent through a FIFO queue.
 pub trait QueuedCommand: Payload {
-    /// What it concerns; commands about one thing keep their order.
+    /// The message group; commands of one group keep their order.
     fn group(&self) -> &str;
-    /// Its own name, the same for every delivery: a convenience of five minutes; the database is the guard.
+    /// The command's own id, the same for every delivery: SQS deduplicates by it for five minutes as a convenience; the
+    /// database guarantees it.
     fn name(&self) -> String;
 }
 
@@ -58,15 +85,15 @@ impl CommandQueue {
         Self { client: aws_sdk_sqs::Client::new(aws), url }
     }
 
-    /// Sends commands, each into the group of what it concerns. All are durable when this returns.
+    /// Sends commands, each in its own group. All are durable when this returns.
     ///
     /// # Errors
-    /// A sentence, if one was not taken. Some may have been: sending all of them again is safe.
-    pub async fn send<T: QueuedCommand>(&self, commands: &[CloudEvent<T>]) -> Result<(), String> {
+    /// [`QueueError`] if a command was not accepted. Others may have been: sending all of them again is safe.
+    pub async fn send<T: QueuedCommand>(&self, commands: &[CloudEvent<T>]) -> Result<(), QueueError> {
         for chunk in commands.chunks(BATCH_SIZE_MAX) {
-            let entries: Result<Vec<_>, String> = chunk.iter().enumerate().map(command_entry).collect();
+            let entries: Result<Vec<_>, QueueError> = chunk.iter().enumerate().map(command_entry).collect();
             if let Some(failed) = self.send_batch(entries?).await?.failed().first() {
-                return Err(format!("the queue refused a command: {}", failed.code()));
+                return Err(QueueError::Rejected { code: failed.code().to_owned() });
             }
             for command in chunk {
                 if let Some(Ok(trace)) = command.traceparent.as_deref().map(str::parse) {
@@ -77,9 +104,12 @@ impl CommandQueue {
         Ok(())
     }
 
-    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<SendMessageBatchOutput, String> {
+    async fn send_batch(
+        &self,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<SendMessageBatchOutput, QueueError> {
         let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
-        request.send().await.map_err(|error| format!("the queue did not answer: {}", error.into_service_error()))
+        request.send().await.map_err(|error| AwsError::new("SendMessageBatch", error.into_service_error()).into())
     }
 }
 
@@ -97,18 +127,19 @@ impl CommandQueue {
         result
     }
 
-    /// Has a message that was received come back after so many seconds, instead of after the queue's own time.
+    /// Has a received message redelivered after so many seconds, instead of after the queue's visibility timeout.
     ///
     /// # Errors
-    /// A sentence, if SQS refuses or does not answer; the message then comes back after the queue's time.
-    pub async fn come_back_after(&self, receipt_handle: &str, seconds: i32) -> Result<(), String> {
+    /// [`AwsError`] if SQS refuses or does not answer; the message is then redelivered after the visibility timeout.
+    pub async fn redeliver_after(&self, receipt_handle: &str, seconds: i32) -> Result<(), AwsError> {
         let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
         let answer = request.visibility_timeout(seconds).send().await;
-        answer.map(drop).map_err(|error| format!("the queue did not answer: {}", error.into_service_error()))
+        answer.map(drop).map_err(|error| AwsError::new("ChangeMessageVisibility", error.into_service_error()))
     }
 }
 
-/// The command queues of the payment gateways: one for each provider, so that one that is away holds up no other.
+/// The command queues of the payment gateways: one for each provider, so that an outage of one does not delay the
+/// others.
 #[derive(Debug, Clone)]
 pub struct GatewayQueues {
     queues: HashMap<String, CommandQueue>,
@@ -131,14 +162,14 @@ impl GatewayQueues {
     /// Sends commands to the gateway of one provider.
     ///
     /// # Errors
-    /// A sentence, if it has no queue or one command was not taken. Sending all of them again is safe.
-    pub async fn send(&self, provider: &str, commands: &[CloudEvent<GatewayCommand>]) -> Result<(), String> {
-        let queue = self.queues.get(provider).ok_or_else(|| no_queue(provider))?;
+    /// [`QueueError`] if the provider has no queue or a command was not accepted. Sending all of them again is safe.
+    pub async fn send(&self, provider: &str, commands: &[CloudEvent<GatewayCommand>]) -> Result<(), QueueError> {
+        let queue = self.queues.get(provider).ok_or_else(|| QueueError::NoGateway(provider.to_owned()))?;
         queue.send(commands).await
     }
 
-    /// Sends commands from the outbox, each to the provider whose payment its group names. Never fails as a whole: what
-    /// is not sent is sent later, and a gateway's queue that is away holds up no other.
+    /// Sends commands from the outbox, each to the provider named by its message group. Never fails as a whole: what is
+    /// not sent is sent later, and an unavailable queue does not delay the others.
     pub async fn publish(&self, messages: &[EventMessage]) -> Published {
         let mut result = Published::default();
         let mut by_provider: BTreeMap<&str, Vec<&EventMessage>> = BTreeMap::new();
@@ -148,7 +179,8 @@ impl GatewayQueues {
         }
         for (provider, messages) in by_provider {
             let Some(queue) = self.queues.get(provider) else {
-                result.refused.extend(messages.iter().map(|message| (message.id, no_queue(provider))));
+                let reason = QueueError::NoGateway(provider.to_owned()).to_string();
+                result.refused.extend(messages.iter().map(|message| (message.id, reason.clone())));
                 continue;
             };
             let failures_before = result.failures.len();
@@ -167,7 +199,7 @@ impl GatewayQueues {
 }
 
 async fn publish_chunk(queue: &CommandQueue, chunk: &[&EventMessage], result: &mut Published) {
-    let entries: Result<Vec<_>, String> = chunk.iter().map(|message| message_entry(message)).collect();
+    let entries: Result<Vec<_>, QueueError> = chunk.iter().map(|message| message_entry(message)).collect();
     let answer = match entries {
         Ok(entries) => queue.send_batch(entries).await,
         Err(error) => Err(error),
@@ -179,32 +211,28 @@ async fn publish_chunk(queue: &CommandQueue, chunk: &[&EventMessage], result: &m
                 result.did_not_take(failed.id(), failed.code(), failed.message(), failed.sender_fault());
             }
         }
-        Err(failure) => result.failures.push(failure),
+        Err(error) => result.failures.push(Chain(&error).to_string()),
     }
-}
-
-fn no_queue(provider: &str) -> String {
-    format!("there is no gateway of the provider `{provider}` here")
 }
 
 fn command_entry<T: QueuedCommand>(
     (index, command): (usize, &CloudEvent<T>),
-) -> Result<SendMessageBatchRequestEntry, String> {
-    let body = command.to_json().map_err(|error| error.to_string())?;
+) -> Result<SendMessageBatchRequestEntry, QueueError> {
+    let body = command.to_json()?;
     let name = hex::encode(Sha256::digest(command.payload.name()));
     entry(index.to_string(), body, command.payload.group(), name)
 }
 
-fn message_entry(message: &EventMessage) -> Result<SendMessageBatchRequestEntry, String> {
+fn message_entry(message: &EventMessage) -> Result<SendMessageBatchRequestEntry, QueueError> {
     entry(message.id.to_string(), message.body.clone(), &message.group_id, message.id.to_string())
 }
 
-fn entry(id: String, body: String, group: &str, name: String) -> Result<SendMessageBatchRequestEntry, String> {
+fn entry(id: String, body: String, group: &str, name: String) -> Result<SendMessageBatchRequestEntry, QueueError> {
     SendMessageBatchRequestEntry::builder()
         .id(id)
         .message_body(body)
         .message_group_id(group)
         .message_deduplication_id(name)
         .build()
-        .map_err(|error| error.to_string())
+        .map_err(QueueError::Entry)
 }

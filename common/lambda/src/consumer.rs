@@ -1,4 +1,4 @@
-//! A queue's consumer: record by record, with what cannot succeed parked in the function's own dead-letter queue.
+//! A queue consumer: handles record by record, and parks what cannot succeed in the function's own dead-letter queue.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::LambdaEvent;
@@ -8,33 +8,33 @@ use crate::batch::{self, BatchError, BatchMode, Outage, PermanentFailure, Record
 use crate::envelope::CloudEvent;
 use crate::parking::DeadLetterQueue;
 
-/// Handles the records of an event one after the other, as for effects that have no transaction.
+/// Handles the records of an event one after the other, for effects that are not transactional.
 ///
 /// # Errors
-/// [`Outage`] when `handle` says so: everything comes back.
+/// [`Outage`] if `handle` reports one: every record is redelivered.
 pub async fn consume_records(
     event: LambdaEvent<SqsEvent>,
     dead_letters: &DeadLetterQueue,
     handle: impl AsyncFn(&Record) -> Result<RecordOutcome, BatchError>,
 ) -> Result<SqsBatchResponse, Outage> {
     let handle_all = async |records: &[Record]| {
-        let mut verdicts = Vec::with_capacity(records.len());
+        let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
-            verdicts.push(handle(record).await?);
+            outcomes.push(handle(record).await?);
         }
-        Ok(verdicts)
+        Ok(outcomes)
     };
     let park = async |record: &Record, refusal: &PermanentFailure| dead_letters.park(record, refusal).await;
     let deadline = event.context.deadline();
-    // Boxed, so that the types of nested handlers stay shallow.
+    // Boxed to keep the types of nested handlers shallow.
     Box::pin(batch::run(event.payload, deadline, BatchMode::OneByOne, dead_letters.attempts(), handle_all, park)).await
 }
 
-/// Handles the events of `InvoiceEventsTopic` that a queue brings, one after the other. A body that is no event of a
-/// known shape is parked.
+/// Handles events of `InvoiceEventsTopic` delivered by a queue, one after the other. A body that is not a known event
+/// is parked.
 ///
 /// # Errors
-/// [`Outage`] when `handle` says so: everything comes back.
+/// [`Outage`] if `handle` reports one: every record is redelivered.
 pub async fn consume_events(
     event: LambdaEvent<SqsEvent>,
     dead_letters: &DeadLetterQueue,

@@ -1,4 +1,4 @@
-//! The id that ties together all that one request caused.
+//! The correlation id, which links everything that one request caused.
 
 use http::HeaderMap;
 use uuid::Uuid;
@@ -11,8 +11,7 @@ pub const HEADER: &str = "x-correlation-id";
 /// Long enough for a UUID or a trace id, short enough for a log field.
 const LENGTH_MAX: usize = 64;
 
-/// The caller's own correlation id, if it is a harmless one; else the id of the trace that the request belongs to; else a
-/// new one.
+/// The caller's own correlation id if it is harmless; otherwise the id of the request's trace; otherwise a new one.
 #[must_use]
 pub fn correlation_id(headers: &HeaderMap) -> String {
     let is_harmless = |id: &&str| {

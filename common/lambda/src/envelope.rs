@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use crate::trace::TraceContext;
 
-/// What an envelope can carry: an enumeration that serialises as `type` and `data`.
+/// What an envelope carries: an enumeration that serialises as `type` and `data`.
 pub trait Payload: Serialize + DeserializeOwned {
-    /// Every `type` that this build understands.
+    /// Every `type` that this build supports.
     const TYPES: &'static [&'static str];
-    /// The version of the shape.
+    /// The version of the schema.
     const VERSION: u32;
     /// The `type` of this value.
     fn type_name(&self) -> &'static str;
@@ -81,16 +81,16 @@ impl Payload for InvoiceEvent {
     }
 }
 
-/// A CloudEvent: who says what about what, and when. `invoiceversion`, `accountingdate` and `correlationid` are extension attributes.
+/// A CloudEvent. `invoiceversion`, `accountingdate` and `correlationid` are extension attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CloudEvent<T> {
     /// Always `1.0`.
     pub specversion: String,
-    /// Unique per source; redelivery keeps it.
+    /// Unique per source; the same for every delivery.
     pub id: Uuid,
-    /// The function that says it, as `/quittance/<function>`.
+    /// The producing function, as `/quittance/<function>`.
     pub source: String,
-    /// What it is about.
+    /// The subject of the event.
     pub subject: String,
     /// When it happened.
     pub time: DateTime<Utc>,
@@ -98,30 +98,30 @@ pub struct CloudEvent<T> {
     pub datacontenttype: String,
     /// `urn:quittance:<type>:<version>`.
     pub dataschema: String,
-    /// W3C trace context: the trace of the correlation id, and this message as a span. Older messages have none.
+    /// W3C trace context: the trace of the correlation id, with this message as a span. Older messages have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// The invoice's version after the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invoiceversion: Option<i64>,
-    /// The day in the seller's books of what an event posts: the booking date of the bank, the day of the gateway's moment in
-    /// the seller's time zone, the date of a document. Older events and commands have none.
+    /// The accounting date of what an event posts: the bank's booking date, the day of the gateway's time in the
+    /// seller's time zone, or the date of a document. Older events and commands have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accountingdate: Option<NaiveDate>,
-    /// Ties together all that one request or message caused.
+    /// Links everything that one request or message caused.
     pub correlationid: String,
     /// `type` and `data`.
     #[serde(flatten)]
     pub payload: T,
 }
 
-/// Why a body is no envelope that this build understands.
+/// Why a body is not an envelope that this build supports.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// Not JSON, not an envelope, or data of another shape.
+    /// Not JSON, not an envelope, or data of another schema.
     #[error("the body is not a CloudEvent of a known shape: {0}")]
     Malformed(String),
-    /// A `type` that nobody here knows.
+    /// An unknown `type`.
     #[error("the type `{0}` is unknown here; deploy the version that knows it, then replay")]
     UnknownType(String),
     /// Another version of a known type.
@@ -175,10 +175,10 @@ impl<T: Payload> CloudEvent<T> {
         }
     }
 
-    /// Reads an envelope.
+    /// Parses an envelope.
     ///
     /// # Errors
-    /// [`EnvelopeError`]; its text names positions and types, never the body's content.
+    /// [`EnvelopeError`]; its text contains positions and types, never the body's content.
     pub fn parse(body: &str) -> Result<Self, EnvelopeError> {
         let header: Header = serde_json::from_str(body).map_err(|error| malformed(&error))?;
         if header.specversion != "1.0" {
@@ -196,7 +196,7 @@ impl<T: Payload> CloudEvent<T> {
     /// The envelope as JSON.
     ///
     /// # Errors
-    /// [`serde_json::Error`] if a payload cannot be written, which no payload of ours does.
+    /// [`serde_json::Error`] if a payload cannot be serialised, which no payload of ours does.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
@@ -204,7 +204,7 @@ impl<T: Payload> CloudEvent<T> {
     /// The envelope as a message for the outbox, in the group of its subject.
     ///
     /// # Errors
-    /// [`serde_json::Error`] if the payload cannot be written.
+    /// [`serde_json::Error`] if the payload cannot be serialised.
     pub fn message(&self) -> Result<EventMessage, serde_json::Error> {
         Ok(EventMessage {
             id: self.id,
@@ -223,13 +223,13 @@ impl CloudEvent<InvoiceEvent> {
         Self { invoiceversion, ..Self::new(id, function, event.subject(), time, correlationid, event) }
     }
 
-    /// The same event, booked on that day.
+    /// The same event with this accounting date.
     #[must_use]
     pub fn booked_on(self, day: NaiveDate) -> Self {
         Self { accountingdate: Some(day), ..self }
     }
 
-    /// The day on which it is booked.
+    /// The accounting date.
     #[must_use]
     pub fn accounting_date(&self) -> NaiveDate {
         self.accountingdate.unwrap_or_else(|| self.time.date_naive())
@@ -240,7 +240,7 @@ fn schema<T: Payload>(type_name: &str) -> String {
     format!("urn:quittance:{type_name}:{}", T::VERSION)
 }
 
-/// Where parsing failed, without what stood there: serde's own message may quote values.
+/// The position where parsing failed, without the text there: serde's own message may quote values.
 fn malformed(error: &serde_json::Error) -> EnvelopeError {
     let kind = match error.classify() {
         serde_json::error::Category::Syntax => "no JSON",
@@ -294,7 +294,7 @@ mod tests {
         )
     }
 
-    /// The types that the enumeration itself knows, as serde tells them of one that it does not.
+    /// The enumeration's own types, taken from serde's error about an unknown one.
     fn variants<T: Payload>() -> Vec<String> {
         let error =
             serde_json::from_value::<T>(serde_json::json!({"type": "?", "data": {}})).err().unwrap().to_string();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_told_apart_from_what_is_broken() {
+    fn unknown_types_are_distinguished_from_malformed_bodies() {
         let json = command().to_json().unwrap();
         let parse = |text: &str| CloudEvent::<PaymentCommand>::parse(text).unwrap_err().code();
         assert_eq!(parse("{"), "malformed");

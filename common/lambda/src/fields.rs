@@ -1,4 +1,4 @@
-//! Reading a JSON body member by member, so that all that is wrong with it can be told at once.
+//! Reads a JSON body member by member, so that all problems are reported at once.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -14,10 +14,10 @@ use crate::unique_json::{REPEATED, UniqueJson};
 /// The largest body of a request.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 
-/// The longest text of one member that has no tighter bound.
+/// The longest text of a member without a tighter limit.
 const TEXT_LENGTH_MAX: usize = 500;
 
-/// The members of one JSON object that have not been read yet, and the problems so far.
+/// The members of a JSON object that have not been read yet, and the problems found so far.
 #[derive(Debug)]
 pub struct Fields {
     pointer: String,
@@ -29,7 +29,7 @@ impl Fields {
     /// Parses a body.
     ///
     /// # Errors
-    /// 413 above [`BODY_BYTES_MAX`], 400 if it is no JSON object.
+    /// 413 above [`BODY_BYTES_MAX`], 400 if it is not a JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         if body.len() > BODY_BYTES_MAX {
             return Err(Problem::too_large(BODY_BYTES_MAX));
@@ -46,13 +46,13 @@ impl Fields {
         }
     }
 
-    /// Notes a problem with a member.
+    /// Records a problem with a member.
     pub fn problem(&mut self, name: &str, detail: impl Display) {
         let pointer = self.at(name);
         self.problems.push(FieldProblem { pointer, detail: detail.to_string() });
     }
 
-    /// A text that must be there and parse.
+    /// A required text that must parse.
     pub fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name, 1, TEXT_LENGTH_MAX)?;
         match text.parse() {
@@ -64,12 +64,12 @@ impl Fields {
         }
     }
 
-    /// A text that may be absent or null, and must parse if it is there.
+    /// A text that may be absent or null, and must parse if present.
     pub fn optional<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         if self.is_absent(name) { None } else { self.required(name) }
     }
 
-    /// A text that must be there and is not blank, with bounds on its length in characters.
+    /// A required text that is not blank, with a length within the given characters.
     pub fn text(&mut self, name: &str, length_min: usize, length_max: usize) -> Option<String> {
         match self.members.remove(name) {
             Some(Value::String(text)) if (length_min..=length_max).contains(&text.chars().count()) => {
@@ -116,13 +116,13 @@ impl Fields {
         }
     }
 
-    /// Whether a member is there, and not null.
+    /// Whether a member is present and not null.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         match self.members.remove(name) {
             Some(Value::Bool(flag)) => Some(flag),
@@ -133,7 +133,7 @@ impl Fields {
         }
     }
 
-    /// An object that must be there, read by `read`.
+    /// A required object, read by `read`.
     pub fn nested<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let mut fields = self.object(name)?;
         let value = read(&mut fields);
@@ -141,10 +141,10 @@ impl Fields {
         value
     }
 
-    /// A plausible day, as RFC 3339 writes it.
+    /// A plausible day in RFC 3339 format.
     pub fn day(&mut self, name: &str) -> Option<NaiveDate> {
         let text = self.text(name, 1, TEXT_LENGTH_MAX)?;
-        // The parser is more lenient: `2026-1-5`.
+        // The parser is more lenient: it accepts `2026-1-5`.
         let Some(day) = text.parse::<NaiveDate>().ok().filter(|day| day.to_string() == text) else {
             self.problem(name, "must be a day, as in 2026-12-31");
             return None;
@@ -172,7 +172,7 @@ impl Fields {
         if self.is_absent(name) { None } else { self.money(name) }
     }
 
-    /// A list of texts, none of them blank.
+    /// A list of texts, none of which is blank.
     pub fn texts(&mut self, name: &str, count_max: usize, length_max: usize) -> Option<Vec<String>> {
         let items = self.list(name, count_max)?;
         let is_fit = |text: &&str| {
@@ -196,7 +196,7 @@ impl Fields {
         if self.is_absent(name) { None } else { self.texts(name, count_max, length_max) }
     }
 
-    /// A member as it is, for whoever reads it in a way of its own; it may be absent or null.
+    /// A raw member, for callers that parse it themselves; it may be absent or null.
     pub fn value(&mut self, name: &str) -> Option<Value> {
         self.members.remove(name).filter(|value| !value.is_null())
     }
@@ -210,7 +210,7 @@ impl Fields {
         self.optional_texts(name, count_max, length_max).unwrap_or_default()
     }
 
-    /// A member that only we set. What was read may be sent back as it is; another value is refused.
+    /// A member that only we set. A caller may send back the value that it read; another value is refused.
     pub fn read_only(&mut self, name: &str, current: &Value) {
         if self.members.remove(name).is_some_and(|value| value != *current) {
             self.problem(name, "is read-only: leave it out, or send it as it was read");
@@ -239,7 +239,7 @@ impl Fields {
         Some(values)
     }
 
-    /// Ends reading: what is left over is unknown.
+    /// Ends reading: every remaining member is unknown.
     ///
     /// # Errors
     /// 400 with every problem found.
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_told_at_once_with_their_pointers() {
+    fn all_problems_are_reported_at_once_with_their_pointers() {
         let body = br#"{"invoice_id": "x", "amount": {"value": "10.5", "currency": "JPY", "cents": 1}, "a/b": 1, "lines": [{"n": 0}, 5]}"#;
         let mut fields = Fields::parse(body).unwrap();
         assert_eq!(fields.required::<InvoiceId>("invoice_id"), None);

@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::problem::{FieldProblem, Problem};
 
-/// The header's name, as documents write it.
+/// The header's name, as documentation spells it.
 pub const NAME: &str = "Idempotency-Key";
 
 const HEADER: &str = "idempotency-key";
@@ -12,10 +12,10 @@ const HEADER: &str = "idempotency-key";
 /// The longest key: a UUID has 36 characters, Stripe allows 255.
 const LENGTH_MAX: usize = 255;
 
-/// Reads the key: a structured-field string, with or without its quotes.
+/// Parses the key: a structured-field string, with or without quotes.
 ///
 /// # Errors
-/// 400 if it is missing or is no such string.
+/// 400 if it is missing or not such a string.
 pub fn read(headers: &HeaderMap) -> Result<String, Problem> {
     let refuse =
         |detail: &str| Problem::invalid(vec![FieldProblem { pointer: NAME.to_owned(), detail: detail.to_owned() }]);
@@ -33,7 +33,7 @@ pub fn read(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(key.to_owned())
 }
 
-/// What [`read`] takes, as a regular expression.
+/// The keys that [`read`] accepts, as a regular expression.
 #[must_use]
 pub fn pattern() -> String {
     let key = format!("[!#-\\x5b\\x5d-~]{{1,{LENGTH_MAX}}}");
@@ -48,7 +48,7 @@ pub fn still_running(key: &str) -> Problem {
         .retry_after(1)
 }
 
-/// The key was used for another request.
+/// The key was used for a different request.
 #[must_use]
 pub fn used_otherwise(key: &str) -> Problem {
     let detail = format!(

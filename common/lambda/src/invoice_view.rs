@@ -1,4 +1,4 @@
-//! An invoice as the API shows it, in answers and in webhooks alike: one writer and one description for both.
+//! An invoice as the API shows it, in responses and webhooks: both share one serialiser and one schema.
 
 use chrono::NaiveDate;
 use quittance_domain::creditor_reference::CreditorReference;
@@ -11,35 +11,35 @@ use serde_json::{Value, json};
 use crate::openapi::examples;
 use crate::openapi::schema::{Members, day, flag, number, object, one_of, refer, refer_as, text, words};
 
-/// What is shown of an invoice.
+/// The data that is shown of an invoice.
 #[derive(Debug, Clone)]
 pub struct InvoiceView<'a> {
     /// The invoice.
     pub id: InvoiceId,
     /// Who owes it.
     pub client_id: ClientId,
-    /// The number printed on it; none for a draft.
+    /// The printed number; none for a draft.
     pub number: Option<&'a str>,
-    /// Where it stands.
+    /// The status.
     pub status: InvoiceStatus,
-    /// What is owed in all.
+    /// The amount charged.
     pub total: Money,
-    /// The tax within it.
+    /// The tax included in it.
     pub tax: Money,
-    /// What credit notes took off it.
+    /// The amount that credit notes took off.
     pub credited: Money,
-    /// What has been paid of it.
+    /// The amount paid.
     pub paid: Money,
-    /// Grows with each change.
+    /// Incremented with each change.
     pub version: i64,
     /// Date of issue; none for a draft.
     pub issued_on: Option<NaiveDate>,
-    /// Date by which it is to be paid.
+    /// Due date.
     pub due_on: NaiveDate,
 }
 
 impl<'a> InvoiceView<'a> {
-    /// The invoice that an event tells of, as it was after the change.
+    /// The invoice of an event, as it was after the change.
     #[must_use]
     pub fn from_summary(summary: &'a InvoiceSummary, client_id: ClientId) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl<'a> InvoiceView<'a> {
         }
     }
 
-    /// As JSON; whether it is overdue is told as of `today`.
+    /// The invoice as JSON; whether it is overdue is determined as of `today`.
     #[must_use]
     pub fn to_json(&self, today: NaiveDate) -> Value {
         json!({
@@ -69,7 +69,7 @@ impl<'a> InvoiceView<'a> {
     }
 }
 
-/// What [`InvoiceView::to_json`] writes.
+/// The schema of [`InvoiceView::to_json`].
 #[must_use]
 pub fn shape() -> Members {
     object("An invoice.")

@@ -1,8 +1,9 @@
-//! How a function stands up: settings, telemetry, AWS clients, the FIFO batch runner, the CloudEvents envelope,
-//! publishing, and what the HTTP doors share.
+//! The infrastructure of a function: settings, telemetry, AWS clients, the FIFO batch runner, the CloudEvents envelope,
+//! publishing, and what the HTTP functions share.
 
 pub mod accepted;
 pub mod aws;
+pub mod aws_error;
 pub mod batch;
 pub mod caller;
 pub mod command_queue;

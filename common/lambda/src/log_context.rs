@@ -1,24 +1,24 @@
-//! What log lines say of a message, beside SQS's own id of it and its group.
+//! The log context of a message, in addition to its SQS id and group.
 
 use serde::Deserialize;
 
 use crate::trace::TraceContext;
 
-/// The longest text of a mark; what is longer is none of ours.
+/// The longest text of a field; anything longer is not ours.
 const LENGTH_MAX: usize = 64;
 
-/// The marks of a message; empty where its body has none. Nothing else of a body is logged.
+/// The log context of a message; empty if its body has none. Nothing else of a body is logged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct LogContext {
-    /// What it is: `ConfirmPayment`, `invoice.paid`.
+    /// The type: `ConfirmPayment`, `invoice.paid`.
     pub(crate) kind: String,
     /// The envelope's id.
     pub(crate) event_id: String,
-    /// What ties together all that one request caused.
+    /// The correlation id.
     pub(crate) correlation_id: String,
-    /// The same for tracing tools.
+    /// The trace id for tracing tools.
     pub(crate) trace_id: String,
-    /// The trace, and the message as a span of it.
+    /// The trace, with the message as a span of it.
     pub(crate) trace: Option<TraceContext>,
 }
 
@@ -35,7 +35,7 @@ struct Envelope {
 }
 
 impl LogContext {
-    /// Reads them from a body.
+    /// Reads the context from a body.
     pub(crate) fn parse(body: &str) -> Self {
         let Ok(envelope) = serde_json::from_str::<Envelope>(body) else { return Self::default() };
         let harmless = |text: String| {
@@ -62,9 +62,14 @@ mod tests {
     fn marks_are_read_from_an_envelope_and_nothing_is_made_of_other_bodies() {
         let body = r#"{"id": "7", "type": "invoice.paid", "correlationid": "c-1", "data": {"name": "Ada"},
             "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}"#;
-        let marks = LogContext::parse(body);
+        let context = LogContext::parse(body);
         assert_eq!(
-            (marks.kind.as_str(), marks.event_id.as_str(), marks.correlation_id.as_str(), marks.trace_id.as_str()),
+            (
+                context.kind.as_str(),
+                context.event_id.as_str(),
+                context.correlation_id.as_str(),
+                context.trace_id.as_str()
+            ),
             ("invoice.paid", "7", "c-1", "4bf92f3577b34da6a3ce929d0e0e4736")
         );
         for body in ["", "no JSON", "[]", "{}", r#"{"id": 7}"#, r#"{"type": "Ada Meier, Weg 1", "traceparent": "x"}"#] {

@@ -1,20 +1,33 @@
-//! Putting a message into a dead-letter queue with the reason why.
+//! Parks messages in a dead-letter queue with their reason.
 
 use aws_config::SdkConfig;
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
+use crate::aws_error::AwsError;
 use crate::batch::attempts::DeliveryAttempts;
 use crate::batch::{PermanentFailure, Record};
 use crate::metrics;
 
-/// SQS refuses attributes without text and counts them into the message's size.
+/// SQS refuses empty attributes, and counts attributes towards the message's size.
 const REASON_LENGTH_MAX: usize = 1_000;
 
-/// What is stored of a body at most: with its attributes it stays below the 256 KiB that every queue takes.
+/// The maximum stored size of a body: with its attributes it stays below the 256 KiB that every queue accepts.
 const BODY_BYTES_MAX: usize = 240 * 1024;
 
 /// SQS refuses a message without a body.
 const EMPTY_BODY: &str = "(the body is empty)";
+
+/// Why a message was not parked.
+#[derive(Debug, thiserror::Error)]
+pub enum ParkError {
+    /// SQS refused the call or did not answer.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An attribute is incomplete.
+    #[error("the message attribute is incomplete")]
+    Attribute(#[source] BuildError),
+}
 
 /// A function's own dead-letter queue.
 #[derive(Debug, Clone)]
@@ -31,17 +44,17 @@ impl DeadLetterQueue {
         Self { client: aws_sdk_sqs::Client::new(aws), url, attempts: DeliveryAttempts::default() }
     }
 
-    /// How often this process tried the messages that may end here.
+    /// The attempts of this process at messages that may be parked here.
     #[must_use]
     pub const fn attempts(&self) -> &DeliveryAttempts {
         &self.attempts
     }
 
-    /// Stores the message as it came, in its group, with code, reason and its first SQS id as attributes.
+    /// Stores the message unchanged, in its group, with code, reason and its first SQS id as attributes.
     ///
     /// # Errors
-    /// A sentence, if the queue did not take it; the message must then not be acknowledged.
-    pub async fn park(&self, record: &Record, refusal: &PermanentFailure) -> Result<(), String> {
+    /// [`ParkError`] if the queue did not accept it; the message must then not be acknowledged.
+    pub async fn park(&self, record: &Record, refusal: &PermanentFailure) -> Result<(), ParkError> {
         let body = storable(&record.body);
         let reason = match is_cut(&record.body, &body) {
             true => format!("only the beginning of its {} bytes is kept; {}", record.body.len(), refusal.reason),
@@ -49,7 +62,7 @@ impl DeadLetterQueue {
         };
         let reason: String = reason.chars().take(REASON_LENGTH_MAX).collect();
         let request = self.client.send_message();
-        // Only FIFO queues know groups and deduplication.
+        // Only FIFO queues have groups and deduplication.
         let request = if self.url.ends_with(".fifo") {
             request.message_group_id(&record.group_id).message_deduplication_id(&record.message_id)
         } else {
@@ -63,14 +76,14 @@ impl DeadLetterQueue {
             .message_attributes("source_message_id", text(&record.message_id)?)
             .send()
             .await
-            .map_err(|error| format!("the dead-letter queue did not take it: {}", error.into_service_error()))?;
+            .map_err(|error| AwsError::new("SendMessage to the dead-letter queue", error.into_service_error()))?;
         metrics::MESSAGES_PARKED.record([refusal.code], 1);
         Ok(())
     }
 }
 
-/// The body as SQS takes it: never empty, without the characters that XML 1.0 does not have, and not too long. A message
-/// that no queue could take must be parked all the same, or its sender would send it for ever.
+/// The body in a form that SQS accepts: not empty, without characters that XML 1.0 does not allow, and not too long. A
+/// message that no queue would accept must still be parked, or its sender would send it for ever.
 fn storable(body: &str) -> String {
     if body.is_empty() {
         return EMPTY_BODY.to_owned();
@@ -88,17 +101,13 @@ fn storable(body: &str) -> String {
     stored
 }
 
-/// Whether less was stored than there was. Characters count, as a replaced one may take more bytes.
+/// Whether the body was shortened. Compares characters, as a replaced one may take more bytes.
 fn is_cut(body: &str, stored: &str) -> bool {
     stored.chars().count() < body.chars().count()
 }
 
-fn text(value: &str) -> Result<MessageAttributeValue, String> {
-    MessageAttributeValue::builder()
-        .data_type("String")
-        .string_value(value)
-        .build()
-        .map_err(|error| format!("no message attribute: {error}"))
+fn text(value: &str) -> Result<MessageAttributeValue, ParkError> {
+    MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(ParkError::Attribute)
 }
 
 #[cfg(test)]

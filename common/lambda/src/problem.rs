@@ -1,4 +1,4 @@
-//! Errors of the HTTP doors: RFC 9457 problem details.
+//! Errors of the HTTP API: RFC 9457 problem details.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use serde::Serialize;
 pub const PROBLEM_JSON: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "urn:quittance:problem:";
 
-/// The short code of a problem, for whoever counts; an extension of its response.
+/// The short code of a problem, for metrics; an extension of its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProblemCode(pub String);
 
@@ -19,11 +19,11 @@ pub struct ProblemCode(pub String);
 pub struct FieldProblem {
     /// JSON Pointer (RFC 6901) to the member, or the name of a header or parameter.
     pub pointer: String,
-    /// What is wrong with it and what would be right.
+    /// What is wrong, and what would be valid.
     pub detail: String,
 }
 
-/// An answer that says what went wrong, to which id, and what to do. A 4xx has changed nothing.
+/// An error response that states what went wrong, for which id, and what to do. A 4xx has changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     r#type: String,
@@ -37,7 +37,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of the kind `code`, which stands in `type`.
+    /// A problem of the kind `code`, which is part of its `type`.
     #[must_use]
     pub fn new(status: StatusCode, code: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
@@ -50,46 +50,46 @@ impl Problem {
         }
     }
 
-    /// The request has these faults; none of it was done.
+    /// The request has these problems; nothing of it was carried out.
     #[must_use]
     pub fn invalid(errors: Vec<FieldProblem>) -> Self {
         let detail = "nothing was changed; mend what `errors` lists and send the request again";
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is not valid", detail) }
     }
 
-    /// There is no such thing, or it is another client's: the answer is the same.
+    /// The resource does not exist or is another client's: the response is the same.
     #[must_use]
     pub fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
         let detail = format!("there is no {what} {id} that you may see");
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
-    /// A gateway's message is not believed.
+    /// A gateway's message failed verification.
     #[must_use]
     pub fn unauthentic(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthentic-webhook", "The webhook is not authentic", detail)
     }
 
-    /// The caller is known but may not do this.
+    /// The caller is authenticated but lacks the permission.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
     }
 
-    /// The thing is in a state in which this cannot be done.
+    /// The resource's state does not allow this.
     #[must_use]
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "Not possible in this state", detail)
     }
 
-    /// The body is larger than the door takes.
+    /// The body is larger than the endpoint accepts.
     #[must_use]
     pub fn too_large(bytes_max: usize) -> Self {
         let detail = format!("a body has at most {bytes_max} bytes; send less, or upload a file");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
-    /// The caller asks too often.
+    /// The caller sends too many requests.
     #[must_use]
     pub fn too_many_requests(requests_max: u32, retry_after_seconds: u32) -> Self {
         let detail = format!("nothing was changed; a caller has at most {requests_max} requests a minute here");
@@ -97,7 +97,7 @@ impl Problem {
             .retry_after(retry_after_seconds)
     }
 
-    /// Something that the request needs is away.
+    /// A dependency of the request is unavailable.
     #[must_use]
     pub fn unavailable(retry_after_seconds: u32) -> Self {
         let detail = "it is not known whether the request took effect; repeat it with the same Idempotency-Key, or look before you repeat it where there is none";
@@ -141,7 +141,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Gives errors of the router itself (a method that a path does not have, a path that is no UTF-8) the shape of all
+/// Gives errors of the router itself (a method that a path does not have, a path that is not UTF-8) the format of all
 /// others. A layer for [`axum::middleware::map_response`].
 pub async fn as_problem(response: Response) -> Response {
     let status = response.status();
@@ -153,7 +153,7 @@ pub async fn as_problem(response: Response) -> Response {
     Problem::new(status, "refused", "The request cannot be handled", detail).into_response()
 }
 
-/// The answer to a path that no route has.
+/// The response for a path without a route.
 pub async fn unknown_route(request: axum::extract::Request) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,

@@ -1,13 +1,14 @@
-//! Publishing events to the topic, in batches.
+//! Publishes events to the topic, in batches.
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use quittance_domain::error::Chain;
 use quittance_domain::event::EventMessage;
 use uuid::Uuid;
 
 use crate::spans;
 
-/// PublishBatch takes ten entries; ten of 20 kB stay below its 256 KiB.
+/// The maximum number of entries of PublishBatch; ten of 20 kB stay below its 256 KiB.
 const BATCH_SIZE_MAX: usize = 10;
 
 /// The events topic (FIFO).
@@ -17,30 +18,30 @@ pub struct Publisher {
     topic_arn: String,
 }
 
-/// What became of messages; those in neither list were not reached and stay for the next attempt.
+/// The outcome of publishing; messages in neither list were not sent and stay for the next attempt.
 #[derive(Debug, Default)]
 pub struct Published {
-    /// The other side has them.
+    /// Accepted by the topic or queue.
     pub published: Vec<Uuid>,
-    /// The other side will never take them as they are.
+    /// Refused: they will never be accepted as they are.
     pub refused: Vec<(Uuid, String)>,
-    /// What went wrong otherwise.
+    /// Other errors.
     pub failures: Vec<String>,
-    /// Providers whose queue did not take what it was sent.
+    /// Providers whose queue did not accept messages.
     pub providers_away: Vec<String>,
 }
 
 impl Published {
-    /// Notes messages that are durable on the other side. What it does not name was not taken.
+    /// Records the messages that were accepted. Messages that are not named were not accepted.
     pub(crate) fn took<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
         self.published.extend(ids.filter_map(|id| id.parse::<Uuid>().ok()));
     }
 
-    /// Notes a message that the other side did not take, for now or for ever.
+    /// Records a message that was not accepted, temporarily or permanently.
     pub(crate) fn did_not_take(&mut self, id: &str, code: &str, message: Option<&str>, is_senders_fault: bool) {
         let reason = format!("{code}: {}", message.unwrap_or("no reason given"));
         match id.parse() {
-            // To be sent too fast is the sender's fault, but not the message's.
+            // Throttling counts as the sender's fault, but is not the message's.
             Ok(id) if is_senders_fault && !code.contains("Throttl") => self.refused.push((id, reason)),
             _ => self.failures.push(reason),
         }
@@ -60,7 +61,7 @@ impl Publisher {
         for chunk in messages.chunks(BATCH_SIZE_MAX) {
             self.publish_chunk(chunk, &mut result).await;
             if !result.failures.is_empty() {
-                // What follows would overtake what failed.
+                // Later messages would overtake the one that failed.
                 break;
             }
         }
@@ -91,7 +92,7 @@ impl Publisher {
                     result.did_not_take(failed.id(), failed.code(), failed.message(), failed.sender_fault());
                 }
             }
-            Err(error) => result.failures.push(error.into_service_error().to_string()),
+            Err(error) => result.failures.push(Chain(&error.into_service_error()).to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What every request of the API goes through: no caller asks too often, and what is refused leaves a record.
+//! The guard in front of every API request: limits each caller's rate and records refused requests.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,31 +13,33 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use http::{HeaderValue, Method, StatusCode};
 use opentelemetry::KeyValue;
+use quittance_domain::error::Chain;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::aws_error::AwsError;
 use crate::caller::Caller;
 use crate::correlation;
 use crate::problem::{Problem, ProblemCode};
 use crate::spans::{self, Kind};
 use crate::trace::{self, TraceContext};
 
-/// More than any request of the API; each body has a smaller limit of its own.
+/// More than any request of the API; each body has a lower limit of its own.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// A request that comes again after this is in another minute.
+/// A request that is retried after this time is in another minute.
 const MINUTE_SECONDS: u32 = 60;
 
-/// A count is of no use after its minute; DynamoDB may delete it then.
+/// A count is useless after its minute; DynamoDB may delete it then.
 const COUNT_RETENTION: TimeDelta = TimeDelta::minutes(5);
 
-/// Long enough to look into an attack or a wrong secret.
+/// Long enough to investigate an attack or a wrong secret.
 const REFUSAL_RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// The longest source that is kept, in characters.
+/// The longest source that is stored, in characters.
 const SOURCE_LENGTH_MAX: usize = 100;
 
-/// The table of the doors: how often each caller asked in a minute, and what was refused.
+/// The table with the number of requests per caller and minute, and with refused requests.
 #[derive(Debug, Clone)]
 pub struct RequestGuard {
     client: Client,
@@ -46,17 +48,17 @@ pub struct RequestGuard {
 }
 
 impl RequestGuard {
-    /// The table, and how many requests a caller has in a minute.
+    /// A guard with its table and the number of requests that a caller has per minute.
     #[must_use]
     pub fn new(aws: &SdkConfig, table: String, requests_per_minute_max: u32) -> Self {
         Self { client: Client::new(aws), table, requests_per_minute_max }
     }
 
-    /// Counts one more request of a caller in the minute of `now`, and answers whether it has that many.
+    /// Counts a request of a caller in the minute of `now`, and returns whether it is within the limit.
     ///
     /// # Errors
-    /// A sentence, if DynamoDB does not answer.
-    pub async fn admit(&self, caller: &str, now: DateTime<Utc>) -> Result<bool, String> {
+    /// [`AwsError`] if DynamoDB does not answer.
+    pub async fn admit(&self, caller: &str, now: DateTime<Utc>) -> Result<bool, AwsError> {
         let minute = now.timestamp().div_euclid(60);
         let answer = self
             .client
@@ -69,16 +71,16 @@ impl RequestGuard {
             .return_values(ReturnValue::UpdatedNew)
             .send()
             .await
-            .map_err(|error| error.into_service_error().to_string())?;
+            .map_err(|error| AwsError::new("UpdateItem", error.into_service_error()))?;
         let counted = answer.attributes().and_then(|item| item.get("requests")?.as_n().ok()?.parse::<u32>().ok());
         Ok(counted.is_none_or(|counted| counted <= self.requests_per_minute_max))
     }
 
-    /// Notes a refusal: reason, source, time, and a digest by which the sender's own log can be compared; never the body.
-    /// A failure is logged only; the refusal stands.
+    /// Records a refused request: reason, source, time, and a digest to compare with the sender's own log; never the
+    /// body. A failure is only logged; the request stays refused.
     pub async fn record_refusal(&self, reason: &str, source: &str, body: &[u8]) {
         let now = Utc::now();
-        // `DoorRefusalsMetric` in the template counts `refused` by its value.
+        // `RequestsRefusedMetric` in the template counts `refused` by its value.
         tracing::warn!(refused = reason, refusal.source = source, "request refused");
         let text = |value: String| AttributeValue::S(value);
         let item = HashMap::from([
@@ -90,7 +92,7 @@ impl RequestGuard {
             ("expires_at".to_owned(), expires_at(now + REFUSAL_RETENTION)),
         ]);
         if let Err(error) = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await {
-            tracing::error!(error = %error.into_service_error(), "refusal was not recorded");
+            tracing::error!(error = %Chain(&error.into_service_error()), "refusal was not recorded");
         }
     }
 
@@ -102,9 +104,9 @@ impl RequestGuard {
                 let retry_after_seconds = MINUTE_SECONDS.saturating_sub(now.second());
                 Some(Problem::too_many_requests(self.requests_per_minute_max, retry_after_seconds))
             }
-            // Who cannot be counted is not turned away for it.
+            // A caller that cannot be counted is not refused for it.
             Err(error) => {
-                tracing::warn!(error, "request was not counted");
+                tracing::warn!(error = %Chain(&error), "request was not counted");
                 None
             }
         }
@@ -115,10 +117,11 @@ fn expires_at(time: DateTime<Utc>) -> AttributeValue {
     AttributeValue::N(time.timestamp().to_string())
 }
 
-/// Lets a request through unless its caller asks too often, and keeps a record of it if it is refused. Gateways'
-/// webhooks are let through: their door has records of its own, and they cannot be asked to wait. Each request has one
-/// correlation id from here on, and one log line with its answer. A layer for [`axum::middleware::from_fn_with_state`].
-pub async fn watch(State(door): State<Arc<RequestGuard>>, mut request: Request, next: Next) -> Response {
+/// Lets a request through unless its caller exceeds the rate limit, and records it if it is refused. Gateways' webhooks
+/// always pass: their function has records of its own, and gateways cannot be asked to wait. Each request has one
+/// correlation id from here on, and one log line with its response. A layer for
+/// [`axum::middleware::from_fn_with_state`].
+pub async fn watch(State(guard): State<Arc<RequestGuard>>, mut request: Request, next: Next) -> Response {
     let correlation_id = correlation::correlation_id(request.headers());
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
         request.headers_mut().insert(correlation::HEADER, value);
@@ -128,7 +131,7 @@ pub async fn watch(State(door): State<Arc<RequestGuard>>, mut request: Request, 
     let trace = TraceContext::derive(&correlation_id, Uuid::nil());
     let parent = trace::parent(request.headers(), &trace);
     let span = spans::begin(Kind::Server, parent.unwrap_or(trace), parent.is_some());
-    let response = admitted(&door, request, next).await;
+    let response = admitted(&guard, request, next).await;
     let (trace_id, status) = (trace.trace_id(), response.status().as_u16());
     let failure = response.status().is_server_error().then_some("it was not answered");
     let attributes = vec![KeyValue::new("http.response.status_code", i64::from(status))];
@@ -138,30 +141,30 @@ pub async fn watch(State(door): State<Arc<RequestGuard>>, mut request: Request, 
     response
 }
 
-async fn admitted(door: &RequestGuard, request: Request, next: Next) -> Response {
+async fn admitted(guard: &RequestGuard, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/webhooks/") {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &()).await.ok().map(|caller| caller.name);
-    if let Some(problem) = door.over_the_limit(caller.as_deref()).await {
+    if let Some(problem) = guard.over_the_limit(caller.as_deref()).await {
         return problem.into_response();
     }
     let source = caller.as_deref().unwrap_or("nobody");
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
-        door.record_refusal("too_large", source, &[]).await;
+        guard.record_refusal("too_large", source, &[]).await;
         return Problem::too_large(BODY_BYTES_MAX).into_response();
     };
     let is_question = parts.method == Method::GET;
     let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
     if let Some(reason) = refusal(&response, is_question) {
-        door.record_refusal(&reason, source, &body).await;
+        guard.record_refusal(&reason, source, &body).await;
     }
     response
 }
 
-/// Why a request was refused for what it is. That something is away or another request is running is no refusal; nor is
-/// the answer to a question that there is no such thing.
+/// Why a request was refused on its own merits. An unavailable dependency or another running request does not count as
+/// a refusal; nor does a 404 to a read.
 fn refusal(response: &Response, is_question: bool) -> Option<String> {
     let is_refused = match response.status() {
         StatusCode::NOT_FOUND => !is_question,

@@ -1,15 +1,15 @@
-//! Settings from the environment: read once, in `main`, and all that is wrong named at once.
+//! Settings from the environment: read once, in `main`, with all problems reported at once.
 
 use std::collections::HashMap;
 
 use chrono_tz::Tz;
 
-/// What is missing or wrong in the environment, one sentence each.
+/// The missing and invalid settings, one sentence each.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start with these settings: {}", .0.join("; "))]
 pub struct SettingsError(Vec<String>);
 
-/// Reads settings and collects everything that is wrong with them.
+/// Reads settings and collects their problems.
 #[derive(Debug)]
 pub struct Settings {
     values: HashMap<String, String>,
@@ -23,12 +23,12 @@ impl Settings {
         Self::from_values(std::env::vars())
     }
 
-    /// Settings from somewhere else, as tests do.
+    /// Settings from another source, for tests.
     pub fn from_values(values: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { values: values.into_iter().collect(), problems: Vec::new() }
     }
 
-    /// A setting that must be there; an empty text stands in for a missing one until [`Self::finish`] refuses.
+    /// A required setting; an empty text stands in for a missing one until [`Self::finish`] fails.
     pub fn required(&mut self, name: &'static str) -> String {
         match self.values.get(name) {
             Some(value) if !value.is_empty() => value.clone(),
@@ -39,7 +39,7 @@ impl Settings {
         }
     }
 
-    /// A whole number that must be there; 0 stands in for a missing one until [`Self::finish`] refuses.
+    /// A required whole number; 0 stands in for a missing one until [`Self::finish`] fails.
     pub fn number(&mut self, name: &'static str) -> u32 {
         let text = self.required(name);
         text.parse().unwrap_or_else(|_| {
@@ -50,8 +50,8 @@ impl Settings {
         })
     }
 
-    /// The seller's time zone from `SELLER_TIME_ZONE`, a name of the IANA database as in `Europe/Berlin`: the books go by its
-    /// days.
+    /// The seller's time zone from `SELLER_TIME_ZONE`, a name of the IANA database such as `Europe/Berlin`: it
+    /// determines accounting dates.
     pub fn seller_time_zone(&mut self) -> Option<Tz> {
         let name = "SELLER_TIME_ZONE";
         self.group(|settings| {
@@ -60,7 +60,7 @@ impl Settings {
         })
     }
 
-    /// A setting that each payment provider in use has, `<PROVIDER>_<NAME>`.
+    /// A setting of each payment provider in use, `<PROVIDER>_<NAME>`.
     #[must_use]
     pub fn of_providers(
         &self,
@@ -72,15 +72,15 @@ impl Settings {
         providers.into_iter().filter_map(|provider| Some((provider, value(provider).filter(is_set)?.clone()))).collect()
     }
 
-    /// A group of settings that has a reader of its own.
-    pub fn group<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Option<T> {
+    /// A group of settings with a reader of its own.
+    pub fn group<T, E: std::fmt::Display>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, E>) -> Option<T> {
         let missing_before = self.problems.len();
         match read(self) {
             Ok(value) => Some(value),
             Err(problem) => {
-                // A value that is missing has been named already.
+                // A missing value has already been reported.
                 if self.problems.len() == missing_before {
-                    self.problems.push(problem);
+                    self.problems.push(problem.to_string());
                 }
                 None
             }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_zone_that_nobody_knows_is_refused() {
+    fn an_unknown_time_zone_is_refused() {
         let read = |name: &str| {
             let mut settings = Settings::from_values([("SELLER_TIME_ZONE".to_owned(), name.to_owned())]);
             let zone = settings.seller_time_zone();

@@ -1,20 +1,23 @@
-//! Structured logs: one JSON object a line, with dotted field names.
+//! Structured logs: one JSON object per line, with dotted field names.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::JsonFields;
 
+use quittance_domain::error::Chain;
+
 use crate::spans;
 
-/// The level when `LOG_LEVEL` says nothing.
+/// The level without `LOG_LEVEL`.
 const DEFAULT_FILTER: &str = "info";
 
-/// Where a collector of OpenTelemetry listens (`http://localhost:4318`); without it no spans are exported.
+/// The OpenTelemetry collector's endpoint (`http://localhost:4318`); without it no spans are exported.
 const COLLECTOR_SETTING: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// Where Lambda says which function this is.
+/// The variable in which Lambda names the function.
 const FUNCTION_SETTING: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
-/// Starts logging to standard output, and spans if there is a collector. Call once, first thing in `main`.
+/// Starts logging to standard output, and exporting spans if there is a collector. To be called once, first thing in
+/// `main`.
 pub fn start() {
     let filter = std::env::var("LOG_LEVEL")
         .ok()
@@ -31,6 +34,6 @@ pub fn start() {
     if let (Some(collector), Some(function)) = (setting(COLLECTOR_SETTING), setting(FUNCTION_SETTING))
         && let Err(error) = spans::start(&collector, &function)
     {
-        tracing::warn!(error, "no spans are exported");
+        tracing::warn!(error = %Chain(&error), "no spans are exported");
     }
 }

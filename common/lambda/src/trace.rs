@@ -1,8 +1,8 @@
-//! W3C Trace Context: what ties together all that one request caused, in the terms of tracing tools.
+//! W3C Trace Context: links everything that one request caused, for tracing tools.
 //!
-//! A correlation id goes with every message, outbox row, audit record and event. The trace's id is made of it, so that
-//! whatever carries the one carries the other, over queues, the outbox, webhooks and replays; each message is a span of
-//! its own.
+//! Every message, outbox row, audit record and event carries a correlation id. The trace id is derived from it, so that
+//! whatever carries the one carries the other, across queues, the outbox, webhooks and replays; each message is a span
+//! of its own.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,17 +14,17 @@ use uuid::Uuid;
 /// The header that carries it (W3C Trace Context, section 3.2).
 pub const HEADER: &str = "traceparent";
 
-/// The header in which AWS tells the trace that it began itself (X-Ray): `Root=1-<8 hex digits>-<24 hex digits>;…`.
+/// The header with the trace that AWS started itself (X-Ray): `Root=1-<8 hex digits>-<24 hex digits>;…`.
 const XRAY_HEADER: &str = "x-amzn-trace-id";
 
-/// A trace, and the message in it that something is caused by.
+/// A trace, and the message in it that is the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace_id: u128,
     span_id: u64,
 }
 
-/// The text is no `traceparent` of version 00.
+/// The text is not a `traceparent` of version 00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no traceparent of version 00 (W3C Trace Context)")]
 pub struct TraceError;
@@ -34,23 +34,23 @@ impl TraceContext {
     #[must_use]
     pub fn derive(correlation_id: &str, message_id: Uuid) -> Self {
         let (_, low) = message_id.as_u64_pair();
-        // Zero is no id (W3C Trace Context, section 3.2.2).
+        // Zero is not a valid id (W3C Trace Context, section 3.2.2).
         Self { trace_id: trace_id(correlation_id).max(1), span_id: low.max(1) }
     }
 
-    /// The trace's id and the span's.
+    /// The trace id and the span id.
     pub(crate) const fn ids(&self) -> (u128, u64) {
         (self.trace_id, self.span_id)
     }
 
-    /// The trace's id: 32 lower-case hex digits.
+    /// The trace id: 32 lower-case hex digits.
     #[must_use]
     pub fn trace_id(&self) -> String {
         format!("{:032x}", self.trace_id)
     }
 }
 
-/// The trace's id that a correlation id stands for: itself, where it is a UUID or a trace's id, or else its digest.
+/// The trace id for a correlation id: the id itself if it is a UUID or a trace id, otherwise its digest.
 fn trace_id(correlation_id: &str) -> u128 {
     Uuid::try_parse(correlation_id).map_or_else(
         |_| {
@@ -61,13 +61,13 @@ fn trace_id(correlation_id: &str) -> u128 {
     )
 }
 
-/// Under what a request's span hangs: what its caller says, if that is of the trace that the request belongs to.
+/// The parent of a request's span: the caller's span, if it belongs to the request's trace.
 pub(crate) fn parent(headers: &HeaderMap, trace: &TraceContext) -> Option<TraceContext> {
     let given = headers.get(HEADER)?.to_str().ok()?.parse::<TraceContext>().ok()?;
     (given.trace_id == trace.trace_id).then_some(given)
 }
 
-/// The trace that a request belongs to, as its caller or AWS says: 32 hex digits.
+/// The trace id of a request, as its caller or AWS gives it: 32 hex digits.
 pub(crate) fn given(headers: &HeaderMap) -> Option<String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let of_caller = || text(HEADER)?.parse::<TraceContext>().ok().map(|context| context.trace_id());
@@ -81,7 +81,7 @@ fn of_xray(header: &str) -> Option<String> {
     hex_digits(&digits, 32).map(|_| digits)
 }
 
-/// Reads so many lower-case hex digits that are not all zero.
+/// Parses the given number of lower-case hex digits that are not all zero.
 fn hex_digits(text: &str, count: usize) -> Option<u128> {
     let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let value = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == count && is_hex)?;
@@ -89,7 +89,7 @@ fn hex_digits(text: &str, count: usize) -> Option<u128> {
 }
 
 impl fmt::Display for TraceContext {
-    /// As the header and the CloudEvents extension `traceparent` write it. The flag says that it is recorded.
+    /// The format of the header and of the CloudEvents extension `traceparent`. The flag marks it as recorded.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "00-{:032x}-{:016x}-01", self.trace_id, self.span_id)
     }

@@ -1,7 +1,7 @@
-//! JSON whose objects have each member once.
+//! JSON in which no object repeats a member.
 //!
-//! RFC 8259 §4 leaves open what a repeated name means, and readers differ: one takes the first, another the last. In a
-//! request about money that is an attack or a slip, so it is refused.
+//! RFC 8259 §4 does not define what a repeated name means, and parsers differ: one takes the first, another the last.
+//! In a request about money that is an attack or a mistake, so it is refused.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl<'de> Deserialize<'de> for UniqueJson {
     }
 }
 
-/// What the error of a repeated member begins with; the member's name is not repeated.
+/// How the error about a repeated member begins; the member's name is not included.
 pub const REPEATED: &str = "a member is there twice";
 
 struct UniqueVisitor;

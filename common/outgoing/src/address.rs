@@ -1,14 +1,15 @@
-//! Which addresses are public: reachable for everybody, and nobody's own network.
+//! Determines which addresses are public: reachable for everybody, and not part of a private network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// IPv4 networks that are not public (IANA's special-purpose registry, multicast and class E): address and prefix length.
+/// IPv4 networks that are not public (IANA's special-purpose registry, multicast and class E): address and prefix
+/// length.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
-    // Among them 169.254.169.254 and 169.254.170.2: AWS's metadata and credentials.
+    // Includes 169.254.169.254 and 169.254.170.2: AWS's metadata and credentials.
     (Ipv4Addr::new(169, 254, 0, 0), 16),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
     (Ipv4Addr::new(192, 0, 0, 0), 24),
@@ -22,12 +23,12 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// The only IPv6 network that is public. All forms that hide an IPv4 address outside of it (mapped, compatible, NAT64) and
-/// all local ones are refused by not being in it.
+/// The only public IPv6 network. All forms outside of it that embed an IPv4 address (mapped, compatible, NAT64) and all
+/// local ones are thereby refused.
 const GLOBAL_UNICAST: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// Networks within it that are not: protocols' own (Teredo among them), documentation, and 6to4, which hides an IPv4
-/// address.
+/// Networks within it that are not public: protocol assignments (including Teredo), documentation, and 6to4, which
+/// embeds an IPv4 address.
 const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
@@ -35,7 +36,7 @@ const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// Whether a stranger's URL may lead to the address.
+/// Whether a URL from outside may lead to the address.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {

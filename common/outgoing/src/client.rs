@@ -1,23 +1,28 @@
-//! The HTTP client that every outgoing call uses.
+//! The HTTP client for every outgoing call.
 
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
-/// How long a call may take.
+/// The timeouts of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// To reach the other side, TLS included.
+    /// For connecting, including TLS.
     pub connect: Duration,
-    /// For the whole exchange, the answer's body included.
+    /// For the whole exchange, including the response body.
     pub total: Duration,
 }
+
+/// The TLS set-up failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be built")]
+pub struct ClientError(#[source] reqwest::Error);
 
 /// A client without redirects.
 ///
 /// # Errors
-/// A sentence, if the TLS set-up fails.
-pub fn client(user_agent: &'static str, timeouts: Timeouts) -> Result<reqwest::Client, String> {
+/// [`ClientError`] if the TLS set-up fails.
+pub fn client(user_agent: &'static str, timeouts: Timeouts) -> Result<reqwest::Client, ClientError> {
     build(builder(user_agent, timeouts))
 }
 
@@ -29,11 +34,11 @@ pub(crate) fn builder(user_agent: &'static str, timeouts: Timeouts) -> reqwest::
         .user_agent(user_agent)
 }
 
-pub(crate) fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
-    builder.build().map_err(|error| format!("no HTTP client: {error}"))
+pub(crate) fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, ClientError> {
+    builder.build().map_err(ClientError)
 }
 
-/// Why there was no answer, without the URL.
+/// Why there was no response, without the URL.
 #[must_use]
 pub fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();

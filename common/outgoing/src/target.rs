@@ -1,4 +1,4 @@
-//! URLs that strangers gave: what they may look like, and where connections for them may go.
+//! URLs from outside: their permitted form, and the addresses that they may connect to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -8,20 +8,20 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::address::is_public;
-use crate::client::{Timeouts, build, builder};
+use crate::client::{ClientError, Timeouts, build, builder};
 
-/// Longer than any URL that people use.
+/// Longer than any URL in practice.
 const LENGTH_MAX: usize = 2_000;
 
-/// HTTPS's own ports; other ports of a public host are rarely meant for the public.
+/// The usual HTTPS ports; other ports of a public host are rarely meant to be public.
 const PORTS: [u16; 2] = [443, 8443];
 
-/// Where calls may go.
+/// The permitted addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Targets {
     /// Public addresses, by HTTPS.
     Public,
-    /// Those, and the machine itself, by HTTP too: for the local stack and tests, never in AWS.
+    /// Also loopback addresses, and HTTP for those: for the local stack and tests, never in AWS.
     PublicAndLoopback,
 }
 
@@ -37,7 +37,7 @@ impl FromStr for Targets {
     }
 }
 
-/// Why a URL is refused. Repeats nothing of it but addresses.
+/// Why a URL is refused. Repeats nothing of it except addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Not a URL, or too long.
@@ -46,7 +46,7 @@ pub enum TargetError {
     /// Not HTTPS.
     #[error("must begin with https://")]
     Scheme,
-    /// It holds a user name, a password or a fragment.
+    /// It contains a user name, a password or a fragment.
     #[error("must hold no user name, no password and no fragment")]
     Credentials,
     /// Another port.
@@ -55,7 +55,7 @@ pub enum TargetError {
     /// An address that is not public.
     #[error("must lead to public addresses only, and {0} is none")]
     Address(IpAddr),
-    /// A name without any address.
+    /// A name without an address.
     #[error("its name has no address")]
     Nowhere,
 }
@@ -65,8 +65,8 @@ pub enum TargetError {
 pub struct OutgoingTarget(Url);
 
 impl OutgoingTarget {
-    /// Checks all that can be told without looking the name up. Addresses in decimal, octal or hexadecimal are read as
-    /// browsers read them.
+    /// Checks everything that does not require resolving the name. Addresses in decimal, octal or hexadecimal are
+    /// parsed as browsers parse them.
     ///
     /// # Errors
     /// [`TargetError`]
@@ -91,8 +91,8 @@ impl OutgoingTarget {
         Ok(Self(url))
     }
 
-    /// Looks the name up, to tell whoever gives a URL at once that it leads astray. A name that cannot be looked up now
-    /// passes: it is looked up and checked again for each connection.
+    /// Resolves the name, to report a forbidden address as soon as the URL is given. A name that cannot be resolved now
+    /// is accepted: it is resolved and checked again for each connection.
     ///
     /// # Errors
     /// [`TargetError::Address`]
@@ -106,10 +106,10 @@ impl OutgoingTarget {
 }
 
 impl Targets {
-    /// Whether every address may be called: a name with one private answer is refused whole.
+    /// Checks that every address is permitted: a name with one private address is refused as a whole.
     ///
     /// # Errors
-    /// [`TargetError::Address`] with the first that may not.
+    /// [`TargetError::Address`] with the first address that is not permitted.
     pub fn admit(self, addresses: impl IntoIterator<Item = IpAddr>) -> Result<(), TargetError> {
         let may = |address: IpAddr| is_public(address) || (self == Self::PublicAndLoopback && address.is_loopback());
         match addresses.into_iter().find(|address| !may(*address)) {
@@ -124,16 +124,16 @@ impl Targets {
 pub struct Sender(reqwest::Client);
 
 impl Sender {
-    /// A sender whose every connection goes to addresses that were checked for it.
+    /// A sender that only connects to addresses that were checked for the connection.
     ///
     /// # Errors
-    /// A sentence, if the TLS set-up fails.
-    pub fn new(user_agent: &'static str, timeouts: Timeouts, targets: Targets) -> Result<Self, String> {
+    /// An error text if the TLS set-up fails.
+    pub fn new(user_agent: &'static str, timeouts: Timeouts, targets: Targets) -> Result<Self, ClientError> {
         let guarded = builder(user_agent, timeouts)
             .dns_resolver(Arc::new(Guard(targets)))
-            // A proxy would look names up by itself.
+            // A proxy would resolve names itself.
             .no_proxy()
-            // A function sleeps between calls, and connections die meanwhile unseen.
+            // A function is frozen between calls, and idle connections break unnoticed.
             .pool_max_idle_per_host(0);
         build(guarded).map(Self)
     }
@@ -144,7 +144,7 @@ impl Sender {
     }
 }
 
-/// Looks names up, and gives out no answer that leads astray.
+/// Resolves names, and returns no forbidden address.
 struct Guard(Targets);
 
 impl Resolve for Guard {

@@ -1,10 +1,9 @@
 //! Adyen: standard webhooks, each item signed with HMAC-SHA256 in its `additionalData`.
 //!
-//! The signature covers eight members only: both references, account, merchant reference, amount, event and success
-//! (Adyen, "Verify HMAC signatures"). What money an item moves, of which payment and for which invoice, is read from
-//! those alone; of the rest only its time is read, which says which of two events is the later. As the eight are joined
-//! by colons, an item with a colon in one of them is kept and not read: its parts could have been moved from one to the
-//! next.
+//! The signature only covers eight members: both references, account, merchant reference, amount, event and success
+//! (Adyen, "Verify HMAC signatures"). The money, payment and invoice of an item are taken from those alone; of the rest
+//! only its time is used, to order events. As the eight are joined by colons, an item with a colon in one of them is
+//! parked instead of read: parts of it could have been moved from one member to the next.
 
 mod api;
 
@@ -24,7 +23,7 @@ use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, WebhookParser};
 
 const NAME: &str = "adyen";
 
-/// What the signature of an item covers, in its order.
+/// The members covered by an item's signature, in order.
 const SIGNED_MEMBERS: [&str; 8] = [
     "/pspReference",
     "/originalReference",
@@ -36,10 +35,9 @@ const SIGNED_MEMBERS: [&str; 8] = [
     "/success",
 ];
 
-/// A webhook has one item as JSON; a body with many more is none of Adyen's.
+/// A JSON webhook has one item; a body with many more is not Adyen's.
 const ITEMS_MAX: usize = 100;
 
-/// The Adyen gateway.
 pub(crate) const PROVIDER: ProviderModule = ProviderModule { name: NAME, webhooks: Some(&Adyen), api: Some(&Adyen) };
 
 #[derive(Debug)]
@@ -63,7 +61,7 @@ impl WebhookParser for Adyen {
     }
 }
 
-/// Whether a secret (as Adyen shows it, in hexadecimal) made a signature (in base64) of the joined members.
+/// Whether a secret (in hexadecimal, as Adyen shows it) made a signature (in base64) of the joined members.
 #[must_use]
 pub fn signature_fits(secret: &str, signed: &str, signature: &str) -> bool {
     let (Ok(key), Ok(signature)) = (hex::decode(secret), STANDARD.decode(signature)) else { return false };
@@ -82,10 +80,10 @@ struct Wrapper {
     item: Value,
 }
 
-/// An item as it came: what is signed of it can be checked even where the item cannot be read.
+/// An item as received: its signature can be verified even if the item cannot be read.
 struct Received {
     signature: Option<String>,
-    /// What the signature covers, in its order.
+    /// The signed members, in order.
     signed: [String; 8],
     item: Option<Item>,
 }
@@ -115,7 +113,7 @@ fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D:
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Adyen sends `"true"`, its own documents also show `true`.
+/// Adyen sends `"true"`; its documentation also shows `true`.
 fn text_or_bool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -191,7 +189,7 @@ const OTHER_CONCERNS: [&str; 7] = [
     "DONATION",
 ];
 
-/// What an item tells of a payment.
+/// What an item reports about a payment.
 enum Meaning {
     Tells(FactKind),
     Ignored(&'static str),
@@ -199,8 +197,8 @@ enum Meaning {
 }
 
 impl Item {
-    /// An authorisation implies its capture, as Adyen captures by itself unless told otherwise. Where captures are
-    /// reported one by one, they count instead; what a cancellation ends was not captured, so it needs no amount.
+    /// An authorisation implies its capture, because Adyen captures automatically by default. If captures are reported
+    /// individually, they count instead; what a cancellation ends was not captured, so it needs no amount.
     fn meaning(&self) -> Meaning {
         use FactKind::{
             Cancellation, Capture, Dispute, DisputeLost, DisputeWon, Expiry, Failure, ImpliedCapture, Refund,
@@ -248,14 +246,14 @@ impl Item {
             FactKind::Cancellation => amount.filter(|amount| amount.is_positive()),
             _ => Some(amount.ok_or_else(|| unreadable("an item that moves money has no amount"))?),
         };
-        // A modification names the payment as its original; a payment is its own.
+        // A modification refers to the payment as its original; a payment is its own.
         let is_modification = !self.original_reference.is_empty();
         let payment = if is_modification { &self.original_reference } else { &self.psp_reference };
         let is_dispute = matches!(kind, FactKind::Dispute | FactKind::DisputeLost | FactKind::DisputeWon);
-        let told = ReportedPayment {
+        let reported = ReportedPayment {
             kind,
             payment,
-            // Later messages of a dispute may name the dispute alone.
+            // Later messages of a dispute may only name the dispute.
             also: if is_dispute { vec![&self.psp_reference] } else { Vec::new() },
             amount,
             event: format!("{}:{}:{}", self.psp_reference, self.event_code, self.success),
@@ -265,11 +263,11 @@ impl Item {
             occurred_at: plausible_time(self.event_date).map_err(unreadable)?,
             reason: None,
         };
-        told.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
+        reported.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
     }
 
     /// An authorisation and its cancellation are one movement; a refund that we requested has our id as its merchant
-    /// reference in all its messages; everything else, each capture included, is a movement of its own.
+    /// reference in all its messages; everything else, including each capture, is a movement of its own.
     fn movement(&self, kind: FactKind) -> String {
         match kind {
             FactKind::Refund | FactKind::RefundFailure => {

@@ -1,16 +1,16 @@
-//! Calls to a gateway's API, without doing them: what to send, and what an answer means.
+//! Describes calls to a gateway's API without making them: the requests, and the meaning of the responses.
 
 use chrono::TimeDelta;
 use quittance_domain::command::{Evidence, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
 
 use crate::{Unreadable, WebhookNotice};
 
-/// What a caller of the API is let in with.
+/// The credentials for the API.
 #[derive(Clone)]
 pub struct Access {
     /// The secret key.
     pub key: String,
-    /// Our account, where the gateway wants it named in each call: Adyen always, Stripe if it is a connected account.
+    /// Our account, if the gateway requires it in each call: Adyen always, Stripe for a connected account.
     pub account: String,
 }
 
@@ -31,16 +31,16 @@ impl std::fmt::Debug for Access {
 /// An HTTP request to the gateway.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Call {
-    /// `POST` with a body, else `GET`.
+    /// The body of a `POST`; none for a `GET`.
     pub body: Option<String>,
-    /// Path and query, behind the API's URL.
+    /// Path and query, relative to the API's URL.
     pub path: String,
-    /// Headers with their values, those that let us in included.
+    /// Headers with their values, including credentials.
     pub headers: Vec<(&'static str, String)>,
 }
 
 impl std::fmt::Debug for Call {
-    /// Without the headers' values: they let us in.
+    /// Without the headers' values, which contain credentials.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();
         formatter
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// What the gateway answered.
+/// A gateway's response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
     /// The HTTP status.
@@ -128,119 +128,121 @@ pub enum RefundStep {
     Unknown(String),
 }
 
-/// A part of the events of a time.
+/// A page of the events of a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListedEvents {
-    /// What the events tell, and what the next part is asked for with; none after the last.
+    /// The events, and the cursor of the next page; none after the last.
     Page(Vec<WebhookNotice>, Option<String>),
-    /// The gateway does not say.
+    /// The gateway did not return them.
     Trouble(String),
 }
 
 /// A gateway that can be called.
 pub trait Api: Send + Sync {
-    /// Where it is, if no setting says otherwise.
+    /// Its URL, unless a setting overrides it.
     fn url(&self) -> &'static str;
 
-    /// Whether a text may be the gateway's own name of a payment. A payment that we have it collect is not to be called so:
-    /// what it tells of a payment of that name would count for ours.
+    /// Whether a text may be the gateway's own id of a payment. A payment that we have it collect must not have such an
+    /// id: evidence of a payment with that id would count for ours.
     fn names_payments(&self, reference: &str) -> bool;
 
-    /// Collects a payment. The order's key is the idempotency key, however often the call is made; our ids travel along.
+    /// Charges a payment. The order's key is the idempotency key, however often the call is made; our ids are sent as
+    /// metadata.
     ///
     /// # Errors
-    /// [`Unreadable`] if the order cannot be put into the gateway's terms.
-    fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable>;
+    /// [`Unreadable`] if the gateway cannot express the order.
+    fn charge(&self, access: &Access, request: &InitiateCharge) -> Result<Call, Unreadable>;
 
-    /// Whether a charge can be put into the gateway's terms: nobody needs to be let in for that.
+    /// Whether the gateway can express a charge; needs no credentials.
     ///
     /// # Errors
     /// [`Unreadable`] if it cannot.
-    fn takes(&self, order: &InitiateCharge) -> Result<(), Unreadable> {
-        self.charge(&Access { key: String::new(), account: String::new() }, order).map(drop)
+    fn takes(&self, request: &InitiateCharge) -> Result<(), Unreadable> {
+        self.charge(&Access { key: String::new(), account: String::new() }, request).map(drop)
     }
 
-    /// What became of the charge.
+    /// The outcome of the charge.
     ///
     /// # Errors
-    /// [`Unreadable`] if a success cannot be read.
-    fn charged(&self, order: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable>;
+    /// [`Unreadable`] if a successful response cannot be read.
+    fn charged(&self, request: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable>;
 
-    /// Asks what became of a payment: of our own charge by our ids, as its names may be those of earlier attempts; of
-    /// another by a name that the gateway knows it by. None if the gateway cannot be asked so.
+    /// A status inquiry about a payment: about our own charge by our ids, as its transaction ids may be those of
+    /// earlier attempts; about another payment by an id that the gateway may have. None if the gateway does not support
+    /// this.
     ///
     /// # Errors
-    /// [`Unreadable`] if the question cannot be put into the gateway's terms.
-    fn look_up(&self, access: &Access, question: &QueryPayment) -> Result<Option<Call>, Unreadable>;
+    /// [`Unreadable`] if the gateway cannot express the inquiry.
+    fn look_up(&self, access: &Access, inquiry: &QueryPayment) -> Result<Option<Call>, Unreadable>;
 
-    /// What the gateway says of the payment.
+    /// The response to the inquiry.
     ///
     /// # Errors
-    /// [`Unreadable`] if a success cannot be read.
-    fn looked_up(&self, question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable>;
+    /// [`Unreadable`] if a successful response cannot be read.
+    fn looked_up(&self, inquiry: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable>;
 
-    /// Whether the gateway tells its events once more when asked.
+    /// Whether the gateway can list its events again.
     fn lists_events(&self) -> bool;
 
-    /// Asks for the events of a time, from where the part before ended.
+    /// Requests a page of a period's events, after the given cursor.
     ///
     /// # Errors
     /// [`Unreadable`] if the gateway does not list its events.
-    fn list_events(&self, access: &Access, listing: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable>;
+    fn list_events(&self, access: &Access, backfill: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable>;
 
-    /// What the gateway listed.
+    /// The listed events.
     ///
     /// # Errors
-    /// [`Unreadable`] if a success cannot be read.
+    /// [`Unreadable`] if a successful response cannot be read.
     fn parse_listing(&self, access: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable>;
 
-    /// How long the gateway knows an idempotency key, where nothing but the key tells it that a refund was made before;
-    /// none where [`Self::before_refund`] finds out.
+    /// How long the gateway keeps an idempotency key, if only the key shows that a refund was made before; none if
+    /// [`Self::before_refund`] determines it.
     fn key_kept_for(&self) -> Option<TimeDelta> {
         None
     }
 
-    /// What must be asked before a refund can be asked for: whether it was made before, and what else is needed.
+    /// The inquiries that must precede a refund: whether it was made before, and what else the request needs.
     ///
     /// # Errors
-    /// [`Unreadable`] if the payment's name is none of the gateway's.
-    fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Result<Vec<Call>, Unreadable>;
+    /// [`Unreadable`] if the payment's id is not one of the gateway's.
+    fn before_refund(&self, access: &Access, request: &InitiateRefund) -> Result<Vec<Call>, Unreadable>;
 
-    /// Asks for a refund, given what was answered before it. The refund's id is the idempotency key, however often the
-    /// call is made, and travels along.
+    /// Requests a refund, given the responses to the inquiries before it. The refund's id is the idempotency key,
+    /// however often the call is made, and is sent as metadata.
     ///
     /// # Errors
-    /// [`Unreadable`] if the order, or what was answered, cannot be put into the gateway's terms.
+    /// [`Unreadable`] if the gateway cannot express the order, or a response before it cannot be read.
     fn refund(
         &self,
         access: &Access,
-        order: &InitiateRefund,
+        request: &InitiateRefund,
         before: &[HttpResponse],
     ) -> Result<RefundStep, Unreadable>;
 
-    /// What became of the refund.
+    /// The outcome of the refund.
     ///
     /// # Errors
-    /// [`Unreadable`] if a success cannot be read.
-    fn refunded(&self, order: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable>;
+    /// [`Unreadable`] if a successful response cannot be read.
+    fn refunded(&self, request: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable>;
 
-    /// Asks what a message did not say.
+    /// Requests the details that a webhook message left out.
     ///
     /// # Errors
-    /// [`Unreadable`] if the gateway has no such thing.
-    fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable>;
+    /// [`Unreadable`] if the gateway has no such resource.
+    fn query(&self, access: &Access, inquiry: &QueryResource) -> Result<Call, Unreadable>;
 
-    /// What the gateway says.
+    /// The details in the response.
     ///
     /// # Errors
-    /// [`Unreadable`] if a success cannot be read.
-    fn queried(&self, question: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable>;
+    /// [`Unreadable`] if a successful response cannot be read.
+    fn queried(&self, inquiry: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable>;
 }
 
 impl HttpResponse {
-    /// What a response to a command means that is no success; none for a success. Only the gateway's own reason, which
-    /// `reason` finds in the body, makes a refusal: missing authorisation, a conflict with another request, a server
-    /// error or a response by somebody else says nothing about the command.
+    /// What a failed response to a command means; none for a success. Only the gateway's own reason, which `reason`
+    /// finds in the body, makes a refusal: missing authorisation, a conflict with another request, a server error or a
+    /// response by another server does not show what became of the command.
     #[must_use]
     pub fn command_failure(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<CommandResponse> {
         let (failure, has_reason) = self.failure(reason)?;
@@ -252,14 +254,14 @@ impl HttpResponse {
         })
     }
 
-    /// Why an inquiry failed; none if it succeeded. Whatever the gateway's reason, it is about the inquiry: a search that
-    /// the account does not have or a filter that is invalid does not tell what became of a payment.
+    /// Why an inquiry failed; none if it succeeded. Whatever the gateway's reason, it is about the inquiry: a search
+    /// that the account does not have or a filter that is invalid does not show what became of a payment.
     #[must_use]
     pub fn inquiry_failure(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<String> {
         self.failure(reason).map(|(failure, _)| failure)
     }
 
-    /// The failure in words, and whether the gateway gave a reason of its own; none for a success.
+    /// The failure as text, and whether the gateway gave its own reason; none for a success.
     fn failure(&self, reason: impl Fn(&[u8]) -> Option<String>) -> Option<(String, bool)> {
         let status = self.status;
         if (200..=299).contains(&status) {
@@ -271,7 +273,7 @@ impl HttpResponse {
     }
 }
 
-/// A gateway's code, without what may stand in it otherwise.
+/// A gateway's code, without any other content.
 pub(crate) fn code(reason: &str) -> String {
     reason.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(60).collect()
 }

@@ -1,7 +1,7 @@
 //! GoCardless: direct debits. Webhooks carry several events, signed together with HMAC-SHA256 in hexadecimal.
 //!
-//! The scheme has no timestamp: a body that is replayed says what it said before, and is known by its events' ids. An
-//! event names a payment or a refund, not its amount, so it becomes a question that the gateway's API answers.
+//! The scheme has no timestamp: a replayed body repeats what it reported before, and is detected by its events' ids. An
+//! event names a payment or a refund, not its amount, so the amount is fetched from the gateway's API.
 
 mod api;
 mod charges;
@@ -22,10 +22,9 @@ const SIGNATURE_HEADER: &str = "webhook-signature";
 /// GoCardless sends at most 250 events in one body.
 const EVENTS_MAX: usize = 1_000;
 
-/// Ids of GoCardless are short; a longer one is none.
+/// GoCardless's ids are short; longer texts are invalid.
 const ID_LENGTH_MAX: usize = 64;
 
-/// The GoCardless gateway.
 pub(crate) const PROVIDER: ProviderModule =
     ProviderModule { name: NAME, webhooks: Some(&GoCardless), api: Some(&GoCardless) };
 
@@ -92,9 +91,9 @@ impl Event {
         }
     }
 
-    /// A payment that fails before it was confirmed has not come, one that fails later has gone back; either may be tried
-    /// again and be confirmed after all. So both are told: a failure counts for nothing once money is proven, and a
-    /// reversal for nothing before, nor once the same payment is confirmed again.
+    /// A payment that fails before it was confirmed has not arrived, one that fails later has gone back; either may be
+    /// retried and confirmed after all. So both kinds of evidence are recorded: a failure is ignored once money is
+    /// proven, and a reversal before that, or once the same payment is confirmed again.
     fn payment(&self, event_type: &str) -> Result<WebhookNotice, Unreadable> {
         use FactKind::{Capture, DisputeLost, DisputeWon, Failure, Reversal};
         let kinds: &[FactKind] = match self.action.as_str() {
@@ -125,7 +124,7 @@ impl Event {
 
     fn ask(&self, resources: &str, id: Option<&str>, kinds: &[FactKind]) -> Result<WebhookNotice, Unreadable> {
         let id = id.filter(|id| is_id(id)).ok_or_else(|| unreadable("an event links no payment or refund"))?;
-        Ok(WebhookNotice::Ask(QueryResource {
+        Ok(WebhookNotice::Inquire(QueryResource {
             provider: NAME.parse().map_err(unreadable)?,
             resource: format!("{resources}/{id}"),
             event_id: self.id.clone(),
@@ -135,7 +134,7 @@ impl Event {
     }
 }
 
-/// Whether a text can be an id. It becomes a part of a URL.
+/// Whether a text can be an id. It becomes part of a URL.
 fn is_id(text: &str) -> bool {
     (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

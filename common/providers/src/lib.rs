@@ -1,7 +1,7 @@
-//! The payment gateways: one module per provider, chosen by name.
+//! The payment gateways: one module per provider, selected by name.
 //!
-//! A provider verifies and reads its own webhooks, and says what to send and what an answer means; nothing here does any
-//! I/O. A new one is a module and a line in [`ALL`].
+//! A provider verifies and parses its own webhooks, builds its requests and interprets the responses; nothing here does
+//! any I/O. A new provider is a module and a line in [`ALL`].
 
 pub mod adyen;
 pub mod api;
@@ -17,22 +17,22 @@ use quittance_domain::command::{Evidence, QueryResource};
 
 use crate::api::Api;
 
-/// Why a webhook is not believed. Nothing of it is kept.
+/// Why a webhook failed verification. Nothing of it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Forged {
-    /// What carries the signature is missing or cannot be read.
+    /// The signature header is missing or malformed.
     #[error("the signature is missing or cannot be read")]
     NoSignature,
     /// No secret of ours made this signature.
     #[error("the signature does not fit the body")]
     WrongSignature,
-    /// The signature is right, but too old or from the future.
+    /// The signature is valid, but too old or from the future.
     #[error("the signature's time is outside the tolerance")]
     Stale,
 }
 
 impl Forged {
-    /// A short stable code for counting.
+    /// A short stable code for metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -43,30 +43,30 @@ impl Forged {
     }
 }
 
-/// What an authentic webhook tells.
+/// The content of an authentic webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebhookNotice {
-    /// Evidence of a payment.
+    /// Evidence about a payment.
     Evidence(Box<Evidence>),
-    /// Something happened to a payment, but how much money it concerns only the gateway's API tells.
-    Ask(QueryResource),
-    /// Something that moves no money of a payment.
+    /// Something happened to a payment, but its amount has to be fetched from the gateway's API.
+    Inquire(QueryResource),
+    /// An event that moves no money of a payment.
     Ignored {
-        /// The provider's name for it.
+        /// The provider's event type.
         event_type: String,
-        /// Why it is passed over.
+        /// Why it is ignored.
         reason: &'static str,
     },
-    /// A type of event that this build has never heard of; it is kept, to be read after an update.
+    /// An event type that this build does not know; it is parked, to be replayed after an update.
     Unknown {
-        /// The provider's name for it.
+        /// The provider's event type.
         event_type: String,
     },
-    /// One of several events that this build cannot read; it is kept too, and the others count.
+    /// One of several events that this build cannot read; it is parked too, and the others count.
     Unreadable(Unreadable),
 }
 
-/// The longest name of an event type that is repeated in logs.
+/// The longest event type that is logged.
 const EVENT_TYPE_LENGTH_MAX: usize = 100;
 
 impl WebhookNotice {
@@ -87,7 +87,7 @@ fn shorten(event_type: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {provider} event cannot be understood: {reason}")]
 pub struct Unreadable {
-    /// Whose event it is.
+    /// The provider.
     pub provider: &'static str,
     /// What is wrong, without the body's content.
     pub reason: String,
@@ -99,7 +99,7 @@ impl Unreadable {
     }
 }
 
-/// Whoever moves money for us.
+/// A payment provider.
 #[derive(Clone, Copy)]
 pub struct ProviderModule {
     name: &'static str,
@@ -114,30 +114,30 @@ impl ProviderModule {
         self.name
     }
 
-    /// How it tells of payments by itself; none if it does not.
+    /// Parses its webhooks; none if it sends none.
     #[must_use]
     pub const fn webhooks(&self) -> Option<&'static dyn WebhookParser> {
         self.webhooks
     }
 
-    /// How it is asked to move money, and what became of it; none if it cannot be.
+    /// Its API for moving money and for inquiries; none if it has none.
     #[must_use]
     pub const fn api(&self) -> Option<&'static dyn Api> {
         self.api
     }
 }
 
-/// A gateway's messages to us.
+/// Verifies and parses a gateway's webhooks.
 pub trait WebhookParser: Send + Sync {
-    /// Checks that the gateway sent these very bytes, against every secret that may be in use. What the gateway's
-    /// scheme leaves unsigned must not become evidence in [`Self::read`].
+    /// Verifies that the gateway sent exactly these bytes, against every secret that may be in use. Anything that the
+    /// gateway's scheme leaves unsigned must not become evidence in [`Self::read`].
     ///
     /// # Errors
     /// [`Forged`].
     fn verify(&self, headers: &HeaderMap, body: &[u8], secrets: &[String], now: DateTime<Utc>) -> Result<(), Forged>;
 
-    /// Reads what an authentic body tells. `account` is the one that is configured as ours at the gateway; where a gateway
-    /// reports other companies' accounts to the same endpoint, only this one's money is ours.
+    /// Parses an authentic body. `account` is our configured account at the gateway; if a gateway sends other
+    /// companies' events to the same endpoint, only this account's money is ours.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -147,7 +147,7 @@ pub trait WebhookParser: Send + Sync {
 /// All providers.
 pub const ALL: &[ProviderModule] = &[stripe::PROVIDER, adyen::PROVIDER, gocardless::PROVIDER, manual::PROVIDER];
 
-/// The provider that is called `name`.
+/// The provider with this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static ProviderModule> {
     ALL.iter().find(|provider| provider.name() == name)

@@ -1,6 +1,6 @@
-//! Bank transfers: money that reaches our account without a gateway. Claims, statements and staff tell of it.
+//! Bank transfers: money that reaches our account without a gateway. Reported by claims, statements and staff.
 
 use crate::ProviderModule;
 
-/// Nobody in between.
+/// Has neither webhooks nor an API.
 pub(crate) const PROVIDER: ProviderModule = ProviderModule { name: "manual", webhooks: None, api: None };

@@ -1,4 +1,4 @@
-//! From what a gateway tells to evidence.
+//! Turns a gateway's reports into evidence.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{Evidence, InitiateCharge, InvoiceReference};
@@ -10,36 +10,36 @@ use serde::de::DeserializeOwned;
 
 use crate::Unreadable;
 
-/// One thing that a gateway tells of a payment.
+/// A gateway's report about a payment.
 #[derive(Debug)]
 pub(crate) struct ReportedPayment<'a> {
-    /// What.
+    /// The kind.
     pub(crate) kind: FactKind,
-    /// The gateway's name of the payment.
+    /// The gateway's id of the payment.
     pub(crate) payment: &'a str,
-    /// Further names of the same payment.
+    /// Further ids of the same payment.
     pub(crate) also: Vec<&'a str>,
-    /// Of how much money; none only of a cancellation.
+    /// The amount; none only for a cancellation.
     pub(crate) amount: Option<Money>,
-    /// The gateway's name of the message.
+    /// The gateway's id of the message.
     pub(crate) event: String,
     /// The movement of money.
     pub(crate) movement: String,
     /// The invoice that it names.
     pub(crate) invoice: Option<InvoiceReference>,
-    /// Our own id of the payment.
+    /// Our own payment id.
     pub(crate) payment_id: Option<PaymentId>,
     /// When it happened.
     pub(crate) occurred_at: DateTime<Utc>,
-    /// Why, in the gateway's own code.
+    /// The reason, as the gateway's own code.
     pub(crate) reason: Option<String>,
 }
 
 impl ReportedPayment<'_> {
-    /// The evidence, with all names in the gateway's own namespace.
+    /// The evidence, with all ids in the gateway's namespace.
     ///
     /// # Errors
-    /// [`Unreadable`] if a name has characters that none may have, or the amount is not above zero.
+    /// [`Unreadable`] if an id has invalid characters, or the amount is not above zero.
     pub(crate) fn evidence(self, name: &'static str) -> Result<Evidence, Unreadable> {
         let unreadable = |reason: &dyn std::fmt::Display| Unreadable::new(name, reason);
         let provider = name.parse().map_err(|error| unreadable(&error))?;
@@ -71,7 +71,7 @@ impl ReportedPayment<'_> {
 /// An amount in a gateway's minor units.
 ///
 /// # Errors
-/// [`Unreadable`] for a currency that is none, or an amount beyond all bounds.
+/// [`Unreadable`] for an unknown currency, or an amount out of bounds.
 pub(crate) fn minor_units(
     name: &'static str,
     units: i64,
@@ -100,8 +100,8 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
-/// What we, or whoever made the payment, had the gateway keep with it. Text that is no id names nothing: the money is real
-/// all the same.
+/// The metadata that we, or whoever created the payment, stored with it. Text that is not an id is ignored: the money
+/// is real all the same.
 #[derive(Deserialize, Default)]
 pub(crate) struct Metadata {
     invoice_id: Option<String>,
@@ -112,31 +112,30 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// Our own id of the payment.
+    /// Our own payment id.
     pub(crate) fn payment(&self) -> Option<PaymentId> {
         self.payment_id.as_deref()?.parse().ok()
     }
 
-    /// The invoice that it pays.
     pub(crate) fn invoice(&self) -> Option<InvoiceReference> {
         let by_id = self.invoice_id.as_deref().and_then(|id| id.parse().ok()).map(InvoiceReference::Id);
         by_id.or_else(|| self.invoice_number.as_deref().and_then(invoice_number))
     }
 
-    /// Whether this is what became of a charge of ours.
-    pub(crate) fn is_of(&self, order: &InitiateCharge) -> bool {
+    /// Whether this belongs to a charge of ours.
+    pub(crate) fn is_of(&self, request: &InitiateCharge) -> bool {
         let attempt = self.attempt.as_deref().and_then(|attempt| attempt.parse().ok());
-        self.payment() == Some(order.payment_id) && attempt == Some(order.attempt)
+        self.payment() == Some(request.payment_id) && attempt == Some(request.attempt)
     }
 }
 
-/// An invoice's number, if the text can be one. Text that cannot names nothing: the money is real all the same.
+/// An invoice's number, if the text can be one. Other text is ignored: the money is real all the same.
 pub(crate) fn invoice_number(text: &str) -> Option<InvoiceReference> {
     let is_number = (1..=50).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     is_number.then(|| InvoiceReference::Number(text.to_owned()))
 }
 
-/// Reads a body. The error says where it is not as expected; serde's own message may quote what stood there.
+/// Parses a body. The error has the position of the problem; serde's own message may quote the text there.
 ///
 /// # Errors
 /// [`Unreadable`].
@@ -147,7 +146,7 @@ pub(crate) fn parse<T: DeserializeOwned>(name: &'static str, body: &[u8]) -> Res
     })
 }
 
-/// The movement of a refund: our own id where it carries one, else the gateway's name of it.
+/// The movement of a refund: our own id if it has one, otherwise the gateway's id.
 pub(crate) fn refund_movement(ours: Option<&str>, theirs: &str) -> String {
     ours.filter(|id| id.parse::<RefundId>().is_ok()).unwrap_or(theirs).to_owned()
 }

@@ -15,13 +15,12 @@ use crate::{Forged, ProviderModule, Unreadable, WebhookNotice, WebhookParser};
 const NAME: &str = "stripe";
 const SIGNATURE_HEADER: &str = "stripe-signature";
 
-/// Stripe's own libraries accept signatures up to this age.
+/// The maximum age of signatures that Stripe's own libraries accept.
 const TOLERANCE_SECONDS: i64 = 300;
 
-/// More `v1` values than secrets in rotation make no sense; each costs a comparison.
+/// More `v1` values than secrets in rotation are useless; each costs a comparison.
 const SIGNATURES_MAX: usize = 20;
 
-/// The Stripe gateway.
 pub(crate) const PROVIDER: ProviderModule = ProviderModule { name: NAME, webhooks: Some(&Stripe), api: Some(&Stripe) };
 
 #[derive(Debug)]
@@ -61,7 +60,7 @@ fn decimals(currency: Currency) -> u32 {
     }
 }
 
-/// `t=<seconds>,v1=<hex>[,v1=<hex>…]`; other schemes are passed over.
+/// `t=<seconds>,v1=<hex>[,v1=<hex>…]`; other schemes are ignored.
 fn parse_signature(header: &str) -> Option<(&str, Vec<Vec<u8>>)> {
     let pairs = || header.split(',').filter_map(|pair| pair.trim().split_once('='));
     let timestamp = pairs().find(|(name, _)| *name == "t")?.1;

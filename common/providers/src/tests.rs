@@ -1,4 +1,4 @@
-//! Whatever comes in through a webhook's door: no panic, and nothing believed that is not signed.
+//! Fuzz tests of webhooks: no panic, and nothing accepted without a signature.
 
 use http::HeaderValue;
 use proptest::collection::vec;
@@ -20,7 +20,7 @@ fn webhooks() -> impl Iterator<Item = &'static dyn WebhookParser> {
     ALL.iter().filter_map(|provider| provider.webhooks())
 }
 
-/// A body that each provider reads, to be spoiled.
+/// A valid body of each provider, to be corrupted.
 fn bodies() -> [String; 3] {
     let intent =
         json!({"id": "pi_1", "amount": 100, "amount_received": 100, "currency": "eur", "latest_charge": "ch_1"});
@@ -70,7 +70,7 @@ proptest! {
 fn the_bodies_that_are_spoiled_are_good_ones() {
     for (body, webhooks) in bodies().iter().zip(webhooks()) {
         let notices = webhooks.read(body.as_bytes(), None).unwrap();
-        assert!(matches!(notices.as_slice(), [WebhookNotice::Evidence(_) | WebhookNotice::Ask(_)]), "{body}");
+        assert!(matches!(notices.as_slice(), [WebhookNotice::Evidence(_) | WebhookNotice::Inquire(_)]), "{body}");
     }
 }
 

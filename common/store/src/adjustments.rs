@@ -1,4 +1,4 @@
-//! `billing.adjustments`: fees, and differences of rounding. Only ever added to.
+//! `billing.adjustments`: fees and rounding differences. Append-only.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::event::AdjustmentSummary;
@@ -6,7 +6,8 @@ use quittance_domain::event::AdjustmentSummary;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Adds an adjustment, unless the provider's reference is recorded as this kind already. Says whether it was new.
+/// Inserts an adjustment, unless the provider's reference is already recorded with the same kind. Returns whether it
+/// was inserted.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

@@ -1,4 +1,4 @@
-//! `payments.allocations`: which money went to which invoice. Only ever added to: money taken back is a negative row.
+//! `payments.allocations`: allocations of payments to invoices. Append-only: money taken back is a negative row.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{AllocationId, ClientId, InvoiceId, PaymentId, TransactionId};
@@ -12,24 +12,24 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.allocations";
 
-/// Money that goes from a payment to an invoice, or back when negative.
+/// Money allocated from a payment to an invoice, or taken back when negative.
 #[derive(Debug, Clone)]
 pub struct NewAllocation {
     /// The row.
     pub id: AllocationId,
-    /// Where the money comes from.
+    /// The payment.
     pub payment_id: PaymentId,
-    /// Where it goes.
+    /// The invoice.
     pub invoice_id: InvoiceId,
-    /// The version of the invoice that it makes.
+    /// The invoice's version after the allocation.
     pub invoice_version: i64,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// Staff decided so.
+    /// Whether staff decided it.
     pub by_staff: bool,
 }
 
-/// Adds allocations that were decided about at one time.
+/// Inserts allocations that were decided at the same time.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -67,10 +67,10 @@ pub async fn insert(
     Ok(())
 }
 
-/// What payments have at an invoice now, by the name of the payment; those that came last first.
+/// The payments' current allocations to an invoice, by transaction id; the latest first.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn of_invoice(
     transaction: &mut Transaction,
     invoice: InvoiceId,
@@ -94,7 +94,7 @@ pub async fn of_invoice(
         .collect()
 }
 
-/// What payments have at invoices now; of each payment the latest last.
+/// The payments' current allocations; of each payment the latest last.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -124,7 +124,7 @@ pub async fn of_payments(
         .collect()
 }
 
-/// The invoices at which payments have, or had, money.
+/// The invoices to which payments have or had allocations.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -145,18 +145,18 @@ pub async fn invoices_of_payments(
 pub struct PaidInvoice {
     /// The invoice.
     pub invoice_id: InvoiceId,
-    /// The number printed on it.
+    /// The printed number.
     pub number: String,
-    /// The version that it had then.
+    /// Its version after the payment.
     pub version: i64,
-    /// How much was paid.
+    /// The amount paid.
     pub amount: Money,
 }
 
 /// The invoices that a payment paid, in that order; with `client_id`, only that client's.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn paid_invoices(
     database: &Database,
     payment: PaymentId,

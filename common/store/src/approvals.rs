@@ -1,4 +1,4 @@
-//! `payments.approvals`: who of staff approved what a client says.
+//! `payments.approvals`: approvals of claims by staff.
 
 use quittance_domain::id::{CaseId, PaymentId};
 use quittance_domain::money::Money;
@@ -6,7 +6,8 @@ use quittance_domain::money::Money;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Notes that somebody approves a case about so much, once however often they say so. Returns how many people do.
+/// Records the approval of a case with its amount; repeated approvals by one person count once. Returns the number of
+/// approvers.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -34,7 +35,7 @@ pub async fn record(
     Ok(count)
 }
 
-/// Whether somebody uploaded what a client says of a payment.
+/// Whether a person uploaded a claim about a payment.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

@@ -1,4 +1,4 @@
-//! `audit.records`: who changed what, why, and how it looked before and after.
+//! `audit.records`: who changed what, why, and the states before and after.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{AuditId, InvoiceId};
@@ -8,33 +8,33 @@ use serde_json::Value;
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
-/// One record, written in the transaction of the change that it tells of. Holds ids and amounts, no personal data.
+/// An audit record, written in the transaction of its change. Contains ids and amounts, no personal data.
 #[derive(Debug, Clone)]
 pub struct AuditRecord {
     /// The record.
     pub id: AuditId,
-    /// Who: `user:<sub>`, `machine:<client id>`, `gateway:stripe`, `upload:upl_…#3`.
+    /// The actor: `user:<sub>`, `machine:<client id>`, `gateway:stripe`, `upload:upl_…#3`.
     pub actor: String,
-    /// What, in the past tense: `invoice.issued`, `payment.settled`.
+    /// The action, in the past tense: `invoice.issued`, `payment.settled`.
     pub action: &'static str,
     /// The id of what was changed.
     pub subject: String,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
-    /// How it looked before; null for something new.
+    /// The state before; null for something new.
     pub before: Json,
-    /// How it looks now.
+    /// The state after.
     pub after: Json,
-    /// Ties together all that one request or message caused.
+    /// Links everything that one request or message caused.
     pub correlation_id: String,
 }
 
-/// JSON as text, ready to be kept.
+/// JSON as text, ready to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(String);
 
 impl Json {
-    /// Writes a value. What cannot be written is kept as the reason why: a record must not be lost for it.
+    /// Serialises a value. If that fails, the reason is stored instead: a record must not be lost for it.
     #[must_use]
     pub fn serialize(value: &impl Serialize) -> Self {
         Self(serde_json::to_string(value).unwrap_or_else(|error| Value::from(error.to_string()).to_string()))
@@ -70,7 +70,7 @@ pub async fn append(transaction: &mut Transaction, records: &[AuditRecord]) -> R
     Ok(())
 }
 
-/// Appends a record, unless it is there already.
+/// Appends a record, unless it exists already.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -92,7 +92,7 @@ pub async fn append_once(database: &Database, record: &AuditRecord) -> Result<()
     Ok(())
 }
 
-/// Whether there is a record of that id.
+/// Whether a record with the id exists.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -104,22 +104,22 @@ pub async fn is_kept(database: &Database, id: AuditId) -> Result<bool, StoreErro
     Ok(is_kept)
 }
 
-/// What a record tells of a change.
+/// The change that a record describes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// What, in the past tense.
+    /// The action, in the past tense.
     pub action: String,
     /// The id of what is changed.
     pub subject: String,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
-    /// How it looked before; null for something new.
+    /// The state before; null for something new.
     pub before: Value,
-    /// How it looks afterwards.
+    /// The state after.
     pub after: Value,
 }
 
-/// What this transaction has recorded so far, with ids after `since`.
+/// The records of this transaction so far, with ids after `since`.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -135,47 +135,47 @@ pub async fn of_transaction(transaction: &mut Transaction, since: AuditId) -> Re
     Ok(changes)
 }
 
-/// A record as it is kept.
+/// A stored record.
 #[derive(Debug, Clone, Serialize)]
-pub struct KeptRecord {
+pub struct StoredAuditRecord {
     /// The record.
     pub id: AuditId,
     /// When it was written.
     pub recorded_at: DateTime<Utc>,
-    /// Who.
+    /// The actor.
     pub actor: String,
-    /// What, in the past tense.
+    /// The action, in the past tense.
     pub action: String,
     /// The id of what was changed.
     pub subject: String,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
-    /// How it looked before.
+    /// The state before.
     pub before: Value,
-    /// How it looked afterwards.
+    /// The state after.
     pub after: Value,
-    /// Ties together all that one request or message caused.
+    /// Links everything that one request or message caused.
     pub correlation_id: String,
 }
 
-/// Which records a reader wants.
+/// A filter for records.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Only those about these ids; all if none.
+    /// Only those about these ids; none for all.
     pub subjects: Option<Vec<String>>,
-    /// Only from then on.
+    /// Only those written from then on.
     pub from: Option<DateTime<Utc>>,
-    /// Only before.
+    /// Only those written before.
     pub before: Option<DateTime<Utc>>,
-    /// Only those after this one, in the order in which they were written.
+    /// Only those after this one, in the order of writing.
     pub after: Option<AuditId>,
 }
 
-/// Lists records in the order in which they were written.
+/// Lists records in the order of writing.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn list(database: &Database, filter: &AuditFilter, limit: i64) -> Result<Vec<KeptRecord>, StoreError> {
+pub async fn list(database: &Database, filter: &AuditFilter, limit: i64) -> Result<Vec<StoredAuditRecord>, StoreError> {
     let rows = sqlx::query!(
         r#"select id, recorded_at, actor, action, subject, reason, coalesce(before, 'null') as "before!",
              coalesce(after, 'null') as "after!", correlation_id
@@ -192,7 +192,7 @@ pub async fn list(database: &Database, filter: &AuditFilter, limit: i64) -> Resu
     )
     .fetch_all(database.pool().await?)
     .await?;
-    let records = rows.into_iter().map(|row| KeptRecord {
+    let records = rows.into_iter().map(|row| StoredAuditRecord {
         id: AuditId::from_uuid(row.id),
         recorded_at: row.recorded_at,
         actor: row.actor,
@@ -206,27 +206,27 @@ pub async fn list(database: &Database, filter: &AuditFilter, limit: i64) -> Resu
     Ok(records.collect())
 }
 
-/// Something that happened to an invoice, or to a payment in so far as it concerns the invoice.
+/// A change of an invoice, or of a payment as far as it concerns the invoice.
 #[derive(Debug, Clone)]
 pub struct TimelineEntry {
     /// The audit record.
     pub id: AuditId,
-    /// When.
+    /// The time.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// The actor.
     pub actor: String,
-    /// What, in the past tense.
+    /// The action, in the past tense.
     pub action: String,
     /// The id of what was changed.
     pub subject: String,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
-    /// How the invoice stood afterwards, where that changed.
+    /// The invoice's state after the change, if it changed.
     pub invoice: Option<Value>,
 }
 
-/// What happened to an invoice, oldest first, after the record `after` and at most `limit`: its own changes, and those
-/// of payments when they named it or moved money there.
+/// The history of an invoice, oldest first, after the record `after` and at most `limit`: its own changes, and those of
+/// payments that named it or moved money there.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

@@ -1,4 +1,4 @@
-//! `billing.bank_movements`: each movement of money on an account once, however many files tell of it.
+//! `billing.bank_movements`: each movement of money on an account once, however many files report it.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,26 +11,26 @@ use crate::upload_lines::{UploadLine, number};
 
 const TABLE: &str = "billing.bank_movements";
 
-/// A movement that a line tells of.
+/// A movement that a line reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportedMovement {
     /// The line's number in its file.
     pub line: u64,
-    /// Whether the line tells it; else it tells a detail of it.
+    /// Whether the line reports the whole movement; otherwise it reports a detail of it.
     pub is_whole: bool,
 }
 
-/// Takes movements of money for lines of an upload, and waits for whoever takes one of them at the same moment. Returns
-/// how those were told that were told before.
+/// Claims movements of money for lines of an upload, and waits for concurrent claims of the same ones. Returns the
+/// earlier reports of those that were already claimed.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
 pub async fn take(
     transaction: &mut Transaction,
     upload: UploadId,
-    // In their order, so that two files that tell of the same movements cannot wait for each other.
+    // In order, so that two files with the same movements cannot deadlock.
     movements: &BTreeMap<String, ReportedMovement>,
-) -> Result<BTreeMap<String, FirstTold>, StoreError> {
+) -> Result<BTreeMap<String, FirstReport>, StoreError> {
     let identities: Vec<&str> = movements.keys().map(String::as_str).collect();
     let taken = sqlx::query_scalar!(
         "insert into billing.bank_movements (identity, upload_id, line, is_whole)
@@ -39,8 +39,8 @@ pub async fn take(
          on conflict (identity) do nothing returning identity",
         upload.as_uuid(),
         &identities as &[&str],
-        &movements.values().map(|told| number(told.line)).collect::<Vec<_>>(),
-        &movements.values().map(|told| told.is_whole).collect::<Vec<_>>(),
+        &movements.values().map(|reported| number(reported.line)).collect::<Vec<_>>(),
+        &movements.values().map(|reported| reported.is_whole).collect::<Vec<_>>(),
     )
     .fetch_all(&mut **transaction)
     .await?;
@@ -52,28 +52,29 @@ pub async fn take(
     first_reported(transaction, &before).await
 }
 
-/// The line that told of a movement first.
+/// The line that first reported a movement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FirstTold {
+pub struct FirstReport {
     /// The file.
     pub upload_id: UploadId,
-    /// The line, and whether it told all of it.
-    pub told: ReportedMovement,
-    /// The payer's own name of the transfer.
+    /// The line, and whether it reported the whole movement.
+    pub reported: ReportedMovement,
+    /// The payer's end-to-end id.
     pub end_to_end_id: Option<String>,
-    /// Who paid.
+    /// The payer.
     pub payer: Option<String>,
-    /// From which account.
+    /// The payer's account.
     pub payer_account: Option<String>,
 }
 
-impl FirstTold {
-    /// Whether a line of the same identity names another transfer or another account: some banks give one reference to
-    /// much of what they book.
+impl FirstReport {
+    /// Whether a line of the same identity names another transfer or another account: some banks use one reference for
+    /// many of their bookings.
     #[must_use]
     pub fn is_other(&self, line: &UploadLine) -> bool {
         let differ = |left: &Option<String>, right: &Option<String>| left.is_some() && right.is_some() && left != right;
-        // Files of two formats may cut one name differently, or name the party behind the payer: an account says more.
+        // Files of two formats may truncate a name differently, or name the ultimate debtor: an account is more
+        // significant.
         let has_accounts = self.payer_account.is_some() && line.payer_account.is_some();
         let names = self.payer.as_deref().zip(line.payer.as_deref()).filter(|_| !has_accounts);
         differ(&self.end_to_end_id, &line.end_to_end_id)
@@ -82,14 +83,14 @@ impl FirstTold {
     }
 }
 
-/// Which line told of each of these movements first; of none, if nobody did.
+/// The line that first reported each of these movements; none if no line did.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn first_reported(
     transaction: &mut Transaction,
     movements: &[&str],
-) -> Result<BTreeMap<String, FirstTold>, StoreError> {
+) -> Result<BTreeMap<String, FirstReport>, StoreError> {
     if movements.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -107,10 +108,10 @@ pub async fn first_reported(
     rows.into_iter()
         .map(|row| {
             let line = u64::try_from(row.line).map_err(|error| StoreError::corrupt(TABLE, error))?;
-            let told = ReportedMovement { line, is_whole: row.is_whole };
+            let reported = ReportedMovement { line, is_whole: row.is_whole };
             let upload_id = UploadId::from_uuid(row.upload_id);
             let (end_to_end_id, payer, payer_account) = (row.end_to_end_id, row.payer, row.payer_account);
-            Ok((row.identity, FirstTold { upload_id, told, end_to_end_id, payer, payer_account }))
+            Ok((row.identity, FirstReport { upload_id, reported, end_to_end_id, payer, payer_account }))
         })
         .collect()
 }

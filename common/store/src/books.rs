@@ -1,5 +1,5 @@
-//! What the books say: balances, transactions, statements, ageing, and how they compare with invoices and payments. What
-//! belongs together is read from one [`snapshot`](crate::Database::snapshot).
+//! Reads the books: balances, transactions, statements, ageing, and their differences from invoices and payments.
+//! Related data is read from one [`snapshot`](crate::Database::snapshot).
 
 use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::id::{ClientId, InvoiceId, LedgerTransactionId, PaymentId};
@@ -14,7 +14,7 @@ use crate::error::StoreError;
 
 const TABLE: &str = "ledger.entries";
 
-/// What was added up may be more than one amount may be.
+/// A sum may exceed the maximum of a single amount.
 fn sum(amount: Decimal, currency: &str) -> Result<Money, StoreError> {
     let read = |error: MoneyError| StoreError::corrupt(TABLE, error);
     Money::sum(amount, currency.parse().map_err(read)?).map_err(read)
@@ -24,10 +24,10 @@ fn account(code: &str) -> Result<Account, StoreError> {
     code.parse().map_err(|error| StoreError::corrupt("ledger.accounts", error))
 }
 
-/// What stood on every account at the end of a day, but for those with nothing on them; in the order of their codes.
+/// The balances of all accounts at the end of a day, except zero balances; ordered by account code.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn balances(snapshot: &mut Transaction, as_of: NaiveDate) -> Result<Vec<(Account, Money)>, StoreError> {
     let rows = sqlx::query!(
         r#"select account as "account!", currency as "currency!", amount as "amount!" from ledger.balances_on($1)
@@ -39,7 +39,7 @@ pub async fn balances(snapshot: &mut Transaction, as_of: NaiveDate) -> Result<Ve
     rows.into_iter().map(|row| Ok((account(&row.account)?, sum(row.amount, &row.currency)?))).collect()
 }
 
-/// Whether anything was ever booked on an account.
+/// Whether an account was ever posted to.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -53,10 +53,10 @@ pub async fn is_open(transaction: &mut Transaction, account: &Account) -> Result
     Ok(is_open)
 }
 
-/// What stood on one account at the end of a day, by currency.
+/// The balance of one account at the end of a day, by currency.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn balance(snapshot: &mut Transaction, of: &Account, as_of: NaiveDate) -> Result<Vec<Money>, StoreError> {
     let rows = sqlx::query!(
         r#"select currency as "currency!", amount as "amount!" from ledger.balances_on($1, $2) order by currency"#,
@@ -68,27 +68,27 @@ pub async fn balance(snapshot: &mut Transaction, of: &Account, as_of: NaiveDate)
     rows.into_iter().map(|row| sum(row.amount, &row.currency)).collect()
 }
 
-/// Which transactions a reader wants.
+/// A filter for transactions.
 #[derive(Debug, Clone, Default)]
 pub struct TransactionFilter {
-    /// Only those that touch this account.
+    /// Only those that post to this account.
     pub account: Option<Account>,
     /// Only those about this invoice.
     pub invoice_id: Option<InvoiceId>,
     /// Only those about this payment.
     pub payment_id: Option<PaymentId>,
-    /// Only those booked on this day or later.
+    /// Only those with this accounting date or a later one.
     pub from: Option<NaiveDate>,
-    /// Only those booked on this day or earlier.
+    /// Only those with this accounting date or an earlier one.
     pub to: Option<NaiveDate>,
-    /// Only those after this one, in the order of their accounting dates.
+    /// Only those after this one, in the order of accounting dates.
     pub after: Option<LedgerTransactionId>,
 }
 
-/// Lists transactions in the order of their accounting dates, and those of one day as they happened.
+/// Lists transactions in the order of their accounting dates, and those of one day by the time of the event.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn transactions(
     snapshot: &mut Transaction,
     filter: &TransactionFilter,
@@ -138,30 +138,31 @@ pub async fn transactions(
         .collect()
 }
 
-/// One movement on a client's accounts.
+/// A movement on a client's accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementLine {
-    /// The day on which it is booked.
+    /// The accounting date.
     pub accounting_date: NaiveDate,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
-    /// When it was written into the books.
+    /// When it was posted.
     pub recorded_at: DateTime<Utc>,
-    /// What happened.
+    /// The description.
     pub description: String,
-    /// How much more the client owes; below zero, how much less.
+    /// The increase of what the client owes; negative for a decrease.
     pub amount: Money,
 }
 
-/// The movements on a client's accounts from one day to another, both included, in the order of their accounting dates. Credit that moved to an invoice
-/// of theirs changes nothing and is left out.
+/// The movements on a client's accounts between two days, inclusive, in the order of their accounting dates. Credit
+/// that was applied to an invoice of the client changes nothing and is left out.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn statement(
     snapshot: &mut Transaction,
     client: ClientId,
-    (from, to): (NaiveDate, NaiveDate),
+    from: NaiveDate,
+    to: NaiveDate,
     limit: i64,
 ) -> Result<Vec<StatementLine>, StoreError> {
     let accounts = [Account::Receivable(client).to_string(), Account::Credit(client).to_string()];
@@ -193,21 +194,21 @@ pub async fn statement(
         .collect()
 }
 
-/// What a client owes, by how long it has been due.
+/// A client's receivables by the number of days they are overdue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ageing {
     /// The client.
     pub client_id: ClientId,
-    /// Their name.
+    /// The client's name.
     pub client: String,
-    /// Not due yet; then due for 1 to 30, 31 to 60, 61 to 90, and more days.
+    /// Not due yet; then overdue by 1 to 30, 31 to 60, 61 to 90, and more days.
     pub buckets: [Money; 5],
 }
 
-/// What clients owe on a day, by client and currency.
+/// Receivables on a day, by client and currency.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn ageing(database: &Database, on: NaiveDate) -> Result<Vec<Ageing>, StoreError> {
     let rows = sqlx::query!(
         r#"select client_id, name, currency,
@@ -240,11 +241,11 @@ pub async fn ageing(database: &Database, on: NaiveDate) -> Result<Vec<Ageing>, S
         .collect()
 }
 
-/// Every place where billing and the processor on one side and the ledger on the other do not say the same of what
-/// happened until then, in one currency; at most so many.
+/// The keys, in one currency, for which billing and the processor on one side and the ledger on the other have
+/// different sums of the changes up to then; limited in number.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn differences(
     database: &Database,
     as_of: DateTime<Utc>,
@@ -253,12 +254,12 @@ pub async fn differences(
     let rows = sqlx::query_file!("src/books/differences.sql", as_of, limit).fetch_all(database.pool().await?).await?;
     rows.into_iter()
         .map(|row| {
-            let told = |amount: Option<Decimal>, first_on, last_on| -> Result<Option<Sum>, StoreError> {
+            let reported = |amount: Option<Decimal>, first_on, last_on| -> Result<Option<Sum>, StoreError> {
                 let Some(((amount, first_on), last_on)) = amount.zip(first_on).zip(last_on) else { return Ok(None) };
                 Ok(Some(Sum { amount: sum(amount, &row.currency)?, first_on, last_on }))
             };
-            let expected = told(row.expected, row.expected_first_on, row.expected_last_on)?;
-            let booked = told(row.booked, row.booked_first_on, row.booked_last_on)?;
+            let expected = reported(row.expected, row.expected_first_on, row.expected_last_on)?;
+            let booked = reported(row.booked, row.booked_first_on, row.booked_last_on)?;
             let place = ReconciliationKey {
                 account: row.account,
                 invoice_id: row.invoice_id.map(InvoiceId::from_uuid),

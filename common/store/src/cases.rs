@@ -1,4 +1,4 @@
-//! `payments.cases`: what staff have to decide.
+//! `payments.cases`: exceptions that staff resolve.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseKind, Resolution};
@@ -13,37 +13,37 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.cases";
 
-/// A case to open, or to bring up to date if the payment has one of its kind, about the same twin, open.
+/// A case to open; if the payment has an open one of the same kind, and about the same duplicate, that one is updated.
 #[derive(Debug, Clone)]
 pub struct NewCase {
-    /// The case, if it is new.
+    /// The id, if it is new.
     pub id: CaseId,
-    /// What it asks for.
+    /// The kind.
     pub kind: CaseKind,
-    /// The payment it is about.
+    /// The payment.
     pub payment_id: PaymentId,
     /// The invoice that the payment names.
     pub invoice_id: Option<InvoiceId>,
-    /// The other of two payments that may be one.
+    /// The other payment of a suspected duplicate.
     pub other_payment: Option<PaymentId>,
-    /// The money in question.
+    /// The amount in question.
     pub amount: Option<Money>,
-    /// What happened, in words.
+    /// The reason, as text for people.
     pub reason: String,
 }
 
-/// A case that goes.
+/// A case to close.
 #[derive(Debug, Clone)]
 pub struct ClosedCase {
     /// The case.
     pub id: CaseId,
-    /// How it was closed.
+    /// The resolution.
     pub resolution: Resolution,
-    /// The surplus that staff left where it is.
+    /// The unapplied cash that staff left as it is.
     pub kept: Option<Money>,
-    /// Who decided; none if it went away by itself.
+    /// Who decided; none if the case was closed automatically.
     pub decided_by: Option<String>,
-    /// Why staff decided so.
+    /// The reason of the decision.
     pub decision_reason: Option<String>,
 }
 
@@ -54,35 +54,35 @@ pub struct KnownCase {
     pub id: CaseId,
     /// Its payment.
     pub payment_id: PaymentId,
-    /// What it is about.
+    /// The kind.
     pub kind: CaseKind,
-    /// The other of two payments that may be one.
+    /// The other payment of a suspected duplicate.
     pub other_payment: Option<PaymentId>,
-    /// The money in question.
+    /// The amount in question.
     pub amount: Option<Money>,
-    /// What is left of the surplus that staff dismissed.
+    /// What remains of the unapplied cash that staff dismissed.
     pub kept: Option<Money>,
-    /// What happened, in words.
+    /// The reason, as text for people.
     pub reason: String,
-    /// How it was closed; none while it is open.
+    /// The resolution; none while it is open.
     pub resolution: Option<Resolution>,
 }
 
 impl KnownCase {
-    /// Whether it is a case of that kind that staff left as it is.
+    /// Whether it is a case of that kind that staff dismissed.
     #[must_use]
     pub fn is_dismissed(&self, kind: CaseKind) -> bool {
         self.kind == kind && self.resolution == Some(Resolution::Dismissed)
     }
 
-    /// Staff leave everything as it is.
+    /// Marks the case as dismissed by staff.
     pub fn dismiss(&mut self) {
         self.resolution = Some(Resolution::Dismissed);
-        self.kept = self.amount.filter(|_| self.kind == CaseKind::Surplus);
+        self.kept = self.amount.filter(|_| self.kind == CaseKind::UnappliedCash);
     }
 }
 
-/// Opens cases. Where the payment has an open case of the kind, that one takes the new amount and reason.
+/// Opens cases. If the payment has an open case of the kind, that case gets the new amount and reason.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -140,7 +140,7 @@ pub async fn close(transaction: &mut Transaction, case: &ClosedCase) -> Result<(
     Ok(())
 }
 
-/// Writes how much is left of the surplus that staff left where it is.
+/// Updates what remains of the unapplied cash of a dismissed case.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -151,7 +151,7 @@ pub async fn reduce(transaction: &mut Transaction, id: CaseId, amount: Money) ->
     Ok(())
 }
 
-/// Notes on an open case why a decision could not be carried out.
+/// Records on an open case why a decision could not be carried out.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -165,7 +165,7 @@ pub async fn refuse(transaction: &mut Transaction, id: CaseId, refusal: &str) ->
 /// The cases of payments.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn of_payments(transaction: &mut Transaction, payments: &[PaymentId]) -> Result<Vec<KnownCase>, StoreError> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
@@ -196,19 +196,19 @@ fn amount(amount: Option<Decimal>, currency: Option<&str>) -> Result<Option<Mone
     amount.zip(currency).map(|(amount, currency)| money(TABLE, amount, currency)).transpose()
 }
 
-/// What leads a decision about a case to the processor.
+/// The data to route a decision about a case to the processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseTarget {
-    /// The name of its payment.
+    /// The transaction id of its payment.
     pub transaction_id: TransactionId,
-    /// How it was closed; none while it is open.
+    /// The resolution; none while it is open.
     pub resolution: Option<Resolution>,
 }
 
 /// Finds a case.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn find(database: &Database, id: CaseId) -> Result<Option<CaseTarget>, StoreError> {
     let row = sqlx::query!(
         "select transaction_id, resolution from payments.cases join payments.payments on payments.id = payment_id
@@ -225,7 +225,7 @@ pub async fn find(database: &Database, id: CaseId) -> Result<Option<CaseTarget>,
     }))
 }
 
-/// Whether evidence that was entered by hand waits for a second person at the payment of that name.
+/// Whether the payment has an entry by hand that waits for a second person.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -242,38 +242,38 @@ pub async fn is_entry_waiting(database: &Database, name: &TransactionId) -> Resu
     Ok(is_waiting)
 }
 
-/// A case as readers see it.
+/// A case as the API shows it.
 #[derive(Debug, Clone)]
 pub struct CaseView {
     /// The case.
     pub id: CaseId,
-    /// What it is about.
+    /// The kind.
     pub kind: String,
-    /// Its payment's name.
+    /// The transaction id of its payment.
     pub transaction_id: String,
-    /// The name of the other of two payments that may be one.
+    /// The transaction id of the other payment of a suspected duplicate.
     pub twin: Option<String>,
-    /// Whose invoice the payment names.
+    /// The client of the invoice that the payment names.
     pub client_id: Option<ClientId>,
     /// The invoice that the payment names.
     pub invoice_id: Option<InvoiceId>,
-    /// The money in question.
+    /// The amount in question.
     pub amount: Option<Money>,
-    /// What happened, in words.
+    /// The reason, as text for people.
     pub reason: String,
     /// `open` or `closed`.
     pub status: String,
-    /// How it was closed.
+    /// The resolution.
     pub resolution: Option<String>,
     /// Who decided.
     pub decided_by: Option<String>,
-    /// Why.
+    /// The reason of the decision.
     pub decision_reason: Option<String>,
     /// Why the last decision could not be carried out.
     pub refusal: Option<String>,
-    /// What a bank line may pay, the best first; as JSON.
+    /// The open items that a bank line may settle, the best first; as JSON.
     pub candidates: Option<Value>,
-    /// The upload whose picture shows the payment.
+    /// The uploaded image that shows the payment.
     pub attachment: Option<UploadId>,
     /// When it was opened.
     pub opened_at: DateTime<Utc>,
@@ -328,12 +328,12 @@ impl TryFrom<Row> for CaseView {
     }
 }
 
-/// Which cases a reader wants.
+/// A filter for cases.
 #[derive(Debug, Clone, Default)]
 pub struct CaseFilter {
-    /// `open` or `closed`; both if none.
+    /// `open` or `closed`; none for both.
     pub status: Option<String>,
-    /// What they are about; all if none.
+    /// Only of this kind; none for all.
     pub kind: Option<CaseKind>,
     /// Only this one.
     pub id: Option<CaseId>,
@@ -344,7 +344,7 @@ pub struct CaseFilter {
 /// Lists cases in the order of their ids, which is that of their opening.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds an amount that its currency cannot have.
+/// [`StoreError`] if the database fails or a stored amount is invalid in its currency.
 pub async fn list(database: &Database, filter: &CaseFilter, limit: i64) -> Result<Vec<CaseView>, StoreError> {
     let rows = sqlx::query_as!(
         Row,

@@ -1,4 +1,4 @@
-//! `payments.charges`: attempts to have a gateway collect a payment. Only ever added to.
+//! `payments.charges`: attempts to have a gateway collect a payment. Append-only.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{InvoiceId, PaymentId};
@@ -9,28 +9,28 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.charges";
 
-/// An attempt to be kept.
+/// A charge attempt to insert.
 #[derive(Debug, Clone)]
 pub struct NewCharge {
     /// The payment.
     pub payment_id: PaymentId,
-    /// Which attempt at it, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u16,
     /// The invoice to be paid, if there is one.
     pub invoice_id: Option<InvoiceId>,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
-    /// The gateway's name of the payer's card or mandate.
+    /// The gateway's reference for the payer's card or mandate.
     pub payment_method: String,
-    /// Who wants it.
+    /// Who ordered it.
     pub ordered_by: String,
-    /// When it was asked for.
+    /// When it was ordered.
     pub ordered_at: DateTime<Utc>,
-    /// Why the gateway is not asked.
+    /// Why the gateway is not called, if the charge is refused.
     pub refusal: Option<String>,
 }
 
-/// Adds an attempt.
+/// Inserts an attempt.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -72,11 +72,11 @@ pub async fn next_attempt(transaction: &mut Transaction, payment: PaymentId) -> 
         .ok_or_else(|| StoreError::corrupt(TABLE, format!("payment {payment} has {last} attempts")))
 }
 
-/// What gateways are collecting for an invoice through other payments than `but`, each sum in its currency. Whoever
-/// orders a charge has the invoice's lock, so nothing is added meanwhile.
+/// The amounts that gateways are collecting for an invoice through payments other than `but`, one sum per currency.
+/// Ordering a charge requires the invoice's lock, so nothing is added meanwhile.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds an amount that its currency cannot have.
+/// [`StoreError`] if the database fails or a stored amount is invalid in its currency.
 pub async fn under_way(
     transaction: &mut Transaction,
     invoice: InvoiceId,

@@ -1,4 +1,4 @@
-//! `billing.clients`: the parties that owe invoices.
+//! `billing.clients`: the debtors.
 
 use quittance_domain::id::ClientId;
 use quittance_domain::language::Language;
@@ -35,12 +35,12 @@ impl TryFrom<Row> for ClientDetails {
     }
 }
 
-/// The language as a row keeps it.
+/// The stored language of a row.
 pub(crate) fn language(table: &'static str, kept: &str) -> Result<Language, StoreError> {
     kept.parse().map_err(|error| StoreError::corrupt(table, error))
 }
 
-/// Adds a client.
+/// Inserts a client.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -61,7 +61,7 @@ pub async fn insert(transaction: &mut Transaction, client: &ClientDetails) -> Re
     Ok(())
 }
 
-/// Says what language a client is written to in.
+/// Sets the language of a client's documents and messages.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -75,7 +75,7 @@ pub async fn set_language(transaction: &mut Transaction, id: ClientId, language:
 /// Reads a client.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn find(database: &Database, id: ClientId) -> Result<Option<ClientDetails>, StoreError> {
     let row = sqlx::query_as!(
         Row,
@@ -90,7 +90,7 @@ pub async fn find(database: &Database, id: ClientId) -> Result<Option<ClientDeta
 /// Reads clients within a transaction.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn read(transaction: &mut Transaction, ids: &[ClientId]) -> Result<Vec<ClientDetails>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(

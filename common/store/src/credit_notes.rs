@@ -1,4 +1,4 @@
-//! `billing.credit_notes`: what was taken off invoices after they were issued.
+//! `billing.credit_notes`: reductions of invoices after they were issued.
 
 use chrono::NaiveDate;
 use quittance_domain::event::CreditNoteSummary;
@@ -14,10 +14,10 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "billing.credit_notes";
 
-/// A credit note, and the invoice that it is about.
+/// A credit note and its invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreditNote {
-    /// What it says.
+    /// Its data as in events.
     pub summary: CreditNoteSummary,
     /// The invoice.
     pub invoice_id: InvoiceId,
@@ -66,7 +66,7 @@ pub async fn next_number(transaction: &mut Transaction, year: i32) -> Result<Str
     Ok(format!("CN-{year}-{number:06}"))
 }
 
-/// Adds a credit note and its lines.
+/// Inserts a credit note and its lines.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -106,7 +106,7 @@ pub async fn insert(transaction: &mut Transaction, note: &CreditNote, lines: &[I
 /// Reads a credit note; with `client_id`, only if it is that client's.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn find(
     database: &Database,
     id: CreditNoteId,
@@ -125,10 +125,10 @@ pub async fn find(
     row.map(CreditNote::try_from).transpose()
 }
 
-/// The credit notes about an invoice, the oldest first.
+/// The credit notes of an invoice, the oldest first.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn of_invoice(database: &Database, invoice_id: InvoiceId) -> Result<Vec<CreditNote>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
@@ -141,10 +141,10 @@ pub async fn of_invoice(database: &Database, invoice_id: InvoiceId) -> Result<Ve
     rows.into_iter().map(CreditNote::try_from).collect()
 }
 
-/// What credit notes took off an invoice so far: their lines, and the tax that they name in all.
+/// The amounts credited on an invoice so far: the lines, and their total tax.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds an amount that the currency cannot have.
+/// [`StoreError`] if the database fails or a stored amount is invalid in its currency.
 pub async fn credited(
     transaction: &mut Transaction,
     invoice: &Invoice,
@@ -172,7 +172,7 @@ pub async fn credited(
 /// The lines of a credit note, in order.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds an amount that the currency cannot have.
+/// [`StoreError`] if the database fails or a stored amount is invalid in its currency.
 pub async fn lines(database: &Database, note: &CreditNote) -> Result<Vec<InvoiceLine>, StoreError> {
     let rows = sqlx::query_as!(
         LineRow,

@@ -1,4 +1,4 @@
-//! `payments.credits`: money of payments that pays no invoice. Only ever added to: what leaves is a negative row.
+//! `payments.credits`: unapplied cash of payments. Append-only: a decrease is a negative row.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{ClientId, PaymentId};
@@ -12,22 +12,22 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.credits";
 
-/// A change of surplus money: a client's credit, or in suspense while nobody knows whose it is.
+/// A change of unapplied cash: a client's credit, or in suspense while the payer is unknown.
 #[derive(Debug, Clone)]
 pub struct NewCredit {
     /// The row.
     pub id: Uuid,
-    /// Where the money comes from.
+    /// The payment.
     pub payment_id: PaymentId,
-    /// Whose it is.
+    /// The owner; none for suspense.
     pub client_id: Option<ClientId>,
-    /// How much; negative for what leaves.
+    /// The amount; negative for a decrease.
     pub amount: Money,
-    /// Why, in one word.
+    /// The reason, as a code.
     pub reason: &'static str,
 }
 
-/// Adds credits that were decided about at one time.
+/// Inserts changes that were decided at the same time.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -61,7 +61,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// What is surplus of payments now.
+/// The payments' current unapplied cash.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

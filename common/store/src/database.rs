@@ -1,4 +1,4 @@
-//! Connecting as a function's own login role.
+//! Connects to the database with a function's own login role.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use tokio::sync::Mutex;
 
-use crate::error::StoreError;
+use crate::error::{LoginError, StoreError};
 
 /// A transaction that rolls back unless it is committed.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
@@ -19,17 +19,17 @@ pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
 /// `MaximumConcurrency` in the template is set so that all instances together stay below the database's limit.
 const CONNECTIONS_MAX: u32 = 2;
 
-/// How long a caller waits for a connection before the database counts as out of reach.
+/// How long a caller waits for a connection before the database counts as unreachable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that lay idle for longer is tested before it is used: a frozen instance's connections break unseen. To
-/// test each time would cost a round trip for each transaction.
+/// A connection that was idle for longer is tested before use: a frozen instance's connections break unnoticed. Testing
+/// every time would cost a round trip for each transaction.
 const IDLE_UNTESTED_MAX: Duration = Duration::from_secs(1);
 
-/// IAM tokens open new connections for 15 minutes; a fresh one is made well before.
+/// IAM tokens can open new connections for 15 minutes; a new one is created well before that.
 const TOKEN_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// Where the database is and who logs in.
+/// The database's address and login.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
     host: String,
@@ -42,7 +42,7 @@ pub struct DatabaseSettings {
 
 #[derive(Debug, Clone)]
 enum Login {
-    /// A token made from the function's own AWS identity, for RDS Proxy and RDS.
+    /// A token created from the function's own AWS identity, for RDS Proxy and RDS.
     Iam,
     /// `{"username": …, "password": …}` in Secrets Manager.
     Secret(String),
@@ -54,24 +54,35 @@ struct RoleSecret {
     password: String,
 }
 
+/// A setting of the database that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseSettingsError {
+    /// `DATABASE_PORT`.
+    #[error("DATABASE_PORT is no port number: `{0}`")]
+    Port(String),
+    /// `DATABASE_TLS`.
+    #[error("DATABASE_TLS is verify-full or disable, not `{0}`")]
+    Tls(String),
+}
+
 impl DatabaseSettings {
-    /// The names of all settings that [`Self::read`] asks for.
+    /// The names of all settings that [`Self::read`] reads.
     pub const NAMES: [&str; 6] =
         ["DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_ROLE", "DATABASE_TLS", "DATABASE_LOGIN"];
 
-    /// Reads the settings through `setting`, which notes what is missing and gives an empty text for it.
+    /// Reads the settings through `setting`, which records missing ones and returns an empty text for them.
     ///
     /// `DATABASE_TLS` is `verify-full` or `disable` (loopback only); `DATABASE_LOGIN` is `iam` or the ARN of a secret.
     ///
     /// # Errors
-    /// A sentence for each value that cannot be used.
-    pub fn read(mut setting: impl FnMut(&'static str) -> String) -> Result<Self, String> {
+    /// [`DatabaseSettingsError`] for the first invalid value.
+    pub fn read(mut setting: impl FnMut(&'static str) -> String) -> Result<Self, DatabaseSettingsError> {
         let [host, port, name, role, tls, login] = Self::NAMES.map(&mut setting);
-        let port = port.parse().map_err(|_| format!("DATABASE_PORT is no port number: `{port}`"))?;
+        let port = port.parse().map_err(|_| DatabaseSettingsError::Port(port))?;
         let ssl_mode = match tls.as_str() {
             "verify-full" => PgSslMode::VerifyFull,
             "disable" => PgSslMode::Disable,
-            _ => return Err(format!("DATABASE_TLS is verify-full or disable, not `{tls}`")),
+            _ => return Err(DatabaseSettingsError::Tls(tls)),
         };
         let login = if login == "iam" { Login::Iam } else { Login::Secret(login) };
         Ok(Self { host, port, name, role, ssl_mode, login })
@@ -86,12 +97,12 @@ impl DatabaseSettings {
             .password(password)
             .ssl_mode(self.ssl_mode)
             .application_name(role)
-            // A slow statement would be logged with its text, and one of the migrator's holds a password.
+            // A slow statement would be logged with its text, and one of the migrator's contains a password.
             .disable_statement_logging()
     }
 }
 
-/// A pool of connections that logs in when it is first used, and again with a fresh token when the old one ages.
+/// A connection pool that logs in on first use, and again with a new token when the old one has aged.
 #[derive(Debug, Clone)]
 pub struct Database {
     settings: Arc<DatabaseSettings>,
@@ -101,7 +112,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Prepares a pool; nothing is connected yet, so that a function can start and answer while the database is away.
+    /// Creates a pool without connecting, so that a function can start and respond while the database is unavailable.
     #[must_use]
     pub fn new(settings: DatabaseSettings, aws: &SdkConfig) -> Self {
         let options = settings.options(&settings.role, "");
@@ -121,7 +132,7 @@ impl Database {
         Self { settings: Arc::new(settings), aws: aws.clone(), pool, logged_in_at: Arc::default() }
     }
 
-    /// Uses an existing pool, as tests do.
+    /// Uses an existing pool, for tests.
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
         let settings = DatabaseSettings {
@@ -136,10 +147,10 @@ impl Database {
         Self { settings: Arc::new(settings), aws, pool, logged_in_at: Arc::new(Mutex::new(Some(Instant::now()))) }
     }
 
-    /// The pool, with a login that opens new connections now.
+    /// The pool, with a login that can open new connections.
     ///
     /// # Errors
-    /// [`StoreError::Login`] if no password or token can be had.
+    /// [`StoreError::Login`] if no password or token can be obtained.
     pub async fn pool(&self) -> Result<&PgPool, StoreError> {
         let mut logged_in_at = self.logged_in_at.lock().await;
         let usable = match (&self.settings.login, *logged_in_at) {
@@ -149,7 +160,7 @@ impl Database {
         };
         if !usable {
             let options =
-                self.log_in().await.map_err(|reason| StoreError::Login { role: self.settings.role.clone(), reason })?;
+                self.log_in().await.map_err(|source| StoreError::Login { role: self.settings.role.clone(), source })?;
             self.pool.set_connect_options(options);
             *logged_in_at = Some(Instant::now());
         }
@@ -164,7 +175,7 @@ impl Database {
         Ok(self.pool().await?.begin().await?)
     }
 
-    /// Starts a transaction like [`Self::begin`] whose statements may each take so long and no longer.
+    /// Starts a transaction like [`Self::begin`], with a time limit for each statement.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be reached.
@@ -175,7 +186,7 @@ impl Database {
         Ok(transaction)
     }
 
-    /// Starts a transaction whose queries all see the same moment, and that changes nothing.
+    /// Starts a read-only transaction whose queries all see the same snapshot.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be reached.
@@ -192,21 +203,21 @@ impl Database {
         Ok(())
     }
 
-    /// Applies all migrations that this build carries and the database lacks.
+    /// Applies all migrations of this build that the database lacks.
     ///
     /// # Errors
-    /// [`StoreError::Migration`] if one fails or an applied file was edited.
+    /// [`StoreError::Migration`] if one fails or an applied file was changed.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         sqlx::migrate!("./migrations").run(self.pool().await?).await?;
         Ok(())
     }
 
-    /// Gives a function's login role its password.
+    /// Sets the password of a function's login role.
     ///
     /// # Errors
     /// [`StoreError`] if the role does not exist or may not be changed.
     pub async fn set_role_password(&self, role: &str, password: &str) -> Result<(), StoreError> {
-        // ALTER ROLE takes no parameters: the statement is built by PostgreSQL's own quoting.
+        // ALTER ROLE takes no parameters, so the statement is built with PostgreSQL's own quoting.
         let statement: String = sqlx::query_scalar("select format('alter role %I password %L', $1::text, $2::text)")
             .bind(role)
             .bind(password)
@@ -216,7 +227,7 @@ impl Database {
         Ok(())
     }
 
-    async fn log_in(&self) -> Result<PgConnectOptions, String> {
+    async fn log_in(&self) -> Result<PgConnectOptions, LoginError> {
         match &self.settings.login {
             Login::Iam => {
                 let token = self.iam_token().await?;
@@ -230,26 +241,28 @@ impl Database {
         }
     }
 
-    async fn iam_token(&self) -> Result<String, String> {
+    async fn iam_token(&self) -> Result<String, LoginError> {
         let config = Config::builder()
             .hostname(&self.settings.host)
             .port(u64::from(self.settings.port))
             .username(&self.settings.role)
             .build()
-            .map_err(|error| error.to_string())?;
-        let token = AuthTokenGenerator::new(config).auth_token(&self.aws).await.map_err(|error| error.to_string())?;
+            .map_err(LoginError::Token)?;
+        let token = AuthTokenGenerator::new(config).auth_token(&self.aws).await.map_err(LoginError::Token)?;
         Ok(token.as_str().to_owned())
     }
 }
 
-async fn read_secret(aws: &SdkConfig, secret_id: &str) -> Result<RoleSecret, String> {
-    let answer = aws_sdk_secretsmanager::Client::new(aws)
-        .get_secret_value()
-        .secret_id(secret_id)
-        .send()
-        .await
-        .map_err(|error| format!("secret {secret_id} cannot be read: {}", error.into_service_error()))?;
-    let text = answer.secret_string().ok_or_else(|| format!("secret {secret_id} holds no text"))?;
-    // The error of a JSON parser may quote the secret, so it is not passed on.
-    serde_json::from_str(text).map_err(|_| format!("secret {secret_id} is not {{\"password\": …}}"))
+async fn read_secret(aws: &SdkConfig, secret_id: &str) -> Result<RoleSecret, LoginError> {
+    let answer =
+        aws_sdk_secretsmanager::Client::new(aws).get_secret_value().secret_id(secret_id).send().await.map_err(
+            |error| LoginError::Secret {
+                secret_id: secret_id.to_owned(),
+                source: Box::new(error.into_service_error()),
+            },
+        )?;
+    let no_password = || LoginError::NoPassword(secret_id.to_owned());
+    let text = answer.secret_string().ok_or_else(no_password)?;
+    // A JSON parser's error may quote the secret, so it is not passed on.
+    serde_json::from_str(text).map_err(|_| no_password())
 }

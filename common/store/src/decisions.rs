@@ -1,20 +1,20 @@
-//! `payments.decisions`: requests of staff that were carried out or refused. Each once.
+//! `payments.decisions`: staff requests that were carried out or refused, each once.
 
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
-/// Whether a request was met before.
+/// Whether a request was recorded before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordedRequest {
     /// It is new.
     New,
-    /// It came before, and must have no further effect.
+    /// It was recorded before, and must have no further effect.
     Known,
-    /// Another request came before under its name.
+    /// Another request was recorded under its id.
     OtherContent,
 }
 
-/// Notes a request with the digest of its content.
+/// Records a request with the digest of its content.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

@@ -11,17 +11,17 @@ const TABLE: &str = "billing.invoice_lines";
 /// One line of an invoice.
 #[derive(Debug, Clone)]
 pub struct InvoiceLine {
-    /// What is charged.
+    /// The description of what is charged.
     pub description: String,
-    /// How many.
+    /// The quantity.
     pub quantity: u32,
-    /// Price of one, without tax.
+    /// The unit price, without tax.
     pub unit_amount: Money,
-    /// The tax on it.
+    /// Its tax rate.
     pub tax_percent: TaxPercent,
 }
 
-/// Lines as PostgreSQL takes them: a list for each column.
+/// Lines as PostgreSQL takes them: one array per column.
 pub(crate) struct Columns {
     pub(crate) descriptions: Vec<String>,
     pub(crate) quantities: Vec<i32>,
@@ -42,7 +42,7 @@ impl Columns {
     }
 }
 
-/// A line as PostgreSQL gives it.
+/// A line as PostgreSQL returns it.
 pub(crate) struct LineRow {
     pub(crate) description: String,
     pub(crate) quantity: i32,

@@ -1,4 +1,5 @@
-//! `payments.entries_by_hand`: evidence that waits for a second person. Append-only; its case has the outcome.
+//! `payments.entries_by_hand`: evidence that waits for a second person's approval. Append-only; its case has the
+//! outcome.
 
 use quittance_domain::command::Evidence;
 use quittance_domain::id::{CaseId, InvoiceId, PaymentId};
@@ -43,10 +44,10 @@ pub async fn insert(transaction: &mut Transaction, case: CaseId, entry: &EntryBy
     Ok(())
 }
 
-/// The evidence that a case is about.
+/// The evidence of a case.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds evidence that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn find(transaction: &mut Transaction, case: CaseId) -> Result<Option<EntryByHand>, StoreError> {
     let row = sqlx::query!(
         "select evidence, invoice_ids, returned_amount, currency from payments.entries_by_hand where case_id = $1",

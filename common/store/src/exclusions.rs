@@ -1,4 +1,4 @@
-//! `payments.exclusions`: invoices that a payment does not pay, because staff decided so.
+//! `payments.exclusions`: invoices from which staff unapplied a payment for good.
 
 use quittance_domain::id::{InvoiceId, PaymentId};
 use uuid::Uuid;
@@ -6,13 +6,14 @@ use uuid::Uuid;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Notes that a payment does not pay an invoice. Nothing happens if that is known.
+/// Records that a payment does not pay an invoice. Does nothing if that is already recorded.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
 pub async fn insert(
     transaction: &mut Transaction,
-    (payment, invoice): (PaymentId, InvoiceId),
+    payment: PaymentId,
+    invoice: InvoiceId,
     decided_by: &str,
     reason: &str,
 ) -> Result<(), StoreError> {
@@ -29,7 +30,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Gives a payment the exclusions of the twin that is merged into it.
+/// Copies the exclusions of a merged duplicate to the payment that is kept.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -46,7 +47,7 @@ pub async fn inherit(transaction: &mut Transaction, kept: PaymentId, twin: Payme
     Ok(())
 }
 
-/// Reads what payments do not pay.
+/// The excluded invoices of payments.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

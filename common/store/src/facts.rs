@@ -1,4 +1,4 @@
-//! `payments.facts`: what sources said about payments. Only ever added to.
+//! `payments.facts`: recorded evidence about payments. Append-only.
 
 use std::collections::BTreeSet;
 
@@ -17,19 +17,19 @@ const TABLE: &str = "payments.facts";
 /// A fact that may have been recorded before.
 #[derive(Debug, Clone)]
 pub struct NewFact {
-    /// The row's id if it is new.
+    /// The id of the row, if it is new.
     pub id: Uuid,
-    /// The payment it speaks of.
+    /// The payment.
     pub payment_id: PaymentId,
-    /// What it tells.
+    /// The fact.
     pub fact: Fact,
-    /// Who said it.
+    /// The actor.
     pub actor: String,
-    /// Why, in the source's own code.
+    /// The reason, as the source's own code.
     pub reason: Option<String>,
 }
 
-/// Records facts; those whose source event is known already are passed over. Returns the ids of the new ones.
+/// Inserts facts, except those whose source event is already recorded. Returns the ids of the new ones.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -80,10 +80,10 @@ pub async fn insert(transaction: &mut Transaction, facts: &[NewFact]) -> Result<
     Ok(inserted.into_iter().collect())
 }
 
-/// All facts of the payments, those of payments that were merged into them included.
+/// All facts of the payments, including those of payments that were merged into them.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a name that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn of_payments(
     transaction: &mut Transaction,
     payments: &[PaymentId],
@@ -122,7 +122,7 @@ pub async fn of_payments(
         .collect()
 }
 
-/// Whether somebody entered money of a payment by hand.
+/// Whether a person entered evidence about the payment by hand.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

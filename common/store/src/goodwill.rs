@@ -1,5 +1,4 @@
-//! `payments.goodwill`: what was refunded from our own pocket. Only ever added to: what was no goodwill after all is a
-//! negative row.
+//! `payments.goodwill`: refunds at our own expense. Append-only: a correction is a negative row.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::PaymentId;
@@ -10,18 +9,18 @@ use uuid::Uuid;
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// A change of what a payment's refunds gave away.
+/// A change of a payment's goodwill.
 #[derive(Debug, Clone)]
 pub struct NewGoodwill {
     /// The row.
     pub id: Uuid,
-    /// The payment whose refund it is.
+    /// The payment that was refunded.
     pub payment_id: PaymentId,
-    /// How much more is given away; negative for less.
+    /// The increase of goodwill; negative for a decrease.
     pub amount: Money,
 }
 
-/// Adds changes that were decided about at one time.
+/// Inserts changes that were decided at the same time.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

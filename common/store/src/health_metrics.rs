@@ -1,37 +1,37 @@
-//! How the system is doing: counts across tables, for whoever watches it.
+//! Health metrics of the system: counts across tables.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::database::Database;
 use crate::error::StoreError;
 
-/// A claim that nothing has proven for so long is counted.
+/// A claim without proof is counted once it is this old.
 const CLAIM_UNVERIFIED_AFTER: TimeDelta = TimeDelta::hours(1);
 
-/// Nobody needs to know whether more wait: counting stays quick.
+/// Counting stops here to stay fast; larger numbers do not matter.
 const COUNTED_MAX: i64 = 10_000;
 
-/// Counts and ages at one moment.
+/// Counts and ages at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthMetrics {
-    /// The age of the oldest row of the outbox that is not published and can be; zero if there is none.
+    /// The age of the oldest unpublished row of the outbox that can be published; zero if there is none.
     pub outbox_lag_s: i64,
     /// Rows of the outbox that can never be published as they are.
     pub outbox_parked: i64,
-    /// Payments older than an hour of which there is nothing but a claim.
+    /// Payments older than an hour that have no evidence but a claim.
     pub claims_unverified: i64,
-    /// Connections to the server, in percent of those that it allows.
+    /// Connections to the server, as a percentage of its limit.
     pub connections_percent: i64,
-    /// Transactions rolled back in this database since its statistics began.
+    /// Transactions rolled back in this database since its statistics were reset.
     pub rollbacks: i64,
 }
 
-/// What runs by schedule, each minute.
+/// The functions that run on a schedule, each minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheduled {
-    /// Publishes what waits in the outbox, and has done what is due.
+    /// Publishes outbox messages and processes what is due.
     Relay,
-    /// Sends the e-mails and text messages that are due.
+    /// Sends due e-mails and text messages.
     Notification,
 }
 
@@ -46,7 +46,7 @@ impl Scheduled {
     }
 }
 
-/// Notes that a scheduled run came to its end.
+/// Records that a scheduled run finished.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -57,7 +57,7 @@ pub async fn note_run(database: &Database, scheduled: Scheduled, now: DateTime<U
     Ok(())
 }
 
-/// Counts; none above 10,000 to the last one.
+/// Reads the metrics; counts are capped at 10,000.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

@@ -1,4 +1,5 @@
-//! `payments.questions`: payments that their gateways have not decided, and when each is asked about next.
+//! `payments.questions`: payments that their gateways have not decided, and when the next status inquiry about each is
+//! due.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::InitiateCharge;
@@ -11,7 +12,7 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.questions";
 
-/// Begins to ask about payments, unless that has begun. With `again`, the questions begin anew.
+/// Starts a series of status inquiries about payments, unless one is in progress. With `again`, the series starts over.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -37,26 +38,26 @@ pub async fn begin(
     Ok(())
 }
 
-/// A payment that is to be asked about now.
+/// A payment whose status inquiry is due.
 #[derive(Debug, Clone)]
 pub struct DueInquiry {
     /// The payment.
     pub payment_id: PaymentId,
-    /// The name that it is kept under.
+    /// Its transaction id.
     pub transaction_id: TransactionId,
-    /// Whose gateway.
+    /// The provider.
     pub provider: Provider,
-    /// Where it stands; it may have been decided since.
+    /// Its status; it may have been decided since.
     pub status: PaymentStatus,
-    /// All names in the provider's namespace.
+    /// All its transaction ids in the provider's namespace.
     pub names: Vec<TransactionId>,
-    /// The last attempt to collect it, if it was our own.
+    /// The last charge attempt, if it was ours.
     pub charge: Option<InitiateCharge>,
-    /// Whether its invoice still takes what that attempt would bring.
+    /// Whether its invoice still accepts the amount of that attempt.
     pub is_wanted: bool,
-    /// How often it was asked about.
+    /// The number of inquiries made.
     pub asked: u16,
-    /// When the questions began.
+    /// When the series started.
     pub since: DateTime<Utc>,
 }
 
@@ -125,11 +126,11 @@ impl ChargeRow {
     }
 }
 
-/// Locks up to `count_max` payments of `providers` whose question is due, oldest first; those that another relay has
-/// locked are passed over.
+/// Locks up to `count_max` payments of `providers` whose inquiry is due, oldest first; skips those that another relay
+/// has locked.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn lock_due(
     transaction: &mut Transaction,
     providers: &[&str],
@@ -170,7 +171,7 @@ pub async fn lock_due(
     rows.into_iter().map(DueInquiry::try_from).collect()
 }
 
-/// Notes questions that are being asked, each with the time of the next.
+/// Records inquiries that are being made, each with the time of the next one.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -191,7 +192,7 @@ pub async fn schedule_next(
     Ok(())
 }
 
-/// Stops asking.
+/// Ends the series.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

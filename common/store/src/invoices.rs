@@ -1,4 +1,4 @@
-//! `billing.invoices`: billing writes the document's columns, the processor what was paid.
+//! `billing.invoices`: billing writes the document's columns, the processor the paid amounts.
 
 use chrono::NaiveDate;
 use quittance_domain::event::InvoiceSummary;
@@ -16,25 +16,25 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "billing.invoices";
 
-/// An invoice with what documents and events print of it.
+/// An invoice with the data that documents and events need.
 #[derive(Debug, Clone)]
 pub struct InvoiceRecord {
-    /// What settlement needs.
+    /// The data that settlement needs.
     pub invoice: Invoice,
-    /// The tax within its total.
+    /// The tax included in its total.
     pub tax: Money,
-    /// The number, once issued.
+    /// The number, if issued.
     pub number: Option<String>,
-    /// Date of issue, once issued.
+    /// Date of issue, if issued.
     pub issued_on: Option<NaiveDate>,
-    /// Date by which it is to be paid.
+    /// Due date.
     pub due_on: NaiveDate,
-    /// Who owes it.
+    /// The client.
     pub client: ClientDetails,
 }
 
 impl InvoiceRecord {
-    /// The invoice as events tell of it; none for a draft, which has no number.
+    /// The invoice as events carry it; none for a draft, which has no number.
     #[must_use]
     pub fn summary(&self, invoice: &Invoice) -> Option<InvoiceSummary> {
         Some(InvoiceSummary {
@@ -106,13 +106,13 @@ impl TryFrom<Row> for InvoiceRecord {
     }
 }
 
-/// Locks the invoices in the order of their ids, to change what was paid of them.
+/// Locks invoices in the order of their ids, to change their paid amounts.
 ///
-/// The lock lets others insert rows that refer to the invoice. With `for update`, two payments of one invoice, which
-/// both have just inserted their facts, would wait for each other.
+/// The lock allows others to insert rows that refer to the invoice. With `for update`, two payments of one invoice that
+/// have both just inserted their facts would deadlock.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Vec<InvoiceRecord>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
@@ -130,11 +130,11 @@ pub async fn lock(transaction: &mut Transaction, ids: &[InvoiceId]) -> Result<Ve
 
 /// Locks one invoice, to change its document.
 ///
-/// A number is a key, so this waits for whoever is inserting rows that refer to the invoice: with the weaker lock,
-/// issuing an invoice and a payment that names it would wait for each other.
+/// The number is a key, so this waits for transactions that insert rows referring to the invoice: with the weaker lock,
+/// issuing an invoice and a payment that names it would deadlock.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn lock_document(transaction: &mut Transaction, id: InvoiceId) -> Result<Option<InvoiceRecord>, StoreError> {
     let row = sqlx::query_as!(
         Row,
@@ -152,7 +152,7 @@ pub async fn lock_document(transaction: &mut Transaction, id: InvoiceId) -> Resu
 /// Reads an invoice; with `client_id`, only if it is that client's.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn find(
     database: &Database,
     id: InvoiceId,
@@ -172,7 +172,7 @@ pub async fn find(
     row.map(InvoiceRecord::try_from).transpose()
 }
 
-/// Whose invoice it is, and in which currency; for functions that may not read clients.
+/// The client and currency of an invoice, for functions that may not read clients.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -183,18 +183,18 @@ pub async fn owner(database: &Database, id: InvoiceId) -> Result<Option<(ClientI
     Ok(row.map(|row| (ClientId::from_uuid(row.client_id), row.currency)))
 }
 
-/// An invoice that evidence names, and whose it is.
+/// An invoice that evidence names, with its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedInvoice {
     /// The invoice.
     pub id: InvoiceId,
-    /// The number printed on it, once issued.
+    /// The printed number, if issued.
     pub number: Option<String>,
-    /// Who owes it.
+    /// The client.
     pub client_id: ClientId,
 }
 
-/// Looks invoices up by id and by the number printed on them.
+/// Looks up invoices by id and by printed number.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -221,7 +221,7 @@ pub async fn named(
         .collect())
 }
 
-/// Writes what was paid of invoices that the caller has locked.
+/// Writes the paid amounts of invoices that the caller has locked.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses (a sum above the total) or fails.
@@ -247,7 +247,7 @@ pub async fn update_paid(transaction: &mut Transaction, invoices: &[&Invoice]) -
     Ok(())
 }
 
-/// Adds a draft and its lines.
+/// Inserts a draft and its lines.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -326,7 +326,7 @@ pub async fn update_document(transaction: &mut Transaction, record: &InvoiceReco
 /// The lines of an invoice, in order.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds an amount that the currency cannot have.
+/// [`StoreError`] if the database fails or a stored amount is invalid in its currency.
 pub async fn lines(database: &Database, invoice: &Invoice) -> Result<Vec<InvoiceLine>, StoreError> {
     let rows = sqlx::query_as!(
         LineRow,

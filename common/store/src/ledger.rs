@@ -12,11 +12,11 @@ use uuid::Uuid;
 use crate::database::{Database, Transaction};
 use crate::error::{StoreError, money};
 
-/// What was recorded in the last minutes is left out of a rollup: a transaction of the ledger's role takes at most one
-/// minute (`transaction_timeout`), and is recorded at the time when it began.
+/// Records of the last minutes are left out of a rollup: a transaction of the ledger's role takes at most one minute
+/// (`transaction_timeout`), and is recorded with its start time.
 const SETTLING_TIME: TimeDelta = TimeDelta::minutes(10);
 
-/// Posts one balanced transaction for an event, unless the event has been posted before. Says whether it was new.
+/// Posts one balanced transaction for an event, unless the event was posted before. Returns whether it was posted.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses (entries that do not balance) or fails.
@@ -24,7 +24,8 @@ pub async fn post(
     transaction: &mut Transaction,
     id: Uuid,
     event_id: &str,
-    (occurred_at, accounting_date): (DateTime<Utc>, NaiveDate),
+    occurred_at: DateTime<Utc>,
+    accounting_date: NaiveDate,
     posting: &Posting,
 ) -> Result<bool, StoreError> {
     let inserted = sqlx::query!(
@@ -66,7 +67,7 @@ pub async fn post(
     Ok(true)
 }
 
-/// Which of these events are booked.
+/// Returns which of these events are posted.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -83,19 +84,19 @@ fn columns(entries: &[(Account, Money)]) -> (Vec<String>, Vec<Decimal>, Vec<&'st
     (accounts, amounts, entries.iter().map(|(_, amount)| amount.currency().code()).collect())
 }
 
-/// What became of the wish to take a transaction back.
+/// The outcome of a reversal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReversalOutcome {
-    /// Its mirror is posted.
+    /// The reversing transaction is posted.
     Posted,
-    /// It was taken back before.
+    /// It was reversed before.
     AlreadyReversed,
     /// There is no such transaction.
     Unknown,
 }
 
-/// Takes a transaction back by its mirror, once; at a time and on an accounting date, or else on those of the transaction.
-/// The role that asks may not write entries: a function of the database does.
+/// Reverses a transaction once, at the given time and accounting date, or at those of the transaction. The caller's
+/// role may not write entries: a database function does.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -124,10 +125,10 @@ pub async fn reverse(
     }
 }
 
-/// What a transaction moves: the sum of its debits in each currency. Empty if there is no such transaction.
+/// The sum of a transaction's debits in each currency. Empty if the transaction does not exist.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn debits(transaction: &mut Transaction, id: LedgerTransactionId) -> Result<Vec<Money>, StoreError> {
     let rows = sqlx::query!(
         r#"select currency, sum(amount) as "amount!" from ledger.entries
@@ -139,12 +140,12 @@ pub async fn debits(transaction: &mut Transaction, id: LedgerTransactionId) -> R
     rows.into_iter().map(|row| money("ledger.entries", row.amount, &row.currency)).collect()
 }
 
-/// Books what takes the place of a transaction that was taken back: as of the same time and on the same accounting date,
-/// unless others are given.
+/// Posts the replacement of a reversed transaction, at the time and accounting date of the original unless others are
+/// given.
 ///
 /// # Errors
-/// [`StoreError`] if the database refuses (entries that do not balance; a transaction that stands, or was replaced) or
-/// fails.
+/// [`StoreError`] if the database refuses (entries that do not balance; a transaction that was not reversed, or was
+/// replaced before) or fails.
 pub async fn replace(
     transaction: &mut Transaction,
     id: LedgerTransactionId,
@@ -169,8 +170,8 @@ pub async fn replace(
     Ok(())
 }
 
-/// Counts the currencies in which all that was ever summed up does not add up to zero: none, unless somebody got past the
-/// database's own rules.
+/// Counts the currencies whose rolled-up sums do not add up to zero: none, unless somebody bypassed the database's own
+/// rules.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -185,16 +186,16 @@ pub async fn unbalanced_currencies(database: &Database) -> Result<i64, StoreErro
     Ok(unbalanced)
 }
 
-/// What took a transaction back.
+/// The reversal of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReversingTransaction {
-    /// The transaction that mirrors it.
+    /// The reversing transaction.
     pub id: LedgerTransactionId,
-    /// Whether another took its place.
+    /// Whether a replacement was posted.
     pub is_replaced: bool,
 }
 
-/// What took a transaction back; none if nothing did.
+/// The reversal of a transaction; none if it was not reversed.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -214,8 +215,8 @@ pub async fn mirror(
     Ok(row.map(|row| ReversingTransaction { id: LedgerTransactionId::from_uuid(row.id), is_replaced: row.is_replaced }))
 }
 
-/// Sums up what was recorded since the last time, if that was before `due`; a day at most, so that what has piled up is
-/// summed up bit by bit. Answers whether it did.
+/// Rolls up what was recorded since the last rollup, if that was before `due`; at most a day's records, so that a
+/// backlog is processed in parts. Returns whether it did.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -224,7 +225,7 @@ pub async fn roll_up(
     due: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    // Who comes second meets the first one's row by its beginning.
+    // Of two concurrent rollups, the second conflicts with the row of the first, whose key is its start.
     let begun = sqlx::query!(
         r#"insert into ledger.rollups (since, up_to)
            select coalesce(last, '-infinity'),

@@ -1,8 +1,9 @@
-//! Everything PostgreSQL: connecting, migrations, and all SQL, one module per table.
+//! All PostgreSQL access: connecting, migrations, and all SQL, one module per table.
 //!
-//! Functions that change money take a [`Transaction`] and never commit it: the caller locks, reads, decides (pure,
-//! in `quittance-domain`), writes and commits. Locks are taken in one order everywhere: payments, invoices, surplus cases,
-//! each by id. A business "no" is a value; [`StoreError`] means "try again" unless it says that data is broken.
+//! Functions that change money take a [`Transaction`] and never commit it: the caller locks, reads, decides (pure, in
+//! `quittance-domain`), writes and commits. Locks are taken in one order everywhere: payments, invoices, cases of
+//! unapplied cash, each by id. A business "no" is a value; [`StoreError`] means "try again" unless it reports that data
+//! is corrupt.
 
 pub mod adjustments;
 pub mod allocations;
@@ -20,6 +21,7 @@ pub mod decisions;
 pub mod document_lines;
 pub mod entries_by_hand;
 pub mod error;
+pub mod event_backfills;
 pub mod exclusions;
 pub mod facts;
 pub mod goodwill;
@@ -27,7 +29,6 @@ pub mod health_metrics;
 pub mod inquiries;
 pub mod invoices;
 pub mod ledger;
-pub mod listings;
 pub mod notifications;
 pub mod open_items;
 pub mod originals;
@@ -45,5 +46,5 @@ pub mod uploads;
 pub mod vouched_alone;
 pub mod webhook_endpoints;
 
-pub use database::{Database, DatabaseSettings, Transaction};
-pub use error::StoreError;
+pub use database::{Database, DatabaseSettings, DatabaseSettingsError, Transaction};
+pub use error::{LoginError, StoreError};

@@ -1,5 +1,5 @@
-//! `billing.notification_preferences` and `billing.suppressed_addresses`: what clients want to be told, and who must not be
-//! written to.
+//! `billing.notification_preferences` and `billing.suppressed_addresses`: the clients' preferences, and the addresses
+//! that must not be written to.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::ClientId;
@@ -8,19 +8,19 @@ use quittance_domain::notification::{Channel, ChannelPreference, NotificationKin
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
-/// Why an address is not written to any more.
+/// Why an address is suppressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
-    /// What happened: `bounce` or `complaint`.
+    /// `bounce` or `complaint`.
     pub reason: String,
-    /// Since when.
+    /// When it was suppressed.
     pub since: DateTime<Utc>,
 }
 
-/// What a client wants to be told; the default if it has said nothing, or is unknown.
+/// A client's notification preferences; the default if it has none, or is unknown.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails, or holds what nothing here wrote.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn preferences(database: &Database, client_id: ClientId) -> Result<Preferences, StoreError> {
     let rows = sqlx::query!(
         "select channel, is_enabled, notices, phone_number from billing.notification_preferences where client_id = $1",
@@ -45,7 +45,7 @@ pub async fn preferences(database: &Database, client_id: ClientId) -> Result<Pre
     Ok(preferences)
 }
 
-/// Notes what a client wants to be told.
+/// Stores a client's notification preferences.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -77,7 +77,7 @@ pub async fn set_preferences(
     Ok(())
 }
 
-/// Why an address is not to be written to; none if it is.
+/// Why an address is suppressed; none if it is not.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -90,7 +90,7 @@ pub async fn suppression(database: &Database, address: &str) -> Result<Option<Su
     Ok(found.fetch_optional(database.pool().await?).await?)
 }
 
-/// Has an address not be written to any more. Answers false if that is so already.
+/// Suppresses an address. Returns false if it is suppressed already.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -110,7 +110,7 @@ pub async fn suppress(
     Ok(done.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
-/// Lets an address be written to again. Answers false if it was not suppressed.
+/// Lifts the suppression of an address. Returns false if it was not suppressed.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

@@ -1,4 +1,5 @@
-//! What bank lines may pay: invoices, claims, and who the payers are. Read without locks: the processor decides again.
+//! Candidates for bank lines: open items, claims, and possible payers. Read without locks, because the processor
+//! decides again.
 
 use std::collections::BTreeSet;
 
@@ -29,8 +30,8 @@ struct Row {
 }
 
 impl Row {
-    /// None for a draft, which nobody can pay.
-    fn debt(self) -> Result<Option<OpenItem>, StoreError> {
+    /// None for a draft, which cannot be paid.
+    fn open_item(self) -> Result<Option<OpenItem>, StoreError> {
         let (Some(number), Some(issued_on)) = (self.number, self.issued_on) else { return Ok(None) };
         let status: InvoiceStatus = self.status.parse().map_err(|error| StoreError::corrupt(TABLE, error))?;
         let total = money(TABLE, self.total, &self.currency)?;
@@ -51,14 +52,14 @@ impl Row {
     }
 }
 
-fn debts(rows: Vec<Row>) -> Result<Vec<OpenItem>, StoreError> {
-    rows.into_iter().filter_map(|row| row.debt().transpose()).collect()
+fn open_items(rows: Vec<Row>) -> Result<Vec<OpenItem>, StoreError> {
+    rows.into_iter().filter_map(|row| row.open_item().transpose()).collect()
 }
 
-/// Issued invoices by their numbers' keys, and by their ids.
+/// Issued invoices by the keys of their numbers, and by their ids.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -> Result<Vec<OpenItem>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
@@ -73,21 +74,21 @@ pub async fn named(database: &Database, numbers: &[String], ids: &[InvoiceId]) -
     )
     .fetch_all(database.pool().await?)
     .await?;
-    debts(rows)
+    open_items(rows)
 }
 
-/// Open invoices of clients who bear one of these payers' names, about exactly what one of the payers paid: whoever looks
-/// for a payer's own passes over what another paid.
+/// Open invoices of clients with one of these payers' names, with exactly the amount that one of the payers paid: the
+/// caller discards those whose amount another payer paid.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn of_payers(database: &Database, payers: &[(String, Money)]) -> Result<Vec<OpenItem>, StoreError> {
     let names: BTreeSet<&str> = payers.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()).collect();
     let names: Vec<&str> = names.into_iter().collect();
     let amounts: BTreeSet<Decimal> = payers.iter().map(|(_, amount)| amount.amount()).collect();
     let amounts: Vec<Decimal> = amounts.into_iter().collect();
-    // Each client's open invoices are read once, and `is true` has the amounts hashed: joined with what each payer paid,
-    // whose number PostgreSQL does not know beforehand, they may be compared with all of it.
+    // Each client's open invoices are read once, and `is true` makes PostgreSQL hash the amounts: joined with the
+    // payers' amounts, whose number it does not know in advance, they might be compared with all of them.
     let rows = sqlx::query_as!(
         Row,
         r#"with payers as materialized (select id, name from billing.clients where name_key = any($1))
@@ -100,10 +101,10 @@ pub async fn of_payers(database: &Database, payers: &[(String, Money)]) -> Resul
     )
     .fetch_all(database.pool().await?)
     .await?;
-    debts(rows)
+    open_items(rows)
 }
 
-/// Clients by their names' keys.
+/// Clients by the keys of their names.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -136,10 +137,10 @@ pub async fn clients_by_account(
     Ok(rows.into_iter().map(|row| (row.account, ClientId::from_uuid(row.client_id))).collect())
 }
 
-/// Payments by bank transfer that were only claimed, or approved by staff, by the names that the payers gave them.
+/// Payments by bank transfer that were only claimed, or approved by staff, by the payers' references.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn claims(database: &Database, names: &[String]) -> Result<Vec<OpenClaim>, StoreError> {
     let references: Vec<String> = names.iter().map(|name| format!("manual:{name}")).collect();
     let rows = sqlx::query!(

@@ -1,4 +1,4 @@
-//! What came in on bank lines and may be taken back by a later one.
+//! Credited bank lines that a later line may return.
 
 use chrono::NaiveDate;
 use quittance_domain::id::TransactionId;
@@ -9,29 +9,29 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "billing.upload_lines";
 
-/// Money that came in and that a later line may take back.
+/// Incoming money that a later line may return.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Original {
-    /// The payer's own name of the transfer.
+    /// The payer's end-to-end id.
     pub end_to_end_id: Option<String>,
-    /// How much came.
+    /// The amount.
     pub amount: Money,
     /// The payment.
     pub transaction_id: TransactionId,
     /// Our account.
     pub account: Option<String>,
-    /// Who paid.
+    /// The payer.
     pub payer: Option<String>,
-    /// From which account it came.
+    /// The payer's account.
     pub payer_account: Option<String>,
-    /// When.
+    /// The booking date.
     pub booked_on: Option<NaiveDate>,
 }
 
-/// Finds what came in on bank lines under the payers' own names of it, or from their accounts.
+/// Finds credited bank lines by the payers' end-to-end ids or accounts.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn originals(
     database: &Database,
     end_to_end_ids: &[String],

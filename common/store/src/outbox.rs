@@ -1,4 +1,4 @@
-//! `payments.outbox`: what must be told, committed together with the change that it tells of.
+//! `payments.outbox`: messages to publish, committed together with the change that they report.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::event::EventMessage;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
-/// Where outbox rows go.
+/// The destination of outbox rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination {
     /// The events topic.
@@ -28,7 +28,7 @@ impl Destination {
     }
 }
 
-/// Adds messages.
+/// Inserts messages.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses (a body above 20 kB) or fails.
@@ -57,10 +57,10 @@ pub async fn insert(
     Ok(())
 }
 
-/// Notes that messages have been published.
+/// Records that messages were published.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails; the relay then publishes them again, and consumers see them twice.
+/// [`StoreError`] if the database fails; the relay then publishes them again, and consumers receive them twice.
 pub async fn mark_published(database: &Database, ids: &[Uuid]) -> Result<(), StoreError> {
     sqlx::query!("update payments.outbox set published_at = now() where id = any($1) and published_at is null", ids)
         .execute(database.pool().await?)
@@ -68,8 +68,8 @@ pub async fn mark_published(database: &Database, ids: &[Uuid]) -> Result<(), Sto
     Ok(())
 }
 
-/// Locks up to `count_max` unpublished messages for `destination` written before `before`, oldest first. Passed over are
-/// those that another relay has locked, and those whose group is of one of the `except` providers.
+/// Locks up to `count_max` unpublished messages for `destination` written before `before`, oldest first. Skips those
+/// that another relay has locked, and those whose group belongs to one of the `except` providers.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -96,7 +96,7 @@ pub async fn lock_unpublished(
     Ok(messages)
 }
 
-/// Notes, in the relay's own transaction, what was published and what can never be.
+/// Records, in the relay's own transaction, which messages were published and which can never be.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -131,12 +131,12 @@ pub async fn purge(database: &Database, before: DateTime<Utc>) -> Result<u64, St
     Ok(purged.rows_affected())
 }
 
-/// A message of the outbox as whoever is on call sees it.
+/// A message of the outbox as on-call staff see it.
 #[derive(Debug, Clone)]
-pub struct KeptMessage {
+pub struct OutboxMessage {
     /// Its id, which is the event's.
     pub id: Uuid,
-    /// Where it goes.
+    /// The destination.
     pub destination: String,
     /// Its message group.
     pub group_id: String,
@@ -148,11 +148,11 @@ pub struct KeptMessage {
     pub created_at: DateTime<Utc>,
     /// When it was published.
     pub published_at: Option<DateTime<Utc>>,
-    /// Why it never can be.
+    /// Why it can never be published, if so.
     pub parked_reason: Option<String>,
 }
 
-/// Which messages a reader wants.
+/// A filter for messages.
 #[derive(Debug, Clone, Default)]
 pub struct OutboxFilter {
     /// Only those that are not published.
@@ -171,25 +171,24 @@ pub struct OutboxFilter {
     pub after: Option<Uuid>,
 }
 
-/// Ids tell when they were made (UUID version 7, RFC 9562, section 5.7): not much before or after the row was.
+/// Ids carry their time of creation (UUID version 7, RFC 9562, section 5.7), which is close to that of the row.
 const ID_MARGIN: TimeDelta = TimeDelta::hours(1);
 
-/// The first id of a moment.
+/// The smallest id of a point in time.
 fn first_id(at: DateTime<Utc>) -> Uuid {
     let since_1970_ms = u128::try_from(at.timestamp_millis()).unwrap_or_default();
     Uuid::from_u128(since_1970_ms << 80)
 }
 
-/// Lists messages in the order of their ids, which is that in which they were made. Those that were published are kept for
-/// 30 days.
+/// Lists messages in the order of their ids, which is that of their creation. Published ones are kept for 30 days.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn list(database: &Database, filter: &OutboxFilter, limit: i64) -> Result<Vec<KeptMessage>, StoreError> {
+pub async fn list(database: &Database, filter: &OutboxFilter, limit: i64) -> Result<Vec<OutboxMessage>, StoreError> {
     let first = filter.from.map(|from| first_id(from - ID_MARGIN)).max(filter.after).unwrap_or(Uuid::nil());
     let last = filter.before.map_or(Uuid::max(), |before| first_id(before + ID_MARGIN));
     let messages = sqlx::query_as!(
-        KeptMessage,
+        OutboxMessage,
         r#"select id, destination, group_id, type as "event_type", body, created_at, published_at, parked_reason
            from payments.outbox
            where id > $1 and id < $2
@@ -212,7 +211,7 @@ pub async fn list(database: &Database, filter: &OutboxFilter, limit: i64) -> Res
     Ok(messages)
 }
 
-/// Lets the relay try a parked message again. Says whether it was parked.
+/// Lets the relay retry a parked message. Returns whether it was parked.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

@@ -1,4 +1,4 @@
-//! What whoever is on call looks at first: what waits, for how long, and whether the rules that must never break hold.
+//! The overview for on-call staff: what waits, for how long, and whether the invariants hold.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -6,19 +6,19 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::error::StoreError;
 
-/// Something that waits in the database.
+/// Work that waits in the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PendingWork {
-    /// What, as a name in dotted words.
+    /// A dotted name.
     pub what: String,
-    /// How many.
+    /// The number of items.
     pub count: i64,
-    /// Since when the oldest does.
+    /// The time of the oldest item.
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// What waits: unpublished and parked rows of the outbox, claims without proof, questions to gateways that are due, files
-/// that are being read, open cases, endpoints that are disabled.
+/// The pending work: unpublished and parked rows of the outbox, claims without proof, due status inquiries, files that
+/// are being read, open cases, disabled endpoints.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -27,16 +27,16 @@ pub async fn waiting(database: &Database) -> Result<Vec<PendingWork>, StoreError
     Ok(rows)
 }
 
-/// Something that runs by schedule, each minute.
+/// A function that runs on a schedule, each minute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScheduledRun {
     /// The function.
     pub function: String,
-    /// When a run of it last came to its end; none if none ever has.
+    /// When its last run finished; none if no run ever has.
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-/// When each schedule last did its work.
+/// When each scheduled function last finished a run.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -46,23 +46,23 @@ pub async fn scheduled(database: &Database) -> Result<Vec<ScheduledRun>, StoreEr
     Ok(query.fetch_all(database.pool().await?).await?)
 }
 
-/// A rule that does not hold.
+/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ViolatedInvariant {
-    /// The rule, as ARCHITECTURE.md numbers it.
+    /// The rule's number in ARCHITECTURE.md.
     pub rule: String,
-    /// What breaks it.
+    /// The id of what violates it.
     pub subject: String,
-    /// How.
+    /// How it is violated.
     pub detail: String,
 }
 
-/// At most so many breaks are named; whoever has more has one cause.
+/// The maximum number of violations returned; more have a common cause.
 const BROKEN_MAX: i64 = 100;
 
-/// Whatever breaks the rules about money: amounts paid that are not what was allocated (I2), more given away than came in
-/// (I2), one movement of money that counts for two payments (I2), transactions and a ledger that do not balance (I3). That an event is booked once, and a fact recorded once, are
-/// constraints of the database.
+/// The violations of the rules about money: paid amounts that differ from the allocations (I2), more goodwill than was
+/// captured (I2), one movement of money that counts for two payments (I2), transactions and a ledger that do not
+/// balance (I3). That an event is posted once, and a fact recorded once, is guaranteed by constraints.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

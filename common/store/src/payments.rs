@@ -1,4 +1,4 @@
-//! `payments.payments`: one row per movement of money, by whatever names it is known.
+//! `payments.payments`: one row per movement of money, under any number of transaction ids.
 
 mod view;
 
@@ -14,25 +14,25 @@ pub use crate::payments::view::{PaymentFilter, PaymentView, find, list};
 
 const TABLE: &str = "payments.payments";
 
-/// A payment as it was last decided.
+/// A payment as of its last settlement.
 #[derive(Debug, Clone)]
 pub struct KnownPayment {
     /// Our id.
     pub id: PaymentId,
-    /// Its name.
+    /// Its transaction id.
     pub transaction_id: TransactionId,
-    /// Who moved the money.
+    /// The provider that moved the money.
     pub provider: Provider,
-    /// Where it stood when it was last decided.
+    /// The status as of its last settlement.
     pub status: PaymentStatus,
-    /// The invoices that its evidence named when it was last decided.
+    /// The invoices that its evidence named as of its last settlement.
     pub invoices: Vec<InvoiceId>,
-    /// The payment that has its evidence now.
+    /// The payment that it was merged into, which has its evidence.
     pub merged_into: Option<PaymentId>,
 }
 
 impl KnownPayment {
-    /// A payment of which nothing is known but its name.
+    /// A payment without evidence.
     #[must_use]
     pub const fn new(id: PaymentId, transaction_id: TransactionId, provider: Provider) -> Self {
         Self { id, transaction_id, provider, status: PaymentStatus::Pending, invoices: Vec::new(), merged_into: None }
@@ -64,27 +64,27 @@ impl TryFrom<Row> for KnownPayment {
     }
 }
 
-/// The columns of a payment that follow from its facts.
+/// The columns of a payment that are derived from its facts.
 #[derive(Debug, Clone)]
 pub struct PaymentUpdate {
     /// The payment.
     pub id: PaymentId,
-    /// Who moved the money.
+    /// The provider that moved the money.
     pub provider: Provider,
-    /// Where it stands.
+    /// The status.
     pub status: PaymentStatus,
-    /// What was captured, or else claimed.
+    /// The captured amount, otherwise the claimed one.
     pub amount: Option<Money>,
-    /// What went back of it.
+    /// The amount that went back.
     pub returned: Option<Money>,
-    /// Whose invoice it names.
+    /// The client of the invoice that it names.
     pub client_id: Option<ClientId>,
-    /// The invoices it names, in the order in which they are to be paid.
+    /// The invoices that it names, in the order in which they are to be paid.
     pub invoices: Vec<InvoiceId>,
 }
 
-/// Locks payments in the order of their ids. The lock lets others add rows that refer to a payment, as whoever fills a
-/// reopened invoice with its surplus does.
+/// Locks payments in the order of their ids. The lock allows others to insert rows that refer to a payment, as when its
+/// unapplied cash fills a reopened invoice.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -101,15 +101,15 @@ pub async fn lock(transaction: &mut Transaction, ids: &[PaymentId]) -> Result<Ve
     rows.into_iter().map(KnownPayment::try_from).collect()
 }
 
-/// Payments outside of `but` that have surplus and name one of the invoices, oldest first; the cases of their surplus
-/// are locked, in the order of their ids.
+/// Payments outside of `but` that have unapplied cash and name one of the invoices, oldest first; the cases of their
+/// unapplied cash are locked in the order of their ids.
 ///
-/// The payments themselves are not: who holds an invoice's lock and that of the surplus case may move money between the
-/// two. A payment's own transaction has the locks of all invoices that it names.
+/// The payments themselves are not locked: the locks on an invoice and on the case of unapplied cash suffice to move
+/// money between the two. A payment's own transaction locks all invoices that it names.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn with_surplus_for(
+pub async fn with_unapplied_cash_for(
     transaction: &mut Transaction,
     invoices: &[InvoiceId],
     but: &[PaymentId],
@@ -147,7 +147,7 @@ pub async fn read(transaction: &mut Transaction, ids: &[PaymentId]) -> Result<Ve
     rows.into_iter().map(KnownPayment::try_from).collect()
 }
 
-/// Makes `kept` the payment that has the evidence of `twin`, and of those that were merged into it before.
+/// Moves the evidence of `twin`, and of payments merged into it before, to `kept`.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -166,7 +166,7 @@ pub async fn merge(transaction: &mut Transaction, kept: PaymentId, twin: Payment
     Ok(())
 }
 
-/// The columns that follow from facts, one array for each.
+/// The derived columns, one array each.
 struct Columns {
     ids: Vec<Uuid>,
     providers: Vec<String>,
@@ -176,7 +176,7 @@ struct Columns {
     returned: Vec<Decimal>,
     clients: Vec<Option<Uuid>>,
     invoices: Vec<Option<Uuid>>,
-    /// An array of arrays must be rectangular: each payment's further invoices travel as PostgreSQL's own text.
+    /// An array of arrays must be rectangular, so each payment's further invoices are sent as PostgreSQL's text form.
     further: Vec<String>,
 }
 
@@ -196,7 +196,7 @@ impl Columns {
     }
 }
 
-/// Adds payments in the state that their first facts add up to. Their names have been taken before.
+/// Inserts payments with the state of their first facts. Their transaction ids were reserved before.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -234,7 +234,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Writes what the facts of known payments add up to.
+/// Writes the derived columns of existing payments.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -268,7 +268,7 @@ pub async fn update(transaction: &mut Transaction, updates: &[&PaymentUpdate]) -
     Ok(())
 }
 
-/// The invoices after the first, as PostgreSQL writes an array of UUIDs.
+/// The invoices after the first, in PostgreSQL's text form of a UUID array.
 pub(crate) fn further_invoices(invoices: &[InvoiceId]) -> String {
     let further: Vec<String> = invoices.iter().skip(1).map(|id| id.as_uuid().to_string()).collect();
     format!("{{{}}}", further.join(","))

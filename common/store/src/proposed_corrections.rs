@@ -1,4 +1,4 @@
-//! `billing.proposed_corrections`: ledger corrections that wait for a second person.
+//! `billing.proposed_corrections`: ledger corrections that wait for a second person's approval.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{CorrectionId, LedgerTransactionId};
@@ -15,7 +15,7 @@ pub struct ProposedCorrection {
     pub id: CorrectionId,
     /// The transaction to reverse.
     pub transaction_id: LedgerTransactionId,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// The replacement posting, as it was requested.
     pub replacement: Option<Value>,
@@ -30,7 +30,7 @@ pub struct ProposedCorrection {
 pub enum CorrectionDecision {
     /// A second person approved it and it was posted.
     Approved,
-    /// It was dropped.
+    /// It was dismissed.
     Dismissed,
 }
 

@@ -1,4 +1,4 @@
-//! `payments.payment_references`: by which names a payment is known.
+//! `payments.payment_references`: the transaction ids of payments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +11,16 @@ use crate::error::StoreError;
 
 const TABLE: &str = "payments.payment_references";
 
-/// The payments that bear these names, and those that are, or were merged into, the payments with these ids.
+/// The payments with these transaction ids, and those that are, or were merged from, the payments with these ids.
 #[derive(Debug, Clone, Default)]
 pub struct KnownReferences {
-    /// By name.
+    /// By transaction id.
     pub names: BTreeMap<TransactionId, PaymentId>,
-    /// By our id, as somebody else kept it.
+    /// By our own payment id, as another system stored it.
     pub ids: BTreeMap<PaymentId, PaymentId>,
 }
 
-/// Looks payments up by their names and by our ids.
+/// Looks up payments by their transaction ids and by our ids.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -53,8 +53,8 @@ pub async fn find(
     Ok(known)
 }
 
-/// Gives payments names, and waits for whoever takes one of them at the same moment. A name that another payment bears
-/// is left to it. Returns the names that were taken.
+/// Reserves transaction ids for payments, and waits for concurrent reservations of the same ones. An id that another
+/// payment has is left to it. Returns the ids that were reserved.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -66,7 +66,7 @@ pub async fn take(
         return Ok(BTreeSet::new());
     }
     let mut sorted: Vec<&(TransactionId, PaymentId)> = names.iter().collect();
-    // Two batches that take the same names wait for each other in one order.
+    // A common order prevents deadlocks between two batches that reserve the same ids.
     sorted.sort();
     let references: Vec<&str> = sorted.iter().map(|(name, _)| name.as_str()).collect();
     let payments: Vec<Uuid> = sorted.iter().map(|(_, payment)| payment.as_uuid()).collect();
@@ -81,7 +81,8 @@ pub async fn take(
     taken.iter().map(|name| name.parse().map_err(|error| StoreError::corrupt(TABLE, error))).collect()
 }
 
-/// Lets one transaction at a time look for a payment that an invoice's evidence may already have, until it ends.
+/// Takes a lock, held until the transaction ends, under which one transaction at a time searches for an existing
+/// payment that an invoice's evidence may belong to.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -92,7 +93,7 @@ pub async fn lock_search(transaction: &mut Transaction, invoice: InvoiceId) -> R
     Ok(())
 }
 
-/// The oldest payment that was only claimed, or approved by staff, of this invoice, provider and amount, but for those in
+/// The oldest payment of this invoice, provider and amount that was only claimed, or approved by staff, except those in
 /// `but`.
 ///
 /// # Errors
@@ -125,7 +126,7 @@ pub async fn open_claim(
     Ok(found.map(PaymentId::from_uuid))
 }
 
-/// The oldest payment that nobody claimed, of this invoice, provider and amount, but for those in `but`.
+/// The oldest payment of this invoice, provider and amount without a claim, except those in `but`.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -153,7 +154,7 @@ pub async fn unclaimed(
     Ok(found.map(PaymentId::from_uuid))
 }
 
-/// The name under which the payment is kept that bears this name.
+/// The main transaction id of the payment that has this one.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

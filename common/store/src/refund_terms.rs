@@ -1,4 +1,4 @@
-//! `payments.refund_terms`: what staff said of refunds after they were made. Only ever added to.
+//! `payments.refund_terms`: reasons of refunds that staff gave afterwards. Append-only.
 
 use quittance_domain::id::PaymentId;
 use quittance_domain::refund_reason::RefundTerms;
@@ -9,16 +9,17 @@ use crate::error::StoreError;
 
 const TABLE: &str = "payments.refund_terms";
 
-/// Notes why refunds of a payment were made.
+/// Records the reason of a payment's refunds.
 ///
 /// # Errors
-/// [`StoreError`] if the database refuses (a refund that somebody has explained before) or fails.
+/// [`StoreError`] if the database refuses (a refund that already has a reason) or fails.
 pub async fn insert(
     transaction: &mut Transaction,
     payment: PaymentId,
     movements: &[String],
     terms: RefundTerms,
-    (decided_by, reason): (&str, &str),
+    decided_by: &str,
+    reason: &str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into payments.refund_terms (payment_id, movement, reason_kind, reopens, decided_by, reason)
@@ -35,11 +36,11 @@ pub async fn insert(
     Ok(())
 }
 
-/// The terms of the refunds of payments, and of those that were merged into them, by the refund's movement: what staff said
-/// afterwards, else what was requested.
+/// The terms of refunds of payments, and of those that were merged into them, by the refund's movement: those that
+/// staff gave afterwards, otherwise those of the request.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn of_payments(
     transaction: &mut Transaction,
     payments: &[PaymentId],

@@ -1,4 +1,4 @@
-//! `payments.refunds`: refunds that staff asked for.
+//! `payments.refunds`: refunds requested by staff.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{PaymentId, RefundId, TransactionId};
@@ -12,22 +12,22 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "payments.refunds";
 
-/// A refund to be kept.
+/// A refund to insert.
 #[derive(Debug, Clone)]
 pub struct NewRefund {
     /// The refund, as it was decided.
     pub request: RefundRequest,
-    /// Of which payment.
+    /// The payment.
     pub payment_id: PaymentId,
-    /// Why staff want it.
+    /// The reason that staff gave.
     pub reason: String,
-    /// Who wants it.
+    /// Who requested it.
     pub requested_by: String,
-    /// Why it is refused, if it is.
+    /// Why it was refused, if so.
     pub refusal: Option<String>,
 }
 
-/// Adds a refund.
+/// Inserts a refund.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses (more than is left of the payment) or fails.
@@ -52,7 +52,7 @@ pub async fn insert(transaction: &mut Transaction, refund: &NewRefund) -> Result
     Ok(())
 }
 
-/// Writes how far a refund is.
+/// Updates the status of a refund.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses (more than is left of the payment) or fails.
@@ -73,10 +73,10 @@ pub async fn update(
     Ok(())
 }
 
-/// The refunds of payments, and of those that were merged into them, in the order in which they were asked for.
+/// The refunds of payments, and of those that were merged into them, in the order of the requests.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn of_payments(
     transaction: &mut Transaction,
     payments: &[PaymentId],
@@ -108,26 +108,26 @@ pub async fn of_payments(
         .collect()
 }
 
-/// A refund as readers see it.
+/// A refund as the API shows it.
 #[derive(Debug, Clone)]
 pub struct RefundView {
     /// The refund.
     pub id: RefundId,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// Why staff want it.
+    /// The reason that staff gave.
     pub reason: String,
-    /// The kind of reason, as somebody gave it last.
+    /// The kind of reason, as last given.
     pub terms: RefundTerms,
-    /// How far it is.
+    /// The status.
     pub status: String,
-    /// Why it was refused.
+    /// Why it was refused, if so.
     pub refusal: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     pub requested_at: DateTime<Utc>,
 }
 
-/// The refunds of a payment, in the order in which they were asked for.
+/// The refunds of a payment, in the order of the requests.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -165,11 +165,11 @@ pub async fn views(database: &Database, payment: PaymentId) -> Result<Vec<Refund
         .collect()
 }
 
-/// What can be refunded at most of the payment of that name: what was captured, and has neither gone back nor been asked
-/// for. None while nothing is proven. What is disputed, only the processor leaves out.
+/// The upper limit of what can be refunded of a payment: the captured amount less what went back or was requested. None
+/// while nothing is proven. Only the processor also deducts disputed money.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn refundable(database: &Database, name: &TransactionId) -> Result<Option<Money>, StoreError> {
     let row = sqlx::query!(
         r#"select amount as "amount!", currency as "currency!" from payments.refundable($1)"#,

@@ -1,4 +1,4 @@
-//! `billing.requests`: answers to requests that changed something, by caller and idempotency key.
+//! `billing.requests`: responses to requests that changed something, by caller and idempotency key.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -6,24 +6,24 @@ use serde_json::Value;
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
-/// Whether a key has been used.
+/// The result of claiming a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeyClaim {
-    /// It is free, and taken now.
+    /// The key was free and is claimed.
     New,
-    /// The same request came before, and this is its answer.
+    /// The same request was answered before, with this response.
     Answered {
         /// The HTTP status.
         status: u16,
         /// The body.
         answer: Value,
     },
-    /// Another request came before under this key.
+    /// Another request was made under this key.
     OtherRequest,
 }
 
-/// Takes a key for a request, if it is free or its record is older than `expired_before`. While another transaction
-/// has it, this waits for that one to end.
+/// Claims a key for a request, if it is free or its record is older than `expired_before`. While another transaction
+/// holds it, this waits for that one to end.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -65,7 +65,7 @@ pub async fn claim(
     }
 }
 
-/// Keeps the answer to a request, in the transaction of what it changed.
+/// Stores the response to a request, in the transaction of its change.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -88,7 +88,7 @@ pub async fn answer(
     Ok(())
 }
 
-/// Deletes answers that are older than `before`.
+/// Deletes responses that are older than `before`.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

@@ -1,4 +1,4 @@
-//! `billing.upload_lines`: what became of each line of a file.
+//! `billing.upload_lines`: the outcome of each line of a file.
 
 use std::collections::HashMap;
 
@@ -16,41 +16,41 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "billing.upload_lines";
 
-/// A line and what was decided about it.
+/// A line and its decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadLine {
     /// Its number in the file, from 1.
     pub line: u64,
-    /// Where it stands, for people.
+    /// Its position in the file, for people.
     pub place: String,
-    /// What tells a bank line apart from others.
+    /// The identity that distinguishes bank lines.
     pub identity: Option<String>,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// The day it was booked or paid.
+    /// The booking or payment date.
     pub booked_on: Option<NaiveDate>,
     /// Our account.
     pub account: Option<String>,
-    /// Who paid.
+    /// The payer.
     pub payer: Option<String>,
-    /// From which account.
+    /// The payer's account.
     pub payer_account: Option<String>,
-    /// The payer's own name of the transfer.
+    /// The payer's end-to-end id.
     pub end_to_end_id: Option<String>,
-    /// The text that came with it.
+    /// The remittance information.
     pub remittance: Option<String>,
-    /// Why money went back, in the bank's code or words.
+    /// The reason of a return, as the bank's code or text.
     pub return_reason: Option<String>,
-    /// What was decided.
+    /// The decision.
     pub decision: LineDecision,
 }
 
-/// What was decided about a line; handed on again, it is the same.
+/// The decision about a line; it is the same when the line is queued again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineDecision {
-    /// What became of it.
+    /// The outcome.
     pub outcome: LineOutcome,
-    /// The payment that it was handed on as; none if it was left out.
+    /// The transaction id under which it was queued; none if it was left out.
     pub transaction_id: Option<TransactionId>,
     /// The invoices that it pays, in their order.
     pub invoices: Vec<InvoiceId>,
@@ -58,17 +58,17 @@ pub struct LineDecision {
     pub payment_id: Option<PaymentId>,
     /// The text that names the invoice.
     pub matched_text: Option<String>,
-    /// What the bank took for a return, within the line's amount.
+    /// The bank's fee for a return, included in the line's amount.
     pub bank_fee: Option<Money>,
-    /// How sure the match is, of 100.
+    /// The score of the match, out of 100.
     pub score: Option<u8>,
-    /// Why, in words.
+    /// The reason, as text for people.
     pub reason: Option<String>,
-    /// What staff may choose from, as JSON.
+    /// The candidates for staff to choose from, as JSON.
     pub candidates: Option<Value>,
 }
 
-/// Notes lines with what was decided about them. Those that are noted already stay.
+/// Inserts lines with their decisions. Existing lines are kept.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -76,7 +76,7 @@ pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[&U
     fn text<'a>(lines: &[&'a UploadLine], value: fn(&UploadLine) -> Option<&str>) -> Vec<Option<&'a str>> {
         lines.iter().map(|line| value(line)).collect()
     }
-    // Arrays in arrays do not go through `unnest`: the invoices of a line are one text.
+    // `unnest` does not support arrays within arrays: the invoices of a line are one text.
     let invoices = |line: &&UploadLine| {
         let ids: Vec<String> = line.decision.invoices.iter().map(|id| id.as_uuid().to_string()).collect();
         format!("{{{}}}", ids.join(","))
@@ -128,7 +128,7 @@ pub async fn insert(transaction: &mut Transaction, upload: UploadId, lines: &[&U
     Ok(())
 }
 
-/// The identities of the lines of an upload behind one and up to another.
+/// The identities of the lines of an upload after one line, up to and including another.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -150,37 +150,38 @@ pub async fn identities(
     Ok(identities)
 }
 
-/// PostgreSQL counts lines with a sign.
+/// PostgreSQL's line numbers are signed.
 pub(crate) fn number(line: u64) -> i64 {
     i64::try_from(line).unwrap_or(i64::MAX)
 }
 
-/// A line as readers see it.
+/// A line as the API shows it.
 #[derive(Debug, Clone)]
 pub struct LineView {
     /// The line.
     pub line: UploadLine,
-    /// Where its payment stands; none while it is on its way to the processor.
+    /// The status of its payment; none until the processor has recorded it.
     pub payment_status: Option<PaymentStatus>,
-    /// What its money did since, where that is other than was decided.
+    /// The actual outcome of its money, if it differs from the decision.
     pub settled_as: Option<LineOutcome>,
 }
 
-/// Which lines a reader wants.
+/// A filter for lines.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LineFilter {
     /// Only with this outcome.
     pub outcome: Option<LineOutcome>,
     /// Only those after this one.
     pub after: Option<u64>,
-    /// Whose payments may be told of; everybody's, if none. What a client calls a payment may be another's.
+    /// The client whose payments may be shown; none for all. A client's reference of a payment may belong to another
+    /// client's payment.
     pub client_id: Option<ClientId>,
 }
 
 /// Lists lines of an upload in their order.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn list(
     database: &Database,
     upload: UploadId,
@@ -243,10 +244,10 @@ pub async fn list(
         .collect()
 }
 
-/// The invoices that these payments' money was ever allocated to, in that order.
+/// The invoices to which money of these payments was ever allocated, in that order.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn allocated_to(
     database: &Database,
     payments: &[&str],
@@ -270,8 +271,8 @@ pub async fn allocated_to(
     Ok(found)
 }
 
-/// Notes of the lines of these payments what their money did: it pays an invoice, or all of it is surplus. What it did
-/// once, it did, even if it went back since.
+/// Records on the lines of these payments how their money was settled: it pays an invoice, or all of it is unapplied.
+/// The record stays even if the money went back since.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -301,10 +302,10 @@ pub async fn record_settled(transaction: &mut Transaction, payments: &[PaymentId
     Ok(())
 }
 
-/// How many lines of an upload have each outcome.
+/// The number of lines of an upload by outcome.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds a value that the domain does not know.
+/// [`StoreError`] if the database fails or a stored value is invalid.
 pub async fn counts(database: &Database, upload: UploadId) -> Result<Vec<(LineOutcome, u64)>, StoreError> {
     let rows = sqlx::query!(
         r#"select coalesce(settled_as, outcome) as "outcome!", count(*) as "count!" from billing.upload_lines

@@ -1,4 +1,4 @@
-//! `billing.uploads`: files that people bring, and how far they are read.
+//! `billing.uploads`: uploaded files, and the progress of reading them.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{ClientId, UploadId};
@@ -14,44 +14,44 @@ use crate::error::StoreError;
 pub struct Upload {
     /// The upload.
     pub id: UploadId,
-    /// What the file is.
+    /// The kind of file.
     pub kind: UploadKind,
-    /// Who brought it.
+    /// Who uploaded it.
     pub uploaded_by: String,
-    /// For whom it speaks.
+    /// The client on whose behalf it was uploaded.
     pub client_id: Option<ClientId>,
-    /// Where the file lies in the uploads bucket.
+    /// The file's key in the uploads bucket.
     pub object_key: String,
-    /// The media type that was announced.
+    /// The announced media type.
     pub content_type: String,
-    /// How to read a CSV file where it can be read in two ways.
+    /// The options for reading a CSV file that is ambiguous.
     pub options: Value,
-    /// What a client typed in beside a picture.
+    /// The data that a client entered with an image.
     pub typed: Option<Value>,
-    /// Where it stands.
+    /// The status.
     pub status: UploadStatus,
     /// Why it was refused.
     pub refusal: Option<String>,
     /// When the upload was started.
     pub created_at: DateTime<Utc>,
-    /// How far it is read; none before the whole file was checked.
+    /// The progress; none before the whole file was checked.
     pub progress: Option<ImportProgress>,
 }
 
-/// How far a file is read.
+/// The progress of reading a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportProgress {
-    /// What the file turned out to be, in words.
+    /// The detected format, for people.
     pub format: String,
-    /// S3's name of the bytes that were checked.
+    /// S3's ETag of the content that was checked.
     pub etag: String,
     /// SHA-256 of the file, in hex.
     pub digest: String,
     /// How many lines it has.
     pub lines_total: u64,
-    /// How many of them are handed on or left out.
+    /// How many of them are queued or left out.
     pub lines_done: u64,
-    /// Where to go on; none at the begin.
+    /// Where to resume; none at the start.
     pub checkpoint: Option<Value>,
 }
 
@@ -108,7 +108,7 @@ impl TryFrom<Row> for Upload {
     }
 }
 
-/// Notes that a file is going to come.
+/// Inserts the announcement of a file.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -130,7 +130,7 @@ pub async fn insert(transaction: &mut Transaction, upload: &Upload) -> Result<()
     Ok(())
 }
 
-/// Whose file lies under a key.
+/// The upload with this object key.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -141,7 +141,7 @@ pub async fn id_by_key(database: &Database, object_key: &str) -> Result<Option<U
     Ok(id.map(UploadId::from_uuid))
 }
 
-/// Reads an upload; with `client_id`, only if it speaks for that client.
+/// Reads an upload; with `client_id`, only if it was made on behalf of that client.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -163,7 +163,7 @@ pub async fn find(
     row.map(Upload::try_from).transpose()
 }
 
-/// Takes an upload that is not finished, so that nobody else reads it until then. Answers whether it was free.
+/// Leases an unfinished upload, so that nobody else reads it until then. Returns whether it was free.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -179,7 +179,7 @@ pub async fn lease(database: &Database, id: UploadId, until: DateTime<Utc>) -> R
     Ok(taken.rows_affected() == 1)
 }
 
-/// Lets others take the upload.
+/// Releases the lease.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -190,7 +190,7 @@ pub async fn release(database: &Database, id: UploadId) -> Result<(), StoreError
     Ok(())
 }
 
-/// Notes that the whole file can be read.
+/// Records that the whole file is readable.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -209,7 +209,7 @@ pub async fn begin(transaction: &mut Transaction, id: UploadId, progress: &Impor
     Ok(())
 }
 
-/// Notes that so many lines are handed on, and where to go on.
+/// Records how many lines are queued, and where to resume.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -225,7 +225,7 @@ pub async fn advance(database: &Database, id: UploadId, lines_done: u64, checkpo
     Ok(())
 }
 
-/// Notes that all lines of a file have been handed on.
+/// Records that all lines of a file have been queued.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -241,7 +241,7 @@ pub async fn accept(transaction: &mut Transaction, id: UploadId) -> Result<(), S
     Ok(())
 }
 
-/// Notes that a file was refused whole, and why.
+/// Records why a file was refused as a whole.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

@@ -1,4 +1,4 @@
-//! `payments.vouched_alone`: amounts that single persons vouched for, by payer and day. Append-only.
+//! `payments.vouched_alone`: amounts that single persons entered or approved, by payer and day. Append-only.
 
 use chrono::NaiveDate;
 use quittance_domain::id::ClientId;
@@ -7,9 +7,9 @@ use quittance_domain::money::Money;
 use crate::database::Transaction;
 use crate::error::{StoreError, money};
 
-/// An amount that one person vouches for.
+/// An amount that one person entered or approved alone.
 #[derive(Debug, Clone, Copy)]
-pub struct Vouched<'a> {
+pub struct SinglePersonApproval<'a> {
     /// The event id of the evidence or approval.
     pub event_id: &'a str,
     /// The payer; none stands for all unknown payers together.
@@ -22,12 +22,12 @@ pub struct Vouched<'a> {
     pub vouched_by: &'a str,
 }
 
-/// Sums what single persons vouched for, for the same payer, day and currency. Holds a lock on payer and day until the end
-/// of the transaction, so that concurrent entries are summed one after the other.
+/// Sums what single persons entered or approved for the same payer, day and currency. Holds a lock on payer and day
+/// until the end of the transaction, so that concurrent entries are summed one after the other.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn lock_sum(transaction: &mut Transaction, vouched: &Vouched<'_>) -> Result<Money, StoreError> {
+pub async fn lock_sum(transaction: &mut Transaction, vouched: &SinglePersonApproval<'_>) -> Result<Money, StoreError> {
     let payer = vouched.payer.map(|payer| payer.to_string()).unwrap_or_default();
     let searched = format!("vouched alone: {payer} {}", vouched.day);
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", searched)
@@ -50,7 +50,7 @@ pub async fn lock_sum(transaction: &mut Transaction, vouched: &Vouched<'_>) -> R
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, vouched: &Vouched<'_>) -> Result<(), StoreError> {
+pub async fn insert(transaction: &mut Transaction, vouched: &SinglePersonApproval<'_>) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into payments.vouched_alone (event_id, payer, day, amount, currency, vouched_by)
          values ($1, $2, $3, $4, $5, $6)",

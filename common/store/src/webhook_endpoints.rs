@@ -1,4 +1,5 @@
-//! `billing.webhook_endpoints`: who is told of events, and where. Secrets are not here, only their names.
+//! `billing.webhook_endpoints`: the subscribers to events and their URLs. Stores only the names of the signing secrets,
+//! not the secrets.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::WebhookEndpointId;
@@ -7,52 +8,52 @@ use uuid::Uuid;
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
-/// The most endpoints that one event is told to: what an event costs must stay bounded.
+/// The maximum number of endpoints: the cost of an event must stay bounded.
 pub const ENDPOINTS_MAX: i64 = 50;
 
-/// An endpoint that has not been deleted, or has.
+/// A webhook endpoint, possibly deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookEndpoint {
     /// The endpoint.
     pub id: WebhookEndpointId,
-    /// Where events are posted. May hold a token: never log it.
+    /// The URL that events are posted to. May contain a token: never log it.
     pub url: String,
-    /// What it is for, in its owner's words.
+    /// Its purpose, in its owner's words.
     pub description: Option<String>,
-    /// Types of the events that are told; none means all.
+    /// The subscribed event types; empty means all.
     pub event_types: Vec<String>,
     /// `enabled`, `disabled` or `deleted`.
     pub status: String,
     /// Why it is disabled.
     pub disabled_reason: Option<String>,
-    /// Since when.
+    /// When it was disabled.
     pub disabled_at: Option<DateTime<Utc>>,
-    /// The name of the secret that signs.
+    /// The name of the signing secret.
     pub secret_id: Uuid,
-    /// The name of the secret that signed before, and signs until the time after it.
+    /// The name of the previous signing secret, which also signs until the time below.
     pub previous_secret_id: Option<Uuid>,
     /// When the previous secret stops signing.
     pub previous_secret_until: Option<DateTime<Utc>>,
     /// Who registered it.
     pub created_by: String,
-    /// When.
+    /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
 
 impl WebhookEndpoint {
-    /// Whether events are told.
+    /// Whether it receives events.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.status == "enabled"
     }
 
-    /// Whether it is gone.
+    /// Whether it was deleted.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.status == "deleted"
     }
 
-    /// The names of the secrets that sign at a time, the newest first.
+    /// The names of the secrets in use at a time, the newest first.
     #[must_use]
     pub fn secret_ids(&self, now: DateTime<Utc>) -> Vec<Uuid> {
         let previous = self.previous_secret_id.filter(|_| self.previous_secret_until.is_some_and(|until| now < until));
@@ -94,7 +95,7 @@ impl From<Row> for WebhookEndpoint {
     }
 }
 
-/// Registers an endpoint, unless there are [`ENDPOINTS_MAX`]. Answers whether there was room.
+/// Registers an endpoint, unless there are [`ENDPOINTS_MAX`]. Returns whether it was registered.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -116,7 +117,7 @@ pub async fn insert(transaction: &mut Transaction, endpoint: &WebhookEndpoint) -
     Ok(done.rows_affected() == 1)
 }
 
-/// The endpoints that have not been deleted, by id, after one of them and at most `limit`.
+/// The endpoints that are not deleted, by id, after the given one and at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -139,7 +140,7 @@ pub async fn list(
     Ok(rows.into_iter().map(WebhookEndpoint::from).collect())
 }
 
-/// Reads an endpoint, a deleted one too.
+/// Reads an endpoint, including deleted ones.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -156,7 +157,7 @@ pub async fn find(database: &Database, id: WebhookEndpointId) -> Result<Option<W
     Ok(row.map(WebhookEndpoint::from))
 }
 
-/// Locks an endpoint, to change it; a deleted one too.
+/// Locks an endpoint to change it, including deleted ones.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -173,7 +174,7 @@ pub async fn lock(transaction: &mut Transaction, id: WebhookEndpointId) -> Resul
     Ok(row.map(WebhookEndpoint::from))
 }
 
-/// Writes what may change of an endpoint that the caller has locked: its state and its secrets' names.
+/// Writes the changeable data of an endpoint that the caller has locked: its status and the names of its secrets.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
@@ -196,7 +197,7 @@ pub async fn update(transaction: &mut Transaction, endpoint: &WebhookEndpoint) -
     Ok(())
 }
 
-/// The endpoints that are told events of a type, and whether each is enabled.
+/// The endpoints subscribed to an event type, and whether each is enabled.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -214,7 +215,7 @@ pub async fn subscribed_to(
     Ok(rows.into_iter().map(|row| (WebhookEndpointId::from_uuid(row.id), row.is_enabled)).collect())
 }
 
-/// Disables an endpoint that is enabled; answers whether it was.
+/// Disables an enabled endpoint; returns whether it was enabled.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

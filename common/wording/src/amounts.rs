@@ -1,4 +1,4 @@
-//! Amounts of money as the readers of a language write them.
+//! Formats amounts of money for the readers of a language.
 
 use fixed_decimal::Decimal as Digits;
 use icu_decimal::DecimalFormatter;
@@ -8,22 +8,22 @@ use rust_decimal::Decimal;
 
 use crate::words;
 
-/// `EUR 1,234.50` or `1.234,50 EUR`: the currency's code, since signs are shared by several currencies, and digits in
-/// groups. Every digit is the amount's own: none passes through a float.
+/// `EUR 1,234.50` or `1.234,50 EUR`: with the currency's code, because several currencies share a symbol, and grouped
+/// digits. The digits are the amount's own: none passes through a float.
 #[must_use]
 pub fn amount(language: Language, money: Money) -> String {
     let number = number(language, money.amount());
     words(language).fill("format.amount", &[("currency", money.currency().code()), ("number", &number)])
 }
 
-/// `1,234.50` or `1.234,50`, with the decimals that the number has.
+/// `1,234.50` or `1.234,50`, with the number's decimals.
 #[must_use]
 pub fn number(language: Language, number: Decimal) -> String {
     let plain = number.to_string();
     let formatter = DecimalFormatter::try_new(words(language).locale().into(), Default::default()).ok();
     let number = formatter.zip(plain.parse::<Digits>().ok());
     let number = number.map(|(formatter, number)| formatter.format(&number).to_string());
-    // Only what is no number has no such form, and an amount is one.
+    // Only a text that is not a number has no such form, and an amount is one.
     number.unwrap_or(plain)
 }
 
@@ -39,7 +39,7 @@ mod tests {
 
     fn written(language: &str, value: &str, currency: &str) -> String {
         let text = amount(language.parse().unwrap(), Money::parse(value, currency).unwrap());
-        // The space holds number and currency together on one line.
+        // A non-breaking space keeps number and currency on one line.
         assert!(text.contains('\u{a0}') && !text.contains(' '), "{text:?}");
         text.replace('\u{a0}', " ")
     }

@@ -1,4 +1,4 @@
-//! Days as the readers of a language write them.
+//! Formats dates for the readers of a language.
 
 use chrono::{Datelike, NaiveDate};
 use icu_calendar::{Date, Gregorian};

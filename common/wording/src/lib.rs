@@ -1,7 +1,7 @@
-//! How documents and messages speak a client's language.
+//! Translations of documents and messages to clients.
 //!
-//! All words are in `languages/<code>.toml`; the build finds the files, so a further language is one file. Amounts and
-//! days are written by the rules of the Unicode CLDR. A language without a file speaks English.
+//! All texts are in `languages/<code>.toml`; the build finds the files, so a new language is one file. Amounts and
+//! dates follow the rules of the Unicode CLDR. A language without a file falls back to English.
 
 mod amounts;
 mod dates;

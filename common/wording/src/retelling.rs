@@ -1,25 +1,25 @@
-//! Sentences that are kept in English, in another language.
+//! Translates sentences that are stored in English.
 
 use quittance_domain::language::Language;
 
 use crate::{Words, words};
 
-/// A sentence of the given section, as it was made from the English words, in another language; what is not one of them,
-/// such as a remark that somebody wrote, stays as it is. Values that have a text in the section `value` are told too.
+/// A sentence of the given section, generated from the English texts, in another language; any other text, such as a
+/// remark that somebody wrote, is unchanged. Values with a text in the section `value` are translated too.
 #[must_use]
 pub fn retold(language: Language, section: &str, text: &str) -> String {
     let (spoken, english) = (words(language), words(Language::ENGLISH));
     let found = english.section(section).find_map(|(name, pattern)| Some((name, values(pattern, text)?)));
     let Some((name, values)) = found else { return text.to_owned() };
-    let told: Vec<(&str, &str)> = values.into_iter().map(|(name, value)| (name, of_value(spoken, value))).collect();
-    spoken.filled_by(&format!("{section}.{name}"), &told).unwrap_or_else(|| text.to_owned())
+    let reported: Vec<(&str, &str)> = values.into_iter().map(|(name, value)| (name, of_value(spoken, value))).collect();
+    spoken.filled_by(&format!("{section}.{name}"), &reported).unwrap_or_else(|| text.to_owned())
 }
 
 fn of_value(spoken: Words, value: &str) -> &str {
     spoken.find(&format!("value.{value}")).unwrap_or(value)
 }
 
-/// The values with which the pattern gives the text, if it does. A value is one word.
+/// The values with which the pattern produces the text, if it does. A value is one word.
 fn values<'a>(pattern: &'a str, text: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
     let (before, mut pattern) = pattern.split_once('{').unwrap_or((pattern, ""));
     let mut text = text.strip_prefix(before)?;
@@ -42,16 +42,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_in_english_is_told_in_the_clients_language() {
+    fn stored_english_texts_are_translated_into_the_clients_language() {
         let german = "de".parse().unwrap();
-        for (kept, told) in [
+        for (kept, reported) in [
             ("Invoice INV-1 issued", "Rechnung INV-1 ausgestellt"),
             ("Payment stripe:pi_1 of invoice INV-1", "Zahlung stripe:pi_1 der Rechnung INV-1"),
             ("Surplus of payment manual:a reduced: refunded", "Guthaben aus Zahlung manual:a verringert: erstattet"),
             ("Goodwill of the 3rd", "Goodwill of the 3rd"),
             ("Invoice INV-1 issued twice", "Invoice INV-1 issued twice"),
         ] {
-            assert_eq!(retold(german, "entry", kept), told);
+            assert_eq!(retold(german, "entry", kept), reported);
             assert_eq!(retold(Language::ENGLISH, "entry", kept), kept);
         }
     }

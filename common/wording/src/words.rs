@@ -1,20 +1,20 @@
-//! The words of each language.
+//! The texts of each language.
 
 use icu_locale_core::{Locale, locale};
 use quittance_domain::language::Language;
 
-/// The words of one language, by the order of their keys.
+/// The texts of one language, ordered by key.
 type Texts = &'static [(&'static str, &'static str)];
 
-/// Every language that has a file, by the order of their codes.
+/// Every language that has a file, ordered by code.
 const LANGUAGES: &[(&str, Texts)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
 
-/// The languages that there are words in.
+/// The languages with translations.
 pub fn languages() -> impl Iterator<Item = Language> {
     LANGUAGES.iter().filter_map(|(code, _)| code.parse().ok())
 }
 
-/// The words of a language; English, where it has none.
+/// The texts of a language; English if it has none.
 #[must_use]
 pub fn words(language: Language) -> Words {
     let has = |code: &str| LANGUAGES.iter().find(|(name, _)| *name == code);
@@ -22,7 +22,7 @@ pub fn words(language: Language) -> Words {
     Words { code, texts }
 }
 
-/// What is said in one language. Keys are `<section>.<name>`, as in `receipt.title`.
+/// The texts of one language. Keys are `<section>.<name>`, as in `receipt.title`.
 #[derive(Debug, Clone, Copy)]
 pub struct Words {
     code: &'static str,
@@ -30,19 +30,19 @@ pub struct Words {
 }
 
 impl Words {
-    /// The code of the language that is really spoken.
+    /// The code of the language that is actually used.
     #[must_use]
     pub const fn code(self) -> &'static str {
         self.code
     }
 
-    /// A text; the key itself if there is none, so that what is missing shows. Tests hold that nothing is.
+    /// A text; the key itself if there is none, so that a gap is visible. Tests check that there is none.
     #[must_use]
     pub fn text(self, key: &'static str) -> &'static str {
         self.find(key).unwrap_or(key)
     }
 
-    /// A text by a key that is made of what happened, as in `provider.stripe`.
+    /// A text by a computed key, as in `provider.stripe`.
     #[must_use]
     pub fn find(self, key: &str) -> Option<&'static str> {
         let place = self.texts.binary_search_by_key(&key, |(name, _)| *name).ok()?;
@@ -55,18 +55,18 @@ impl Words {
         fill(self.text(key), values)
     }
 
-    /// The same by a key that is made, if there is such a text.
+    /// The same by a computed key, if there is such a text.
     pub(crate) fn filled_by(self, key: &str, values: &[(&str, &str)]) -> Option<String> {
         self.find(key).map(|text| fill(text, values))
     }
 
-    /// The texts of one section, by their names, for templates.
+    /// The texts of one section, by name, for templates.
     pub fn section(self, section: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
         let within = move |key: &'static str| key.strip_prefix(section)?.strip_prefix('.');
         self.texts.iter().filter_map(move |(key, text)| Some((within(key)?, *text)))
     }
 
-    /// Whose customs amounts and days follow.
+    /// The locale that amounts and dates follow.
     pub(crate) fn locale(self) -> Locale {
         self.text("format.locale").parse().unwrap_or(locale!("en-GB"))
     }
@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    /// What is to be filled in, by key.
+    /// The placeholders, by key.
     fn placeholders(texts: Texts) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         let names = |text: &'static str| {
             text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect()

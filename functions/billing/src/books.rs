@@ -38,16 +38,16 @@ use crate::{Billing, unavailable};
 /// The longest reason, in characters.
 const REASON_LENGTH_MAX: usize = 200;
 
-/// A report of differences names so many places; whoever has more has one cause.
+/// The maximum number of differences in a report; more have a common cause.
 const FINDINGS_MAX: i64 = 1_000;
 
-/// A journal has at most so many transactions: Lambda answers with 6 MB.
+/// The maximum number of transactions in a journal: Lambda responses are limited to 6 MB.
 const JOURNAL_MAX: i64 = 10_000;
 
-/// What happened in the last minutes may be on its way to the books.
+/// Events of the last minutes may not be posted yet.
 const POSTING_DELAY_MAX: TimeDelta = TimeDelta::minutes(10);
 
-/// The query of a balance, or of a comparison.
+/// The query of a balance or a reconciliation.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AsOfQuery {
     as_of: Option<String>,
@@ -58,7 +58,7 @@ impl AsOfQuery {
         query_time("as_of", self.as_of.as_deref())
     }
 
-    /// A day, or the day of a moment where the seller is.
+    /// The day, or the day of the point in time in the seller's time zone.
     fn day(&self, zone: Tz) -> Result<Option<NaiveDate>, Problem> {
         match self.as_of.as_deref() {
             Some(text) if text.contains(['T', 't', ' ']) => Ok(self.time()?.map(|time| day_in(zone, time))),
@@ -93,7 +93,7 @@ pub(crate) async fn trial_balance(
     Ok(Json(json!({"as_of": as_of, "accounts": balances.iter().map(row).collect::<Vec<_>>(), "totals": totals})))
 }
 
-/// A balance in the column where it belongs.
+/// A balance in its debit or credit column.
 fn sides(balance: Money) -> (Option<Money>, Option<Money>) {
     if balance.is_negative() { (None, Some(balance.negated())) } else { (Some(balance), None) }
 }
@@ -116,7 +116,6 @@ fn totals(balances: &[(Account, Money)]) -> Result<Vec<Value>, MoneyError> {
     currencies.into_iter().map(total).collect()
 }
 
-/// The query of transactions.
 #[derive(Debug, Deserialize)]
 pub(crate) struct TransactionQuery {
     account: Option<String>,
@@ -222,7 +221,6 @@ pub(crate) async fn reconciliation(
     Ok(Json(json!({"as_of": as_of, "findings": findings, "is_complete": is_complete})))
 }
 
-/// The query of a journal.
 #[derive(Debug, Deserialize)]
 pub(crate) struct JournalQuery {
     from: Option<String>,
@@ -254,16 +252,18 @@ pub(crate) async fn journal(
     let opening = books::balances(&mut snapshot, day_before(from)).await.map_err(unavailable)?;
     let closing = books::balances(&mut snapshot, to).await.map_err(unavailable)?;
     let mut text = String::new();
-    write_journal(&mut text, (from, &opening), &found, (to, &closing))
+    write_journal(&mut text, from, &opening, &found, to, &closing)
         .map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
 fn write_journal(
     text: &mut String,
-    (from, opening): (NaiveDate, &[(Account, Money)]),
+    from: NaiveDate,
+    opening: &[(Account, Money)],
     transactions: &[LedgerTransaction],
-    (to, closing): (NaiveDate, &[(Account, Money)]),
+    to: NaiveDate,
+    closing: &[(Account, Money)],
 ) -> fmt::Result {
     let named = opening.iter().chain(closing).chain(transactions.iter().flat_map(|one| &one.entries));
     let mut accounts: Vec<&Account> = named.map(|(account, _)| account).collect();
@@ -282,13 +282,13 @@ fn write_journal(
     Ok(())
 }
 
-/// Reads the accounting date that a body may name.
+/// Reads the optional accounting date of a body.
 fn accounting_date(fields: &mut Fields) -> Option<NaiveDate> {
     let day = fields.optional::<NaiveDate>("accounting_date")?;
     recent_day(day, Utc::now()).map_err(|refusal| fields.problem("accounting_date", refusal)).ok()
 }
 
-/// The first and the last day of a period; this month up to today where nothing is said.
+/// The first and the last day of a period; by default this month up to today.
 pub(crate) fn days(from: Option<&str>, to: Option<&str>, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
     let to = query_day("to", to)?.unwrap_or(today);
     let from = query_day("from", from)?;
@@ -299,12 +299,12 @@ pub(crate) fn days(from: Option<&str>, to: Option<&str>, today: NaiveDate) -> Re
     Ok((from, to))
 }
 
-/// The first moment of a day, in UTC.
+/// The start of a day, in UTC.
 pub(crate) fn start_of(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// The day before another, of those that can be asked for.
+/// The day before another, within the days that are accepted.
 pub(crate) fn day_before(day: NaiveDate) -> NaiveDate {
     day.pred_opt().unwrap_or(day)
 }

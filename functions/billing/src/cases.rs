@@ -1,4 +1,4 @@
-//! `GET /v1/cases` and `GET /v1/cases/{id}`: what there is to decide about payments.
+//! `GET /v1/cases` and `GET /v1/cases/{id}`: the cases for staff to resolve.
 
 use std::sync::Arc;
 
@@ -21,13 +21,13 @@ use crate::uploads;
 use crate::uploads::shapes::candidate_shape;
 use crate::{Billing, path_id, unavailable};
 
-/// What `?status=` may be, and what is meant without it.
+/// The values of `?status=`, and its default.
 const STATUSES: [&str; 3] = [OPEN, "closed", ALL];
 const OPEN: &str = "open";
 const ALL: &str = "all";
 
 parameters! {
-    /// Which cases are wanted.
+    /// The filters of cases.
     pub(crate) CaseParameters => [
         in_query("status", one_of(STATUSES, "Where they stand.").default(Some(json!(OPEN))), "Open or closed cases."),
         in_query("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "What they are about."), "One kind only."),
@@ -69,7 +69,6 @@ described! {
     pub(crate) Cases => page::shape("cases", "Case").open(), holding [Case]
 }
 
-/// Which cases are wanted, as it came.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CaseQuery {
     status: Option<String>,

@@ -27,21 +27,21 @@ use crate::{Billing, unavailable};
 /// The longest legal name, in characters.
 const NAME_LENGTH_MAX: usize = 200;
 
-/// The longest address that mail can be sent to (RFC 5321 §4.5.3.1.3, less the angle brackets).
+/// The longest address that mail can be sent to (RFC 5321 §4.5.3.1.3, minus the angle brackets).
 const EMAIL_LENGTH_MAX: usize = 254;
 
-/// The most lines of a postal address, and the longest of them.
+/// The maximum number of lines of a postal address, and their maximum length.
 const ADDRESS_LINES_MAX: usize = 6;
 const ADDRESS_LINE_LENGTH_MAX: usize = 100;
 
 /// The longest tax number, in characters.
 const TAX_ID_LENGTH_MAX: usize = 30;
 
-/// What [`is_address`] takes: one at sign, a domain of two labels or more after it, and nothing by which a header names two
-/// addresses.
+/// The addresses that [`is_address`] accepts: one at sign, followed by a domain of at least two labels, without
+/// characters that separate addresses in a header.
 const EMAIL: &str = r"^[!\x23-\x2b\x2d-\x3a=?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$";
 
-/// Not a list of the languages, which would change the contract with every file of words.
+/// Does not list the languages, because that would change the API contract with every new translation.
 pub(crate) const SPOKEN: &str = "The language of documents and messages (ISO 639-1): `en`, unless another is asked for. One that there \
                       are no words in is refused, and the refusal names those that there are.";
 
@@ -100,7 +100,7 @@ pub(crate) async fn create(
         ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
     };
     clients::insert(&mut work.transaction, &client).await.map_err(unavailable)?;
-    // Names and addresses are personal data: the audit record has the id alone.
+    // Names and addresses are personal data: the audit record only has the id.
     work.audit("client.created", client.id.to_string(), Value::Null, json!({"id": client.id})).await?;
     let shown = json!({
         "id": client.id, "name": client.name, "email": client.email, "address": client.address, "tax_id": client.tax_id,
@@ -125,19 +125,19 @@ fn parse(body: &[u8]) -> Result<ClientDetails, Problem> {
         (Some(name), Some(email), Some(address)) => {
             Ok(ClientDetails { id: ClientId::from_uuid(Uuid::now_v7()), name, email, address, tax_id, language })
         }
-        // A member that is None has left a problem behind, and `finish` has refused.
+        // A member that is `None` has recorded a problem, so `finish` has failed already.
         _ => Err(Problem::invalid(Vec::new())),
     }
 }
 
-/// The client, if it is within reach; another's is not found.
+/// The client, if the caller's permission covers it; another client's id is not found.
 pub(crate) async fn reachable(billing: &Billing, reach: Reach, id: ClientId) -> Result<ClientDetails, Problem> {
     let is_foreign = reach.client_id().is_some_and(|own| own != id);
     let found = clients::find(&billing.database, id).await.map_err(unavailable)?;
     found.filter(|_| !is_foreign).ok_or_else(|| Problem::not_found("client", id))
 }
 
-/// The language that was asked for, if there are words in it.
+/// The requested language, if there is a translation.
 pub(crate) fn spoken(fields: &mut Fields) -> Language {
     let asked_for = fields.optional::<Language>("language").unwrap_or_default();
     if !quittance_wording::languages().any(|language| language == asked_for) {
@@ -147,7 +147,7 @@ pub(crate) fn spoken(fields: &mut Fields) -> Language {
     asked_for
 }
 
-/// Whether a text can be an address: the mail system has the last word.
+/// Whether a text is plausibly an address: the mail system decides for good.
 fn is_address(text: &str) -> bool {
     let is_plain = text.is_ascii() && !text.contains(char::is_whitespace) && !text.contains([',', ';', '<', '>', '"']);
     let is_label =

@@ -6,34 +6,34 @@ use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_outgoing::Targets;
 use quittance_store::DatabaseSettings;
 
-/// What billing needs to know.
+/// Billing's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is.
+    /// The database.
     pub database: DatabaseSettings,
-    /// Where events are published.
+    /// The events topic.
     pub topic_arn: String,
-    /// Where commands to the processor go.
+    /// The processor's queue.
     pub payments_queue_url: String,
-    /// The validator's idempotency table, which notes what was accepted.
+    /// The validator's idempotency table, which has the accepted payments.
     pub accepted_table: String,
-    /// Where uploads go.
+    /// The uploads bucket.
     pub uploads_bucket: String,
-    /// Where receipts lie.
+    /// The documents bucket, which has the receipts.
     pub documents_bucket: String,
-    /// The table of the doors.
+    /// The table of the request guard.
     pub door_table: String,
-    /// How many requests a caller has in a minute.
+    /// The number of requests that a caller has per minute.
     pub caller_requests_per_minute_max: u32,
-    /// The webhooks' table of deliveries.
+    /// The table of webhook deliveries.
     pub deliveries_table: String,
-    /// Where messages that speak of deliveries go.
+    /// The queue of due deliveries.
     pub delivery_queue_url: String,
-    /// What the names of signing secrets begin with.
+    /// The prefix of the names of signing secrets.
     pub signing_secrets_folder: String,
-    /// Where webhooks may go.
+    /// The addresses that webhooks may be sent to.
     pub targets: Targets,
-    /// Who sells, at the head of documents.
+    /// The seller, for the head of documents.
     pub seller: Seller,
     /// The seller's time zone.
     pub zone: Tz,
@@ -43,7 +43,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");
@@ -51,7 +51,7 @@ impl Config {
         let accepted_table = settings.required("ACCEPTED_TABLE");
         let uploads_bucket = settings.required("UPLOADS_BUCKET");
         let documents_bucket = settings.required("DOCUMENTS_BUCKET");
-        let door_table = settings.required("DOOR_TABLE");
+        let door_table = settings.required("REQUEST_GUARD_TABLE");
         let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
         let deliveries_table = settings.required("DELIVERIES_TABLE");
         let delivery_queue_url = settings.required("DELIVERY_QUEUE_URL");

@@ -1,4 +1,4 @@
-//! `/v1/invoices/{id}/credit-notes`: what is taken off an invoice after it was issued.
+//! `/v1/invoices/{id}/credit-notes`: reductions of issued invoices.
 
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ described! {
 }
 
 described! {
-    /// The credit notes about an invoice.
+    /// The credit notes of an invoice.
     pub(crate) CreditNotes => object("The credit notes about an invoice.")
         .with("credit_notes", list_of(shape(object("A credit note.")).open(), "The oldest first."))
         .open()
@@ -137,7 +137,7 @@ pub(crate) async fn create(
         let issued = CreditNoteIssued { credit_note: note.summary.clone(), invoice, client: record.client.clone() };
         work.emit(InvoiceEvent::CreditNoteIssued(issued)).await?;
     }
-    let credit = release_paid(&billing, &mut work, (&before, &record), &note, &asked).await?;
+    let credit = release_paid(&billing, &mut work, &before, &record, &note, &asked).await?;
     let mut shown = to_json(&note);
     if let Some((credit, members)) = credit.zip(shown.as_object_mut()) {
         members.insert("client_credit".to_owned(), json!(credit));
@@ -146,8 +146,8 @@ pub(crate) async fn create(
     Ok(answer(StatusCode::CREATED, shown))
 }
 
-/// Total and tax of a credit note. Of several that take off everything at the rates at which it was charged, the last takes
-/// what is left, so that invoice and credit notes come out to the cent.
+/// Total and tax of a credit note. Of several that together credit every line at its original rate, the last takes the
+/// remainder, so that invoice and credit notes add up to the cent.
 async fn credited_sums(
     billing: &Billing,
     work: &mut IdempotentChange<'_>,
@@ -169,7 +169,7 @@ async fn credited_sums(
     Ok(left.ok().zip(tax.ok().filter(|tax| !tax.is_negative())).unwrap_or(by_themselves))
 }
 
-/// The net amounts of lines, by rate of tax.
+/// The net amounts of lines, by tax rate.
 fn nets(currency: Currency, lines: &[InvoiceLine]) -> Result<Vec<(TaxPercent, Money)>, Problem> {
     let refused = |error: MoneyError| {
         Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail: error.to_string() }])
@@ -179,19 +179,20 @@ fn nets(currency: Currency, lines: &[InvoiceLine]) -> Result<Vec<(TaxPercent, Mo
     Ok(taxes(currency, nets).map_err(refused)?.into_iter().map(|rate| (rate.percent, rate.net)).collect())
 }
 
-/// Has the processor take from the invoice what is paid of it beyond what is owed now: that becomes the client's credit.
-/// Returns how much that is, if anything.
+/// Has the processor release what is paid beyond what is owed after the credit note: it becomes the client's credit.
+/// Returns the amount, if there is one.
 async fn release_paid(
     billing: &Billing,
     work: &mut IdempotentChange<'_>,
-    (before, record): (&Invoice, &InvoiceRecord),
+    before: &Invoice,
+    record: &InvoiceRecord,
     note: &CreditNote,
     asked: &CreditNoteRequest,
 ) -> Result<Option<Money>, Problem> {
     let conflict = |reason: &str| Problem::conflict(format!("invoice {}: {reason}", record.invoice.id()));
     let refused = |error: MoneyError| conflict(&error.to_string());
     let excess = |invoice: &Invoice| Ok(invoice.outstanding()?.negated().or_zero());
-    // What an earlier credit note took off may still be about to leave.
+    // Money from an earlier credit note may not have left yet.
     let leaving: Money = excess(before).map_err(refused)?;
     let credit = excess(&record.invoice).and_then(|all| all.checked_sub(leaving)).map_err(refused)?;
     if !credit.is_positive() {
@@ -205,12 +206,12 @@ async fn release_paid(
     if let CreditDisposition::Apply(other) = asked.then {
         let client = Some(record.invoice.client_id());
         let found = invoices::find(&billing.database, other, client).await.map_err(unavailable)?;
-        let asks = |other: &InvoiceRecord| {
+        let requires = |other: &InvoiceRecord| {
             let currency = record.invoice.total().currency();
             let left = other.invoice.outstanding().ok().filter(|left| left.is_positive());
             other.invoice.is_payable() && left.is_some_and(|left| left.currency() == currency)
         };
-        if other == record.invoice.id() || !found.as_ref().is_some_and(asks) {
+        if other == record.invoice.id() || !found.as_ref().is_some_and(requires) {
             return Err(conflict(&format!("{other} is no other open invoice of the client in the same currency")));
         }
     }
@@ -275,14 +276,13 @@ fn to_json(note: &CreditNote) -> Value {
     })
 }
 
-/// What a request for a credit note asks for.
 struct CreditNoteRequest {
     reason: String,
     lines: Vec<InvoiceLine>,
     then: CreditDisposition,
 }
 
-/// What becomes of the client's credit.
+/// What happens to the client's credit.
 #[derive(Clone, Copy)]
 enum CreditDisposition {
     Keep,
@@ -305,7 +305,7 @@ fn parse(body: &[u8]) -> Result<CreditNoteRequest, Problem> {
         None if is_refunded => CreditDisposition::Refund,
         None => CreditDisposition::Keep,
     };
-    // A member that is None has left a problem behind, and `finish` has refused.
+    // A member that is `None` has recorded a problem, so `finish` has failed already.
     let (Some(reason), Some(lines)) = (reason, lines) else { return Err(Problem::invalid(Vec::new())) };
     Ok(CreditNoteRequest { reason, lines, then })
 }

@@ -15,29 +15,29 @@ use quittance_lambda::problem::Problem;
 use quittance_lambda::{described, parameters};
 use utoipa_swagger_ui::Config;
 
-/// The description of the whole API, generated from the doors' own code: `cargo xtask openapi` renews it.
+/// The description of the whole API, generated from the functions' code: `cargo xtask openapi` renews it.
 pub const DOCUMENT: &str = include_str!("../openapi.json");
 
-/// The page. Its paths are relative, so that it works below any stage.
+/// The page. Its paths are relative, so that it works under any stage.
 const PAGE: &str = include_str!("docs.html");
 
-/// Starts Swagger UI on the page; a file of its own, for the policy allows no script within a page.
+/// Starts Swagger UI on the page; a separate file, because the policy allows no inline scripts.
 const START: &str = include_str!("docs.js");
 
 const START_NAME: &str = "start.js";
 
-/// The files that the page asks for, besides [`START`].
+/// The files that the page loads, besides [`START`].
 const ASSETS: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
-/// Nothing from elsewhere, nothing sent elsewhere, no script in the page, and no page around it. Swagger UI draws
-/// its icons from `data:`.
+/// Nothing is loaded from or sent to other origins, no inline scripts, no framing. Swagger UI draws its icons from
+/// `data:`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The description changes with a deployment; a reader may be minutes behind.
+/// The description changes with a deployment; a cached copy may be minutes old.
 const MINUTES: &str = "public, max-age=300";
 
-/// The files of Swagger UI change with its version only.
+/// The files of Swagger UI only change with its version.
 const A_DAY: &str = "public, max-age=86400";
 
 described! {
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_page_asks_for_files_that_are_there_and_for_nothing_from_elsewhere() {
+    async fn the_page_loads_existing_files_and_nothing_from_other_hosts() {
         let files: Vec<&str> =
             PAGE.split("\"docs/").skip(1).map(|rest| rest.split('"').next().unwrap_or_default()).collect();
         assert_eq!(files, ["swagger-ui.css", "swagger-ui-bundle.js", START_NAME]);

@@ -1,4 +1,4 @@
-//! What clients read on paper: `/v1/invoices/{id}/pdf`, and statements.
+//! PDF documents for clients: `/v1/invoices/{id}/pdf`, credit notes, and statements.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use quittance_documents::{
     CreditNoteSheet, InvoiceSheet, PressError, PrintedInvoiceLine, PrintedStatementLine, StatementPart, StatementSheet,
 };
+use quittance_domain::error::Chain;
 use quittance_domain::id::{CreditNoteId, InvoiceId};
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::caller::{Caller, Permission};
@@ -108,11 +109,12 @@ pub(crate) async fn credit_note(
     answer(&note.summary.number, billing.press.credit_note(&billing.seller, &sheet))
 }
 
-/// A statement as PDF in the client's language.
+/// Renders a statement as PDF in the client's language.
 pub(crate) fn statement(
     billing: &Billing,
     client: &ClientDetails,
-    (from, to): (NaiveDate, NaiveDate),
+    from: NaiveDate,
+    to: NaiveDate,
     parts: &[CurrencySection],
 ) -> Result<Response, Problem> {
     let mut printed = Vec::with_capacity(parts.len());
@@ -133,7 +135,7 @@ pub(crate) fn statement(
 
 fn answer(name: &str, pdf: Result<Vec<u8>, PressError>) -> Result<Response, Problem> {
     let pdf = pdf.map_err(|error| {
-        tracing::error!(error = %error, "document could not be rendered");
+        tracing::error!(error = %Chain(&error), "document could not be rendered");
         Problem::unavailable(60)
     })?;
     let disposition = format!("attachment; filename=\"{name}.pdf\"");

@@ -1,10 +1,11 @@
-//! What every change of billing does: the change, its audit record, its event and its answer, in one transaction.
+//! Every change by billing: the change, its audit record, its events and its response, in one transaction.
 
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use http::{HeaderMap, StatusCode};
 use quittance_domain::calendar::day_in;
 use quittance_domain::command::PaymentCommand;
+use quittance_domain::error::Chain;
 use quittance_domain::event::{EventMessage, InvoiceEvent};
 use quittance_domain::id::AuditId;
 use quittance_lambda::caller::Caller;
@@ -24,34 +25,34 @@ use crate::{Billing, unavailable};
 /// The name in the envelopes' `source`.
 const FUNCTION: &str = "billing";
 
-/// A key and its answer are kept this long.
+/// How long a key and its response are stored.
 pub const KEY_RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// A request that changes something: new, or answered before.
+/// A request that changes something: new, or already answered.
 pub(crate) enum ChangeRequest<'a> {
     New(IdempotentChange<'a>),
     Answered(StatusCode, Value),
 }
 
-/// A transaction of one caller, for one request.
+/// The transaction of one caller's request.
 pub(crate) struct IdempotentChange<'a> {
     billing: &'a Billing,
     actor: String,
     key: String,
     correlation_id: String,
     pub(crate) transaction: Transaction,
-    /// The day, where the seller is, of all that the request does.
+    /// The current day in the seller's time zone, for everything that the request does.
     pub(crate) today: NaiveDate,
     messages: Vec<EventMessage>,
     commands: Vec<EventMessage>,
 }
 
 impl<'a> IdempotentChange<'a> {
-    /// Begins what a request asks for, unless this caller's key has been answered. `content` is what makes the request
-    /// this one and no other: its method, path and body. Of two at once with one key, the second waits for the first.
+    /// Begins a request, unless this caller's key has been answered. `content` identifies the request: its method, path
+    /// and body. Of two concurrent requests with one key, the second waits for the first.
     ///
     /// # Errors
-    /// 400 without a key, 422 if the key belongs to another request, 503 if the database is away.
+    /// 400 without a key, 422 if the key belongs to another request, 503 if the database is unavailable.
     pub(crate) async fn begin(
         billing: &'a Billing,
         caller: &Caller,
@@ -85,7 +86,6 @@ impl<'a> IdempotentChange<'a> {
         }))
     }
 
-    /// Appends the audit record of the change.
     pub(crate) async fn audit(
         &mut self,
         action: &'static str,
@@ -106,16 +106,16 @@ impl<'a> IdempotentChange<'a> {
         audit::append(&mut self.transaction, &[record]).await.map_err(unavailable)
     }
 
-    /// Puts the event into the outbox, booked today.
+    /// Puts the event into the outbox, with today as its accounting date.
     pub(crate) async fn emit(&mut self, event: InvoiceEvent) -> Result<(), Problem> {
         self.emit_on(event, self.today).await
     }
 
-    /// The same, booked on another day.
+    /// The same, with another accounting date.
     pub(crate) async fn emit_on(&mut self, event: InvoiceEvent, day: NaiveDate) -> Result<(), Problem> {
         let envelope = CloudEvent::of_event(Uuid::now_v7(), FUNCTION, Utc::now(), self.correlation_id.clone(), event);
         let message = envelope.booked_on(day).message().map_err(|error| {
-            tracing::error!(error = %error, "event could not be serialised");
+            tracing::error!(error = %Chain(&error), "event could not be serialised");
             Problem::unavailable(2)
         })?;
         outbox::insert(&mut self.transaction, Destination::InvoiceEvents, std::slice::from_ref(&message))
@@ -125,13 +125,13 @@ impl<'a> IdempotentChange<'a> {
         Ok(())
     }
 
-    /// Has the processor do something, once the change is committed.
+    /// Sends a command to the processor after the commit.
     pub(crate) async fn command(&mut self, command: PaymentCommand) -> Result<(), Problem> {
         let subject = command.transaction_id().to_string();
         let (id, correlation_id) = (Uuid::now_v7(), self.correlation_id.clone());
         let envelope = CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id, command);
         let message = envelope.message().map_err(|error| {
-            tracing::error!(error = %error, "command could not be serialised");
+            tracing::error!(error = %Chain(&error), "command could not be serialised");
             Problem::unavailable(2)
         })?;
         outbox::insert(&mut self.transaction, Destination::PaymentCommands, std::slice::from_ref(&message))
@@ -141,18 +141,17 @@ impl<'a> IdempotentChange<'a> {
         Ok(())
     }
 
-    /// The day of a moment, where the seller is.
+    /// The day of a point in time, in the seller's time zone.
     pub(crate) fn day_of(&self, time: DateTime<Utc>) -> NaiveDate {
         day_in(self.billing.zone, time)
     }
 
-    /// Who asks.
     pub(crate) fn actor(&self) -> &str {
         &self.actor
     }
 
-    /// Keeps the answer and commits, then publishes what the outbox took. What cannot be published now, the relay
-    /// publishes.
+    /// Stores the response and commits, then publishes the outbox messages. The relay publishes what cannot be
+    /// published now.
     pub(crate) async fn commit(mut self, status: StatusCode, answer: &Value) -> Result<(), Problem> {
         requests::answer(&mut self.transaction, &self.actor, &self.key, status.as_u16(), answer)
             .await
@@ -168,13 +167,13 @@ impl<'a> IdempotentChange<'a> {
         if !published.is_empty()
             && let Err(error) = outbox::mark_published(&self.billing.database, &published).await
         {
-            tracing::warn!(error = %error, "published events were not marked as published");
+            tracing::warn!(error = %Chain(&error), "published events were not marked as published");
         }
         Ok(())
     }
 }
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub(crate) fn answer(status: StatusCode, body: Value) -> Response {
     (status, axum::Json(body)).into_response()
 }

@@ -34,10 +34,8 @@ use uuid::Uuid;
 use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::{Billing, path_id, unavailable};
 
-/// The most lines on one invoice.
 pub(crate) const LINES_MAX: usize = 200;
 
-/// The largest quantity on one line.
 const QUANTITY_MAX: u32 = 1_000_000;
 
 /// The longest text of one line, in characters.
@@ -129,7 +127,7 @@ pub(crate) async fn create(
         .await
         .map_err(unavailable)?;
     work.audit("invoice.created", invoice.id().to_string(), Value::Null, state(&invoice)).await?;
-    let body = to_json(&invoice, draft.tax, (None, None), (draft.due_on, work.today), &draft.lines);
+    let body = to_json(&view(&invoice, draft.tax, draft.due_on), &draft.lines, work.today);
     work.commit(StatusCode::CREATED, &body).await?;
     Ok(answer(StatusCode::CREATED, body))
 }
@@ -220,7 +218,7 @@ pub(crate) async fn locked(transaction: &mut Transaction, id: InvoiceId) -> Resu
     found.ok_or_else(|| Problem::not_found("invoice", id))
 }
 
-/// Writes the change with its audit record and event, and shows the invoice as it is now.
+/// Writes the change with its audit record and event, and returns the invoice after the change.
 async fn finish(
     mut work: IdempotentChange<'_>,
     before: &Invoice,
@@ -246,30 +244,29 @@ pub(crate) fn state(invoice: &Invoice) -> Value {
 }
 
 fn record_to_json(record: &InvoiceRecord, lines: &[InvoiceLine], today: NaiveDate) -> Value {
-    let issue = (record.number.as_deref(), record.issued_on);
-    to_json(&record.invoice, record.tax, issue, (record.due_on, today), lines)
+    let number = record.number.as_deref();
+    let view = view(&record.invoice, record.tax, record.due_on);
+    to_json(&InvoiceView { number, issued_on: record.issued_on, ..view }, lines, today)
 }
 
-fn to_json(
-    invoice: &Invoice,
-    tax: Money,
-    (number, issued_on): (Option<&str>, Option<NaiveDate>),
-    (due_on, today): (NaiveDate, NaiveDate),
-    lines: &[InvoiceLine],
-) -> Value {
-    let view = InvoiceView {
+/// An invoice before it has a number.
+fn view(invoice: &Invoice, tax: Money, due_on: NaiveDate) -> InvoiceView<'static> {
+    InvoiceView {
         id: invoice.id(),
         client_id: invoice.client_id(),
-        number,
+        number: None,
         status: invoice.status(),
         total: invoice.total(),
         tax,
         credited: invoice.credited(),
         paid: invoice.paid(),
         version: invoice.version(),
-        issued_on,
+        issued_on: None,
         due_on,
-    };
+    }
+}
+
+fn to_json(view: &InvoiceView<'_>, lines: &[InvoiceLine], today: NaiveDate) -> Value {
     let mut shown = view.to_json(today);
     if let (false, Some(members)) = (lines.is_empty(), shown.as_object_mut()) {
         let line = |line: &InvoiceLine| {
@@ -294,7 +291,7 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
     let lines = fields.objects("lines", LINES_MAX, line);
     fields.finish()?;
     let (Some(client_id), Some(currency), Some(due_on), Some(lines)) = (client_id, currency, due_on, lines) else {
-        // A member that is None has left a problem behind, and `finish` has refused.
+        // A member that is `None` has recorded a problem, so `finish` has failed already.
         return Err(Problem::invalid(Vec::new()));
     };
     let (total, tax) = sums(currency, &lines)?;
@@ -309,7 +306,7 @@ pub(crate) fn line(fields: &mut Fields) -> Option<InvoiceLine> {
     Some(InvoiceLine { description: description?, quantity: quantity?, unit_amount: unit_amount?.into(), tax_percent })
 }
 
-/// Total and tax of the member `lines`.
+/// Total and tax of the lines.
 pub(crate) fn sums(currency: Currency, lines: &[InvoiceLine]) -> Result<(PositiveMoney, Money), Problem> {
     total_and_tax(currency, lines).map_err(|error| {
         Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail: error.to_string() }])

@@ -1,8 +1,9 @@
-//! The door for documents: clients, invoices, uploads; for reading what became of payments and cases; for saying who is
-//! told of events; and for the whole API's description.
+//! The HTTP function for documents: clients, invoices and uploads; for the status of payments and cases; for webhook
+//! endpoints; and for the API's description.
 //!
 //! In: HTTP. Out: rows, audit records and outbox rows in one transaction, then events on `InvoiceEventsTopic`;
-//! presigned URLs for uploads; signing secrets in Secrets Manager. May fail: the database, AWS (503). Who retries: the caller.
+//! presigned URLs for uploads; signing secrets in Secrets Manager. May fail: the database, AWS (503). Retries: the
+//! caller.
 
 mod books;
 mod cases;
@@ -31,11 +32,12 @@ use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use quittance_documents::{Press, Seller};
 use quittance_domain::calendar::day_in;
+use quittance_domain::error::Chain;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::openapi;
-use quittance_lambda::openapi::operation::{asks, open};
+use quittance_lambda::openapi::operation::{open, requires};
 use quittance_lambda::problem::{Problem, as_problem};
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::request_guard::{self, RequestGuard};
@@ -46,7 +48,7 @@ use utoipa_axum::routes;
 
 use crate::webhook_endpoints::WebhookAdministration;
 
-/// What billing works with.
+/// Billing's dependencies.
 #[derive(Debug)]
 pub struct Billing {
     /// The database, as billing's own role.
@@ -55,28 +57,28 @@ pub struct Billing {
     pub publisher: Publisher,
     /// The processor's queue.
     pub payments_queue: CommandQueue,
-    /// Who asks how often, and what was refused.
-    pub door: Arc<RequestGuard>,
-    /// What the validator has accepted.
+    /// Rate limits, and records of refused requests.
+    pub guard: Arc<RequestGuard>,
+    /// The payments that the validator has accepted.
     pub accepted: IdempotencyTable,
     /// Signs URLs for uploads.
     pub s3: aws_sdk_s3::Client,
-    /// Where uploads go.
+    /// The uploads bucket.
     pub uploads_bucket: String,
-    /// Where receipts lie.
+    /// The documents bucket, which has the receipts.
     pub documents_bucket: String,
-    /// Who is told of events.
+    /// Webhook endpoints, their secrets and deliveries.
     pub webhooks: WebhookAdministration,
-    /// Sets documents.
+    /// Renders documents.
     pub press: Press,
-    /// Who sells, at the head of documents.
+    /// The seller, for the head of documents.
     pub seller: Seller,
-    /// The seller's time zone: documents and books go by its days.
+    /// The seller's time zone, which determines the dates of documents and the accounting dates.
     pub zone: Tz,
 }
 
 impl Billing {
-    /// The day that it is where the seller is.
+    /// The current day in the seller's time zone.
     pub(crate) fn today(&self) -> NaiveDate {
         day_in(self.zone, Utc::now())
     }
@@ -88,11 +90,11 @@ pub fn router(billing: Arc<Billing>) -> Router {
     let routes = routes.fallback(unanswered::answer).method_not_allowed_fallback(unanswered::answer);
     routes
         .layer(map_response(as_problem))
-        .layer(from_fn_with_state(Arc::clone(&billing.door), request_guard::watch))
+        .layer(from_fn_with_state(Arc::clone(&billing.guard), request_guard::watch))
         .with_state(billing)
 }
 
-/// What the routes say of themselves.
+/// The OpenAPI description of the routes.
 #[must_use]
 pub fn description() -> OpenApi {
     routes().into_openapi()
@@ -107,53 +109,53 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(open(routes!(docs::describe)))
         .routes(open(routes!(docs::page)))
         .routes(open(routes!(docs::file)))
-        .routes(asks(&[WriteInvoices], routes!(clients::create)))
-        .routes(asks(&[WriteInvoices], routes!(invoices::create)))
-        .routes(asks(&[Read], routes!(invoices::read)))
-        .routes(asks(&[Read], routes!(documents::invoice)))
-        .routes(asks(&[WriteInvoices], routes!(invoices::send)))
-        .routes(asks(&[WriteInvoices], routes!(invoices::void)))
-        .routes(asks(&[WriteInvoices], routes!(credit_notes::create)))
-        .routes(asks(&[Read], routes!(credit_notes::list)))
-        .routes(asks(&[Read], routes!(documents::credit_note)))
-        .routes(asks(&[Read], routes!(timeline::read)))
-        .routes(asks(&[ReadCases], routes!(cases::list)))
-        .routes(asks(&[ReadCases], routes!(cases::read)))
-        .routes(asks(&[Read], routes!(payments::list)))
-        .routes(asks(&[Read], routes!(payments::read)))
-        .routes(asks(&[Read], routes!(receipts::read)))
-        .routes(asks(&[UploadConfirmations, UploadStatements], routes!(uploads::start)))
-        .routes(asks(&[Read], routes!(uploads::read)))
-        .routes(asks(&[Read], routes!(statement::read)))
-        .routes(asks(&[Read], routes!(preferences::read)))
-        .routes(asks(&[WritePreferences], routes!(preferences::set)))
-        .routes(asks(&[WritePreferences], routes!(preferences::lift)))
-        .routes(asks(&[ReadBooks], routes!(books::trial_balance)))
-        .routes(asks(&[ReadBooks], routes!(books::transactions)))
-        .routes(asks(&[CorrectBooks], routes!(books::corrections::reverse)))
-        .routes(asks(&[ReadBooks], routes!(books::proposals::list)))
-        .routes(asks(&[CorrectBooks], routes!(books::proposals::approve)))
-        .routes(asks(&[CorrectBooks], routes!(books::proposals::dismiss)))
-        .routes(asks(&[CorrectBooks], routes!(books::adjustments::record)))
-        .routes(asks(&[ReadBooks], routes!(books::ageing)))
-        .routes(asks(&[ReadBooks], routes!(books::reconciliation)))
-        .routes(asks(&[ReadBooks], routes!(books::journal)))
-        .routes(asks(&[ManageWebhooks], routes!(webhook_endpoints::create)))
-        .routes(asks(&[OperateWebhooks], routes!(webhook_endpoints::list)))
-        .routes(asks(&[ManageWebhooks], routes!(webhook_endpoints::delete)))
-        .routes(asks(&[OperateWebhooks], routes!(webhook_endpoints::enable)))
-        .routes(asks(&[ManageWebhooks], routes!(webhook_endpoints::rotate)))
-        .routes(asks(&[OperateWebhooks], routes!(webhook_endpoints::deliveries::list)))
-        .routes(asks(&[OperateWebhooks], routes!(webhook_endpoints::deliveries::replay)))
+        .routes(requires(&[WriteInvoices], routes!(clients::create)))
+        .routes(requires(&[WriteInvoices], routes!(invoices::create)))
+        .routes(requires(&[Read], routes!(invoices::read)))
+        .routes(requires(&[Read], routes!(documents::invoice)))
+        .routes(requires(&[WriteInvoices], routes!(invoices::send)))
+        .routes(requires(&[WriteInvoices], routes!(invoices::void)))
+        .routes(requires(&[WriteInvoices], routes!(credit_notes::create)))
+        .routes(requires(&[Read], routes!(credit_notes::list)))
+        .routes(requires(&[Read], routes!(documents::credit_note)))
+        .routes(requires(&[Read], routes!(timeline::read)))
+        .routes(requires(&[ReadCases], routes!(cases::list)))
+        .routes(requires(&[ReadCases], routes!(cases::read)))
+        .routes(requires(&[Read], routes!(payments::list)))
+        .routes(requires(&[Read], routes!(payments::read)))
+        .routes(requires(&[Read], routes!(receipts::read)))
+        .routes(requires(&[UploadConfirmations, UploadStatements], routes!(uploads::start)))
+        .routes(requires(&[Read], routes!(uploads::read)))
+        .routes(requires(&[Read], routes!(statement::read)))
+        .routes(requires(&[Read], routes!(preferences::read)))
+        .routes(requires(&[WritePreferences], routes!(preferences::set)))
+        .routes(requires(&[WritePreferences], routes!(preferences::lift)))
+        .routes(requires(&[ReadBooks], routes!(books::trial_balance)))
+        .routes(requires(&[ReadBooks], routes!(books::transactions)))
+        .routes(requires(&[CorrectBooks], routes!(books::corrections::reverse)))
+        .routes(requires(&[ReadBooks], routes!(books::proposals::list)))
+        .routes(requires(&[CorrectBooks], routes!(books::proposals::approve)))
+        .routes(requires(&[CorrectBooks], routes!(books::proposals::dismiss)))
+        .routes(requires(&[CorrectBooks], routes!(books::adjustments::record)))
+        .routes(requires(&[ReadBooks], routes!(books::ageing)))
+        .routes(requires(&[ReadBooks], routes!(books::reconciliation)))
+        .routes(requires(&[ReadBooks], routes!(books::journal)))
+        .routes(requires(&[ManageWebhooks], routes!(webhook_endpoints::create)))
+        .routes(requires(&[OperateWebhooks], routes!(webhook_endpoints::list)))
+        .routes(requires(&[ManageWebhooks], routes!(webhook_endpoints::delete)))
+        .routes(requires(&[OperateWebhooks], routes!(webhook_endpoints::enable)))
+        .routes(requires(&[ManageWebhooks], routes!(webhook_endpoints::rotate)))
+        .routes(requires(&[OperateWebhooks], routes!(webhook_endpoints::deliveries::list)))
+        .routes(requires(&[OperateWebhooks], routes!(webhook_endpoints::deliveries::replay)))
 }
 
-/// The database failed: logged here, told to the caller without details.
+/// The problem for a database failure: logged here, without details for the caller.
 pub(crate) fn unavailable(error: StoreError) -> Problem {
-    tracing::error!(error = %error, "the database failed");
+    tracing::error!(error = %Chain(&error), "the database failed");
     Problem::unavailable(2)
 }
 
-/// Reads an id from a path; a text that is no id names nothing.
+/// Parses an id in a path; a text that is not an id answers 404.
 pub(crate) fn path_id<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| Problem::not_found(what, text.chars().take(60).collect::<String>()))
 }

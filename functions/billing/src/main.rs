@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
         publisher: Publisher::new(&aws, config.topic_arn),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         accepted: IdempotencyTable::new(&aws, config.accepted_table, KEY_RETENTION),
-        door: Arc::new(RequestGuard::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
+        guard: Arc::new(RequestGuard::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
         s3: aws::s3(&aws),
         uploads_bucket: config.uploads_bucket,
         documents_bucket: config.documents_bucket,

@@ -1,4 +1,4 @@
-//! `?limit=&cursor=` of lists.
+//! Pagination of lists: `?limit=&cursor=`.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -12,10 +12,8 @@ use quittance_lambda::problem::{FieldProblem, Problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Entries of a page when the caller does not say.
 const LIMIT_DEFAULT: i64 = 50;
 
-/// The most entries of a page.
 const LIMIT_MAX: i64 = 200;
 
 parameters! {
@@ -30,7 +28,7 @@ parameters! {
     ]
 }
 
-/// What every list answers, apart from its entries.
+/// The schema of every list.
 pub(crate) fn shape(name: &str, entry: &str) -> Members {
     let entries = list_of(refer(entry), "Oldest first.");
     object("A page of a list.")
@@ -38,27 +36,26 @@ pub(crate) fn shape(name: &str, entry: &str) -> Members {
         .with_or_null("next_cursor", words("Where the next page begins; null on the last."))
 }
 
-/// The query of a list, as it came.
+/// The query of a list, unparsed.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PageQuery {
     limit: Option<String>,
     cursor: Option<String>,
 }
 
-/// Which entries are wanted.
 #[derive(Debug)]
 pub(crate) struct PageRequest<T> {
-    /// How many at most.
+    /// The page size.
     limit: i64,
-    /// The entry after which to begin.
+    /// The entry after which the page begins.
     pub(crate) after: Option<T>,
 }
 
 impl PageQuery {
-    /// Reads the page.
+    /// Parses the query.
     ///
     /// # Errors
-    /// 400 if the limit is out of bounds or the cursor is none of ours.
+    /// 400 if the limit is out of bounds or the cursor is not one of ours.
     pub(crate) fn page<T: FromStr>(&self) -> Result<PageRequest<T>, Problem> {
         let limit = match self.limit.as_deref() {
             None => LIMIT_DEFAULT,
@@ -78,7 +75,7 @@ impl PageQuery {
     }
 }
 
-/// Reads a parameter of a query, if it is there.
+/// Parses a query parameter, if present.
 ///
 /// # Errors
 /// 400 if it does not parse.
@@ -86,36 +83,36 @@ pub(crate) fn query_value<T: FromStr<Err: Display>>(name: &str, text: Option<&st
     text.map(str::parse).transpose().map_err(|error: T::Err| refused(name, error))
 }
 
-/// Reads a day from a query, if it is there, in the years that PostgreSQL and we can reckon with.
+/// Parses a day in a query, if present, within the years that we accept.
 ///
 /// # Errors
-/// 400 if it does not parse or nobody can mean it.
+/// 400 if it does not parse or is implausible.
 pub(crate) fn query_day(name: &str, text: Option<&str>) -> Result<Option<NaiveDate>, Problem> {
     let day = query_value::<NaiveDate>(name, text)?;
     day.map(plausible_day).transpose().map_err(|error| refused(name, error))
 }
 
-/// Reads a time from a query, if it is there, in the same years.
+/// Parses a time in a query, if present, within the same years.
 ///
 /// # Errors
-/// 400 if it does not parse or nobody can mean it.
+/// 400 if it does not parse or is implausible.
 pub(crate) fn query_time(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Problem> {
     let time = query_value::<DateTime<Utc>>(name, text)?;
     time.map(plausible_time).transpose().map_err(|error| refused(name, error))
 }
 
-/// 400: a parameter of a query is not what it should be.
+/// 400: a query parameter is invalid.
 pub(crate) fn refused(name: &str, detail: impl Display) -> Problem {
     Problem::invalid(vec![FieldProblem { pointer: name.to_owned(), detail: detail.to_string() }])
 }
 
 impl<T> PageRequest<T> {
-    /// How many entries to read: one more than wanted, to know whether there is a next page.
+    /// The number of entries to read: one more than the page size, to determine whether there is a next page.
     pub(crate) const fn to_read(&self) -> i64 {
         self.limit.saturating_add(1)
     }
 
-    /// The answer, from the entries read and their ids.
+    /// The response, from the entries read and their ids.
     pub(crate) fn answer(&self, name: &str, mut entries: Vec<(String, Value)>) -> Value {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let has_more = entries.len() > limit;
@@ -131,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_that_nobody_can_reckon_with_are_refused() {
+    fn implausible_days_are_refused() {
         assert!(query_day("to", Some("2026-11-02")).unwrap().is_some());
         for text in ["+262142-12-31", "-5000-01-01", "2200-01-01", "2026-02-30", ""] {
             assert!(query_day("to", Some(text)).is_err(), "{text}");

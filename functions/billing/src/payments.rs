@@ -1,10 +1,11 @@
-//! `/v1/payments`: reading what became of payments.
+//! `/v1/payments`: reads payments and their status.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use chrono::Utc;
+use quittance_domain::error::Chain;
 use quittance_domain::id::{PaymentId, TransactionId};
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund::RefundStatus;
@@ -24,11 +25,11 @@ use serde_json::{Value, json};
 use crate::page::{self, PageParameters, PageQuery, query_value};
 use crate::{Billing, unavailable};
 
-/// What a payment's status is while the processor has not recorded it.
+/// The status of a payment that the processor has not recorded yet.
 const ACCEPTED: &str = "accepted";
 
 parameters! {
-    /// Which payments are wanted.
+    /// The filters of payments.
     pub(crate) PaymentParameters => [
         in_query("status", one_of(statuses(), "Where they stand."), "Payments with this status only."),
         in_query("invoice_id", refer("InvoiceId"), "Payments that name this invoice only."),
@@ -54,7 +55,7 @@ fn shape(description: &str) -> Members {
         .with_or_null("reason", words("Why it failed, in the gateway's own words; null unless it has."))
         .with_or_null("return_reason", words("Why its payer's bank took money back, in the bank's code or words and ours; null for a client's own users."))
         .with_or_null("refusal", words("Why the last order to collect it was refused; null if it was not."))
-        .with("created_at", time("When it was first heard of."))
+        .with("created_at", time("When it was first recorded."))
         .with("updated_at", time("When it last changed."))
 }
 
@@ -83,7 +84,7 @@ described! {
                 .with("status", one_of(RefundStatus::ALL.iter().map(|status| status.as_str()), "How far it is."))
                 .with("reason_kind", one_of(
                     RefundReason::ALL.iter().map(|reason| reason.as_str()),
-                    "The kind of reason, as somebody gave it last.",
+                    "The kind of reason, as given last.",
                 ))
                 .with("reopens", flag("Whether the invoice is owed again because of it."))
                 .with_or_null("reason", words("Why staff want it; null for a client's own users."))
@@ -96,7 +97,7 @@ described! {
 }
 
 described! {
-    /// A payment that is accepted and not recorded yet.
+    /// A payment that was accepted and is not recorded yet.
     pub(crate) AcceptedPayment => object("A payment that was accepted and is not recorded yet; ask again shortly.")
         .with("transaction_id", refer("TransactionId"))
         .with("provider", refer("Provider"))
@@ -106,7 +107,7 @@ described! {
 }
 
 described! {
-    /// What becomes of a payment.
+    /// A payment, recorded or only accepted.
     pub(crate) PaymentState => utoipa::openapi::schema::AnyOfBuilder::new()
         .item(refer("PaymentWithRefunds"))
         .item(refer("AcceptedPayment")), holding [PaymentWithRefunds, AcceptedPayment]
@@ -150,7 +151,7 @@ pub(crate) async fn read(
 async fn accepted_only(billing: &Billing, name: &TransactionId, reach: Reach) -> Result<Option<Value>, Problem> {
     let key = accepted::key(name, reach.client_id());
     let accepted_at = billing.accepted.answer_of(&key, Utc::now()).await.map_err(|error| {
-        tracing::error!(error = %error, "accepted requests could not be read");
+        tracing::error!(error = %Chain(&error), "accepted requests could not be read");
         Problem::unavailable(2)
     })?;
     let shown =
@@ -158,7 +159,7 @@ async fn accepted_only(billing: &Billing, name: &TransactionId, reach: Reach) ->
     Ok(accepted_at.map(shown))
 }
 
-/// The query of a list, as it came.
+/// The query of a list, unparsed.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PaymentQuery {
     status: Option<String>,
@@ -193,22 +194,23 @@ pub(crate) async fn list(
     Ok(Json(page.answer("payments", entries)))
 }
 
-/// A payment, as far as the caller may see it.
+/// A payment as JSON, with the data that the caller may see.
 fn to_json(payment: &PaymentView, reach: Reach) -> Value {
     json!({
         "id": payment.id, "transaction_id": payment.transaction_id, "provider": payment.provider,
         "status": payment.status, "amount": payment.amount, "returned": payment.returned,
         "invoice_id": payment.invoices.first(),
-        // A payment may pay invoices of several clients: each sees the first, by which it is found.
+        // A payment may pay invoices of several clients: each of them sees only the first invoice, by which the payment
+        // is found.
         "invoice_ids": (reach == Reach::All).then_some(&payment.invoices),
         "allocated": payment.allocated, "surplus": payment.surplus, "reason": payment.reason,
-        // It may name payments of others.
+        // It may name payments of other clients.
         "return_reason": payment.return_reason.as_ref().filter(|_| reach == Reach::All), "refusal": payment.refusal,
         "created_at": payment.created_at, "updated_at": payment.updated_at,
     })
 }
 
-/// A refund; the reason that our staff wrote is for us.
+/// A refund; only staff see the reason that staff wrote.
 fn refund(refund: &RefundView, reach: Reach) -> Value {
     let internal = |text: Option<&String>| text.filter(|_| reach == Reach::All).cloned();
     json!({

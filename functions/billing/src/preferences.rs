@@ -1,4 +1,4 @@
-//! `/v1/clients/{id}/notification-preferences`: what a client is told, and how.
+//! `/v1/clients/{id}/notification-preferences`: a client's notifications and their channels.
 
 use std::sync::Arc;
 
@@ -28,10 +28,10 @@ use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::statement::ClientPath;
 use crate::{Billing, path_id, unavailable};
 
-/// What a telephone number looks like, for who reads patterns.
+/// The format of a phone number, as a regular expression.
 const PHONE_NUMBER: &str = r"^\+[1-9][0-9]{6,14}$";
 
-/// Longer than any notice's name.
+/// Longer than the name of any notification kind.
 const NOTICE_LENGTH_MAX: usize = 60;
 
 fn notice() -> ObjectBuilder {
@@ -41,7 +41,7 @@ fn notice() -> ObjectBuilder {
 fn wanted(description: &str) -> Members {
     object(description).with("is_enabled", flag("Whether it is used at all.")).optional(
         "notices",
-        list_of(notice(), "What is told through it; everything, if left out or empty.")
+        list_of(notice(), "The notifications sent through it; all, if left out or empty.")
             .max_items(Some(NotificationKind::ALL.len())),
     )
 }
@@ -61,7 +61,7 @@ fn example() -> Value {
 described! {
     /// The body of `PUT /v1/clients/{id}/notification-preferences`.
     pub(crate) NewPreferences => object(
-        "What a client wants to be told. What was read may be sent back: members that only we set are taken as they were read.",
+        "The notifications that a client wants. A response may be sent back: read-only members are accepted unchanged.",
     )
         .optional("client_id", refer_as("ClientId", "Read-only."))
         .optional("language", matching(Language::PATTERN, "The language of documents and messages (ISO 639-1); stays as it is, if left out."))
@@ -74,22 +74,22 @@ described! {
 }
 
 described! {
-    /// What a client is told, and how.
-    pub(crate) NotificationPreferences => object("What a client is told, and how.")
+    /// A client's notification preferences.
+    pub(crate) NotificationPreferences => object("The notifications that a client receives, by channel.")
         .with("client_id", refer("ClientId"))
         .with("language", matching(Language::PATTERN, SPOKEN))
         .with("email", object("E-mail.")
             .with("is_enabled", flag("Whether it is used at all."))
-            .with("notices", list_of(notice(), "What is told through it; none means everything."))
+            .with("notices", list_of(notice(), "The notifications sent through it; none means all."))
             .with("address", words("Where it goes."))
             .with_or_null("suppressed", object("Why nothing goes there all the same.")
-                .with("reason", one_of(["bounce", "complaint"], "What happened: it came back for good, or its owner complained."))
+                .with("reason", one_of(["bounce", "complaint"], "What happened: a permanent bounce, or a complaint."))
                 .with("since", time("Since when."))
                 .open())
             .open())
         .with("sms", object("Text messages.")
             .with("is_enabled", flag("Whether they are used at all."))
-            .with("notices", list_of(notice(), "What is told through them; none means everything."))
+            .with("notices", list_of(notice(), "The notifications sent through them; none means all."))
             .with_or_null("number", phone_number())
             .open())
         .open()
@@ -190,7 +190,7 @@ fn parse(body: &[u8], client: &ClientDetails) -> Result<(Option<Language>, Prefe
     let language = fields.has("language").then(|| spoken(&mut fields));
     let email = fields.nested("email", |fields| {
         fields.read_only("address", &json!(client.email));
-        // Whether something came back may have changed since it was read.
+        // Whether the address is suppressed may have changed since it was read.
         fields.value("suppressed");
         preference(fields)
     });
@@ -204,7 +204,7 @@ fn parse(body: &[u8], client: &ClientDetails) -> Result<(Option<Language>, Prefe
     fields.finish()?;
     match (email, sms) {
         (Some(email), Some((sms, sms_number))) => Ok((language, Preferences { email, sms, sms_number })),
-        // A member that is None has left a problem behind, and `finish` has refused.
+        // A member that is `None` has recorded a problem, so `finish` has failed already.
         _ => Err(Problem::invalid(Vec::new())),
     }
 }
@@ -223,7 +223,7 @@ fn preference(fields: &mut Fields) -> Option<ChannelPreference> {
     Some(ChannelPreference { is_enabled: is_enabled?, notices })
 }
 
-/// What the audit record has. Numbers and addresses are personal data: it has what is told, not where.
+/// The data for the audit record. Numbers and addresses are personal data: it has the kinds and channels only.
 fn audited(language: Language, preferences: &Preferences) -> Value {
     json!({"email": preference_to_json(&preferences.email), "sms": preference_to_json(&preferences.sms), "language": language})
 }

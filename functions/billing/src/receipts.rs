@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_s3::presigning::PresigningConfig;
 use axum::Json;
 use axum::extract::{Path, State};
+use quittance_domain::error::Chain;
 use quittance_domain::id::TransactionId;
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::receipt::{document_key, receipt_number, refund_folder};
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::{Billing, unavailable};
 
-/// How long a URL gives the receipt: long enough to follow it, too short to be passed on.
+/// The lifetime of a receipt's URL: long enough to follow it, too short to pass it on.
 const URL_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 described! {
@@ -83,7 +84,7 @@ pub(crate) async fn read(
     })))
 }
 
-/// The receipts for refunds in a folder, each with its URL.
+/// The refund receipts under a prefix, each with its URL.
 async fn refund_receipts(billing: &Billing, folder: &str) -> Result<Vec<Value>, Problem> {
     let listing = billing.s3.list_objects_v2().bucket(&billing.documents_bucket).prefix(folder).send().await;
     let listing = listing.map_err(|error| away(folder, &error.into_service_error()))?;
@@ -99,7 +100,7 @@ async fn refund_receipts(billing: &Billing, folder: &str) -> Result<Vec<Value>, 
     Ok(receipts)
 }
 
-/// A receipt with its URL; none while it is being made.
+/// A receipt with its URL; none until it is generated.
 async fn receipt(billing: &Billing, paid: &PaidInvoice) -> Result<Option<Value>, Problem> {
     let number = receipt_number(&paid.number, paid.version);
     let key = document_key(paid.invoice_id, &number);
@@ -118,7 +119,7 @@ async fn receipt(billing: &Billing, paid: &PaidInvoice) -> Result<Option<Value>,
     })))
 }
 
-/// A URL that gives a receipt for a while.
+/// A presigned URL for a receipt.
 async fn signed_url(billing: &Billing, key: &str, number: &str) -> Result<String, Problem> {
     let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| away(number, &error))?;
     let request = billing.s3.get_object().bucket(&billing.documents_bucket).key(key);
@@ -128,6 +129,6 @@ async fn signed_url(billing: &Billing, key: &str, number: &str) -> Result<String
 }
 
 fn away(number: &str, error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = %error, receipt.number = number, "receipt could not be read");
+    tracing::error!(error = %Chain(&error), receipt.number = number, "receipt could not be read");
     Problem::unavailable(2)
 }

@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use quittance_domain::error::Chain;
 use quittance_domain::id::ClientId;
 use quittance_domain::ledger::Account;
 use quittance_domain::money::{Currency, Money, MoneyError};
@@ -27,22 +28,22 @@ use crate::documents::{self, Pdf};
 use crate::page::refused;
 use crate::{Billing, path_id, unavailable};
 
-/// A statement has at most so many lines: whoever needs more asks for fewer days.
+/// The maximum number of lines of a statement; longer ones have to be split into shorter periods.
 const LINES_MAX: i64 = 5_000;
 
-/// One as PDF has at most so many: a function has 6 MB for its answer, and a line takes more than 1 kB of them.
+/// The maximum number of lines as PDF: Lambda responses are limited to 6 MB, and a line takes more than 1 kB of it.
 const PRINTED_LINES_MAX: i64 = 1_000;
 
-/// What a statement can be answered as.
+/// The formats of a statement.
 const FORMATS: [&str; 3] = ["json", "csv", "pdf"];
 
 parameters! {
-    /// Whose statement it is.
+    /// The client in the path.
     pub(crate) ClientPath => [in_path("id", refer("ClientId"), "The client.")]
 }
 
 parameters! {
-    /// Which days, and how.
+    /// The period and the format.
     pub(crate) StatementParameters => [
         in_query("from", day("A day."), "The first accounting date; else the first of the last day's month."),
         in_query("to", day("A day."), "The last day; else today."),
@@ -78,7 +79,6 @@ described! {
         .open()
 }
 
-/// The query of a statement.
 #[derive(Debug, Deserialize)]
 pub(crate) struct StatementQuery {
     from: Option<String>,
@@ -86,10 +86,10 @@ pub(crate) struct StatementQuery {
     format: Option<String>,
 }
 
-/// One currency of a statement.
+/// The part of a statement in one currency.
 pub(crate) struct CurrencySection {
     pub(crate) opening: Money,
-    /// The lines, each with what is owed then.
+    /// The lines, each with the balance after it.
     pub(crate) lines: Vec<(StatementLine, Money)>,
     pub(crate) closing: Money,
 }
@@ -118,7 +118,7 @@ pub(crate) async fn read(
     }
     let client = reachable(&billing, reach, id).await?;
     let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
-    let lines = books::statement(&mut snapshot, id, (from, to), LINES_MAX + 1).await.map_err(unavailable)?;
+    let lines = books::statement(&mut snapshot, id, from, to, LINES_MAX + 1).await.map_err(unavailable)?;
     let lines_max = if format == "pdf" { PRINTED_LINES_MAX } else { LINES_MAX };
     if i64::try_from(lines.len()).is_ok_and(|count| count > lines_max) {
         return Err(refused("to", format!("there are more than {lines_max} lines; ask for fewer days")));
@@ -127,17 +127,18 @@ pub(crate) async fn read(
     for account in [Account::Receivable(id), Account::Credit(id)] {
         opening.extend(books::balance(&mut snapshot, &account, day_before(from)).await.map_err(unavailable)?);
     }
-    let parts = parts(&opening, lines).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
+    let parts =
+        parts(&opening, lines).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", Chain(&error))))?;
     if format == "csv" {
         let name = format!("attachment; filename=\"statement-{id}-{from}-{to}.csv\"");
         let text =
-            csv(&parts, (from, to)).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
+            csv(&parts, from, to).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", Chain(&error))))?;
         return Ok(
             ([(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], text).into_response()
         );
     }
     if format == "pdf" {
-        return documents::statement(&billing, &client, (from, to), &parts);
+        return documents::statement(&billing, &client, from, to, &parts);
     }
     let currencies: Vec<Value> = parts.iter().map(to_json).collect();
     let body = json!({"client_id": id, "client": client.name, "from": from, "to": to, "currencies": currencies});
@@ -145,8 +146,8 @@ pub(crate) async fn read(
 }
 
 fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<CurrencySection>, MoneyError> {
-    let told = opening.iter().map(|money| money.currency()).chain(lines.iter().map(|line| line.amount.currency()));
-    let mut currencies: Vec<Currency> = told.collect();
+    let reported = opening.iter().map(|money| money.currency()).chain(lines.iter().map(|line| line.amount.currency()));
+    let mut currencies: Vec<Currency> = reported.collect();
     currencies.sort();
     currencies.dedup();
     let mut parts = Vec::with_capacity(currencies.len());
@@ -175,10 +176,20 @@ fn to_json(part: &CurrencySection) -> Value {
     json!({"opening": part.opening, "lines": lines, "closing": part.closing})
 }
 
-/// Texts that a spreadsheet would take for formulas are neutralised; amounts are numbers of ours.
-fn csv(parts: &[CurrencySection], (from, to): (NaiveDate, NaiveDate)) -> Result<String, String> {
+#[derive(Debug, thiserror::Error)]
+enum StatementCsvError {
+    #[error("a row cannot be written")]
+    Row(#[from] csv::Error),
+    #[error("the rows cannot be written")]
+    Flush(#[from] std::io::Error),
+    #[error("the rows are not UTF-8")]
+    Encoding(#[from] std::string::FromUtf8Error),
+}
+
+/// The statement as CSV. Texts that a spreadsheet would interpret as formulas are escaped; amounts are our own numbers.
+fn csv(parts: &[CurrencySection], from: NaiveDate, to: NaiveDate) -> Result<String, StatementCsvError> {
     let mut output = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    output.write_record(["Date", "Description", "Amount", "Balance", "Currency"]).map_err(|error| error.to_string())?;
+    output.write_record(["Date", "Description", "Amount", "Balance", "Currency"])?;
     let mut row = |date: &str, description: &str, amount: &str, balance: Money| {
         let (balance, currency) = (balance.amount().to_string(), balance.currency().to_string());
         output.write_record([date, &neutralised(description), amount, &balance, &currency])
@@ -194,9 +205,9 @@ fn csv(parts: &[CurrencySection], (from, to): (NaiveDate, NaiveDate)) -> Result<
         }
         Ok::<_, csv::Error>(())
     })();
-    written.map_err(|error| error.to_string())?;
-    let bytes = output.into_inner().map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|error| error.to_string())
+    written?;
+    let bytes = output.into_inner().map_err(|error| error.into_error())?;
+    Ok(String::from_utf8(bytes)?)
 }
 
 #[cfg(test)]
@@ -228,7 +239,7 @@ mod tests {
     fn a_text_that_a_spreadsheet_would_run_is_neutralised_and_an_amount_is_not() {
         let parts = parts(&[], vec![line("=HYPERLINK(\"x\"), and more", "-1.50", "EUR")]).unwrap();
         let day = NaiveDate::from_ymd_opt(2026, 11, 2).unwrap();
-        let text = csv(&parts, (day, day)).unwrap();
+        let text = csv(&parts, day, day).unwrap();
         assert!(text.contains("2026-11-03,\"'=HYPERLINK(\"\"x\"\"), and more\",-1.50,-1.50,EUR\r\n"), "{text}");
     }
 }

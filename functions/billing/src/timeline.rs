@@ -1,4 +1,4 @@
-//! `GET /v1/invoices/{id}/timeline`: what happened to an invoice, when, why, by whom.
+//! `GET /v1/invoices/{id}/timeline`: the history of an invoice, with times, reasons and actors.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use crate::invoices::InvoicePath;
 use crate::page::{self, PageParameters, PageQuery};
 use crate::{Billing, path_id, unavailable};
 
-/// Members of an invoice's state that are shown, where a record has them.
+/// The members of an invoice's state that are shown, if a record has them.
 const STATE: [&str; 3] = ["status", "paid", "version"];
 
-/// Changes whose reason our staff wrote, for us.
+/// Changes with internal reasons, written by staff for staff.
 const INTERNAL: [&str; 4] = ["case.decided", "payment.merged", "payment.refund_requested", "payment.refund_changed"];
 
 described! {
-    /// Something that happened to an invoice.
+    /// An entry of the timeline.
     pub(crate) Happening => object("Something that happened to the invoice, or to a payment of it.")
         .with("id", refer_as("AuditId", "Its audit record."))
         .with("at", time("When."))

@@ -1,4 +1,5 @@
-//! What no route takes: billing answers it for the whole API, so the description says which methods a path has.
+//! Requests that match no route: billing answers them for the whole API, and takes the methods of each path from the
+//! description.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,7 +14,7 @@ use serde::de::IgnoredAny;
 
 use crate::docs::DOCUMENT;
 
-/// The paths of the API, each with its methods.
+/// The paths of the API with their methods.
 static METHODS: LazyLock<BTreeMap<String, Vec<String>>> = LazyLock::new(read);
 
 #[derive(Deserialize)]
@@ -23,14 +24,14 @@ struct Paths {
 
 fn read() -> BTreeMap<String, Vec<String>> {
     let Ok(Paths { paths }) = serde_json::from_str(DOCUMENT) else {
-        // A test reads it; without it every path is unknown.
+        // A test parses the document; without it every path is unknown.
         return BTreeMap::new();
     };
     let methods = |item: BTreeMap<String, IgnoredAny>| item.into_keys().map(|method| method.to_uppercase()).collect();
     paths.into_iter().map(|(path, item)| (path, methods(item))).collect()
 }
 
-/// Answers what no route takes: 405 with the methods that the path has, or 404.
+/// Responds to a request that matches no route: 405 with the path's methods, or 404.
 pub(crate) async fn answer(request: Request) -> Response {
     let known = METHODS.iter().find(|(path, _)| fits(path, request.uri().path()));
     let methods = known.map(|(_, methods)| methods.as_slice()).unwrap_or_default();
@@ -47,7 +48,6 @@ pub(crate) async fn answer(request: Request) -> Response {
     response
 }
 
-/// Whether a path is of a route.
 fn fits(route: &str, path: &str) -> bool {
     let is_alike = |(wanted, given): (&str, &str)| wanted == given || (wanted.starts_with('{') && !given.is_empty());
     route.split('/').count() == path.split('/').count() && route.split('/').zip(path.split('/')).all(is_alike)
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_path_of_either_door_tells_its_methods_and_any_other_is_unknown() {
+    async fn a_path_of_either_function_has_its_methods_and_any_other_is_unknown() {
         let methods = |text: &str| Some(text.to_owned());
         assert_eq!(ask("PUT", "/v1/payments").await, (405, methods("GET, POST")));
         assert_eq!(ask("GET", "/v1/cases/7/apply").await, (405, methods("POST")));

@@ -13,6 +13,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
+use quittance_domain::error::Chain;
 use quittance_domain::id::{ClientId, InvoiceId, TransactionId, UploadId};
 use quittance_domain::upload::{LineOutcome, STATEMENT_BYTES_MAX, UploadKind, UploadStatus};
 use quittance_formats::{ConfirmationReader, CsvOptions};
@@ -33,23 +34,23 @@ use crate::page::{PageParameters, PageQuery, query_value};
 use crate::uploads::shapes::{AnnouncedUpload, LineParameters, NewUpload, UploadOutcome, UploadPath};
 use crate::{Billing, path_id, unavailable};
 
-/// How long the URL takes a file.
+/// The lifetime of an upload URL.
 const URL_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// Media types of files that a program reads; what the file is, it shows itself.
+/// Media types of files that are parsed; their format is detected from the content.
 const FILE_TYPES: [&str; 6] =
     ["text/csv", "application/xml", "text/xml", "text/plain", "application/json", "application/zip"];
 
-/// Media types of pictures that people read, beside payments that are typed in.
+/// Media types of images for staff to review, uploaded with payments that a client entered.
 const PICTURE_TYPES: [&str; 3] = ["application/pdf", "image/png", "image/jpeg"];
 
-/// Payments that may be typed in beside a picture.
+/// The maximum number of payments entered with an image.
 const TYPED_MAX: usize = 100;
 
 /// Longer than the name of any media type.
 const TYPE_LENGTH_MAX: usize = 60;
 
-/// What is kept of the answer to an announced file; the URL is not.
+/// The stored part of the response to an announced file; the URL is not stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredAnnouncement {
     id: UploadId,
@@ -84,7 +85,7 @@ pub(crate) async fn start(
     let request = parse(&body)?;
     let client_id = speaks_for(&caller, &request)?;
     let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST /v1/uploads", &body]).await? {
-        // The URL lives for minutes and is made anew; it is never kept.
+        // The URL is valid for minutes and is presigned again for each response; it is never stored.
         idempotent_change::ChangeRequest::Answered(status, known) => {
             let known: StoredAnnouncement = serde_json::from_value(known)
                 .map_err(|error| unavailable(StoreError::corrupt("billing.requests", error)))?;
@@ -124,7 +125,7 @@ fn object_key(id: UploadId) -> String {
     format!("uploads/{id}")
 }
 
-/// The answer with where the file goes.
+/// The response with the upload URL.
 async fn with_url(
     billing: &Billing,
     announced: &StoredAnnouncement,
@@ -140,8 +141,8 @@ async fn with_url(
     Ok(json!({"id": announced.id, "status": announced.status, "put": put}))
 }
 
-/// For whom the file speaks. A client's users speak for their client, whatever the body says; staff name the client;
-/// a bank statement speaks for the bank.
+/// The client on whose behalf the file is uploaded. A client's users always upload for their own client, whatever the
+/// body states; staff name the client; a bank statement has none.
 fn speaks_for(caller: &Caller, request: &UploadRequest) -> Result<Option<ClientId>, Problem> {
     match request.kind {
         UploadKind::BankStatement => caller.may(Permission::UploadStatements).map(|_| None),
@@ -157,7 +158,7 @@ fn speaks_for(caller: &Caller, request: &UploadRequest) -> Result<Option<ClientI
     }
 }
 
-/// The query of the outcome.
+/// The query of the lines' outcomes.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LineQuery {
     outcome: Option<String>,
@@ -213,7 +214,7 @@ pub(crate) async fn read(
     Ok(Json(answer))
 }
 
-/// A line as it is shown: with what its money did in the end, where that is other than was decided when it was read.
+/// A line as JSON: with the actual outcome of its money, if it differs from the decision when the line was read.
 fn to_json(view: &LineView, allocated: &HashMap<TransactionId, Vec<InvoiceId>>) -> Value {
     let (line, decision) = (&view.line, &view.line.decision);
     let outcome = view.settled_as.unwrap_or(decision.outcome);
@@ -236,7 +237,8 @@ fn to_json(view: &LineView, allocated: &HashMap<TransactionId, Vec<InvoiceId>>) 
     })
 }
 
-/// A URL that takes exactly this many bytes of this type under this key, once: what staff saw and approved stays.
+/// A presigned URL for uploading exactly this many bytes of this type under this key, once: so the file that staff
+/// reviewed and approved cannot be replaced.
 async fn presigned(billing: &Billing, key: &str, request: &UploadRequest) -> Result<String, Problem> {
     let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| unsigned(&error))?;
     let signed = billing
@@ -253,7 +255,7 @@ async fn presigned(billing: &Billing, key: &str, request: &UploadRequest) -> Res
     Ok(signed.uri().to_owned())
 }
 
-/// A URL that gives the picture of an upload, to be kept and not shown: a client brought it.
+/// A presigned URL for an upload's image, which browsers download rather than display, because a client uploaded it.
 pub(crate) async fn picture_url(billing: &Billing, id: UploadId) -> Result<String, Problem> {
     let lifetime = PresigningConfig::expires_in(URL_LIFETIME).map_err(|error| unsigned(&error))?;
     let request = billing.s3.get_object().bucket(&billing.uploads_bucket).key(object_key(id));
@@ -262,7 +264,7 @@ pub(crate) async fn picture_url(billing: &Billing, id: UploadId) -> Result<Strin
 }
 
 fn unsigned(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = %error, "presigned URL could not be created");
+    tracing::error!(error = %Chain(&error), "presigned URL could not be created");
     Problem::unavailable(2)
 }
 
@@ -290,7 +292,7 @@ fn parse(body: &[u8]) -> Result<UploadRequest, Problem> {
         if is_picture {
             check_typed(&mut fields, typed);
         } else {
-            fields.problem("payments", "are typed in beside a picture only; this file tells them itself");
+            fields.problem("payments", "are entered beside a picture only; this file has them itself");
         }
     }
     fields.finish()?;
@@ -298,12 +300,12 @@ fn parse(body: &[u8]) -> Result<UploadRequest, Problem> {
         (Some(kind), Some(size_bytes)) => {
             Ok(UploadRequest { kind, client_id, size_bytes, content_type, options, typed })
         }
-        // A member that is None has left a problem behind, and `finish` has refused.
+        // A member that is `None` has recorded a problem, so `finish` has failed already.
         _ => Err(Problem::invalid(Vec::new())),
     }
 }
 
-/// What is typed in is read as a file of confirmations is.
+/// Entered payments are parsed like a file of confirmations.
 fn check_typed(fields: &mut Fields, typed: &Value) {
     let text = typed.to_string();
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! `/v1/webhook-endpoints`: who is told of events, and the secrets that sign.
+//! `/v1/webhook-endpoints`: subscribers to events, and their signing secrets.
 
 pub(crate) mod deliveries;
 pub(crate) mod shapes;
@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 use quittance_deliveries::DeliveriesTable;
 use quittance_deliveries::queue::DeliveryQueue;
 use quittance_deliveries::secrets::SigningSecrets;
+use quittance_domain::error::Chain;
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::id::WebhookEndpointId;
 use quittance_lambda::caller::{Caller, Permission};
@@ -36,30 +37,29 @@ use crate::webhook_endpoints::shapes::{
 };
 use crate::{Billing, path_id, unavailable};
 
-/// The longest URL and the longest description, in characters.
+/// The maximum length of URLs and descriptions, in characters.
 const URL_LENGTH_MAX: usize = 2_000;
 const DESCRIPTION_LENGTH_MAX: usize = 200;
 
-/// The longest name of an event's type.
 const TYPE_LENGTH_MAX: usize = 60;
 
-/// While a secret is changed, the old one signs beside the new one for so long.
+/// How long the previous secret also signs after a rotation.
 const OVERLAP: TimeDelta = TimeDelta::hours(24);
 
-/// What the routes of webhook endpoints work with.
+/// The dependencies of the webhook endpoint routes.
 #[derive(Debug)]
 pub struct WebhookAdministration {
-    /// What is to be told.
+    /// The table of deliveries.
     pub table: DeliveriesTable,
-    /// Brings deliveries to whoever makes the attempts.
+    /// The queue to the delivery function.
     pub queue: DeliveryQueue,
-    /// What signs.
+    /// The signing secrets.
     pub secrets: SigningSecrets,
-    /// Where calls may go.
+    /// The addresses that webhooks may be sent to.
     pub targets: Targets,
 }
 
-/// What is kept of an answer: neither the secret nor the URL, which may hold a token.
+/// The stored part of a response: neither the secret nor the URL, which may contain a token.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredAnswer {
     id: WebhookEndpointId,
@@ -67,8 +67,8 @@ struct StoredAnswer {
     secret_id: Option<Uuid>,
 }
 
-/// Registers a webhook endpoint and returns its signing secret, which is not shown again. A retry with the same key has
-/// the same answer while the secret is in use.
+/// Registers a webhook endpoint and returns its signing secret, which is not shown again. A retry with the same key
+/// returns the same response while the secret is in use.
 #[utoipa::path(
     post,
     path = "/v1/webhook-endpoints",
@@ -200,7 +200,7 @@ pub(crate) async fn enable(
 }
 
 /// Rotates the signing secret. Both secrets sign for 24 hours, so that the receiver can change over; with `revoke`, as
-/// after a leak, the older ones stop signing at once.
+/// after a leak, the older ones stop signing immediately.
 #[utoipa::path(
     post,
     path = "/v1/webhook-endpoints/{id}/rotate-secret",
@@ -247,16 +247,16 @@ pub(crate) async fn rotate(
     Ok(answer(StatusCode::OK, shown_with(&after, Some(secret))))
 }
 
-/// Deletes secrets that no row names any more. One that stays signs nothing.
+/// Deletes secrets that no row refers to any more. A secret whose deletion fails signs nothing.
 async fn forget(billing: &Billing, id: WebhookEndpointId, secrets: &[Uuid]) {
     for secret in secrets {
         if let Err(error) = billing.webhooks.secrets.delete(id, *secret).await {
-            tracing::error!(endpoint.id = %id, error, "unused signing secret was not deleted");
+            tracing::error!(endpoint.id = %id, error = %Chain(&error), "unused signing secret was not deleted");
         }
     }
 }
 
-/// The answer to a request that came before, made anew.
+/// The response to a request that was answered before, rebuilt.
 async fn shown_again(billing: &Billing, status: StatusCode, known: Value) -> Result<Response, Problem> {
     let corrupt = |error: &dyn std::fmt::Display| unavailable(StoreError::corrupt("billing.requests", error));
     let kept: StoredAnswer = serde_json::from_value(known).map_err(|error| corrupt(&error))?;
@@ -281,7 +281,7 @@ pub(crate) async fn living(work: &mut IdempotentChange<'_>, id: WebhookEndpointI
     if endpoint.is_deleted() { Err(Problem::not_found("webhook endpoint", id)) } else { Ok(endpoint) }
 }
 
-/// Writes a change with its audit record, which has the secrets' names and never a URL.
+/// Writes a change with its audit record, which has the names of the secrets and never a URL.
 async fn change(
     work: &mut IdempotentChange<'_>,
     action: &'static str,
@@ -316,9 +316,9 @@ fn shown_with(endpoint: &WebhookEndpoint, secret: Option<String>) -> Value {
     shown
 }
 
-/// AWS failed: logged here, told to the caller without details.
-pub(crate) fn away(error: impl std::fmt::Display) -> Problem {
-    tracing::error!(error = %error, "webhook endpoints' dependencies are unavailable");
+/// The problem for an AWS failure: logged here, without details for the caller.
+pub(crate) fn away(error: impl std::error::Error) -> Problem {
+    tracing::error!(error = %Chain(&error), "webhook endpoints' dependencies are unavailable");
     Problem::unavailable(2)
 }
 
@@ -343,7 +343,7 @@ async fn parse(body: &[u8], caller: &Caller, targets: Targets) -> Result<Webhook
     event_types.sort();
     event_types.dedup();
     fields.finish()?;
-    // A member that is None has left a problem behind, and `finish` has refused.
+    // A member that is `None` has recorded a problem, so `finish` has failed already.
     let url = url.ok_or_else(|| Problem::invalid(Vec::new()))?;
     Ok(WebhookEndpoint {
         id: WebhookEndpointId::from_uuid(Uuid::now_v7()),

@@ -1,9 +1,10 @@
-//! The trigger's event, with the claim added. Read as JSON, so that members which Cognito adds pass through.
+//! The trigger's event, with the claim added. Handled as JSON, so that members which Cognito adds later are passed
+//! through.
 
 use quittance_lambda::caller::CLIENT_ID_CLAIM;
 use serde_json::{Value, json};
 
-/// Adds the claim if the user has the attribute. Cognito lets only finance's own tools write it.
+/// Adds the claim if the user has the attribute. In Cognito only finance's own tools can write it.
 #[must_use]
 pub fn add_claims(mut event: Value) -> Value {
     let client_id = event.pointer("/request/userAttributes").and_then(|user| user.get(CLIENT_ID_CLAIM)).cloned();
@@ -11,7 +12,7 @@ pub fn add_claims(mut event: Value) -> Value {
     if let (Some(client_id), Some(event)) = (client_id, event.as_object_mut()) {
         let details = json!({
             "accessTokenGeneration": {"claimsToAddOrOverride": {CLIENT_ID_CLAIM: client_id}},
-            // Left out, the groups would vanish from the token.
+            // Without this the token would lose its groups.
             "groupOverrideDetails": groups,
         });
         event.insert("response".to_owned(), json!({"claimsAndScopeOverrideDetails": details}));

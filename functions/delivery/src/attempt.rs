@@ -1,42 +1,42 @@
-//! One POST to a receiver, and what its answer means.
+//! Sends one POST to a webhook endpoint, and interprets the response.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_deliveries::Delivery;
 use quittance_lambda::trace::{self, TraceContext};
-use quittance_outgoing::{OutgoingTarget, Sender, Targets, Timeouts};
+use quittance_outgoing::{ClientError, OutgoingTarget, Sender, Targets, Timeouts};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
 use crate::signature::{Signer, signatures};
 
-/// Time to reach the receiver, and time for the whole exchange: Standard Webhooks asks for 15 to 30 s.
+/// Timeouts of the connection and of the whole exchange: Standard Webhooks recommends 15 to 30 s.
 const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
 
-/// The longest time that an attempt takes.
+/// The maximum duration of an attempt.
 pub const ATTEMPT_MAX: Duration = TIMEOUTS.total;
 
-/// What an attempt came to.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// 2xx: the receiver has it. The answer's body is of no interest and not read.
+    /// 2xx: delivered. The response body is irrelevant and not read.
     Taken(u16),
-    /// 410: the receiver wants nothing any more.
+    /// 410: the endpoint asks for no more events.
     Gone,
-    /// Anything else, redirects among it.
+    /// Anything else, including redirects.
     Refused {
-        /// The status, if there was an answer.
+        /// The status, if there was a response.
         status: Option<u16>,
-        /// Why, without the URL and the answer's body.
+        /// The reason, without the URL and the response body.
         reason: String,
-        /// The pause that the receiver asks for.
+        /// The pause that the endpoint requests.
         pause: Option<TimeDelta>,
     },
 }
 
-/// Posts webhooks.
+/// The HTTP client for webhooks.
 #[derive(Debug, Clone)]
 pub struct Receivers {
     sender: Sender,
@@ -44,11 +44,11 @@ pub struct Receivers {
 }
 
 impl Receivers {
-    /// Receivers at addresses that calls may go to.
+    /// A client that only calls permitted addresses.
     ///
     /// # Errors
-    /// A sentence, if the TLS set-up fails.
-    pub fn new(targets: Targets) -> Result<Self, String> {
+    /// [`ClientError`] if the TLS set-up fails.
+    pub fn new(targets: Targets) -> Result<Self, ClientError> {
         Ok(Self { sender: Sender::new("Quittance-Webhooks/1", TIMEOUTS, targets)?, targets })
     }
 
@@ -61,7 +61,7 @@ impl Receivers {
         now: DateTime<Utc>,
     ) -> DeliveryOutcome {
         let refused = |status: Option<u16>, reason: String| DeliveryOutcome::Refused { status, reason, pause: None };
-        // What may be called can change after an endpoint was registered.
+        // The permitted addresses may have changed since the endpoint was registered.
         let target = match OutgoingTarget::parse(url, self.targets) {
             Ok(target) => target,
             Err(error) => return refused(None, format!("the URL {error}")),
@@ -86,13 +86,13 @@ impl Receivers {
     }
 }
 
-/// The trace that a body belongs to.
+/// The part of a body that has its trace.
 #[derive(Deserialize)]
 struct Traced {
     traceparent: Option<String>,
 }
 
-/// What an answer means.
+/// Interprets a response.
 fn read(status: StatusCode, headers: &HeaderMap, now: DateTime<Utc>) -> DeliveryOutcome {
     if status.is_success() {
         return DeliveryOutcome::Taken(status.as_u16());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_asked_for_in_seconds_or_until_a_date() {
+    fn retry_after_is_seconds_or_a_date() {
         assert_eq!(pause(429, "120"), Some(120));
         assert_eq!(pause(503, "Mon, 02 Nov 2026 13:00:00 GMT"), Some(3_600));
         assert_eq!(pause(429, "Mon, 02 Nov 2026 11:00:00 GMT"), Some(-3_600), "a pause that is over");

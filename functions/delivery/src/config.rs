@@ -4,20 +4,20 @@ use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_outgoing::Targets;
 use quittance_store::DatabaseSettings;
 
-/// What the delivery function needs to know.
+/// The delivery function's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is.
+    /// The database.
     pub database: DatabaseSettings,
-    /// The deliveries' table.
+    /// The table of deliveries.
     pub deliveries_table: String,
-    /// Where messages that speak of deliveries go.
+    /// The queue of due deliveries.
     pub delivery_queue_url: String,
-    /// Where messages that cannot succeed are parked.
+    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
-    /// What the names of signing secrets begin with.
+    /// The prefix of the names of signing secrets.
     pub signing_secrets_folder: String,
-    /// Where calls may go.
+    /// The addresses that webhooks may be sent to.
     pub targets: Targets,
 }
 
@@ -25,7 +25,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let deliveries_table = settings.required("DELIVERIES_TABLE");

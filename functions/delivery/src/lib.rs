@@ -1,13 +1,13 @@
-//! Tells webhook endpoints what was recorded for them, by signed HTTP (Standard Webhooks 1.0).
+//! Delivers recorded events to webhook endpoints by signed HTTP (Standard Webhooks 1.0).
 //!
-//! In: messages from `DeliveryQueue` that say which record of the deliveries' table is due. Out: one POST for each; its
-//! `webhook-id` is the event's id at every attempt. May fail: the receiver. Who retries: this function, by a message
-//! with a delay or, for pauses above 15 minutes, by the relay, which finds what is due in the table; nine times in some
-//! three days. Then, or when the receiver answers 410, the endpoint is disabled, with an audit record and an alarm, and
-//! what it was not told waits to be sent again by hand.
+//! In: messages from `DeliveryQueue` that name a due record of the deliveries' table. Out: one POST for each; its
+//! `webhook-id` is the event's id at every attempt. May fail: the endpoint. Retries: this function, through a message
+//! with a delay or, for pauses above 15 minutes, the relay, which finds due deliveries in the table; nine attempts in
+//! some three days. After that, or when the endpoint responds with 410, it is disabled, with an audit record and an
+//! alarm, and undelivered events wait for a manual replay.
 //!
-//! Records of one endpoint are attempted one after the other, those of several at once, and few workers are at one
-//! endpoint at a time: a slow one holds up no other.
+//! Records of one endpoint are attempted in sequence, those of several concurrently, and few workers serve one endpoint
+//! at a time: a slow one does not delay the others.
 
 pub mod attempt;
 pub mod config;
@@ -15,7 +15,7 @@ pub mod handler;
 mod keys;
 pub mod signature;
 
-pub use keys::EndpointSigners;
+pub use keys::{EndpointSigners, SignerError};
 
 /// The name in audit records.
 pub(crate) const FUNCTION: &str = "delivery";

@@ -6,19 +6,33 @@ use hmac::{Hmac, KeyInit, Mac};
 use quittance_deliveries::secrets::PREFIX;
 use sha2::Sha256;
 
+/// A signing secret of another form than `whsec_` plus base64.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretFormError {
+    /// It does not begin with `whsec_`.
+    #[error("the signing secret has no prefix")]
+    NoPrefix,
+    /// The rest is not base64.
+    #[error("the signing secret is not base64")]
+    NotBase64,
+    /// HMAC refuses the key.
+    #[error("the signing secret makes no key")]
+    NoKey,
+}
+
 /// Signs messages with one secret.
 #[derive(Clone)]
 pub struct Signer(Hmac<Sha256>);
 
 impl Signer {
-    /// Takes a secret as `whsec_` and base64.
+    /// Parses a secret in the form `whsec_` plus base64.
     ///
     /// # Errors
-    /// A sentence that does not repeat the secret.
-    pub fn new(secret: &str) -> Result<Self, String> {
-        let encoded = secret.strip_prefix(PREFIX).ok_or_else(|| "the signing secret has no prefix".to_owned())?;
-        let key = STANDARD.decode(encoded).map_err(|_| "the signing secret is not base64".to_owned())?;
-        Hmac::new_from_slice(&key).map(Self).map_err(|_| "the signing secret makes no key".to_owned())
+    /// [`SecretFormError`], which does not repeat the secret.
+    pub fn new(secret: &str) -> Result<Self, SecretFormError> {
+        let encoded = secret.strip_prefix(PREFIX).ok_or(SecretFormError::NoPrefix)?;
+        let key = STANDARD.decode(encoded).map_err(|_| SecretFormError::NotBase64)?;
+        Hmac::new_from_slice(&key).map(Self).map_err(|_| SecretFormError::NoKey)
     }
 
     fn sign(&self, content: &str) -> String {
@@ -27,8 +41,8 @@ impl Signer {
     }
 }
 
-/// The value of `webhook-signature` for a message: one signature for each secret that is in use, so that a receiver which
-/// knows either believes it.
+/// The value of `webhook-signature` for a message: one signature for each secret in use, so that a receiver with either
+/// secret can verify it.
 #[must_use]
 pub fn signatures(signers: &[Signer], id: &str, timestamp_seconds: i64, body: &str) -> String {
     let content = format!("{id}.{timestamp_seconds}.{body}");
@@ -52,7 +66,7 @@ mod tests {
     #[test]
     fn the_error_of_a_broken_secret_does_not_repeat_it() {
         for secret in ["whsec_not base64!", "not base64!"] {
-            let error = Signer::new(secret).err().unwrap();
+            let error = Signer::new(secret).err().unwrap().to_string();
             assert!(!error.contains("not base64!"), "{error}");
         }
     }

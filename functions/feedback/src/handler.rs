@@ -1,8 +1,9 @@
-//! From SQS records to verdicts.
+//! Turns SQS records into outcomes.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::LambdaEvent;
 use quittance_deliveries::{DeliveriesTable, TableError, tags};
+use quittance_domain::error::Chain;
 use quittance_domain::id::AuditId;
 use quittance_domain::notification::NotificationRecipient;
 use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
@@ -16,17 +17,17 @@ use uuid::Uuid;
 use crate::FUNCTION;
 use crate::ses_event::SesEvent;
 
-/// What Amazon SES says once, when the topic is made known to it.
+/// The message that Amazon SES sends once when the topic is configured.
 const VALIDATION: &str = "Successfully validated SNS topic for Amazon SES event publishing.";
 
-/// What the feedback function works with.
+/// The feedback function's dependencies.
 #[derive(Debug, Clone)]
 pub struct Feedback {
     /// The database, as the feedback function's own role.
     pub database: Database,
-    /// What was told to whom.
+    /// The table of notification deliveries.
     pub table: DeliveriesTable<NotificationRecipient>,
-    /// Where messages that cannot succeed go.
+    /// The dead-letter queue.
     pub dead_letters: DeadLetterQueue,
 }
 
@@ -34,7 +35,7 @@ impl Feedback {
     /// Handles a batch of the feedback queue.
     ///
     /// # Errors
-    /// [`Outage`] if the database or the table is away: everything comes back.
+    /// [`Outage`] if the database or the table is unavailable: every record is redelivered.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         consume_records(event, &self.dead_letters, async |record: &Record| self.process(record).await).await
     }
@@ -43,34 +44,34 @@ impl Feedback {
         if record.body.trim() == VALIDATION {
             return Ok(RecordOutcome::Done);
         }
-        let Ok(told) = serde_json::from_str::<SesEvent>(&record.body) else {
-            let reason = "the body tells of no e-mail".to_owned();
+        let Ok(reported) = serde_json::from_str::<SesEvent>(&record.body) else {
+            let reason = "the body is about no e-mail".to_owned();
             return Ok(RecordOutcome::Park(PermanentFailure { code: "malformed", reason }));
         };
-        let Some((recipient, event_key)) = tags::read::<NotificationRecipient>(&told.mail.tags) else {
+        let Some((recipient, event_key)) = tags::read::<NotificationRecipient>(&reported.mail.tags) else {
             tracing::warn!("feedback for an email that was not sent by notification");
             return Ok(RecordOutcome::Done);
         };
         let store = |error: StoreError| BatchError::classify(&error, error.is_outage(), error.is_conflict());
-        // Who decides by the silence about an e-mail relies on words that wait and are not given up.
-        let table = |error: TableError| BatchError::Outage(error.to_string());
-        self.suppress(recipient, &told).await.map_err(store)?;
-        if let Some(word) = told.word() {
-            let is_known = self.table.record_report(recipient, &event_key, &word).await.map_err(table)?;
-            tracing::info!(recipient = %recipient, event.id = %event_key.id(), message.id = word.message_id, failure = word.failure, is_known, "SES feedback recorded");
+        // Notification decides by the absence of reports about an e-mail, so waiting reports must not be dropped.
+        let table = |error: TableError| BatchError::Outage(Chain(&error).to_string());
+        self.suppress(recipient, &reported).await.map_err(store)?;
+        if let Some(report) = reported.report() {
+            let is_known = self.table.record_report(recipient, &event_key, &report).await.map_err(table)?;
+            tracing::info!(recipient = %recipient, event.id = %event_key.id(), message.id = report.message_id, failure = report.failure, is_known, "SES feedback recorded");
         }
-        // Last: who decides by the silence about an e-mail must be able to rely on what was said before.
-        self.table.note_words_come(told.mail.timestamp).await.map_err(table)?;
+        // Last, because notification decides by the absence of reports and relies on all earlier ones being recorded.
+        self.table.note_words_come(reported.mail.timestamp).await.map_err(table)?;
         Ok(RecordOutcome::Done)
     }
 
-    /// Notes addresses that are not written to any more. The audit record names the client, never the address.
-    async fn suppress(&self, recipient: NotificationRecipient, told: &SesEvent) -> Result<(), StoreError> {
-        let Some((reason, addresses)) = told.suppressed() else { return Ok(()) };
+    /// Suppresses addresses. The audit record names the client, never the address.
+    async fn suppress(&self, recipient: NotificationRecipient, reported: &SesEvent) -> Result<(), StoreError> {
+        let Some((reason, addresses)) = reported.suppressed() else { return Ok(()) };
         let mut transaction = self.database.begin().await?;
         let mut is_new = false;
         for address in addresses {
-            is_new |= notifications::suppress(&mut transaction, address, reason, told.mail.timestamp).await?;
+            is_new |= notifications::suppress(&mut transaction, address, reason, reported.mail.timestamp).await?;
         }
         if !is_new {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What Amazon SES tells of an e-mail: the records of its event publishing.
+//! Amazon SES event publishing records.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use quittance_deliveries::ReceiverReport;
 use serde::Deserialize;
 
-/// A record, as far as it is of interest.
+/// The relevant part of a record.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SesEvent {
@@ -18,14 +18,14 @@ pub struct SesEvent {
     reject: Option<Reject>,
 }
 
-/// The e-mail that it is about.
+/// The e-mail that a record is about.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SesMail {
-    /// When Amazon SES was given it.
+    /// When Amazon SES received it.
     pub timestamp: DateTime<Utc>,
     message_id: String,
-    /// What it was sent with.
+    /// The tags it was sent with.
     #[serde(default)]
     pub tags: HashMap<String, Vec<String>>,
 }
@@ -58,14 +58,14 @@ struct Addressed {
 }
 
 impl SesEvent {
-    /// What it says of the delivery; none if it says nothing about whether it was taken.
+    /// The report about the delivery; none if it does not state whether the e-mail was accepted.
     #[must_use]
-    pub fn word(&self) -> Option<ReceiverReport> {
+    pub fn report(&self) -> Option<ReceiverReport> {
         let failure = match self.event_type.as_str() {
             "Send" | "Delivery" | "Complaint" => None,
             "Bounce" => Some(self.bounce.as_ref().map_or_else(
-                || "it came back".to_owned(),
-                |bounce| format!("it came back: {} {}", bounce.bounce_type, bounce.bounce_sub_type),
+                || "it bounced".to_owned(),
+                |bounce| format!("it bounced: {} {}", bounce.bounce_type, bounce.bounce_sub_type),
             )),
             "Reject" => {
                 let reason = self.reject.as_ref().map_or("no reason given", |reject| &reject.reason);
@@ -76,7 +76,7 @@ impl SesEvent {
         Some(ReceiverReport { failure, message_id: self.mail.message_id.clone(), given_at: self.mail.timestamp })
     }
 
-    /// The addresses that must not be written to any more, and why: they came back for good, or their owners complained.
+    /// The addresses to suppress, and why: they bounced permanently, or their owners complained.
     #[must_use]
     pub fn suppressed(&self) -> Option<(&'static str, Vec<&str>)> {
         let (reason, addressed) = match (self.event_type.as_str(), &self.bounce, &self.complaint) {
@@ -112,22 +112,22 @@ mod tests {
         };
         assert_eq!(bounce("Permanent").suppressed(), Some(("bounce", vec!["Gone@nordlicht.example"])));
         assert_eq!(bounce("Transient").suppressed(), None);
-        assert_eq!(bounce("Transient").word().unwrap().failure.unwrap(), "it came back: Transient General");
+        assert_eq!(bounce("Transient").report().unwrap().failure.unwrap(), "it bounced: Transient General");
         let complaint = event("Complaint", "complaint", json!({"complainedRecipients": recipients}));
         assert_eq!(complaint.suppressed().unwrap().0, "complaint");
-        assert_eq!(complaint.word().unwrap().failure, None, "whoever complains has it");
+        assert_eq!(complaint.report().unwrap().failure, None, "whoever complains has it");
     }
 
     #[test]
-    fn only_what_says_whether_it_was_taken_is_a_word() {
+    fn only_events_about_acceptance_are_reports() {
         for event_type in ["Send", "Delivery"] {
-            let word = event(event_type, "delivery", json!({})).word().unwrap();
-            assert_eq!((word.failure, word.message_id.as_str()), (None, "m-1"));
+            let report = event(event_type, "delivery", json!({})).report().unwrap();
+            assert_eq!((report.failure, report.message_id.as_str()), (None, "m-1"));
         }
-        let rejected = event("Reject", "reject", json!({"reason": "Bad content"})).word().unwrap();
+        let rejected = event("Reject", "reject", json!({"reason": "Bad content"})).report().unwrap();
         assert_eq!(rejected.failure.unwrap(), "rejected: Bad content");
         for event_type in ["DeliveryDelay", "Open", "Click", "Subscription"] {
-            assert_eq!(event(event_type, "other", json!({})).word(), None, "{event_type}");
+            assert_eq!(event(event_type, "other", json!({})).report(), None, "{event_type}");
         }
     }
 }

@@ -1,18 +1,19 @@
-//! When a command comes back that was not carried out: later and later, at a random moment ("full jitter"), so that what
-//! one failure hit does not come back at once.
+//! Retries of commands that were not carried out: after growing, random pauses ("full jitter"), so that commands
+//! affected by one outage are not all retried at once.
 
 use std::collections::HashMap;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use quittance_domain::error::Chain;
 use quittance_lambda::command_queue::CommandQueue;
 
-/// The longest pause after a first failure; it doubles with each.
+/// The maximum pause after the first failure; it doubles with each.
 const FIRST_PAUSE_SECONDS: i32 = 60;
 
-/// No pause is longer: a gateway that is back is to be noticed within the hour.
+/// The maximum of all pauses: a gateway's recovery should be noticed within the hour.
 const PAUSE_SECONDS_MAX: i32 = 3_600;
 
-/// What it takes to have the messages of a batch come back: receipt handle and receive count, by message id.
+/// The data needed to delay the messages of a batch: receipt handle and receive count, by message id.
 pub(crate) struct MessageReceipts(HashMap<String, (String, u32)>);
 
 impl MessageReceipts {
@@ -24,23 +25,23 @@ impl MessageReceipts {
         Self(event.records.iter().filter_map(receipt).collect())
     }
 
-    /// Has those that failed come back at a random moment. Where that cannot be said, the queue's own time holds.
+    /// Has failed messages redelivered after a random pause. If that fails, the queue's visibility timeout applies.
     pub(crate) async fn space_out(&self, queue: &CommandQueue, response: &SqsBatchResponse) {
         for failure in &response.batch_item_failures {
             let Some((handle, receives)) = self.0.get(&failure.item_identifier) else { continue };
             let seconds = fastrand::i32(0..=longest_pause(*receives));
-            if let Err(error) = queue.come_back_after(handle, seconds).await {
+            if let Err(error) = queue.redeliver_after(handle, seconds).await {
                 tracing::warn!(
                     message.id = failure.item_identifier,
-                    error,
-                    "message will return after the visibility timeout"
+                    error = %Chain(&error),
+                    "message will be redelivered after the visibility timeout"
                 );
             }
         }
     }
 }
 
-/// The longest pause after so many receives, in seconds.
+/// The maximum pause after so many receives, in seconds.
 fn longest_pause(receives: u32) -> i32 {
     let doubled =
         2_i32.checked_pow(receives.saturating_sub(1)).and_then(|times| FIRST_PAUSE_SECONDS.checked_mul(times));

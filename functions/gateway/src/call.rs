@@ -4,23 +4,48 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use quittance_lambda::secret::SecretError;
 use quittance_lambda::{metrics, secret};
-use quittance_outgoing::Timeouts;
+use quittance_outgoing::{ClientError, Timeouts};
 use quittance_providers::api::{Access, Call, HttpResponse};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-/// Time to reach the gateway.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Time for the whole exchange: a card payment may take a bank some seconds. Three exchanges, as a refund may need, stay
-/// below the function's own limit.
+/// Timeout of the whole exchange: a card payment may take a bank some seconds. Three exchanges, as a refund may need,
+/// stay below the function's own timeout.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// More than any answer that is read here.
+/// More than any response that is read here.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// The gateways, with what lets us in.
+/// Why a gateway gave no complete response. Contains neither the URL nor the credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// No secret is configured.
+    #[error("no API secret of {0} is set")]
+    NoSecret(&'static str),
+    /// The secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The secret is another JSON value than expected.
+    #[error("the API secret of {0} is not {{\"key\": …, \"account\": …}}")]
+    MalformedSecret(&'static str),
+    /// A timeout or a broken connection.
+    #[error("{provider} did not answer")]
+    NoAnswer {
+        /// The provider.
+        provider: &'static str,
+        /// The failure.
+        source: reqwest::Error,
+    },
+    /// More bytes than are read.
+    #[error("the answer of {0} has more than {ANSWER_BYTES_MAX} bytes")]
+    TooLarge(&'static str),
+}
+
+/// The gateways, with their credentials.
 pub struct Gateways {
     aws: SdkConfig,
     client: reqwest::Client,
@@ -37,44 +62,48 @@ struct AccessSecret {
 }
 
 impl Gateways {
-    /// Prepares connections. `secrets` are ids in Secrets Manager, `urls` stand in for those of the providers' modules.
+    /// Prepares connections. `secrets` are ids in Secrets Manager; `urls` override those of the providers' modules.
     ///
     /// # Errors
-    /// A sentence, if the TLS set-up fails.
+    /// [`ClientError`] if the TLS set-up fails.
     pub fn new(
         aws: &SdkConfig,
         secrets: HashMap<&'static str, String>,
         urls: HashMap<&'static str, String>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ClientError> {
         let timeouts = Timeouts { connect: CONNECT_TIMEOUT, total: TOTAL_TIMEOUT };
         let client = quittance_outgoing::client("Quittance/1", timeouts)?;
         Ok(Self { aws: aws.clone(), client, secrets, urls, known: Mutex::default() })
     }
 
-    /// What lets us in at a provider.
+    /// The credentials for a provider.
     ///
     /// # Errors
-    /// A sentence that does not repeat the secret.
-    pub async fn access(&self, provider: &'static str) -> Result<Access, String> {
+    /// [`GatewayError`], which does not repeat the secret.
+    pub async fn access(&self, provider: &'static str) -> Result<Access, GatewayError> {
         let mut known = self.known.lock().await;
         if let Some(access) = known.get(provider) {
             return Ok(access.clone());
         }
-        let id = self.secrets.get(provider).ok_or_else(|| format!("no API secret of {provider} is set"))?;
+        let id = self.secrets.get(provider).ok_or(GatewayError::NoSecret(provider))?;
         let text = secret::read(&self.aws, id).await?;
-        // The error of a JSON parser may quote the secret, so it is not passed on.
-        let secret: AccessSecret = serde_json::from_str(&text)
-            .map_err(|_| format!("the API secret of {provider} is not {{\"key\": …, \"account\": …}}"))?;
+        // A JSON parser's error may quote the secret, so it is not passed on.
+        let secret: AccessSecret = serde_json::from_str(&text).map_err(|_| GatewayError::MalformedSecret(provider))?;
         let access = Access { key: secret.key, account: secret.account };
         known.insert(provider, access.clone());
         Ok(access)
     }
 
-    /// Makes the call, and counts what came of it.
+    /// Makes the call, and counts its outcome.
     ///
     /// # Errors
-    /// A sentence, if there was no whole answer: whether the gateway did what was asked is not known.
-    pub async fn make(&self, provider: &'static str, url: &'static str, call: Call) -> Result<HttpResponse, String> {
+    /// [`GatewayError`] if there was no complete response: whether the gateway carried out the call is unknown.
+    pub async fn make(
+        &self,
+        provider: &'static str,
+        url: &'static str,
+        call: Call,
+    ) -> Result<HttpResponse, GatewayError> {
         let answer = self.exchange(provider, url, call).await;
         let outcome = outcome(answer.as_ref().ok().map(|answer| answer.status));
         metrics::GATEWAY_CALLS.record([provider, outcome], 1);
@@ -82,7 +111,12 @@ impl Gateways {
         answer
     }
 
-    async fn exchange(&self, provider: &'static str, url: &'static str, call: Call) -> Result<HttpResponse, String> {
+    async fn exchange(
+        &self,
+        provider: &'static str,
+        url: &'static str,
+        call: Call,
+    ) -> Result<HttpResponse, GatewayError> {
         let base = self.urls.get(provider).map_or(url, String::as_str).trim_end_matches('/');
         let url = format!("{base}{}", call.path);
         let request = match call.body {
@@ -90,16 +124,16 @@ impl Gateways {
             None => self.client.get(url),
         };
         let request = call.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        let mut answer = request.send().await.map_err(|error| without_url(provider, error))?;
+        let mut answer = request.send().await.map_err(|error| GatewayError::no_answer(provider, error))?;
         let status = answer.status().as_u16();
         if matches!(status, 401 | 403) {
-            // The key may have been changed: the next call reads it again.
+            // The key may have been rotated: the next call reads it again.
             self.known.lock().await.remove(provider);
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| without_url(provider, error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| GatewayError::no_answer(provider, error))? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(format!("the answer of {provider} has more than {ANSWER_BYTES_MAX} bytes"));
+                return Err(GatewayError::TooLarge(provider));
             }
             body.extend_from_slice(&chunk);
         }
@@ -113,10 +147,10 @@ impl std::fmt::Debug for Gateways {
     }
 }
 
-/// A gateway that says no has answered all the same.
+/// A gateway that refuses has still answered.
 const ANSWERED: &str = "answered";
 
-/// What came of a call, in the words of the metric.
+/// The outcome of a call, as a dimension of the metric.
 fn outcome(status: Option<u16>) -> &'static str {
     match status {
         None => "timeout",
@@ -127,8 +161,10 @@ fn outcome(status: Option<u16>) -> &'static str {
     }
 }
 
-fn without_url(provider: &str, error: reqwest::Error) -> String {
-    format!("{provider} did not answer: {}", quittance_outgoing::reason(error))
+impl GatewayError {
+    fn no_answer(provider: &'static str, error: reqwest::Error) -> Self {
+        Self::NoAnswer { provider, source: error.without_url() }
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Collecting payments, and asking what became of them.
+//! Charges payments, and makes status inquiries about them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{Evidence, InitiateCharge, PaymentCommand, QueryPayment};
+use quittance_domain::error::Chain;
 use quittance_domain::fact::FactKind;
 use quittance_lambda::batch::PermanentFailure;
 use quittance_providers::api::{CommandResponse, InquiryResponse, PaymentStatement};
@@ -9,76 +10,77 @@ use quittance_providers::api::{CommandResponse, InquiryResponse, PaymentStatemen
 use crate::handler::{CallFailure, CommandResult, Gateway, NamedGateway};
 use crate::outcome_evidence::{MoneyAttempt, escalation, evidence};
 
-/// An attempt is made, and repeated under its key, for so long: the gateway answers as it did, or carries out what never
-/// reached it. Later nobody expects the payment any more, the key may be forgotten, and it is only looked up.
+/// For this long an attempt is made, and repeated under its key: the gateway repeats its response, or carries out a
+/// call that it never received. After that the payment is not expected any more and the key may have expired, so the
+/// payment is only looked up.
 const MADE_WITHIN: TimeDelta = TimeDelta::hours(1);
 
-/// What a gateway lists or finds lags behind what it has done; that it has no such payment is believed only so long after
-/// the order.
+/// A gateway's lists and searches lag behind its actions; a missing payment is only believed this long after the order.
 const ABSENT_AFTER: TimeDelta = TimeDelta::hours(3);
 
 impl Gateway {
-    /// Collects a payment. Without a clear answer it is told to be unknown; the questions about it find out. An order that
-    /// is late is only looked up: an earlier delivery may have been carried out, under a key that is forgotten by now.
+    /// Charges a payment. Without a clear answer it is reported as unknown, to be resolved by status inquiries. A late
+    /// order is only looked up: an earlier delivery may have been carried out, under a key that has expired by now.
     pub(crate) async fn charge(
         &self,
         api: NamedGateway<'_>,
-        order: &InitiateCharge,
+        request: &InitiateCharge,
         now: DateTime<Utc>,
     ) -> CommandResult {
-        match self.find_out(api, &question_about(order), now).await {
+        match self.find_out(api, &inquiry_about(request), now).await {
             InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
-                CommandResult::Told(found(evidence, now))
+                CommandResult::Evidence(found(evidence, now))
             }
-            InquiryResponse::Statement(PaymentStatement::Accepted) => CommandResult::Told(Vec::new()),
+            InquiryResponse::Statement(PaymentStatement::Accepted) => CommandResult::Evidence(Vec::new()),
             InquiryResponse::Statement(PaymentStatement::Refused(reason)) => {
-                CommandResult::Refused(vec![failed(order, &reason)], reason)
+                CommandResult::Refused(vec![failed(request, &reason)], reason)
             }
             unknown @ (InquiryResponse::Absent | InquiryResponse::Unknown(_)) => {
                 let reason = unknown.to_string();
-                tracing::warn!(charge = order.key(), reason, "charge outcome is unknown");
-                let told = ("unknown", Some(reason.as_str()));
-                CommandResult::Told(vec![evidence(
-                    &MoneyAttempt::from(order),
+                tracing::warn!(charge = request.key(), reason, "charge outcome is unknown");
+                let attempt = MoneyAttempt::from(request);
+                CommandResult::Evidence(vec![evidence(
+                    &attempt,
                     FactKind::Unknown,
-                    told,
-                    order.ordered_at,
+                    "unknown",
+                    Some(&reason),
+                    request.ordered_at,
                 )])
             }
         }
     }
 
-    /// Asks what became of a payment. No answer is an answer: the next question follows, or staff have to look.
+    /// Makes a status inquiry. A missing answer counts as an answer: the next inquiry follows, or staff have to look.
     pub(crate) async fn query_payment(
         &self,
         api: NamedGateway<'_>,
-        question: &QueryPayment,
+        inquiry: &QueryPayment,
         now: DateTime<Utc>,
     ) -> CommandResult {
-        CommandResult::Told(match (self.find_out(api, question, now).await, &question.charge) {
+        CommandResult::Evidence(match (self.find_out(api, inquiry, now).await, &inquiry.charge) {
             (InquiryResponse::Statement(PaymentStatement::Evidence(evidence)), _) => found(evidence, now),
-            (InquiryResponse::Statement(PaymentStatement::Refused(reason)), Some(order)) => {
-                vec![failed(order, &reason)]
+            (InquiryResponse::Statement(PaymentStatement::Refused(reason)), Some(request)) => {
+                vec![failed(request, &reason)]
             }
-            // The gateway has our charge and will say what becomes of it: a direct debit takes days.
+            // The gateway has our charge and will report its outcome: a direct debit takes days.
             (InquiryResponse::Statement(PaymentStatement::Accepted), Some(_)) => Vec::new(),
-            // That a gateway does not know what a client claims proves nothing; staff see it in the case.
-            (undecided, _) if question.is_last => vec![escalation(question, &undecided.to_string())],
+            // That a gateway does not have a payment that a client claims proves nothing; staff see it in the case.
+            (undecided, _) if inquiry.is_last => vec![escalation(inquiry, &undecided.to_string())],
             (undecided, _) => {
-                tracing::info!(question = question.name(), reason = %undecided, "payment is undecided at the gateway");
+                tracing::info!(inquiry = inquiry.name(), reason = %undecided, "payment is undecided at the gateway");
                 Vec::new()
             }
         })
     }
 
-    /// Makes the call of a charge that is young, under its key, or looks the payment up. What cannot be reached or read
-    /// leaves it unknown.
-    async fn find_out(&self, api: NamedGateway<'_>, question: &QueryPayment, now: DateTime<Utc>) -> InquiryResponse {
-        let age = question.charge.as_ref().map(|order| now - order.ordered_at);
-        let is_young = question.may_repeat && age.is_some_and(|age| age <= MADE_WITHIN);
-        let asked = match &question.charge {
-            Some(order) if is_young => self.collect(api, order).await.map(InquiryResponse::from),
-            _ => self.look_up(api, question).await,
+    /// Repeats the call of a recent charge under its key, or looks the payment up. If the gateway cannot be reached or
+    /// understood, the payment stays unknown.
+    async fn find_out(&self, api: NamedGateway<'_>, inquiry: &QueryPayment, now: DateTime<Utc>) -> InquiryResponse {
+        let age = inquiry.charge.as_ref().map(|request| now - request.ordered_at);
+        let is_young = inquiry.may_repeat && age.is_some_and(|age| age <= MADE_WITHIN);
+        let asked = match &inquiry.charge {
+            Some(request) if is_young => self.collect(api, request).await.map(InquiryResponse::from),
+            _ => self.look_up(api, inquiry).await,
         };
         match asked {
             Ok(InquiryResponse::Absent) if age.is_some_and(|age| age > ABSENT_AFTER) => {
@@ -89,7 +91,7 @@ impl Gateway {
                 InquiryResponse::Unknown(reason)
             }
             Err(CallFailure::Unreadable(error)) => {
-                tracing::error!(question = question.name(), error = %error, "gateway response could not be parsed");
+                tracing::error!(inquiry = inquiry.name(), error = %Chain(&error), "gateway response could not be parsed");
                 InquiryResponse::Unknown(error.to_string())
             }
         }
@@ -97,33 +99,33 @@ impl Gateway {
 
     async fn collect(
         &self,
-        (name, api): NamedGateway<'_>,
-        order: &InitiateCharge,
+        NamedGateway { name, api }: NamedGateway<'_>,
+        request: &InitiateCharge,
     ) -> Result<CommandResponse, CallFailure> {
-        if let Err(unfit) = api.takes(order) {
+        if let Err(unfit) = api.takes(request) {
             return Ok(CommandResponse::Statement(PaymentStatement::Refused(unfit.reason)));
         }
         let access = self.gateways.access(name).await?;
-        let answer = self.gateways.make(name, api.url(), api.charge(&access, order)?).await?;
-        Ok(api.charged(order, &answer)?)
+        let answer = self.gateways.make(name, api.url(), api.charge(&access, request)?).await?;
+        Ok(api.charged(request, &answer)?)
     }
 
     async fn look_up(
         &self,
-        (name, api): NamedGateway<'_>,
-        question: &QueryPayment,
+        NamedGateway { name, api }: NamedGateway<'_>,
+        inquiry: &QueryPayment,
     ) -> Result<InquiryResponse, CallFailure> {
         let access = self.gateways.access(name).await?;
-        let Some(call) = api.look_up(&access, question)? else {
-            return Ok(InquiryResponse::Unknown(format!("{name} cannot be asked about {}", question.transaction_id)));
+        let Some(call) = api.look_up(&access, inquiry)? else {
+            return Ok(InquiryResponse::Unknown(format!("{name} cannot be asked about {}", inquiry.transaction_id)));
         };
         let answer = self.gateways.make(name, api.url(), call).await?;
-        Ok(api.looked_up(question, &answer)?)
+        Ok(api.looked_up(inquiry, &answer)?)
     }
 }
 
-/// Evidence that a gateway gave when it was asked. Objects have the time at which they were made, which may be weeks before
-/// the money moved: in the books it is of now.
+/// Evidence from an inquiry's response. Objects carry their time of creation, which may be weeks before the money
+/// moved: the accounting date is that of the response.
 fn found(evidence: Vec<Evidence>, now: DateTime<Utc>) -> Vec<PaymentCommand> {
     let found = |evidence: Evidence| {
         let found_at = evidence.kind.proves_money().then_some(now);
@@ -132,22 +134,23 @@ fn found(evidence: Vec<Evidence>, now: DateTime<Utc>) -> Vec<PaymentCommand> {
     evidence.into_iter().map(found).collect()
 }
 
-/// The first question about a charge: has it been made?
-fn question_about(order: &InitiateCharge) -> QueryPayment {
+/// The first inquiry about a charge: has it been made?
+fn inquiry_about(request: &InitiateCharge) -> QueryPayment {
     QueryPayment {
-        payment_id: order.payment_id,
-        transaction_id: order.transaction_id.clone(),
-        provider: order.provider.clone(),
+        payment_id: request.payment_id,
+        transaction_id: request.transaction_id.clone(),
+        provider: request.provider.clone(),
         names: Vec::new(),
-        charge: Some(order.clone()),
+        charge: Some(request.clone()),
         may_repeat: true,
         round: 0,
-        since: order.ordered_at,
+        since: request.ordered_at,
         is_last: false,
     }
 }
 
-/// The attempt has failed, at the time at which it was ordered: whenever that is found out, it says nothing of a later one.
-fn failed(order: &InitiateCharge, reason: &str) -> PaymentCommand {
-    evidence(&MoneyAttempt::from(order), FactKind::Failure, ("refused", Some(reason)), order.ordered_at)
+/// The attempt failed, as of the time at which it was ordered: whenever the failure is detected, it has no bearing on a
+/// later attempt.
+fn failed(request: &InitiateCharge, reason: &str) -> PaymentCommand {
+    evidence(&MoneyAttempt::from(request), FactKind::Failure, "refused", Some(reason), request.ordered_at)
 }

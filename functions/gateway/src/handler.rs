@@ -1,4 +1,4 @@
-//! From SQS records to verdicts.
+//! Turns SQS records into outcomes.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -7,6 +7,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::LambdaEvent;
 use quittance_domain::command::{GatewayCommand, InitiateRefund, PaymentCommand, QueryResource};
+use quittance_domain::error::Chain;
 use quittance_domain::fact::FactKind;
 use quittance_idempotency::{
     CLOCK_SKEW_MARGIN, IdempotencyClaim, IdempotencyError, IdempotencyLease, IdempotencyTable,
@@ -23,49 +24,54 @@ use uuid::Uuid;
 
 use crate::FUNCTION;
 use crate::back_off::MessageReceipts;
+use crate::call::GatewayError;
 use crate::call::Gateways;
 use crate::outcome_evidence::{MoneyAttempt, evidence};
 
-/// What the gateway function works with.
+/// The gateway function's dependencies.
 #[derive(Debug)]
 pub struct Gateway {
     /// The gateways.
     pub gateways: Gateways,
-    /// Which commands have been carried out.
+    /// The commands that have been carried out.
     pub idempotency: IdempotencyTable,
-    /// Where evidence goes.
+    /// The processor's queue, for evidence.
     pub payments_queue: CommandQueue,
-    /// Where the commands come from.
+    /// The command queues.
     pub queues: GatewayQueues,
-    /// Where messages that cannot succeed go, by provider.
+    /// The dead-letter queues, by provider.
     pub dead_letters: HashMap<&'static str, DeadLetterQueue>,
 }
 
-/// What became of a command, and what the processor is told of it.
+/// The outcome of a command, with the resulting commands to the processor.
 pub(crate) enum CommandResult {
-    /// It is over.
-    Told(Vec<PaymentCommand>),
-    /// It is over: the gateway refuses it.
+    /// Concluded.
+    Evidence(Vec<PaymentCommand>),
+    /// Concluded: the gateway refused it.
     Refused(Vec<PaymentCommand>, String),
-    /// Nobody knows: it is to be carried out again.
+    /// The outcome is unknown: the command is to be repeated.
     Unknown(String),
 }
 
-/// Why a call was not made, or its answer is of no use.
+/// Why a call was not made, or its response is unusable.
 pub(crate) enum CallFailure {
-    /// Something is out of reach: what became of the call is not known.
+    /// A dependency is unreachable: the outcome of the call is unknown.
     Away(String),
     Unreadable(Unreadable),
-    /// Not all of it is understood: to be carried out again after somebody has looked.
+    /// The response is only partly understood: the command is to be repeated after somebody has looked at it.
     Incomplete(PermanentFailure),
 }
 
 /// A gateway with its name.
-pub(crate) type NamedGateway<'a> = (&'static str, &'a dyn Api);
+#[derive(Clone, Copy)]
+pub(crate) struct NamedGateway<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) api: &'a dyn Api,
+}
 
-impl From<String> for CallFailure {
-    fn from(reason: String) -> Self {
-        Self::Away(reason)
+impl From<GatewayError> for CallFailure {
+    fn from(error: GatewayError) -> Self {
+        Self::Away(Chain(&error).to_string())
     }
 }
 
@@ -79,7 +85,7 @@ impl Gateway {
     /// Handles a batch of a gateway's queue.
     ///
     /// # Errors
-    /// [`Outage`] if nobody knows the queue: everything comes back.
+    /// [`Outage`] if the queue is unknown: every record is redelivered.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         let deadline = event.context.deadline();
         let source = event.payload.records.first().and_then(|record| record.event_source_arn.clone());
@@ -100,7 +106,7 @@ impl Gateway {
         Ok(response)
     }
 
-    /// Whose queue an event comes from, all of its records from one, with the dead-letter queue behind it.
+    /// The provider of an event's queue, from which all its records come, with its dead-letter queue.
     fn dead_letters_of(&self, source: &str) -> Result<(&'static str, &DeadLetterQueue), Outage> {
         let is_source = |provider: &str| source.ends_with(&format!("-{provider}-gateway.fifo"));
         let found = self
@@ -111,7 +117,7 @@ impl Gateway {
         found.ok_or_else(|| Outage(format!("the queue {source} is no gateway's")))
     }
 
-    /// Carries a command out, once however often it comes.
+    /// Carries a command out once, however often it is delivered.
     pub(crate) async fn process(
         &self,
         command: CloudEvent<GatewayCommand>,
@@ -144,18 +150,18 @@ impl Gateway {
     ) -> Result<RecordOutcome, BatchError> {
         let name = command.payload.name();
         match done {
-            Ok(CommandResult::Told(told)) => {
-                self.send_to_processor(told, &command.correlationid).await?;
+            Ok(CommandResult::Evidence(reported)) => {
+                self.send_to_processor(reported, &command.correlationid).await?;
                 self.idempotency.complete(&lease, None).await.map_err(busy)?;
                 Ok(RecordOutcome::Done)
             }
-            Ok(CommandResult::Refused(told, reason)) => {
+            Ok(CommandResult::Refused(reported, reason)) => {
                 tracing::warn!(command = name, reason, "gateway refused the command");
-                self.send_to_processor(told, &command.correlationid).await?;
+                self.send_to_processor(reported, &command.correlationid).await?;
                 self.idempotency.fail_for_good(&lease, &reason).await.map_err(busy)?;
                 Ok(RecordOutcome::Done)
             }
-            // When it comes back, the gateway is asked what became of it.
+            // When it is redelivered, the gateway is asked for its outcome.
             Ok(CommandResult::Unknown(reason)) => {
                 self.idempotency.release(&lease).await.map_err(busy)?;
                 Ok(RecordOutcome::Wait(format!("{name}: {reason}")))
@@ -175,20 +181,21 @@ impl Gateway {
     ) -> Result<CommandResult, PermanentFailure> {
         let provider = command.payload.provider();
         let known = by_name(provider.as_str());
-        let Some(api) = known.and_then(|provider| Some((provider.name(), provider.api()?))) else {
+        let Some(api) = known.and_then(|provider| Some(NamedGateway { name: provider.name(), api: provider.api()? }))
+        else {
             let reason = format!("there is no gateway of the provider `{provider}` here");
             return Err(PermanentFailure { code: "unknown_provider", reason });
         };
         let done = match &command.payload {
-            GatewayCommand::InitiateCharge(order) => Ok(self.charge(api, order, now).await),
-            GatewayCommand::InitiateRefund(order) => {
-                refuse_late(api, order, now - command.time)?;
-                self.refund(api, order, now).await
+            GatewayCommand::InitiateCharge(request) => Ok(self.charge(api, request, now).await),
+            GatewayCommand::InitiateRefund(request) => {
+                refuse_late(api, request, now - command.time)?;
+                self.refund(api, request, now).await
             }
-            GatewayCommand::QueryPayment(question) => Ok(self.query_payment(api, question, now).await),
-            GatewayCommand::QueryResource(question) => self.query_resource(api, question).await,
-            GatewayCommand::ListEvents(listing) => {
-                self.list_events(api, listing, &command.correlationid, deadline).await
+            GatewayCommand::QueryPayment(inquiry) => Ok(self.query_payment(api, inquiry, now).await),
+            GatewayCommand::QueryResource(inquiry) => self.query_resource(api, inquiry).await,
+            GatewayCommand::ListEvents(backfill) => {
+                self.list_events(api, backfill, &command.correlationid, deadline).await
             }
         };
         match done {
@@ -203,32 +210,30 @@ impl Gateway {
 
     async fn refund(
         &self,
-        (name, api): NamedGateway<'_>,
-        order: &InitiateRefund,
+        NamedGateway { name, api }: NamedGateway<'_>,
+        request: &InitiateRefund,
         now: DateTime<Utc>,
     ) -> Result<CommandResult, CallFailure> {
         let access = self.gateways.access(name).await?;
         let mut before = Vec::new();
-        for call in api.before_refund(&access, order)? {
+        for call in api.before_refund(&access, request)? {
             before.push(self.gateways.make(name, api.url(), call).await?);
         }
-        let response = match api.refund(&access, order, &before)? {
-            RefundStep::Call(call) => api.refunded(order, &self.gateways.make(name, api.url(), call).await?)?,
+        let response = match api.refund(&access, request, &before)? {
+            RefundStep::Call(call) => api.refunded(request, &self.gateways.make(name, api.url(), call).await?)?,
             RefundStep::Made(statement) => CommandResponse::Statement(statement),
             RefundStep::Unknown(reason) => CommandResponse::Unknown(reason),
         };
         Ok(match response {
             CommandResponse::Statement(PaymentStatement::Evidence(evidence)) => {
-                CommandResult::Told(evidence.into_iter().map(PaymentCommand::from_evidence).collect())
+                CommandResult::Evidence(evidence.into_iter().map(PaymentCommand::from_evidence).collect())
             }
-            CommandResponse::Statement(PaymentStatement::Accepted) => CommandResult::Told(Vec::new()),
-            // What the gateway refuses did not happen: what was reserved for it is free again.
+            CommandResponse::Statement(PaymentStatement::Accepted) => CommandResult::Evidence(Vec::new()),
+            // A refund that the gateway refused did not happen: its reservation is released.
             CommandResponse::Statement(PaymentStatement::Refused(reason)) => {
-                let event = ("refused", Some(reason.as_str()));
-                CommandResult::Refused(
-                    vec![evidence(&MoneyAttempt::from(order), FactKind::RefundFailure, event, now)],
-                    reason,
-                )
+                let attempt = MoneyAttempt::from(request);
+                let failure = evidence(&attempt, FactKind::RefundFailure, "refused", Some(&reason), now);
+                CommandResult::Refused(vec![failure], reason)
             }
             CommandResponse::Unknown(reason) => CommandResult::Unknown(reason),
         })
@@ -236,53 +241,57 @@ impl Gateway {
 
     async fn query_resource(
         &self,
-        (name, api): NamedGateway<'_>,
-        question: &QueryResource,
+        NamedGateway { name, api }: NamedGateway<'_>,
+        inquiry: &QueryResource,
     ) -> Result<CommandResult, CallFailure> {
         let access = self.gateways.access(name).await?;
-        let call = api.query(&access, question)?;
+        let call = api.query(&access, inquiry)?;
         let answer = self.gateways.make(name, api.url(), call).await?;
-        Ok(match api.queried(question, &answer)? {
+        Ok(match api.queried(inquiry, &answer)? {
             InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
-                CommandResult::Told(evidence.into_iter().map(PaymentCommand::from_evidence).collect())
+                CommandResult::Evidence(evidence.into_iter().map(PaymentCommand::from_evidence).collect())
             }
-            InquiryResponse::Statement(PaymentStatement::Accepted) => CommandResult::Told(Vec::new()),
-            // The gateway reported an event whose object it does not show: it is asked again later.
+            InquiryResponse::Statement(PaymentStatement::Accepted) => CommandResult::Evidence(Vec::new()),
+            // The gateway reported an event but does not return its object yet: it is asked again later.
             unknown => CommandResult::Unknown(unknown.to_string()),
         })
     }
 
-    /// Sends what was found out to the processor.
+    /// Sends the resulting commands to the processor.
     pub(crate) async fn send_to_processor(
         &self,
-        told: Vec<PaymentCommand>,
+        reported: Vec<PaymentCommand>,
         correlation_id: &str,
     ) -> Result<(), BatchError> {
         let envelope = |command: PaymentCommand| {
             let subject = command.transaction_id().to_string();
             CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, Utc::now(), correlation_id.to_owned(), command)
         };
-        let commands: Vec<_> = told.into_iter().map(envelope).collect();
-        self.payments_queue.send(&commands).await.map_err(BatchError::Busy)
+        let commands: Vec<_> = reported.into_iter().map(envelope).collect();
+        self.payments_queue.send(&commands).await.map_err(|error| BatchError::Busy(Chain(&error).to_string()))
     }
 }
 
-/// A refund that nothing but its key protects from being made twice is not asked for when the key may be forgotten.
-fn refuse_late((name, api): NamedGateway<'_>, order: &InitiateRefund, age: TimeDelta) -> Result<(), PermanentFailure> {
+/// Refuses a refund that is protected from duplication only by its idempotency key once that key may have expired.
+fn refuse_late(
+    NamedGateway { name, api }: NamedGateway<'_>,
+    request: &InitiateRefund,
+    age: TimeDelta,
+) -> Result<(), PermanentFailure> {
     if api.key_kept_for().is_none_or(|kept| age <= kept) {
         return Ok(());
     }
-    let reason = format!("{} is older than {name} remembers its key; look there, then decide", order.refund_id);
+    let reason = format!("{} is older than {name} remembers its key; look there, then decide", request.refund_id);
     Err(PermanentFailure { code: "outcome_unknown", reason })
 }
 
-/// A digest of what is asked for, the same for every delivery.
+/// A digest of the command's content, the same for every delivery.
 fn fingerprint(command: &GatewayCommand) -> Result<String, BatchError> {
-    let content = serde_json::to_vec(command).map_err(|error| BatchError::Spoiled(error.to_string()))?;
+    let content = serde_json::to_vec(command).map_err(|error| BatchError::Spoiled(Chain(&error).to_string()))?;
     Ok(hex::encode(Sha256::digest(content)))
 }
 
-/// The table does not answer, or another worker has the command: it comes back.
+/// The table does not answer, or another worker has the command: it is redelivered.
 fn busy(error: IdempotencyError) -> BatchError {
-    BatchError::Busy(error.to_string())
+    BatchError::Busy(Chain(&error).to_string())
 }

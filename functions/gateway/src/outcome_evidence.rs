@@ -1,4 +1,4 @@
-//! What the gateway function itself has to tell of payments, beside what gateways say.
+//! Evidence about payments from the gateway function itself, beside what gateways report.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{
@@ -8,7 +8,7 @@ use quittance_domain::fact::{EvidenceChannel, FactKind, kept_reason};
 use quittance_domain::id::{InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::PositiveMoney;
 
-/// An attempt to move money, by the key that the gateway knows it by.
+/// An attempt to move money, under the key that was sent to the gateway.
 pub(crate) struct MoneyAttempt<'a> {
     key: String,
     payment_id: PaymentId,
@@ -19,36 +19,37 @@ pub(crate) struct MoneyAttempt<'a> {
 }
 
 impl<'a> From<&'a InitiateCharge> for MoneyAttempt<'a> {
-    fn from(order: &'a InitiateCharge) -> Self {
+    fn from(request: &'a InitiateCharge) -> Self {
         Self {
-            key: order.key(),
-            payment_id: order.payment_id,
-            transaction_id: &order.transaction_id,
-            provider: &order.provider,
-            amount: order.amount,
-            invoice_id: Some(order.invoice_id),
+            key: request.key(),
+            payment_id: request.payment_id,
+            transaction_id: &request.transaction_id,
+            provider: &request.provider,
+            amount: request.amount,
+            invoice_id: Some(request.invoice_id),
         }
     }
 }
 
 impl<'a> From<&'a InitiateRefund> for MoneyAttempt<'a> {
-    fn from(order: &'a InitiateRefund) -> Self {
+    fn from(request: &'a InitiateRefund) -> Self {
         Self {
-            key: order.refund_id.to_string(),
-            payment_id: order.payment_id,
-            transaction_id: &order.transaction_id,
-            provider: &order.provider,
-            amount: order.amount,
+            key: request.refund_id.to_string(),
+            payment_id: request.payment_id,
+            transaction_id: &request.transaction_id,
+            provider: &request.provider,
+            amount: request.amount,
             invoice_id: None,
         }
     }
 }
 
-/// What became of an attempt, told once however often it is found: `what` is a part of the message's name.
+/// The outcome of an attempt, recorded once however often it is detected: `what` is part of the event id.
 pub(crate) fn evidence(
     subject: &MoneyAttempt<'_>,
     kind: FactKind,
-    (what, reason): (&str, Option<&str>),
+    what: &str,
+    reason: Option<&str>,
     occurred_at: DateTime<Utc>,
 ) -> PaymentCommand {
     PaymentCommand::from_evidence(Evidence {
@@ -73,12 +74,12 @@ pub(crate) fn evidence(
     })
 }
 
-/// The gateway was asked for the last time, and has not decided.
-pub(crate) fn escalation(question: &QueryPayment, reason: &str) -> PaymentCommand {
+/// The command after the last inquiry about an undecided payment.
+pub(crate) fn escalation(inquiry: &QueryPayment, reason: &str) -> PaymentCommand {
     PaymentCommand::EscalatePayment(EscalatePayment {
-        transaction_id: question.transaction_id.clone(),
+        transaction_id: inquiry.transaction_id.clone(),
         reason: kept_reason(reason),
-        actor: format!("gateway:{}", question.provider),
-        request: question.name(),
+        actor: format!("gateway:{}", inquiry.provider),
+        request: inquiry.name(),
     })
 }

@@ -1,4 +1,4 @@
-//! The whole file is read before anything of it is handed on: it is taken whole or refused whole.
+//! Reads the whole file before anything of it is queued: it is accepted or refused as a whole.
 
 use std::io::{Seek, SeekFrom};
 
@@ -10,48 +10,47 @@ use crate::import::ImportError;
 use crate::lines::meaning;
 use crate::reading::{FilePiece, FileReading, attachment_refusal};
 
-/// The most lines of a file. A bank's largest customers have a million entries a day.
+/// The maximum number of lines of a file. A bank's largest customers have a million entries a day.
 pub(crate) const LINES_MAX: u64 = 2_000_000;
 
-/// What the check found.
 #[derive(Debug)]
 pub(crate) enum CheckedFile {
-    /// Every line can be used; where to begin.
+    /// Every line is usable; with the position to start from.
     Sound(ImportProgress, FileReading),
-    /// The file is refused, for a reason.
+    /// The file is refused, with the reason.
     Refused(String),
 }
 
-/// Why a file cannot be used, or cannot be read now.
+/// Why a file is unusable, or cannot be read at present.
 enum UnusableFile {
     Refused(String),
-    Away(String),
+    Away(std::io::Error),
 }
 
 impl From<ReadError> for UnusableFile {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Broken(broken) => Self::Refused(broken.to_string()),
-            ReadError::Io(error) => Self::Away(error.to_string()),
+            ReadError::Io(error) => Self::Away(error),
         }
     }
 }
 
 impl From<std::io::Error> for UnusableFile {
     fn from(error: std::io::Error) -> Self {
-        Self::Away(error.to_string())
+        Self::Away(error)
     }
 }
 
 /// Reads the file to its end.
 ///
 /// # Errors
-/// [`ImportError::Service`] if the disk fails.
+/// [`ImportError::Disk`] if the disk fails.
 pub(crate) fn check(upload: &Upload, copied: DownloadedFile) -> Result<CheckedFile, ImportError> {
     match read(upload, copied) {
         Ok((progress, reading)) => Ok(CheckedFile::Sound(progress, reading)),
         Err(UnusableFile::Refused(reason)) => Ok(CheckedFile::Refused(reason)),
-        Err(UnusableFile::Away(reason)) => Err(ImportError::Service(reason)),
+        Err(UnusableFile::Away(error)) => Err(ImportError::Disk(error)),
     }
 }
 
@@ -75,14 +74,14 @@ fn read(upload: &Upload, copied: DownloadedFile) -> Result<(ImportProgress, File
             return Err(UnusableFile::Refused(format!("the file has more than {LINES_MAX} lines; split it")));
         }
     }
-    // What the reader found on the way is told, too: the encoding of an MT940 file.
+    // Includes what the reader detected on the way, such as the encoding of an MT940 file.
     let format = reading.format();
     file.seek(SeekFrom::Start(0))?;
     let progress = ImportProgress { format, etag, digest, lines_total, lines_done: 0, checkpoint: None };
     Ok((progress, FileReading::open(upload, file)?))
 }
 
-/// Every amount is money that we can keep to its last digit.
+/// Checks that every amount can be represented exactly.
 fn check_movement(movement: &Movement) -> Result<(), UnusableFile> {
     let broken = |error: quittance_domain::money::MoneyError| {
         let broken = BrokenFile { place: movement.place.clone(), reason: format!("amount: {error}") };
@@ -91,7 +90,8 @@ fn check_movement(movement: &Movement) -> Result<(), UnusableFile> {
     meaning(movement).map(drop).map_err(broken)
 }
 
-/// A statement whose entries do not lead from its first balance to its last is cut off or spoiled.
+/// Checks the balances: a statement whose entries do not lead from its opening to its closing balance is truncated or
+/// corrupt.
 fn check_sums(summary: &StatementSummary) -> Result<(), UnusableFile> {
     let reason = match (&summary.check, summary.contradictions.first()) {
         (Check::Contradicts { expected, found }, _) => format!(

@@ -1,4 +1,4 @@
-//! What clients say that they paid: each payment a claim, until its gateway, a bank line or staff prove it.
+//! Payment confirmations by clients: each payment is a claim until its gateway, a bank line or staff prove it.
 
 use quittance_domain::command::InvoiceReference;
 use quittance_domain::upload::LineOutcome;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::evidence::LineNames;
 use crate::lines::left_out;
 
-/// A line with how the processor knows it, and the invoice that it names.
+/// A line with its transaction id and the invoice that it names.
 #[derive(Debug)]
 pub(crate) struct ClaimedLine {
     pub(crate) line: UploadLine,
@@ -18,9 +18,9 @@ pub(crate) struct ClaimedLine {
     pub(crate) invoice: Option<InvoiceReference>,
 }
 
-/// Turns confirmed payments into claims. A name that a bank line has is none that a client can claim.
+/// Turns confirmed payments into claims. A client cannot claim an id that is reserved for bank lines.
 pub(crate) fn claims(upload: &Upload, digest: &str, confirmations: &[Confirmation]) -> Vec<ClaimedLine> {
-    // What was typed in beside a picture belongs to what was said with it.
+    // Payments that were entered with an image are part of the same upload.
     let typed = upload.typed.as_ref().map(|typed| hex::encode(Sha256::digest(format!("{digest}{typed}"))));
     let digest = typed.as_deref().unwrap_or(digest);
     confirmations.iter().map(|confirmation| claim(upload, digest, confirmation)).collect()
@@ -37,7 +37,7 @@ fn claim(upload: &Upload, digest: &str, confirmation: &Confirmation) -> ClaimedL
     };
     let speaker = upload.client_id.map(|client_id| client_id.to_string()).unwrap_or_default();
     ClaimedLine {
-        // The digest is in the name: the same file counts once.
+        // The digest is part of the id: the same file counts once.
         names: LineNames {
             event_id: format!("{speaker}:{digest}:{}", confirmation.number),
             movement: name.to_string(),

@@ -3,16 +3,16 @@
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
-/// What the importer needs to know.
+/// The importer's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is.
+    /// The database.
     pub database: DatabaseSettings,
-    /// Where commands go.
+    /// The processor's queue.
     pub payments_queue_url: String,
-    /// Where notifications come from.
+    /// The queue of S3 notifications.
     pub uploads_queue_url: String,
-    /// Where notifications that cannot succeed are parked.
+    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 
@@ -20,7 +20,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");

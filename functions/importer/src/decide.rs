@@ -1,4 +1,4 @@
-//! What becomes of the movements of a chunk.
+//! Decides the outcome of the movements of a chunk.
 
 use std::collections::BTreeMap;
 
@@ -17,42 +17,42 @@ use crate::lookup::{LookupResults, PayerAccounts, WantedLine};
 use crate::reading::let_others_work;
 use crate::returns::Originals;
 
-/// A movement whose amount is money that we can keep, and what it means.
+/// A movement whose amount is representable, with its meaning.
 pub(crate) struct ClassifiedEntry<'a> {
     pub(crate) movement: &'a Movement,
     pub(crate) amount: Money,
     meaning: LineMeaning,
-    /// Its identity, and which of equal movements of the file it is; only of money that moved for us.
+    /// Its identity, and its ordinal among equal movements of the file; only for received or returned money.
     name: Option<(MovementIdentity, u64)>,
-    /// What finance calls the payment.
+    /// The transaction id that finance gave the payment.
     called: Option<TransactionId>,
 }
 
-/// A line with how the processor knows it.
+/// A line with its identities.
 #[derive(Debug)]
 pub(crate) struct DecidedLine {
     pub(crate) line: UploadLine,
-    /// Which of all movements it tells of; none if it tells of none that concerns us.
+    /// The movement that it reports; none if it reports none that concerns us.
     pub(crate) movement: Option<String>,
-    /// The movement as which another file may tell the entry that this is a detail of.
+    /// The identity under which another file may report the whole entry that this movement is a detail of.
     pub(crate) entry: Option<String>,
-    /// Of the second and further equal movements: the first, of which another file may have told details. Details of
-    /// equal entries are all noted under it.
+    /// For the second and further equal movements: the first of them, for which another file may have reported details.
+    /// Details of equal entries are all recorded under it.
     pub(crate) first: Option<String>,
 }
 
-/// What is remembered from chunk to chunk.
+/// The state that is carried from chunk to chunk.
 #[derive(Debug)]
 pub(crate) struct ImportMemory {
     pub(crate) accounts: PayerAccounts,
     pub(crate) ordinals: Ordinals,
 }
 
-/// Decides about movements that follow each other in a file; what was decided before stays. With
-/// `names_payments`, the file has a name of finance's own for each.
+/// Decides about consecutive movements of a file; earlier decisions are kept. With `names_payments`, the file has a
+/// transaction id of finance's own for each.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails, or holds what does not fit together.
+/// [`StoreError`] if the database fails or stored data is inconsistent.
 pub(crate) async fn decide(
     database: &Database,
     movements: &[Movement],
@@ -60,39 +60,39 @@ pub(crate) async fn decide(
     memory: &mut ImportMemory,
     mut before: BTreeMap<u64, LineDecision>,
 ) -> Result<Vec<DecidedLine>, StoreError> {
-    let mut told = Vec::with_capacity(movements.len());
+    let mut reported = Vec::with_capacity(movements.len());
     for movement in movements {
-        let_others_work(told.len()).await;
-        told.push(ClassifiedEntry::classify(movement, names_payments).map_err(corrupt)?);
+        let_others_work(reported.len()).await;
+        reported.push(ClassifiedEntry::classify(movement, names_payments).map_err(corrupt)?);
     }
-    for (identity, ordinal) in told.iter_mut().filter_map(|told| told.name.as_mut()) {
+    for (identity, ordinal) in reported.iter_mut().filter_map(|reported| reported.name.as_mut()) {
         *ordinal = memory.ordinals.next(*identity);
     }
-    let is_new = |told: &&ClassifiedEntry<'_>| !before.contains_key(&told.movement.number);
-    let wanted: Vec<WantedLine> = told.iter().filter(is_new).filter_map(ClassifiedEntry::wanted).collect();
+    let is_new = |reported: &&ClassifiedEntry<'_>| !before.contains_key(&reported.movement.number);
+    let wanted: Vec<WantedLine> = reported.iter().filter(is_new).filter_map(ClassifiedEntry::wanted).collect();
     let lookup = LookupResults::load(database, &wanted, &mut memory.accounts).await?;
-    let returns = told.iter().filter(is_new).filter(|told| told.is_taken_back());
-    let returns: Vec<&Movement> = returns.map(|told| told.movement).collect();
+    let returns = reported.iter().filter(is_new).filter(|reported| reported.is_taken_back());
+    let returns: Vec<&Movement> = returns.map(|reported| reported.movement).collect();
     let mut originals = Originals::load(database, &returns).await?;
-    let (mut decided, mut wanted) = (Vec::with_capacity(told.len()), wanted.into_iter());
-    for told in told {
+    let (mut decided, mut wanted) = (Vec::with_capacity(reported.len()), wanted.into_iter());
+    for reported in reported {
         let_others_work(decided.len()).await;
-        let decision = match (before.remove(&told.movement.number), &told.meaning) {
+        let decision = match (before.remove(&reported.movement.number), &reported.meaning) {
             (Some(decision), _) => decision,
             (None, LineMeaning::Left(outcome, reason)) => left_out(*outcome, reason.clone().into_owned()),
-            (None, LineMeaning::TakenBack(taken)) => told.take_back(taken, &originals)?,
+            (None, LineMeaning::TakenBack(taken)) => reported.take_back(taken, &originals)?,
             (None, LineMeaning::Received(_)) => match wanted.next() {
-                Some(wanted) => told.receive(&lookup, &memory.accounts, wanted)?,
+                Some(wanted) => reported.receive(&lookup, &memory.accounts, wanted)?,
                 None => return Err(corrupt("a line was not looked up")),
             },
         };
-        originals.add(&told, &decision);
-        let identity = told.name.map(|(identity, _)| identity.to_string());
+        originals.add(&reported, &decision);
+        let identity = reported.name.map(|(identity, _)| identity.to_string());
         decided.push(DecidedLine {
-            movement: told.name.map(|(identity, ordinal)| identity.movement(ordinal)),
-            first: told.name.filter(|(_, ordinal)| *ordinal > 1).map(|(identity, _)| identity.movement(1)),
-            entry: told.name.and_then(|_| entry(told.movement)).map(|entry| entry.movement(1)),
-            line: upload_line(told.movement, told.amount, identity, decision),
+            movement: reported.name.map(|(identity, ordinal)| identity.movement(ordinal)),
+            first: reported.name.filter(|(_, ordinal)| *ordinal > 1).map(|(identity, _)| identity.movement(1)),
+            entry: reported.name.and_then(|_| entry(reported.movement)).map(|entry| entry.movement(1)),
+            line: upload_line(reported.movement, reported.amount, identity, decision),
         });
     }
     Ok(decided)
@@ -118,7 +118,7 @@ impl<'a> ClassifiedEntry<'a> {
         matches!(self.meaning, LineMeaning::TakenBack(_))
     }
 
-    /// The name of the payment: what finance called it, else the bank's movement.
+    /// The transaction id of the payment: the one that finance gave it, otherwise the bank's movement.
     pub(crate) fn payment(&self) -> Result<TransactionId, StoreError> {
         if let Some(called) = &self.called {
             return Ok(called.clone());
@@ -134,9 +134,9 @@ impl<'a> ClassifiedEntry<'a> {
         accounts: &PayerAccounts,
         wanted: WantedLine,
     ) -> Result<LineDecision, StoreError> {
-        let (debts, claims) = lookup.candidates(&wanted);
+        let (open_items, claims) = lookup.candidates(&wanted);
         let line = lookup.with_payers(wanted.line, &wanted.keys, wanted.account.as_deref(), accounts);
-        let found = matching::find(&line, &wanted.keys, &debts, &claims).map_err(corrupt)?;
+        let found = matching::find(&line, &wanted.keys, &open_items, &claims).map_err(corrupt)?;
         let transaction_id = Some(self.payment()?);
         Ok(match found {
             MatchResult::Match(found) => LineDecision {
@@ -181,7 +181,7 @@ fn candidate(candidate: &Candidate) -> Value {
     })
 }
 
-/// The whole file was checked before: what does not fit together now is ours.
+/// The error for inconsistent data: the whole file was checked before, so any inconsistency is on our side.
 pub(crate) fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::corrupt("billing.upload_lines", error)
 }

@@ -1,4 +1,4 @@
-//! What is handed on of a line: the same each time, from what was decided about it.
+//! Builds the command for a line: the same each time, from the decision about it.
 
 use chrono::{NaiveTime, Utc};
 use quittance_domain::command::{Evidence, InvoiceReference, PaymentCommand};
@@ -12,16 +12,16 @@ use uuid::Uuid;
 
 use crate::FUNCTION;
 
-/// How a line is known to the processor.
+/// The ids under which the processor knows a line.
 #[derive(Debug, Clone)]
 pub(crate) struct LineNames {
-    /// The message: the same from every file that tells of it.
+    /// The id of the message: the same from every file that reports it.
     pub(crate) event_id: String,
     /// The movement of money.
     pub(crate) movement: String,
 }
 
-/// The command that a line becomes; none if it was left out.
+/// The command for a line; none if it was left out.
 pub(crate) fn command(
     upload: &Upload,
     line: &UploadLine,
@@ -31,10 +31,10 @@ pub(crate) fn command(
     let decision = &line.decision;
     let (kind, door) = match decision.outcome {
         LineOutcome::Claimed => (FactKind::Claim, EvidenceChannel::Confirmation),
-        // Uploaded by staff, not signed by the bank: as good as captured, not settled.
+        // Uploaded by staff, not signed by the bank: equivalent to captured, not settled.
         LineOutcome::Matched | LineOutcome::Unmatched => (FactKind::Capture, EvidenceChannel::Bank),
         LineOutcome::Returned => (FactKind::Reversal, EvidenceChannel::Bank),
-        // Handed on under a name of its own: staff find the payment that it takes back.
+        // Sent under a transaction id of its own: staff find the payment that it returns.
         LineOutcome::Rejected => (FactKind::Reversal, EvidenceChannel::Bank),
         LineOutcome::Duplicate | LineOutcome::Ignored => return None,
     };

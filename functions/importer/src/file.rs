@@ -1,4 +1,5 @@
-//! An uploaded file on the function's own disk: statements are larger than its memory, and archives are read from behind.
+//! Downloads an uploaded file to the function's own disk: statements are larger than its memory, and archives are read
+//! from their end.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -9,29 +10,30 @@ use sha2::{Digest, Sha256};
 /// An object of the uploads bucket, copied.
 #[derive(Debug)]
 pub struct DownloadedFile {
-    /// The bytes, from the first on. The file has no name and goes with this value.
+    /// The content, from its first byte. The file has no name and is deleted with this value.
     pub file: File,
-    /// S3's name of these bytes.
+    /// S3's ETag of this content.
     pub etag: String,
     /// SHA-256, in hex.
     pub digest: String,
 }
 
-/// Why there is no copy.
+/// Why there is no local copy.
 #[derive(Debug)]
 pub(crate) enum DownloadError {
-    /// The object is larger than the file may be.
+    /// The object is larger than allowed.
     TooLarge,
     /// The object is not the one that was checked.
     Replaced,
-    /// It cannot be had now.
+    /// It is currently unavailable.
     Away(String),
 }
 
-/// Copies an object; with `etag`, only if it still has these bytes.
+/// Copies an object; with `etag`, only if it still has this content.
 pub(crate) async fn copy(
     s3: &aws_sdk_s3::Client,
-    (bucket, key): (&str, &str),
+    bucket: &str,
+    key: &str,
     etag: Option<&str>,
     bytes_max: u32,
 ) -> Result<DownloadedFile, DownloadError> {
@@ -41,7 +43,7 @@ pub(crate) async fn copy(
         Some("PreconditionFailed") => DownloadError::Replaced,
         code => away("it cannot be read", &code.unwrap_or("no answer")),
     })?;
-    let mut file = tempfile::tempfile().map_err(|error| away("there is no room on the disk", &error))?;
+    let mut file = tempfile::tempfile().map_err(|error| away("there is no space on the disk", &error))?;
     let (mut digest, mut length) = (Sha256::new(), 0_u64);
     while let Some(bytes) = object.body.next().await {
         let bytes = bytes.map_err(|error| away("it broke off", &error))?;
@@ -50,7 +52,7 @@ pub(crate) async fn copy(
             return Err(DownloadError::TooLarge);
         }
         digest.update(&bytes);
-        file.write_all(&bytes).map_err(|error| away("there is no room on the disk", &error))?;
+        file.write_all(&bytes).map_err(|error| away("there is no space on the disk", &error))?;
     }
     file.seek(SeekFrom::Start(0)).map_err(|error| away("the copy cannot be read", &error))?;
     let etag = object.e_tag.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! From S3's notifications to verdicts.
+//! Turns S3 notifications into outcomes.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
@@ -7,6 +7,7 @@ use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
 use lambda_runtime::LambdaEvent;
+use quittance_domain::error::Chain;
 use quittance_domain::upload::UploadStatus;
 use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::command_queue::CommandQueue;
@@ -19,22 +20,22 @@ use serde_json::Value;
 use crate::file::{DownloadError, copy};
 use crate::import::{ImportEnd, ImportError, import, refuse};
 
-/// What the importer works with.
+/// The importer's dependencies.
 #[derive(Clone)]
 pub struct Importer {
     /// The database, as the importer's own role.
     pub database: Database,
-    /// Where files lie.
+    /// The uploaded files.
     pub s3: aws_sdk_s3::Client,
-    /// Where commands go.
+    /// The processor's queue.
     pub payments_queue: CommandQueue,
-    /// Where the notifications come from.
+    /// The queue of S3 notifications.
     pub uploads_queue: CommandQueue,
-    /// Where notifications that cannot succeed go.
+    /// The dead-letter queue.
     pub dead_letters: DeadLetterQueue,
 }
 
-/// What stands in the way of a notification.
+/// Why a notification cannot be processed.
 enum NotificationError {
     Verdict(RecordOutcome),
     Error(BatchError),
@@ -50,7 +51,7 @@ impl Importer {
     /// Handles a batch of the uploads queue.
     ///
     /// # Errors
-    /// [`Outage`] while the database is away: everything comes back.
+    /// [`Outage`] while the database is unavailable: every record is redelivered.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         let deadline = event.context.deadline();
         let receipts: Vec<_> = event.payload.records.iter().map(receipt).collect();
@@ -61,24 +62,24 @@ impl Importer {
             Ok(verdict.unwrap_or_else(|| RecordOutcome::Wait("the rest is for the next invocation".to_owned())))
         })
         .await?;
-        // The queue's own time is long, so that it outlasts an invocation.
+        // The queue's visibility timeout is long, so that it outlasts an invocation.
         let pause = if is_paused.get() { PAUSE_SECONDS } else { RETRY_SECONDS };
         for failure in &response.batch_item_failures {
             let receipt = receipts.iter().flatten().find(|(id, _)| *id == failure.item_identifier);
             let Some((id, handle)) = receipt else { continue };
-            if let Err(error) = self.uploads_queue.come_back_after(handle, pause).await {
-                tracing::warn!(message.id = id, error, "message will return after the visibility timeout");
+            if let Err(error) = self.uploads_queue.redeliver_after(handle, pause).await {
+                tracing::warn!(message.id = id, error = %Chain(&error), "message will be redelivered after the visibility timeout");
             }
         }
         Ok(response)
     }
 
-    /// None if the time was too short.
+    /// None if there was not enough time.
     async fn process(&self, record: &Record, deadline: SystemTime) -> Result<Option<RecordOutcome>, BatchError> {
         let Ok(body) = serde_json::from_str::<Value>(&record.body) else {
             return Ok(Some(RecordOutcome::Park(malformed("the body is not JSON"))));
         };
-        // S3 sends one when the notification is set up.
+        // S3 sends one when the notification is configured.
         if body.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
             return Ok(Some(RecordOutcome::Done));
         }
@@ -105,7 +106,7 @@ impl Importer {
             return Err(NotificationError::Verdict(RecordOutcome::Park(malformed("the notification names no object"))));
         };
         let Some(id) = uploads::id_by_key(&self.database, key).await? else {
-            let reason = format!("nobody announced the file {key}");
+            let reason = format!("the file {key} was not announced");
             return Err(NotificationError::Verdict(RecordOutcome::Park(PermanentFailure {
                 code: "unknown_upload",
                 reason,
@@ -113,7 +114,7 @@ impl Importer {
         };
         let until = DateTime::<Utc>::from(deadline + LEASE_MARGIN);
         let is_ours = uploads::lease(&self.database, id, until).await?;
-        // Read behind the lease: who had it before may have ended it.
+        // Read after taking the lease: its previous holder may have finished the upload.
         let upload = uploads::find(&self.database, id, None).await?;
         let upload = upload.ok_or_else(|| StoreError::corrupt("billing.uploads", format!("{id} is gone")))?;
         if matches!(upload.status, UploadStatus::Accepted | UploadStatus::Refused) {
@@ -122,20 +123,21 @@ impl Importer {
         if !is_ours {
             return Err(NotificationError::Verdict(RecordOutcome::Wait(format!("{id} is being read"))));
         }
-        let ended = self.go_on(&upload, (bucket, key), deadline).await;
+        let ended = self.go_on(&upload, bucket, key, deadline).await;
         uploads::release(&self.database, upload.id).await?;
         ended
     }
 
-    /// Copies the file and hands on what is left of it.
+    /// Copies the file and continues its import.
     async fn go_on(
         &self,
         upload: &Upload,
-        object: (&str, &str),
+        bucket: &str,
+        key: &str,
         deadline: SystemTime,
     ) -> Result<ImportEnd, NotificationError> {
         let etag = upload.progress.as_ref().map(|progress| progress.etag.as_str());
-        let copied = match copy(&self.s3, object, etag, upload.kind.bytes_max()).await {
+        let copied = match copy(&self.s3, bucket, key, etag, upload.kind.bytes_max()).await {
             Ok(copied) => copied,
             Err(DownloadError::TooLarge) => {
                 let reason = format!("the file is too large: it may have {} bytes", upload.kind.bytes_max());
@@ -149,26 +151,25 @@ impl Importer {
                     reason,
                 })));
             }
-            // Waited for, however often: a pause counts as a receive, and what failed at the third would be parked.
+            // Retried without limit: a pause counts as a receive, so a message that failed at its third receive would
+            // be parked.
             Err(DownloadError::Away(reason)) => return Err(NotificationError::Error(BatchError::Busy(reason))),
         };
         let imported = import(&self.database, &self.payments_queue, upload, copied, deadline).await;
         imported.map_err(|error| match error {
             ImportError::Store(error) => NotificationError::from(error),
-            ImportError::Service(reason) => {
-                NotificationError::Error(BatchError::Busy(format!("upload {}: {reason}", upload.id)))
-            }
+            error => NotificationError::Error(BatchError::Busy(format!("upload {}: {}", upload.id, Chain(&error)))),
         })
     }
 }
 
-/// An import that had no time left goes on after so many seconds.
+/// Seconds until an import that ran out of time continues.
 const PAUSE_SECONDS: i32 = 1;
 
-/// What failed, or is being read by another invocation, is tried again after so many seconds.
+/// Seconds until a retry after a failure, or while another invocation reads the file.
 const RETRY_SECONDS: i32 = 300;
 
-/// Whoever has a lease may end a little after its deadline, by another clock.
+/// The holder of a lease may end a little after its deadline, by another clock.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
 fn receipt(message: &aws_lambda_events::event::sqs::SqsMessage) -> Option<(String, String)> {

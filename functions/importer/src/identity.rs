@@ -1,9 +1,9 @@
-//! What tells a movement of money apart from others, whichever file tells of it.
+//! Identifies a movement of money, whichever file reports it.
 //!
-//! A bank's own reference of an entry is best, but banks use one for all details of a batch, and some the same one every
-//! day; many formats have none. So the identity is a digest of all that the bank says of the movement, and movements of
-//! one identity are counted within a file: two real equal payments on one day are the first and the second in every file
-//! that has both. A file that overlaps another so adds only what the other has not.
+//! A bank's own reference of an entry would be best, but banks use one for all details of a batch, and some the same
+//! one every day; many formats have none. So the identity is a digest of everything that the bank reports about the
+//! movement, and movements of one identity are counted within a file: two real, equal payments on one day are the first
+//! and the second in every file that has both. A file that overlaps another thus adds only what the other lacks.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,18 +16,18 @@ use sha2::{Digest, Sha256};
 
 use crate::lines::day;
 
-/// So many bytes of the digest are kept: by chance, no two of all movements that ever were have the same.
+/// The stored length of the digest in bytes: long enough to rule out random collisions among all movements ever.
 const LENGTH: usize = 16;
 
-/// So many lines are asked for at once.
+/// The number of lines read with one query.
 const PAGE: u64 = 50_000;
 
-/// What a bank says of a movement, as one number, written in hexadecimal.
+/// A digest of what a bank reports about a movement, written in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct MovementIdentity([u8; LENGTH]);
 
 impl MovementIdentity {
-    /// The name of one of the movements that bear this identity, counted from 1.
+    /// The id of one of the movements with this identity, counted from 1.
     pub(crate) fn movement(self, ordinal: u64) -> String {
         format!("{self}-{ordinal}")
     }
@@ -49,18 +49,18 @@ impl FromStr for MovementIdentity {
     }
 }
 
-/// How many lines of a file told of each identity so far, in memory: the database would have to be asked again for each
-/// chunk, of a table that grows so fast that PostgreSQL knows nothing of it.
+/// The number of lines of a file with each identity so far, in memory: otherwise each chunk would need a query on a
+/// table that grows too fast for PostgreSQL to have statistics on it.
 #[derive(Debug, Default)]
 pub(crate) struct Ordinals {
     counts: HashMap<MovementIdentity, u32>,
 }
 
 impl Ordinals {
-    /// Those of the lines that are done.
+    /// The counts of the lines that are done.
     ///
     /// # Errors
-    /// [`StoreError`] if the database fails, or has an identity that is none of ours.
+    /// [`StoreError`] if the database fails or has an invalid identity.
     pub(crate) async fn load(database: &Database, upload: UploadId, lines_done: u64) -> Result<Self, StoreError> {
         let (mut ordinals, mut after) = (Self::default(), 0);
         while after < lines_done {
@@ -74,7 +74,7 @@ impl Ordinals {
         Ok(ordinals)
     }
 
-    /// Which line of this identity the next one is, from 1.
+    /// The ordinal of the next line with this identity, from 1.
     pub(crate) fn next(&mut self, identity: MovementIdentity) -> u64 {
         let count = self.counts.entry(identity).or_default();
         *count = count.saturating_add(1);
@@ -82,15 +82,15 @@ impl Ordinals {
     }
 }
 
-/// Digest of account, day, amount, direction and references, and of names and text where the bank gives no reference.
+/// Digest of account, day, amount, direction and references, and of names and text if the bank gives no reference.
 pub(crate) fn identity(movement: &Movement) -> MovementIdentity {
-    // One file gives the entry's reference, another that of its only detail beside it.
+    // One file gives the entry's reference, another also that of its only detail.
     let of_whole = movement.entry_reference.as_ref().filter(|_| is_whole(movement));
     let mut parts = said_of(movement, &movement.amount, movement.direction);
     match of_whole.or(movement.bank_reference.as_ref()) {
         Some(reference) => {
             parts.push(referred(reference));
-            // A detail without a reference of its own bears its entry's, and may be of its entry's amount.
+            // A detail without a reference of its own carries that of its entry, and may have its entry's amount.
             if !is_whole(movement) && movement.entry_reference.as_ref() == Some(reference) {
                 parts.push("detail".to_owned());
             }
@@ -107,15 +107,15 @@ pub(crate) fn identity(movement: &Movement) -> MovementIdentity {
             parts.extend(said.map(|part| plain(part.as_deref())));
             parts.push(plain(Some(&movement.remittance)));
             parts.push(plain(Some(&movement.creditor_references.join(" "))));
-            // Two payers whose names stand in a column that nobody knows stay two.
+            // Two payers whose names are in an unrecognised column remain distinct.
             parts.extend(movement.unread.as_deref().map(|words| format!("unread {}", plain(Some(words)))));
         }
     }
     digest(&parts)
 }
 
-/// The entry that a movement is a detail of: the identity of the movement that another file may tell it as. None where
-/// the movement is the whole entry, or the bank has no name for it.
+/// The entry that a movement is a detail of: the identity of the movement as which another file may report it. None if
+/// the movement is the whole entry, or the bank gives it no reference.
 pub(crate) fn entry(movement: &Movement) -> Option<MovementIdentity> {
     let reference = movement.entry_reference.as_ref().filter(|_| !is_whole(movement))?;
     let mut parts = said_of(movement, &movement.entry_amount, movement.entry_direction);
@@ -123,7 +123,7 @@ pub(crate) fn entry(movement: &Movement) -> Option<MovementIdentity> {
     Some(digest(&parts))
 }
 
-/// Whether the movement is all of its entry, not one of several details.
+/// Whether the movement is the whole entry, rather than one of several details.
 const fn is_whole(movement: &Movement) -> bool {
     movement.place.detail.is_none()
 }

@@ -1,4 +1,4 @@
-//! One file: checked whole, then handed on chunk by chunk.
+//! Imports one file: checked as a whole, then queued chunk by chunk.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -13,6 +13,7 @@ use quittance_store::upload_lines::{self, LineDecision, LineFilter};
 use quittance_store::uploads::{self, ImportProgress, Upload};
 use quittance_store::{Database, StoreError};
 use serde_json::{Value, json};
+use tokio::task::JoinError;
 use uuid::Uuid;
 
 use crate::check::{CheckedFile, check};
@@ -23,42 +24,45 @@ use crate::identity::Ordinals;
 use crate::lookup::PayerAccounts;
 use crate::reading::{FileReading, LineChunk};
 use crate::recording::{Decisions, record};
+use crate::sending::SendError;
 use crate::sending::send;
 
-/// So many lines are decided about with one set of queries, while those before are sent.
+/// The number of lines that are decided about with one set of queries, while earlier ones are sent.
 pub const CHUNK: usize = 2_000;
 
-/// A chunk is not begun with less time left.
+/// No chunk is started with less time left.
 const TIME_RESERVE: Duration = Duration::from_secs(30);
 
-/// How an import ended for now.
+/// How an import ended in this invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportEnd {
-    /// Every line has its outcome, or the file is refused.
+    /// Every line has its outcome, or the file was refused.
     Finished,
-    /// The time is up; the rest is for another invocation.
+    /// Time ran out; another invocation continues.
     Paused,
 }
 
-/// Why a file was not dealt with; its notification comes back.
+/// Why a file was not processed; its notification is redelivered.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// SQS, S3 or the disk failed.
-    #[error("{0}")]
-    Service(String),
+    /// SQS did not accept the commands.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The disk failed: the whole file was checked and is readable.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The disk failed before the file was checked.
+    #[error("the file cannot be read")]
+    Disk(#[from] std::io::Error),
+    /// The task that reads ahead was aborted or panicked.
+    #[error("the file was not read on")]
+    Aborted(#[from] JoinError),
 }
 
-impl From<ReadError> for ImportError {
-    /// The file was checked whole: it can be read, so that the disk is to blame.
-    fn from(error: ReadError) -> Self {
-        Self::Service(error.to_string())
-    }
-}
-
-/// Refuses a file whole.
+/// Refuses a file as a whole.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -71,7 +75,7 @@ pub async fn refuse(database: &Database, upload: &Upload, reason: &str) -> Resul
     Ok(())
 }
 
-/// Checks a file if that was not done, and hands on its lines from where the last invocation ended.
+/// Checks a file if that has not been done, and queues its lines from where the last invocation ended.
 ///
 /// # Errors
 /// [`ImportError`]; repeating is safe.
@@ -125,7 +129,7 @@ pub async fn import(
     Ok(ended)
 }
 
-/// Notes that a file can be read whole; the next step hands it on.
+/// Records that a file is readable as a whole; the next step queues its lines.
 async fn begin(database: &Database, upload: &Upload, progress: &ImportProgress) -> Result<(), StoreError> {
     let mut transaction = database.begin().await?;
     uploads::begin(&mut transaction, upload.id, progress).await?;
@@ -145,52 +149,52 @@ async fn accept(database: &Database, upload: &Upload, lines: u64) -> Result<(), 
     Ok(())
 }
 
-/// An import that is under way: while one chunk is decided about and the next is read, what was decided about the chunk
-/// before is noted, and the one before that is sent.
+/// An import in progress: while one chunk is decided about and the next is read, the decisions about the chunk before
+/// are recorded, and the one before that is sent.
 struct ImportPipeline<'a> {
     database: &'a Database,
     queue: &'a CommandQueue,
     upload: &'a Upload,
     digest: String,
     names_payments: bool,
-    /// None while the next chunk is read.
+    /// None while the next chunk is being read.
     reading: Option<FileReading>,
     memory: ImportMemory,
     read: Option<ChunkProgress<LineChunk>>,
     decided: Option<ChunkProgress<Decisions>>,
     ready: Option<ChunkProgress<Vec<CloudEvent<PaymentCommand>>>>,
-    /// The last line that is handed on.
+    /// The last line that was queued.
     done: u64,
 }
 
-/// What has become of a chunk so far.
+/// The state of a chunk in the pipeline.
 struct ChunkProgress<T> {
     work: T,
     /// Its last line.
     last: u64,
-    /// Where to go on behind it.
+    /// The position after it.
     checkpoint: Value,
 }
 
 impl ImportPipeline<'_> {
-    /// Goes on by one chunk. Answers false at the end of the file.
+    /// Advances by one chunk. Returns false at the end of the file.
     async fn go_on(&mut self) -> Result<bool, ImportError> {
         let Some(chunk) = self.read.take() else { return Ok(false) };
         if chunk.work.has_returns() {
-            // They may take back what came in the chunk before.
+            // They may return money received in the chunk before.
             self.hand_on(None).await?;
         }
         self.hand_on(Some(chunk)).await?;
         Ok(true)
     }
 
-    /// Hands on what is decided.
+    /// Queues everything that is decided.
     async fn finish(&mut self) -> Result<(), ImportError> {
         self.hand_on(None).await?;
         self.hand_on(None).await
     }
 
-    /// Takes every step that can be taken at once.
+    /// Runs every step that can run concurrently.
     async fn hand_on(&mut self, chunk: Option<ChunkProgress<LineChunk>>) -> Result<(), ImportError> {
         let (ready, decided) = (self.ready.take(), self.decided.take());
         let (database, queue, upload) = (self.database, self.queue, self.upload);
@@ -211,7 +215,7 @@ impl ImportPipeline<'_> {
         read
     }
 
-    /// Decides about a chunk, while the next is read.
+    /// Decides about a chunk while the next one is read.
     async fn decide(&mut self, chunk: Option<ChunkProgress<LineChunk>>) -> Result<(), ImportError> {
         let Some(ChunkProgress { work: chunk, last, checkpoint }) = chunk else { return Ok(()) };
         let reading = self.reading.take().map(read_on);
@@ -237,7 +241,7 @@ impl ImportPipeline<'_> {
     }
 }
 
-/// Begins to read the next chunk, on a thread of its own; none at the end of the file.
+/// Starts to read the next chunk, on a thread of its own; none at the end of the file.
 fn read_on(
     mut reading: FileReading,
 ) -> impl Future<Output = Result<(FileReading, Option<ChunkProgress<LineChunk>>), ImportError>> {
@@ -247,10 +251,10 @@ fn read_on(
         let checkpoint = reading.checkpoint()?;
         Ok((reading, Some(ChunkProgress { work, last, checkpoint })))
     });
-    async { task.await.map_err(|error| ImportError::Service(format!("the file was not read on: {error}")))? }
+    async { task.await? }
 }
 
-/// Sends a chunk and moves the checkpoint behind it. Answers its last line.
+/// Sends a chunk and moves the checkpoint behind it. Returns its last line.
 async fn send_on(
     database: &Database,
     queue: &CommandQueue,
@@ -258,12 +262,12 @@ async fn send_on(
     ready: Option<ChunkProgress<Vec<CloudEvent<PaymentCommand>>>>,
 ) -> Result<Option<u64>, ImportError> {
     let Some(ChunkProgress { work: commands, last, checkpoint }) = ready else { return Ok(None) };
-    send(queue, commands).await.map_err(ImportError::Service)?;
+    send(queue, commands).await?;
     uploads::advance(database, upload.id, last, &checkpoint).await?;
     Ok(Some(last))
 }
 
-/// What an earlier invocation decided about a chunk before it ended.
+/// The decisions about a chunk that an earlier invocation recorded before it ended.
 async fn decided_before(
     database: &Database,
     upload: &Upload,

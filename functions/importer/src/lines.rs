@@ -1,4 +1,4 @@
-//! From what a file tells to what is kept of a line and what matching needs of it.
+//! Turns a parsed movement into the stored line and the data that matching needs.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,42 +10,40 @@ use quittance_domain::upload::LineOutcome;
 use quittance_formats::{BookingStatus, Direction, Movement};
 use quittance_store::upload_lines::{LineDecision, UploadLine};
 
-/// The longest text that is kept of a line, in characters.
+/// The longest text that is stored of a line, in characters.
 const TEXT_LENGTH_MAX: usize = 500;
 
-/// What is to be done with a movement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LineMeaning {
     /// Money came in.
     Received(ReceivedMoney),
-    /// Money that came in went back.
+    /// Received money went back.
     TakenBack(ReturnedMoney),
-    /// Neither, for a reason.
+    /// Neither, with the reason.
     Left(LineOutcome, Cow<'static, str>),
 }
 
-/// Money that came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReceivedMoney {
     amount: PositiveMoney,
-    /// What the payer sent, before banks took their fees.
+    /// The amount that the payer sent, before banks deducted their fees.
     sent: Option<Money>,
     booked_on: NaiveDate,
 }
 
-/// Money that went back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReturnedMoney {
-    /// Whether the bank says that it is a return; else it may be a debit of another kind.
+    /// Whether the bank reports it as a return; otherwise it may be a debit of another kind.
     pub(crate) is_sure: bool,
-    /// How much went back and what the bank took beside it: by what the bank tells of both, or all of it.
+    /// The possible splits of the line's amount into what went back and the bank's fee: as the bank reports both, or
+    /// all of it without a fee.
     pub(crate) readings: Vec<(Money, Option<Money>)>,
 }
 
-/// Says what a movement means for us.
+/// Determines what a movement means for us.
 ///
 /// # Errors
-/// [`MoneyError`] for an amount that is none of today's money.
+/// [`MoneyError`] for an amount that is not valid money.
 pub(crate) fn meaning(movement: &Movement) -> Result<LineMeaning, MoneyError> {
     let amount = movement.amount.money()?;
     if let Some(left) = not_booked(&movement.status) {
@@ -91,8 +89,8 @@ fn not_booked(status: &BookingStatus) -> Option<LineMeaning> {
     }
 }
 
-/// How much of a return went back to the payer, and how much the bank took of us for it (`OAMT` and `COAM`, `InstdAmt` and
-/// `Chrgs`). What the bank tells is a reading only if its sums are right.
+/// How much of a return went back to the payer, and what the bank charged us for it (`OAMT` and `COAM`, `InstdAmt` and
+/// `Chrgs`). The bank's figures are used only if they add up.
 fn read_returned(movement: &Movement, amount: Money) -> Result<ReturnedMoney, MoneyError> {
     let is_ours = |money: &Money| money.currency() == amount.currency();
     let instructed = movement.instructed_amount.as_ref().map(quittance_formats::EntryAmount::money).transpose()?;
@@ -107,12 +105,12 @@ fn read_returned(movement: &Movement, amount: Money) -> Result<ReturnedMoney, Mo
     };
     let fee = amount.checked_sub(original)?;
     let is_told = fee.is_positive() && original.is_positive() && (sum.is_zero() || sum == fee);
-    let told = is_told.then_some((original, Some(fee)));
+    let reported = is_told.then_some((original, Some(fee)));
     let is_sure = movement.is_reversal || movement.return_reason.is_some();
-    Ok(ReturnedMoney { is_sure, readings: told.into_iter().chain([(amount, None)]).collect() })
+    Ok(ReturnedMoney { is_sure, readings: reported.into_iter().chain([(amount, None)]).collect() })
 }
 
-/// What matching needs of money that came in.
+/// The data that matching needs of received money.
 pub(crate) fn bank_line(movement: &Movement, received: &ReceivedMoney) -> BankLine {
     let texts = [
         Some(&movement.remittance),
@@ -138,7 +136,7 @@ fn sent(movement: &Movement, amount: Money) -> Result<Option<Money>, MoneyError>
     Ok(sent.filter(|sent| sent.currency() == amount.currency()).or_else(|| before_charges(movement, amount)))
 }
 
-/// What the payer sent, if the bank tells only what it kept of it.
+/// The amount that the payer sent, if the bank only reports what it deducted.
 fn before_charges(movement: &Movement, amount: Money) -> Option<Money> {
     let taken = movement.charges.iter().filter(|charge| charge.direction == Direction::Debit);
     let taken = taken.filter(|charge| charge.is_included != Some(false)).map(|charge| charge.amount.money());
@@ -146,12 +144,12 @@ fn before_charges(movement: &Movement, amount: Money) -> Option<Money> {
     (sum != amount).then_some(sum)
 }
 
-/// The day on which the money moved, for the bank or at all.
+/// The booking date, otherwise the date of the movement.
 pub(crate) fn day(movement: &Movement) -> Option<NaiveDate> {
     movement.booked_on.or(movement.value_on)
 }
 
-/// What is kept of a movement.
+/// The stored form of a movement.
 pub(crate) fn upload_line(
     movement: &Movement,
     amount: Money,
@@ -176,11 +174,11 @@ pub(crate) fn upload_line(
 }
 
 pub(crate) fn shortened(text: &str) -> String {
-    // PostgreSQL keeps no NUL.
+    // PostgreSQL does not store NUL.
     text.chars().filter(|letter| *letter != '\u{0}').take(TEXT_LENGTH_MAX).collect()
 }
 
-/// A line that is left out, and why.
+/// The decision about a line that is left out.
 pub(crate) fn left_out(outcome: LineOutcome, reason: String) -> LineDecision {
     LineDecision {
         outcome,

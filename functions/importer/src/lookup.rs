@@ -1,4 +1,4 @@
-//! What the lines of a chunk may pay, read with few queries for all of them.
+//! Looks up the candidates for the lines of a chunk, with few queries for all of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use quittance_domain::matching::{BankLine, LookupKeys, OpenClaim, OpenItem, name
 use quittance_domain::money::Money;
 use quittance_store::{Database, StoreError, open_items};
 
-/// A line of the chunk that is to be matched, with the payer's account.
+/// A line of the chunk to match, with the payer's account.
 #[derive(Debug)]
 pub(crate) struct WantedLine {
     pub(crate) line: BankLine,
@@ -16,18 +16,18 @@ pub(crate) struct WantedLine {
     pub(crate) account: Option<String>,
 }
 
-/// So many accounts are remembered at once.
+/// The number of accounts that are cached.
 const ACCOUNTS_MAX: usize = 50_000;
 
-/// Whose accounts the payers have, remembered from chunk to chunk: an account may have paid thousands of lines, and all of
-/// them are looked through to know for whom.
+/// The clients behind payers' accounts, cached from chunk to chunk: an account may have paid thousands of lines, and
+/// the query reads all of them.
 #[derive(Debug, Default)]
 pub(crate) struct PayerAccounts {
     known: HashMap<String, BTreeSet<ClientId>>,
 }
 
 impl PayerAccounts {
-    /// Looks up the accounts that are not known yet.
+    /// Looks up the accounts that are not cached.
     async fn learn(&mut self, database: &Database, accounts: BTreeSet<String>) -> Result<(), StoreError> {
         if self.known.len() > ACCOUNTS_MAX {
             self.known.clear();
@@ -49,10 +49,10 @@ impl PayerAccounts {
     }
 }
 
-/// The answers, by what they were looked up by.
+/// The results, by lookup key.
 #[derive(Debug, Default)]
 pub(crate) struct LookupResults {
-    debts: BTreeMap<InvoiceId, OpenItem>,
+    open_items: BTreeMap<InvoiceId, OpenItem>,
     by_number: HashMap<String, Vec<InvoiceId>>,
     by_payer: HashMap<String, Vec<InvoiceId>>,
     claims: HashMap<String, Vec<OpenClaim>>,
@@ -60,7 +60,7 @@ pub(crate) struct LookupResults {
 }
 
 impl LookupResults {
-    /// Looks up what the lines may pay, and the accounts that they were paid from.
+    /// Looks up the lines' candidates and the clients behind the payers' accounts.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
@@ -82,15 +82,15 @@ impl LookupResults {
         let claims = open_items::claims(database, &list(payments)).await?;
         let claimed: Vec<InvoiceId> = claims.iter().map(|claim| claim.invoice_id).collect();
         let mut lookup = Self::default();
-        for debt in open_items::named(database, &list(numbers), &claimed).await? {
-            for key in number_keys(&debt.number) {
-                lookup.by_number.entry(key).or_default().push(debt.invoice_id);
+        for open_item in open_items::named(database, &list(numbers), &claimed).await? {
+            for key in number_keys(&open_item.number) {
+                lookup.by_number.entry(key).or_default().push(open_item.invoice_id);
             }
-            lookup.debts.insert(debt.invoice_id, debt);
+            lookup.open_items.insert(open_item.invoice_id, open_item);
         }
-        for debt in open_items::of_payers(database, &paid).await? {
-            lookup.by_payer.entry(name_key(&debt.client)).or_default().push(debt.invoice_id);
-            lookup.debts.insert(debt.invoice_id, debt);
+        for open_item in open_items::of_payers(database, &paid).await? {
+            lookup.by_payer.entry(name_key(&open_item.client)).or_default().push(open_item.invoice_id);
+            lookup.open_items.insert(open_item.invoice_id, open_item);
         }
         for claim in claims {
             lookup.claims.entry(claim.name.clone()).or_default().push(claim);
@@ -102,7 +102,7 @@ impl LookupResults {
         Ok(lookup)
     }
 
-    /// The line with its likely payers.
+    /// The line with its likely clients.
     pub(crate) fn with_payers(
         &self,
         mut line: BankLine,
@@ -116,16 +116,17 @@ impl LookupResults {
         line
     }
 
-    /// What the line may pay.
+    /// The candidates of a line.
     pub(crate) fn candidates(&self, wanted: &WantedLine) -> (Vec<OpenItem>, Vec<OpenClaim>) {
         let claims = wanted.keys.payments.iter().filter_map(|name| self.claims.get(name)).flatten();
         let claims: Vec<OpenClaim> = claims.cloned().collect();
         let numbered = wanted.keys.numbers.iter().filter_map(|number| self.by_number.get(number)).flatten();
         let amount = Money::from(wanted.line.amount);
         let of_payer = wanted.keys.payer.as_ref().and_then(|payer| self.by_payer.get(payer)).into_iter().flatten();
-        let of_payer = of_payer.filter(|id| self.debts.get(id).is_some_and(|debt| debt.outstanding == amount));
+        let of_payer =
+            of_payer.filter(|id| self.open_items.get(id).is_some_and(|open_item| open_item.outstanding == amount));
         let ids: BTreeSet<InvoiceId> =
             numbered.chain(of_payer).copied().chain(claims.iter().map(|claim| claim.invoice_id)).collect();
-        (ids.iter().filter_map(|id| self.debts.get(id)).cloned().collect(), claims)
+        (ids.iter().filter_map(|id| self.open_items.get(id)).cloned().collect(), claims)
     }
 }

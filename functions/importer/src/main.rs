@@ -10,7 +10,7 @@ use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
 use quittance_store::Database;
 
-/// A million lines are made of small texts: a third of the importer's own work was the C library's allocator.
+/// A million lines are made of small texts: the C library's allocator took a third of the importer's own work.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! A file as a row of lines, whatever its kind and format.
+//! A file as a sequence of lines, whatever its kind and format.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -14,14 +14,13 @@ use serde_json::Value;
 
 use crate::import::ImportError;
 
-/// What comes next in a file.
+/// The next part of a file.
 #[derive(Debug)]
 pub(crate) enum FilePiece {
     Statement(FileItem),
     Confirmation(Confirmation),
 }
 
-/// Lines that follow each other in a file.
 #[derive(Debug)]
 pub(crate) enum LineChunk {
     Movements(Vec<Movement>),
@@ -29,7 +28,7 @@ pub(crate) enum LineChunk {
 }
 
 impl LineChunk {
-    /// Whether money went back in one of the lines.
+    /// Whether one of the lines returns money.
     pub(crate) fn has_returns(&self) -> bool {
         let Self::Movements(movements) = self else { return false };
         let is_return =
@@ -37,7 +36,7 @@ impl LineChunk {
         movements.iter().any(is_return)
     }
 
-    /// The number of the last line; none if there is no line left.
+    /// The number of the last line; none if there are no lines.
     pub(crate) fn last(&self) -> Option<u64> {
         match self {
             Self::Movements(movements) => movements.last().map(|movement| movement.number),
@@ -46,12 +45,11 @@ impl LineChunk {
     }
 }
 
-/// A file that is being read.
 pub(crate) struct FileReading {
     engine: ReadingEngine,
 }
 
-/// Where confirmations come from: the file, or what was typed in.
+/// The source of confirmations: the file, or the entered data.
 trait ConfirmationSource: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> ConfirmationSource for T {}
@@ -68,10 +66,10 @@ impl std::fmt::Debug for FileReading {
 }
 
 impl FileReading {
-    /// Opens a file at its first byte. What was typed in beside a picture stands for the picture.
+    /// Opens a file at its first byte. Payments entered with an image are read in place of the image.
     ///
     /// # Errors
-    /// [`ReadError`] if it is none that can be read.
+    /// [`ReadError`] if it is not readable.
     pub(crate) fn open(upload: &Upload, file: File) -> Result<Self, ReadError> {
         let options = options(upload)?;
         let engine = match (upload.kind, &upload.typed) {
@@ -89,10 +87,10 @@ impl FileReading {
         Ok(Self { engine })
     }
 
-    /// Goes on where an earlier invocation handed on its last chunk.
+    /// Continues after the last chunk that an earlier invocation queued.
     ///
     /// # Errors
-    /// [`ImportError`] if the file cannot be had, or what was kept of it is none of ours.
+    /// [`ImportError`] if the file is unavailable, or its stored state is invalid.
     pub(crate) fn resume(upload: &Upload, file: File, progress: &ImportProgress) -> Result<Self, ImportError> {
         match (&progress.checkpoint, upload.kind) {
             (Some(checkpoint), UploadKind::BankStatement) => {
@@ -110,7 +108,7 @@ impl FileReading {
         }
     }
 
-    /// What the file is, in words.
+    /// The detected format, for people.
     pub(crate) fn format(&self) -> String {
         match &self.engine {
             ReadingEngine::Statement(reader) => reader.format().to_string(),
@@ -118,14 +116,14 @@ impl FileReading {
         }
     }
 
-    /// Whether finance names the payments of a statement: in a column that is called as ours is. A bank has a name of its
-    /// own for each line, too, which may come again next year.
+    /// Whether finance gave the payments of a statement transaction ids, in a column with our name. The ids that a bank
+    /// gives each line may be reused the next year.
     pub(crate) fn names_payments(&self) -> bool {
         let ReadingEngine::Statement(reader) = &self.engine else { return false };
         matches!(reader.format(), Format::Csv(dialect) if dialect.header.iter().any(|name| name == "transaction_id"))
     }
 
-    /// The next piece; none at the end.
+    /// The next part; none at the end.
     pub(crate) fn next(&mut self) -> Result<Option<FilePiece>, ReadError> {
         Ok(match &mut self.engine {
             ReadingEngine::Statement(reader) => reader.next_item()?.map(FilePiece::Statement),
@@ -137,7 +135,7 @@ impl FileReading {
         })
     }
 
-    /// The next lines, at most so many; none at the end.
+    /// The next lines, up to a maximum; none at the end.
     pub(crate) fn chunk(&mut self, lines_max: usize) -> Result<LineChunk, ReadError> {
         let (mut movements, mut confirmations) = (Vec::new(), Vec::new());
         while movements.len() + confirmations.len() < lines_max {
@@ -154,10 +152,10 @@ impl FileReading {
         })
     }
 
-    /// Where to go on behind what was read.
+    /// The position after what was read.
     ///
     /// # Errors
-    /// [`ImportError`] if it cannot be written down.
+    /// [`ImportError`] if it cannot be serialised.
     pub(crate) fn checkpoint(&self) -> Result<Value, ImportError> {
         match &self.engine {
             ReadingEngine::Statement(reader) => Ok(serde_json::to_value(reader.checkpoint()).map_err(corrupt)?),
@@ -166,17 +164,17 @@ impl FileReading {
     }
 }
 
-/// After so many lines, what else is under way gets its turn.
+/// The number of lines after which other tasks get a turn.
 const TURN: usize = 100;
 
-/// Lets what waits for the database or the queue go on from time to time.
+/// Yields to tasks that wait for the database or the queue from time to time.
 pub(crate) async fn let_others_work(lines: usize) {
     if lines.is_multiple_of(TURN) {
         tokio::task::yield_now().await;
     }
 }
 
-/// How to read a CSV file, as whoever announced it said; the door has checked it.
+/// The CSV options that were given with the announcement; the API has checked them.
 fn options(upload: &Upload) -> Result<CsvOptions, ReadError> {
     let broken = |error| BrokenFile {
         place: FilePosition::default(),
@@ -185,16 +183,16 @@ fn options(upload: &Upload) -> Result<CsvOptions, ReadError> {
     Ok(serde_json::from_value(upload.options.clone()).map_err(broken)?)
 }
 
-/// What is kept of an upload is none of ours.
+/// The error for invalid stored data of an upload.
 fn corrupt(error: serde_json::Error) -> StoreError {
     StoreError::corrupt("billing.uploads", error)
 }
 
-/// How files of a media type begin.
+/// The first bytes of files by media type.
 const PICTURES: [(&str, &[u8]); 3] =
     [("application/pdf", b"%PDF-"), ("image/png", b"\x89PNG\r\n\x1a\n"), ("image/jpeg", b"\xff\xd8\xff")];
 
-/// Why the picture beside typed payments is none, if it is not. The file is left at its first byte.
+/// Why the file with entered payments is not a valid image, if so. The file is rewound to its first byte.
 pub(crate) fn attachment_refusal(upload: &Upload, file: &mut File) -> std::io::Result<Option<String>> {
     let Some((name, begin)) = PICTURES.iter().find(|(name, _)| upload.typed.is_some() && *name == upload.content_type)
     else {

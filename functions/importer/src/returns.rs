@@ -1,4 +1,4 @@
-//! Money that was taken back: which payment it was.
+//! Returned money: finds the payment that was returned.
 
 use quittance_domain::id::TransactionId;
 use quittance_domain::money::Money;
@@ -11,16 +11,16 @@ use quittance_store::{Database, StoreError};
 use crate::decide::ClassifiedEntry;
 use crate::lines::{ReturnedMoney, day, left_out};
 
-/// So many of the payments that a return may take back are named.
+/// The maximum number of candidates named for a return.
 const LIKELY_MAX: usize = 3;
 
-/// What came in and may be taken back.
+/// Received money that may be returned.
 pub(crate) struct Originals {
     known: Vec<Original>,
 }
 
 impl Originals {
-    /// Looks up what these returns may take back.
+    /// Looks up what these returns may refer to.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
@@ -31,14 +31,14 @@ impl Originals {
         Ok(Self { known: originals(database, &ids, &accounts).await? })
     }
 
-    /// What a later line may take back.
-    pub(crate) fn add(&mut self, told: &ClassifiedEntry<'_>, decision: &LineDecision) {
+    /// Adds money that a later line may return.
+    pub(crate) fn add(&mut self, reported: &ClassifiedEntry<'_>, decision: &LineDecision) {
         let came = matches!(decision.outcome, LineOutcome::Matched | LineOutcome::Unmatched);
         let Some(transaction_id) = decision.transaction_id.clone().filter(|_| came) else { return };
-        let movement = told.movement;
+        let movement = reported.movement;
         self.known.push(Original {
             end_to_end_id: movement.end_to_end_id.clone(),
-            amount: told.amount,
+            amount: reported.amount,
             transaction_id,
             account: movement.statement.account.clone(),
             payer: movement.counterparty.name.clone(),
@@ -49,8 +49,8 @@ impl Originals {
 }
 
 impl ClassifiedEntry<'_> {
-    /// Money that went back was received under the payer's own name of it, once, with the same amount. What cannot be
-    /// assigned so is handed on for a case, with the payments that it may be.
+    /// Assigns a return to the payment with the payer's end-to-end id and the same amount, if there is exactly one.
+    /// Other returns are queued for a case, with the payments that they may belong to.
     ///
     /// # Errors
     /// [`StoreError`] if the line has no identity.
@@ -85,7 +85,7 @@ impl ClassifiedEntry<'_> {
         Ok(LineDecision { transaction_id: Some(self.payment()?), bank_fee, ..left_out(LineOutcome::Rejected, reason) })
     }
 
-    /// The payments that so much may be taken back of, each once.
+    /// The payments of which the amount may be returned, each once.
     fn payments<'a>(
         &self,
         amount: Money,
@@ -105,8 +105,8 @@ impl ClassifiedEntry<'_> {
         original.end_to_end_id.is_some() && original.end_to_end_id == self.movement.end_to_end_id
     }
 
-    /// The payments that it most likely takes back: those of its payer's account and amount, else of its id, else of its
-    /// payer's account.
+    /// The most likely payments: those with the payer's account and the amount, otherwise those with the end-to-end id,
+    /// otherwise those with the payer's account.
     fn likely(&self, taken: &ReturnedMoney, originals: &Originals) -> Vec<String> {
         let is_amount = |original: &Original| taken.readings.iter().any(|(amount, _)| original.amount == *amount);
         let is_payer = |original: &Original| {
@@ -136,7 +136,8 @@ impl ClassifiedEntry<'_> {
         found.unwrap_or_default()
     }
 
-    /// Whether both speak of one transfer: at our account, from or to one account, not before it came.
+    /// Whether both may be one transfer: at our account, from and to one account, and not returned before it was
+    /// received.
     fn may_take_back(&self, original: &Original) -> bool {
         let theirs = self.movement.counterparty.account.as_ref();
         let is_same_payer = theirs.zip(original.payer_account.as_ref()).is_none_or(|(left, right)| left == right);

@@ -1,24 +1,35 @@
-//! Hands commands on: many at once, but in their order where they are about one payment.
+//! Sends commands: many concurrently, but those about one payment in their order.
 
 use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use quittance_domain::command::PaymentCommand;
-use quittance_lambda::command_queue::{BATCH_SIZE_MAX, CommandQueue, QueuedCommand};
+use quittance_lambda::command_queue::{BATCH_SIZE_MAX, CommandQueue, QueueError, QueuedCommand};
 use quittance_lambda::envelope::CloudEvent;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
-/// So many calls are under way at once: one takes milliseconds of waiting, and a large file has a hundred thousand.
+/// The number of concurrent calls: each takes milliseconds of waiting, and a large file needs a hundred thousand.
 const CALLS_MAX: usize = 16;
+
+/// Why commands were not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The queue did not accept a command.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The task of a call was aborted or panicked.
+    #[error("a call of SQS was aborted")]
+    Aborted(#[from] JoinError),
+}
 
 /// Sends commands. All are durable when this returns.
 ///
-/// Each call is a task of its own: to write and sign them is a third of the importer's work, and whatever processor is
-/// free does it.
+/// Each call is a task of its own: serialising and signing them is a third of the importer's work, and is thus spread
+/// over the processors.
 ///
 /// # Errors
-/// A sentence, if one was not taken. Any of the others may have been: sending all of them again is safe.
-pub(crate) async fn send(queue: &CommandQueue, commands: Vec<CloudEvent<PaymentCommand>>) -> Result<(), String> {
+/// [`SendError`] if a command was not accepted. Any of the others may have been: sending all of them again is safe.
+pub(crate) async fn send(queue: &CommandQueue, commands: Vec<CloudEvent<PaymentCommand>>) -> Result<(), SendError> {
     for round in rounds(commands, |command| command.payload.group().to_owned()) {
         let mut commands = round.into_iter();
         let batches = std::iter::from_fn(|| {
@@ -30,15 +41,13 @@ pub(crate) async fn send(queue: &CommandQueue, commands: Vec<CloudEvent<PaymentC
             tokio::spawn(async move { queue.send(&batch).await })
         };
         let calls = stream::iter(batches).map(|batch| Ok(call(batch)));
-        let done = |call: JoinHandle<Result<(), String>>| async {
-            call.await.map_err(|error| format!("a call of SQS was given up: {error}"))?
-        };
+        let done = |call: JoinHandle<Result<(), QueueError>>| async { Ok::<_, SendError>(call.await??) };
         calls.try_for_each_concurrent(CALLS_MAX, done).await?;
     }
     Ok(())
 }
 
-/// Splits things so that no two of one group are in one round, and each round comes after what it has to follow.
+/// Splits items into rounds so that no round has two items of one group, and each group keeps its order.
 fn rounds<T>(things: Vec<T>, group: impl Fn(&T) -> String) -> Vec<Vec<T>> {
     let mut rounds: Vec<Vec<T>> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();

@@ -3,14 +3,14 @@
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
-/// What the ledger needs to know.
+/// The ledger's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is.
+    /// The database.
     pub database: DatabaseSettings,
     /// The idempotency table.
     pub idempotency_table: String,
-    /// Where messages that cannot succeed are parked.
+    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 
@@ -18,7 +18,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let idempotency_table = settings.required("IDEMPOTENCY_TABLE");

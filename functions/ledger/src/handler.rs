@@ -1,8 +1,9 @@
-//! From SQS records to verdicts.
+//! Turns SQS records into outcomes.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::Utc;
 use lambda_runtime::LambdaEvent;
+use quittance_domain::error::Chain;
 use quittance_domain::event::InvoiceEvent;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::batch::{BatchError, Outage, Record, RecordOutcome};
@@ -13,14 +14,14 @@ use quittance_store::{Database, StoreError};
 
 use crate::post::{post, roll_up};
 
-/// What the ledger works with.
+/// The ledger's dependencies.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     /// The database, as the ledger's own role.
     pub database: Database,
-    /// Which events have been posted.
+    /// The events that have been posted.
     pub idempotency: IdempotencyTable,
-    /// Where messages that cannot succeed go.
+    /// The dead-letter queue.
     pub dead_letters: DeadLetterQueue,
 }
 
@@ -28,7 +29,7 @@ impl Ledger {
     /// Handles a batch of the ledger queue.
     ///
     /// # Errors
-    /// [`Outage`] while the database is away: everything comes back.
+    /// [`Outage`] while the database is unavailable: every record is redelivered.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         let answer =
             consume_events(event, &self.dead_letters, async |_: &Record, event| self.process(event).await).await;
@@ -40,7 +41,7 @@ impl Ledger {
 
     async fn process(&self, event: CloudEvent<InvoiceEvent>) -> Result<RecordOutcome, BatchError> {
         let key = event.id.to_string();
-        let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(error.to_string());
+        let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(Chain(&error).to_string());
         if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
             return Ok(RecordOutcome::Done);
         }

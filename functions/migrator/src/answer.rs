@@ -1,4 +1,4 @@
-//! Answering CloudFormation: a PUT to the URL that the request brought.
+//! Responds to CloudFormation with a PUT to the URL of the request.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// CloudFormation cuts reasons off beyond this.
+/// CloudFormation truncates longer reasons.
 const REASON_LENGTH_MAX: usize = 1_000;
 
-/// What every request has, whatever it asks for.
+/// The fields of every request.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CustomResourceRequest {
     /// `Create`, `Update` or `Delete`.
     pub request_type: String,
-    /// Where the answer goes.
+    /// The URL for the response.
     #[serde(rename = "ResponseURL")]
     pub response_url: String,
     /// Echoed.
@@ -24,7 +24,7 @@ pub struct CustomResourceRequest {
     pub request_id: String,
     /// Echoed.
     pub logical_resource_id: String,
-    /// The id that an earlier answer gave.
+    /// The id of an earlier response.
     pub physical_resource_id: Option<String>,
 }
 
@@ -39,25 +39,39 @@ struct CustomResourceResponse<'a> {
     logical_resource_id: &'a str,
 }
 
-/// Tells CloudFormation how it went.
+/// Why CloudFormation did not accept the response.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The response cannot be serialised.
+    #[error("the response cannot be serialised")]
+    Json(#[from] serde_json::Error),
+    /// No client, a timeout or a broken connection.
+    #[error("CloudFormation did not answer")]
+    NoAnswer(#[source] reqwest::Error),
+    /// Another status than success.
+    #[error("CloudFormation answered {0}")]
+    Rejected(reqwest::StatusCode),
+}
+
+/// Reports the outcome to CloudFormation.
 ///
 /// # Errors
-/// A sentence, if the answer was not taken; the stack then waits until it times out.
-pub async fn answer(request: &CustomResourceRequest, outcome: &Result<(), String>) -> Result<(), String> {
-    let reason = outcome.as_ref().err().map_or("migrated", String::as_str);
+/// [`AnswerError`] if the response was not accepted; the stack then waits until it times out.
+pub async fn answer(request: &CustomResourceRequest, failure: Option<&str>) -> Result<(), AnswerError> {
+    let reason = failure.unwrap_or("migrated");
     let answer = CustomResourceResponse {
-        status: if outcome.is_ok() { "SUCCESS" } else { "FAILED" },
+        status: if failure.is_none() { "SUCCESS" } else { "FAILED" },
         reason: reason.chars().take(REASON_LENGTH_MAX).collect(),
-        // A new id would make CloudFormation delete the old resource.
+        // With a new id CloudFormation would delete the old resource.
         physical_resource_id: request.physical_resource_id.as_deref().unwrap_or("migrations"),
         stack_id: &request.stack_id,
         request_id: &request.request_id,
         logical_resource_id: &request.logical_resource_id,
     };
-    let body = serde_json::to_vec(&answer).map_err(|error| error.to_string())?;
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| error.to_string())?;
+    let body = serde_json::to_vec(&answer)?;
+    let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(AnswerError::NoAnswer)?;
     // The presigned URL is signed without a content type.
     let answered = client.put(&request.response_url).header("content-type", "").body(body).send().await;
-    let status = answered.map_err(|error| error.without_url().to_string())?.status();
-    if status.is_success() { Ok(()) } else { Err(format!("CloudFormation answered {status}")) }
+    let status = answered.map_err(|error| AnswerError::NoAnswer(error.without_url()))?.status();
+    if status.is_success() { Ok(()) } else { Err(AnswerError::Rejected(status)) }
 }

@@ -3,7 +3,7 @@
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
-/// A function's login role, and where its password is kept.
+/// A function's login role, and the secret with its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolePassword {
     /// The login role.
@@ -12,10 +12,10 @@ pub struct RolePassword {
     pub secret_arn: String,
 }
 
-/// What the migrator needs to know.
+/// The migrator's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is; the login is the owner's.
+    /// The database, with the owner's login.
     pub database: DatabaseSettings,
     /// The roles that get passwords.
     pub roles: Vec<RolePassword>,
@@ -25,7 +25,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let roles = settings.group(|settings| roles(&settings.required("ROLE_SECRET_ARNS")));
@@ -33,12 +33,15 @@ impl Config {
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("ROLE_SECRET_ARNS is not role=arn,role=arn")]
+struct NoRoles;
+
 /// `role=arn,role=arn`.
-fn roles(text: &str) -> Result<Vec<RolePassword>, String> {
+fn roles(text: &str) -> Result<Vec<RolePassword>, NoRoles> {
     text.split(',')
         .map(|pair| {
-            let (role, secret_arn) =
-                pair.split_once('=').ok_or_else(|| "ROLE_SECRET_ARNS is not role=arn,role=arn".to_owned())?;
+            let (role, secret_arn) = pair.split_once('=').ok_or(NoRoles)?;
             Ok(RolePassword { role: role.trim().to_owned(), secret_arn: secret_arn.trim().to_owned() })
         })
         .collect()

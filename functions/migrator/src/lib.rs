@@ -1,9 +1,8 @@
-//! Brings the database to the schema that this deployment needs.
+//! Migrates the database to the schema of this deployment.
 //!
 //! In: CloudFormation's custom resource requests, before any other function of the new version runs. Out: migrations
-//! applied, each function's login role with its password, and an answer to CloudFormation on every path: success,
-//! failure, panic, and a deadline that comes near. Deleting the stack leaves the data alone. Who retries: whoever
-//! deploys.
+//! applied, each function's login role with its password, and a response to CloudFormation on every path: success,
+//! failure, panic, and an approaching deadline. Deleting the stack leaves the data alone. Retries: the deployment.
 
 pub mod answer;
 pub mod config;

@@ -11,7 +11,7 @@ use quittance_store::Database;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start();
-    let migrator = migrator().await.map_err(|error| error.to_string());
+    let migrator = migrator().await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(handle(&migrator, event).await?))).await
 }
 

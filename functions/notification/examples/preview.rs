@@ -1,4 +1,4 @@
-//! Writes every message in every language into a folder, made from the samples of the events: `cargo xtask preview`.
+//! Writes every message in every language into a folder, from the sample events: `cargo xtask preview`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let receipt = sample(NotificationKind::ReceiptIssued)?;
     for notice in NotificationKind::ALL {
         let event = sample(*notice)?;
-        // The sample of a surplus is of an unknown payer.
+        // The sample of unapplied cash has an unknown payer.
         let client = event.addressee().or_else(|| receipt.addressee()).ok_or("a sample has a client")?;
         for language in quittance_wording::languages() {
             let client = ClientDetails { language, ..client.clone() };

@@ -1,74 +1,93 @@
-//! One attempt to tell a client, and what is noted of it.
+//! One attempt to notify a client, and its record.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use quittance_deliveries::{DeliveryAttempt, DeliveryLease, DeliveryState, EventKey, tags};
+use quittance_deliveries::{DeliveryAttempt, DeliveryLease, DeliveryState, EventKey, TableError, tags};
+use quittance_domain::error::Chain;
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::notification::{Channel, NotificationKind, NotificationRecipient};
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::batch::{PermanentFailure, Record};
 use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::parking::ParkError;
 use quittance_store::{StoreError, notifications};
 use uuid::Uuid;
 
+use crate::compose::TemplateError;
 use crate::handler::Notifications;
 use crate::outcome::SendOutcome;
-use crate::schedule::{DECIDE_AFTER, GIVE_UP_AFTER, JITTER_PERMILLE_MAX, WORDS_IN_ORDER_WITHIN, pause_after};
+use crate::providers::DocumentError;
+use crate::schedule::{DECIDE_AFTER, GIVE_UP_AFTER, JITTER_PERMILLE_MAX, REPORTS_IN_ORDER_WITHIN, pause_after};
 
-/// Reading a receipt and calling a provider take no longer.
+/// The maximum time for reading a receipt and calling a provider.
 pub(crate) const ATTEMPT_MAX: Duration = Duration::from_secs(25);
 
-/// A lease outlives its attempt by this: the clocks of two workers differ by less.
+/// A lease outlives its attempt by this much, because the clocks of two workers may differ by less.
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
 
-/// A failure on our own side is no attempt; it is tried again after this.
+/// A failure on our side does not count as an attempt; it is retried after this pause.
 const OWN_FAILURE_PAUSE: TimeDelta = TimeDelta::minutes(1);
 
-/// Whether a provider could be talked to.
+/// Why an attempt was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum NotificationError {
+    /// The table of deliveries failed.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The dead-letter queue failed.
+    #[error(transparent)]
+    Park(#[from] ParkError),
+}
+
+/// Whether a provider is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderAvailability {
-    /// It answered, or was not asked.
+    /// It answered, or was not called.
     There,
-    /// It did not take what it was given.
+    /// It did not accept a message.
     Away,
 }
 
-/// What is done instead of, or after, an attempt.
+/// The result of an attempt, or the reason why none was made.
 enum AttemptConclusion {
-    /// The provider's answer.
+    /// The provider's response.
     Outcome(SendOutcome),
-    /// It must not be sent: its address is suppressed, or the client does not want it any more.
+    /// Not to be sent: the address is suppressed, or the client does not want it any more.
     Suppressed(String),
-    /// What goes with it cannot be read.
+    /// The attachment cannot be read.
     NoDocument(String),
-    /// It could not be tried.
+    /// The attempt could not be made.
     NotTried(String),
 }
 
 fn not_tried(error: StoreError) -> AttemptConclusion {
-    AttemptConclusion::NotTried(error.to_string())
+    AttemptConclusion::NotTried(Chain(&error).to_string())
 }
 
-fn not_composed(error: String) -> AttemptConclusion {
-    AttemptConclusion::Outcome(SendOutcome::Refused(format!("it cannot be composed: {error}")))
+fn no_document(error: DocumentError) -> AttemptConclusion {
+    AttemptConclusion::NoDocument(Chain(&error).to_string())
+}
+
+fn not_composed(error: TemplateError) -> AttemptConclusion {
+    AttemptConclusion::Outcome(SendOutcome::Refused(format!("it cannot be composed: {}", Chain(&error))))
 }
 
 impl Notifications {
-    /// Tells a client, if it is due and nobody else does.
+    /// Notifies a client, if it is due and no other worker does.
     ///
     /// # Errors
-    /// A sentence, if the table or the dead-letter queue fails. What is due then stays so.
+    /// [`NotificationError`] if the table or the dead-letter queue fails. The notification then stays due.
     pub(crate) async fn attempt(
         &self,
         recipient: NotificationRecipient,
         event_key: &EventKey,
-    ) -> Result<ProviderAvailability, String> {
+    ) -> Result<ProviderAvailability, NotificationError> {
         let now = Utc::now();
         let until = now + TimeDelta::from_std(ATTEMPT_MAX).unwrap_or_default() + LEASE_MARGIN;
-        let lease = self.table.lease_once(recipient, event_key, now, (until, now + DECIDE_AFTER)).await;
-        let Some(lease) = lease.map_err(|error| error.to_string())? else { return Ok(ProviderAvailability::There) };
-        if lease.delivery.state == DeliveryState::Unknown && !self.was_never_taken(&lease, now).await? {
+        let lease = self.table.lease_once(recipient, event_key, now, until, now + DECIDE_AFTER).await;
+        let Some(lease) = lease? else { return Ok(ProviderAvailability::There) };
+        if lease.delivery.state == DeliveryState::Unknown && !self.was_never_accepted(&lease, now).await? {
             return Ok(ProviderAvailability::There);
         }
         let conclusion = match CloudEvent::<InvoiceEvent>::parse(&lease.delivery.body) {
@@ -78,19 +97,18 @@ impl Notifications {
         self.record(&lease, conclusion).await
     }
 
-    /// Whether an attempt without an answer is known not to have been taken; if not, that is noted.
-    async fn was_never_taken(
+    /// Whether an attempt without an answer is known not to have been accepted; if not, that is recorded.
+    async fn was_never_accepted(
         &self,
         lease: &DeliveryLease<NotificationRecipient>,
         now: DateTime<Utc>,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, NotificationError> {
         let delivery = &lease.delivery;
         let given_at = delivery.next_attempt_at - DECIDE_AFTER;
-        let error = |error: quittance_deliveries::TableError| error.to_string();
-        // An attempt that never has an answer is not made for ever.
+        // Attempts that never get an answer are not repeated for ever.
         let is_over = now >= delivery.recorded_at + GIVE_UP_AFTER || pause_after(delivery.attempts.max(1), 0).is_none();
         let waits = lease.recipient.channel == Channel::Email && !is_over;
-        if waits && self.table.have_words_come_since(given_at, WORDS_IN_ORDER_WITHIN).await.map_err(error)? {
+        if waits && self.table.have_reports_arrived_since(given_at, REPORTS_IN_ORDER_WITHIN).await? {
             tracing::info!(notification = %NamedNotification(lease), "provider never received the message; it is retried");
             return Ok(true);
         }
@@ -99,14 +117,14 @@ impl Notifications {
             return Ok(false);
         }
         let reason =
-            "nobody knows whether it was sent; send it again only if its addressee does not have it".to_owned();
+            "it is unknown whether it was sent; send it again only if its addressee does not have it".to_owned();
         self.park(lease, "outcome_unknown", &reason).await?;
-        // Without a time it is not looked at again.
+        // Without a due time it is not looked at again.
         self.finish(lease, DeliveryState::Unknown, None, None).await?;
         Ok(false)
     }
 
-    /// Hands the message over, if the client still wants it.
+    /// Sends the message, if the client still wants it.
     async fn send(
         &self,
         lease: &DeliveryLease<NotificationRecipient>,
@@ -115,7 +133,7 @@ impl Notifications {
         let refused = |reason: &str| AttemptConclusion::Outcome(SendOutcome::Refused(reason.to_owned()));
         let client = event.payload.addressee().ok_or_else(|| refused("the event names no client"))?;
         let notice =
-            NotificationKind::for_event(&event.payload).ok_or_else(|| refused("clients are not told of it"))?;
+            NotificationKind::for_event(&event.payload).ok_or_else(|| refused("clients are not notified of it"))?;
         let preferences = notifications::preferences(&self.database, client.id).await.map_err(not_tried)?;
         if !preferences.channels(notice).contains(&lease.recipient.channel) {
             return Err(AttemptConclusion::Suppressed("the client does not want it any more".to_owned()));
@@ -147,18 +165,18 @@ impl Notifications {
         };
         let file = match document {
             None => None,
-            Some((key, number)) => Some(self.documents.read(key, number).await.map_err(AttemptConclusion::NoDocument)?),
+            Some((key, number)) => Some(self.documents.read(key, number).await.map_err(no_document)?),
         };
         let tags = tags::tags_for(lease.recipient, &lease.delivery.event_key);
         Ok(self.mail.send(&client.email, &email, file, &tags).await)
     }
 
-    /// Notes what the attempt came to, and when the next one is.
+    /// Records the outcome of the attempt, and when the next one is due.
     async fn record(
         &self,
         lease: &DeliveryLease<NotificationRecipient>,
         conclusion: AttemptConclusion,
-    ) -> Result<ProviderAvailability, String> {
+    ) -> Result<ProviderAvailability, NotificationError> {
         let now = Utc::now();
         let outcome = match conclusion {
             AttemptConclusion::Outcome(outcome) => outcome,
@@ -168,7 +186,7 @@ impl Notifications {
                 return Ok(ProviderAvailability::There);
             }
             AttemptConclusion::NoDocument(reason) => {
-                return self.not_taken(lease, reason).await.map(|()| ProviderAvailability::There);
+                return self.retry_or_give_up(lease, reason).await.map(|()| ProviderAvailability::There);
             }
             AttemptConclusion::NotTried(reason) => {
                 tracing::warn!(notification = %NamedNotification(lease), reason, "notification deferred");
@@ -183,7 +201,9 @@ impl Notifications {
                 self.finish(lease, DeliveryState::Delivered, Some(&attempt), None).await?;
                 Ok(ProviderAvailability::There)
             }
-            SendOutcome::NotTaken(reason) => self.not_taken(lease, reason).await.map(|()| ProviderAvailability::Away),
+            SendOutcome::NotTaken(reason) => {
+                self.retry_or_give_up(lease, reason).await.map(|()| ProviderAvailability::Away)
+            }
             SendOutcome::Refused(reason) => {
                 self.park(lease, "refused", &reason).await?;
                 self.finish(lease, DeliveryState::Failed, Some(&failed(now, &reason)), None).await?;
@@ -198,8 +218,12 @@ impl Notifications {
         }
     }
 
-    /// Notes when it is tried again, or gives it up.
-    async fn not_taken(&self, lease: &DeliveryLease<NotificationRecipient>, reason: String) -> Result<(), String> {
+    /// Schedules the next attempt, or gives up.
+    async fn retry_or_give_up(
+        &self,
+        lease: &DeliveryLease<NotificationRecipient>,
+        reason: String,
+    ) -> Result<(), NotificationError> {
         let (now, attempts) = (Utc::now(), lease.delivery.attempts + 1);
         let attempt = failed(now, &reason);
         if let Some(pause) = pause_after(attempts, fastrand::i32(0..=JITTER_PERMILLE_MAX)) {
@@ -216,32 +240,32 @@ impl Notifications {
         state: DeliveryState,
         attempt: Option<&DeliveryAttempt>,
         next: Option<DateTime<Utc>>,
-    ) -> Result<(), String> {
-        let concluded = self.table.finish(lease, state, attempt, next).await.map_err(|error| error.to_string())?;
+    ) -> Result<(), NotificationError> {
+        let concluded = self.table.finish(lease, state, attempt, next).await?;
         if !concluded {
             tracing::info!(notification = %NamedNotification(lease), "provider feedback or another worker was faster");
         }
         Ok(())
     }
 
-    /// Puts the event into the dead-letter queue, for this channel.
+    /// Parks the event in the dead-letter queue, for this channel.
     async fn park(
         &self,
         lease: &DeliveryLease<NotificationRecipient>,
         code: &'static str,
         reason: &str,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotificationError> {
         let reason = format!("{} {}: {reason}", lease.recipient.channel, lease.delivery.event_key.id());
         // `NotificationParkedMetric` in the template counts this line.
         tracing::error!(alarm = "notification_parked", notification = %NamedNotification(lease), code, reason, "client not notified");
         let record = Record {
-            // Parked again within five minutes, it is another message.
+            // If it is parked again within five minutes, SQS must not deduplicate it.
             message_id: Uuid::now_v7().to_string(),
             group_id: lease.delivery.subject.clone(),
             body: lease.delivery.body.clone(),
             receive_count: lease.delivery.attempts + 1,
         };
-        self.dead_letters.park(&record, &PermanentFailure { code, reason }).await
+        Ok(self.dead_letters.park(&record, &PermanentFailure { code, reason }).await?)
     }
 }
 
@@ -249,7 +273,7 @@ fn failed(at: DateTime<Utc>, reason: &str) -> DeliveryAttempt {
     DeliveryAttempt { at, status: None, failure: Some(reason.to_owned()), message_id: None }
 }
 
-/// Which notification is meant, in logs: no address.
+/// Identifies a notification in logs, without the address.
 struct NamedNotification<'a>(&'a DeliveryLease<NotificationRecipient>);
 
 impl std::fmt::Display for NamedNotification<'_> {

@@ -1,7 +1,7 @@
-//! What messages say: `templates/<language>/<event>.{txt,html,sms}`, the first line of `.txt` being the subject.
+//! Renders messages from `templates/<language>/<event>.{txt,html,sms}`; the first line of `.txt` is the subject.
 //!
-//! Templates are Jinja; amounts and days come written in the client's language. A language without a template gets the
-//! English one.
+//! Templates are Jinja; amounts and days are already formatted in the client's language. A language without a template
+//! gets the English one.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use serde::Serialize;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
-/// What stands before the subject in the first line.
+/// The prefix of the subject in the first line.
 const SUBJECT: &str = "Subject: ";
 
-/// The longest text message that is paid for as a few: 4 parts of 153 letters.
+/// The longest text message: 4 parts of 153 characters, each of which is billed.
 const SMS_LENGTH_MAX: usize = 612;
 
 /// An e-mail.
@@ -28,9 +28,9 @@ const SMS_LENGTH_MAX: usize = 612;
 pub struct Email {
     /// Its subject: one line.
     pub subject: String,
-    /// Its text, for those who read no HTML.
+    /// The plain-text body.
     pub text: String,
-    /// Its text with looks.
+    /// The HTML body.
     pub html: String,
 }
 
@@ -41,14 +41,14 @@ pub struct Templates {
     seller: String,
 }
 
-/// What a template can say. A member that an event does not tell of is undefined, and a template that names it fails: tests
-/// try every template.
+/// The data for a template. A member that an event does not have is undefined, and a template that uses it fails: tests
+/// render every template.
 #[derive(Debug, Clone, Default, Serialize)]
 struct TemplateData {
     seller: String,
     language: String,
     client: String,
-    /// What the message is about, written large; none where it is no sum.
+    /// The amount shown prominently; none if there is no single amount.
     amount: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice: Option<InvoiceData>,
@@ -58,12 +58,12 @@ struct TemplateData {
     receipt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     credit_note: Option<String>,
-    /// Why, by its name in the events.
+    /// The reason, by its name in the events.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// A refund makes no invoice owed again.
+    /// A refund does not reopen the invoice.
     stays_settled: bool,
-    /// Why, in somebody's words.
+    /// The reason as free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,48 +88,65 @@ struct PaymentData {
     transaction_id: String,
 }
 
+/// Why a message cannot be composed.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// A template is not UTF-8.
+    #[error("the template {0} is no text")]
+    NotText(String),
+    /// A template is missing, cannot be parsed, or names a value that there is not.
+    #[error("the template failed")]
+    Jinja(#[from] minijinja::Error),
+    /// The text does not begin with its subject.
+    #[error("the first line is no `{SUBJECT}`")]
+    NoSubject,
+    /// The text message is too long.
+    #[error("a text message has at most {SMS_LENGTH_MAX} letters")]
+    TooLong,
+}
+
 impl Templates {
-    /// Reads the templates, which the build has put in.
+    /// Parses the templates, which are embedded in the binary.
     ///
     /// # Errors
-    /// A sentence, if one cannot be read.
-    pub fn new(seller: &str) -> Result<Self, String> {
+    /// [`TemplateError`] if one cannot be parsed.
+    pub fn new(seller: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         let languages = TEMPLATES.dirs().flat_map(|language| language.files());
         for file in TEMPLATES.files().chain(languages) {
-            let name = file.path().to_str().ok_or("a template has a name that is no text")?;
-            let text = file.contents_utf8().ok_or_else(|| format!("the template {name} is no text"))?;
-            environment.add_template(name, text).map_err(|error| format!("the template {name}: {error}"))?;
+            let name = file.path().to_str().ok_or_else(|| TemplateError::NotText(file.path().display().to_string()))?;
+            let text = file.contents_utf8().ok_or_else(|| TemplateError::NotText(name.to_owned()))?;
+            environment.add_template(name, text)?;
         }
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         Ok(Self { environment: Arc::new(environment), seller: seller.to_owned() })
     }
 
-    /// The e-mail that tells a client of an event.
+    /// The e-mail about an event to a client.
     ///
     /// # Errors
-    /// A sentence, if there is no template for it, or it fails.
-    pub fn email(&self, event: &InvoiceEvent, client: &ClientDetails) -> Result<Email, String> {
+    /// [`TemplateError`] if there is no template for it, or rendering fails.
+    pub fn email(&self, event: &InvoiceEvent, client: &ClientDetails) -> Result<Email, TemplateError> {
         let mut facts = self.facts(event, client);
         let text = self.render(event, client.language, "txt", &facts)?;
         let (first, text) = text.split_once('\n').unwrap_or((&text, ""));
-        let subject = first.strip_prefix(SUBJECT).ok_or_else(|| format!("the first line is no `{SUBJECT}`"))?;
-        // A line break would begin another header.
+        let subject = first.strip_prefix(SUBJECT).ok_or(TemplateError::NoSubject)?;
+        // A line break would start another header.
         let subject: String = subject.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
         facts.subject = Some(subject.clone());
         let html = self.render(event, client.language, "html", &facts)?;
         Ok(Email { subject, text: text.trim_start().to_owned(), html })
     }
 
-    /// The text message that tells a client of an event.
+    /// The text message about an event to a client.
     ///
     /// # Errors
-    /// A sentence, if there is no template for it, it fails, or the text is too long.
-    pub fn sms(&self, event: &InvoiceEvent, client: &ClientDetails) -> Result<String, String> {
+    /// [`TemplateError`] if there is no template for it, rendering fails, or the text is too long.
+    pub fn sms(&self, event: &InvoiceEvent, client: &ClientDetails) -> Result<String, TemplateError> {
         let text = self.render(event, client.language, "sms", &self.facts(event, client))?;
         let text = text.trim();
         if text.chars().count() > SMS_LENGTH_MAX {
-            return Err(format!("a text message has at most {SMS_LENGTH_MAX} letters"));
+            return Err(TemplateError::TooLong);
         }
         Ok(text.to_owned())
     }
@@ -140,11 +157,11 @@ impl Templates {
         language: Language,
         kind: &str,
         facts: &TemplateData,
-    ) -> Result<String, String> {
+    ) -> Result<String, TemplateError> {
         let name = |language: &str| format!("{language}/{}.{kind}", event.type_name());
         let found = self.environment.get_template(&name(language.as_str()));
         let template = found.or_else(|_| self.environment.get_template(&name(Language::ENGLISH.as_str())));
-        template.and_then(|template| template.render(Serde(facts))).map_err(|error| error.to_string())
+        Ok(template.and_then(|template| template.render(Serde(facts)))?)
     }
 
     fn facts(&self, event: &InvoiceEvent, client: &ClientDetails) -> TemplateData {
@@ -178,7 +195,7 @@ impl Templates {
             InvoiceEvent::Reopened(reopened) => {
                 TemplateData { amount: sum(reopened.released), reason: Some(reopened.reason.as_str()), ..facts }
             }
-            InvoiceEvent::SurplusRecorded(surplus) => {
+            InvoiceEvent::UnappliedCashRecorded(surplus) => {
                 TemplateData { amount: sum(surplus.amount), reason: Some(surplus.reason.as_str()), ..facts }
             }
             _ => facts,
@@ -217,7 +234,6 @@ mod tests {
 
     use super::*;
 
-    /// The sample of an event.
     fn sample(notice: NotificationKind, change: &[(&str, &str)]) -> InvoiceEvent {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/contract/1");
         let mut text = std::fs::read_to_string(folder.join(format!("{notice}.json"))).unwrap();
@@ -230,7 +246,7 @@ mod tests {
 
     fn composed(event: &InvoiceEvent, language: Language) -> (Email, String) {
         let templates = Templates::new("Quittance Ltd").unwrap();
-        // The sample of a surplus is of an unknown payer.
+        // The sample of unapplied cash has an unknown payer.
         let receipt = sample(NotificationKind::ReceiptIssued, &[]);
         let client = event.addressee().or_else(|| receipt.addressee()).unwrap();
         let client = ClientDetails { language, ..client.clone() };
@@ -264,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_to_pay_is_told() {
+    fn the_remaining_amount_is_shown() {
         let part = sample(NotificationKind::ReceiptIssued, &[("\"value\": \"1190.00\"", "\"value\": \"2000.00\"")]);
         let InvoiceEvent::ReceiptIssued(mut receipt) = part else { panic!("a receipt") };
         receipt.settled.invoice.paid = Money::parse("500", "EUR").unwrap();

@@ -3,22 +3,22 @@
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
-/// What the notification function needs to know.
+/// The notification function's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is.
+    /// The database.
     pub database: DatabaseSettings,
     /// The verified address that e-mails come from.
     pub sender: String,
-    /// Who writes, as messages name them.
+    /// The sender's name in messages.
     pub seller_name: String,
-    /// The configuration set through which Amazon SES tells what became of e-mails.
+    /// The configuration set through which Amazon SES reports on e-mails.
     pub configuration_set: String,
-    /// Where the receipts lie.
+    /// The documents bucket, which has the receipts.
     pub documents_bucket: String,
     /// The table of deliveries.
     pub deliveries_table: String,
-    /// Where messages that cannot succeed are parked.
+    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 
@@ -26,7 +26,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let sender = settings.required("EMAIL_SENDER");

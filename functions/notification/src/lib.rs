@@ -1,20 +1,22 @@
-//! Writes to clients.
+//! Notifies clients by e-mail and text message.
 //!
-//! In: the events that clients are told of from `NotificationQueue`, in groups of one invoice; the minute schedule. Out: at
-//! most one e-mail (Amazon SES, the receipt attached) and one text message (Amazon SNS) for each event, in the client's
-//! language, as the client prefers. May fail: a provider (the delivery is kept, and tried again by the schedule with growing
-//! pauses, so that the queue goes on; after the last attempt the event is parked), the database (the message comes back), a
-//! message that cannot be read (parked at once). Who retries: the schedule, from the table of deliveries.
+//! In: the events that clients are notified of, from `NotificationQueue`, in groups of one invoice; the minute
+//! schedule. Out: at most one e-mail (Amazon SES, the receipt attached) and one text message (Amazon SNS) for each
+//! event, in the client's language, according to the client's preferences. May fail: a provider (the delivery is
+//! stored, and retried by the schedule with growing pauses, so that the queue continues; after the last attempt the
+//! event is parked), the database (the message is redelivered), a message that cannot be parsed (parked immediately).
+//! Retries: the schedule, from the table of deliveries.
 //!
-//! Neither provider knows an idempotency key, so the record rules what is sent:
-//! - Before an attempt the record says that its outcome is unknown ([`quittance_deliveries::DeliveryState::Unknown`]).
-//! - An answer of the provider's decides: taken; not taken (tried again); refused (parked).
-//! - Without an answer (a timeout, a cut connection, a worker that died) nothing is sent again for an hour. Amazon SES tells
-//!   `feedback` of each e-mail that it took, by the tags of the e-mail. If it has told of ours, it was sent. If it has told
-//!   of others that it was given later, but not of ours, ours was never taken and is tried again. If it tells of nothing, the
-//!   hour starts again; after [`schedule::GIVE_UP_AFTER`], or as many attempts as any
-//!   other has, the event is parked with `outcome_unknown`, for somebody to decide.
-//! - Amazon SNS tells of no text message. One without an answer is parked with `outcome_unknown`, and never sent again.
+//! Neither provider supports idempotency keys, so the record decides what is sent:
+//! - Before an attempt the record is set to an unknown outcome ([`quittance_deliveries::DeliveryState::Unknown`]).
+//! - The provider's answer decides: accepted; not accepted (retried); refused (parked).
+//! - Without an answer (a timeout, a broken connection, a worker that died) nothing is sent again for an hour. Amazon
+//!   SES reports each e-mail that it accepted to `feedback`, by the tags of the e-mail. If it has reported ours, it was
+//!   sent. If it has reported others that it received later, but not ours, ours was never accepted and is retried. If
+//!   it reports nothing, the hour starts again; after [`schedule::GIVE_UP_AFTER`], or after the maximum number of
+//!   attempts, the event is parked with `outcome_unknown`, for people to decide.
+//! - Amazon SNS does not report on text messages. One without an answer is parked with `outcome_unknown`, and never
+//!   sent again.
 
 pub mod attempt;
 pub mod compose;

@@ -1,12 +1,13 @@
 //! Wires the notification function to its settings and clients.
 
-// The futures of two AWS clients within one another are deeper than the default.
+// The nested futures of two AWS clients exceed the default limit.
 #![recursion_limit = "256"]
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_deliveries::DeliveriesTable;
+use quittance_domain::error::Chain;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
@@ -37,7 +38,7 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| invoke(&notifications, event).await)).await
 }
 
-/// The queue's records, or else the schedule.
+/// Handles the queue's records, or the schedule.
 async fn invoke(notifications: &Notifications, event: LambdaEvent<Value>) -> Result<SqsBatchResponse, Error> {
     if event.payload.get("Records").is_some() {
         let records: SqsEvent = serde_json::from_value(event.payload)?;
@@ -45,7 +46,7 @@ async fn invoke(notifications: &Notifications, event: LambdaEvent<Value>) -> Res
     }
     let tried = notifications.send_due(event.context.deadline()).await?;
     if let Err(error) = health_metrics::note_run(&notifications.database, Scheduled::Notification, Utc::now()).await {
-        tracing::warn!(%error, "relay run was not recorded in the database");
+        tracing::warn!(error = %Chain(&error), "relay run was not recorded in the database");
     }
     tracing::info!(tried, "due notifications sent to the queue");
     Ok(SqsBatchResponse::default())

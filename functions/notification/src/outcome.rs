@@ -1,4 +1,4 @@
-//! What a provider's answer means.
+//! Interprets a provider's response.
 
 use std::error::Error;
 
@@ -6,21 +6,21 @@ use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use hyper_util::client::legacy::Error as ClientError;
 
-/// What an attempt came to. Reasons hold codes and ids, never an address.
+/// The outcome of an attempt. Reasons contain codes and ids, never an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// The provider has it, and calls it so.
+    /// Accepted by the provider, with the provider's message id.
     Taken(String),
-    /// The provider does not have it; it may take it another time.
+    /// Not accepted; a later attempt may succeed.
     NotTaken(String),
-    /// The provider will never take it.
+    /// Refused for good.
     Refused(String),
-    /// Nobody knows whether the provider has it.
+    /// Whether the provider accepted it is unknown.
     Unknown(String),
 }
 
-/// An error's meaning. `final_codes` are those of messages that will never be taken. A provider's texts name the addressee;
-/// its codes do not.
+/// The meaning of an error. `final_codes` are those of messages that will never be accepted. A provider's error texts
+/// contain the address; its codes do not.
 #[must_use]
 pub fn of_error<E>(error: &SdkError<E, HttpResponse>, final_codes: &[&str]) -> SendOutcome
 where
@@ -43,7 +43,7 @@ where
             let reason = format!("answered {status} {code}");
             match status {
                 _ if final_codes.contains(&code) => SendOutcome::Refused(reason),
-                // It says nothing about what had been done by then.
+                // The response does not tell how far the request got.
                 500 | 502 | 504 => SendOutcome::Unknown(reason),
                 _ => SendOutcome::NotTaken(reason),
             }
@@ -52,7 +52,7 @@ where
     }
 }
 
-/// Whether a request failed before a byte of it was sent.
+/// Whether a request failed before any of it was sent.
 fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {

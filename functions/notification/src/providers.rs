@@ -1,4 +1,4 @@
-//! Handing e-mails to Amazon SES and text messages to Amazon SNS.
+//! Sends e-mails through Amazon SES and text messages through Amazon SNS.
 
 use aws_config::SdkConfig;
 use aws_sdk_sesv2::error::BuildError;
@@ -8,25 +8,26 @@ use aws_sdk_sesv2::types::{
     MessageTag,
 };
 use quittance_domain::notification::PhoneNumber;
+use std::error::Error;
 
 use crate::compose::Email;
 use crate::outcome::{SendOutcome, of_error};
 
-/// What Amazon SES will never take.
+/// Errors by which Amazon SES refuses an e-mail for good.
 const EMAIL_REFUSED: [&str; 2] = ["MessageRejected", "BadRequestException"];
 
-/// What Amazon SNS will never take.
+/// Errors by which Amazon SNS refuses a text message for good.
 const SMS_REFUSED: [&str; 3] = ["InvalidParameter", "InvalidParameterValue", "ValidationException"];
 
-/// A receipt is a page or two; Amazon SES takes 40 MB.
+/// A receipt is a page or two; Amazon SES accepts 40 MB.
 const ATTACHMENT_BYTES_MAX: i64 = 5 * 1024 * 1024;
 
-/// A file that goes with an e-mail.
+/// An attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachedFile {
     /// Its name.
     pub name: String,
-    /// Its bytes.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
@@ -38,7 +39,7 @@ pub struct EmailSender {
     configuration_set: String,
 }
 
-/// The documents that go with e-mails.
+/// Reads the attachments of e-mails.
 #[derive(Debug, Clone)]
 pub struct Documents {
     s3: aws_sdk_s3::Client,
@@ -51,6 +52,22 @@ pub struct TextMessages {
     sns: aws_sdk_sns::Client,
 }
 
+/// Why a document was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// S3 did not answer, or the body broke off.
+    #[error("{key} cannot be read")]
+    Unreadable {
+        /// The document's key.
+        key: String,
+        /// The failure.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// More bytes than can be attached.
+    #[error("{0} has more than {ATTACHMENT_BYTES_MAX} bytes")]
+    TooLarge(String),
+}
+
 impl Documents {
     /// The documents in a bucket.
     #[must_use]
@@ -61,26 +78,28 @@ impl Documents {
     /// Reads a PDF.
     ///
     /// # Errors
-    /// A sentence.
-    pub async fn read(&self, key: &str, name: &str) -> Result<AttachedFile, String> {
+    /// [`DocumentError`] if the document cannot be read.
+    pub async fn read(&self, key: &str, name: &str) -> Result<AttachedFile, DocumentError> {
+        let unreadable =
+            |source: Box<dyn Error + Send + Sync>| DocumentError::Unreadable { key: key.to_owned(), source };
         let answer = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
-        let answer = answer.map_err(|error| format!("{key} cannot be read: {}", error.into_service_error()))?;
+        let answer = answer.map_err(|error| unreadable(Box::new(error.into_service_error())))?;
         if answer.content_length().is_none_or(|length| length > ATTACHMENT_BYTES_MAX) {
-            return Err(format!("{key} has more than {ATTACHMENT_BYTES_MAX} bytes"));
+            return Err(DocumentError::TooLarge(key.to_owned()));
         }
-        let bytes = answer.body.collect().await.map_err(|error| format!("{key} cannot be read: {error}"))?;
+        let bytes = answer.body.collect().await.map_err(|error| unreadable(error.into()))?;
         Ok(AttachedFile { name: format!("{name}.pdf"), bytes: bytes.to_vec() })
     }
 }
 
 impl EmailSender {
-    /// E-mails from a verified address, through a configuration set by which Amazon SES tells what became of them.
+    /// E-mails from a verified address, through a configuration set by which Amazon SES reports on them.
     #[must_use]
     pub fn new(aws: &SdkConfig, sender: String, configuration_set: String) -> Self {
         Self { ses: aws_sdk_sesv2::Client::new(aws), sender, configuration_set }
     }
 
-    /// Hands an e-mail to Amazon SES, with tags by which it tells of it later.
+    /// Sends an e-mail through Amazon SES, with tags by which later reports identify it.
     pub async fn send(
         &self,
         to: &str,
@@ -116,7 +135,7 @@ impl TextMessages {
         Self { sns: aws_sdk_sns::Client::new(aws) }
     }
 
-    /// Hands a text message to Amazon SNS.
+    /// Sends a text message through Amazon SNS.
     pub async fn send(&self, to: &PhoneNumber, text: &str) -> SendOutcome {
         match self.sns.publish().phone_number(to.to_string()).message(text).send().await {
             Ok(answer) => SendOutcome::Taken(answer.message_id.unwrap_or_default()),
@@ -132,7 +151,7 @@ fn message_tags(tags: &[(&str, String)]) -> Result<Vec<MessageTag>, BuildError> 
 fn content(email: &Email, file: Option<AttachedFile>) -> Result<EmailContent, BuildError> {
     let text = |data: &str| Content::builder().data(data).charset("UTF-8").build();
     let body = Body::builder().text(text(&email.text)?).html(text(&email.html)?).build();
-    // RFC 3834: nobody's holiday answers this.
+    // RFC 3834: prevents automatic replies.
     let header = MessageHeader::builder().name("Auto-Submitted").value("auto-generated").build()?;
     let message = Message::builder().subject(text(&email.subject)?).body(body).headers(header);
     let message = match file {

@@ -1,8 +1,8 @@
-//! When something that was not taken is tried again, and when something that may have been taken is looked at.
+//! The schedule of retries, and of checks on attempts without an answer.
 
 use chrono::TimeDelta;
 
-/// The pause after each attempt that was not taken; after the last attempt there is none.
+/// The pause after each attempt that was not accepted; after the last attempt there is none.
 pub const PAUSES: [TimeDelta; 7] = [
     TimeDelta::minutes(1),
     TimeDelta::minutes(5),
@@ -13,19 +13,19 @@ pub const PAUSES: [TimeDelta; 7] = [
     TimeDelta::hours(24),
 ];
 
-/// After an attempt without an answer, the provider has so long to tell what became of it. Amazon SES tells within seconds.
+/// How long the provider has to report on an attempt without an answer. Amazon SES reports within seconds.
 pub const DECIDE_AFTER: TimeDelta = TimeDelta::hours(1);
 
-/// A provider that has told of something given to it so much later has had its say about what came before.
-pub const WORDS_IN_ORDER_WITHIN: TimeDelta = TimeDelta::minutes(5);
+/// Once a provider has reported on a message that it received this much later, it has reported on all earlier ones.
+pub const REPORTS_IN_ORDER_WITHIN: TimeDelta = TimeDelta::minutes(5);
 
-/// An outcome that is unknown for so long is for somebody to decide.
+/// An outcome that is unknown for this long is left to people.
 pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(3);
 
-/// A pause is made longer by at most a tenth, so that what failed together is not tried again together.
+/// Pauses are extended by up to a tenth, so that deliveries that failed together are not retried together.
 pub const JITTER_PERMILLE_MAX: i32 = 100;
 
-/// The pause after so many attempts, none of which was taken; none after the last. `jitter_permille` is random, from 0 to
+/// The pause after so many attempts that were not accepted; none after the last. `jitter_permille` is random, from 0 to
 /// [`JITTER_PERMILLE_MAX`].
 #[must_use]
 pub fn pause_after(attempts: u32, jitter_permille: i32) -> Option<TimeDelta> {

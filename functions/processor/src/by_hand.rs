@@ -12,7 +12,7 @@ use quittance_domain::settlement::LockedInvoices;
 use quittance_store::cases::KnownCase;
 use quittance_store::entries_by_hand::{self, EntryByHand};
 use quittance_store::facts::{self, NewFact};
-use quittance_store::vouched_alone::{self, Vouched};
+use quittance_store::vouched_alone::{self, SinglePersonApproval};
 use quittance_store::{StoreError, Transaction};
 use serde_json::json;
 use uuid::Uuid;
@@ -40,11 +40,11 @@ impl<'a> StaffCommandExecution<'a> {
         let what = format!("{} of {amount} entered by hand", evidence.kind);
         let reason = evidence.reason.clone().unwrap_or_default();
         let mut trigger = self.trigger(&evidence.actor, "payment.evidence_recorded", what, &reason);
-        if self.may_vouch_alone((&evidence.event_id, &evidence.actor), &payers, amount).await? {
+        if self.may_approve_alone_today(&evidence.event_id, &evidence.actor, &payers, amount).await? {
             trigger.count_as(fact.kind, fact.happened(), self.changes.zone);
-            add(&mut self.transaction, &mut batch, id, (fact, evidence)).await?;
+            add(&mut self.transaction, &mut batch, id, fact, evidence).await?;
         } else {
-            self.propose(&mut batch, id, (evidence, fact.invoices)).await?;
+            self.propose(&mut batch, id, evidence, fact.invoices).await?;
             trigger.action = "payment.evidence_proposed";
         }
         self.changes.settle(&mut batch, id, &trigger, None)?;
@@ -74,12 +74,13 @@ impl<'a> StaffCommandExecution<'a> {
         &mut self,
         batch: &mut LockedBatch,
         id: PaymentId,
-        (evidence, invoices): (&Evidence, Vec<InvoiceId>),
+        evidence: &Evidence,
+        invoices: Vec<InvoiceId>,
     ) -> Result<(), StoreError> {
         if evidence.kind == FactKind::Capture {
             let event_id = format!("claim:{}", evidence.event_id);
             let claim = Fact { kind: FactKind::Claim, event_id, ..evidence.fact(invoices.clone()) };
-            add(&mut self.transaction, batch, id, (claim, evidence)).await?;
+            add(&mut self.transaction, batch, id, claim, evidence).await?;
         }
         let Some(aggregate) = batch.payments.get(&id) else { return Ok(()) };
         let entry = EntryByHand { evidence: evidence.clone(), invoices, returned: aggregate.state()?.returned };
@@ -113,7 +114,7 @@ impl<'a> StaffCommandExecution<'a> {
             return Ok(Err(CaseRefusal::Overtaken));
         }
         let fact = entry.evidence.fact(entry.invoices.clone());
-        add(&mut self.transaction, batch, id, (fact, &entry.evidence)).await?;
+        add(&mut self.transaction, batch, id, fact, &entry.evidence).await?;
         Ok(Ok(()))
     }
 
@@ -125,14 +126,16 @@ impl<'a> StaffCommandExecution<'a> {
 
     /// Whether one person may vouch for the amount, given what single persons vouched for today for each payer; if so,
     /// it is added to their sums.
-    pub(crate) async fn may_vouch_alone(
+    pub(crate) async fn may_approve_alone_today(
         &mut self,
-        (event_id, vouched_by): (&str, &str),
+        event_id: &str,
+        vouched_by: &str,
         payers: &BTreeSet<Option<ClientId>>,
         amount: Money,
     ) -> Result<bool, StoreError> {
         let day = day_in(self.changes.zone, self.changes.now);
-        let vouched = |payer: &Option<ClientId>| Vouched { event_id, payer: *payer, day, amount, vouched_by };
+        let vouched =
+            |payer: &Option<ClientId>| SinglePersonApproval { event_id, payer: *payer, day, amount, vouched_by };
         for payer in payers {
             let sum = vouched_alone::lock_sum(&mut self.transaction, &vouched(payer)).await?;
             let sum = sum.checked_add(amount).map_err(|error| StoreError::corrupt("payments.vouched_alone", error))?;
@@ -186,7 +189,8 @@ async fn add(
     transaction: &mut Transaction,
     batch: &mut LockedBatch,
     id: PaymentId,
-    (fact, evidence): (Fact, &Evidence),
+    fact: Fact,
+    evidence: &Evidence,
 ) -> Result<(), StoreError> {
     let new = NewFact {
         id: Uuid::now_v7(),

@@ -83,7 +83,7 @@ impl StaffDirective {
     ) -> Result<Vec<FundsMovement>, SettlementError> {
         match self {
             Self::Nothing => settlement::settle(entitled, holdings, invoices),
-            Self::Apply(to, limit) => settlement::apply(entitled, holdings, invoices, (to, limit)),
+            Self::Apply(to, limit) => settlement::apply(entitled, holdings, invoices, to, limit),
             Self::Unmatch(from) => settlement::unmatch(entitled, holdings, invoices, from),
         }
     }
@@ -161,7 +161,8 @@ impl BatchChanges {
         batch: &mut LockedBatch,
         id: PaymentId,
         trigger: &Trigger<'_>,
-        (to, limit): (InvoiceId, Money),
+        to: InvoiceId,
+        limit: Money,
     ) -> Result<SettlementOutcome, StoreError> {
         self.settle_first(batch, id, trigger, StaffDirective::Apply(to, Some(limit)))
     }
@@ -192,7 +193,7 @@ impl BatchChanges {
             aggregate.payment.provider = name.provider();
         }
         let provider = aggregate.payment.provider.clone();
-        let builder = EventBuilder::new(aggregate, &state, trigger, (self.now, self.zone));
+        let builder = EventBuilder::new(aggregate, &state, trigger, self.now, self.zone);
         self.decide_refunds(aggregate, &state, &builder)?;
         let entitled = aggregate.entitlement(&state)?;
         let movements = match &entitled {
@@ -219,7 +220,7 @@ impl BatchChanges {
             self.open_case(aggregate, CaseKind::Contradiction, state.captured, records::contradiction(&state));
         }
         self.record_goodwill(aggregate, Some(&state))?;
-        self.emitted.events.extend(builder.adjustments(batch, (aggregate.before.as_ref(), Some(&state)), aggregate)?);
+        self.emitted.events.extend(builder.adjustments(batch, aggregate.before.as_ref(), Some(&state), aggregate)?);
         self.emitted.events.extend(builder.outcome(batch, outcome)?);
         let home = state.invoices.first().and_then(|id| batch.invoices.get(id));
         self.update(PaymentUpdate {
@@ -274,7 +275,7 @@ impl BatchChanges {
             };
             let outcome = settlement::outcome(&movements, false, false);
             let Some(aggregate) = batch.payments.get(&id) else { continue };
-            let builder = EventBuilder::new(aggregate, &state, &trigger, (self.now, self.zone)).after(&movements);
+            let builder = EventBuilder::new(aggregate, &state, &trigger, self.now, self.zone).after(&movements);
             self.record_movements(batch, aggregate, &movements, &builder)?;
             self.reconcile_cases(aggregate, &state, &entitled, &movements)?;
             self.record_decision(records::settled(aggregate, &state, &builder, outcome, before, &movements), outcome);
@@ -303,11 +304,11 @@ impl BatchChanges {
         let movements = settlement::withdraw(&mut aggregate.funds, &mut batch.invoices)
             .map_err(|error| aggregate.corrupt(error))?;
         let Some(aggregate) = batch.payments.get(&id) else { return Ok(()) };
-        let builder = EventBuilder::new(aggregate, &state, trigger, (self.now, self.zone)).after(&movements);
+        let builder = EventBuilder::new(aggregate, &state, trigger, self.now, self.zone).after(&movements);
         self.record_movements(batch, aggregate, &movements, &builder)?;
         self.emitted.figures.proven(state.captured, None);
         self.record_goodwill(aggregate, None)?;
-        self.emitted.events.extend(builder.adjustments(batch, (aggregate.before.as_ref(), None), aggregate)?);
+        self.emitted.events.extend(builder.adjustments(batch, aggregate.before.as_ref(), None, aggregate)?);
         for case in aggregate.cases.iter().filter(|case| case.resolution.is_none()) {
             self.close_case(case.id, Resolution::Merged);
         }

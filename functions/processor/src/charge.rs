@@ -23,21 +23,21 @@ const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 impl<'a> StaffCommandExecution<'a> {
     /// Records a charge attempt with the command to the gateway, or with its refusal, in one transaction.
-    pub(crate) async fn charge(&mut self, order: &'a ChargePayment) -> Result<(), StoreError> {
-        let mut batch = match self.find(&order.transaction_id).await? {
+    pub(crate) async fn charge(&mut self, command: &'a ChargePayment) -> Result<(), StoreError> {
+        let mut batch = match self.find(&command.transaction_id).await? {
             Some(id) => self.batch(&[id]).await?,
-            None => self.add(&order.transaction_id).await?,
+            None => self.add(&command.transaction_id).await?,
         };
-        batch.lock_invoices(&mut self.transaction, &[order.invoice_id]).await?;
+        batch.lock_invoices(&mut self.transaction, &[command.invoice_id]).await?;
         let Some(aggregate) = batch.payments.values().next() else { return Ok(()) };
         let id = aggregate.payment.id;
-        let is_late = self.changes.now - order.ordered_at > ORDERED_WITHIN;
-        let refusal = refusal(&mut self.transaction, &batch, aggregate, (order, is_late)).await?;
+        let is_late = self.changes.now - command.ordered_at > ORDERED_WITHIN;
+        let refusal = refusal(&mut self.transaction, &batch, aggregate, command, is_late).await?;
         let is_unknown = matches!(refusal, Some(ChargeRefusal::UnknownInvoice(_)));
-        let invoice_id = (!is_unknown).then_some(order.invoice_id);
+        let invoice_id = (!is_unknown).then_some(command.invoice_id);
         let refusal = refusal.map(|refusal| refusal.to_string());
         let attempt = charges::next_attempt(&mut self.transaction, id).await?;
-        let attempt_facts = self.attempt_facts(order, aggregate, (attempt, invoice_id), refusal.as_deref());
+        let attempt_facts = self.attempt_facts(command, aggregate, attempt, invoice_id, refusal.as_deref());
         if facts::insert(&mut self.transaction, &attempt_facts).await?.len() != attempt_facts.len() {
             return Err(aggregate.corrupt(format!("facts of attempt {attempt} are there already")));
         }
@@ -45,20 +45,20 @@ impl<'a> StaffCommandExecution<'a> {
             aggregate.facts.extend(attempt_facts.into_iter().map(|new| new.fact));
         }
         let reason = refusal.as_deref().unwrap_or("the gateway is asked");
-        let what = format!("charge {attempt} of {}", order.amount);
-        let trigger = self.trigger(&order.actor, "payment.charge_ordered", what, reason);
+        let what = format!("charge {attempt} of {}", command.amount);
+        let trigger = self.trigger(&command.actor, "payment.charge_ordered", what, reason);
         self.changes.settle(&mut batch, id, &trigger, None)?;
         if refusal.is_none() {
-            let command = self.initiate(order, id, attempt)?;
+            let command = self.initiate(command, id, attempt)?;
             self.changes.emitted.commands.push(command);
         }
         self.changes.new_charge = Some(NewCharge {
             payment_id: id,
             attempt,
             invoice_id,
-            amount: order.amount,
-            payment_method: order.payment_method.clone(),
-            ordered_by: order.actor.clone(),
+            amount: command.amount,
+            payment_method: command.payment_method.clone(),
+            ordered_by: command.actor.clone(),
             ordered_at: self.changes.now,
             refusal,
         });
@@ -68,9 +68,10 @@ impl<'a> StaffCommandExecution<'a> {
     /// The facts of an attempt: its initiation and, for a new payment that is refused, its failure.
     fn attempt_facts(
         &self,
-        order: &ChargePayment,
+        command: &ChargePayment,
         aggregate: &PaymentAggregate,
-        (attempt, invoice_id): (u16, Option<InvoiceId>),
+        attempt: u16,
+        invoice_id: Option<InvoiceId>,
         refusal: Option<&str>,
     ) -> Vec<NewFact> {
         let kinds: &[FactKind] = match (refusal, aggregate.is_new) {
@@ -84,16 +85,16 @@ impl<'a> StaffCommandExecution<'a> {
             payment_id: aggregate.payment.id,
             fact: Fact {
                 kind: *kind,
-                amount: Some(order.amount),
+                amount: Some(command.amount),
                 channel: EvidenceChannel::Api,
-                transaction_id: Some(order.transaction_id.clone()),
+                transaction_id: Some(command.transaction_id.clone()),
                 origin: None,
                 event_id: format!("{}-{attempt}:{kind}", aggregate.payment.id),
-                movement: order.transaction_id.to_string(),
+                movement: command.transaction_id.to_string(),
                 invoices: invoice_id.into_iter().collect(),
                 occurred_at: self.changes.now,
             },
-            actor: order.actor.clone(),
+            actor: command.actor.clone(),
             reason: refusal.filter(|_| *kind == FactKind::Failure).map(ToOwned::to_owned),
         };
         kinds.iter().map(fact).collect()
@@ -104,7 +105,7 @@ impl<'a> StaffCommandExecution<'a> {
         &mut self,
         batch: &mut LockedBatch,
         id: PaymentId,
-        order: &'a DecideCase,
+        command: &'a DecideCase,
     ) -> Result<(), StoreError> {
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
         let state = aggregate.state()?;
@@ -119,32 +120,37 @@ impl<'a> StaffCommandExecution<'a> {
                 channel: EvidenceChannel::Api,
                 transaction_id: Some(aggregate.payment.transaction_id.clone()),
                 origin: None,
-                event_id: format!("{}:failure", order.case_id),
-                movement: order.case_id.to_string(),
+                event_id: format!("{}:failure", command.case_id),
+                movement: command.case_id.to_string(),
                 invoices: Vec::new(),
                 occurred_at: self.changes.now,
             },
-            actor: order.actor.clone(),
-            reason: Some(kept_reason(&order.reason)),
+            actor: command.actor.clone(),
+            reason: Some(kept_reason(&command.reason)),
         };
         facts::insert(&mut self.transaction, std::slice::from_ref(&failure)).await?;
         aggregate.facts.push(failure.fact);
         Ok(())
     }
 
-    fn initiate(&self, order: &ChargePayment, payment_id: PaymentId, attempt: u16) -> Result<EventMessage, StoreError> {
-        let command = GatewayCommand::InitiateCharge(InitiateCharge {
+    fn initiate(
+        &self,
+        command: &ChargePayment,
+        payment_id: PaymentId,
+        attempt: u16,
+    ) -> Result<EventMessage, StoreError> {
+        let initiate = GatewayCommand::InitiateCharge(InitiateCharge {
             payment_id,
             attempt,
-            transaction_id: order.transaction_id.clone(),
-            provider: order.provider.clone(),
-            invoice_id: order.invoice_id,
-            amount: order.amount,
-            payment_method: order.payment_method.clone(),
+            transaction_id: command.transaction_id.clone(),
+            provider: command.provider.clone(),
+            invoice_id: command.invoice_id,
+            amount: command.amount,
+            payment_method: command.payment_method.clone(),
             ordered_at: self.changes.now,
         });
-        let (subject, correlation_id) = (order.transaction_id.to_string(), self.correlation_id.to_owned());
-        to_message(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.changes.now, correlation_id, command))
+        let (subject, correlation_id) = (command.transaction_id.to_string(), self.correlation_id.to_owned());
+        to_message(&CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, self.changes.now, correlation_id, initiate))
     }
 
     /// Opens a case about a payment that is still undecided.
@@ -170,18 +176,19 @@ async fn refusal(
     transaction: &mut Transaction,
     batch: &LockedBatch,
     aggregate: &PaymentAggregate,
-    (order, is_late): (&ChargePayment, bool),
+    command: &ChargePayment,
+    is_late: bool,
 ) -> Result<Option<ChargeRefusal>, StoreError> {
     if is_late {
         return Ok(Some(ChargeRefusal::Late));
     }
-    let invoice = batch.invoices.get(&order.invoice_id).filter(|invoice| invoice.client_id() == order.client_id);
-    let Some(invoice) = invoice else { return Ok(Some(ChargeRefusal::UnknownInvoice(order.invoice_id))) };
+    let invoice = batch.invoices.get(&command.invoice_id).filter(|invoice| invoice.client_id() == command.client_id);
+    let Some(invoice) = invoice else { return Ok(Some(ChargeRefusal::UnknownInvoice(command.invoice_id))) };
     let payment = &aggregate.payment;
     let known = (!aggregate.is_new).then_some((payment.status, payment.invoices.as_slice()));
     let currency = invoice.total().currency();
-    let collected = charges::under_way(transaction, order.invoice_id, payment.id).await?;
+    let collected = charges::under_way(transaction, command.invoice_id, payment.id).await?;
     let collected =
         collected.into_iter().find(|sum| sum.currency() == currency).unwrap_or_else(|| Money::zero(currency));
-    refuse(order.amount, invoice, collected, known).map_err(|error| aggregate.corrupt(error))
+    refuse(command.amount, invoice, collected, known).map_err(|error| aggregate.corrupt(error))
 }

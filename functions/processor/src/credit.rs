@@ -15,23 +15,23 @@ use crate::locked_batch::LockedBatch;
 impl<'a> StaffCommandExecution<'a> {
     /// Unapplies what credit notes took off a paid invoice, and refunds or applies this note's share if asked, up to
     /// the payment's unapplied cash.
-    pub(crate) async fn release_credited(&mut self, order: &'a ReleaseCredited) -> Result<(), StoreError> {
-        let Some(id) = self.find(&order.transaction_id).await? else {
-            return self.refuse_release(order, "its payment is unknown").await;
+    pub(crate) async fn release_credited(&mut self, command: &'a ReleaseCredited) -> Result<(), StoreError> {
+        let Some(id) = self.find(&command.transaction_id).await? else {
+            return self.refuse_release(command, "its payment is unknown").await;
         };
         let mut batch = self.batch(&[id]).await?;
-        let mut further = vec![order.invoice_id];
-        if let CreditUse::Apply { invoice_id } = order.then {
+        let mut further = vec![command.invoice_id];
+        if let CreditUse::Apply { invoice_id } = command.then {
             further.push(invoice_id);
         }
         batch.lock_invoices(&mut self.transaction, &further).await?;
-        let mut trigger = self.trigger(&order.actor, "payment.credited", "credit note".to_owned(), &order.reason);
+        let mut trigger = self.trigger(&command.actor, "payment.credited", "credit note".to_owned(), &command.reason);
         trigger.release = ReleaseReason::Credited;
         self.changes.settle(&mut batch, id, &trigger, None)?;
-        let left = self.use_credit(&mut batch, id, order, &trigger)?;
+        let left = self.use_credit(&mut batch, id, command, &trigger)?;
         self.changes.write(&mut self.transaction, &batch).await?;
         match left {
-            Some(why) => self.refuse_release(order, &why).await,
+            Some(why) => self.refuse_release(command, &why).await,
             None => Ok(()),
         }
     }
@@ -42,26 +42,26 @@ impl<'a> StaffCommandExecution<'a> {
         &mut self,
         batch: &mut LockedBatch,
         id: PaymentId,
-        order: &'a ReleaseCredited,
+        command: &'a ReleaseCredited,
         trigger: &Trigger<'_>,
     ) -> Result<Option<String>, StoreError> {
-        let share = Money::from(order.amount);
+        let share = Money::from(command.amount);
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(None) };
-        let loose = aggregate.loose_surplus()?.filter(|loose| loose.currency() == share.currency());
+        let loose = aggregate.undecided_unapplied_cash()?.filter(|loose| loose.currency() == share.currency());
         let usable = loose.unwrap_or(Money::zero(share.currency())).or_zero().smaller(share);
         let usable = usable.map_err(|error| aggregate.corrupt(error))?;
         let shortfall =
             || (usable != share).then(|| format!("of {share} credited only {usable} is surplus of the payment"));
-        match (order.then, usable.positive()) {
+        match (command.then, usable.positive()) {
             (CreditUse::Keep, _) => Ok(None),
             (_, Err(_)) => Ok(shortfall()),
             (CreditUse::Refund { refund_id }, Ok(amount)) => {
-                self.ask_for(aggregate, RefundRequest::of_credit(refund_id, amount), &order.reason, &order.actor);
+                self.ask_for(aggregate, RefundRequest::of_credit(refund_id, amount), &command.reason, &command.actor);
                 self.changes.settle(batch, id, trigger, None)?;
                 Ok(shortfall())
             }
             (CreditUse::Apply { invoice_id }, Ok(_)) if takes(batch, id, invoice_id) => {
-                self.changes.apply(batch, id, trigger, (invoice_id, usable))?;
+                self.changes.apply(batch, id, trigger, invoice_id, usable)?;
                 Ok(shortfall())
             }
             (CreditUse::Apply { invoice_id }, Ok(_)) => {
@@ -70,9 +70,9 @@ impl<'a> StaffCommandExecution<'a> {
         }
     }
 
-    async fn refuse_release(&mut self, order: &ReleaseCredited, refusal: &str) -> Result<(), StoreError> {
-        let subject = order.invoice_id.to_string();
-        let after = json!({"transaction_id": order.transaction_id, "refusal": refusal});
-        self.audit_refusal("payment.credit_refused", subject, &order.actor, refusal, after).await
+    async fn refuse_release(&mut self, command: &ReleaseCredited, refusal: &str) -> Result<(), StoreError> {
+        let subject = command.invoice_id.to_string();
+        let after = json!({"transaction_id": command.transaction_id, "refusal": refusal});
+        self.audit_refusal("payment.credit_refused", subject, &command.actor, refusal, after).await
     }
 }

@@ -85,7 +85,7 @@ pub(crate) async fn prepare(
     now: DateTime<Tz>,
 ) -> Result<PreparedCommand, StoreError> {
     let (request, subject, content) = decision
-        .order
+        .command
         .request()
         .map_err(|error| StoreError::Corrupt { table: "payments.decisions", reason: error.to_string() })?;
     match decisions::record(&mut transaction, &request, &subject, &content).await? {
@@ -99,15 +99,15 @@ pub(crate) async fn prepare(
         correlation_id: &decision.correlation_id,
         decided_on: day_in(now.timezone(), decision.decided_at),
     };
-    match &decision.order {
+    match &decision.command {
         StaffCommand::Entry(evidence) => deciding.enter(evidence).await?,
-        StaffCommand::Refund(order) => deciding.refund(order).await?,
-        StaffCommand::Credit(order) => deciding.release_credited(order).await?,
-        StaffCommand::Case(order) => deciding.case(order).await?,
-        StaffCommand::Merge(order) => deciding.merge(order).await?,
-        StaffCommand::Unmatch(order) => deciding.unmatch(order).await?,
-        StaffCommand::Charge(order) => deciding.charge(order).await?,
-        StaffCommand::Escalation(order) => deciding.escalate(order).await?,
+        StaffCommand::Refund(command) => deciding.refund(command).await?,
+        StaffCommand::Credit(command) => deciding.release_credited(command).await?,
+        StaffCommand::Case(command) => deciding.case(command).await?,
+        StaffCommand::Merge(command) => deciding.merge(command).await?,
+        StaffCommand::Unmatch(command) => deciding.unmatch(command).await?,
+        StaffCommand::Charge(command) => deciding.charge(command).await?,
+        StaffCommand::Escalation(command) => deciding.escalate(command).await?,
     }
     Ok(PreparedCommand::Written(deciding.transaction, deciding.changes.emitted))
 }
@@ -122,26 +122,26 @@ pub(crate) struct StaffCommandExecution<'a> {
 }
 
 impl<'a> StaffCommandExecution<'a> {
-    async fn refund(&mut self, order: &'a RequestRefund) -> Result<(), StoreError> {
-        let mut batch = match self.find(&order.transaction_id).await? {
+    async fn refund(&mut self, command: &'a RequestRefund) -> Result<(), StoreError> {
+        let mut batch = match self.find(&command.transaction_id).await? {
             Some(id) => self.batch(&[id]).await?,
-            None => self.add(&order.transaction_id).await?,
+            None => self.add(&command.transaction_id).await?,
         };
         let Some(aggregate) = batch.payments.values_mut().next() else { return Ok(()) };
         let id = aggregate.payment.id;
         let request = RefundRequest {
-            id: order.refund_id,
-            amount: order.amount,
+            id: command.refund_id,
+            amount: command.amount,
             status: RefundStatus::Waiting,
-            terms: order.terms,
+            terms: command.terms,
         };
-        self.ask_for(aggregate, request, &order.reason, &order.actor);
+        self.ask_for(aggregate, request, &command.reason, &command.actor);
         batch.lock_invoices(&mut self.transaction, &[]).await?;
         let trigger = self.trigger(
-            &order.actor,
+            &command.actor,
             "payment.refund_requested",
-            format!("refund of {}", order.amount),
-            &order.reason,
+            format!("refund of {}", command.amount),
+            &command.reason,
         );
         self.changes.settle(&mut batch, id, &trigger, None)?;
         self.changes.write(&mut self.transaction, &batch).await
@@ -153,26 +153,25 @@ impl<'a> StaffCommandExecution<'a> {
         batch: &mut LockedBatch,
         id: PaymentId,
         terms: RefundTerms,
-        order: &DecideCase,
+        command: &DecideCase,
     ) -> Result<(), StoreError> {
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
         let refunds = aggregate.state()?.refunds.into_iter().filter(|refund| !refund.failed);
         let unexplained = refunds.filter(|refund| aggregate.terms.get(&refund.movement).is_unexplained());
         let movements: Vec<String> = unexplained.map(|refund| refund.movement).collect();
-        let said = (order.actor.as_str(), order.reason.as_str());
-        refund_terms::insert(&mut self.transaction, id, &movements, terms, said).await?;
+        refund_terms::insert(&mut self.transaction, id, &movements, terms, &command.actor, &command.reason).await?;
         for movement in movements {
             aggregate.terms.insert(movement, terms);
         }
         Ok(())
     }
 
-    async fn case(&mut self, order: &'a DecideCase) -> Result<(), StoreError> {
-        let Some(id) = self.find(&order.transaction_id).await? else {
-            return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
+    async fn case(&mut self, command: &'a DecideCase) -> Result<(), StoreError> {
+        let Some(id) = self.find(&command.transaction_id).await? else {
+            return self.refuse_case(command, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
         let mut batch = self.batch(&[id]).await?;
-        let further: Vec<InvoiceId> = match order.decision {
+        let further: Vec<InvoiceId> = match command.decision {
             CaseDecision::Apply { invoice_id } => vec![invoice_id],
             CaseDecision::Refund | CaseDecision::Dismiss | CaseDecision::Approve | CaseDecision::Classify { .. } => {
                 vec![]
@@ -180,38 +179,38 @@ impl<'a> StaffCommandExecution<'a> {
         };
         batch.lock_invoices(&mut self.transaction, &further).await?;
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
-        let Some(case) = aggregate.cases.iter().find(|case| case.id == order.case_id).cloned() else {
+        let Some(case) = aggregate.cases.iter().find(|case| case.id == command.case_id).cloned() else {
             // Its payment was merged into this one and the case was closed with it.
-            return self.refuse_case(order, &CaseRefusal::Closed(Resolution::Merged)).await;
+            return self.refuse_case(command, &CaseRefusal::Closed(Resolution::Merged)).await;
         };
-        if let Some(refusal) = refusal_of(&case, order) {
-            return self.refuse_case(order, &refusal).await;
+        if let Some(refusal) = refusal_of(&case, command) {
+            return self.refuse_case(command, &refusal).await;
         }
-        let moves_surplus = matches!(order.decision, CaseDecision::Apply { .. } | CaseDecision::Refund);
-        if moves_surplus && self.is_own_entry(id, &order.actor).await? {
-            return self.refuse_case(order, &CaseRefusal::OwnEntry).await;
+        let moves_unapplied_cash = matches!(command.decision, CaseDecision::Apply { .. } | CaseDecision::Refund);
+        if moves_unapplied_cash && self.is_own_entry(id, &command.actor).await? {
+            return self.refuse_case(command, &CaseRefusal::OwnEntry).await;
         }
-        if case.kind == CaseKind::Undecided && order.decision == CaseDecision::Dismiss {
-            self.give_up(&mut batch, id, order).await?;
+        if case.kind == CaseKind::Undecided && command.decision == CaseDecision::Dismiss {
+            self.give_up(&mut batch, id, command).await?;
         }
-        if let CaseDecision::Classify { terms } = order.decision {
-            self.classify(&mut batch, id, terms, order).await?;
+        if let CaseDecision::Classify { terms } = command.decision {
+            self.classify(&mut batch, id, terms, command).await?;
         }
-        if order.decision == CaseDecision::Approve {
+        if command.decision == CaseDecision::Approve {
             let approved = match case.kind {
-                CaseKind::EnteredByHand => self.approve_entry(&mut batch, id, &case, order).await?,
-                _ => self.approve(&mut batch, id, &case, order).await?,
+                CaseKind::EnteredByHand => self.approve_entry(&mut batch, id, &case, command).await?,
+                _ => self.approve(&mut batch, id, &case, command).await?,
             };
             if let Err(refusal) = approved {
-                return self.refuse_case(order, &refusal).await;
+                return self.refuse_case(command, &refusal).await;
             }
         }
-        match self.decide_case(&mut batch, id, &case, order)? {
+        match self.decide_case(&mut batch, id, &case, command)? {
             Ok(()) => {
                 self.changes.fill_reopened(&mut self.transaction, &mut batch).await?;
                 self.changes.write(&mut self.transaction, &batch).await
             }
-            Err(refusal) => self.refuse_case(order, &refusal).await,
+            Err(refusal) => self.refuse_case(command, &refusal).await,
         }
     }
 
@@ -220,18 +219,18 @@ impl<'a> StaffCommandExecution<'a> {
         batch: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
-        order: &'a DecideCase,
+        command: &'a DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(Ok(())) };
         let mut closed = ClosedCase {
             id: case.id,
-            resolution: order.decision.resolution(),
+            resolution: command.decision.resolution(),
             kept: None,
-            decided_by: Some(order.actor.clone()),
-            decision_reason: Some(order.reason.clone()),
+            decided_by: Some(command.actor.clone()),
+            decision_reason: Some(command.reason.clone()),
         };
         let mut to = None;
-        match order.decision {
+        match command.decision {
             CaseDecision::Apply { invoice_id } => {
                 if !takes(batch, id, invoice_id) {
                     return Ok(Err(CaseRefusal::NotApplicable(invoice_id)));
@@ -239,10 +238,12 @@ impl<'a> StaffCommandExecution<'a> {
                 to = Some(invoice_id);
             }
             CaseDecision::Refund => {
-                let Some(request) = aggregate.loose_surplus()?.and_then(|loose| refund_of(case, loose, order)) else {
+                let Some(request) =
+                    aggregate.undecided_unapplied_cash()?.and_then(|loose| refund_of(case, loose, command))
+                else {
                     return Ok(Err(CaseRefusal::NothingToMove(case.kind)));
                 };
-                self.ask_for(aggregate, request, &order.reason, &order.actor);
+                self.ask_for(aggregate, request, &command.reason, &command.actor);
             }
             CaseDecision::Approve | CaseDecision::Classify { .. } => {}
             CaseDecision::Dismiss => {
@@ -252,13 +253,13 @@ impl<'a> StaffCommandExecution<'a> {
                 }
             }
         }
-        let what = format!("{} case {}", case.kind, order.decision.resolution());
-        let mut trigger = self.trigger(&order.actor, "case.decided", what, &order.reason);
+        let what = format!("{} case {}", case.kind, command.decision.resolution());
+        let mut trigger = self.trigger(&command.actor, "case.decided", what, &command.reason);
         if case.kind == CaseKind::UnexplainedRefund {
             trigger.release = ReleaseReason::Refunded;
         }
         if case.kind == CaseKind::EnteredByHand
-            && order.decision == CaseDecision::Approve
+            && command.decision == CaseDecision::Approve
             && let Some(entered) = batch.payments.get(&id).and_then(|aggregate| aggregate.facts.last())
         {
             trigger.count_as(entered.kind, entered.happened(), self.changes.zone);
@@ -270,11 +271,11 @@ impl<'a> StaffCommandExecution<'a> {
         Ok(Ok(()))
     }
 
-    async fn refuse_case(&mut self, order: &DecideCase, refusal: &CaseRefusal) -> Result<(), StoreError> {
-        cases::refuse(&mut self.transaction, order.case_id, &refusal.to_string()).await?;
-        let after = json!({"decision": order.decision, "refusal": refusal.to_string()});
-        let subject = order.case_id.to_string();
-        self.audit_refusal("case.decision_refused", subject, &order.actor, &refusal.to_string(), after).await
+    async fn refuse_case(&mut self, command: &DecideCase, refusal: &CaseRefusal) -> Result<(), StoreError> {
+        cases::refuse(&mut self.transaction, command.case_id, &refusal.to_string()).await?;
+        let after = json!({"decision": command.decision, "refusal": refusal.to_string()});
+        let subject = command.case_id.to_string();
+        self.audit_refusal("case.decision_refused", subject, &command.actor, &refusal.to_string(), after).await
     }
 
     pub(crate) async fn audit_refusal(
@@ -349,22 +350,22 @@ impl<'a> StaffCommandExecution<'a> {
 }
 
 /// Why a case cannot be decided this way, checked before anything is recorded.
-fn refusal_of(case: &KnownCase, order: &DecideCase) -> Option<CaseRefusal> {
+fn refusal_of(case: &KnownCase, command: &DecideCase) -> Option<CaseRefusal> {
     if let Some(resolution) = case.resolution {
         return Some(CaseRefusal::Closed(resolution));
     }
-    if let Err(refusal) = order.decision.fits(case.kind) {
+    if let Err(refusal) = command.decision.fits(case.kind) {
         return Some(refusal);
     }
     let shown = case.amount.map(|amount| if amount.is_negative() { amount.negated() } else { amount });
-    let seen = order.amount.filter(|seen| shown != Some(Money::from(*seen)));
+    let seen = command.amount.filter(|seen| shown != Some(Money::from(*seen)));
     seen.map(CaseRefusal::Changed)
 }
 
 /// The refund of a case's unapplied cash; its id is the same for every delivery of the command.
-fn refund_of(case: &KnownCase, loose: Money, order: &DecideCase) -> Option<RefundRequest> {
+fn refund_of(case: &KnownCase, loose: Money, command: &DecideCase) -> Option<RefundRequest> {
     let amount = loose.positive().ok()?;
-    let id = RefundId::from_uuid(Uuid::new_v5(&case.id.as_uuid(), order.request.as_bytes()));
+    let id = RefundId::from_uuid(Uuid::new_v5(&case.id.as_uuid(), command.request.as_bytes()));
     Some(RefundRequest::of_credit(id, amount))
 }
 
@@ -384,6 +385,6 @@ pub(crate) fn takes(batch: &LockedBatch, id: PaymentId, invoice_id: InvoiceId) -
 
 /// Whether unapplied cash is left to decide about.
 fn is_left_over(batch: &LockedBatch, id: PaymentId, kind: CaseKind) -> Result<bool, StoreError> {
-    let Some(aggregate) = batch.payments.get(&id).filter(|_| kind == CaseKind::Surplus) else { return Ok(false) };
-    Ok(aggregate.loose_surplus()?.is_some_and(Money::is_positive))
+    let Some(aggregate) = batch.payments.get(&id).filter(|_| kind == CaseKind::UnappliedCash) else { return Ok(false) };
+    Ok(aggregate.undecided_unapplied_cash()?.is_some_and(Money::is_positive))
 }

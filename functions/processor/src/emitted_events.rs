@@ -80,7 +80,7 @@ pub struct SettlementMetrics {
     /// How often money could not be applied.
     pub surpluses: u32,
     /// The amounts that could not be applied, by currency.
-    pub surplus_amounts: BTreeMap<&'static str, Decimal>,
+    pub unapplied_amounts: BTreeMap<&'static str, Decimal>,
     /// Cases that were opened, by kind.
     pub cases: BTreeMap<CaseKind, u32>,
 }
@@ -100,7 +100,7 @@ impl SettlementMetrics {
     pub(crate) fn moved(&mut self, movement: &FundsMovement) {
         if let FundsMovement::Credited { amount, .. } = movement {
             self.surpluses += 1;
-            add(&mut self.surplus_amounts, *amount);
+            add(&mut self.unapplied_amounts, *amount);
         }
     }
 
@@ -113,10 +113,10 @@ impl SettlementMetrics {
             metrics::AMOUNT_SETTLED.record([currency], *amount);
         }
         if self.surpluses > 0 {
-            metrics::SURPLUS_RECORDED.record([], self.surpluses);
+            metrics::UNAPPLIED_CASH_RECORDED.record([], self.surpluses);
         }
-        for (currency, amount) in &self.surplus_amounts {
-            metrics::SURPLUS_AMOUNT.record([currency], *amount);
+        for (currency, amount) in &self.unapplied_amounts {
+            metrics::UNAPPLIED_CASH_AMOUNT.record([currency], *amount);
         }
         for (kind, count) in &self.cases {
             metrics::CASES_OPENED.record([kind.as_str()], *count);

@@ -54,7 +54,8 @@ impl<'a> EventBuilder<'a> {
         aggregate: &PaymentAggregate,
         state: &PaymentState,
         trigger: &'a Trigger<'a>,
-        (now, zone): (DateTime<Utc>, Tz),
+        now: DateTime<Utc>,
+        zone: Tz,
     ) -> Self {
         let known = aggregate.before.as_ref().filter(|before| before.captured.is_some());
         let day = |state: &PaymentState| state.happened.map(|happened| happened.accounting_date(zone));
@@ -123,7 +124,7 @@ impl<'a> EventBuilder<'a> {
                     InvoiceEvent::Unapplied(PaymentUnapplied { invoice, client, payment, amount: *amount, audit_id })
                 }
                 FundsMovement::Credited { client_id, amount, reason } => {
-                    InvoiceEvent::SurplusRecorded(UnappliedCashRecorded {
+                    InvoiceEvent::UnappliedCashRecorded(UnappliedCashRecorded {
                         payment,
                         amount: *amount,
                         reason: *reason,
@@ -132,13 +133,15 @@ impl<'a> EventBuilder<'a> {
                         audit_id,
                     })
                 }
-                FundsMovement::Debited { client_id, amount } => InvoiceEvent::SurplusReduced(UnappliedCashReduced {
-                    payment,
-                    amount: *amount,
-                    reason,
-                    client: client(batch, *client_id)?,
-                    audit_id,
-                }),
+                FundsMovement::Debited { client_id, amount } => {
+                    InvoiceEvent::UnappliedCashReduced(UnappliedCashReduced {
+                        payment,
+                        amount: *amount,
+                        reason,
+                        client: client(batch, *client_id)?,
+                        audit_id,
+                    })
+                }
             })
         };
         movements.iter().map(event).collect()
@@ -165,7 +168,8 @@ impl<'a> EventBuilder<'a> {
     pub(crate) fn adjustments(
         &self,
         batch: &LockedBatch,
-        (before, after): (Option<&PaymentState>, Option<&PaymentState>),
+        before: Option<&PaymentState>,
+        after: Option<&PaymentState>,
         aggregate: &PaymentAggregate,
     ) -> Result<Vec<EventMessage>, StoreError> {
         let Some(payment) = &self.payment else { return Ok(Vec::new()) };

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use lambda_runtime::LambdaEvent;
 use quittance_domain::command::PaymentCommand;
+use quittance_domain::error::Chain;
 use quittance_lambda::batch::{self, BatchError, BatchMode, Outage, PermanentFailure, Record, RecordOutcome};
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::envelope::CloudEvent;
@@ -53,39 +54,39 @@ impl Processor {
     ///
     /// A failure after a first part was committed is harmless: redelivered messages find their own effects.
     async fn process(&self, records: &[Record]) -> Result<Vec<RecordOutcome>, BatchError> {
-        let mut verdicts = vec![RecordOutcome::Done; records.len()];
+        let mut outcomes = vec![RecordOutcome::Done; records.len()];
         let mut evidence = Vec::new();
-        for (place, record) in records.iter().enumerate() {
+        for (index, record) in records.iter().enumerate() {
             match parse_instruction(&record.body) {
-                Ok(Instruction::Evidence(instruction)) => evidence.push((place, instruction)),
+                Ok(Instruction::Evidence(instruction)) => evidence.push((index, instruction)),
                 Ok(Instruction::Decision(decision)) => {
-                    self.settle(std::mem::take(&mut evidence), &mut verdicts).await?;
+                    self.settle(std::mem::take(&mut evidence), &mut outcomes).await?;
                     let decided = decide(&self.database, &decision, self.now()).await;
                     match decided.map_err(|error| batch_error(&error))? {
                         StaffCommandResult::Committed(emitted) => self.publish(&emitted).await,
-                        StaffCommandResult::OtherContent => park(&mut verdicts, place, decision_conflict(&decision)),
+                        StaffCommandResult::OtherContent => park(&mut outcomes, index, decision_conflict(&decision)),
                     }
                 }
-                Err(refusal) => park(&mut verdicts, place, refusal),
+                Err(refusal) => park(&mut outcomes, index, refusal),
             }
         }
-        self.settle(evidence, &mut verdicts).await?;
-        Ok(verdicts)
+        self.settle(evidence, &mut outcomes).await?;
+        Ok(outcomes)
     }
 
     async fn settle(
         &self,
         evidence: Vec<(usize, EvidenceInstruction)>,
-        verdicts: &mut [RecordOutcome],
+        outcomes: &mut [RecordOutcome],
     ) -> Result<(), BatchError> {
         if evidence.is_empty() {
             return Ok(());
         }
-        let (places, instructions): (Vec<usize>, Vec<EvidenceInstruction>) = evidence.into_iter().unzip();
+        let (indexes, instructions): (Vec<usize>, Vec<EvidenceInstruction>) = evidence.into_iter().unzip();
         let settled = settle(&self.database, &instructions, self.now()).await.map_err(|error| batch_error(&error))?;
         for conflicting in settled.conflicting {
-            if let (Some(place), Some(instruction)) = (places.get(conflicting), instructions.get(conflicting)) {
-                park(verdicts, *place, idempotency_conflict(instruction));
+            if let (Some(index), Some(instruction)) = (indexes.get(conflicting), instructions.get(conflicting)) {
+                park(outcomes, *index, idempotency_conflict(instruction));
             }
         }
         self.publish(&settled.emitted).await;
@@ -110,14 +111,14 @@ impl Processor {
             return;
         }
         if let Err(error) = outbox::mark_published(&self.database, &published).await {
-            tracing::warn!(error = %error, "published events were not marked as published");
+            tracing::warn!(error = %Chain(&error), "published events were not marked as published");
         }
     }
 }
 
-fn park(verdicts: &mut [RecordOutcome], place: usize, refusal: PermanentFailure) {
-    if let Some(verdict) = verdicts.get_mut(place) {
-        *verdict = RecordOutcome::Park(refusal);
+fn park(outcomes: &mut [RecordOutcome], index: usize, refusal: PermanentFailure) {
+    if let Some(outcome) = outcomes.get_mut(index) {
+        *outcome = RecordOutcome::Park(refusal);
     }
 }
 
@@ -131,7 +132,7 @@ pub(crate) fn parse_instruction(body: &str) -> Result<Instruction, PermanentFail
     let event = CloudEvent::<PaymentCommand>::parse(body)
         .map_err(|error| PermanentFailure { code: error.code(), reason: error.to_string() })?;
     let (correlation_id, decided_at) = (event.correlationid, event.time);
-    let order = match event.payload {
+    let command = match event.payload {
         PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
             if !evidence.has_required_amount() {
                 let reason = format!("the {} {} has no amount", evidence.kind, evidence.event_id);
@@ -140,15 +141,15 @@ pub(crate) fn parse_instruction(body: &str) -> Result<Instruction, PermanentFail
             return Ok(Instruction::Evidence(EvidenceInstruction { evidence, correlation_id }));
         }
         PaymentCommand::EnterEvidence(evidence) => StaffCommand::Entry(evidence),
-        PaymentCommand::RequestRefund(order) => StaffCommand::Refund(order),
-        PaymentCommand::ReleaseCredited(order) => StaffCommand::Credit(order),
-        PaymentCommand::DecideCase(order) => StaffCommand::Case(order),
-        PaymentCommand::MergePayments(order) => StaffCommand::Merge(order),
-        PaymentCommand::UnmatchPayment(order) => StaffCommand::Unmatch(order),
-        PaymentCommand::ChargePayment(order) => StaffCommand::Charge(order),
-        PaymentCommand::EscalatePayment(order) => StaffCommand::Escalation(order),
+        PaymentCommand::RequestRefund(command) => StaffCommand::Refund(command),
+        PaymentCommand::ReleaseCredited(command) => StaffCommand::Credit(command),
+        PaymentCommand::DecideCase(command) => StaffCommand::Case(command),
+        PaymentCommand::MergePayments(command) => StaffCommand::Merge(command),
+        PaymentCommand::UnmatchPayment(command) => StaffCommand::Unmatch(command),
+        PaymentCommand::ChargePayment(command) => StaffCommand::Charge(command),
+        PaymentCommand::EscalatePayment(command) => StaffCommand::Escalation(command),
     };
-    Ok(Instruction::Decision(StaffInstruction { order, correlation_id, decided_at }))
+    Ok(Instruction::Decision(StaffInstruction { command, correlation_id, decided_at }))
 }
 
 pub(crate) fn idempotency_conflict(instruction: &EvidenceInstruction) -> PermanentFailure {
@@ -161,7 +162,7 @@ pub(crate) fn idempotency_conflict(instruction: &EvidenceInstruction) -> Permane
 }
 
 pub(crate) fn decision_conflict(decision: &StaffInstruction) -> PermanentFailure {
-    let reason = format!("{} was recorded with other content; the first stands", decision.order);
+    let reason = format!("{} was recorded with other content; the first stands", decision.command);
     PermanentFailure { code: "idempotency_conflict", reason }
 }
 

@@ -68,9 +68,9 @@ impl PaymentAggregate {
     }
 
     /// Unapplied cash that waits for a decision; none while nothing is proven.
-    pub(crate) fn loose_surplus(&self) -> Result<Option<Money>, StoreError> {
+    pub(crate) fn undecided_unapplied_cash(&self) -> Result<Option<Money>, StoreError> {
         let entitled = self.entitlement(&self.state()?)?;
-        let loose = entitled.map(|entitled| settlement::loose_surplus(&entitled, &self.funds)).transpose();
+        let loose = entitled.map(|entitled| settlement::undecided_unapplied_cash(&entitled, &self.funds)).transpose();
         loose.map_err(|error| self.corrupt(error))
     }
 
@@ -200,7 +200,7 @@ impl LockedBatch {
         invoices: &[InvoiceId],
     ) -> Result<Vec<PaymentId>, StoreError> {
         let at_hand: Vec<PaymentId> = self.payments.keys().copied().collect();
-        let waiting = payments::with_surplus_for(transaction, invoices, &at_hand).await?;
+        let waiting = payments::with_unapplied_cash_for(transaction, invoices, &at_hand).await?;
         if !waiting.is_empty() {
             for payment in payments::read(transaction, &waiting).await? {
                 self.payments.insert(payment.id, PaymentAggregate::new(payment, &BTreeSet::new()));

@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use quittance_domain::error::Chain;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::GatewayQueues;
 use quittance_lambda::parking::DeadLetterQueue;
@@ -32,7 +33,7 @@ async fn main() -> Result<(), Error> {
     };
     // An instance that starts while the database is away still answers: each batch then comes back.
     if let Err(error) = processor.database.warm_up().await {
-        tracing::warn!(error = %error, "database is not ready yet");
+        tracing::warn!(error = %Chain(&error), "database is not ready yet");
     }
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(processor.handle(event).await?))).await
 }

@@ -17,31 +17,31 @@ use crate::locked_batch::LockedBatch;
 impl<'a> StaffCommandExecution<'a> {
     /// Unapplies a payment from an invoice for good. Other payments of the invoice stay as they are, but their
     /// unapplied cash may pay what is open again.
-    pub(crate) async fn unmatch(&mut self, order: &'a UnmatchPayment) -> Result<(), StoreError> {
-        let Some(id) = self.find(&order.transaction_id).await? else {
-            return self.refuse_unmatch(order, "the payment is unknown").await;
+    pub(crate) async fn unmatch(&mut self, command: &'a UnmatchPayment) -> Result<(), StoreError> {
+        let Some(id) = self.find(&command.transaction_id).await? else {
+            return self.refuse_unmatch(command, "the payment is unknown").await;
         };
         let mut batch = self.batch(&[id]).await?;
         batch.lock_invoices(&mut self.transaction, &[]).await?;
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(()) };
-        let is_named = aggregate.state()?.invoices.contains(&order.invoice_id);
-        let has_money = aggregate.funds.allocations.iter().any(|held| held.invoice_id == order.invoice_id);
+        let is_named = aggregate.state()?.invoices.contains(&command.invoice_id);
+        let has_money = aggregate.funds.allocations.iter().any(|held| held.invoice_id == command.invoice_id);
         if !is_named && !has_money {
-            return self.refuse_unmatch(order, "the payment does not pay that invoice").await;
+            return self.refuse_unmatch(command, "the payment does not pay that invoice").await;
         }
-        aggregate.excluded.insert(order.invoice_id);
-        exclusions::insert(&mut self.transaction, (id, order.invoice_id), &order.actor, &order.reason).await?;
-        let what = format!("it does not pay {}", order.invoice_id);
-        let trigger = self.trigger(&order.actor, "payment.unmatched", what, &order.reason);
-        self.changes.unmatch(&mut batch, id, &trigger, order.invoice_id)?;
+        aggregate.excluded.insert(command.invoice_id);
+        exclusions::insert(&mut self.transaction, id, command.invoice_id, &command.actor, &command.reason).await?;
+        let what = format!("it does not pay {}", command.invoice_id);
+        let trigger = self.trigger(&command.actor, "payment.unmatched", what, &command.reason);
+        self.changes.unmatch(&mut batch, id, &trigger, command.invoice_id)?;
         self.changes.fill_reopened(&mut self.transaction, &mut batch).await?;
         self.changes.write(&mut self.transaction, &batch).await
     }
 
-    async fn refuse_unmatch(&mut self, order: &UnmatchPayment, refusal: &str) -> Result<(), StoreError> {
-        let after = json!({"invoice": order.invoice_id, "refusal": refusal});
-        let subject = order.transaction_id.to_string();
-        self.audit_refusal("payment.unmatch_refused", subject, &order.actor, refusal, after).await
+    async fn refuse_unmatch(&mut self, command: &UnmatchPayment, refusal: &str) -> Result<(), StoreError> {
+        let after = json!({"invoice": command.invoice_id, "refusal": refusal});
+        let subject = command.transaction_id.to_string();
+        self.audit_refusal("payment.unmatch_refused", subject, &command.actor, refusal, after).await
     }
 
     /// Approves a claim as proof, if enough people agree. A later bank line is better evidence of the same money.
@@ -50,23 +50,23 @@ impl<'a> StaffCommandExecution<'a> {
         batch: &mut LockedBatch,
         id: PaymentId,
         case: &KnownCase,
-        order: &'a DecideCase,
+        command: &'a DecideCase,
     ) -> Result<Result<(), CaseRefusal>, StoreError> {
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(Ok(())) };
         let Some(amount) = case.amount.and_then(|amount| amount.positive().ok()) else { return Ok(Ok(())) };
         // The amount that staff approved must still be the claimed one.
         let is_said = aggregate.state()?.claimed == Some(amount.into());
-        if !is_said || order.amount.is_some_and(|seen| seen != amount) {
-            return Ok(Err(CaseRefusal::Changed(order.amount.unwrap_or(amount))));
+        if !is_said || command.amount.is_some_and(|seen| seen != amount) {
+            return Ok(Err(CaseRefusal::Changed(command.amount.unwrap_or(amount))));
         }
-        if approvals::has_uploaded(&mut self.transaction, id, &order.actor).await? {
+        if approvals::has_uploaded(&mut self.transaction, id, &command.actor).await? {
             return Ok(Err(CaseRefusal::OwnUpload));
         }
-        let event_id = format!("{}:approval", order.case_id);
-        let people = approvals::record(&mut self.transaction, order.case_id, amount.into(), &order.actor).await?;
+        let event_id = format!("{}:approval", command.case_id);
+        let people = approvals::record(&mut self.transaction, command.case_id, amount.into(), &command.actor).await?;
         if people < 2 {
             let payers = payers(&batch.invoices, &aggregate.payment.invoices);
-            if !self.may_vouch_alone((&event_id, &order.actor), &payers, amount.into()).await? {
+            if !self.may_approve_alone_today(&event_id, &command.actor, &payers, amount.into()).await? {
                 return Ok(Err(CaseRefusal::SecondPerson));
             }
         }
@@ -84,8 +84,8 @@ impl<'a> StaffCommandExecution<'a> {
                 invoices: aggregate.payment.invoices.clone(),
                 occurred_at: self.changes.now,
             },
-            actor: order.actor.clone(),
-            reason: Some(kept_reason(&order.reason)),
+            actor: command.actor.clone(),
+            reason: Some(kept_reason(&command.reason)),
         };
         facts::insert(&mut self.transaction, std::slice::from_ref(&approval)).await?;
         aggregate.facts.push(approval.fact);

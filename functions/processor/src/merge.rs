@@ -17,49 +17,49 @@ use crate::locked_batch::{LockedBatch, PaymentAggregate};
 
 impl<'a> StaffCommandExecution<'a> {
     /// Merges a duplicate into the payment that stays.
-    pub(crate) async fn merge(&mut self, order: &'a MergePayments) -> Result<(), StoreError> {
-        let (kept, twin) = (self.find(&order.transaction_id).await?, self.find(&order.duplicate).await?);
-        let (Some(kept), Some(twin)) = (kept, twin) else {
+    pub(crate) async fn merge(&mut self, command: &'a MergePayments) -> Result<(), StoreError> {
+        let (kept, duplicate) = (self.find(&command.transaction_id).await?, self.find(&command.duplicate).await?);
+        let (Some(kept), Some(duplicate)) = (kept, duplicate) else {
             let refusal = "one of the two payments is unknown";
-            return self.refuse_merge(order, refusal).await;
+            return self.refuse_merge(command, refusal).await;
         };
-        if kept == twin {
+        if kept == duplicate {
             return Ok(());
         }
-        let mut batch = self.batch(&[kept, twin]).await?;
-        let Some(other) = batch.payments.get(&twin) else { return Ok(()) };
+        let mut batch = self.batch(&[kept, duplicate]).await?;
+        let Some(other) = batch.payments.get(&duplicate) else { return Ok(()) };
         let under_way = [RefundStatus::Waiting, RefundStatus::Requested];
         if other.refunds.iter().any(|request| under_way.contains(&request.status)) {
-            return self.refuse_merge(order, "a refund of the twin is under way; merge when it is done").await;
+            return self.refuse_merge(command, "a refund of the duplicate is under way; merge when it is done").await;
         }
         batch.lock_invoices(&mut self.transaction, &[]).await?;
         let waits = |aggregate: &PaymentAggregate| aggregate.open_case(CaseKind::EnteredByHand).is_some();
-        if batch.payments.get(&twin).is_some_and(waits) {
-            let refusal = "an entry about the twin waits for a second person; decide its case first";
-            return self.refuse_merge(order, refusal).await;
+        if batch.payments.get(&duplicate).is_some_and(waits) {
+            let refusal = "an entry about the duplicate waits for a second person; decide its case first";
+            return self.refuse_merge(command, refusal).await;
         }
-        let what = format!("{} is the same money", order.duplicate);
-        let mut trigger = self.trigger(&order.actor, "payment.merged", what, &order.reason);
+        let what = format!("{} is the same money", command.duplicate);
+        let mut trigger = self.trigger(&command.actor, "payment.merged", what, &command.reason);
         trigger.release = ReleaseReason::Merged;
-        self.changes.withdraw(&mut batch, twin, &trigger)?;
-        self.join(&mut batch, kept, twin);
-        exclusions::inherit(&mut self.transaction, kept, twin).await?;
-        payments::merge(&mut self.transaction, kept, twin).await?;
+        self.changes.withdraw(&mut batch, duplicate, &trigger)?;
+        self.join(&mut batch, kept, duplicate);
+        exclusions::inherit(&mut self.transaction, kept, duplicate).await?;
+        payments::merge(&mut self.transaction, kept, duplicate).await?;
         self.changes.settle(&mut batch, kept, &trigger, None)?;
         self.changes.fill_reopened(&mut self.transaction, &mut batch).await?;
         self.changes.write(&mut self.transaction, &batch).await
     }
 
     /// Moves the duplicate's evidence to the payment that stays.
-    fn join(&mut self, batch: &mut LockedBatch, kept: PaymentId, twin: PaymentId) {
-        let Some(other) = batch.payments.remove(&twin) else { return };
+    fn join(&mut self, batch: &mut LockedBatch, kept: PaymentId, duplicate: PaymentId) {
+        let Some(other) = batch.payments.remove(&duplicate) else { return };
         let provider = other.payment.provider.clone();
         if let Some(aggregate) = batch.payments.get_mut(&kept) {
-            let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(twin)), ..fact };
+            let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(duplicate)), ..fact };
             aggregate.facts.extend(other.facts.into_iter().map(told_of));
             aggregate.excluded.extend(other.excluded);
             aggregate.terms.merge(other.terms);
-            let is_about_twin = |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(twin);
+            let is_about_twin = |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(duplicate);
             for case in aggregate.cases.iter().filter(is_about_twin) {
                 self.changes.decide_case(ClosedCase {
                     id: case.id,
@@ -71,7 +71,7 @@ impl<'a> StaffCommandExecution<'a> {
             }
         }
         self.changes.update(PaymentUpdate {
-            id: twin,
+            id: duplicate,
             provider,
             status: PaymentStatus::Pending,
             amount: None,
@@ -81,9 +81,9 @@ impl<'a> StaffCommandExecution<'a> {
         });
     }
 
-    async fn refuse_merge(&mut self, order: &MergePayments, refusal: &str) -> Result<(), StoreError> {
-        let after = json!({"twin": order.duplicate, "refusal": refusal});
-        let subject = order.transaction_id.to_string();
-        self.audit_refusal("payment.merge_refused", subject, &order.actor, refusal, after).await
+    async fn refuse_merge(&mut self, command: &MergePayments, refusal: &str) -> Result<(), StoreError> {
+        let after = json!({"twin": command.duplicate, "refusal": refusal});
+        let subject = command.transaction_id.to_string();
+        self.audit_refusal("payment.merge_refused", subject, &command.actor, refusal, after).await
     }
 }

@@ -126,11 +126,11 @@ pub(crate) fn contradiction(state: &PaymentState) -> String {
 
 /// The reason of a case about unexplained refunds.
 pub(crate) fn unexplained_refund() -> String {
-    "money was refunded and nobody has said why; the invoice is not owed again for it".to_owned()
+    "money was refunded without a reason; the invoice is not owed again".to_owned()
 }
 
 /// The reason of a case about unapplied cash: that of the latest amount, or the case's earlier one.
-pub(crate) fn surplus_reason(kind: CaseKind, open: Option<&KnownCase>, movements: &[FundsMovement]) -> String {
+pub(crate) fn unapplied_cash_reason(kind: CaseKind, open: Option<&KnownCase>, movements: &[FundsMovement]) -> String {
     let credited = movements.iter().rev().find_map(|movement| match movement {
         FundsMovement::Credited { reason, .. } => Some(reason.as_str()),
         _ => None,

@@ -53,8 +53,8 @@ pub async fn settle(
     let mut conflicting = BTreeSet::new();
     let mut attempts = TransactionRetries::new();
     loop {
-        let places: Vec<usize> = (0..instructions.len()).filter(|place| !conflicting.contains(place)).collect();
-        let fit: Vec<&EvidenceInstruction> = places.iter().filter_map(|place| instructions.get(*place)).collect();
+        let indexes: Vec<usize> = (0..instructions.len()).filter(|index| !conflicting.contains(index)).collect();
+        let fit: Vec<&EvidenceInstruction> = indexes.iter().filter_map(|index| instructions.get(*index)).collect();
         if fit.is_empty() {
             return Ok(SettlementResult { emitted: EmittedEvents::default(), conflicting });
         }
@@ -63,7 +63,7 @@ pub async fn settle(
                 return Ok(SettlementResult { emitted, conflicting });
             }
             Ok(SettlementAttempt::Conflicting(found)) => {
-                conflicting.extend(found.iter().filter_map(|found| places.get(*found)))
+                conflicting.extend(found.iter().filter_map(|found| indexes.get(*found)))
             }
             Err(error) => attempts.pause(error).await?,
         }
@@ -86,7 +86,7 @@ async fn attempt(
             transaction.commit().await?;
             Ok(SettlementAttempt::Committed(emitted))
         }
-        PreparedSettlement::Renamed(places) => Ok(SettlementAttempt::Conflicting(places)),
+        PreparedSettlement::Renamed(indexes) => Ok(SettlementAttempt::Conflicting(indexes)),
     }
 }
 
@@ -108,7 +108,7 @@ pub(crate) async fn prepare(
     let mut batch = LockedBatch::load(&mut transaction, identified.payments, &identified.new).await?;
     let new_evidence = match record(&mut transaction, &identified.evidence, &mut batch).await? {
         RecordedEvidence::New(new_evidence) => new_evidence,
-        RecordedEvidence::Renamed(places) => return Ok(PreparedSettlement::Renamed(places)),
+        RecordedEvidence::Renamed(indexes) => return Ok(PreparedSettlement::Renamed(indexes)),
     };
     batch.payments.retain(|id, _| new_evidence.contains_key(id));
     let mut changes = BatchChanges::new(now);
@@ -189,7 +189,7 @@ async fn record<'a>(
         facts.iter().any(|fact| is_same(fact, &new.fact))
     };
     let conflicting: Vec<usize> =
-        new.iter().enumerate().filter(|(_, new)| !is_kept(new)).map(|(place, _)| place).collect();
+        new.iter().enumerate().filter(|(_, new)| !is_kept(new)).map(|(index, _)| index).collect();
     Ok(if conflicting.is_empty() {
         RecordedEvidence::New(new_evidence)
     } else {

@@ -32,7 +32,7 @@ pub enum StaffCommand {
 #[derive(Debug, Clone)]
 pub struct StaffInstruction {
     /// The command.
-    pub order: StaffCommand,
+    pub command: StaffCommand,
     /// The request that carried it.
     pub correlation_id: String,
     /// When it was decided; it is booked on that day.
@@ -46,13 +46,15 @@ impl Display for StaffCommand {
             Self::Entry(evidence) => {
                 write!(formatter, "evidence {} of {}", evidence.event_id, evidence.transaction_id)
             }
-            Self::Refund(order) => write!(formatter, "refund {} of {}", order.refund_id, order.transaction_id),
-            Self::Credit(order) => write!(formatter, "release {} of {}", order.request, order.transaction_id),
-            Self::Case(order) => write!(formatter, "decision {} of case {}", order.request, order.case_id),
-            Self::Merge(order) => write!(formatter, "merge {} of {}", order.request, order.transaction_id),
-            Self::Unmatch(order) => write!(formatter, "unmatch {} of {}", order.request, order.transaction_id),
-            Self::Charge(order) => write!(formatter, "charge {} of {}", order.request, order.transaction_id),
-            Self::Escalation(order) => write!(formatter, "question {} about {}", order.request, order.transaction_id),
+            Self::Refund(command) => write!(formatter, "refund {} of {}", command.refund_id, command.transaction_id),
+            Self::Credit(command) => write!(formatter, "release {} of {}", command.request, command.transaction_id),
+            Self::Case(command) => write!(formatter, "decision {} of case {}", command.request, command.case_id),
+            Self::Merge(command) => write!(formatter, "merge {} of {}", command.request, command.transaction_id),
+            Self::Unmatch(command) => write!(formatter, "unmatch {} of {}", command.request, command.transaction_id),
+            Self::Charge(command) => write!(formatter, "charge {} of {}", command.request, command.transaction_id),
+            Self::Escalation(command) => {
+                write!(formatter, "inquiry {} about {}", command.request, command.transaction_id)
+            }
         }
     }
 }
@@ -65,24 +67,26 @@ impl StaffCommand {
                 let content = Evidence { occurred_at: DateTime::UNIX_EPOCH, ..evidence.clone() };
                 (evidence.event_id.clone(), evidence.transaction_id.to_string(), serde_json::to_vec(&content)?)
             }
-            Self::Refund(order) => {
-                (order.refund_id.to_string(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            Self::Refund(command) => {
+                (command.refund_id.to_string(), command.transaction_id.to_string(), serde_json::to_vec(command)?)
             }
-            Self::Credit(order) => {
-                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            Self::Credit(command) => {
+                (command.request.clone(), command.transaction_id.to_string(), serde_json::to_vec(command)?)
             }
-            Self::Case(order) => (order.request.clone(), order.case_id.to_string(), serde_json::to_vec(order)?),
-            Self::Merge(order) => (order.request.clone(), order.duplicate.to_string(), serde_json::to_vec(order)?),
-            Self::Unmatch(order) => {
-                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            Self::Case(command) => (command.request.clone(), command.case_id.to_string(), serde_json::to_vec(command)?),
+            Self::Merge(command) => {
+                (command.request.clone(), command.duplicate.to_string(), serde_json::to_vec(command)?)
             }
-            Self::Charge(order) => {
+            Self::Unmatch(command) => {
+                (command.request.clone(), command.transaction_id.to_string(), serde_json::to_vec(command)?)
+            }
+            Self::Charge(command) => {
                 // A retried request has another time and the same meaning.
-                let content = ChargePayment { ordered_at: DateTime::UNIX_EPOCH, ..order.clone() };
-                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(&content)?)
+                let content = ChargePayment { ordered_at: DateTime::UNIX_EPOCH, ..command.clone() };
+                (command.request.clone(), command.transaction_id.to_string(), serde_json::to_vec(&content)?)
             }
-            Self::Escalation(order) => {
-                (order.request.clone(), order.transaction_id.to_string(), serde_json::to_vec(order)?)
+            Self::Escalation(command) => {
+                (command.request.clone(), command.transaction_id.to_string(), serde_json::to_vec(command)?)
             }
         })
     }

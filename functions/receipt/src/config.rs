@@ -3,18 +3,18 @@
 use quittance_documents::Seller;
 use quittance_lambda::settings::{Settings, SettingsError};
 
-/// What the receipt function needs to know.
+/// The receipt function's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where PDFs are stored.
+    /// The documents bucket, which stores the PDFs.
     pub documents_bucket: String,
-    /// Where `receipt.issued` is published.
+    /// The events topic, for `receipt.issued`.
     pub topic_arn: String,
     /// The idempotency table.
     pub idempotency_table: String,
-    /// Where messages that cannot succeed are parked.
+    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
-    /// Who was paid.
+    /// The seller, who was paid.
     pub seller: Seller,
 }
 
@@ -22,7 +22,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing.
+    /// [`SettingsError`] naming everything that is missing.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let config = Self {
             documents_bucket: settings.required("DOCUMENTS_BUCKET"),

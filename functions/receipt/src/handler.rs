@@ -1,8 +1,9 @@
-//! From SQS records to verdicts.
+//! Turns SQS records into outcomes.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::Utc;
 use lambda_runtime::LambdaEvent;
+use quittance_domain::error::Chain;
 use quittance_domain::event::InvoiceEvent;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
@@ -12,14 +13,14 @@ use quittance_lambda::parking::DeadLetterQueue;
 
 use crate::issue::{Issuer, ReceiptOccasion};
 
-/// What the receipt function works with.
+/// The receipt function's dependencies.
 #[derive(Clone)]
 pub struct Receipts {
-    /// Makes and stores receipts.
+    /// Creates and stores receipts.
     pub issuer: Issuer,
-    /// Which events have their receipt.
+    /// The events that have their receipt.
     pub idempotency: IdempotencyTable,
-    /// Where messages that cannot succeed go.
+    /// The dead-letter queue.
     pub dead_letters: DeadLetterQueue,
 }
 
@@ -27,7 +28,7 @@ impl Receipts {
     /// Handles a batch of the receipt queue.
     ///
     /// # Errors
-    /// None: each record has its own verdict.
+    /// None: each record has its own outcome.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         consume_events(event, &self.dead_letters, async |_: &Record, event| self.process(event).await).await
     }
@@ -37,7 +38,7 @@ impl Receipts {
             InvoiceEvent::Paid(settled) | InvoiceEvent::PartiallyPaid(settled) => ReceiptOccasion::Settled(settled),
             InvoiceEvent::Refunded(refund) => match &refund.client {
                 Some(client) => ReceiptOccasion::Refunded(refund, client),
-                // The money went back to somebody unknown: there is nobody to give a receipt to.
+                // The money went back to an unknown payer, so nobody can be given a receipt.
                 None => return Ok(RecordOutcome::Done),
             },
             other => {
@@ -46,11 +47,11 @@ impl Receipts {
             }
         };
         let key = event.id.to_string();
-        let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(error.to_string());
+        let retry = |error: quittance_idempotency::IdempotencyError| BatchError::Spoiled(Chain(&error).to_string());
         if self.idempotency.is_completed(&key, Utc::now()).await.map_err(retry)? {
             return Ok(RecordOutcome::Done);
         }
-        self.issuer.issue(&event, occasion).await.map_err(BatchError::Spoiled)?;
+        self.issuer.issue(&event, occasion).await.map_err(|error| BatchError::Spoiled(Chain(&error).to_string()))?;
         self.idempotency.record_completed(&key, Utc::now()).await.map_err(retry)?;
         Ok(RecordOutcome::Done)
     }

@@ -1,25 +1,26 @@
-//! One settlement or refund, one receipt.
+//! Issues one receipt for each settlement or refund.
 
+use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use quittance_documents::{Press, PressError, Seller};
 use quittance_domain::event::{InvoiceEvent, InvoiceSettled, PaymentAdjusted, ReceiptIssued, RefundReceiptIssued};
 use quittance_domain::party::ClientDetails;
 use quittance_domain::receipt::{document_key, receipt_number, refund_document_key, refund_receipt_number};
 use quittance_lambda::envelope::CloudEvent;
-use quittance_lambda::publisher::Publisher;
+use quittance_lambda::publisher::{Published, Publisher};
 use uuid::Uuid;
 
 /// The name in the envelopes' `source`.
 const FUNCTION: &str = "receipt";
 
-/// What receipts are made with.
+/// The dependencies of issuing.
 #[derive(Clone)]
 pub struct Issuer {
     /// Fonts and templates.
     pub press: Press,
-    /// Who was paid.
+    /// The seller, who was paid.
     pub seller: Seller,
-    /// Where PDFs are stored.
+    /// The store of the PDFs.
     pub s3: aws_sdk_s3::Client,
     /// The bucket.
     pub documents_bucket: String,
@@ -27,35 +28,68 @@ pub struct Issuer {
     pub publisher: Publisher,
 }
 
-/// What a receipt is for.
+/// The occasion of a receipt.
 #[derive(Debug, Clone, Copy)]
 pub enum ReceiptOccasion<'a> {
     /// A payment of an invoice.
     Settled(&'a InvoiceSettled),
-    /// Money that went back, and to whom.
+    /// A refund, and its recipient.
     Refunded(&'a PaymentAdjusted, &'a ClientDetails),
 }
 
-/// A receipt, and what is told of it.
+/// Why a receipt was not issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The PDF cannot be typeset.
+    #[error(transparent)]
+    Press(#[from] PressError),
+    /// S3 did not accept the PDF.
+    #[error("receipt {number} was not stored")]
+    NotStored {
+        /// The receipt's number.
+        number: String,
+        /// The failure.
+        source: Box<PutObjectError>,
+    },
+    /// The event cannot be serialised.
+    #[error("the event of the receipt cannot be serialised")]
+    Json(#[from] serde_json::Error),
+    /// The topic did not accept the event.
+    #[error("{event_type} of receipt {number} was not published: {published:?}")]
+    NotPublished {
+        /// The receipt's number.
+        number: String,
+        /// The event's type.
+        event_type: &'static str,
+        /// The topic's response.
+        published: Published,
+    },
+}
+
+/// A receipt, and the event about it.
 struct Receipt {
     number: String,
     document_key: String,
     pdf: Vec<u8>,
-    told: InvoiceEvent,
+    event: InvoiceEvent,
 }
 
 impl Issuer {
-    /// Makes the PDF, stores it and tells of it. The event that follows has an id derived from its cause's, so that
-    /// repetition keeps it.
+    /// Renders the PDF, stores it and publishes its event. The event's id is derived from its cause's, so that a
+    /// repetition has the same id.
     ///
     /// # Errors
-    /// A sentence; repeating is safe.
-    pub async fn issue(&self, cause: &CloudEvent<InvoiceEvent>, occasion: ReceiptOccasion<'_>) -> Result<(), String> {
+    /// [`IssueError`]; repeating is safe.
+    pub async fn issue(
+        &self,
+        cause: &CloudEvent<InvoiceEvent>,
+        occasion: ReceiptOccasion<'_>,
+    ) -> Result<(), IssueError> {
         let printed = match occasion {
             ReceiptOccasion::Settled(settled) => self.receipt(settled),
             ReceiptOccasion::Refunded(refund, client) => self.refund_receipt(cause, refund, client),
         };
-        let Receipt { number, document_key, pdf, told } = printed.map_err(|error| error.to_string())?;
+        let Receipt { number, document_key, pdf, event } = printed?;
         self.s3
             .put_object()
             .bucket(&self.documents_bucket)
@@ -64,15 +98,18 @@ impl Issuer {
             .body(ByteStream::from(pdf))
             .send()
             .await
-            .map_err(|error| format!("receipt {number} was not stored: {}", error.into_service_error()))?;
+            .map_err(|error| IssueError::NotStored {
+                number: number.clone(),
+                source: Box::new(error.into_service_error()),
+            })?;
         let id = Uuid::new_v5(&cause.id, FUNCTION.as_bytes());
-        let issued = CloudEvent::of_event(id, FUNCTION, cause.time, cause.correlationid.clone(), told);
-        let message = issued.message().map_err(|error| error.to_string())?;
+        let issued = CloudEvent::of_event(id, FUNCTION, cause.time, cause.correlationid.clone(), event);
+        let message = issued.message()?;
         let published = self.publisher.publish(&[message]).await;
         if published.published.contains(&issued.id) {
             return Ok(());
         }
-        Err(format!("{} of receipt {number} was not published: {published:?}", issued.payload.type_name()))
+        Err(IssueError::NotPublished { number, event_type: issued.payload.type_name(), published })
     }
 
     fn receipt(&self, settled: &InvoiceSettled) -> Result<Receipt, PressError> {
@@ -81,7 +118,7 @@ impl Issuer {
         let pdf = self.press.receipt(&number, &self.seller, settled)?;
         let issued =
             ReceiptIssued { number: number.clone(), document_key: document_key.clone(), settled: settled.clone() };
-        Ok(Receipt { number, document_key, pdf, told: InvoiceEvent::ReceiptIssued(issued) })
+        Ok(Receipt { number, document_key, pdf, event: InvoiceEvent::ReceiptIssued(issued) })
     }
 
     fn refund_receipt(
@@ -93,9 +130,9 @@ impl Issuer {
         let number = refund_receipt_number(cause.id, cause.time);
         let document_key = refund_document_key(refund.payment.id, client.id, &number);
         let pdf =
-            self.press.refund_receipt(&number, &self.seller, client, refund, (cause.time, cause.accounting_date()))?;
+            self.press.refund_receipt(&number, &self.seller, client, refund, cause.time, cause.accounting_date())?;
         let issued =
             RefundReceiptIssued { number: number.clone(), document_key: document_key.clone(), refund: refund.clone() };
-        Ok(Receipt { number, document_key, pdf, told: InvoiceEvent::RefundReceiptIssued(issued) })
+        Ok(Receipt { number, document_key, pdf, event: InvoiceEvent::RefundReceiptIssued(issued) })
     }
 }

@@ -5,20 +5,20 @@ use std::collections::HashMap;
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
-/// What the relay needs to know.
+/// The relay's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is.
+    /// The database.
     pub database: DatabaseSettings,
-    /// Where events are published.
+    /// The events topic.
     pub topic_arn: String,
-    /// Where commands to each payment gateway go, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
+    /// Each provider's command queue, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
     pub gateway_queue_urls: HashMap<&'static str, String>,
-    /// Where commands to the processor go.
+    /// The processor's queue.
     pub payments_queue_url: String,
-    /// The webhooks' table of deliveries.
+    /// The table of webhook deliveries.
     pub deliveries_table: String,
-    /// Where messages that speak of deliveries go.
+    /// The queue of due deliveries.
     pub delivery_queue_url: String,
 }
 
@@ -26,7 +26,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let topic_arn = settings.required("INVOICE_EVENTS_TOPIC_ARN");

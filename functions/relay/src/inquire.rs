@@ -1,10 +1,11 @@
-//! Asking gateways: about payments that they have not decided, and for all that they told of a time.
+//! Sends status inquiries and event backfills to the gateways.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use quittance_domain::command::{GatewayCommand, ListEvents, QueryPayment};
+use quittance_domain::error::Chain;
 use quittance_domain::event::EventMessage;
 use quittance_domain::inquiry;
 use quittance_lambda::command_queue::GatewayQueues;
@@ -12,32 +13,33 @@ use quittance_lambda::envelope::CloudEvent;
 use quittance_providers::api::Api;
 use quittance_store::inquiries::{self, DueInquiry};
 use quittance_store::outbox::{self, Destination};
-use quittance_store::{Database, StoreError, listings};
+use quittance_store::{Database, StoreError, event_backfills};
 use uuid::Uuid;
 
 use crate::FUNCTION;
 use crate::relay::time_is_left;
 
-/// Rows locked at once: a transaction stays short.
+/// The number of rows locked together, so that a transaction stays short.
 const BATCH_SIZE_MAX: i64 = 100;
 
-/// Events are listed once in this time.
+/// The interval of event backfills.
 const LISTED_EVERY: TimeDelta = TimeDelta::minutes(30);
 
-/// A listing begins this much before the end of the last one: a gateway may show an event some time after it happened.
+/// A backfill starts this much before the end of the last one, because a gateway may list an event some time after it
+/// happened.
 const OVERLAP: TimeDelta = TimeDelta::minutes(30);
 
-/// The gateways that can be asked, by provider.
+/// The gateways that support inquiries, by provider.
 #[derive(Debug, Clone, Default)]
 pub struct InquirableGateways {
-    /// Those that can be asked about payments.
+    /// Those that support status inquiries.
     pub about_payments: Vec<&'static str>,
     /// Those that list their events.
     pub for_events: Vec<&'static str>,
 }
 
 impl InquirableGateways {
-    /// Those of the providers with a command queue.
+    /// The providers with a command queue that support them.
     #[must_use]
     pub fn from_queue_urls(queue_urls: &HashMap<&'static str, String>) -> Self {
         let able = |is_able: fn(&dyn Api) -> bool| {
@@ -48,19 +50,20 @@ impl InquirableGateways {
     }
 }
 
-/// Writes the questions that are due into the outbox, and sends them. Returns how many there are.
+/// Writes due inquiries into the outbox, and sends them. Returns their number.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails; what was written by then is asked once all the same.
+/// [`StoreError`] if the database fails; inquiries that were written by then are still made once.
 pub async fn ask(
     database: &Database,
-    (askable, gateways): (&InquirableGateways, &GatewayQueues),
+    askable: &InquirableGateways,
+    gateways: &GatewayQueues,
     now: DateTime<Utc>,
     deadline: SystemTime,
 ) -> Result<usize, StoreError> {
-    let listings = list(database, &askable.for_events, now).await?;
-    send(database, gateways, &listings).await;
-    let mut written = listings.len();
+    let event_backfills = list(database, &askable.for_events, now).await?;
+    send(database, gateways, &event_backfills).await;
+    let mut written = event_backfills.len();
     while time_is_left(deadline) {
         let mut transaction = database.begin().await?;
         let due = inquiries::lock_due(&mut transaction, &askable.about_payments, now, BATCH_SIZE_MAX).await?;
@@ -76,7 +79,7 @@ pub async fn ask(
                 continue;
             };
             match inquiry::next(id, due.since, due.asked + 1) {
-                // After a pause, questions keep their distance.
+                // After an interruption, inquiries keep their intervals.
                 Some((next_at, _)) => asked.push((id, next_at.max(now + (next_at - planned_at)))),
                 None => ended.push(id),
             }
@@ -92,32 +95,32 @@ pub async fn ask(
     Ok(written)
 }
 
-/// Sends what was committed. What is not sent or not marked now goes with the outbox later.
+/// Sends what was committed. What is not sent or marked now follows from the outbox later.
 async fn send(database: &Database, gateways: &GatewayQueues, messages: &[EventMessage]) {
     if messages.is_empty() {
         return;
     }
     let sent = gateways.publish(messages).await.published;
     if let Err(error) = outbox::mark_published(database, &sent).await {
-        tracing::warn!(error = %error, "sent inquiries were not marked as sent");
+        tracing::warn!(error = %Chain(&error), "sent inquiries were not marked as sent");
     }
 }
 
 async fn list(database: &Database, providers: &[&str], now: DateTime<Utc>) -> Result<Vec<EventMessage>, StoreError> {
     let mut transaction = database.begin().await?;
-    let due = listings::advance(&mut transaction, providers, now - LISTED_EVERY, now).await?;
+    let due = event_backfills::advance(&mut transaction, providers, now - LISTED_EVERY, now).await?;
     let mut messages = Vec::new();
     for (provider, until) in due {
         let provider = provider.parse().map_err(|error| corrupt("payments.listings", &error))?;
-        let listing = ListEvents { provider, from: until - OVERLAP, until: now };
-        messages.push(message(GatewayCommand::ListEvents(listing), now)?);
+        let backfill = ListEvents { provider, from: until - OVERLAP, until: now };
+        messages.push(message(GatewayCommand::ListEvents(backfill), now)?);
     }
     outbox::insert(&mut transaction, Destination::GatewayCommands, &messages).await?;
     transaction.commit().await?;
     Ok(messages)
 }
 
-/// Our own charge is asked about by our ids: its names may be those of earlier attempts.
+/// An inquiry about our own charge uses our ids: its transaction ids may be those of earlier attempts.
 fn query(due: DueInquiry, is_last: bool) -> QueryPayment {
     QueryPayment {
         payment_id: due.payment_id,

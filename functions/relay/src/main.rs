@@ -1,12 +1,13 @@
 //! Wires the relay to its settings and clients.
 
-// The futures of two AWS clients within one another are deeper than the default.
+// The nested futures of two AWS clients exceed the default limit.
 #![recursion_limit = "256"]
 
 use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_deliveries::DeliveriesTable;
 use quittance_deliveries::queue::DeliveryQueue;
+use quittance_domain::error::Chain;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::publisher::Publisher;
@@ -37,23 +38,23 @@ async fn main() -> Result<(), Error> {
     let rollbacks = Rollbacks::default();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
         let deadline = event.context.deadline();
-        let told = async {
-            let asked = ask(&database, (&askable, &destinations.gateways), Utc::now(), deadline).await?;
+        let published = async {
+            let asked = ask(&database, &askable, &destinations.gateways, Utc::now(), deadline).await?;
             Ok::<_, StoreError>((asked, relay(&database, &destinations, Utc::now(), deadline).await?))
         };
-        let told = told.await;
-        // After what this run told, and whatever became of it: only what it leaves is late.
+        let published = published.await;
+        // Measured after publishing, and even if that failed: only what this run leaves behind is late.
         let measured = measure_database(&database, &rollbacks, Utc::now()).await;
         if measured.as_ref().is_err_and(StoreError::is_outage) {
             metrics::OUTAGES.record([], 1);
         }
         if let Err(error) = measure_deliveries(&deliveries, Utc::now()).await {
-            tracing::warn!(error, "overdue webhooks could not be counted");
+            tracing::warn!(error = %Chain(&error), "overdue webhooks could not be counted");
         }
-        // Webhooks that are due need no database, and go on without it.
+        // Due webhooks do not need the database, and are processed without it.
         let delivering = deliver(&deliveries, &delivery_queue, Utc::now(), deadline).await?;
         spans::flush().await;
-        let (asked, relayed) = told?;
+        let (asked, relayed) = published?;
         measured?;
         health_metrics::note_run(&database, Scheduled::Relay, Utc::now()).await?;
         tracing::info!(

@@ -1,19 +1,20 @@
-//! What the relay, which runs every minute, says of how the system is doing.
+//! The health metrics that the relay writes every minute.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use quittance_deliveries::TableError;
 use quittance_deliveries::{DeliveriesTable, SHARDS};
 use quittance_lambda::metrics;
 use quittance_store::{Database, StoreError, health_metrics};
 
-/// A run of the relay takes what is due; what has been due for longer, several runs have left.
+/// A run of the relay processes what is due; anything due for longer was left by several runs.
 const OVERDUE_AFTER: TimeDelta = TimeDelta::minutes(5);
 
-/// Counted of each partition, at most: that so many wait says enough.
+/// The maximum count per partition, which is significant enough.
 const COUNTED_MAX: i32 = 50;
 
-/// The count of transactions rolled back that was seen last.
+/// The count of rolled-back transactions at the last reading.
 #[derive(Debug)]
 pub struct Rollbacks(AtomicI64);
 
@@ -24,15 +25,15 @@ impl Default for Rollbacks {
 }
 
 impl Rollbacks {
-    /// How many more there are than last time; none at first, and after the database has begun to count anew.
+    /// The increase since the last reading; none at first, and after the database's statistics were reset.
     fn since_last(&self, now: i64) -> Option<i64> {
         let last = self.0.swap(now, Ordering::Relaxed);
         (last <= now).then(|| now.saturating_sub(last))
     }
 }
 
-/// Writes how the outbox, claims and the database are. What is not known is not written, and missing figures raise the
-/// alarm of the outbox.
+/// Writes the metrics of the outbox, claims and the database. Unknown values are not written, and missing values raise
+/// the alarm of the outbox.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
@@ -48,14 +49,14 @@ pub async fn measure_database(database: &Database, seen: &Rollbacks, now: DateTi
     Ok(())
 }
 
-/// Writes how many webhooks have been due for minutes.
+/// Writes the number of webhooks that have been due for minutes.
 ///
 /// # Errors
-/// A sentence, if the table fails.
-pub async fn measure_deliveries(table: &DeliveriesTable, now: DateTime<Utc>) -> Result<(), String> {
+/// [`TableError`] if the table fails.
+pub async fn measure_deliveries(table: &DeliveriesTable, now: DateTime<Utc>) -> Result<(), TableError> {
     let mut overdue = 0;
     for shard in 0..SHARDS {
-        let due = table.due(shard, now - OVERDUE_AFTER, COUNTED_MAX).await.map_err(|error| error.to_string())?;
+        let due = table.due(shard, now - OVERDUE_AFTER, COUNTED_MAX).await?;
         overdue += due.len();
     }
     metrics::DELIVERIES_OVERDUE.record([], overdue);

@@ -1,4 +1,4 @@
-//! The safety net behind publishing right after the commit.
+//! The safety net behind publishing directly after the commit.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,30 +9,30 @@ use quittance_store::outbox::{self, Destination};
 use quittance_store::requests;
 use quittance_store::{Database, StoreError};
 
-/// Messages younger than this are being published by whoever wrote them.
+/// Younger messages are still being published by the function that wrote them.
 pub const GRACE: TimeDelta = TimeDelta::seconds(30);
 
-/// Rows locked at once: a transaction stays short.
+/// The number of rows locked together, so that a transaction stays short.
 const BATCH_SIZE_MAX: i64 = 100;
 
-/// Published rows are kept this long, for questions; answers to requests as long, for repetitions.
+/// Published rows are kept this long for investigation, and responses to requests for retries.
 const RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// No new batch is started with less than this left.
+/// No new batch is started with less time left.
 const TIME_RESERVE: Duration = Duration::from_secs(15);
 
-/// What a run did.
+/// The results of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Relayed {
-    /// Messages that SNS has now.
+    /// Messages that were accepted.
     pub published: usize,
-    /// Messages that SNS will never take, parked in their rows.
+    /// Messages that will never be accepted, parked in their rows.
     pub parked: usize,
     /// Old rows deleted.
     pub purged: u64,
 }
 
-/// Where outbox rows go.
+/// The destinations of outbox rows.
 #[derive(Debug, Clone)]
 pub struct Destinations {
     /// The events topic.
@@ -43,8 +43,8 @@ pub struct Destinations {
     pub payments: CommandQueue,
 }
 
-/// Publishes events and sends commands that were written before `now` less [`GRACE`]; oldest first, until nothing
-/// is left, nothing can be published, or the deadline is near.
+/// Publishes events and sends commands written before `now` less [`GRACE`]; oldest first, until none are left, none can
+/// be published, or the deadline is near.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails; what was published by then may be published again.
@@ -56,7 +56,7 @@ pub async fn relay(
 ) -> Result<Relayed, StoreError> {
     let mut relayed = Relayed::default();
     for destination in [Destination::PaymentCommands, Destination::GatewayCommands, Destination::InvoiceEvents] {
-        drain(database, destinations, (destination, now - GRACE), deadline, &mut relayed).await?;
+        drain(database, destinations, destination, now - GRACE, deadline, &mut relayed).await?;
     }
     relayed.purged =
         outbox::purge(database, now - RETENTION).await? + requests::purge(database, now - RETENTION).await?;
@@ -66,7 +66,8 @@ pub async fn relay(
 async fn drain(
     database: &Database,
     destinations: &Destinations,
-    (destination, before): (Destination, DateTime<Utc>),
+    destination: Destination,
+    before: DateTime<Utc>,
     deadline: SystemTime,
     relayed: &mut Relayed,
 ) -> Result<(), StoreError> {
@@ -90,10 +91,10 @@ async fn drain(
         relayed.published += result.published.len();
         relayed.parked += result.refused.len();
         if !result.failures.is_empty() && result.providers_away.is_empty() {
-            // The other side is away or throttles: the next minute goes on.
+            // The destination is unavailable or throttles: the next minute continues.
             break;
         }
-        // A gateway's queue that is away holds up no other.
+        // An unavailable gateway queue does not delay the others.
         away.extend(result.providers_away);
     }
     Ok(())

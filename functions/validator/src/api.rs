@@ -8,6 +8,7 @@ use axum::response::Response;
 use chrono::Utc;
 use http::HeaderMap;
 use quittance_domain::command::PaymentCommand;
+use quittance_domain::error::Chain;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::correlation;
 use quittance_lambda::idempotency_key;
@@ -41,11 +42,11 @@ pub(crate) async fn claim(
     let key = idempotency_key::read(&headers)?;
     let request = ClaimRequest::parse(&body)?;
     if request.payment_method.is_some() && reach.client_id().is_some() {
-        // Nothing ties a gateway's card or mandate to a client, so whoever knows its name is not enough.
+        // Nothing ties a gateway's card or mandate to a client, so knowing its reference is not sufficient.
         return Err(Problem::forbidden("only the platform's own machines and staff may have payments collected"));
     }
     let owner = invoices::owner(&validator.database, request.invoice_id).await.map_err(|error| {
-        tracing::error!(invoice.id = %request.invoice_id, error = %error, "owner of the invoice could not be read");
+        tracing::error!(invoice.id = %request.invoice_id, error = %Chain(&error), "owner of the invoice could not be read");
         Problem::unavailable(2)
     })?;
     let client_id =
@@ -54,19 +55,12 @@ pub(crate) async fn claim(
     let evidence = request.evidence(&caller.name, Some(client_id), &key, Utc::now());
     let record_key = evidence.event_id.clone();
     let command = match request.charge(&caller.name, client_id, &key, Utc::now()) {
-        Some(order) => PaymentCommand::ChargePayment(order),
+        Some(command) => PaymentCommand::ChargePayment(command),
         None => PaymentCommand::from_evidence(evidence),
     };
     let content: [&[u8]; 2] = [b"POST /v1/payments", &body];
-    send_once(
-        &validator,
-        (&key, &record_key),
-        &content,
-        command,
-        correlation::correlation_id(&headers),
-        async || Ok(()),
-    )
-    .await
+    send_once(&validator, &key, &record_key, &content, command, correlation::correlation_id(&headers), async || Ok(()))
+        .await
 }
 
 /// Confirms a payment, refund or reversal on behalf of a trusted machine. Payment and invoice may be unknown: money is
@@ -94,13 +88,6 @@ pub(crate) async fn confirm(
     let content: [&[u8]; 3] = [b"POST confirmation", transaction_id.as_bytes(), &body];
     let record_key = evidence.event_id.clone();
     let command = PaymentCommand::from_evidence(evidence);
-    send_once(
-        &validator,
-        (&key, &record_key),
-        &content,
-        command,
-        correlation::correlation_id(&headers),
-        async || Ok(()),
-    )
-    .await
+    send_once(&validator, &key, &record_key, &content, command, correlation::correlation_id(&headers), async || Ok(()))
+        .await
 }

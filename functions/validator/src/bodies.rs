@@ -1,4 +1,4 @@
-//! The shapes of what comes and goes at the validator's doors, by the limits that the doors parse by.
+//! Schemas of the validator's requests and responses, from the limits that requests are parsed by.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::commands::{CONFIRMABLE, INVOICE_NUMBER_LENGTH_MAX, INVOICES_MAX, MOVE
 use crate::decisions::REASON_LENGTH_MAX;
 use crate::once::ACCEPTED;
 
-/// The longest token that a provider gives for a way to pay.
+/// The longest payment method token of a provider.
 pub(crate) const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
 
 described! {
@@ -48,7 +48,7 @@ described! {
         }))
 }
 
-/// The members of a movement of money.
+/// The schema of a movement of money.
 fn movement(shape: Members, kinds: &[FactKind]) -> Members {
     let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     let kind = one_of(names.clone(), "What happened.").default(names.first().map(|name| json!(name)));
@@ -121,7 +121,7 @@ described! {
         .closed_like(json!({"invoice_id": examples::INVOICE_ID, "reason": "it is another client's money"}))
 }
 
-/// The amount that the case showed to whoever decides.
+/// The amount of the case that the caller saw.
 fn grounds() -> Members {
     reason()
         .optional("amount", refer_as("PositiveMoney", "What the case showed; refused if that has changed meanwhile."))
@@ -151,7 +151,7 @@ described! {
 }
 
 described! {
-    /// The answer to an accepted request.
+    /// The response to an accepted request.
     pub(crate) Accepted => object("What was accepted.")
         .with("transaction_id", refer_as("TransactionId", "The payment, with its provider in front."))
         .perhaps("refund_id", refer_as("RefundId", "The refund that was asked for."))
@@ -160,7 +160,7 @@ described! {
 }
 
 described! {
-    /// What a gateway sends, in its own words.
+    /// A gateway's message, in its own format.
     pub(crate) GatewayMessage => object("The gateway's own event, signed as the gateway signs.").open()
 }
 
@@ -175,17 +175,17 @@ fn gateways() -> impl Iterator<Item = &'static str> {
     ALL.iter().filter(|provider| provider.webhooks().is_some()).map(|provider| provider.name())
 }
 
-/// 202: the command is durable; and 409 while the first request with the key runs.
+/// 202: the command is durable; and 409 while the first request with the key is running.
 #[derive(Debug)]
 pub(crate) enum AcceptedOnce {}
 
 impl IntoResponses for AcceptedOnce {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let place = format!("^/v1/payments/[A-Za-z0-9._:-]{{1,{}}}$", TransactionId::LENGTH_MAX);
+        let index = format!("^/v1/payments/[A-Za-z0-9._:-]{{1,{}}}$", TransactionId::LENGTH_MAX);
         let accepted = ResponseBuilder::new()
             .description("It is durable and will be carried out; whether it could be, the payment and its cases tell.")
             .content("application/json", ContentBuilder::new().schema(Some(refer(&Accepted::name()))).build())
-            .header("Location", Header::new(matching(place, "Where to see what becomes of the payment.")))
+            .header("Location", Header::new(matching(index, "Where to see what becomes of the payment.")))
             .build();
         [("202".to_owned(), accepted.into()), (KEY_IN_USE.status.to_owned(), KEY_IN_USE.reference())].into()
     }

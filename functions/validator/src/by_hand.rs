@@ -28,9 +28,9 @@ pub(crate) const ENTERABLE: [FactKind; 4] =
 /// Enters evidence of a payment, refund or reversal by hand. Payment and invoice may be unknown; a capture is accepted
 /// only for a payment that is not proven yet.
 ///
-/// Above 10,000 of one payer on one day, counted over all that single persons vouched for, it waits in a case of kind
-/// `entered_by_hand` until somebody else approves that; until then a capture counts as a claim. The person who enters a capture
-/// cannot apply or refund its unapplied cash.
+/// Above 10,000 for one payer on one day, summed over everything that single persons entered or approved, the entry
+/// waits in a case of kind `entered_by_hand` until somebody else approves it; until then a capture counts as a claim.
+/// The person who enters a capture cannot apply or refund its unapplied cash.
 #[utoipa::path(
     post,
     path = "/v1/payments/{transaction_id}/evidence",
@@ -65,7 +65,7 @@ pub(crate) async fn enter(
     request.send_checked(&validator, PaymentCommand::EnterEvidence(evidence), check).await
 }
 
-/// Why the evidence is known to be refused.
+/// Why the evidence is certain to be refused.
 async fn refusal(
     validator: &Validator,
     payment: &TransactionId,
@@ -88,6 +88,6 @@ fn parse(transaction_id: &str, body: &[u8]) -> Result<(ConfirmRequest, String), 
         fields.problem("invoice_id", "only money that came names the invoices that it pays");
     }
     fields.finish()?;
-    // `finish` has refused a body with missing members.
+    // If members are missing, `finish` has failed already.
     known.zip(reason).ok_or_else(|| Problem::invalid(Vec::new()))
 }

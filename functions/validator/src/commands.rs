@@ -1,4 +1,4 @@
-//! From requests to evidence: parsing at the door, into types that cannot be wrong.
+//! Turns requests into evidence: parses them into types that cannot be invalid.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::calendar::recent_time;
@@ -15,17 +15,17 @@ use uuid::Uuid;
 use crate::FUNCTION;
 use crate::bodies::PAYMENT_METHOD_LENGTH_MAX;
 
-/// What a trusted machine may confirm.
+/// The kinds of evidence that a trusted machine may confirm.
 pub(crate) const CONFIRMABLE: [FactKind; 4] =
     [FactKind::Settlement, FactKind::Refund, FactKind::RefundFailure, FactKind::Reversal];
 
-/// The longest name of a movement: bank references have 35 characters (ISO 20022 `Max35Text`), gateways' ids more.
+/// The longest movement id: bank references have 35 characters (ISO 20022 `Max35Text`), gateways' ids more.
 pub(crate) const MOVEMENT_LENGTH_MAX: usize = 100;
 
-/// The most invoices that one payment names.
+/// The maximum number of invoices that one payment names.
 pub(crate) const INVOICES_MAX: usize = 20;
 
-/// The longest number of an invoice, in characters.
+/// The longest invoice number, in characters.
 pub(crate) const INVOICE_NUMBER_LENGTH_MAX: usize = 50;
 
 /// A prefixed id has 36 characters.
@@ -36,13 +36,13 @@ const ID_LENGTH_MAX: usize = 36;
 pub struct ClaimRequest {
     /// The payment, in its provider's namespace.
     pub transaction_id: TransactionId,
-    /// Who moved the money.
+    /// The provider that moved the money.
     pub provider: Provider,
-    /// The invoice it pays.
+    /// The invoice.
     pub invoice_id: InvoiceId,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
-    /// What the gateway knows the payer's card or mandate by, if it is to collect the payment.
+    /// The gateway's reference for the payer's card or mandate, if the gateway is to collect the payment.
     pub payment_method: Option<String>,
 }
 
@@ -51,17 +51,17 @@ pub struct ClaimRequest {
 pub struct ConfirmRequest {
     /// The payment, in its provider's namespace.
     pub transaction_id: TransactionId,
-    /// Who moved the money.
+    /// The provider that moved the money.
     pub provider: Provider,
-    /// What the caller knows: money arrived, or went back.
+    /// The kind of evidence: money arrived, or went back.
     pub kind: FactKind,
     /// The movement of money, if it is not the payment itself: a refund's id, a returned debit's reference.
     pub movement: Option<String>,
-    /// The invoices it pays, if the caller knows, in the order in which they are to be paid.
+    /// The invoices that it pays, if known, in the order in which they are to be paid.
     pub invoices: Vec<InvoiceReference>,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
-    /// When it happened; now, if the caller does not say.
+    /// When it happened; defaults to the present.
     pub occurred_at: Option<DateTime<Utc>>,
 }
 
@@ -84,7 +84,7 @@ impl ClaimRequest {
         let invoice_id = fields.required("invoice_id");
         let amount = fields.money("amount");
         if let Some(withdrawn) = amount.map(|amount| amount.currency()).filter(|currency| currency.is_withdrawn()) {
-            fields.problem("amount", format!("{withdrawn} was withdrawn; nobody pays in it any more"));
+            fields.problem("amount", format!("{withdrawn} was withdrawn and is not used any more"));
         }
         let payment_method = fields.optional_text("payment_method", PAYMENT_METHOD_LENGTH_MAX);
         if payment_method.as_ref().is_some_and(|method| !method.bytes().all(|byte| byte.is_ascii_graphic())) {
@@ -93,19 +93,19 @@ impl ClaimRequest {
         if let (Some(method), Some(name), Some(invoice_id), Some(amount)) =
             (&payment_method, &transaction_id, invoice_id, amount)
         {
-            check_charge(&mut fields, name, (invoice_id, amount), method);
+            check_charge(&mut fields, name, invoice_id, amount, method);
         }
         fields.finish()?;
         match (transaction_id, provider, invoice_id, amount) {
             (Some(transaction_id), Some(provider), Some(invoice_id), Some(amount)) => {
                 Ok(Self { transaction_id, provider, invoice_id, amount, payment_method })
             }
-            // A member that is None has left a problem behind, and `finish` has refused.
+            // A member that is `None` has recorded a problem, so `finish` has failed already.
             _ => Err(Problem::invalid(Vec::new())),
         }
     }
 
-    /// The order to have the gateway collect the payment, if that is what is asked for.
+    /// The order to have the gateway collect the payment, if the request is for a charge.
     #[must_use]
     pub fn charge(&self, caller: &str, client_id: ClientId, key: &str, now: DateTime<Utc>) -> Option<ChargePayment> {
         Some(ChargePayment {
@@ -121,7 +121,7 @@ impl ClaimRequest {
         })
     }
 
-    /// The evidence: somebody says so.
+    /// The evidence of a claim.
     #[must_use]
     pub fn evidence(&self, caller: &str, client_id: Option<ClientId>, key: &str, now: DateTime<Utc>) -> Evidence {
         Evidence {
@@ -147,12 +147,13 @@ impl ClaimRequest {
     }
 }
 
-/// A payment is collected by a gateway that can be asked to, under a name that is none of the gateway's own, and only if
-/// the gateway can express it.
+/// Checks a charge: its gateway must support charges, its id must not be one of the gateway's own, and the gateway must
+/// be able to express the order.
 fn check_charge(
     fields: &mut Fields,
     name: &TransactionId,
-    (invoice_id, amount): (InvoiceId, PositiveMoney),
+    invoice_id: InvoiceId,
+    amount: PositiveMoney,
     payment_method: &str,
 ) {
     let provider = name.provider();
@@ -164,7 +165,7 @@ fn check_charge(
         let detail = format!("may be a name of {provider}'s own; call a payment that is to be collected otherwise");
         fields.problem("transaction_id", detail);
     }
-    let order = InitiateCharge {
+    let command = InitiateCharge {
         payment_id: PaymentId::from_uuid(Uuid::nil()),
         attempt: 1,
         transaction_id: name.clone(),
@@ -174,13 +175,14 @@ fn check_charge(
         payment_method: payment_method.to_owned(),
         ordered_at: DateTime::UNIX_EPOCH,
     };
-    if let Err(unfit) = api.takes(&order) {
-        fields.problem("payment_method", format!("with it {} cannot be asked: {}", order.provider, unfit.reason));
+    if let Err(unfit) = api.takes(&command) {
+        fields.problem("payment_method", format!("with it {} cannot be asked: {}", command.provider, unfit.reason));
     }
 }
 
 impl ConfirmRequest {
-    /// Parses path and body. A bare transaction id is of the provider that the body names, else a bank transfer.
+    /// Parses path and body. A bare transaction id belongs to the provider that the body names, otherwise it is a bank
+    /// transfer's.
     ///
     /// # Errors
     /// 400 with every problem found, 413 if it is too large.
@@ -188,11 +190,11 @@ impl ConfirmRequest {
         let mut fields = Fields::parse(body)?;
         let request = Self::read(&mut fields, transaction_id, &CONFIRMABLE);
         fields.finish()?;
-        // A member that is missing has left a problem behind, and `finish` has refused.
+        // A member that is missing has recorded a problem, so `finish` has failed already.
         request.ok_or_else(|| Problem::invalid(Vec::new()))
     }
 
-    /// Reads the members of a movement of one of these kinds, of which the first is meant where none is named.
+    /// Reads the members of a movement of one of these kinds; the first kind is the default.
     pub(crate) fn read(fields: &mut Fields, transaction_id: &str, kinds: &[FactKind]) -> Option<Self> {
         let provider = fields.optional::<Provider>("provider");
         let named = match &provider {
@@ -220,7 +222,7 @@ impl ConfirmRequest {
         Some(Self { transaction_id, provider, kind, movement, invoices, amount, occurred_at })
     }
 
-    /// The evidence: a trusted machine says that the money is in our account, or left it.
+    /// The evidence of a trusted machine: the money is in our account, or left it.
     #[must_use]
     pub fn evidence(&self, caller: &str, key: &str, now: DateTime<Utc>) -> Evidence {
         Evidence {

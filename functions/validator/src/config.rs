@@ -5,27 +5,27 @@ use std::collections::HashMap;
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
-/// What the validator needs to know.
+/// The validator's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is.
+    /// The database.
     pub database: DatabaseSettings,
     /// The idempotency table.
     pub idempotency_table: String,
-    /// The table of the doors.
+    /// The table of the request guard.
     pub door_table: String,
-    /// Where commands go.
+    /// The processor's queue.
     pub payments_queue_url: String,
-    /// Where authentic messages go that nobody understands.
+    /// The dead-letter queue for authentic messages that cannot be interpreted.
     pub dead_letter_queue_url: String,
-    /// How many requests a caller has in a minute.
+    /// The number of requests that a caller has per minute.
     pub caller_requests_per_minute_max: u32,
-    /// Where each gateway's signing secrets are in Secrets Manager, from `<PROVIDER>_WEBHOOK_SECRET_ARN`. The door of a
-    /// gateway without any is closed.
+    /// Each gateway's signing secrets in Secrets Manager, from `<PROVIDER>_WEBHOOK_SECRET_ARN`. Messages of a gateway
+    /// without one are refused.
     pub webhook_secret_arns: HashMap<&'static str, String>,
-    /// Our account at each gateway that reports other companies' accounts to the same endpoint, from `<PROVIDER>_ACCOUNT`.
+    /// Our account at each gateway that sends other companies' events to the same endpoint, from `<PROVIDER>_ACCOUNT`.
     pub accounts: HashMap<&'static str, String>,
-    /// Where commands to each payment gateway go, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
+    /// Each provider's command queue, from `<PROVIDER>_GATEWAY_QUEUE_URL`.
     pub gateway_queue_urls: HashMap<&'static str, String>,
 }
 
@@ -33,11 +33,11 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let idempotency_table = settings.required("IDEMPOTENCY_TABLE");
-        let door_table = settings.required("DOOR_TABLE");
+        let door_table = settings.required("REQUEST_GUARD_TABLE");
         let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
         let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");

@@ -1,8 +1,8 @@
-//! What finance decides: refunds, cases, and that two payments are one.
+//! Staff decisions: refunds, cases, and merging duplicates.
 //!
-//! The door refuses what names nothing and what is known to be impossible: a decision about a closed case, a refund of more
-//! than is left. Whether a decision can be carried out is the processor's to say, under its locks: a refusal stands with the
-//! refund or the case.
+//! The API refuses unknown ids and what is known to be impossible: a decision about a closed case, a refund of more
+//! than is left. Whether a decision can be carried out is decided by the processor, under its locks: a refusal is
+//! recorded with the refund or the case.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use quittance_domain::case::{CaseDecision, CaseRefusal};
 use quittance_domain::command::{DecideCase, MergePayments, PaymentCommand, RequestRefund, UnmatchPayment};
+use quittance_domain::error::Chain;
 use quittance_domain::id::{CaseId, InvoiceId, RefundId, TransactionId};
 use quittance_domain::money::PositiveMoney;
 use quittance_domain::refund;
@@ -32,10 +33,10 @@ use crate::once::send_once;
 /// The longest reason, in characters.
 pub(crate) const REASON_LENGTH_MAX: usize = 500;
 
-/// Names refunds after the request that asks for them, so that a repeated request asks for the same refund.
+/// Derives refund ids from the request, so that a repeated request asks for the same refund.
 const REFUND_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_2c1e_7a54_4c1b_9b0e_5d6a_7c3f_1e42);
 
-/// A request of finance: who, which key, and what makes it this one.
+/// A staff request: the caller, the key, and its content.
 pub(crate) struct StaffRequest<'a> {
     pub(crate) caller: Caller,
     pub(crate) key: String,
@@ -55,7 +56,7 @@ impl<'a> StaffRequest<'a> {
         Ok(Self { caller, key, headers, content })
     }
 
-    /// The caller and their key: what the request is known by.
+    /// The request's id, made of the caller and their key.
     pub(crate) fn name(&self) -> String {
         format!("{}:{}", self.caller.name, self.key)
     }
@@ -64,7 +65,7 @@ impl<'a> StaffRequest<'a> {
         self.send_checked(validator, command, async || Ok(())).await
     }
 
-    /// Sends the command unless `check` refuses what is known to be impossible.
+    /// Sends the command unless `check` refuses it as impossible.
     pub(crate) async fn send_checked(
         &self,
         validator: &Validator,
@@ -72,7 +73,7 @@ impl<'a> StaffRequest<'a> {
         check: impl AsyncFnOnce() -> Result<(), Problem>,
     ) -> Result<Response, Problem> {
         let (name, correlation_id) = (self.name(), correlation::correlation_id(&self.headers));
-        send_once(validator, (self.key.as_str(), &name), &self.content, command, correlation_id, check).await
+        send_once(validator, self.key.as_str(), &name, &self.content, command, correlation_id, check).await
     }
 }
 
@@ -108,11 +109,12 @@ pub(crate) async fn refund(
     let refund_id = RefundId::from_uuid(Uuid::new_v5(&REFUND_NAMESPACE, request.name().as_bytes()));
     let actor = request.caller.name.clone();
     let check = async || refundable(&validator, &transaction_id, amount, refund_id).await;
-    let order = RequestRefund { transaction_id: transaction_id.clone(), refund_id, amount, terms, reason, actor };
-    request.send_checked(&validator, PaymentCommand::RequestRefund(order), check).await
+    let command = RequestRefund { transaction_id: transaction_id.clone(), refund_id, amount, terms, reason, actor };
+    request.send_checked(&validator, PaymentCommand::RequestRefund(command), check).await
 }
 
-/// 409 for a refund that is known to be too high, or in another currency than its payment, unless it was decided before.
+/// 409 for a refund that is known to be too high, or in a currency other than its payment's, unless it was decided
+/// before.
 async fn refundable(
     validator: &Validator,
     name: &TransactionId,
@@ -124,7 +126,7 @@ async fn refundable(
     unless_decided(validator, &refund_id.to_string(), format!("payment {name}: {refusal}")).await
 }
 
-/// 409, unless the request was decided before: then its answer is the first one.
+/// 409, unless the request was decided before: then the first response is repeated.
 pub(crate) async fn unless_decided(validator: &Validator, request: &str, refusal: String) -> Result<(), Problem> {
     let is_decided = decisions::is_recorded(&validator.database, request).await.map_err(|error| unavailable(&error))?;
     if is_decided { Ok(()) } else { Err(Problem::conflict(refusal)) }
@@ -150,13 +152,13 @@ pub(crate) async fn merge(
     let content: [&[u8]; 3] = [b"POST merge", transaction_id.as_bytes(), &body];
     let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
     let mut fields = Fields::parse(&body)?;
-    let (twin, reason) =
+    let (duplicate, reason) =
         (fields.text("twin", 1, TransactionId::LENGTH_MAX), fields.text("reason", 1, REASON_LENGTH_MAX));
     fields.finish()?;
-    let (Some(twin), Some(reason)) = (twin, reason) else { return Err(Problem::invalid(Vec::new())) };
+    let (Some(duplicate), Some(reason)) = (duplicate, reason) else { return Err(Problem::invalid(Vec::new())) };
     let command = PaymentCommand::MergePayments(MergePayments {
         transaction_id: known_payment(&validator, &transaction_id).await?,
-        duplicate: known_payment(&validator, &twin).await?,
+        duplicate: known_payment(&validator, &duplicate).await?,
         reason,
         actor: request.caller.name.clone(),
         request: request.name(),
@@ -321,14 +323,15 @@ pub(crate) async fn dismiss(
     decide(&validator, &request, &id, CaseDecision::Dismiss, DecisionGrounds::read(Fields::parse(&body)?)?).await
 }
 
-/// Why a case is decided so, and the amount that it showed: a case that has changed meanwhile is to be looked at again.
+/// The reason of a decision about a case, and the amount that the caller saw: a case that has changed meanwhile has to
+/// be looked at again.
 struct DecisionGrounds {
     reason: String,
     amount: Option<PositiveMoney>,
 }
 
 impl DecisionGrounds {
-    /// Reads what is left of a body, and refuses it if anything was wrong with it.
+    /// Reads the rest of a body, and refuses the body if it has problems.
     fn read(mut fields: Fields) -> Result<Self, Problem> {
         let (reason, amount) = (fields.text("reason", 1, REASON_LENGTH_MAX), fields.optional_money("amount"));
         fields.finish()?;
@@ -364,7 +367,7 @@ async fn decide(
     request.send_checked(validator, command, check).await
 }
 
-/// The name under which a payment is kept, given any of its names.
+/// The main transaction id of a payment, given any of its ids.
 async fn known_payment(validator: &Validator, reference: &str) -> Result<TransactionId, Problem> {
     let not_found = || Problem::not_found("payment", reference.chars().take(100).collect::<String>());
     let (_, name) = TransactionId::with_provider(reference).map_err(|_| not_found())?;
@@ -373,6 +376,6 @@ async fn known_payment(validator: &Validator, reference: &str) -> Result<Transac
 }
 
 pub(crate) fn unavailable(error: &StoreError) -> Problem {
-    tracing::error!(error = %error, "the database failed");
+    tracing::error!(error = %Chain(&error), "the database failed");
     Problem::unavailable(2)
 }

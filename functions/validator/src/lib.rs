@@ -1,11 +1,11 @@
-//! The door for payments: who may say what, made durable before it is answered.
+//! The HTTP function for payments: authorises callers, and makes commands durable before it responds.
 //!
 //! In: `POST /v1/payments` (claims), `POST /v1/payments/{transaction_id}/confirmation` (evidence of a trusted machine),
-//! `POST /webhooks/{provider}` (gateways), what finance enters by hand, and what it decides: refunds, cases, merging,
-//! unmatching. Out: commands in `PaymentsQueue`, in groups of one transaction; questions in the gateways' queues; a small
-//! record of each refusal. May fail: SQS, DynamoDB, and for claims and decisions the database; the caller gets a 5xx and
-//! tries again with the same key. A webhook needs no database, and is answered 2xx only after SQS has it; an authentic one that cannot be
-//! understood is kept in the validator's own dead-letter queue.
+//! `POST /webhooks/{provider}` (gateways), evidence by hand, and staff decisions: refunds, cases, merging, unapplying.
+//! Out: commands in `PaymentsQueue`, in groups of one transaction; requests for details in the gateways' queues; a
+//! small record of each refusal. May fail: SQS, DynamoDB, and for claims and decisions the database; the caller gets a
+//! 5xx and retries with the same key. A webhook needs no database, and gets a 2xx only after SQS has stored it; an
+//! authentic one that cannot be interpreted is parked in the validator's own dead-letter queue.
 
 pub mod api;
 mod bodies;
@@ -26,7 +26,7 @@ use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::openapi;
-use quittance_lambda::openapi::operation::{asks, open};
+use quittance_lambda::openapi::operation::{open, requires};
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::problem::{as_problem, unknown_route};
 use quittance_lambda::request_guard::{self, RequestGuard};
@@ -41,24 +41,24 @@ use crate::signing_secrets::GatewaySecrets;
 /// The name in the envelopes' `source`.
 pub(crate) const FUNCTION: &str = "validator";
 
-/// What the validator works with.
+/// The validator's dependencies.
 #[derive(Debug)]
 pub struct Validator {
-    /// The database, as the validator's own role: whose invoice is it, which payment and case are there.
+    /// The database, as the validator's own role: clients of invoices, existing payments and cases.
     pub database: Database,
-    /// Answers by idempotency key.
+    /// Responses by idempotency key.
     pub idempotency: IdempotencyTable,
-    /// Where commands go.
+    /// The processor's queue.
     pub payments_queue: CommandQueue,
-    /// Where questions to the gateways go.
+    /// The gateways' command queues, for details that messages left out.
     pub gateway_queues: GatewayQueues,
-    /// Where authentic messages go that nobody understands.
+    /// The dead-letter queue for authentic messages that cannot be interpreted.
     pub dead_letters: DeadLetterQueue,
-    /// Who asks how often, and what was refused.
-    pub door: Arc<RequestGuard>,
+    /// Rate limits, and records of refused requests.
+    pub guard: Arc<RequestGuard>,
     /// The gateways' signing secrets.
     pub signing_secrets: GatewaySecrets,
-    /// Our account at each gateway that reports other companies' accounts as well.
+    /// Our account at each gateway that also sends other companies' events.
     pub accounts: HashMap<&'static str, String>,
 }
 
@@ -68,11 +68,11 @@ pub fn router(validator: Arc<Validator>) -> Router {
     routes
         .fallback(unknown_route)
         .layer(map_response(as_problem))
-        .layer(from_fn_with_state(Arc::clone(&validator.door), request_guard::watch))
+        .layer(from_fn_with_state(Arc::clone(&validator.guard), request_guard::watch))
         .with_state(validator)
 }
 
-/// What the routes say of themselves.
+/// The OpenAPI description of the routes.
 #[must_use]
 pub fn description() -> OpenApi {
     routes().into_openapi()
@@ -81,16 +81,16 @@ pub fn description() -> OpenApi {
 fn routes() -> OpenApiRouter<Arc<Validator>> {
     use Permission::{ClaimPayments, ConfirmPayments, DecideCases, RefundPayments};
     OpenApiRouter::with_openapi(openapi::document_with::<Accepted>())
-        .routes(asks(&[ClaimPayments], routes!(api::claim)))
-        .routes(asks(&[ConfirmPayments], routes!(api::confirm)))
-        .routes(asks(&[DecideCases], routes!(by_hand::enter)))
-        .routes(asks(&[RefundPayments], routes!(decisions::refund)))
-        .routes(asks(&[DecideCases], routes!(decisions::merge)))
-        .routes(asks(&[DecideCases], routes!(decisions::unmatch)))
-        .routes(asks(&[DecideCases], routes!(decisions::approve)))
-        .routes(asks(&[DecideCases], routes!(decisions::apply)))
-        .routes(asks(&[DecideCases], routes!(decisions::refund_case)))
-        .routes(asks(&[DecideCases], routes!(decisions::classify)))
-        .routes(asks(&[DecideCases], routes!(decisions::dismiss)))
+        .routes(requires(&[ClaimPayments], routes!(api::claim)))
+        .routes(requires(&[ConfirmPayments], routes!(api::confirm)))
+        .routes(requires(&[DecideCases], routes!(by_hand::enter)))
+        .routes(requires(&[RefundPayments], routes!(decisions::refund)))
+        .routes(requires(&[DecideCases], routes!(decisions::merge)))
+        .routes(requires(&[DecideCases], routes!(decisions::unmatch)))
+        .routes(requires(&[DecideCases], routes!(decisions::approve)))
+        .routes(requires(&[DecideCases], routes!(decisions::apply)))
+        .routes(requires(&[DecideCases], routes!(decisions::refund_case)))
+        .routes(requires(&[DecideCases], routes!(decisions::classify)))
+        .routes(requires(&[DecideCases], routes!(decisions::dismiss)))
         .routes(open(routes!(webhooks::receive)))
 }

@@ -1,4 +1,4 @@
-//! Doing what a request asks for once per idempotency key.
+//! Carries out a request once per idempotency key.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -7,6 +7,7 @@ use futures::future::join_all;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use quittance_domain::command::PaymentCommand;
+use quittance_domain::error::Chain;
 use quittance_domain::id::RefundId;
 use quittance_idempotency::{IdempotencyClaim, IdempotencyError};
 use quittance_lambda::problem::Problem;
@@ -17,16 +18,16 @@ use sha2::{Digest, Sha256};
 use crate::Validator;
 use crate::commands::envelope;
 
-/// How long a key is held while its request runs: longer than the function may take.
+/// How long a key is leased while its request runs: longer than the function's timeout.
 const LEASE: TimeDelta = TimeDelta::seconds(40);
 
-/// Seconds after which a caller may try again when something is away.
+/// Seconds after which a caller may retry when a dependency is unavailable.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
-/// What an accepted request's status is.
+/// The status of an accepted request.
 pub(crate) const ACCEPTED: &str = "accepted";
 
-/// The answer to an accepted request: the payment, and the refund that was asked for.
+/// The response to an accepted request: the payment, and the requested refund.
 #[derive(Debug, Serialize)]
 struct Accepted<'a> {
     transaction_id: &'a str,
@@ -35,17 +36,19 @@ struct Accepted<'a> {
     status: &'static str,
 }
 
-/// Sends a command to the processor unless this caller's key has done so, and answers 202.
+/// Sends a command to the processor unless this caller's key has done so, and responds with 202.
 ///
-/// `content` is what makes the request this one and no other: its path and body. `record_key` is the caller's name
-/// and key, as keys belong to their caller. `check` refuses what is known to be impossible; it is asked for new requests
-/// only, so that a repeated one has the answer of the first, whatever that led to.
+/// `content` identifies the request: its path and body. `record_key` is made of the caller's name and key, because keys
+/// belong to their caller. `check` refuses what is known to be impossible; it is called for new requests only, so that
+/// a repeated one has the response of the first, whatever that led to.
 ///
 /// # Errors
-/// Those of `check`; 409 while the first request runs, 422 if the key belongs to another request, 503 if SQS or DynamoDB is away.
+/// Those of `check`; 409 while the first request is running, 422 if the key belongs to another request, 503 if SQS or
+/// DynamoDB is unavailable.
 pub(crate) async fn send_once(
     validator: &Validator,
-    (key, record_key): (&str, &str),
+    key: &str,
+    record_key: &str,
     content: &[&[u8]],
     command: PaymentCommand,
     correlation_id: String,
@@ -56,7 +59,7 @@ pub(crate) async fn send_once(
     let fingerprint = hex::encode(fingerprint.finalize());
     let transaction_id = command.transaction_id().to_string();
     let refund_id = match &command {
-        PaymentCommand::RequestRefund(order) => Some(order.refund_id),
+        PaymentCommand::RequestRefund(command) => Some(command.refund_id),
         _ => None,
     };
     let names = accepted_names(&command);
@@ -74,36 +77,36 @@ pub(crate) async fn send_once(
         check().await?;
         let sent = validator.payments_queue.send(&[envelope(command, correlation_id, now)]).await;
         sent.map_err(|error| {
-            tracing::error!(payment.transaction_id = transaction_id, error, "command was not sent");
+            tracing::error!(payment.transaction_id = transaction_id, error = %Chain(&error), "command was not sent");
             Problem::unavailable(RETRY_AFTER_SECONDS)
         })
     };
     if let Err(problem) = checked_and_sent.await {
         if let Err(error) = validator.idempotency.release(&lease).await {
-            tracing::warn!(error = %error, "idempotency key stays held until its lease expires");
+            tracing::warn!(error = %Chain(&error), "idempotency key stays held until its lease expires");
         }
         return Err(problem);
     }
     let (completed, ()) =
         tokio::join!(validator.idempotency.complete(&lease, None), record_accepted(validator, &names, now));
     if let Err(error) = completed {
-        // The command is durable and the processor takes it once; a retry sends it again, which is harmless.
-        tracing::warn!(error = %error, "accepted request was not recorded as completed");
+        // The command is durable and the processor carries it out once; a retry sends it again, which is harmless.
+        tracing::warn!(error = %Chain(&error), "accepted request was not recorded as completed");
     }
     Ok(accepted())
 }
 
-/// Notes an accepted payment for whoever asks before the processor has recorded it. Without the note it is not found
-/// until then.
+/// Records an accepted payment for callers who read it before the processor has recorded it. If this fails, the payment
+/// is not found until then.
 async fn record_accepted(validator: &Validator, names: &[String], now: DateTime<Utc>) {
     let accepted_at = now.to_rfc3339();
     let notes = names.iter().map(|name| validator.idempotency.record_answer(name, &accepted_at, now));
     for error in join_all(notes).await.into_iter().filter_map(Result::err) {
-        tracing::warn!(error = %error, "accepted payment was not recorded");
+        tracing::warn!(error = %Chain(&error), "accepted payment was not recorded");
     }
 }
 
-/// Under what an accepted payment is noted: for staff, and for the client on whose behalf it was told.
+/// The keys under which an accepted payment is recorded: for staff, and for the client on whose behalf it was reported.
 fn accepted_names(command: &PaymentCommand) -> Vec<String> {
     match command {
         PaymentCommand::ClaimPayment(evidence)
@@ -112,22 +115,22 @@ fn accepted_names(command: &PaymentCommand) -> Vec<String> {
             let for_client = evidence.client_id.map(|client| accepted::key(&evidence.transaction_id, Some(client)));
             for_client.into_iter().chain([accepted::key(&evidence.transaction_id, None)]).collect()
         }
-        PaymentCommand::ChargePayment(order) => {
-            [Some(order.client_id), None].map(|client| accepted::key(&order.transaction_id, client)).into()
+        PaymentCommand::ChargePayment(command) => {
+            [Some(command.client_id), None].map(|client| accepted::key(&command.transaction_id, client)).into()
         }
         _ => Vec::new(),
     }
 }
 
 pub(crate) fn unavailable(error: &IdempotencyError) -> Problem {
-    tracing::error!(error = %error, "idempotency table is unavailable");
+    tracing::error!(error = %Chain(&error), "idempotency table is unavailable");
     Problem::unavailable(RETRY_AFTER_SECONDS)
 }
 
 fn accepted_response(transaction_id: &str, refund_id: Option<RefundId>) -> Response {
     let body = Json(Accepted { transaction_id, refund_id, status: ACCEPTED });
     let mut response = (StatusCode::ACCEPTED, body).into_response();
-    // A transaction id has only characters that a header and a path can hold.
+    // A transaction id only has characters that are valid in headers and paths.
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/payments/{transaction_id}")) {
         response.headers_mut().insert(LOCATION, location);
     }

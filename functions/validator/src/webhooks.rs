@@ -8,7 +8,9 @@ use axum::extract::{Path, State};
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
 use quittance_domain::command::{GatewayCommand, PaymentCommand};
+use quittance_domain::error::Chain;
 use quittance_lambda::batch::{PermanentFailure, Record};
+use quittance_lambda::command_queue::QueueError;
 use quittance_lambda::correlation;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::openapi::responses::Unauthentic;
@@ -19,9 +21,10 @@ use uuid::Uuid;
 
 use crate::bodies::{GatewayMessage, ProviderPath};
 use crate::commands::envelope;
+use crate::signing_secrets::GatewaySecretError;
 use crate::{FUNCTION, Validator};
 
-/// The largest message of a gateway: GoCardless puts up to 250 events into one.
+/// The largest message of a gateway: GoCardless sends up to 250 events in one.
 const BYTES_MAX: usize = 1024 * 1024;
 
 /// Receives a gateway's webhook: verified and stored before it is acknowledged.
@@ -43,15 +46,15 @@ pub(crate) async fn receive(
     let known = by_name(&provider).filter(|provider| validator.signing_secrets.expects(provider.name()));
     let Some((name, webhooks)) = known.and_then(|provider| Some((provider.name(), provider.webhooks()?))) else {
         let named: String = provider.chars().take(40).collect();
-        validator.door.record_refusal("unknown_provider", &named, &body).await;
+        validator.guard.record_refusal("unknown_provider", &named, &body).await;
         return Err(Problem::not_found("provider", named));
     };
     if body.len() > BYTES_MAX {
-        validator.door.record_refusal("too_large", name, &body).await;
+        validator.guard.record_refusal("too_large", name, &body).await;
         return Err(Problem::too_large(BYTES_MAX));
     }
-    if let Err(forged) = verify(&validator, (name, webhooks), &headers, &body).await? {
-        validator.door.record_refusal(forged.code(), name, &body).await;
+    if let Err(forged) = verify(&validator, name, webhooks, &headers, &body).await? {
+        validator.guard.record_refusal(forged.code(), name, &body).await;
         return Err(Problem::unauthentic(format!("{forged}; nothing was kept")));
     }
     match webhooks.read(&body, validator.accounts.get(name).map(String::as_str)) {
@@ -64,15 +67,16 @@ pub(crate) async fn receive(
     Ok(StatusCode::OK)
 }
 
-/// Checks the signature, a second time with the secrets as they are now if those at hand do not fit.
+/// Verifies the signature, a second time with freshly read secrets if the cached ones do not match.
 async fn verify(
     validator: &Validator,
-    (name, webhooks): (&'static str, &dyn WebhookParser),
+    name: &'static str,
+    webhooks: &dyn WebhookParser,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Result<(), Forged>, Problem> {
-    let unavailable = |error: String| {
-        tracing::error!(provider = name, error, "signing secrets could not be read");
+    let unavailable = |error: GatewaySecretError| {
+        tracing::error!(provider = name, error = %Chain(&error), "signing secrets could not be read");
         Problem::unavailable(2)
     };
     let secrets = validator.signing_secrets.load(name).await.map_err(unavailable)?;
@@ -86,7 +90,7 @@ async fn verify(
     }
 }
 
-/// Makes durable what the message tells, and what of it is new to this build.
+/// Makes the content of the message durable, and parks the parts that this build does not know.
 async fn take(
     validator: &Validator,
     name: &'static str,
@@ -94,17 +98,17 @@ async fn take(
     body: &[u8],
     correlation_id: String,
 ) -> Result<(), Problem> {
-    let (mut commands, mut questions) = (Vec::new(), Vec::new());
+    let (mut commands, mut inquiries) = (Vec::new(), Vec::new());
     let (mut unknown, mut unreadable) = (BTreeSet::new(), None);
     for notice in notices {
         match notice {
             WebhookNotice::Evidence(evidence) => {
                 commands.push(envelope(PaymentCommand::from_evidence(*evidence), correlation_id.clone(), Utc::now()));
             }
-            WebhookNotice::Ask(question) => {
-                let (subject, command) = (question.resource.clone(), GatewayCommand::QueryResource(question));
+            WebhookNotice::Inquire(inquiry) => {
+                let (subject, command) = (inquiry.resource.clone(), GatewayCommand::QueryResource(inquiry));
                 let id = Uuid::now_v7();
-                questions.push(CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id.clone(), command));
+                inquiries.push(CloudEvent::new(id, FUNCTION, subject, Utc::now(), correlation_id.clone(), command));
             }
             WebhookNotice::Ignored { event_type, reason } => {
                 tracing::info!(provider = name, webhook.r#type = event_type, reason, "webhook ignored");
@@ -115,13 +119,13 @@ async fn take(
             WebhookNotice::Unreadable(error) => unreadable = Some(error),
         }
     }
-    let unavailable = |error: String| {
-        tracing::error!(provider = name, error, "webhook was not stored; the gateway will resend it");
+    let unavailable = |error: QueueError| {
+        tracing::error!(provider = name, error = %Chain(&error), "webhook was not stored; the gateway will resend it");
         Problem::unavailable(2)
     };
     validator.payments_queue.send(&commands).await.map_err(unavailable)?;
-    if !questions.is_empty() {
-        validator.gateway_queues.send(name, &questions).await.map_err(unavailable)?;
+    if !inquiries.is_empty() {
+        validator.gateway_queues.send(name, &inquiries).await.map_err(unavailable)?;
     }
     if let Some(error) = unreadable {
         return park(
@@ -140,22 +144,22 @@ async fn take(
     park(validator, name, &PermanentFailure { code: "unknown_event_type", reason }, body).await
 }
 
-/// Keeps an authentic message that this build does not understand, to be replayed after a fix.
+/// Parks an authentic message that this build cannot interpret, to be replayed after a fix.
 async fn park(validator: &Validator, name: &str, refusal: &PermanentFailure, body: &[u8]) -> Result<(), Problem> {
     let digest = hex::encode(Sha256::digest(body));
     let account = validator.accounts.get(name).map(|account| format!("@{account}")).unwrap_or_default();
     let record = Record {
-        // A group of its own: in one of a whole gateway, SQS would hand out ten and hide the others behind them.
+        // A group of its own: with one group per gateway, SQS would deliver ten messages and hold back the others.
         group_id: format!("{name}{account}:{digest}"),
         message_id: digest,
         body: String::from_utf8_lossy(body).into_owned(),
         receive_count: 1,
     };
     validator.dead_letters.park(&record, refusal).await.map_err(|error| {
-        tracing::error!(provider = name, error, "authentic webhook was not stored; the gateway will resend it");
+        tracing::error!(provider = name, error = %Chain(&error), "authentic webhook was not stored; the gateway will resend it");
         Problem::unavailable(2)
     })?;
-    // `DoorRefusalsMetric` in the template counts `refused` by its value.
+    // `RequestsRefusedMetric` in the template counts `refused` by its value.
     let (code, reason) = (refusal.code, &refusal.reason);
     tracing::error!(provider = name, refused = code, parked.reason = reason, "webhook parked");
     Ok(())

@@ -1,4 +1,4 @@
-//! What an endpoint is told: the event, with the invoice as the API shows it.
+//! Builds the body for an endpoint: the event, with the invoice as the API shows it.
 
 use chrono::NaiveDate;
 use quittance_domain::event::InvoiceEvent;
@@ -6,29 +6,46 @@ use quittance_domain::id::ClientId;
 use quittance_lambda::envelope::CloudEvent;
 use quittance_lambda::invoice_view::InvoiceView;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-/// The largest body, in bytes, as Standard Webhooks advises.
+/// The largest body, in bytes, as Standard Webhooks recommends.
 pub const BODY_BYTES_MAX: usize = 20 * 1024;
 
-/// Where events carry the invoice.
+/// The places of the invoice in events.
 const INVOICE_PLACES: [&str; 3] = ["/data/invoice", "/data/settled/invoice", "/data/refund/invoice"];
 
-/// The body for an endpoint. `owner` is the client whose invoice it is, `sequence` the event's number among all that the
-/// endpoint is told of its subject.
+/// Why an event cannot be delivered to any endpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The event cannot be serialised.
+    #[error("the event cannot be serialised")]
+    Json(#[from] serde_json::Error),
+    /// The body is too large.
+    #[error("event {event_id} has {bytes} bytes, more than {BODY_BYTES_MAX}")]
+    TooLarge {
+        /// The event.
+        event_id: Uuid,
+        /// The size of the body.
+        bytes: usize,
+    },
+}
+
+/// The body for an endpoint. `owner` is the invoice's client, `sequence` the event's number among all events about its
+/// subject that the endpoint receives.
 ///
 /// # Errors
-/// A sentence, if the body would be too large or the event cannot be written.
+/// [`BodyError`] if the body would be too large or the event cannot be serialised.
 pub fn body(
     event: &CloudEvent<InvoiceEvent>,
     owner: Option<ClientId>,
     sequence: u64,
     today: NaiveDate,
-) -> Result<String, String> {
-    let mut body = serde_json::to_value(event).map_err(|error| error.to_string())?;
+) -> Result<String, BodyError> {
+    let mut body = serde_json::to_value(event)?;
     if let (Some(summary), Some(owner)) = (event.payload.invoice(), owner) {
         let shown = InvoiceView::from_summary(summary, owner).to_json(today);
-        let place = INVOICE_PLACES.into_iter().find(|place| body.pointer(place).is_some());
-        if let Some(invoice) = place.and_then(|place| body.pointer_mut(place)) {
+        let index = INVOICE_PLACES.into_iter().find(|index| body.pointer(index).is_some());
+        if let Some(invoice) = index.and_then(|index| body.pointer_mut(index)) {
             *invoice = shown;
         }
     }
@@ -38,7 +55,7 @@ pub fn body(
     }
     let body = body.to_string();
     if body.len() > BODY_BYTES_MAX {
-        return Err(format!("event {} has {} bytes, more than {BODY_BYTES_MAX}", event.id, body.len()));
+        return Err(BodyError::TooLarge { event_id: event.id, bytes: body.len() });
     }
     Ok(body)
 }

@@ -3,16 +3,16 @@
 use quittance_lambda::settings::{Settings, SettingsError};
 use quittance_store::DatabaseSettings;
 
-/// What the webhook function needs to know.
+/// The webhook function's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the database is.
+    /// The database.
     pub database: DatabaseSettings,
-    /// The deliveries' table.
+    /// The table of deliveries.
     pub deliveries_table: String,
-    /// Where messages that speak of deliveries go.
+    /// The queue of due deliveries.
     pub delivery_queue_url: String,
-    /// Where messages that cannot succeed are parked.
+    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 
@@ -20,7 +20,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`SettingsError`] naming all that is missing or wrong.
+    /// [`SettingsError`] naming everything that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let deliveries_table = settings.required("DELIVERIES_TABLE");

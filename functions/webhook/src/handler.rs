@@ -1,4 +1,4 @@
-//! From SQS records to verdicts.
+//! Turns SQS records into outcomes.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use chrono::Utc;
 use lambda_runtime::LambdaEvent;
 use quittance_deliveries::queue::{DeliveryQueue, DueDelivery};
 use quittance_deliveries::{DeliveriesTable, EventKey, NewDelivery, RecordedDelivery, TableError};
+use quittance_domain::error::Chain;
 use quittance_domain::event::InvoiceEvent;
 use quittance_domain::id::{ClientId, WebhookEndpointId};
 use quittance_lambda::batch::{BatchError, Outage, PermanentFailure, Record, RecordOutcome};
@@ -16,18 +17,18 @@ use quittance_lambda::parking::DeadLetterQueue;
 use quittance_store::{Database, StoreError, invoices, webhook_endpoints};
 use sha2::{Digest, Sha256};
 
-use crate::compose;
+use crate::compose::{self, BodyError};
 
-/// What the webhook function works with.
+/// The webhook function's dependencies.
 #[derive(Debug, Clone)]
 pub struct WebhookPublisher {
-    /// The database, as the webhook function's own role: endpoints, and whose an invoice is.
+    /// The database, as the webhook function's own role: endpoints, and the clients of invoices.
     pub database: Database,
-    /// What is to be told.
+    /// The table of deliveries.
     pub deliveries: DeliveriesTable,
-    /// Where messages that speak of deliveries go.
+    /// The queue of due deliveries.
     pub queue: DeliveryQueue,
-    /// Where messages that cannot succeed go.
+    /// The dead-letter queue.
     pub dead_letters: DeadLetterQueue,
 }
 
@@ -35,7 +36,7 @@ impl WebhookPublisher {
     /// Handles a batch of the webhook queue.
     ///
     /// # Errors
-    /// [`Outage`] if the database is away: everything comes back.
+    /// [`Outage`] if the database is unavailable: every record is redelivered.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         consume_events(event, &self.dead_letters, async |record: &Record, event| self.process(record, event).await)
             .await
@@ -53,12 +54,12 @@ impl WebhookPublisher {
             Some(invoice) => match invoices::owner(&self.database, invoice.id).await.map_err(store)? {
                 Some((owner, _)) => Some(owner),
                 None => {
-                    let reason = format!("event {} tells of invoice {}, which there is not", event.id, invoice.id);
+                    let reason = format!("event {} names invoice {}, which does not exist", event.id, invoice.id);
                     return Ok(RecordOutcome::Park(PermanentFailure { code: "unknown_invoice", reason }));
                 }
             },
         };
-        let told = DeliverableEvent {
+        let delivered = DeliverableEvent {
             key: EventKey::new(event.time, event.id),
             fingerprint: fingerprint(record),
             event,
@@ -66,55 +67,59 @@ impl WebhookPublisher {
         };
         let mut due = Vec::new();
         for (endpoint_id, is_enabled) in endpoints {
-            match self.record((endpoint_id, !is_enabled), &told).await? {
+            match self.record(endpoint_id, !is_enabled, &delivered).await? {
                 Ok(RecordedDelivery::New) if is_enabled => {
-                    due.push(DueDelivery { recipient: endpoint_id, event_key: told.key.clone() })
+                    due.push(DueDelivery { recipient: endpoint_id, event_key: delivered.key.clone() })
                 }
-                // What is held waits until somebody enables the endpoint and has it sent.
+                // A held delivery waits until somebody enables the endpoint and replays it.
                 Ok(RecordedDelivery::New | RecordedDelivery::Known) => {}
                 Ok(RecordedDelivery::OtherEvent) => {
-                    let reason = format!("event {} came with two bodies; the first is told", told.event.id);
+                    let reason = format!("event {} has two bodies; the first stands", delivered.event.id);
                     return Ok(RecordOutcome::Park(PermanentFailure { code: "idempotency_conflict", reason }));
                 }
-                Err(reason) => return Ok(RecordOutcome::Park(PermanentFailure { code: "too_large", reason })),
+                Err(error) => {
+                    let reason = Chain(&error).to_string();
+                    return Ok(RecordOutcome::Park(PermanentFailure { code: "too_large", reason }));
+                }
             }
         }
         if let Err(error) = self.queue.send(&due, Duration::ZERO).await {
-            // The records are durable, and due: the relay finds them.
-            tracing::warn!(event.id = %told.event.id, error, "deliveries were left to the relay");
+            // The records are durable and due, so the relay finds them.
+            tracing::warn!(event.id = %delivered.event.id, error = %Chain(&error), "deliveries were left to the relay");
         }
         Ok(RecordOutcome::Done)
     }
 
-    /// Records the event for one endpoint; a sentence if it can't be told at all.
+    /// Records the event for one endpoint; a message if it cannot be delivered at all.
     async fn record(
         &self,
-        (endpoint_id, is_held): (WebhookEndpointId, bool),
-        told: &DeliverableEvent,
-    ) -> Result<Result<RecordedDelivery, String>, BatchError> {
-        let retry = |error: TableError| BatchError::Spoiled(error.to_string());
-        let (now, event) = (Utc::now(), &told.event);
+        endpoint_id: WebhookEndpointId,
+        is_held: bool,
+        delivered: &DeliverableEvent,
+    ) -> Result<Result<RecordedDelivery, BodyError>, BatchError> {
+        let retry = |error: TableError| BatchError::Spoiled(Chain(&error).to_string());
+        let (now, event) = (Utc::now(), &delivered.event);
         let number = self.deliveries.number(endpoint_id, &event.subject, event.id, now).await;
         let sequence = number.map_err(retry)?;
-        let body = match compose::body(event, told.owner, sequence, now.date_naive()) {
+        let body = match compose::body(event, delivered.owner, sequence, now.date_naive()) {
             Ok(body) => body,
-            Err(reason) => return Ok(Err(reason)),
+            Err(error) => return Ok(Err(error)),
         };
         let new = NewDelivery {
             recipient: endpoint_id,
-            event_key: &told.key,
+            event_key: &delivered.key,
             event_type: event.payload.type_name(),
             subject: &event.subject,
             sequence: Some(sequence),
             body: &body,
-            fingerprint: &told.fingerprint,
+            fingerprint: &delivered.fingerprint,
             is_held,
         };
         self.deliveries.record(&new, now).await.map(Ok).map_err(retry)
     }
 }
 
-/// An event that is to be told.
+/// An event to deliver.
 struct DeliverableEvent {
     key: EventKey,
     fingerprint: String,

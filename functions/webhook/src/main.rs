@@ -1,6 +1,6 @@
 //! Wires the webhook function to its settings and clients.
 
-// The futures of two AWS clients within one another are deeper than the default.
+// The nested futures of two AWS clients exceed the default limit.
 #![recursion_limit = "256"]
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};

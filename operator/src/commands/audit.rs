@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::deployment::Deployment;
 use crate::report::Report;
 
-/// So many records are read at once.
+/// The number of records read at a time.
 const PAGE: i64 = 500;
 
-/// Writes records to standard output as they are read, and how many to standard error.
+/// Writes records to standard output while they are read, and their number to standard error.
 pub(super) async fn export(
-    desk: &Deployment,
+    deployment: &Deployment,
     from: Option<DateTime<Utc>>,
     before: Option<DateTime<Utc>>,
     subjects: Vec<String>,
@@ -24,7 +24,7 @@ pub(super) async fn export(
     let mut filter = AuditFilter { subjects, from, before, after: None };
     let (mut output, mut count) = (std::io::stdout().lock(), 0_usize);
     loop {
-        let records = audit::list(&desk.database, &filter, PAGE).await?;
+        let records = audit::list(&deployment.database, &filter, PAGE).await?;
         for record in &records {
             writeln!(output, "{}", serde_json::to_string(record)?)?;
         }

@@ -10,13 +10,13 @@ use crate::age::age;
 use crate::deployment::Deployment;
 use crate::report::{Report, cut_off, table};
 
-/// So many cases are shown.
+/// The maximum number of cases shown.
 const SHOWN_MAX: i64 = 1_000;
 
-pub(super) async fn cases(desk: &Deployment, kind: Option<CaseKind>, is_closed_too: bool) -> Result<Report> {
+pub(super) async fn cases(deployment: &Deployment, kind: Option<CaseKind>, is_closed_too: bool) -> Result<Report> {
     let status = (!is_closed_too).then(|| "open".to_owned());
     let filter = CaseFilter { status, kind, ..CaseFilter::default() };
-    let found = cases::list(&desk.database, &filter, SHOWN_MAX).await?;
+    let found = cases::list(&deployment.database, &filter, SHOWN_MAX).await?;
     let now = Utc::now();
     let row = |case: &CaseView| {
         let amount = case.amount.map(|amount| amount.to_string()).unwrap_or_default();

@@ -23,106 +23,110 @@ use crate::redact::redacted;
 use crate::replay::{Disposition, ReplayPlan, Replayed, described};
 use crate::report::{Report, differences, table};
 
-/// A cause names so many of its messages.
+/// The number of message ids shown per cause.
 const NAMED_MAX: usize = 3;
 
-/// The messages that are meant, and about how many more lie in these queues that cannot be seen now.
-async fn meant(desk: &Deployment, filter: &Filter) -> Result<(Vec<DeadLetter>, usize)> {
-    let queues = desk.queues.dead_letters(filter.queue.as_deref())?;
-    let (mut letters, unseen) = desk.queues.look(&queues).await?;
-    letters.retain(|letter| filter.fits(letter));
-    Ok((letters, unseen))
+/// The selected messages, and roughly how many others in these queues are not visible at present.
+async fn meant(deployment: &Deployment, filter: &Filter) -> Result<(Vec<DeadLetter>, usize)> {
+    let queues = deployment.queues.dead_letters(filter.queue.as_deref())?;
+    let (mut dead_letters, unseen) = deployment.queues.look(&queues).await?;
+    dead_letters.retain(|dead_letter| filter.fits(dead_letter));
+    Ok((dead_letters, unseen))
 }
 
-/// Why some messages cannot be seen; nothing if all can.
+/// Why some messages are not visible; empty if all are.
 fn of_unseen(unseen: usize) -> String {
     if unseen == 0 {
         return String::new();
     }
-    format!("\nAbout {unseen} more cannot be seen now: others of their group stay before them, or somebody has them.")
+    format!(
+        "\nAbout {unseen} more cannot be seen now: others of their group stay before them, or another process has received them."
+    )
 }
 
-pub(super) async fn list(desk: &Deployment, filter: &Filter) -> Result<Report> {
-    let (letters, unseen) = meant(desk, filter).await?;
+pub(super) async fn list(deployment: &Deployment, filter: &Filter) -> Result<Report> {
+    let (dead_letters, unseen) = meant(deployment, filter).await?;
     let mut causes: BTreeMap<(String, String, String), Vec<&DeadLetter>> = BTreeMap::new();
-    for letter in &letters {
-        let cause = (letter.queue.name.clone(), letter.cause(), letter.kind().to_owned());
-        causes.entry(cause).or_default().push(letter);
+    for dead_letter in &dead_letters {
+        let cause = (dead_letter.queue.name.clone(), dead_letter.cause(), dead_letter.kind().to_owned());
+        causes.entry(cause).or_default().push(dead_letter);
     }
     let now = Utc::now();
     let (mut rows, mut groups) = (Vec::new(), Vec::new());
-    for ((queue, cause, kind), letters) in causes {
-        let named: Vec<&str> = letters.iter().take(NAMED_MAX).map(|letter| letter.message_id.as_str()).collect();
-        let (oldest, newest) = (letters.first().map(|one| one.parked_at), letters.last().map(|one| one.parked_at));
-        let messages: Vec<Value> = letters
+    for ((queue, cause, kind), dead_letters) in causes {
+        let named: Vec<&str> =
+            dead_letters.iter().take(NAMED_MAX).map(|dead_letter| dead_letter.message_id.as_str()).collect();
+        let (oldest, newest) =
+            (dead_letters.first().map(|one| one.parked_at), dead_letters.last().map(|one| one.parked_at));
+        let messages: Vec<Value> = dead_letters
             .iter()
             .map(
-                |letter| json!({"message": letter.message_id, "group": letter.group_id, "parked_at": letter.parked_at}),
+                |dead_letter| json!({"message": dead_letter.message_id, "group": dead_letter.group_id, "parked_at": dead_letter.parked_at}),
             )
             .collect();
         groups.push(json!({"queue": queue, "cause": cause, "type": kind, "messages": messages}));
-        let count = letters.len().to_string();
+        let count = dead_letters.len().to_string();
         rows.push([queue, kind, count, age(oldest, now), age(newest, now), cause, named.join(" ")]);
     }
     let head = ["queue", "type", "count", "oldest", "newest", "cause", "messages"];
     let text = table(head, rows, "Nothing is parked that fits.") + &of_unseen(unseen);
-    let json = json!({"count": letters.len(), "unseen": unseen, "causes": groups});
-    Ok(Report::new(text, json).clean_if(letters.is_empty() && unseen == 0))
+    let json = json!({"count": dead_letters.len(), "unseen": unseen, "causes": groups});
+    Ok(Report::new(text, json).clean_if(dead_letters.is_empty() && unseen == 0))
 }
 
 pub(super) async fn show(
-    desk: &Deployment,
+    deployment: &Deployment,
     message: &str,
     queue: Option<&str>,
     reveal: Option<&str>,
 ) -> Result<Report> {
     let filter = Filter { queue: queue.map(ToOwned::to_owned), message: Some(message.to_owned()), ..Filter::default() };
-    let (found, unseen) = meant(desk, &filter).await?;
-    let letter = found.first().with_context(|| {
+    let (found, unseen) = meant(deployment, &filter).await?;
+    let dead_letter = found.first().with_context(|| {
         format!("no message {message} is to be seen; `dlq list` names those that are{}", of_unseen(unseen))
     })?;
     if let Some(reason) = reveal {
-        revealed(desk, letter, reason).await?;
+        revealed(deployment, dead_letter, reason).await?;
     }
-    let forecast = desk.forecast(letter).await?;
+    let forecast = deployment.forecast(dead_letter).await?;
     let forecast = if reveal.is_some() { forecast } else { forecast.redacted() };
-    let body = body_of(letter, reveal.is_some());
-    let reason = letter.reason.as_deref().unwrap_or("the queue gave it up after too many receives");
+    let body = body_of(dead_letter, reveal.is_some());
+    let reason = dead_letter.reason.as_deref().unwrap_or("the queue gave it up after too many receives");
     let mut text = vec![
         format!(
             "{} in {}, parked {} ({})",
-            letter.kind(),
-            letter.queue.name,
-            letter.parked_at,
-            age(Some(letter.parked_at), Utc::now())
+            dead_letter.kind(),
+            dead_letter.queue.name,
+            dead_letter.parked_at,
+            age(Some(dead_letter.parked_at), Utc::now())
         ),
-        format!("group    {}", letter.group_id),
-        format!("subject  {}", letter.subject()),
-        format!("code     {}", letter.code.as_deref().unwrap_or("none")),
+        format!("group    {}", dead_letter.group_id),
+        format!("subject  {}", dead_letter.subject()),
+        format!("code     {}", dead_letter.code.as_deref().unwrap_or("none")),
         format!("why      {reason}"),
         format!("now      {}", forecast.prospect.as_str()),
     ];
     text.extend(foreseen(&forecast));
     text.push(format!("body     {body:#}"));
     let json = json!({
-        "message": letter.message_id, "queue": letter.queue.name, "group": letter.group_id, "type": letter.kind(),
-        "parked_at": letter.parked_at, "code": letter.code, "reason": letter.reason, "forecast": forecast, "body": body,
+        "message": dead_letter.message_id, "queue": dead_letter.queue.name, "group": dead_letter.group_id, "type": dead_letter.kind(),
+        "parked_at": dead_letter.parked_at, "code": dead_letter.code, "reason": dead_letter.reason, "forecast": forecast, "body": body,
     });
     Ok(Report::new(text.join("\n"), json))
 }
 
-/// Notes that somebody sees a body; each time, and before.
-async fn revealed(desk: &Deployment, letter: &DeadLetter, reason: &str) -> Result<()> {
-    let what = json!({"message": described(letter), "revealed_at": Utc::now()});
-    desk.record_audit("dead_letter.revealed", &letter.message_id, reason, &what).await
+/// Records that a body is revealed; every time, and beforehand.
+async fn revealed(deployment: &Deployment, dead_letter: &DeadLetter, reason: &str) -> Result<()> {
+    let what = json!({"message": described(dead_letter), "revealed_at": Utc::now()});
+    deployment.record_audit("dead_letter.revealed", &dead_letter.message_id, reason, &what).await
 }
 
-fn body_of(letter: &DeadLetter, is_revealed: bool) -> Value {
-    match (is_revealed, letter.content.is_null()) {
-        (true, true) => Value::from(letter.body.as_str()),
-        (true, false) => letter.content.clone(),
-        (false, true) => Value::from(format!("{} bytes that are no JSON; --reveal shows them", letter.body.len())),
-        (false, false) => redacted(&letter.content),
+fn body_of(dead_letter: &DeadLetter, is_revealed: bool) -> Value {
+    match (is_revealed, dead_letter.content.is_null()) {
+        (true, true) => Value::from(dead_letter.body.as_str()),
+        (true, false) => dead_letter.content.clone(),
+        (false, true) => Value::from(format!("{} bytes that are no JSON; --reveal shows them", dead_letter.body.len())),
+        (false, false) => redacted(&dead_letter.content),
     }
 }
 
@@ -135,20 +139,23 @@ fn foreseen(forecast: &DryRun) -> Vec<String> {
     lines
 }
 
-pub(super) async fn replay(desk: &Deployment, plan: &ReplayPlan, is_sure: bool) -> Result<Report> {
+pub(super) async fn replay(deployment: &Deployment, plan: &ReplayPlan, is_sure: bool) -> Result<Report> {
     let is_rehearsal = plan.reason.is_none();
-    let count = if is_rehearsal { 0 } else { announced(desk, plan, is_sure).await? };
-    let broken_before = if is_rehearsal { Vec::new() } else { overview::broken(&desk.database).await? };
+    let count = if is_rehearsal { 0 } else { announced(deployment, plan, is_sure).await? };
+    let broken_before = if is_rehearsal { Vec::new() } else { overview::broken(&deployment.database).await? };
     let progress = WorkProgress::visible(count);
-    let replayed = desk.replay(plan, &progress).await;
+    let replayed = deployment.replay(plan, &progress).await;
     progress.finish();
     let replayed = replayed?;
     if is_rehearsal {
         return Ok(report_replayed(&replayed, true));
     }
-    let became = desk.verify(&replayed, plan).await?;
-    let broken: Vec<_> =
-        overview::broken(&desk.database).await?.into_iter().filter(|broken| !broken_before.contains(broken)).collect();
+    let became = deployment.verify(&replayed, plan).await?;
+    let broken: Vec<_> = overview::broken(&deployment.database)
+        .await?
+        .into_iter()
+        .filter(|broken| !broken_before.contains(broken))
+        .collect();
     let mut report = report_replayed(&replayed, false);
     for (what, count) in &became {
         report.text.push_str(&format!("\n{count} of those sent: {}", what_became(what)));
@@ -175,13 +182,13 @@ fn what_became(what: &str) -> &'static str {
     }
 }
 
-/// Says what is about to happen, and asks.
-async fn announced(desk: &Deployment, plan: &ReplayPlan, is_sure: bool) -> Result<u64> {
-    let (letters, unseen) = meant(desk, &plan.filter).await?;
-    if letters.is_empty() && unseen == 0 {
+/// Announces what will be done, and asks for confirmation.
+async fn announced(deployment: &Deployment, plan: &ReplayPlan, is_sure: bool) -> Result<u64> {
+    let (dead_letters, unseen) = meant(deployment, &plan.filter).await?;
+    if dead_letters.is_empty() && unseen == 0 {
         bail!("nothing is parked that fits");
     }
-    let count = letters.len().min(plan.count_max);
+    let count = dead_letters.len().min(plan.count_max);
     let seconds = count / usize::try_from(plan.rate.max(1))?;
     let unseen = of_unseen(unseen);
     confirm(&format!("{count} messages are sent again where that helps, within about {seconds} s.{unseen}"), is_sure)?;
@@ -198,8 +205,8 @@ fn report_replayed(replayed: &Replayed, is_rehearsal: bool) -> Report {
             Disposition::Applied => "has had its effect; discard it",
             Disposition::Refused => "would be parked again; it stays",
         };
-        let letter = &outcome.letter;
-        lines.push(format!("{} {} {}: {fate}", letter.queue.name, letter.message_id, letter.subject()));
+        let dead_letter = &outcome.dead_letter;
+        lines.push(format!("{} {} {}: {fate}", dead_letter.queue.name, dead_letter.message_id, dead_letter.subject()));
         if is_rehearsal {
             lines.extend(foreseen(&outcome.forecast));
         }
@@ -222,15 +229,15 @@ fn report_replayed(replayed: &Replayed, is_rehearsal: bool) -> Report {
     }
     if replayed.unseen > 0 {
         let unseen = replayed.unseen;
-        lines.push(format!("About {unseen} were not looked at: others of their group stay before them, somebody has them, or it ended before."));
+        lines.push(format!("About {unseen} were not looked at: others of their group stay before them, another process has received them, or it ended before."));
     }
     let outcomes: Vec<Value> = replayed
         .outcomes
         .iter()
         .map(|outcome| {
             json!({
-                "message": outcome.letter.message_id, "queue": outcome.letter.queue.name,
-                "group": outcome.letter.group_id, "fate": outcome.fate, "forecast": outcome.forecast,
+                "message": outcome.dead_letter.message_id, "queue": outcome.dead_letter.queue.name,
+                "group": outcome.dead_letter.group_id, "fate": outcome.fate, "forecast": outcome.forecast,
             })
         })
         .collect();
@@ -241,38 +248,39 @@ fn report_replayed(replayed: &Replayed, is_rehearsal: bool) -> Report {
     Report::new(lines.join("\n"), json).clean_if(refused + replayed.unseen == 0 && !replayed.is_stopped)
 }
 
-pub(super) async fn discard(desk: &Deployment, filter: &Filter, act: &Act, is_forced: bool) -> Result<Report> {
+pub(super) async fn discard(deployment: &Deployment, filter: &Filter, act: &Act, is_forced: bool) -> Result<Report> {
     let reason = reason_of(act.reason.as_deref())?;
-    let (letters, _) = meant(desk, filter).await?;
+    let (dead_letters, _) = meant(deployment, filter).await?;
     let mut useless = BTreeSet::new();
-    for letter in letters.iter().take(act.limit) {
-        if is_forced || desk.forecast(letter).await?.prospect == ReplayProspect::Applied {
-            useless.insert(letter.message_id.clone());
+    for dead_letter in dead_letters.iter().take(act.limit) {
+        if is_forced || deployment.forecast(dead_letter).await?.prospect == ReplayProspect::Applied {
+            useless.insert(dead_letter.message_id.clone());
         }
     }
-    let kept = letters.len() - useless.len();
+    let kept = dead_letters.len() - useless.len();
     if useless.is_empty() {
         bail!(
             "nothing is removed: {kept} messages fit, and none is known to have had its effect; --force removes them all the same"
         );
     }
     confirm(&format!("{} messages are removed for good, {kept} stay.", useless.len()), act.yes)?;
-    let removed = desk.remove(filter, &useless, reason).await?;
+    let removed = deployment.remove(filter, &useless, reason).await?;
     let text = format!("{removed} removed, {kept} stay: they may still have an effect");
     Ok(Report::new(text, json!({"removed": removed, "kept": kept})).clean_if(removed == useless.len()))
 }
 
 impl Deployment {
-    /// Removes those messages, each with its audit record. Answers how many.
+    /// Removes the messages, each with an audit record. Returns their number.
     async fn remove(&self, filter: &Filter, useless: &BTreeSet<String>, reason: &str) -> Result<usize> {
         let mut removed = 0;
         for queue in self.queues.dead_letters(filter.queue.as_deref())? {
-            let visit = async |letter: &DeadLetter| {
-                if !useless.contains(&letter.message_id) {
+            let visit = async |dead_letter: &DeadLetter| {
+                if !useless.contains(&dead_letter.message_id) {
                     return Ok(DeadLetterAction::GiveBack);
                 }
-                self.record_audit("dead_letter.discarded", &letter.message_id, reason, &described(letter)).await?;
-                self.queues.remove(letter).await?;
+                self.record_audit("dead_letter.discarded", &dead_letter.message_id, reason, &described(dead_letter))
+                    .await?;
+                self.queues.remove(dead_letter).await?;
                 removed += 1;
                 Ok(DeadLetterAction::Removed)
             };
@@ -282,23 +290,29 @@ impl Deployment {
     }
 }
 
-pub(super) async fn export(desk: &Deployment, filter: &Filter, output: &Path, reveal: Option<&str>) -> Result<Report> {
-    let (letters, unseen) = meant(desk, filter).await?;
-    // Bodies may hold personal data: an existing file, or a link, is not written to, and nobody else reads it.
+pub(super) async fn export(
+    deployment: &Deployment,
+    filter: &Filter,
+    output: &Path,
+    reveal: Option<&str>,
+) -> Result<Report> {
+    let (dead_letters, unseen) = meant(deployment, filter).await?;
+    // Bodies may contain personal data: an existing file or link is never written to, and other users cannot read the
+    // file.
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);
     let mut file = opened.with_context(|| format!("{} cannot be made", output.display()))?;
-    for letter in &letters {
+    for dead_letter in &dead_letters {
         if let Some(reason) = reveal {
-            revealed(desk, letter, reason).await?;
+            revealed(deployment, dead_letter, reason).await?;
         }
         let line = json!({
-            "message": letter.message_id, "queue": letter.queue.name, "group": letter.group_id, "type": letter.kind(),
-            "parked_at": letter.parked_at, "code": letter.code, "reason": letter.reason,
-            "body": body_of(letter, reveal.is_some()),
+            "message": dead_letter.message_id, "queue": dead_letter.queue.name, "group": dead_letter.group_id, "type": dead_letter.kind(),
+            "parked_at": dead_letter.parked_at, "code": dead_letter.code, "reason": dead_letter.reason,
+            "body": body_of(dead_letter, reveal.is_some()),
         });
         writeln!(file, "{line}")?;
     }
-    let text = format!("{} messages written to {}{}", letters.len(), output.display(), of_unseen(unseen));
-    let json = json!({"count": letters.len(), "unseen": unseen, "output": output.display().to_string()});
+    let text = format!("{} messages written to {}{}", dead_letters.len(), output.display(), of_unseen(unseen));
+    let json = json!({"count": dead_letters.len(), "unseen": unseen, "output": output.display().to_string()});
     Ok(Report::new(text, json).clean_if(unseen == 0))
 }

@@ -6,7 +6,7 @@ use quittance_domain::event::InvoiceEvent;
 use quittance_domain::ledger::posting;
 use quittance_domain::notification::NotificationKind;
 use quittance_lambda::envelope::{CloudEvent, Payload};
-use quittance_store::outbox::{self, KeptMessage, OutboxFilter};
+use quittance_store::outbox::{self, OutboxFilter, OutboxMessage};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,15 +18,15 @@ use crate::pace::{Pace, WorkProgress};
 use crate::queues::Outgoing;
 use crate::report::Report;
 
-/// So many events are read at once.
+/// The number of events read at a time.
 const PAGE: i64 = 200;
 
-/// Everybody who hears of events.
+/// All consumers of events.
 pub(super) const CONSUMERS: [Consumer; 4] =
     [Consumer::Receipt, Consumer::Ledger, Consumer::Notification, Consumer::Webhook];
 
 impl Consumer {
-    /// The queue in front of it.
+    /// Its queue.
     pub(super) const fn queue(self) -> &'static str {
         match self {
             Self::Receipt => "receipt",
@@ -36,9 +36,9 @@ impl Consumer {
         }
     }
 
-    /// Whether it is told of such events: what its subscription's filter in the template says.
+    /// Whether it subscribes to such events, according to its subscription's filter in the template.
     #[must_use]
-    pub fn hears(self, body: &str) -> bool {
+    pub fn subscribes_to(self, body: &str) -> bool {
         let Ok(event) = CloudEvent::<InvoiceEvent>::parse(body) else { return false };
         match self {
             Self::Webhook => true,
@@ -49,7 +49,7 @@ impl Consumer {
     }
 }
 
-/// Which events, and for whom.
+/// The events and the consumer.
 #[derive(Debug, Clone)]
 pub(super) struct Choice {
     pub(super) consumer: Consumer,
@@ -77,25 +77,27 @@ impl Choice {
 }
 
 pub(super) async fn replay(
-    desk: &Deployment,
+    deployment: &Deployment,
     choice: Choice,
-    (act, is_rehearsal): (&Act, bool),
+    act: &Act,
+    is_rehearsal: bool,
     rate: u32,
 ) -> Result<Report> {
     let reason = if is_rehearsal { None } else { Some(reason_of(act.reason.as_deref())?) };
-    let (missing, done) = missing(desk, &choice, act.limit).await?;
+    let (missing, done) = missing(deployment, &choice, act.limit).await?;
     let consumer = choice.consumer.queue();
     let mut sent = 0_usize;
     if let Some(reason) = reason.filter(|_| !missing.is_empty()) {
-        confirm(&format!("{consumer} is told {} events once more; {done} it has handled.", missing.len()), act.yes)?;
+        confirm(&format!("{} events are sent to {consumer} again; {done} it has processed.", missing.len()), act.yes)?;
         let (progress, mut pace) = (WorkProgress::visible(u64::try_from(missing.len())?), Pace::new(rate));
-        // The queue would drop within five minutes what another run sent, though the consumer may have failed meanwhile.
+        // The queue would deduplicate what another run sent within five minutes, although the consumer may have failed
+        // in the meantime.
         let run = Uuid::now_v7();
         for message in missing.iter().take_while(|_| !progress.is_stopped()) {
             pace.wait().await;
             let after = json!({"consumer": consumer, "type": message.event_type, "asked_at": Utc::now()});
-            desk.record_audit("event.replayed", &message.id.to_string(), reason, &after).await?;
-            desk.queues.send(&outgoing(consumer, message, run)).await?;
+            deployment.record_audit("event.replayed", &message.id.to_string(), reason, &after).await?;
+            deployment.queues.send(&outgoing(consumer, message, run)).await?;
             sent += 1;
             progress.step();
         }
@@ -119,18 +121,18 @@ pub(super) async fn replay(
     Ok(Report::new(lines.join("\n"), json).clean_if(is_rehearsal || sent == total))
 }
 
-/// The events that the consumer has not handled, and how many it has.
-async fn missing(desk: &Deployment, choice: &Choice, count_max: usize) -> Result<(Vec<KeptMessage>, usize)> {
+/// The events that the consumer has not handled, and the number that it has.
+async fn missing(deployment: &Deployment, choice: &Choice, count_max: usize) -> Result<(Vec<OutboxMessage>, usize)> {
     let (mut filter, mut missing, mut done) = (choice.filter()?, Vec::new(), 0);
     loop {
-        let page = outbox::list(&desk.database, &filter, PAGE).await?;
+        let page = outbox::list(&deployment.database, &filter, PAGE).await?;
         let Some(last) = page.last() else { return Ok((missing, done)) };
         filter.after = Some(last.id);
-        for message in page.into_iter().filter(|message| choice.consumer.hears(&message.body)) {
+        for message in page.into_iter().filter(|message| choice.consumer.subscribes_to(&message.body)) {
             if missing.len() == count_max {
                 return Ok((missing, done));
             }
-            match desk.at_consumer(choice.consumer.queue(), &message.body).await?.prospect {
+            match deployment.at_consumer(choice.consumer.queue(), &message.body).await?.prospect {
                 ReplayProspect::Applied => done += 1,
                 _ => missing.push(message),
             }
@@ -138,7 +140,7 @@ async fn missing(desk: &Deployment, choice: &Choice, count_max: usize) -> Result
     }
 }
 
-fn outgoing(consumer: &str, message: &KeptMessage, run: Uuid) -> Outgoing {
+fn outgoing(consumer: &str, message: &OutboxMessage, run: Uuid) -> Outgoing {
     Outgoing {
         queue: consumer.to_owned(),
         group_id: message.group_id.clone(),

@@ -9,10 +9,10 @@ use quittance_domain::id::{InvoiceId, TransactionId};
 use quittance_domain::ledger::Account;
 use quittance_domain::ledger::journal::LedgerTransaction;
 use quittance_domain::money::Money;
-use quittance_store::audit::{self, AuditFilter, KeptRecord};
+use quittance_store::audit::{self, AuditFilter, StoredAuditRecord};
 use quittance_store::books::{self, TransactionFilter};
 use quittance_store::cases::{self, KnownCase};
-use quittance_store::outbox::{self, KeptMessage, OutboxFilter};
+use quittance_store::outbox::{self, OutboxFilter, OutboxMessage};
 use quittance_store::payments::{self, PaymentView};
 use quittance_store::{allocations, facts, invoices, refunds};
 use serde_json::{Value, json};
@@ -25,16 +25,16 @@ use crate::deployment::Deployment;
 use crate::dry_run::{ConsumerState, ReplayProspect};
 use crate::report::{Report, table};
 
-/// So many rows of each kind are shown; nothing that is in order has more.
+/// The maximum number of rows of each kind; nothing that is in order has more.
 const ROWS_MAX: i64 = 500;
 
-pub(super) async fn payment(desk: &Deployment, name: &str) -> Result<Report> {
+pub(super) async fn payment(deployment: &Deployment, name: &str) -> Result<Report> {
     let (_, name) = TransactionId::with_provider(name)?;
-    let found = payments::find(&desk.database, &name, None).await?;
+    let found = payments::find(&deployment.database, &name, None).await?;
     let payment = found.with_context(|| {
         format!("there is no payment {name}; its message may be parked: quittance dlq list --group {name}")
     })?;
-    let mut snapshot = desk.database.snapshot().await?;
+    let mut snapshot = deployment.database.snapshot().await?;
     let facts: Vec<Fact> =
         facts::of_payments(&mut snapshot, &[payment.id]).await?.into_iter().map(|(_, fact)| fact).collect();
     let allocated = allocations::of_payments(&mut snapshot, &[payment.id]).await?;
@@ -42,15 +42,15 @@ pub(super) async fn payment(desk: &Deployment, name: &str) -> Result<Report> {
     let filter = TransactionFilter { payment_id: Some(payment.id), ..TransactionFilter::default() };
     let booked = books::transactions(&mut snapshot, &filter, ROWS_MAX).await?;
     drop(snapshot);
-    let refunds = refunds::views(&desk.database, payment.id).await?;
+    let refunds = refunds::views(&deployment.database, payment.id).await?;
     let subjects = vec![payment.id.to_string(), name.to_string()];
-    let records = records(desk, subjects).await?;
+    let records = records(deployment, subjects).await?;
     let mut groups: Vec<String> = payment.invoices.iter().map(ToString::to_string).collect();
     groups.extend(allocated.iter().map(|(_, allocation)| allocation.invoice_id.to_string()));
     groups.push(payment.id.to_string());
     let id = payment.id.to_string();
-    let is_ours = |message: &KeptMessage| message.group_id == id || message.body.contains(&id);
-    let events = deliveries(desk, (groups, payment.id.as_uuid()), is_ours).await?;
+    let is_ours = |message: &OutboxMessage| message.group_id == id || message.body.contains(&id);
+    let events = deliveries(deployment, groups, payment.id.as_uuid(), is_ours).await?;
     let text = [
         standing(&payment),
         evidence(&facts),
@@ -79,15 +79,15 @@ pub(super) async fn payment(desk: &Deployment, name: &str) -> Result<Report> {
     Ok(Report::new(text.join("\n\n"), json))
 }
 
-pub(super) async fn invoice(desk: &Deployment, id: InvoiceId) -> Result<Report> {
+pub(super) async fn invoice(deployment: &Deployment, id: InvoiceId) -> Result<Report> {
     let record =
-        invoices::find(&desk.database, id, None).await?.with_context(|| format!("there is no invoice {id}"))?;
-    let mut snapshot = desk.database.snapshot().await?;
+        invoices::find(&deployment.database, id, None).await?.with_context(|| format!("there is no invoice {id}"))?;
+    let mut snapshot = deployment.database.snapshot().await?;
     let filter = TransactionFilter { invoice_id: Some(id), ..TransactionFilter::default() };
     let booked = books::transactions(&mut snapshot, &filter, ROWS_MAX).await?;
     drop(snapshot);
-    let happened = audit::timeline(&desk.database, id, None, ROWS_MAX).await?;
-    let events = deliveries(desk, (vec![id.to_string()], id.as_uuid()), |_| true).await?;
+    let happened = audit::timeline(&deployment.database, id, None, ROWS_MAX).await?;
+    let events = deliveries(deployment, vec![id.to_string()], id.as_uuid(), |_| true).await?;
     let invoice = &record.invoice;
     let number = record.number.clone().unwrap_or_else(|| "without a number".to_owned());
     let text = [
@@ -146,9 +146,9 @@ fn decided(cases: &[KnownCase]) -> String {
     table(["case", "kind", "resolution"], cases.iter().map(row).collect(), "There are no cases.")
 }
 
-async fn records(desk: &Deployment, subjects: Vec<String>) -> Result<Vec<KeptRecord>> {
+async fn records(deployment: &Deployment, subjects: Vec<String>) -> Result<Vec<StoredAuditRecord>> {
     let filter = AuditFilter { subjects: Some(subjects), ..AuditFilter::default() };
-    Ok(audit::list(&desk.database, &filter, ROWS_MAX).await?)
+    Ok(audit::list(&deployment.database, &filter, ROWS_MAX).await?)
 }
 
 fn evidence(facts: &[Fact]) -> String {
@@ -189,13 +189,14 @@ fn transaction(one: &LedgerTransaction) -> Value {
     })
 }
 
-fn done(records: &[KeptRecord]) -> String {
-    let row =
-        |one: &KeptRecord| [one.recorded_at.to_rfc3339(), one.action.clone(), one.actor.clone(), one.reason.clone()];
+fn done(records: &[StoredAuditRecord]) -> String {
+    let row = |one: &StoredAuditRecord| {
+        [one.recorded_at.to_rfc3339(), one.action.clone(), one.actor.clone(), one.reason.clone()]
+    };
     table(["at", "what", "by", "why"], records.iter().map(row).collect(), "Nothing was done.")
 }
 
-/// How many deliveries stand how: `2 delivered, 1 pending`.
+/// The number of deliveries by state: `2 delivered, 1 pending`.
 fn standing_of(deliveries: &[ConsumerState]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for one in deliveries {
@@ -204,33 +205,35 @@ fn standing_of(deliveries: &[ConsumerState]) -> String {
     counts.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What was told of it, and what each consumer made of it; of the last 30 days.
+/// The events about it of the last 30 days, and what each consumer did with them.
 async fn deliveries(
-    desk: &Deployment,
-    (groups, subject): (Vec<String>, Uuid),
-    is_meant: impl Fn(&KeptMessage) -> bool,
+    deployment: &Deployment,
+    groups: Vec<String>,
+    subject: Uuid,
+    is_meant: impl Fn(&OutboxMessage) -> bool,
 ) -> Result<Report> {
-    // Nothing is told of a thing before it is there.
+    // There are no events about something before it exists.
     let from = made_at(subject).map(|made_at| made_at - TimeDelta::hours(1));
     let filter = OutboxFilter { is_event: true, groups: Some(groups), from, ..OutboxFilter::default() };
-    let messages = outbox::list(&desk.database, &filter, ROWS_MAX).await?;
+    let messages = outbox::list(&deployment.database, &filter, ROWS_MAX).await?;
     let (mut rows, mut events) = (Vec::new(), Vec::new());
     for message in messages.iter().filter(|message| is_meant(message)) {
-        let (mut heard, mut deliveries) = ([const { String::new() }; CONSUMERS.len()], Vec::new());
-        for (place, consumer) in heard.iter_mut().zip(CONSUMERS) {
-            if consumer.hears(&message.body) {
-                let forecast = desk.at_consumer(consumer.queue(), &message.body).await?;
+        let (mut received_by, mut deliveries) = ([const { String::new() }; CONSUMERS.len()], Vec::new());
+        for (place, consumer) in received_by.iter_mut().zip(CONSUMERS) {
+            if consumer.subscribes_to(&message.body) {
+                let forecast = deployment.at_consumer(consumer.queue(), &message.body).await?;
                 let state = if forecast.prospect == ReplayProspect::Applied { "done" } else { "not done" };
                 state.clone_into(place);
                 deliveries.extend(forecast.deliveries);
             }
         }
         let published = message.published_at.map_or_else(|| "not published".to_owned(), |at| at.to_rfc3339());
-        let [receipt, ledger, notification, webhook] = heard;
+        let [receipt, ledger, notification, webhook] = received_by;
         let mut event = to_json(message);
         if let Some(members) = event.as_object_mut() {
-            let heard = json!({"receipt": receipt, "ledger": ledger, "notification": notification, "webhook": webhook});
-            members.insert("heard".to_owned(), heard);
+            let received_by =
+                json!({"receipt": receipt, "ledger": ledger, "notification": notification, "webhook": webhook});
+            members.insert("heard".to_owned(), received_by);
             members.insert("deliveries".to_owned(), json!(deliveries));
         }
         events.push(event);
@@ -245,5 +248,5 @@ async fn deliveries(
         ]);
     }
     let head = ["told", "published", "receipt", "ledger", "notification", "webhook", "deliveries"];
-    Ok(Report::new(table(head, rows, "Nobody was told within 30 days."), Value::Array(events)))
+    Ok(Report::new(table(head, rows, "No deliveries within 30 days."), Value::Array(events)))
 }

@@ -9,21 +9,21 @@ use serde_json::json;
 use crate::deployment::Deployment;
 use crate::report::{Report, table};
 
-/// So many differences are named; more have one cause.
+/// The maximum number of differences shown; more have a common cause.
 const FINDINGS_MAX: i64 = 1_000;
 
-pub(super) async fn check(desk: &Deployment, as_of: DateTime<Utc>) -> Result<Report> {
-    let differences = books::differences(&desk.database, as_of, FINDINGS_MAX).await?;
+pub(super) async fn check(deployment: &Deployment, as_of: DateTime<Utc>) -> Result<Report> {
+    let differences = books::differences(&deployment.database, as_of, FINDINGS_MAX).await?;
     let findings: Vec<Discrepancy> = reconcile(differences);
-    let broken = overview::broken(&desk.database).await?;
-    let told = |sum: &Option<Sum>| {
+    let broken = overview::broken(&deployment.database).await?;
+    let reported = |sum: &Option<Sum>| {
         sum.map_or_else(|| "nothing".to_owned(), |sum| format!("{} on {}", sum.amount, sum.first_on))
     };
     let id = |id: Option<String>| id.unwrap_or_default();
     let row = |finding: &Discrepancy| {
         let place = &finding.place;
         let (invoice, payment) = (place.invoice_id.map(|id| id.to_string()), place.payment_id.map(|id| id.to_string()));
-        let (expected, booked) = (told(&finding.expected), told(&finding.booked));
+        let (expected, booked) = (reported(&finding.expected), reported(&finding.booked));
         [finding.difference.to_string(), place.account.clone(), id(invoice), id(payment), expected, booked]
     };
     let head = ["difference", "account", "invoice", "payment", "expected", "booked"];

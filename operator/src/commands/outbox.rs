@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use chrono::Utc;
 use quittance_domain::id::AuditId;
 use quittance_store::audit::{self, AuditRecord, Json};
-use quittance_store::outbox::{self, KeptMessage, OutboxFilter};
+use quittance_store::outbox::{self, OutboxFilter, OutboxMessage};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,17 +14,17 @@ use crate::cli::Outbox;
 use crate::deployment::Deployment;
 use crate::report::{Report, cut_off, table};
 
-/// So many rows are shown; more have one cause.
+/// The maximum number of rows shown; more have a common cause.
 const SHOWN_MAX: i64 = 200;
 
-pub(super) async fn outbox(desk: &Deployment, command: Outbox) -> Result<Report> {
+pub(super) async fn outbox(deployment: &Deployment, command: Outbox) -> Result<Report> {
     if let Some(id) = command.release {
-        return release(desk, id, reason_of(command.reason.as_deref())?).await;
+        return release(deployment, id, reason_of(command.reason.as_deref())?).await;
     }
     let filter = OutboxFilter { is_unpublished: true, ..OutboxFilter::default() };
-    let messages = outbox::list(&desk.database, &filter, SHOWN_MAX).await?;
+    let messages = outbox::list(&deployment.database, &filter, SHOWN_MAX).await?;
     let now = Utc::now();
-    let row = |message: &KeptMessage| {
+    let row = |message: &OutboxMessage| {
         let parked = message.parked_reason.clone().unwrap_or_default();
         let (id, group) = (message.id.to_string(), message.group_id.clone());
         [id, message.event_type.clone(), message.destination.clone(), group, age(Some(message.created_at), now), parked]
@@ -36,22 +36,22 @@ pub(super) async fn outbox(desk: &Deployment, command: Outbox) -> Result<Report>
     Ok(Report::new(text, json!({"messages": shown})).clean_if(messages.is_empty()))
 }
 
-pub(super) fn to_json(message: &KeptMessage) -> Value {
+pub(super) fn to_json(message: &OutboxMessage) -> Value {
     json!({
         "id": message.id, "type": message.event_type, "destination": message.destination, "group": message.group_id,
         "created_at": message.created_at, "published_at": message.published_at, "parked_reason": message.parked_reason,
     })
 }
 
-async fn release(desk: &Deployment, id: Uuid, reason: &str) -> Result<Report> {
-    let mut transaction = desk.database.begin().await?;
+async fn release(deployment: &Deployment, id: Uuid, reason: &str) -> Result<Report> {
+    let mut transaction = deployment.database.begin().await?;
     if !outbox::release(&mut transaction, id).await? {
         bail!("outbox row {id} is not parked");
     }
     let audit_id = AuditId::from_uuid(Uuid::now_v7());
     let record = AuditRecord {
         id: audit_id,
-        actor: desk.actor()?,
+        actor: deployment.actor()?,
         action: "outbox.released",
         subject: id.to_string(),
         reason: reason.to_owned(),

@@ -11,7 +11,7 @@ use crate::deployment::Deployment;
 use crate::queues::{Depth, Queue};
 use crate::report::{Report, table};
 
-/// What waits in the database for longer has to be looked at; what is not named may wait.
+/// Work that waits in the database for longer than this needs attention; kinds that are not listed may wait.
 const WAITING_MAX: [(&str, TimeDelta); 4] = [
     ("outbox.unpublished", TimeDelta::minutes(2)),
     ("outbox.parked", TimeDelta::zero()),
@@ -19,13 +19,13 @@ const WAITING_MAX: [(&str, TimeDelta); 4] = [
     ("uploads.importing", TimeDelta::hours(1)),
 ];
 
-/// A schedule runs each minute; one that has not for so long is broken.
+/// A schedule runs each minute; one that has not run for this long is broken.
 const SILENT_MAX: TimeDelta = TimeDelta::minutes(5);
 
-pub(super) async fn status(desk: &Deployment) -> Result<Report> {
-    let (queues, database) = (queues(desk).await?, in_database(desk).await);
+pub(super) async fn status(deployment: &Deployment) -> Result<Report> {
+    let (queues, database) = (queues(deployment).await?, in_database(deployment).await);
     let is_clean = queues.is_clean && database.as_ref().is_ok_and(|report| report.is_clean);
-    // The queues are of more use than anything while the database is away.
+    // The queues are all the more useful while the database is unavailable.
     let (text, json) = match database {
         Ok(report) => (report.text, report.json),
         Err(error) => {
@@ -34,17 +34,17 @@ pub(super) async fn status(desk: &Deployment) -> Result<Report> {
         }
     };
     let json = json!({
-        "stack": desk.queues.stack(), "queues": queues.json, "database": json, "is_clean": is_clean,
+        "stack": deployment.queues.stack(), "queues": queues.json, "database": json, "is_clean": is_clean,
     });
     Ok(Report::new(format!("{}\n\n{text}", queues.text), json).clean_if(is_clean))
 }
 
-async fn queues(desk: &Deployment) -> Result<Report> {
+async fn queues(deployment: &Deployment) -> Result<Report> {
     let now = Utc::now();
-    let looked = try_join_all(desk.queues.all().map(async |queue| {
-        let depth = desk.queues.depth(queue).await?;
+    let looked = try_join_all(deployment.queues.all().map(async |queue| {
+        let depth = deployment.queues.depth(queue).await?;
         let is_full = queue.is_dead_letter() && depth.waiting > 0;
-        let oldest = if is_full { desk.queues.oldest(queue).await? } else { None };
+        let oldest = if is_full { deployment.queues.oldest(queue).await? } else { None };
         Ok::<_, anyhow::Error>((queue, depth, oldest))
     }));
     let looked: Vec<(&Queue, Depth, Option<DateTime<Utc>>)> = looked.await?;
@@ -64,8 +64,9 @@ async fn queues(desk: &Deployment) -> Result<Report> {
     Ok(Report::new(text, json).clean_if(is_clean))
 }
 
-async fn in_database(desk: &Deployment) -> Result<Report> {
-    let (waiting, scheduled) = (overview::waiting(&desk.database).await?, overview::scheduled(&desk.database).await?);
+async fn in_database(deployment: &Deployment) -> Result<Report> {
+    let (waiting, scheduled) =
+        (overview::waiting(&deployment.database).await?, overview::scheduled(&deployment.database).await?);
     let now = Utc::now();
     let is_late = |one: &PendingWork| {
         let limit = WAITING_MAX.iter().find(|(what, _)| *what == one.what).map(|(_, limit)| *limit);

@@ -1,5 +1,6 @@
-//! Two hundred payments over a bad line: answers that are late, lost or nonsense, messages that come twice and in any
-//! order. When the trouble ends, every payment is what the gateway knows it to be, and nothing was collected twice.
+//! Two hundred payments over an unreliable connection: responses that are late, lost or invalid, messages that are
+//! delivered twice and in any order. When the faults end, every payment has the state that the gateway has, and nothing
+//! was collected twice.
 
 mod proxy;
 
@@ -44,7 +45,7 @@ const DECLINED_EVERY: usize = 5;
 
 const SECRET: &str = "whsec_chaos";
 
-/// Calls that are made at once.
+/// The number of concurrent calls.
 const AT_ONCE: usize = 8;
 
 /// A process that ends with the test.
@@ -57,7 +58,7 @@ impl Drop for Server {
     }
 }
 
-/// A fake Stripe of this test alone, and a bad line to it.
+/// A fake Stripe of this test alone, and an unreliable connection to it.
 struct Chaos {
     stripe: String,
     _server: Server,
@@ -102,8 +103,8 @@ impl Chaos {
         made.body_mut().read_json::<Value>().unwrap()["id"].as_str().unwrap().to_owned()
     }
 
-    /// Carries out what decisions or the relay asked of the gateway, each command twice, and lets the processor hear what
-    /// came of it.
+    /// Carries out the commands to the gateway from decisions or the relay, each twice, and passes the results to the
+    /// processor.
     async fn call(&self, commands: Vec<String>) {
         let source = "arn:aws:sqs:eu-central-1:000000000000:quittance-stripe-gateway.fifo";
         let calls = futures::stream::iter(commands);
@@ -116,11 +117,11 @@ impl Chaos {
             .await;
         for (kind, data) in self.services.take_sent() {
             let command: PaymentCommand = serde_json::from_value(json!({"type": kind, "data": data})).unwrap();
-            self.hear(vec![command]).await;
+            self.receive(vec![command]).await;
         }
     }
 
-    async fn hear(&self, commands: Vec<PaymentCommand>) {
+    async fn receive(&self, commands: Vec<PaymentCommand>) {
         let correlation_id = "chaos".to_owned();
         let instruction = |command: PaymentCommand| match command {
             PaymentCommand::ClaimPayment(evidence) | PaymentCommand::ConfirmPayment(evidence) => {
@@ -132,30 +133,30 @@ impl Chaos {
         settle(&self.processor, &instructions, at(Utc::now())).await.unwrap();
     }
 
-    /// Stripe's messages as our door reads them: each three times, the last first.
+    /// Processes Stripe's messages like the validator: each three times, the last one first.
     async fn deliver(&self, messages: &[Message]) {
         let stripe = by_name("stripe").and_then(ProviderModule::webhooks).unwrap();
         for batch in [messages; 3].concat().rchunks(10) {
-            let mut told = Vec::new();
+            let mut reported = Vec::new();
             for (signature, body) in batch {
                 let headers: HeaderMap =
                     [("stripe-signature".parse().unwrap(), signature.parse().unwrap())].into_iter().collect();
                 stripe.verify(&headers, body, &[SECRET.to_owned()], Utc::now()).unwrap();
                 for notice in stripe.read(body, None).unwrap() {
                     let WebhookNotice::Evidence(evidence) = notice else { panic!("{notice:?}") };
-                    told.push(PaymentCommand::from_evidence(*evidence));
+                    reported.push(PaymentCommand::from_evidence(*evidence));
                 }
             }
-            self.hear(told).await;
+            self.receive(reported).await;
         }
     }
 
-    /// The questions that are due when so much time has passed.
+    /// The inquiries that are due after this much time.
     async fn due(&self, minutes: i64) -> Vec<String> {
         let askable = InquirableGateways { about_payments: vec!["stripe"], for_events: vec![] };
         let deadline = SystemTime::now() + Duration::from_secs(60);
         let later = Utc::now() + TimeDelta::minutes(minutes);
-        ask(&self.relay, (&askable, &self.services.gateways()), later, deadline).await.unwrap();
+        ask(&self.relay, &askable, &self.services.gateways(), later, deadline).await.unwrap();
         self.services.take_sent();
         sqlx::query_scalar(
             "with asked as (delete from payments.outbox where type = 'QueryPayment' returning body) select body from asked",
@@ -165,7 +166,7 @@ impl Chaos {
         .unwrap()
     }
 
-    /// How many payment intents each payment of ours has, by status.
+    /// The number of payment intents of each of our payments, by status.
     fn intents(&self) -> BTreeMap<(String, String), usize> {
         let mut counted = BTreeMap::new();
         let url = format!("{}/v1/payment_intents?limit=1000", self.stripe);
@@ -181,21 +182,22 @@ impl Chaos {
 }
 
 impl Chaos {
-    /// Orders the charge of a payment with a card. Answers what the gateway is asked.
-    async fn order(&self, number: usize, whose: (ClientId, InvoiceId), attempt: usize, method: &str) -> Vec<String> {
+    /// Orders a charge of a payment with a card. Returns the command to the gateway.
+    async fn command(&self, number: usize, whose: (ClientId, InvoiceId), attempt: usize, method: &str) -> Vec<String> {
         let (name, request) = (format!("stripe:order-{number}"), format!("{number}-{attempt}"));
-        let mut decision = charge_with(&name, whose, "100.00", (&request, method));
-        if let StaffCommand::Charge(order) = &mut decision.order {
-            order.ordered_at = Utc::now();
+        let mut decision = charge_with(&name, whose.0, whose.1, "100.00", &request, method);
+        if let StaffCommand::Charge(command) = &mut decision.command {
+            command.ordered_at = Utc::now();
         }
-        let StaffCommandResult::Committed(told) = decide(&self.processor, &decision, at(Utc::now())).await.unwrap()
+        let StaffCommandResult::Committed(reported) = decide(&self.processor, &decision, at(Utc::now())).await.unwrap()
         else {
             panic!("it is new")
         };
-        told.commands.into_iter().map(|command| command.body).collect()
+        reported.commands.into_iter().map(|command| command.body).collect()
     }
 
-    /// Asks as often as the trouble takes to end, hears all that Stripe tells, and asserts how many payments stand where.
+    /// Makes inquiries until the faults end, processes all of Stripe's messages, and asserts the number of payments in
+    /// each status.
     async fn settle(&self, expected: &[(&str, usize)]) {
         for minutes in [2, 7, 36, 140] {
             self.call(self.due(minutes).await).await;
@@ -223,7 +225,7 @@ async fn two_hundred_payments_over_a_bad_line_are_each_collected_once_those_that
     for number in 0..PAYMENTS {
         let invoice = chaos.test.open_invoice(client, "100.00", "EUR").await;
         let method = if number % DECLINED_EVERY == 0 { &declined } else { &good };
-        commands.extend(chaos.order(number, (client, invoice), 1, method).await);
+        commands.extend(chaos.command(number, (client, invoice), 1, method).await);
         invoices.push(invoice);
     }
     chaos.call(commands.clone()).await;
@@ -235,11 +237,11 @@ async fn two_hundred_payments_over_a_bad_line_are_each_collected_once_those_that
     chaos.settle(&[("confirmed", PAYMENTS - failed), ("failed", failed)]).await;
     let mut again = Vec::new();
     for (number, invoice) in invoices.iter().enumerate().step_by(DECLINED_EVERY) {
-        again.extend(chaos.order(number, (client, *invoice), 2, &good).await);
+        again.extend(chaos.command(number, (client, *invoice), 2, &good).await);
     }
     assert_eq!(again.len(), failed);
     chaos.call(again).await;
-    // Somebody replays everything.
+    // Everything is replayed.
     chaos.call(commands).await;
     chaos.settle(&[("confirmed", PAYMENTS)]).await;
     assert_outcome(&chaos).await;

@@ -1,5 +1,6 @@
-//! A bad line to Stripe. It knows idempotency keys as Stripe does, which the fake Stripe behind it does not: a call that
-//! was made once answers the same again. Before and after that it delays, fails and loses answers.
+//! An unreliable connection to Stripe. It supports idempotency keys as Stripe does, which the fake Stripe behind it
+//! does not: a repeated call gets the same response again. Before and after the call it delays responses, fails and
+//! loses them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -13,21 +14,21 @@ use xtask::aws::local_agent;
 
 use crate::end_to_end::LIMIT;
 
-/// From this try on, a call meets no more trouble.
+/// From this attempt on, a call has no faults.
 const TROUBLE_TRIES: u32 = 3;
 
-/// What happens to a call.
+/// The fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
-    /// It arrives, and so does its answer.
+    /// The call and its response arrive.
     None,
-    /// It never arrives.
+    /// The call never arrives.
     FailsBefore,
-    /// It arrives, and the answer is trouble.
+    /// The call arrives, and the response is an error.
     FailsAfter,
-    /// It arrives, and there is no answer.
+    /// The call arrives, and there is no response.
     LosesAnswer,
-    /// It arrives, and others overtake the answer.
+    /// The call arrives, and other responses overtake its own.
     Delays,
 }
 
@@ -43,7 +44,7 @@ impl Fault {
         Self::Delays,
     ];
 
-    /// The same for the same call in every run.
+    /// The fault of a call, the same in every run.
     fn of(call: &str, tried: u32) -> Self {
         if tried >= TROUBLE_TRIES {
             return Self::None;
@@ -53,7 +54,7 @@ impl Fault {
     }
 }
 
-/// A message to our webhook door: its signature and its body.
+/// A message to our webhook endpoint: its signature and its body.
 pub(super) type Message = (String, Vec<u8>);
 
 #[derive(Debug, Default)]
@@ -64,7 +65,6 @@ struct Seen {
     messages: Vec<Message>,
 }
 
-/// The line.
 #[derive(Clone)]
 pub(super) struct Proxy {
     pub(super) url: String,
@@ -87,12 +87,11 @@ impl Proxy {
         proxy
     }
 
-    /// How often each fault happened.
     pub(super) fn faults(&self) -> BTreeMap<Fault, usize> {
         self.seen().faults.clone()
     }
 
-    /// The messages that came for our webhook door.
+    /// The messages to our webhook endpoint.
     pub(super) fn messages(&self) -> Vec<Message> {
         self.seen().messages.clone()
     }
@@ -110,7 +109,7 @@ impl Proxy {
         };
         if request.url() == "/webhooks" {
             self.seen().messages.push((header("stripe-signature"), body));
-            return respond(request, (200, String::new()));
+            return respond(request, 200, String::new());
         }
         let key = header("idempotency-key");
         let call = if key.is_empty() { request.url().to_owned() } else { key.clone() };
@@ -123,23 +122,23 @@ impl Proxy {
             fault
         };
         if fault == Fault::FailsBefore {
-            return respond(request, (500, "{}".to_owned()));
+            return respond(request, 500, "{}".to_owned());
         }
-        let answer = self.make(&request, &key, body);
+        let (status, body) = self.make(&request, &key, body);
         match fault {
-            Fault::FailsAfter => respond(request, (500, "{}".to_owned())),
+            Fault::FailsAfter => respond(request, 500, "{}".to_owned()),
             Fault::LosesAnswer => spoil(request),
             Fault::Delays => {
                 thread::sleep(Duration::from_millis(200));
-                respond(request, answer);
+                respond(request, status, body);
             }
-            _ => respond(request, answer),
+            _ => respond(request, status, body),
         }
     }
 
-    /// Makes the call, unless it was made before under its key.
+    /// Makes the call, unless it was already made under its key.
     fn make(&self, request: &Request, key: &str, body: Vec<u8>) -> (u16, String) {
-        // One at a time, so that two calls under one key are one.
+        // One at a time, so that two concurrent calls under one key count as one.
         let mut seen = self.seen();
         if let Some(answer) = seen.answers.get(key) {
             return answer.clone();
@@ -162,15 +161,15 @@ impl Proxy {
     }
 }
 
-/// An answer that breaks off before it says anything: a chunk of no size.
+/// A response that breaks off before its content: a chunk without a valid size.
 fn spoil(request: Request) {
     let mut line = request.into_writer();
-    // A client that has gone away knows as little.
+    // A client that has disconnected learns as little.
     let _ = line.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnothing\r\n");
     let _ = line.flush();
 }
 
-fn respond(request: Request, (status, body): (u16, String)) {
-    // A client that has gone away needs no answer.
+fn respond(request: Request, status: u16, body: String) {
+    // A client that has disconnected needs no response.
     let _ = request.respond(Response::from_string(body).with_status_code(status));
 }

@@ -1,7 +1,7 @@
 //! Every event five times, in any order, with a worker killed at every step: one webhook id, and nothing lost.
 //!
-//! A worker does nothing between two calls that anybody else could see. So it is killed at each call: before the other side
-//! has heard of it, and after the other side has done it but before the worker knows.
+//! Between two calls a worker has no visible effect. So it is killed at each call: before the call arrives, and after
+//! it was carried out but before the worker gets the response.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,18 +16,18 @@ use tokio::sync::Notify;
 use xtask::aws::local_agent;
 
 use super::receiver::{Manner, Receiver};
-use super::{TIME, Telling, aws_at, invocation};
+use super::{DeliveryScene, TIME, aws_at, invocation};
 use crate::end_to_end::scene;
 
 /// More calls than a worker makes.
 pub(crate) const CALLS_MAX: usize = 40;
 
-/// When a worker dies.
+/// When a worker is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// The call is not made any more.
+    /// Before the call is made.
     Before,
-    /// The call is made, and nobody hears the answer.
+    /// After the call was made, without receiving its response.
     After,
 }
 
@@ -37,7 +37,7 @@ struct Plan {
     kill: Option<(usize, Moment)>,
 }
 
-/// The way to the emulator, at one call of which the caller dies.
+/// A connection to the emulator that kills its caller at one of the calls.
 pub(crate) struct Way {
     plan: Arc<Mutex<Plan>>,
     killed: Arc<Notify>,
@@ -71,7 +71,7 @@ impl Way {
         Self { plan, killed, url }
     }
 
-    /// Runs a worker that dies at a call; answers whether it lived, because there is no such call.
+    /// Runs a worker that is killed at a call; returns whether it survived, because there is no such call.
     pub(crate) async fn run(&self, kill: Option<(usize, Moment)>, work: impl Future<Output = ()>) -> bool {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Plan { calls: 0, kill };
         tokio::select! {
@@ -93,27 +93,28 @@ async fn forward(url: String, method: Method, headers: HeaderMap, body: Bytes) -
     tokio::task::spawn_blocking(call).await.unwrap()
 }
 
-/// What the receiver got of an event: ids, and how often.
+/// The deliveries of an event that the receiver got: their ids and their number.
 fn heard(receiver: &Receiver, body_part: &str) -> (BTreeSet<String>, usize) {
-    let told: Vec<_> = receiver.told().into_iter().filter(|told| told.body.contains(body_part)).collect();
-    (told.iter().map(super::receiver::Told::webhook_id).collect(), told.len())
+    let reported: Vec<_> =
+        receiver.reported().into_iter().filter(|reported| reported.body.contains(body_part)).collect();
+    (reported.iter().map(super::receiver::ReceivedWebhook::webhook_id).collect(), reported.len())
 }
 
 #[tokio::test]
-async fn an_event_that_comes_five_times_with_a_kill_at_every_step_of_recording_it_is_told_once() {
-    let (telling, way, receiver) = (Telling::begin().await, Way::open().await, Receiver::that(&[]));
-    let (endpoint, _) = telling.register(&receiver).await;
-    let recording = telling.recording(&aws_at(&way.url)).await;
-    let delivering = telling.delivering(&aws_at(&way.url)).await;
+async fn an_event_that_comes_five_times_with_a_kill_at_every_step_of_recording_it_is_delivered_once() {
+    let (deliveries, way, receiver) = (DeliveryScene::begin().await, Way::open().await, Receiver::that(&[]));
+    let (endpoint, _) = deliveries.register(&receiver).await;
+    let recording = deliveries.recording(&aws_at(&way.url)).await;
+    let delivering = deliveries.delivering(&aws_at(&way.url)).await;
     let (mut kills, mut events) = (0, 0);
     for moment in [Moment::Before, Moment::After] {
         for call in 1..CALLS_MAX {
-            let (id, body) = telling.event();
+            let (id, body) = deliveries.event();
             events += 1;
             let work = async { drop(recording.handle(invocation(std::slice::from_ref(&body))).await.unwrap()) };
             let lived = way.run(Some((call, moment)), work).await;
-            // The queue hands it out again, beside others.
-            let other = telling.event();
+            // The queue redelivers it, together with others.
+            let other = deliveries.event();
             events += 1;
             let mut bodies = vec![body.clone(), other.1.clone(), body.clone(), other.1, body.clone(), body];
             shuffle(&mut bodies);
@@ -123,9 +124,9 @@ async fn an_event_that_comes_five_times_with_a_kill_at_every_step_of_recording_i
                     assert!(recording.handle(invocation(&bodies)).await.unwrap().batch_item_failures.is_empty());
                 };
                 assert!(way.run(None, again).await);
-                for delivery in telling.deliveries(endpoint).await {
+                for delivery in deliveries.deliveries(endpoint).await {
                     let due = DueDelivery { recipient: endpoint, event_key: delivery.event_key };
-                    assert_eq!(telling.deliver(&delivering, &[due.clone(), due]).await, 0);
+                    assert_eq!(deliveries.deliver(&delivering, &[due.clone(), due]).await, 0);
                 }
             }
             assert_eq!(
@@ -141,35 +142,40 @@ async fn an_event_that_comes_five_times_with_a_kill_at_every_step_of_recording_i
     }
     assert!(kills >= 6, "only {kills} kills");
     let mut numbers: Vec<u64> =
-        telling.deliveries(endpoint).await.iter().filter_map(|delivery| delivery.sequence).collect();
+        deliveries.deliveries(endpoint).await.iter().filter_map(|delivery| delivery.sequence).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=events).collect::<Vec<u64>>(), "numbers of one invoice have no gap and no double");
 }
 
 #[tokio::test]
 async fn a_worker_that_is_killed_at_any_step_of_an_attempt_leaves_it_to_another_under_the_same_id() {
-    let (telling, way, receiver) = (Telling::begin().await, Way::open().await, Receiver::that(&[]));
-    let (endpoint, secret) = telling.register(&receiver).await;
+    let (deliveries, way, receiver) = (DeliveryScene::begin().await, Way::open().await, Receiver::that(&[]));
+    let (endpoint, secret) = deliveries.register(&receiver).await;
     let mut kills = 0;
     for moment in [Moment::Before, Moment::After] {
         for call in 1..CALLS_MAX {
-            // Each worker is a new instance, which reads the secret anew.
-            let delivering = telling.delivering(&aws_at(&way.url)).await;
-            let due = telling.record(endpoint).await;
+            // Each worker is a new instance, which reads the secret again.
+            let delivering = deliveries.delivering(&aws_at(&way.url)).await;
+            let due = deliveries.record(endpoint).await;
             let id = due.event_key.id().to_string();
             let lived = way
                 .run(Some((call, moment)), async {
-                    let _ends = telling.deliver(&delivering, std::slice::from_ref(&due)).await;
+                    let _ends = deliveries.deliver(&delivering, std::slice::from_ref(&due)).await;
                 })
                 .await;
-            telling.let_time_pass(&due);
-            // Its message comes five times; one attempt is made of them, or none if it is known to be delivered.
-            let again = async { assert_eq!(telling.deliver(&delivering, &vec![due.clone(); 5]).await, 0) };
+            deliveries.let_time_pass(&due);
+            // Its message is delivered five times; it causes one attempt, or none if the event is known to be
+            // delivered.
+            let again = async { assert_eq!(deliveries.deliver(&delivering, &vec![due.clone(); 5]).await, 0) };
             assert!(way.run(None, again).await);
-            assert_eq!(telling.delivery(&due).await.state, DeliveryState::Delivered, "killed {moment:?} call {call}");
+            assert_eq!(
+                deliveries.delivery(&due).await.state,
+                DeliveryState::Delivered,
+                "killed {moment:?} call {call}"
+            );
             let (ids, times) = heard(&receiver, &id);
             assert_eq!(ids, [id.clone()].into(), "killed {moment:?} call {call}");
-            // Twice only if the receiver's answer was lost with the worker.
+            // Twice only if the receiver's response was lost with the worker.
             assert!(times == 1 || (times == 2 && !lived), "{times} times, killed {moment:?} call {call}");
             if lived {
                 break;
@@ -178,35 +184,35 @@ async fn a_worker_that_is_killed_at_any_step_of_an_attempt_leaves_it_to_another_
         }
     }
     assert!(kills >= 8, "only {kills} kills");
-    assert!(receiver.told().iter().all(|told| told.is_signed_with(&secret)));
+    assert!(receiver.reported().iter().all(|reported| reported.is_signed_with(&secret)));
 }
 
 #[tokio::test]
 async fn a_worker_that_is_killed_while_the_receiver_has_the_webhook_leaves_it_to_another() {
-    let telling = Telling::begin().await;
+    let deliveries = DeliveryScene::begin().await;
     let receiver = Receiver::that(&[Manner::Hangs]);
-    let (endpoint, _) = telling.register(&receiver).await;
-    let delivering = telling.delivering(&super::root(&scene().stack)).await;
-    let due = telling.record(endpoint).await;
+    let (endpoint, _) = deliveries.register(&receiver).await;
+    let delivering = deliveries.delivering(&super::root(&scene().stack)).await;
+    let due = deliveries.record(endpoint).await;
     let arrived = async {
-        while receiver.told().is_empty() {
+        while receiver.reported().is_empty() {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
-        _ = telling.deliver(&delivering, std::slice::from_ref(&due)) => panic!("the receiver hangs"),
+        _ = deliveries.deliver(&delivering, std::slice::from_ref(&due)) => panic!("the receiver hangs"),
         () = arrived => {}
     }
-    assert_eq!(telling.deliver(&delivering, std::slice::from_ref(&due)).await, 0);
-    assert_eq!(receiver.told().len(), 1, "while the dead worker's lease holds, nobody else attempts it");
-    telling.let_time_pass(&due);
-    assert_eq!(telling.deliver(&delivering, std::slice::from_ref(&due)).await, 0);
+    assert_eq!(deliveries.deliver(&delivering, std::slice::from_ref(&due)).await, 0);
+    assert_eq!(receiver.reported().len(), 1, "while the dead worker's lease holds, nobody else attempts it");
+    deliveries.let_time_pass(&due);
+    assert_eq!(deliveries.deliver(&delivering, std::slice::from_ref(&due)).await, 0);
     let (ids, times) = heard(&receiver, "");
     assert_eq!((ids.len(), times), (1, 2));
-    assert_eq!(telling.delivery(&due).await.state, DeliveryState::Delivered);
+    assert_eq!(deliveries.delivery(&due).await.state, DeliveryState::Delivered);
 }
 
-/// Another order in each run.
+/// A different order in each run.
 pub(crate) fn shuffle(bodies: &mut [String]) {
     for place in (1..bodies.len()).rev() {
         let chance = uuid::Uuid::new_v4().as_u128() % (place as u128 + 1);

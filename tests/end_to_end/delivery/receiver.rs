@@ -1,4 +1,4 @@
-//! A receiver of webhooks that answers as it is told, however badly.
+//! A receiver of webhooks that responds as configured, however badly.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -10,39 +10,37 @@ use std::time::{Duration, Instant};
 use standardwebhooks::Webhook;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// How a request is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// With a status, and headers as they are.
+    /// With a status and raw headers.
     Says(u16, &'static str),
     /// Not at all.
     Hangs,
-    /// A byte of the head each second.
+    /// One byte of the head per second.
     Drips,
-    /// 200, and then a body of 100 MB that never ends in time.
+    /// 200, followed by a body of 100 MB that does not end in time.
     Floods,
 }
 
-/// A request that came.
 #[derive(Debug, Clone)]
-pub(super) struct Told {
+pub(super) struct ReceivedWebhook {
     pub(super) at: Instant,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
 }
 
-impl Told {
+impl ReceivedWebhook {
     pub(super) fn webhook_id(&self) -> String {
         self.headers["webhook-id"].to_str().unwrap().to_owned()
     }
 
-    /// Whether the header names the trace that the body does.
+    /// Whether its header has the same trace as its body.
     pub(super) fn is_traced(&self) -> bool {
         let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         body["traceparent"].is_string() && self.headers["traceparent"] == *body["traceparent"].as_str().unwrap()
     }
 
-    /// Whether the official library believes it, with this secret.
+    /// Whether the official library verifies it with this secret.
     pub(super) fn is_signed_with(&self, secret: &str) -> bool {
         let receiver = Webhook::new(secret).unwrap();
         assert!(receiver.verify(format!("{} ", self.body).as_bytes(), &self.headers).is_err(), "a changed body");
@@ -53,7 +51,7 @@ impl Told {
 #[derive(Debug)]
 struct State {
     manners: VecDeque<Manner>,
-    told: Vec<Told>,
+    reported: Vec<ReceivedWebhook>,
 }
 
 /// A receiver on a port of its own.
@@ -63,11 +61,11 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Answers with each of the manners once, and then 204.
+    /// A receiver that answers in each of these manners once, and then with 204.
     pub(super) fn that(manners: &[Manner]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(Mutex::new(State { manners: manners.iter().cloned().collect(), told: Vec::new() }));
+        let state = Arc::new(Mutex::new(State { manners: manners.iter().cloned().collect(), reported: Vec::new() }));
         let served = Arc::clone(&state);
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
@@ -82,18 +80,18 @@ impl Receiver {
         format!("http://127.0.0.1:{}/webhooks?token=hush", self.port)
     }
 
-    /// What came so far.
-    pub(super) fn told(&self) -> Vec<Told> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).told.clone()
+    /// The requests received so far.
+    pub(super) fn reported(&self) -> Vec<ReceivedWebhook> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).reported.clone()
     }
 }
 
-/// One request for each connection. The sender may have gone away at any point.
+/// Handles one request per connection. The sender may disconnect at any point.
 fn serve(mut connection: TcpStream, state: &Mutex<State>) {
-    let Some(told) = read(&mut connection) else { return };
+    let Some(reported) = read(&mut connection) else { return };
     let manner = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.told.push(told);
+        state.reported.push(reported);
         state.manners.pop_front().unwrap_or(Manner::Says(204, ""))
     };
     let _gone = answer(&mut connection, &manner);
@@ -106,7 +104,7 @@ fn answer(connection: &mut TcpStream, manner: &Manner) -> std::io::Result<()> {
             connection.write_all(head.as_bytes())
         }
         Manner::Hangs => {
-            // Until the sender has had enough.
+            // Until the sender gives up.
             connection.read(&mut [0; 1]).map(drop)
         }
         Manner::Drips => {
@@ -128,7 +126,7 @@ fn answer(connection: &mut TcpStream, manner: &Manner) -> std::io::Result<()> {
     }
 }
 
-fn read(connection: &mut TcpStream) -> Option<Told> {
+fn read(connection: &mut TcpStream) -> Option<ReceivedWebhook> {
     let at = Instant::now();
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
@@ -145,7 +143,7 @@ fn read(connection: &mut TcpStream) -> Option<Told> {
             .collect();
         let length: usize = headers.get("content-length").map_or(0, |value| value.to_str().unwrap().parse().unwrap());
         if body.len() >= length {
-            return Some(Told { at, headers, body: body.to_owned() });
+            return Some(ReceivedWebhook { at, headers, body: body.to_owned() });
         }
     }
 }

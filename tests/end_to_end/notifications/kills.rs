@@ -10,8 +10,8 @@ use crate::end_to_end::delivery::kills::{CALLS_MAX, Moment, Way, shuffle};
 use crate::end_to_end::delivery::{aws_at, invocation, root};
 use crate::end_to_end::scene;
 
-/// What follows when a worker has died: the queue hands everything out again and again, Amazon SES tells of what it took,
-/// the leases of the dead lapse, and the schedule runs.
+/// What follows after a worker was killed: the queue redelivers everything repeatedly, Amazon SES reports what it
+/// accepted, the leases of killed workers expire, and the schedule runs.
 async fn recover(writing: &Writing, provider: &Provider, event: &Event) {
     let notifications = writing.notifications(&root(&scene().stack), provider).await;
     let other = writing.receipt();
@@ -20,7 +20,7 @@ async fn recover(writing: &Writing, provider: &Provider, event: &Event) {
     shuffle(&mut bodies);
     for _ in 0..2 {
         writing.handle(&notifications, &bodies).await;
-        writing.hear(provider).await;
+        writing.receive(provider).await;
         writing.let_time_pass(event, Channel::Email);
         writing.run_schedule(&notifications).await;
     }
@@ -80,7 +80,7 @@ async fn a_schedule_that_is_killed_at_any_step_leaves_one_email() {
 }
 
 #[tokio::test]
-async fn what_the_provider_tells_is_heard_although_whoever_hears_it_is_killed() {
+async fn provider_reports_are_recorded_although_the_worker_is_killed() {
     let (writing, provider, way) =
         (Writing::begin().await, Provider::that(Manner::TakesInSilence).await, Way::open().await);
     let (aws, mut kills) = (root(&scene().stack), 0);
@@ -108,7 +108,7 @@ async fn what_the_provider_tells_is_heard_although_whoever_hears_it_is_killed() 
             let attempt = delivery.last_attempt.unwrap();
             assert_eq!(
                 (delivery.state, attempt.failure.as_deref()),
-                (DeliveryState::Failed, Some("it came back: Permanent General"))
+                (DeliveryState::Failed, Some("it bounced: Permanent General"))
             );
             assert!(attempt.message_id.is_some() && attempt.at <= Utc::now());
             writing.handle(&notifications, std::slice::from_ref(&event.body)).await;

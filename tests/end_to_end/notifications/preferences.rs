@@ -1,4 +1,4 @@
-//! What a client wants to be told, said through the API and done by the stack's own functions.
+//! A client's preferences, set through the API and applied by the stack's own functions.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn put(token: &str, client: &str, body: &Value) -> crate::end_to_end::Answer {
 }
 
 #[test]
-fn a_client_that_asks_for_german_and_text_messages_gets_both_and_nothing_that_it_does_not_want() {
+fn a_client_that_chose_german_and_text_messages_gets_both_and_nothing_else() {
     let scene = scene();
     let address = format!("{}@test.example", fresh("accounts"));
     let details = json!({"name": "Prüf GmbH", "email": address, "address": ["Weg 1"]});

@@ -1,4 +1,4 @@
-//! Amazon SES and Amazon SNS as they are on bad days, by the wire forms of their APIs.
+//! Fakes of Amazon SES and Amazon SNS that misbehave, using the wire formats of their APIs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,22 +17,21 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 use xtask::stack::REGION;
 
-/// What an answer may take; far more than it does.
+/// The time limit of a response; far more than it takes.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
 
-/// How a call is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     Takes,
-    /// It has the message, and nobody hears of it.
+    /// It accepts the message, and does not respond.
     TakesInSilence,
-    /// It never gets the message, and nobody hears of it.
+    /// It does not receive the message, and does not respond.
     IsSilent,
     /// An error without effect.
     Says(u16, &'static str),
 }
 
-/// An e-mail that was taken.
+/// An accepted e-mail.
 #[derive(Debug, Clone)]
 pub(super) struct Taken {
     pub(super) request: Value,
@@ -44,9 +43,9 @@ struct State {
     manner: Manner,
     asked: usize,
     emails: Vec<Taken>,
-    /// Telephone number and text.
+    /// Phone number and text.
     texts: Vec<(String, String)>,
-    told: usize,
+    reported: usize,
 }
 
 pub(super) struct Provider {
@@ -65,7 +64,7 @@ impl Taken {
         self.request.pointer(&format!("/Content/Simple{pointer}")).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// What Amazon SES publishes of it.
+    /// The event that Amazon SES publishes about it.
     pub(super) fn event(&self, event_type: &str, name: &str, detail: Value) -> String {
         let mut event = json!({
             "eventType": event_type,
@@ -81,7 +80,7 @@ impl Taken {
 
 impl Provider {
     pub(super) async fn that(manner: Manner) -> Self {
-        let state = State { manner, asked: 0, emails: Vec::new(), texts: Vec::new(), told: 0 };
+        let state = State { manner, asked: 0, emails: Vec::new(), texts: Vec::new(), reported: 0 };
         let state = Arc::new(Mutex::new(state));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -102,7 +101,7 @@ impl Provider {
         lock(&self.state).manner = manner;
     }
 
-    /// How often it was called.
+    /// The number of calls.
     pub(super) fn asked(&self) -> usize {
         lock(&self.state).asked
     }
@@ -111,7 +110,7 @@ impl Provider {
         lock(&self.state).emails.clone()
     }
 
-    /// The e-mails that tell of an event.
+    /// The number of e-mails about an event.
     pub(super) fn emails_of(&self, event: Uuid) -> usize {
         let id = event.to_string();
         self.emails().iter().filter(|email| email.request["EmailTags"].to_string().contains(&id)).count()
@@ -121,15 +120,15 @@ impl Provider {
         lock(&self.state).texts.clone()
     }
 
-    /// What it has taken and not told of yet, as it tells of it.
+    /// The reports about what it has accepted and not reported yet.
     pub(super) fn words(&self) -> Vec<String> {
         let mut state = lock(&self.state);
-        let (told, all) = (state.told, state.emails.len());
-        state.told = all;
-        state.emails.iter().skip(told).map(|email| email.event("Send", "send", json!({}))).collect()
+        let (reported, all) = (state.reported, state.emails.len());
+        state.reported = all;
+        state.emails.iter().skip(reported).map(|email| email.event("Send", "send", json!({}))).collect()
     }
 
-    /// The SDK's settings for it. Nothing is tried twice.
+    /// The SDK's configuration for it. Nothing is retried.
     pub(super) async fn aws(&self) -> SdkConfig {
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(REGION))
@@ -152,7 +151,7 @@ fn is_email(path: &str) -> bool {
     path.starts_with("/v2/email")
 }
 
-/// Takes what was brought, if it takes anything now; answers in which manner.
+/// Accepts a message if it accepts messages at present; returns how it answers.
 fn take(state: &mut State, path: &str, body: &[u8]) -> Manner {
     state.asked += 1;
     if !matches!(state.manner, Manner::Takes | Manner::TakesInSilence) {

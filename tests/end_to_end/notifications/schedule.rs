@@ -1,4 +1,4 @@
-//! When something is sent again, when it is not, and who is not written to at all.
+//! When notifications are sent again, when they are not, and who is not written to at all.
 
 use chrono::{TimeDelta, Utc};
 use quittance_deliveries::DeliveryState;
@@ -14,7 +14,7 @@ use crate::end_to_end::scene;
 const THROTTLED: Manner = Manner::Says(429, "TooManyRequestsException");
 
 #[tokio::test]
-async fn an_email_is_in_the_clients_language_with_the_receipt_and_says_nobody_need_answer() {
+async fn an_email_is_in_the_clients_language_with_the_receipt_and_is_marked_automatic() {
     let (writing, provider, notifications) = begin(Manner::Takes).await;
     let event = writing.event_like("receipt.issued", |event| {
         event["data"]["document_key"] = json!(writing.document);
@@ -49,7 +49,7 @@ async fn what_no_provider_takes_is_tried_with_growing_pauses_and_then_parked_and
         let planned = delivery.next_attempt_at - delivery.last_attempt.unwrap().at;
         assert!(planned >= pause && planned <= pause * 11 / 10, "{planned} after {} attempts", delivery.attempts);
         assert_eq!(writing.run_schedule(&notifications).await, 0, "it is not due");
-        // The queue brings it again meanwhile: the schedule has it.
+        // The queue redelivers it in the meantime: the schedule is responsible for it.
         writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
         writing.let_time_pass(&event, Email);
         assert_eq!(writing.run_schedule(&notifications).await, 1);
@@ -94,14 +94,14 @@ async fn while_a_provider_is_away_the_queue_goes_on_and_the_schedule_sends_the_r
 }
 
 #[tokio::test]
-async fn an_email_without_an_answer_is_not_sent_again_when_the_provider_tells_that_it_took_it() {
+async fn an_email_without_an_answer_is_not_sent_again_when_the_provider_reports_it() {
     let (writing, provider, notifications) = begin(Manner::TakesInSilence).await;
     let event = writing.receipt();
     writing.handle(&notifications, &vec![event.body.clone(); 5]).await;
     assert_eq!(writing.delivery(&event, Email).await.state, DeliveryState::Unknown);
     writing.run_schedule(&notifications).await;
     assert_eq!(provider.asked(), 1, "nobody asks again");
-    writing.hear(&provider).await;
+    writing.receive(&provider).await;
     assert_eq!(writing.delivery(&event, Email).await.state, DeliveryState::Delivered);
     writing.let_time_pass(&event, Email);
     writing.run_schedule(&notifications).await;
@@ -109,12 +109,12 @@ async fn an_email_without_an_answer_is_not_sent_again_when_the_provider_tells_th
 }
 
 #[tokio::test]
-async fn an_email_without_an_answer_is_sent_again_only_when_the_provider_tells_of_later_ones_and_not_of_it() {
+async fn an_email_without_an_answer_is_sent_again_only_when_the_provider_reports_later_ones_and_not_it() {
     let (writing, provider, notifications) = begin(Manner::IsSilent).await;
     let event = writing.receipt();
     writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
     provider.now(Manner::Takes);
-    // It told of something that it was given three minutes later: words may come in another order.
+    // It has reported on an e-mail that it received three minutes later: reports may arrive out of order.
     writing.table.note_words_come(Utc::now() - TimeDelta::minutes(57)).await.unwrap();
     writing.let_time_pass(&event, Email);
     writing.run_schedule(&notifications).await;
@@ -127,7 +127,7 @@ async fn an_email_without_an_answer_is_sent_again_only_when_the_provider_tells_o
     assert!(unknown.next_attempt_at > Utc::now() + TimeDelta::minutes(59), "it is looked at again in an hour");
     let later = writing.receipt();
     writing.handle(&notifications, std::slice::from_ref(&later.body)).await;
-    writing.hear(&provider).await;
+    writing.receive(&provider).await;
     writing.let_time_pass(&event, Email);
     writing.run_schedule(&notifications).await;
     assert_eq!(
@@ -137,7 +137,7 @@ async fn an_email_without_an_answer_is_sent_again_only_when_the_provider_tells_o
 }
 
 #[tokio::test]
-async fn an_email_of_which_nobody_ever_hears_is_parked_for_somebody_to_decide_and_never_sent_again() {
+async fn an_email_that_is_never_reported_is_parked_and_never_sent_again() {
     let (writing, provider, notifications) = begin(Manner::IsSilent).await;
     let event = writing.receipt();
     writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
@@ -209,9 +209,9 @@ async fn who_complained_is_not_written_to_until_that_is_lifted() {
     writing.handle(&notifications, std::slice::from_ref(&first.body)).await;
     let [email] = provider.emails().try_into().unwrap();
     let complaint = json!({"complainedRecipients": [{"emailAddress": "Accounts@Nordlicht.example"}]});
-    let told = email.event("Complaint", "complaint", complaint);
+    let reported = email.event("Complaint", "complaint", complaint);
     let feedback = writing.feedback(&root(&scene().stack)).await;
-    assert!(feedback.handle(invocation(&vec![told; 3])).await.unwrap().batch_item_failures.is_empty());
+    assert!(feedback.handle(invocation(&vec![reported; 3])).await.unwrap().batch_item_failures.is_empty());
     assert_eq!(writing.delivery(&first, Email).await.state, DeliveryState::Delivered, "whoever complains has it");
     let validated = "Successfully validated SNS topic for Amazon SES event publishing.".to_owned();
     assert!(feedback.handle(invocation(&[validated])).await.unwrap().batch_item_failures.is_empty());
@@ -226,13 +226,13 @@ async fn who_complained_is_not_written_to_until_that_is_lifted() {
     assert_eq!(writing.test.text(audit).await, format!("{} complaint", writing.client), "once, and no address");
     let lifted = sqlx::query("delete from billing.suppressed_addresses").execute(&writing.test.admin).await.unwrap();
     assert_eq!(lifted.rows_affected(), 1);
-    // Whoever wants the held one to be sent brings its event again; what was taken is not sent again even so.
+    // To send the held one, its event is replayed; what was accepted is not sent again even so.
     writing.handle(&notifications, &[first.body.clone(), second.body.clone(), second.body.clone()]).await;
     assert_eq!((provider.emails_of(first.id), provider.emails_of(second.id)), (1, 1));
 }
 
 #[tokio::test]
-async fn an_event_that_is_too_old_to_be_remembered_is_parked_and_not_told() {
+async fn an_event_older_than_the_retention_is_parked_and_not_sent() {
     let (writing, provider, notifications) = begin(Manner::Takes).await;
     let event = writing.event_like("receipt.issued", |event| event["time"] = json!(Utc::now() - TimeDelta::days(366)));
     writing.handle(&notifications, std::slice::from_ref(&event.body)).await;

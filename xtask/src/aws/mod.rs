@@ -1,5 +1,5 @@
-//! Signed calls to the emulator as the account's root: what `up`, the demo and the tests need to look into the stack
-//! from outside. The functions never use this; they run under their own roles.
+//! Signed calls to the emulator as the account's root: what `up`, the demo and the tests need to inspect the stack from
+//! outside. The functions never use this; they run under their own roles.
 
 mod s3;
 mod services;
@@ -18,12 +18,12 @@ use ureq::{Agent, http};
 pub use s3::Object;
 pub use services::{Email, LogEvent, QueueDepth};
 
-/// The emulator takes these as the account's root.
+/// The emulator's credentials of the account's root.
 pub const ROOT_KEY: &str = "test";
-/// What to do when the emulator is gone.
-const HINT: &str = "`cargo xtask status` tells what runs, `cargo xtask up` starts what does not";
+/// What to do when the emulator does not run.
+const HINT: &str = "`cargo xtask status` shows what runs, `cargo xtask up` starts what does not";
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// What is read of an answer at most: nothing the local stack holds is larger.
+/// The maximum size of a response: nothing in the local stack is larger.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A client of one emulator.
@@ -34,7 +34,7 @@ pub struct Aws {
     agent: Agent,
 }
 
-/// What a service answered.
+/// A service's response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// HTTP status.
@@ -53,7 +53,8 @@ impl Answer {
     }
 }
 
-/// An HTTP client for the servers on this machine: no proxy, a limit on everything, statuses are answers.
+/// An HTTP client for the servers on this machine: no proxy, limits on everything, error statuses are returned as
+/// responses.
 #[must_use]
 pub fn local_agent(timeout: Duration) -> Agent {
     Agent::config_builder()
@@ -72,8 +73,8 @@ impl Aws {
         Self { endpoint: endpoint.to_owned(), region: region.to_owned(), agent: local_agent(TIMEOUT) }
     }
 
-    /// Calls an operation of a service with a JSON protocol: `sqs`, `dynamodb`, `secretsmanager`, `cognito-idp`, `logs`,
-    /// `monitoring`, `kms`, `ssm`, `scheduler` is not among them. `json_call("sqs", "SendMessage", json!({…}))`.
+    /// Calls an operation of a service with a JSON protocol: `sqs`, `dynamodb`, `secretsmanager`, `cognito-idp`,
+    /// `logs`, `monitoring`, `kms`, `ssm`, but not `scheduler`. `json_call("sqs", "SendMessage", json!({…}))`.
     ///
     /// # Errors
     /// When the service is unknown here, can't be reached, or refuses; the message has its error type and text.
@@ -102,7 +103,7 @@ impl Aws {
     }
 
     /// Calls an operation of a service with the Query protocol (`cloudformation`, `sns`, `iam`, `sts`, `email`) and
-    /// answers its XML.
+    /// returns its XML.
     ///
     /// # Errors
     /// When the service can't be reached or refuses; the message has its code and text.
@@ -120,7 +121,7 @@ impl Aws {
     /// Sends a signed request; `path` may carry a query string and must be percent-encoded.
     ///
     /// # Errors
-    /// When the emulator can't be reached. A refusal is an answer.
+    /// When the emulator can't be reached. A refusal is returned as a response.
     pub fn send(
         &self,
         service: &str,
@@ -146,7 +147,7 @@ impl Aws {
     /// The emulator's own pages, unsigned: `/_ministack/…`.
     ///
     /// # Errors
-    /// When it can't be reached or answers no JSON.
+    /// When it can't be reached or does not respond with JSON.
     pub fn inspect(&self, path: &str) -> Result<Value> {
         let url = format!("{}{path}", self.endpoint);
         let answer = self.agent.get(&url).call().with_context(|| format!("could not reach {url}; {HINT}"))?;
@@ -226,7 +227,7 @@ fn xml_error(text: &str) -> Option<String> {
     Some(format!("{}: {}", find("Code")?, find("Message").unwrap_or_default()))
 }
 
-/// Percent-encodes everything but the unreserved characters of RFC 3986 (and `/`, if `keep_slash`).
+/// Percent-encodes everything except the unreserved characters of RFC 3986 (and `/`, if `keep_slash`).
 pub(crate) fn percent_encoded(text: &str, keep_slash: bool) -> String {
     text.bytes()
         .map(|byte| {
@@ -245,7 +246,7 @@ pub(crate) fn form_encoded<'a>(pairs: impl IntoIterator<Item = &'a (&'a str, &'a
         .join("&")
 }
 
-/// A field that the service always answers with.
+/// A field that is part of every response of the service.
 pub(crate) fn text_at<'a>(json: &'a Value, pointer: &str) -> Result<&'a str> {
     json.pointer(pointer).and_then(Value::as_str).ok_or_else(|| anyhow!("the answer has no text at {pointer}: {json}"))
 }
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_document_is_told_in_one_line() {
+    fn an_error_document_is_shown_in_one_line() {
         let text = "<ErrorResponse><Error><Code>ValidationError</Code><Message>no such stack</Message></Error></ErrorResponse>";
         assert_eq!(xml_error(text).unwrap(), "ValidationError: no such stack");
         assert_eq!(xml_error("not xml"), None);

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use super::{Aws, percent_encoded, xml_error};
 use crate::wait;
 
-/// An object as a listing tells of it.
+/// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Its key.
@@ -17,7 +17,7 @@ pub struct Object {
 }
 
 impl Aws {
-    /// Makes a bucket; one that exists already is fine.
+    /// Creates a bucket; an existing one is kept.
     ///
     /// # Errors
     /// When S3 refuses.
@@ -37,7 +37,7 @@ impl Aws {
     /// Reads an object.
     ///
     /// # Errors
-    /// When there is none of that key, or S3 refuses.
+    /// When the key does not exist, or S3 refuses.
     pub fn s3_get(&self, bucket: &str, key: &str) -> Result<Vec<u8>> {
         let path = object_path(bucket, key);
         let answer = self.send("s3", "GET", &path, &[], &[])?;
@@ -65,7 +65,7 @@ impl Aws {
     /// All objects whose key begins with `prefix`.
     ///
     /// # Errors
-    /// When S3 refuses or answers something that is no listing.
+    /// When S3 refuses or does not respond with a listing.
     pub fn s3_list(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>> {
         let mut objects = Vec::new();
         let mut token: Option<String> = None;

@@ -1,4 +1,4 @@
-//! The few calls of queues, secrets, e-mails, logs and stacks that tests, the demo and `up` make.
+//! The calls of queues, secrets, e-mails, logs and stacks that tests, the demo and `up` make.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use super::{Aws, percent_encoded, text_at};
 
-/// How many messages a queue holds.
+/// The number of messages in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct QueueDepth {
     /// Waiting to be received.
     pub visible: u64,
     /// Received and not yet deleted.
     pub in_flight: u64,
-    /// Sent with a delay that has not passed.
+    /// Delayed.
     pub delayed: u64,
 }
 
 impl QueueDepth {
-    /// Whether nothing is left in the queue.
+    /// Whether the queue is empty.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.visible == 0 && self.in_flight == 0 && self.delayed == 0
@@ -31,7 +31,7 @@ impl QueueDepth {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Email {
-    /// SES's id of the message.
+    /// The SES message id.
     pub message_id: String,
     /// From.
     pub source: String,
@@ -59,7 +59,7 @@ pub struct LogEvent {
 }
 
 impl Aws {
-    /// Sends a message; group and deduplication id are for FIFO queues. Answers the message id.
+    /// Sends a message; group and deduplication id are for FIFO queues. Returns the message id.
     ///
     /// # Errors
     /// When SQS refuses.
@@ -73,8 +73,7 @@ impl Aws {
         Ok(text_at(&answer, "/MessageId")?.to_owned())
     }
 
-    /// Receives up to 10 messages with all their attributes, as SQS tells them. They stay in the queue, hidden for its
-    /// visibility timeout.
+    /// Receives up to 10 messages with all their attributes. They stay in the queue, hidden for its visibility timeout.
     ///
     /// # Errors
     /// When SQS refuses.
@@ -88,7 +87,7 @@ impl Aws {
         Ok(answer.get("Messages").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
-    /// Looks at all messages of a queue without receiving them: receive counts and visibility stay as they are.
+    /// Returns all messages of a queue without receiving them: receive counts and visibility do not change.
     ///
     /// # Errors
     /// When the emulator does not answer.
@@ -97,7 +96,7 @@ impl Aws {
         Ok(messages_within(&self.inspect(&path)?))
     }
 
-    /// How many messages a queue holds.
+    /// The number of messages in a queue.
     ///
     /// # Errors
     /// When SQS refuses.
@@ -118,13 +117,13 @@ impl Aws {
     /// Reads a secret's text.
     ///
     /// # Errors
-    /// When there is none, or Secrets Manager refuses.
+    /// When it does not exist, or Secrets Manager refuses.
     pub fn secret_get(&self, id: &str) -> Result<String> {
         let answer = self.json_call("secretsmanager", "GetSecretValue", &json!({ "SecretId": id }))?;
         Ok(text_at(&answer, "/SecretString")?.to_owned())
     }
 
-    /// Makes a secret, or gives the one of that name a new text; answers its ARN.
+    /// Creates a secret, or updates the text of the one with that name; returns its ARN.
     ///
     /// # Errors
     /// When Secrets Manager refuses.
@@ -163,7 +162,7 @@ impl Aws {
             .collect()
     }
 
-    /// The text messages sent to a telephone number so far, in order.
+    /// The text messages sent to a phone number so far, in order.
     ///
     /// # Errors
     /// When the emulator does not answer.
@@ -174,7 +173,7 @@ impl Aws {
         Ok(texts.filter_map(|message| Some(message.get("Message")?.as_str()?.to_owned())).collect())
     }
 
-    /// Lets an address send e-mail.
+    /// Verifies an address for sending e-mail.
     ///
     /// # Errors
     /// When SES refuses.
@@ -192,7 +191,7 @@ impl Aws {
         Ok(groups.iter().filter_map(|group| Some(group.get("logGroupName")?.as_str()?.to_owned())).collect())
     }
 
-    /// All lines of a log group, in order of time.
+    /// All lines of a log group, ordered by time.
     ///
     /// # Errors
     /// When CloudWatch Logs refuses.
@@ -200,7 +199,7 @@ impl Aws {
         self.log_events_since(group, 0)
     }
 
-    /// The lines of a log group from a time on (milliseconds since 1970), in order of time.
+    /// The lines of a log group from a time on (milliseconds since 1970), ordered by time.
     ///
     /// # Errors
     /// When CloudWatch Logs refuses.
@@ -231,7 +230,7 @@ impl Aws {
     /// The outputs of a CloudFormation stack.
     ///
     /// # Errors
-    /// When there is no such stack, or it is not in a state that serves.
+    /// When the stack does not exist, or is not in a usable state.
     pub fn stack_outputs(&self, stack: &str) -> Result<BTreeMap<String, String>> {
         let text = self.query_call("cloudformation", "DescribeStacks", &[("StackName", stack)])?;
         let (status, outputs) = parse_stack(&text).with_context(|| format!("the stack {stack} is not understood"))?;
@@ -257,7 +256,7 @@ fn parse_stack(text: &str) -> Result<(String, BTreeMap<String, String>)> {
     Ok((status.context("no state")?.to_owned(), outputs))
 }
 
-/// The message objects anywhere in the emulator's nested answer (by account, region and queue).
+/// The message objects at any depth of the emulator's nested response (by account, region and queue).
 fn messages_within(answer: &Value) -> Vec<Value> {
     match answer {
         Value::Object(fields) if fields.contains_key("MessageId") => vec![answer.clone()],

@@ -1,4 +1,4 @@
-//! The AWS calls that the processor makes, answered at once: its database password, and events that are published.
+//! The AWS calls that the processor makes, answered immediately: its database password, and published events.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::bench::http::{Answer, Request, Response};
 
-/// A stand-in for Secrets Manager and SNS that remembers which events were published.
+/// A fake of Secrets Manager and SNS that records which events were published.
 #[derive(Debug, Default)]
 pub(super) struct Aws {
     password: String,
@@ -14,12 +14,12 @@ pub(super) struct Aws {
 }
 
 impl Aws {
-    /// Hands out that password, whichever secret is asked for.
+    /// Returns that password for every secret.
     pub(super) fn new(password: &str) -> Self {
         Self { password: password.to_owned(), published: Mutex::default() }
     }
 
-    /// The ids of the events published since the last call, one for each time.
+    /// The ids of the events published since the last call, once for each time.
     pub(super) fn take_published(&self) -> Vec<u128> {
         std::mem::take(&mut self.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -76,7 +76,7 @@ fn refusal(why: &str) -> Response {
     Response { status: 400, headers: vec![("content-type", "text/xml".to_owned())], body }
 }
 
-/// The ids of the entries in a PublishBatch form; a UUID has nothing to decode.
+/// The ids of the entries in a PublishBatch form; a UUID needs no decoding.
 fn entry_ids(form: &str) -> impl Iterator<Item = &str> {
     form.split('&').filter_map(|pair| {
         let (key, value) = pair.split_once('=')?;
@@ -85,7 +85,7 @@ fn entry_ids(form: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A UUID as a number, which is what thousands of them are compared by.
+/// A UUID as a number, for comparing thousands of them.
 pub(super) fn parse_uuid(text: &str) -> Option<u128> {
     u128::from_str_radix(&text.replace('-', ""), 16).ok()
 }

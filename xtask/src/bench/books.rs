@@ -1,4 +1,4 @@
-//! After a run: every message was settled exactly once, and told of exactly once.
+//! Checks after a run: every message was settled exactly once, and every event published exactly once.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use postgres::Client;
 use crate::bench::aws::parse_uuid;
 use crate::bench::database::PAST;
 
-/// What must be so, as one number that a query answers.
+/// The expected results of queries that return one number.
 const COUNTS: [(&str, &str, Expected); 10] = [
     ("payments confirmed", "select count(*) from payments.payments where status = 'confirmed'", Expected::Payments),
     ("payments", "select count(*) from payments.payments", Expected::Payments),
@@ -39,13 +39,13 @@ const COUNTS: [(&str, &str, Expected); 10] = [
 
 #[derive(Debug, Clone, Copy)]
 enum Expected {
-    /// One for each payment, those of the past included.
+    /// One for each payment, including those settled before the run.
     Payments,
     Nothing,
 }
 
-/// What is not as it must be after `payments` were acknowledged; empty when the books are right. `published` are the
-/// ids of the events that the topic got, where there was one.
+/// The violations after `payments` were acknowledged; empty if the books are correct. `published` are the ids of the
+/// events that the topic received, if there was one.
 pub(super) fn differences(client: &mut Client, payments: u64, published: Option<&[u128]>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for (what, query, expected) in COUNTS {
@@ -68,7 +68,7 @@ pub(super) fn differences(client: &mut Client, payments: u64, published: Option<
     Ok(found)
 }
 
-/// How what was published differs from the outbox, where each event stands once.
+/// The differences between the published events and the outbox, which has each event once.
 fn event_differences(outbox: &[u128], published: &[u128]) -> Vec<String> {
     let mut times: BTreeMap<u128, usize> = outbox.iter().map(|id| (*id, 0)).collect();
     let mut unknown = 0_usize;
@@ -80,8 +80,9 @@ fn event_differences(outbox: &[u128], published: &[u128]) -> Vec<String> {
     }
     let never = times.values().filter(|times| **times == 0).count();
     let again = times.values().filter(|times| **times > 1).count();
-    let told = [(never, "were never published"), (again, "were published more than once"), (unknown, "are unknown")];
-    told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} events {what}")).collect()
+    let reported =
+        [(never, "were never published"), (again, "were published more than once"), (unknown, "are unknown")];
+    reported.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} events {what}")).collect()
 }
 
 #[cfg(test)]

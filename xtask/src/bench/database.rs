@@ -1,4 +1,4 @@
-//! The PostgreSQL that is measured: durable, migrated like any other, and the same at the beginning of every run.
+//! The measured PostgreSQL: durable, migrated like any other, and the same at the beginning of every run.
 
 use std::fs;
 use std::path::Path;
@@ -9,24 +9,24 @@ use postgres::Client;
 use crate::postgres::{Access, Durability, ThrowAwayCluster, random_password};
 use crate::{paths, say};
 
-/// The role that the processor logs in as, with the rights that its migrations give it.
+/// The role that the processor logs in as, with the privileges from its migrations.
 pub(super) const ROLE: &str = "quittance_processor";
-/// Payments that were settled before a run begins.
+/// The number of payments that were settled before a run.
 pub(super) const PAST: u64 = 50_000;
 
 const TEMPLATE: &str = "bench_template";
 const RUN: &str = "bench";
 const SEED: &str = include_str!("seed.sql");
-/// No checkpoint falls into one run and not into another; commits wait for the disk.
+/// No checkpoint may fall into only some of the runs; commits wait for the disk.
 const SETTINGS: [(&str, &str); 4] =
     [("max_wal_size", "16GB"), ("min_wal_size", "4GB"), ("checkpoint_timeout", "1h"), ("log_min_messages", "warning")];
 
-/// Whether PostgreSQL vacuums and analyzes by itself during a run.
+/// Whether autovacuum runs during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upkeep {
-    /// Not in short runs that are compared: it would fall into one and not into another.
+    /// For short runs that are compared: it would fall into only some of them.
     Off,
-    /// In long runs that fill tables, as it does in use.
+    /// For long runs that fill tables, as in production.
     On,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Upkeep {
 #[derive(Debug)]
 pub(super) struct Database {
     cluster: ThrowAwayCluster,
-    /// Who logs in.
+    /// The login role.
     pub(super) role: &'static str,
     /// The role's password.
     pub(super) password: String,
@@ -50,7 +50,7 @@ impl Database {
         Self::start_with(ROLE, Upkeep::Off, &what, |client| Ok(client.batch_execute(&seed)?))
     }
 
-    /// Starts a cluster where `role` works, whose runs begin with what `seed` makes.
+    /// Starts a cluster for `role`, whose runs begin with the rows that `seed` inserts.
     pub(super) fn start_with(
         role: &'static str,
         upkeep: Upkeep,
@@ -74,23 +74,23 @@ impl Database {
         Ok(database)
     }
 
-    /// How to reach the server as its superuser.
+    /// The server's address and superuser.
     pub(super) fn access(&self) -> &Access {
         self.cluster.access()
     }
 
-    /// The name of the database that [`Self::begin_run`] makes.
+    /// The name of the database that [`Self::begin_run`] creates.
     pub(super) const fn name() -> &'static str {
         RUN
     }
 
-    /// Makes the run's database anew.
+    /// Creates the run's database anew.
     pub(super) fn begin_run(&self) -> Result<()> {
         self.access().recreate_database(RUN, TEMPLATE)?;
         self.inspect()?.batch_execute("checkpoint").context("could not write a checkpoint")
     }
 
-    /// A look into the run's database as superuser.
+    /// Connects to the run's database as superuser.
     pub(super) fn inspect(&self) -> Result<Client> {
         self.access().connect(RUN)
     }
@@ -111,13 +111,12 @@ impl Database {
             client.batch_execute(&text).with_context(|| format!("the migration {name} failed"))?;
         }
         seed(&mut client).context("the first state could not be made")?;
-        // A random password of hexadecimal digits: nothing to quote.
+        // A random password of hexadecimal digits needs no quoting.
         client.batch_execute(&format!("alter role {} password '{}'", self.role, self.password))?;
         client.batch_execute("vacuum (analyze)").context("could not vacuum the first state")
     }
 }
 
-/// The migrations in their order.
 fn migrations(root: &Path) -> Result<Vec<(String, String)>> {
     let folder = root.join("common/store/migrations");
     let mut found = Vec::new();
@@ -135,7 +134,7 @@ fn migrations(root: &Path) -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// PostgreSQL writes the id of its first process in the first line of a file.
+/// PostgreSQL writes the id of its first process to the first line of a file.
 fn postmaster(data_dir: &Path) -> Result<u32> {
     let file = data_dir.join("postmaster.pid");
     let text = fs::read_to_string(&file).with_context(|| format!("could not read {}", file.display()))?;
@@ -143,14 +142,14 @@ fn postmaster(data_dir: &Path) -> Result<u32> {
     pid.with_context(|| format!("no process id in {}", file.display()))
 }
 
-/// The kind of the file system that keeps `path` in memory; none if it is on a disk.
+/// The kind of the in-memory file system that contains `path`; none if it is on a disk.
 fn memory_filesystem(path: &Path) -> Option<String> {
     let mounts = fs::read_to_string("/proc/mounts").ok()?;
     let path = path.canonicalize().ok()?;
     kind_of_mount(&mounts, &path).filter(|kind| ["tmpfs", "ramfs"].contains(&kind.as_str()))
 }
 
-/// The kind of the innermost mount that `path` is in.
+/// The kind of the innermost mount that contains `path`.
 fn kind_of_mount(mounts: &str, path: &Path) -> Option<String> {
     let mount = |line: &str| {
         let mut words = line.split(' ').skip(1);

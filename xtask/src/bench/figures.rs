@@ -1,4 +1,4 @@
-//! What one run measured.
+//! The figures of one run.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::bench::load::Invoices;
 use crate::bench::usage::Usage;
 
-/// One batch: when it was done, counted from the beginning of the run, and how long it took.
+/// A batch: when it was done, from the beginning of the run, and how long it took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample {
     pub(super) at: Duration,
@@ -15,10 +15,10 @@ pub(super) struct Sample {
     pub(super) payments: u64,
 }
 
-/// Who settles the payments.
+/// The program that settles the payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Driver {
-    /// The processor, behind a Runtime API.
+    /// The processor, with a Runtime API.
     Processor,
     /// pgbench, with the processor's statements.
     Pgbench,
@@ -33,11 +33,10 @@ impl Driver {
     }
 }
 
-/// What is measured.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scenario {
     pub(super) driver: Driver,
-    /// Payments per batch.
     pub(super) batch: u64,
     pub(super) invoices: Invoices,
 }
@@ -89,7 +88,7 @@ impl Figures {
         }
     }
 
-    /// The heads of the columns of [`row`](Self::row).
+    /// The column headings of [`row`](Self::row).
     pub(super) fn heads() -> String {
         format!(
             "{:<10} {:>5}  {:<8} {:>10} {:>9} {:>9} {:>10} {:>10} {:>8} {:>8}\n",
@@ -97,7 +96,7 @@ impl Figures {
         )
     }
 
-    /// One line of the table.
+    /// A row of the table.
     pub(super) fn row(&self) -> String {
         let Scenario { driver, batch, invoices } = self.scenario;
         let (rate, usage) = (self.payments_per_second, self.usage);
@@ -114,12 +113,12 @@ impl Figures {
         )
     }
 
-    /// One line of progress.
+    /// A line of progress.
     pub(super) fn note(&self) -> String {
         format!("{} payments/s, p99 {} ms per batch", self.payments_per_second, milliseconds(self.p99))
     }
 
-    /// One entry of the JSON.
+    /// An entry of the JSON output.
     pub(super) fn json(&self) -> Value {
         json!({
             "driver": self.scenario.driver.name(),
@@ -137,7 +136,7 @@ impl Figures {
     }
 }
 
-/// The smallest value that `percent` of the sorted values do not exceed.
+/// The smallest value that is not exceeded by `percent` of the sorted values.
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let rank = sorted.len().saturating_mul(percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
@@ -152,7 +151,7 @@ fn milliseconds(duration: Duration) -> String {
 pub(super) mod tests {
     use super::*;
 
-    /// A run in which so many payments were settled each second.
+    /// A run with this many settled payments per second.
     pub(in crate::bench) fn figures(driver: Driver, batch: u64, payments: u64) -> Figures {
         let sample = |at| Sample { at: Duration::from_secs(at), took: Duration::from_millis(at), payments };
         let measured = Measured {

@@ -1,7 +1,8 @@
-//! The little HTTP/1.1 that the processor's two neighbours need: requests with a length, connections that stay open.
+//! The small part of HTTP/1.1 that the processor's two neighbours need: requests with a length, and persistent
+//! connections.
 //!
-//! Written by hand because it shares two cores with what is measured: a thread per connection, one read and one write
-//! per call, nothing else.
+//! Written by hand because it shares two cores with the measured processes: a thread per connection, one read and one
+//! write per call, nothing else.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -12,12 +13,12 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, bail};
 
-/// The largest body that is read; ten messages of 20 kB, twice encoded, stay far below.
+/// The largest body; ten messages of 20 kB, encoded twice, are far below.
 const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
-/// The longest line of a request's head that is read.
+/// The longest line of a request's head.
 const LINE_MAX_BYTES: u64 = 64 * 1024;
 
-/// A request, complete.
+/// A complete request.
 #[derive(Debug, Default)]
 pub(super) struct Request {
     pub(super) method: String,
@@ -34,7 +35,6 @@ impl Request {
     }
 }
 
-/// What is answered.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -43,24 +43,24 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// An answer without headers of its own.
+    /// A response without headers of its own.
     pub(super) fn new(status: u16, body: impl Into<String>) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }
     }
 }
 
-/// Who answers; none closes the connection.
+/// Answers requests; none closes the connection.
 pub(super) trait Answer: Send + Sync + 'static {
     /// Answers one request.
     fn answer(&self, request: &Request) -> Option<Response>;
 
-    /// The file that follows an answer without a text.
+    /// The file that is the body of a response without a text.
     fn file(&self, _request: &Request) -> Option<File> {
         None
     }
 }
 
-/// A server on a port that the kernel chose; it stops listening when it is dropped.
+/// A server on a port chosen by the kernel; it stops listening when it is dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) address: SocketAddr,
@@ -74,14 +74,14 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("could not listen on 127.0.0.1")?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&is_over);
+        let reported = Arc::clone(&is_over);
         let listening = thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                if told.load(Ordering::SeqCst) {
+                if reported.load(Ordering::SeqCst) {
                     break;
                 }
                 let answerer = Arc::clone(&answerer);
-                // A connection that breaks off is the caller's end; what it had to say was said by its last request.
+                // A connection that breaks was closed by the caller, whose last request has been handled.
                 thread::spawn(move || drop(converse(stream, answerer.as_ref())));
             }
         });
@@ -92,7 +92,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
-        // Wakes the listener, which then looks at the flag.
+        // Wakes the listener, which then checks the flag.
         if TcpStream::connect(self.address).is_ok()
             && let Some(listening) = self.listening.take()
         {
@@ -147,7 +147,7 @@ fn line(reader: &mut impl BufRead) -> Result<String> {
     Ok(line)
 }
 
-/// The whole answer, but for a file, as one piece, so that it leaves in one write.
+/// The whole response, except for a file, as one piece, so that it is sent with one write.
 fn written(response: &Response, length: u64) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {} -\r\ncontent-length: {length}\r\n", response.status);
     for (name, value) in &response.headers {

@@ -1,10 +1,10 @@
-//! How long the importer takes for a bank statement with a million entries, and how much memory.
+//! Measures the time and memory that the importer needs for a bank statement with a million entries.
 //!
-//! The importer's release build runs behind a Lambda Runtime API on the loopback interface; S3 hands out a file that was
-//! made for the occasion, SQS takes what is handed on, PostgreSQL writes through to the disk. Each file begins with a
-//! fresh copy of the same database and a process of its own, which first gets a file with the first lines of the one that
-//! is measured: those come again and count once. A figure counts only if every line has the outcome that it was written
-//! for, and each that pays something was handed on exactly once.
+//! The importer's release build runs behind a Lambda Runtime API on the loopback interface; S3 returns a generated
+//! file, SQS accepts the queued commands, PostgreSQL runs with fsync. Each file begins with a fresh copy of the same
+//! database and a process of its own, which first gets a file with the first lines of the measured one: those are
+//! repeated in it and count once. A result is valid only if every line has its expected outcome, and each line that
+//! pays something was queued exactly once.
 
 mod files;
 mod services;
@@ -35,20 +35,20 @@ const ROLE: &str = "quittance_importer";
 const BUCKET: &str = "bench-uploads";
 const SEED: &str = include_str!("import/seed.sql");
 
-/// A file may take so long, over all its invocations.
+/// The time limit for a file, over all its invocations.
 const BAR_TIME: Duration = Duration::from_secs(120);
-/// The importer's process may have so much memory at once.
+/// The memory limit of the importer's process.
 const BAR_MEMORY_KIB: u64 = 256 * 1024;
 
-/// What the template gives the importer for an invocation.
+/// The importer's timeout in the template.
 const INVOCATION_LIMIT: Duration = Duration::from_secs(300);
-/// A file that takes more invocations takes for ever.
+/// A file that needs more invocations would never finish.
 const INVOCATIONS_MAX: u32 = 10;
 
-/// So many of a file's lines came in an earlier file, of a hundred.
+/// The percentage of a file's lines that were part of an earlier file.
 const OVERLAP_PERCENT: u64 = 2;
 
-/// What a file took.
+/// The figures of a file.
 #[derive(Debug, Clone)]
 struct Figures {
     kind: Kind,
@@ -59,17 +59,17 @@ struct Figures {
     usage: Usage,
 }
 
-/// What all files took.
+/// The figures of all files.
 #[derive(Debug, Clone)]
 pub struct ImportReport {
     lines: u64,
     files: Vec<Figures>,
 }
 
-/// Measures the importer with files of so many lines.
+/// Measures the importer with files of that many lines.
 ///
 /// # Errors
-/// When something needed is missing or fails, or a line has another outcome than it was written for.
+/// When something required is missing or fails, or a line does not have its expected outcome.
 pub fn import(lines: u64) -> Result<ImportReport> {
     let root = paths::workspace_root();
     let binary = build(&root, "importer")?;
@@ -103,7 +103,7 @@ fn seed(client: &mut Client) -> Result<()> {
     Ok(())
 }
 
-/// A file in the bucket and in the database's list of announced ones.
+/// A file in the bucket that is announced in the database.
 struct Announced {
     key: String,
     path: PathBuf,
@@ -148,7 +148,7 @@ fn measure(binary: &Path, folder: &Path, database: &Database, kind: Kind, lines:
     Ok(figures)
 }
 
-/// One process of the importer; it ends with this value.
+/// A process of the importer; it ends with this value.
 struct Process {
     child: Child,
     invocations: Arc<Invocations>,
@@ -169,7 +169,7 @@ impl Process {
             .env("PAYMENTS_QUEUE_URL", queue("payments.fifo"))
             .env("UPLOADS_QUEUE_URL", queue("uploads"))
             .env("DEAD_LETTER_QUEUE_URL", queue("uploads-dead-letter"))
-            // Temporary files are on the disk that the measured files are on.
+            // Temporary files are on the same disk as the measured files.
             .env("TMPDIR", folder)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -183,7 +183,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Has a file imported, in as many invocations as that takes, and answers how many those were.
+    /// Has a file imported in as many invocations as needed, and returns their number.
     fn import(&self, services: &Services, file: &Announced) -> Result<u32> {
         services.hand_out(&file.path);
         for number in 1..=INVOCATIONS_MAX {
@@ -203,7 +203,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.invocations.end();
-        // Both fail only when it has ended already.
+        // Both only fail if it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -225,7 +225,6 @@ fn notification(key: &str) -> String {
     .to_string()
 }
 
-/// The most memory that a process has had so far.
 fn peak_memory_kib(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the importer has ended")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -233,8 +232,7 @@ fn peak_memory_kib(pid: u32) -> Result<u64> {
     peak.context("the kernel does not tell a process's peak memory")
 }
 
-/// Whether each line has the outcome that it was written for, and was handed on once; those that an earlier file had
-/// are duplicates.
+/// Checks that each line has its expected outcome and was queued once; lines of an earlier file are duplicates.
 fn check(database: &Database, services: &Services, file: &Announced, earlier: Option<&Announced>) -> Result<()> {
     let mut expected = file.statement.outcomes.clone();
     for (outcome, count) in earlier.iter().flat_map(|earlier| &earlier.statement.outcomes) {
@@ -295,7 +293,7 @@ impl Figures {
 }
 
 impl ImportReport {
-    /// Whether every file was fast and small enough.
+    /// Whether every file was within the limits.
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.files.is_empty() && self.files.iter().all(Figures::holds)

@@ -8,17 +8,17 @@ use crate::bench::http::{Answer, Request, Response};
 
 #[derive(Debug, Default)]
 struct State {
-    /// The process asked for work.
+    /// Whether the process asked for its next event.
     is_waiting: bool,
     event: Option<String>,
     answer: Option<Vec<u8>>,
 }
 
-/// What a process is asked and answers.
+/// The events and responses of a process.
 #[derive(Debug)]
 pub(super) struct Invocations {
     arn: String,
-    /// How long an invocation may take; a process that has not asked for work for so long never will.
+    /// The time limit of an invocation; a process that has not asked for work for this long never will.
     limit: Duration,
     state: Mutex<State>,
     changed: Condvar,
@@ -26,10 +26,10 @@ pub(super) struct Invocations {
 }
 
 impl Invocations {
-    /// Those of a function, each of which may take so long.
-    pub(super) fn of(room: &str, limit: Duration) -> Self {
+    /// The invocations of a function, each with this time limit.
+    pub(super) fn of(function: &str, limit: Duration) -> Self {
         Self {
-            arn: format!("arn:aws:lambda:eu-central-1:123456789012:function:{room}"),
+            arn: format!("arn:aws:lambda:eu-central-1:123456789012:function:{function}"),
             limit,
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -37,19 +37,18 @@ impl Invocations {
         }
     }
 
-    /// Waits until the process has started and asks for its first event; says whether it did.
+    /// Waits until the process has started and asks for its first event; returns whether it did.
     pub(super) fn is_asked(&self) -> bool {
         self.wait(|state| state.is_waiting.then_some(())).is_some()
     }
 
-    /// Hands out an event and waits for what is answered.
+    /// Passes an event to the process and waits for the response.
     pub(super) fn ask(&self, event: String) -> Option<Vec<u8>> {
         self.state().event = Some(event);
         self.changed.notify_all();
         self.wait(|state| state.answer.take())
     }
 
-    /// Nobody waits any longer.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::SeqCst);
         self.changed.notify_all();

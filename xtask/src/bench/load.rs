@@ -1,16 +1,15 @@
-//! The messages that the processor is driven with: SQS events as Lambda hands them over, each message a
-//! `ConfirmPayment` that a gateway's capture became.
+//! The processor's load: SQS events as Lambda passes them on, each message a `ConfirmPayment` for a gateway's capture.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 
-/// Which invoices are paid.
+/// The invoices that are paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Invoices {
-    /// Each payment pays one of its own, in full.
+    /// Each payment pays an invoice of its own, in full.
     Spread,
-    /// All pay parts of a large one.
+    /// All payments pay parts of one large invoice.
     Hot,
 }
 
@@ -32,15 +31,15 @@ impl Invoices {
     }
 }
 
-/// What each payment pays. An invoice of the spread is over exactly that.
+/// The amount of each payment. It equals the total of each spread invoice.
 pub(super) const AMOUNT: &str = "1190.00";
 
-/// What stands where a number goes while the message is still a pattern.
+/// The placeholder of a number in the message's pattern.
 const NUMBER: &str = "@number@";
 const NAME: &str = "@name@";
 const INVOICE: &str = "@invoice@";
 
-/// A part of a record: text that is always the same, or where a number goes.
+/// A part of a record: constant text, or a number.
 #[derive(Debug)]
 enum Piece {
     Text(String),
@@ -49,23 +48,23 @@ enum Piece {
     Invoice,
 }
 
-/// An endless queue of payments, each handed out once.
+/// An endless queue of payments, each returned once.
 #[derive(Debug)]
 pub(super) struct Load {
     record: Vec<Piece>,
     invoices: Invoices,
-    /// How many payments there are invoices for.
+    /// The number of payments for which there are invoices.
     supply: u64,
     handed_out: AtomicU64,
 }
 
 impl Load {
-    /// Payments number 0 to `supply`.
+    /// The payments 0 to `supply`.
     pub(super) fn new(invoices: Invoices, supply: u64) -> Self {
         Self { record: pieces(&pattern()), invoices, supply, handed_out: AtomicU64::new(0) }
     }
 
-    /// The next `size` messages as the event that Lambda makes of them; none when the invoices have run out.
+    /// The next `size` messages as a Lambda event; none when the invoices are used up.
     pub(super) fn next_event(&self, size: u64) -> Option<String> {
         let first = self.handed_out.fetch_add(size, Ordering::Relaxed);
         let end = first.checked_add(size).filter(|end| *end <= self.supply)?;
@@ -92,12 +91,12 @@ impl Load {
     }
 }
 
-/// The digits of a payment's number, back to front: gateways' names do not ascend, so neither do these.
+/// The digits of a payment's number in reverse order: gateways' ids do not ascend, so neither do these.
 fn name(payment: u64) -> String {
     format!("{payment:012}").chars().rev().collect()
 }
 
-/// One record with marks in the place of numbers.
+/// A record with placeholders for its numbers.
 fn pattern() -> String {
     let (transaction_id, movement) = (format!("stripe:pi_{NAME}KlZz9Yy8X0aB"), format!("pi_{NAME}KlZz9Yy8X0aB"));
     let command = json!({
@@ -145,7 +144,7 @@ fn pattern() -> String {
     record.to_string()
 }
 
-/// Cuts the pattern at its marks.
+/// Splits the pattern at its placeholders.
 fn pieces(pattern: &str) -> Vec<Piece> {
     let parts = pattern.split('@').map(|part| match format!("@{part}@").as_str() {
         NUMBER => Piece::Number,

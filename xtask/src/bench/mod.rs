@@ -1,9 +1,9 @@
-//! How fast the real processor settles payments, next to pgbench that says the same to PostgreSQL.
+//! Measures how fast the real processor settles payments, compared with pgbench executing the same statements.
 //!
 //! The processor's release build runs in several processes, each with a Lambda Runtime API on the loopback interface
-//! that hands it SQS events; PostgreSQL writes through to the disk; SNS is answered on the spot. Each run begins with a
-//! fresh copy of the same database, and ends with a look into the books: a figure counts only if every message was
-//! settled exactly once.
+//! that passes SQS events to it; PostgreSQL runs with fsync; SNS is answered immediately. Each run begins with a fresh
+//! copy of the same database, and ends with a check of the books: a result is valid only if every message was settled
+//! exactly once.
 
 mod aws;
 mod books;
@@ -39,26 +39,26 @@ use self::processor::Fleet;
 pub use self::report::Report;
 use self::runtime_api::Run;
 use self::usage::Meter;
-pub use self::validator::{DoorReport, validator};
+pub use self::validator::{ValidatorReport, validator};
 use crate::{checks, paths, say};
 
-/// Before this has passed nothing counts: processes connect, statements are prepared, caches fill.
+/// The warm-up, which is not measured: processes connect, statements are prepared, caches fill.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// Invoices made for each second: more than two cores pay.
+/// The number of invoices created for each second: more than two cores can pay.
 const INVOICES_PER_SECOND: u64 = 20_000;
 const POLL: Duration = Duration::from_millis(20);
 
-/// How often the runs are made that decide: a machine has better and worse minutes, and the median counts.
+/// The number of repetitions of the decisive runs: a machine has better and worse minutes, and the median counts.
 const ROUNDS: usize = 3;
 
-/// The runs that decide. They stand side by side, so that all meet the same machine.
+/// The decisive runs. They are adjacent in time, so that all run under the same conditions.
 const DECIDING: [Scenario; 3] = [
     Scenario { driver: Driver::Pgbench, batch: 1, invoices: Invoices::Spread },
     Scenario { driver: Driver::Pgbench, batch: 10, invoices: Invoices::Spread },
     Scenario { driver: Driver::Processor, batch: 10, invoices: Invoices::Spread },
 ];
 
-/// The runs that tell more.
+/// The additional runs.
 const FURTHER: [Scenario; 5] = [
     Scenario { driver: Driver::Processor, batch: 1, invoices: Invoices::Spread },
     Scenario { driver: Driver::Pgbench, batch: 10, invoices: Invoices::Hot },
@@ -67,21 +67,22 @@ const FURTHER: [Scenario; 5] = [
     Scenario { driver: Driver::Processor, batch: 1, invoices: Invoices::Hot },
 ];
 
-/// What may be chosen.
+/// The options.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How long each run is measured.
+    /// The measured seconds of each run.
     pub seconds: u64,
     /// Processes of the processor, and connections of pgbench.
     pub processes: usize,
-    /// Open invoices to make, if not as many as the machine this was written on could pay.
+    /// The number of open invoices to create, if it is to differ from what the machine that this was written on could
+    /// pay.
     pub invoices: Option<u64>,
 }
 
 /// Measures the processor.
 ///
 /// # Errors
-/// When something needed is missing or fails, a message is not settled exactly once, or the run is interrupted.
+/// When something required is missing or fails, a message is not settled exactly once, or the run is interrupted.
 pub fn processor(options: Options) -> Result<Report> {
     let Options { seconds, processes, invoices } = options;
     let interrupted = checks::watch_for_signals()?;
@@ -113,7 +114,7 @@ pub fn processor(options: Options) -> Result<Report> {
     Ok(Report { processes, seconds, rounds, further })
 }
 
-/// What all runs share.
+/// The data that all runs share.
 #[derive(Debug)]
 struct Bench {
     processes: usize,
@@ -167,7 +168,7 @@ impl Bench {
     }
 
     fn run_pgbench(&self, scenario: Scenario) -> Result<Measured> {
-        // It goes on for a moment after what is measured, as the processor does with its last batches.
+        // It continues for a moment after the measurement, as the processor does with its last batches.
         let duration = WARM_UP + self.measured + Duration::from_secs(1);
         let begin = Instant::now();
         let folder = self.folder.join("pgbench");
@@ -186,7 +187,7 @@ impl Bench {
         Ok(measured)
     }
 
-    /// Waits for the warm-up and for what is measured; the samples are left to the caller.
+    /// Waits for the warm-up and the measurement; the caller collects the samples.
     fn measure(&self, begin: Instant, meter: &Meter, mut check: impl FnMut() -> Result<()>) -> Result<Measured> {
         let mut wait_until = |end: Duration| -> Result<Duration> {
             while begin.elapsed() < end {

@@ -1,4 +1,5 @@
-//! pgbench with the processor's statements: what PostgreSQL could do on this machine if nothing stood before it.
+//! pgbench with the processor's statements: what PostgreSQL could achieve on this machine without anything in front of
+//! it.
 
 use std::env;
 use std::fs::{self, File};
@@ -15,12 +16,12 @@ use crate::process::clean_command;
 use crate::wait;
 
 const SCRIPT: &str = include_str!("payments.sql");
-/// Where Debian keeps the programs of each version.
+/// Debian's folder with the programs of each version.
 const DEBIAN: &str = "/usr/lib/postgresql";
-/// Threads of pgbench: it only waits and sends.
+/// The number of pgbench's threads: it only waits and sends.
 const THREADS: usize = 2;
 
-/// Where pgbench is: among Debian's versions (the newest), else on the path.
+/// Finds pgbench: among Debian's versions (the newest), otherwise on the path.
 pub(super) fn find() -> Result<PathBuf> {
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN)
         .into_iter()
@@ -42,7 +43,7 @@ pub(super) fn find() -> Result<PathBuf> {
     )
 }
 
-/// pgbench while it runs; it ends with this value.
+/// A running pgbench; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Pgbench {
     child: Child,
@@ -51,7 +52,7 @@ pub(super) struct Pgbench {
 }
 
 impl Pgbench {
-    /// Starts it for that long with so many connections. Its logs go to `folder`, which is emptied before.
+    /// Starts it for this duration with so many connections. Its logs go to `folder`, which is emptied first.
     pub(super) fn start(
         program: &Path,
         scenario: Scenario,
@@ -89,7 +90,7 @@ impl Pgbench {
         self.child.id()
     }
 
-    /// Whether it has come to its end, a good one.
+    /// Whether it has ended successfully.
     pub(super) fn has_ended(&mut self) -> Result<bool> {
         match self.child.try_wait()? {
             None => Ok(false),
@@ -101,7 +102,7 @@ impl Pgbench {
         }
     }
 
-    /// How each transaction went, counted from the start.
+    /// The samples of all transactions, timed from the start.
     pub(super) fn samples(&self, batch: u64) -> Result<Vec<Sample>> {
         let began = self.began.duration_since(UNIX_EPOCH)?;
         let mut samples = Vec::new();
@@ -120,7 +121,7 @@ impl Pgbench {
 
 impl Drop for Pgbench {
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
+        // Both only fail if it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -133,12 +134,12 @@ fn connect(command: &mut Command, database: &Database) {
         .env("PGPORT", access.port.to_string())
         .env("PGUSER", ROLE)
         .env("PGPASSWORD", &database.password)
-        // The processor's arrays are of unknown length to the planner, so it plans each statement once. A script's
-        // numbers would make it plan each time anew.
+        // The processor's arrays have an unknown length for the planner, so it plans each statement once. A script's
+        // literals would make it plan each statement every time.
         .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan");
 }
 
-/// Parses `client transaction microseconds script seconds microseconds`: how long it took, and when it ended.
+/// Parses `client transaction microseconds script seconds microseconds` into the duration and the end time.
 fn sample(line: &str, began: Duration, payments: u64) -> Option<Sample> {
     let fields: Vec<u64> = line.split(' ').take(6).map_while(|field| field.parse().ok()).collect();
     let [_, _, took, _, seconds, micros] = fields.as_slice() else { return None };
@@ -152,7 +153,7 @@ mod tests {
     use crate::paths;
 
     #[test]
-    fn a_line_of_the_log_tells_when_a_transaction_ended_and_how_long_it_took() {
+    fn a_log_line_has_the_end_and_the_duration_of_a_transaction() {
         let began = Duration::from_secs(1_500_000_000);
         assert_eq!(
             sample("3 199 2241 0 1500000002 175000", began, 10),
@@ -161,7 +162,7 @@ mod tests {
         assert_eq!(sample("3 199 failed 0 1500000002 175000", began, 10), None);
     }
 
-    /// Clauses that decide what a statement costs, and the module of the store that says them.
+    /// Clauses that determine the cost of a statement, and the store's modules that contain them.
     const SHARED: [(&str, &str); 12] = [
         ("invoices", "select id, number, client_id from billing.invoices where id = any("),
         ("references", "select reference, payment_id from payments.payment_references where reference = any("),

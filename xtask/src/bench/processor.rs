@@ -18,14 +18,14 @@ use crate::bench::runtime_api::{Run, RuntimeApi};
 use crate::process::clean_command;
 use crate::{functions, say, wait};
 
-/// How long the last batches may take; far more than an invocation may.
+/// The time limit for the last batches; far more than an invocation's timeout.
 const END_LIMIT: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Builds a function as it is deployed, and answers where it is.
-pub(super) fn build(root: &Path, room: &str) -> Result<PathBuf> {
-    say::step(&format!("building the {room} for release (the first time takes minutes)"));
-    let package = format!("--package=quittance-{room}");
+/// Builds a function as it is deployed, and returns the binary's path.
+pub(super) fn build(root: &Path, function: &str) -> Result<PathBuf> {
+    say::step(&format!("building the {function} for release (the first time takes minutes)"));
+    let package = format!("--package=quittance-{function}");
     let output = functions::cargo(root)
         .args(["build", "--release", &package, "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
@@ -35,7 +35,7 @@ pub(super) fn build(root: &Path, room: &str) -> Result<PathBuf> {
         bail!("cargo build failed ({}); its messages are above", output.status);
     }
     let mut binaries = functions::binaries(&String::from_utf8_lossy(&output.stdout), root);
-    binaries.remove(room).with_context(|| format!("cargo built no {room}"))
+    binaries.remove(function).with_context(|| format!("cargo built no {function}"))
 }
 
 /// The processes of one run; they end with this value.
@@ -54,7 +54,7 @@ struct Process {
 }
 
 impl Fleet {
-    /// Starts so many processes, which begin to work at once. Their logs go to `logs`.
+    /// Starts so many processes, which begin to work immediately. Their logs go to `logs`.
     pub(super) fn start(
         binary: &Path,
         count: usize,
@@ -83,12 +83,11 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Their process ids.
     pub(super) fn pids(&self) -> Vec<u32> {
         self.processes.iter().map(|process| process.child.id()).collect()
     }
 
-    /// Fails when something has gone wrong with the run or a process has ended.
+    /// Fails if something has gone wrong with the run or a process has ended.
     pub(super) fn check(&mut self) -> Result<()> {
         if let Some(why) = self.run.failure() {
             let logs: String = self.processes.iter().take(1).map(|process| wait::log_tail(&process.log)).collect();
@@ -102,7 +101,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Hands out no more work, and waits until what was handed out is done.
+    /// Passes on no more work, and waits until the work in progress is done.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.run.is_ending.store(true, Ordering::SeqCst);
         let begin = Instant::now();
@@ -116,7 +115,7 @@ impl Fleet {
         self.check()
     }
 
-    /// How each invocation went.
+    /// The samples of all invocations.
     pub(super) fn samples(&self) -> Vec<Sample> {
         self.processes.iter().flat_map(|process| process.api.samples()).collect()
     }
@@ -126,7 +125,7 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         self.run.is_ending.store(true, Ordering::SeqCst);
         for process in &mut self.processes {
-            // Both fail only when it has ended already.
+            // Both only fail if it has already ended.
             let _ = process.child.kill();
             let _ = process.child.wait();
         }
@@ -134,19 +133,19 @@ impl Drop for Fleet {
     }
 }
 
-/// What Lambda tells a function's process.
+/// The environment that Lambda sets for a function's process.
 pub(super) fn environment(
-    room: &str,
+    function: &str,
     number: usize,
     runtime_api: SocketAddr,
     aws: SocketAddr,
 ) -> Vec<(&'static str, String)> {
     vec![
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
-        ("AWS_LAMBDA_FUNCTION_NAME", format!("quittance-{room}")),
+        ("AWS_LAMBDA_FUNCTION_NAME", format!("quittance-{function}")),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/quittance-{room}")),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/quittance-{function}")),
         ("AWS_LAMBDA_LOG_STREAM_NAME", format!("2026/11/02/[$LATEST]{number:032x}")),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_REGION", "eu-central-1".to_owned()),
@@ -156,7 +155,7 @@ pub(super) fn environment(
     ]
 }
 
-/// The settings that the template gives the processor.
+/// The processor's settings in the template.
 fn settings(database: &Database) -> Vec<(&'static str, String)> {
     let mut settings = connection(database);
     settings.extend([
@@ -166,7 +165,7 @@ fn settings(database: &Database) -> Vec<(&'static str, String)> {
     settings
 }
 
-/// How a function reaches a run's database.
+/// The settings for connecting to a run's database.
 pub(super) fn connection(database: &Database) -> Vec<(&'static str, String)> {
     let access = database.access();
     vec![

@@ -1,13 +1,13 @@
-//! What all runs say: a table for people, JSON for programs, and how the processor stands against the bar.
+//! The report of all runs: a table for people, JSON for programs, and the processor's results against the requirements.
 
 use serde_json::{Value, json};
 
 use crate::bench::figures::{Driver, Figures, Scenario};
 use crate::bench::load::Invoices;
 
-/// The least share of pgbench's figure, batches of ten on both sides, in thousandths.
+/// The minimum ratio to pgbench's result, with batches of ten on both sides, in thousandths.
 const BATCH_BAR: u64 = 600;
-/// The least multiple of pgbench's figure for one payment per transaction, in thousandths.
+/// The minimum ratio to pgbench's result with one payment per transaction, in thousandths.
 const SINGLE_BAR: u64 = 4_000;
 
 /// The figures of all runs.
@@ -15,20 +15,20 @@ const SINGLE_BAR: u64 = 4_000;
 pub struct Report {
     pub(super) processes: usize,
     pub(super) seconds: u64,
-    /// The runs that decide, several times.
+    /// The decisive runs, several times.
     pub(super) rounds: Vec<Vec<Figures>>,
-    /// The other runs.
+    /// The additional runs.
     pub(super) further: Vec<Figures>,
 }
 
 impl Report {
-    /// Whether the processor is as fast as it must be.
+    /// Whether the processor meets the requirements.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.ratio(10) >= BATCH_BAR && self.ratio(1) >= SINGLE_BAR
     }
 
-    /// The table, and how the processor stands against the bar.
+    /// The table, and the processor's results against the requirements.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = Figures::heads();
@@ -79,8 +79,8 @@ impl Report {
         medians.chain(&self.further)
     }
 
-    /// The processor's figure for batches of ten, spread, to pgbench's for batches of that size, in thousandths: the
-    /// median of the rounds; zero when there was none.
+    /// The ratio of the processor's result with batches of ten, spread, to pgbench's with batches of that size, in
+    /// thousandths: the median of the rounds; zero if there were none.
     fn ratio(&self, batch: u64) -> u64 {
         let ratios = self.ratios(batch);
         ratios.get(ratios.len() / 2).copied().unwrap_or_default()

@@ -1,33 +1,34 @@
-//! The Lambda Runtime API: what a function's process asks for its next invocation, and tells what came of it.
+//! The Lambda Runtime API, from which a function's process fetches its next invocation, and to which it reports the
+//! result.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use serde_json::Value;
 
 use crate::bench::figures::Sample;
 use crate::bench::http::{Answer, Request, Response};
 use crate::bench::load::Load;
 
-/// What the processor's invocations may take, as the template sets it for a function.
+/// The timeout of the processor's invocations, as in the template.
 const INVOCATION_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 const PREFIX: &str = "/2018-06-01/runtime/";
 
-/// What all processes of a run share.
+/// The data that all processes of a run share.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) load: Load,
-    /// Messages per invocation.
     pub(super) batch: u64,
     pub(super) begin: Instant,
-    /// No new invocation is handed out.
+    /// Whether no new invocation is passed on.
     pub(super) is_ending: AtomicBool,
-    /// The processes have ended; whoever waits for an invocation waits in vain.
+    /// Whether the processes have ended: nothing waits for an invocation any more.
     pub(super) is_over: AtomicBool,
-    /// Messages that were acknowledged.
+    /// The number of acknowledged messages.
     pub(super) acknowledged: AtomicU64,
     failure: Mutex<Option<String>>,
 }
@@ -45,7 +46,7 @@ impl Run {
         }
     }
 
-    /// What went wrong first.
+    /// The first failure.
     pub(super) fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -75,7 +76,7 @@ pub(super) struct RuntimeApi {
 struct State {
     invocations: u64,
     current: Option<Invocation>,
-    /// It asked for an invocation after the end, so nothing of it is under way.
+    /// It asked for an invocation after the end, so it has no work in progress.
     is_idle: bool,
     samples: Vec<Sample>,
 }
@@ -85,12 +86,12 @@ impl RuntimeApi {
         Self { run: Arc::clone(run), process, state: Mutex::new(State::default()) }
     }
 
-    /// Whether the process has ended its last invocation and got no other.
+    /// Whether the process has finished its last invocation and got no other.
     pub(super) fn is_idle(&self) -> bool {
         self.with_state(|state| state.is_idle)
     }
 
-    /// How each invocation went.
+    /// The samples of all invocations.
     pub(super) fn samples(&self) -> Vec<Sample> {
         self.with_state(|state| state.samples.clone())
     }
@@ -131,7 +132,7 @@ impl RuntimeApi {
         Some(Response { status: 200, headers, body: event })
     }
 
-    /// The real API answers when there is work again; here that is never.
+    /// The real API responds when there is work again; here that is never.
     fn wait_for_the_end(&self) -> Option<Response> {
         self.with_state(|state| state.is_idle = true);
         while !self.run.is_over.load(Ordering::SeqCst) {
@@ -179,11 +180,11 @@ impl Answer for RuntimeApi {
     }
 }
 
-/// How many messages the processor could not settle.
-fn failed_items(body: &[u8]) -> Result<usize, String> {
-    let response: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+/// The number of messages that the processor could not settle.
+fn failed_items(body: &[u8]) -> anyhow::Result<usize> {
+    let response: Value = serde_json::from_slice(body)?;
     let failures = response.get("batchItemFailures").and_then(Value::as_array);
-    failures.map(Vec::len).ok_or_else(|| "it has no batchItemFailures".to_owned())
+    failures.map(Vec::len).context("it has no batchItemFailures")
 }
 
 #[cfg(test)]

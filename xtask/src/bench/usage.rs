@@ -1,4 +1,4 @@
-//! Who used the processors: the driver's processes, PostgreSQL, this program, and whoever else is on the machine.
+//! The processor time used by the driver's processes, PostgreSQL, this program, and everything else on the machine.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::process;
 
 const MICROSECONDS: u64 = 1_000_000;
 
-/// The processes that are watched.
+/// The measured processes.
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
     /// The processor's processes, or pgbench.
@@ -23,7 +23,7 @@ pub(super) struct Reading {
     machine: Machine,
 }
 
-/// What all processors together did so far, in clock ticks.
+/// The time of all processors together so far, in clock ticks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Machine {
     busy: u64,
@@ -36,14 +36,14 @@ pub(super) struct Usage {
     pub(super) driver: u64,
     pub(super) postgres: u64,
     pub(super) bench: u64,
-    /// What none of these used, of all there was, in per cent.
+    /// The share of all processor time that was used by other processes, in per cent.
     pub(super) others_percent: u64,
 }
 
 impl Meter {
-    /// What they have used by now.
+    /// Reads the time used so far.
     pub(super) fn read(&self) -> Reading {
-        // A connection that has ended meanwhile counts among its parent's ended children.
+        // A connection that has ended in the meantime counts among its parent's ended children.
         let parent = process::cpu_ticks(self.postmaster);
         let parent = parent.map_or(0, |ticks| ticks.own.saturating_add(ticks.ended_children));
         Reading {
@@ -56,7 +56,7 @@ impl Meter {
 }
 
 impl Reading {
-    /// What was used since `before`.
+    /// The time used since `before`.
     pub(super) fn since(&self, before: &Self) -> Usage {
         let hertz = rustix::param::clock_ticks_per_second();
         let microseconds = |now: u64, then: u64| {
@@ -79,7 +79,7 @@ fn own(pids: &[u32]) -> u64 {
     pids.iter().filter_map(|pid| process::cpu_ticks(*pid)).map(|ticks| ticks.own).sum()
 }
 
-/// The first line of `/proc/stat`: user, nice, system, idle, waiting for the disk, interrupts, soft ones, stolen.
+/// The first line of `/proc/stat`: user, nice, system, idle, I/O wait, interrupts, soft interrupts, steal.
 fn machine(stat: &str) -> Option<Machine> {
     let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace().take(8);
     let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();

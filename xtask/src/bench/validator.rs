@@ -1,4 +1,5 @@
-//! How fast the door answers: the validator's release build behind a Runtime API, its neighbours answered on the spot.
+//! Measures the validator's response times: its release build behind a Runtime API, with its neighbours answered
+//! immediately.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -19,18 +20,17 @@ use crate::{paths, say, wait};
 
 const SECRET: &str = "whsec_bench";
 
-/// Requests that are not measured: connections open, caches fill.
+/// The number of requests that are not measured: connections are opened, caches fill.
 const WARM_UP: u32 = 100;
 
-/// A process that has not asked for work, or not answered, for so long never will.
+/// A process that has not asked for work, or not responded, for this long never will.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What is asked of the validator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A gateway's message: verified, then in SQS.
+    /// A gateway's webhook: verified, then sent to SQS.
     Webhook,
-    /// A machine's confirmation: counted, its key taken, in SQS, its key completed.
+    /// A machine's confirmation: counted, its key claimed, sent to SQS, its key completed.
     Confirmation,
 }
 
@@ -44,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// The request as API Gateway hands it over, with a name of its own.
+    /// The request as API Gateway passes it on, with an id of its own.
     fn event(self, root: &Path, number: u32) -> Result<String> {
         let sample = match self {
             Self::Webhook => "stripe_webhook",
@@ -79,7 +79,7 @@ fn signature(body: &str) -> Result<String> {
     Ok(format!("t={now},v1={}", hex::encode(mac.finalize().into_bytes())))
 }
 
-/// Secrets Manager, DynamoDB and SQS, as far as the validator speaks with them.
+/// The parts of Secrets Manager, DynamoDB and SQS that the validator uses.
 struct Neighbours;
 
 impl Answer for Neighbours {
@@ -101,15 +101,15 @@ impl Answer for Neighbours {
     }
 }
 
-/// One process of the validator; it ends with this value.
-struct Door {
+/// A process of the validator; it ends with this value.
+struct EntryPoint {
     child: Child,
     runtime: Arc<Invocations>,
     started_in: Duration,
     _servers: (Server, Server),
 }
 
-impl Door {
+impl EntryPoint {
     /// Starts a process and waits until it asks for its first request.
     fn open(binary: &Path, folder: &Path) -> Result<Self> {
         let runtime = Arc::new(Invocations::of("validator", LIMIT));
@@ -126,12 +126,12 @@ impl Door {
             .stderr(output)
             .spawn()
             .with_context(|| format!("could not start {}", binary.display()))?;
-        let mut door = Self { child, runtime, started_in: Duration::ZERO, _servers: servers };
-        if !door.runtime.is_asked() {
+        let mut entry_point = Self { child, runtime, started_in: Duration::ZERO, _servers: servers };
+        if !entry_point.runtime.is_asked() {
             bail!("the validator asked for no request{}", wait::log_tail(&log));
         }
-        door.started_in = begin.elapsed();
-        Ok(door)
+        entry_point.started_in = begin.elapsed();
+        Ok(entry_point)
     }
 
     fn measure(&self, root: &Path, kind: Kind, requests: u32) -> Result<Vec<Duration>> {
@@ -153,16 +153,16 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for EntryPoint {
     fn drop(&mut self) {
         self.runtime.end();
-        // Both fail only when it has ended already.
+        // Both only fail if it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The settings that the template gives the validator; no request here needs the database.
+/// The validator's settings in the template; no request here needs the database.
 fn settings() -> Vec<(&'static str, String)> {
     let settings = [
         ("DATABASE_HOST", "127.0.0.1"),
@@ -172,7 +172,7 @@ fn settings() -> Vec<(&'static str, String)> {
         ("DATABASE_TLS", "disable"),
         ("DATABASE_LOGIN", "bench"),
         ("IDEMPOTENCY_TABLE", "keys"),
-        ("DOOR_TABLE", "door"),
+        ("REQUEST_GUARD_TABLE", "door"),
         ("CALLER_REQUESTS_PER_MINUTE_MAX", "4000000000"),
         ("PAYMENTS_QUEUE_URL", "http://127.0.0.1/123456789012/payments.fifo"),
         ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/123456789012/validator-dead-letter"),
@@ -181,9 +181,9 @@ fn settings() -> Vec<(&'static str, String)> {
     settings.map(|(name, value)| (name, value.to_owned())).into()
 }
 
-/// What the validator takes.
+/// The validator's figures.
 #[derive(Debug)]
-pub struct DoorReport {
+pub struct ValidatorReport {
     starts: Vec<Duration>,
     requests: Vec<(Kind, Vec<Duration>)>,
 }
@@ -191,35 +191,35 @@ pub struct DoorReport {
 /// Measures the validator.
 ///
 /// # Errors
-/// When it does not build, start or answer as it should.
-pub fn validator(requests: u32, starts: u32) -> Result<DoorReport> {
+/// When it does not build, start or respond as expected.
+pub fn validator(requests: u32, starts: u32) -> Result<ValidatorReport> {
     let root = paths::workspace_root();
     let binary = build(&root, "validator")?;
     let folder = root.join("target/local/bench/validator");
     let mut started = Vec::new();
     say::step(&format!("{starts} starts"));
     for _ in 0..starts {
-        started.push(Door::open(&binary, &folder)?.started_in);
+        started.push(EntryPoint::open(&binary, &folder)?.started_in);
     }
-    let door = Door::open(&binary, &folder)?;
+    let entry_point = EntryPoint::open(&binary, &folder)?;
     let mut measured = Vec::new();
     for kind in Kind::ALL {
         say::step(&format!("{requests} times: {}", kind.name()));
-        let mut took = door.measure(&root, kind, requests)?;
+        let mut took = entry_point.measure(&root, kind, requests)?;
         took.sort_unstable();
         measured.push((kind, took));
     }
     started.sort_unstable();
-    Ok(DoorReport { starts: started, requests: measured })
+    Ok(ValidatorReport { starts: started, requests: measured })
 }
 
-/// The duration below which so many of a hundred are, of sorted ones.
+/// The duration that is not exceeded by this percentage of the sorted ones.
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let place = sorted.len().saturating_sub(1).saturating_mul(percent).checked_div(100).unwrap_or_default();
     sorted.get(place).copied().unwrap_or_default()
 }
 
-impl DoorReport {
+impl ValidatorReport {
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
@@ -235,7 +235,7 @@ impl DoorReport {
         text
     }
 
-    /// For scripts; microseconds.
+    /// For scripts; in microseconds.
     #[must_use]
     pub fn json(&self) -> Value {
         let figures = |sorted: &[Duration]| {

@@ -1,20 +1,21 @@
-//! What genkgo/camt read in a message, as its tests keep it.
+//! The result of genkgo/camt for a message, as its tests store it.
 
+use anyhow::{Context, Result};
 use quittance_domain::money::Currency;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::statements::{Entry, Expected, plain};
 
-/// References that say that there is none.
+/// Placeholders for missing references.
 const NONE: [&str; 3] = ["NOTPROVIDED", "NONREF", ""];
 
-/// Reads what is expected.
+/// Parses the expected result.
 ///
 /// # Errors
-/// If it is not as that project writes it.
-pub(super) fn read(text: &str) -> Result<Expected, String> {
-    let message: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+/// When it does not have that project's format.
+pub(super) fn read(text: &str) -> Result<Expected> {
+    let message: Value = serde_json::from_str(text)?;
     let mut expected = Expected { has_all_balances: true, ..Expected::default() };
     walk(&message, &mut |object| {
         let class = object.get("__CLASS__").and_then(Value::as_str).unwrap_or_default();
@@ -30,18 +31,19 @@ pub(super) fn read(text: &str) -> Result<Expected, String> {
         if class.ends_with("\\DTO\\Reference") {
             let names =
                 ["getEndToEndId", "getTransactionId", "getInstructionId", "getMandateId", "getUuidEndToEndReference"];
-            let told = names.iter().filter_map(|name| object.get(*name)?.as_str()).filter(|text| !NONE.contains(text));
-            expected.references.extend(told.map(ToOwned::to_owned));
+            let reported =
+                names.iter().filter_map(|name| object.get(*name)?.as_str()).filter(|text| !NONE.contains(text));
+            expected.references.extend(reported.map(ToOwned::to_owned));
         }
         Ok(())
     })?;
-    // Of several statements the dump keeps the entries of the last.
+    // For several statements the dump keeps the entries of the last one.
     let records = message.get("getRecords").and_then(Value::as_array).map_or(0, Vec::len);
     expected.is_partial = records > 1;
     Ok(expected)
 }
 
-fn walk(value: &Value, visit: &mut impl FnMut(&Value) -> Result<(), String>) -> Result<(), String> {
+fn walk(value: &Value, visit: &mut impl FnMut(&Value) -> Result<()>) -> Result<()> {
     match value {
         Value::Object(members) => {
             visit(value)?;
@@ -52,10 +54,10 @@ fn walk(value: &Value, visit: &mut impl FnMut(&Value) -> Result<(), String>) -> 
     }
 }
 
-fn entry(object: &Value) -> Result<Entry, String> {
+fn entry(object: &Value) -> Result<Entry> {
     let text =
         |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
-    // Times are told in UTC, so their day may be another than the bank's.
+    // Times are in UTC, so their day may differ from the bank's.
     let day = |name: &str| {
         let time = object.pointer(&format!("/{name}/0")).and_then(Value::as_str)?;
         let (day, time) = time.split_once('T')?;
@@ -65,7 +67,7 @@ fn entry(object: &Value) -> Result<Entry, String> {
         amount: amount(object.get("getAmount"))?,
         booked_on: day("getBookingDate"),
         value_on: day("getValueDate"),
-        // That of a detail goes before it.
+        // The reference of a detail takes precedence.
         bank_reference: text("getAccountServicerReference").filter(|_| details_have_none(object)),
     })
 }
@@ -77,11 +79,11 @@ fn details_have_none(object: &Value) -> bool {
 }
 
 /// An amount in minor units.
-fn amount(money: Option<&Value>) -> Result<String, String> {
-    let money = money.ok_or("an amount is missing")?;
-    let units = money.get("getAmount").and_then(Value::as_str).ok_or("an amount has no units")?;
-    let code = money.pointer("/getCurrency/getCode").and_then(Value::as_str).ok_or("an amount has no currency")?;
-    let currency: Currency = code.parse().map_err(|error| format!("{error}"))?;
-    let units: i64 = units.parse().map_err(|_| "an amount's units are no number")?;
+fn amount(money: Option<&Value>) -> Result<String> {
+    let money = money.context("an amount is missing")?;
+    let units = money.get("getAmount").and_then(Value::as_str).context("an amount has no units")?;
+    let code = money.pointer("/getCurrency/getCode").and_then(Value::as_str).context("an amount has no currency")?;
+    let currency: Currency = code.parse()?;
+    let units: i64 = units.parse().context("an amount's units are no number")?;
     Ok(plain(Decimal::new(units, currency.minor_digits()), code))
 }

@@ -1,5 +1,6 @@
-//! What wolph/mt940 read in a statement, as its tests keep it: a dump of Python objects in YAML.
+//! The result of wolph/mt940 for a statement, as its tests store it: a dump of Python objects in YAML.
 
+use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::NaiveDate;
@@ -8,18 +9,18 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 use super::statements::{Entry, Expected, plain};
 
-/// References that say that there is none, or only where it is.
+/// Placeholders for missing references, or for references elsewhere.
 const NONE: [&str; 6] = ["NOTPROVIDED", "NONREF", "", "EREF", "KREF+", "EREF+"];
 
-/// Reads what is expected.
+/// Parses the expected result.
 ///
 /// # Errors
-/// If it is not as that project writes it.
-pub(super) fn read(text: &str) -> Result<Expected, String> {
-    // The tag of bytes is for base64, which is decoded below.
-    let documents = Yaml::load_from_str(&text.replace("!!binary ", "")).map_err(|error| error.to_string())?;
-    let dump = bare(documents.first().ok_or("it is empty")?);
-    let data = member(dump, "data").ok_or("there is no data")?;
+/// When it does not have that project's format.
+pub(super) fn read(text: &str) -> Result<Expected> {
+    // The tag of bytes means base64, which is decoded below.
+    let documents = Yaml::load_from_str(&text.replace("!!binary ", ""))?;
+    let dump = bare(documents.first().context("it is empty")?);
+    let data = member(dump, "data").context("there is no data")?;
     let mut expected = Expected::default();
     for name in ["final_opening_balance", "final_closing_balance"] {
         if let Some(balance) = member(data, name) {
@@ -30,11 +31,11 @@ pub(super) fn read(text: &str) -> Result<Expected, String> {
             expected.balances.push(plain(signed, &currency));
         }
     }
-    let transactions = member(dump, "transactions").and_then(Yaml::as_vec).ok_or("there are no transactions")?;
+    let transactions = member(dump, "transactions").and_then(Yaml::as_vec).context("there are no transactions")?;
     for transaction in transactions {
-        let data = member(bare(transaction), "data").ok_or("a transaction has no data")?;
+        let data = member(bare(transaction), "data").context("a transaction has no data")?;
         let (value, currency) = amount(member(data, "amount"))?;
-        // That project leaves a reversal's sign as it was before.
+        // That project does not invert the sign of a reversal.
         let value = match member(data, "status").and_then(string) {
             Some("RC") => -value.abs(),
             Some("RD") => value.abs(),
@@ -78,12 +79,12 @@ fn string<'a>(node: &'a Yaml<'_>) -> Option<&'a str> {
     }
 }
 
-fn amount(node: Option<&Yaml<'_>>) -> Result<(Decimal, String), String> {
-    let node = node.ok_or("an amount is missing")?;
+fn amount(node: Option<&Yaml<'_>>) -> Result<(Decimal, String)> {
+    let node = node.context("an amount is missing")?;
     let value = member(node, "amount").and_then(|value| value.as_vec()?.first()).map(bare).and_then(string);
-    let currency = member(node, "currency").and_then(string).ok_or("an amount has no currency")?;
-    let value = value.ok_or("an amount has no value")?;
-    Ok((value.parse().map_err(|_| "an amount is no decimal")?, currency.to_owned()))
+    let currency = member(node, "currency").and_then(string).context("an amount has no currency")?;
+    let value = value.context("an amount has no value")?;
+    Ok((value.parse().context("an amount is no decimal")?, currency.to_owned()))
 }
 
 /// The year in two bytes, then month and day.

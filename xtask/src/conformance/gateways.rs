@@ -1,5 +1,7 @@
 //! Objects and messages of the payment gateways.
 
+use anyhow::anyhow;
+use anyhow::{Context, Result};
 use chrono::DateTime;
 use quittance_domain::command::{Evidence, QueryResource};
 use quittance_domain::fact::FactKind;
@@ -31,19 +33,19 @@ pub(super) fn samples(json: &Value) -> Vec<Sample> {
     gocardless_fixture(json)
 }
 
-/// What a body tells, in words.
+/// The content of a body, as text.
 fn read(provider: &str, body: &Value) -> Verdict {
-    let webhooks = by_name(provider).and_then(ProviderModule::webhooks).ok_or("there is no such provider")?;
-    let notices = webhooks.read(body.to_string().as_bytes(), None).map_err(|error| error.to_string())?;
+    let webhooks = by_name(provider).and_then(ProviderModule::webhooks).context("there is no such provider")?;
+    let notices = webhooks.read(body.to_string().as_bytes(), None)?;
     let is_unreadable = notices.iter().any(|notice| matches!(notice, WebhookNotice::Unreadable(_)));
     let words = notices.iter().map(words).collect::<Vec<_>>().join("; ");
-    if is_unreadable { Err(words) } else { Ok(words) }
+    if is_unreadable { Err(anyhow!(words)) } else { Ok(words) }
 }
 
 fn words(notice: &WebhookNotice) -> String {
     match notice {
         WebhookNotice::Evidence(evidence) => evidence_words(evidence),
-        WebhookNotice::Ask(question) => format!("asks for {}", question.resource),
+        WebhookNotice::Inquire(inquiry) => format!("asks for {}", inquiry.resource),
         WebhookNotice::Ignored { event_type, reason } => format!("{event_type} is passed over: {reason}"),
         WebhookNotice::Unreadable(error) => error.to_string(),
         WebhookNotice::Unknown { event_type } => format!("{event_type} is kept: this build does not know it"),
@@ -70,7 +72,7 @@ fn stripe_object(object: &Value) -> Option<Sample> {
     Some((format, read("stripe", &event)))
 }
 
-/// The event that an intent in this state comes with.
+/// The event that an intent in this state occurs in.
 fn intent_event(intent: &Value) -> &'static str {
     match intent.get("status").and_then(Value::as_str) {
         Some("succeeded") => "payment_intent.succeeded",
@@ -89,26 +91,26 @@ fn dispute_event(dispute: &Value) -> &'static str {
 
 fn gocardless_error(json: &Value) -> Verdict {
     let status = json.pointer("/error/code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let answer = HttpResponse { status: status.ok_or("it has no code")?, body: json.to_string().into_bytes() };
+    let answer = HttpResponse { status: status.context("it has no code")?, body: json.to_string().into_bytes() };
     match ask("payments/PM1", &answer)? {
         InquiryResponse::Unknown(reason) => Ok(format!("to be tried again: {reason}")),
-        InquiryResponse::Statement(_) | InquiryResponse::Absent => Err("an error was taken for a success".to_owned()),
+        InquiryResponse::Statement(_) | InquiryResponse::Absent => Err(anyhow!("an error was taken for a success")),
     }
 }
 
-fn ask(resource: &str, answer: &HttpResponse) -> Result<InquiryResponse, String> {
-    let api = by_name("gocardless").and_then(ProviderModule::api).ok_or("there is no such provider")?;
-    let question = QueryResource {
-        provider: "gocardless".parse().map_err(|error| format!("{error}"))?,
+fn ask(resource: &str, answer: &HttpResponse) -> Result<InquiryResponse> {
+    let api = by_name("gocardless").and_then(ProviderModule::api).context("there is no such provider")?;
+    let inquiry = QueryResource {
+        provider: "gocardless".parse()?,
         resource: resource.to_owned(),
         event_id: "EV1".to_owned(),
         kinds: vec![if resource.starts_with("refunds") { FactKind::Refund } else { FactKind::Capture }],
         occurred_at: DateTime::UNIX_EPOCH,
     };
-    api.queried(&question, answer).map_err(|error| error.to_string())
+    Ok(api.queried(&inquiry, answer)?)
 }
 
-/// A file that shows what each call of GoCardless's API answers.
+/// A file with example responses of GoCardless's API.
 fn gocardless_fixture(json: &Value) -> Vec<Sample> {
     let calls = json.as_object().into_iter().flat_map(|calls| calls.values());
     calls
@@ -129,9 +131,12 @@ fn gocardless_answer(body: &Value) -> Option<Sample> {
     }
     for (name, format) in [("payments", "GoCardless payment"), ("refunds", "GoCardless refund")] {
         let Some(items) = several(name) else { continue };
-        let told: Verdict =
-            items.iter().map(|item| told(name, item)).collect::<Result<Vec<_>, _>>().map(|told| told.join("; "));
-        return Some((format, told));
+        let reported: Verdict = items
+            .iter()
+            .map(|item| reported(name, item))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|reported| reported.join("; "));
+        return Some((format, reported));
     }
     let passed_over =
         ["payouts", "payout_items", "mandates", "webhooks"].into_iter().find(|name| body.get(name).is_some());
@@ -139,12 +144,12 @@ fn gocardless_answer(body: &Value) -> Option<Sample> {
         .map(|name| ("GoCardless resource", Ok(format!("{name} are passed over: they move no money of a payment"))))
 }
 
-fn told(name: &str, item: &Value) -> Verdict {
+fn reported(name: &str, item: &Value) -> Verdict {
     let answer = HttpResponse { status: 200, body: json!({ name: item }).to_string().into_bytes() };
     match ask(&format!("{name}/{}", item.get("id").and_then(Value::as_str).unwrap_or_default()), &answer)? {
         InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
             Ok(evidence.iter().map(evidence_words).collect::<Vec<_>>().join(", "))
         }
-        _ => Err("it tells nothing".to_owned()),
+        _ => Err(anyhow!("it tells nothing")),
     }
 }

@@ -1,4 +1,4 @@
-//! Trying our readers on real-world samples.
+//! Tests our parsers on real-world samples.
 
 mod expected_camt;
 mod expected_mt940;
@@ -14,35 +14,35 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Larger files are no samples of ours.
+/// Larger files are not samples for us.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// One sample and what came of it.
+/// A sample and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The file, below the folder that was given.
+    /// The file, relative to the given folder.
     pub file: String,
-    /// What it was taken for.
+    /// The detected format.
     pub format: &'static str,
-    /// Whether it was read as it should be.
+    /// Whether it was parsed correctly.
     pub is_right: bool,
-    /// What was read, or what is wrong.
+    /// What was parsed, or what is wrong.
     pub verdict: String,
 }
 
-/// What a reader says of a sample: what it read, or what is wrong.
-type Verdict = Result<String, String>;
+/// A parser's result for a sample: what was parsed, or what is wrong.
+type Verdict = anyhow::Result<String>;
 
-/// All that came of a folder.
+/// The results of a folder.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The samples that were recognised, in the order of their files.
+    /// The recognised samples, in the order of their files.
     pub findings: Vec<Finding>,
-    /// Files that no reader here is for.
+    /// Files that none of our parsers is for.
     pub unrecognised: Vec<String>,
 }
 
-/// Tries every sample below a folder.
+/// Tests every sample below a folder.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -61,7 +61,7 @@ pub fn run(folder: &Path) -> Result<Report> {
         }
         report.findings.extend(samples.into_iter().map(|(format, verdict)| {
             let is_right = verdict.is_ok();
-            let verdict = verdict.unwrap_or_else(|wrong| wrong);
+            let verdict = verdict.unwrap_or_else(|wrong| format!("{wrong:#}"));
             Finding { file: name.clone(), format, is_right, verdict }
         }));
     }
@@ -81,7 +81,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The samples in a file, each with its format and verdict; none if the file is for no reader here.
+/// The samples in a file, each with its format and verdict; none if none of our parsers is for the file.
 fn recognise(bytes: &[u8]) -> Vec<(&'static str, Verdict)> {
     let Ok(json) = serde_json::from_slice::<Value>(bytes) else { return Vec::new() };
     let signed = signatures::samples(&json);
@@ -89,13 +89,13 @@ fn recognise(bytes: &[u8]) -> Vec<(&'static str, Verdict)> {
 }
 
 impl Report {
-    /// Whether nothing is wrong.
+    /// Whether everything is correct.
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.findings.iter().all(|finding| finding.is_right)
     }
 
-    /// The table, and the counts in the last line.
+    /// The table, with the counts in the last line.
     #[must_use]
     pub fn table(&self) -> String {
         let width =

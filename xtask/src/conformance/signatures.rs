@@ -1,5 +1,6 @@
-//! Published signatures: each must verify, and must not once any byte is changed.
+//! Published signatures: each must verify, and must not verify once any byte is changed.
 
+use anyhow::anyhow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use sha2::Sha256;
 
 use super::Verdict;
 
-/// The samples of a list in which each says its `scheme`.
+/// The samples of a list whose entries name their `scheme`.
 pub(super) fn samples(json: &Value) -> Vec<(&'static str, Verdict)> {
     let items = json.as_array().map(Vec::as_slice).unwrap_or_default();
     items.iter().filter_map(sample).collect()
@@ -48,7 +49,7 @@ fn sample(item: &Value) -> Option<(&'static str, Verdict)> {
     Some((format, verdict.map(|what| format!("{name}: {what}"))))
 }
 
-/// The moment that a Stripe signature names; other schemes sign none.
+/// The time in a Stripe signature; other schemes sign none.
 fn signed_at(headers: &HeaderMap) -> DateTime<Utc> {
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let seconds = header.split(',').find_map(|part| part.trim().strip_prefix("t=")?.parse().ok());
@@ -66,7 +67,7 @@ fn headers(members: &Value) -> Option<HeaderMap> {
 
 fn every_change_is_noticed(signed: &str, is_ours: impl Fn(&str) -> bool) -> Verdict {
     if !is_ours(signed) {
-        return Err("it does not verify".to_owned());
+        return Err(anyhow!("it does not verify"));
     }
     let letters: Vec<char> = signed.chars().collect();
     for place in 0..letters.len() {
@@ -77,7 +78,7 @@ fn every_change_is_noticed(signed: &str, is_ours: impl Fn(&str) -> bool) -> Verd
         };
         let changed: String = letters.iter().enumerate().map(change).collect();
         if is_ours(&changed) {
-            return Err(format!("it verifies although character {place} was changed"));
+            return Err(anyhow!("it verifies although character {place} was changed"));
         }
     }
     Ok(format!("verifies, and none of its {} changes does", letters.len()))

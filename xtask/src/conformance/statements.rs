@@ -1,21 +1,22 @@
-//! Bank statements, compared with what other projects read in them.
+//! Bank statements, compared with the results of other projects.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
+use anyhow::anyhow;
 use quittance_formats::{Check, CsvOptions, FileItem, Format, Movement, ReadError, StatementSummary, StatementUpload};
 
 use super::{Verdict, expected_camt, expected_mt940};
 
-/// Parts of the names of samples that are made to be refused.
+/// Parts of the names of samples that are invalid on purpose.
 const MADE_WRONG: [&str; 3] = ["wrong", "invalid", "broken"];
 
-/// What was read in a sample.
+/// The result of parsing a sample.
 pub(super) struct Read {
-    /// What the sample is.
+    /// The sample's format.
     pub(super) format: Option<Format>,
-    /// The first movement of each entry: the others have the same entry.
+    /// The first movement of each entry: the others belong to the same entry.
     pub(super) entries: Vec<Movement>,
     /// All movements.
     pub(super) movements: Vec<Movement>,
@@ -25,7 +26,7 @@ pub(super) struct Read {
     pub(super) refusal: Option<String>,
 }
 
-/// The verdict over a statement; none if the file is none.
+/// The verdict on a statement; none if the file is not a statement.
 pub(super) fn sample(path: &Path, bytes: &[u8]) -> Option<(&'static str, Verdict)> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     let start = String::from_utf8_lossy(bytes.get(..4096).unwrap_or(bytes)).into_owned();
@@ -42,7 +43,7 @@ pub(super) fn sample(path: &Path, bytes: &[u8]) -> Option<(&'static str, Verdict
         (Some(Format::Camt(_)), _) | (None, "xml") => "camt",
         (Some(Format::Mt940(_)), _) | (None, "sta" | "940" | "mt940") => "MT940",
         (Some(Format::Csv(_)), _) => "CSV",
-        // Text of other kinds.
+        // Text of another kind.
         (None, _) => return None,
     };
     Some((format, verdict(path, &read)))
@@ -87,17 +88,17 @@ fn verdict(path: &Path, read: &Read) -> Verdict {
     let expected = expected(path);
     if let Some(refusal) = &read.refusal {
         let is_right = is_made_wrong && expected.is_none();
-        return if is_right { Ok(format!("refused: {refusal}")) } else { Err(format!("refused: {refusal}")) };
+        return if is_right { Ok(format!("refused: {refusal}")) } else { Err(anyhow!("refused: {refusal}")) };
     }
     let words = words(read);
     match expected {
         Some(Ok(expected)) => match expected.differences(read) {
             differences if differences.is_empty() => Ok(format!("{words}; as expected")),
-            differences => Err(format!("{words}; {}", differences.join("; "))),
+            differences => Err(anyhow!("{words}; {}", differences.join("; "))),
         },
-        Some(Err(error)) => Err(format!("{words}; what is expected cannot be read: {error}")),
+        Some(Err(error)) => Err(anyhow!("{words}; what is expected cannot be read: {error}")),
         None if is_made_wrong && read.ends.iter().all(StatementSummary::is_sound) => {
-            Err(format!("{words}; not refused"))
+            Err(anyhow!("{words}; not refused"))
         }
         None => Ok(words),
     }
@@ -133,14 +134,14 @@ fn check(end: &StatementSummary) -> String {
     }
 }
 
-/// What another project read in a sample.
+/// Another project's result for a sample.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
-    /// Entries: amount with its sign and currency, days, references.
+    /// Entries: signed amount and currency, days, references.
     pub(super) entries: Vec<Entry>,
-    /// Opening and closing balances with their signs.
+    /// Signed opening and closing balances.
     pub(super) balances: Vec<String>,
-    /// Whether the balances are all that there are, or only some.
+    /// Whether these are all the balances, or only some.
     pub(super) has_all_balances: bool,
     /// Whether entries may be missing from the expectation.
     pub(super) is_partial: bool,
@@ -148,7 +149,7 @@ pub(super) struct Expected {
     pub(super) references: Vec<String>,
 }
 
-/// An entry as another project read it; what it does not tell is none.
+/// An entry as another project parsed it; data that is missing there is none.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) amount: String,
@@ -157,7 +158,7 @@ pub(super) struct Entry {
     pub(super) bank_reference: Option<String>,
 }
 
-fn expected(path: &Path) -> Option<Result<Expected, String>> {
+fn expected(path: &Path) -> Option<anyhow::Result<Expected>> {
     let beside = |ending: &str| std::fs::read_to_string(path.with_extension(ending)).ok();
     beside("json")
         .map(|text| expected_camt::read(&text))
@@ -188,7 +189,7 @@ impl Expected {
         let missing = of.iter().filter(|wanted| !among.contains(wanted));
         differences.extend(missing.map(|wanted| format!("the balance of {wanted} is not among {among:?}")));
         let references: Vec<&String> = read.movements.iter().flat_map(references).collect();
-        // Other projects cut references off at the length that the standard gives.
+        // Other projects truncate references to the length in the standard.
         let is_told = |wanted: &str| references.iter().any(|found| found.starts_with(wanted));
         let missing = self.references.iter().filter(|wanted| !is_told(wanted));
         differences.extend(missing.map(|wanted| format!("the reference {wanted} is missing")));
@@ -206,7 +207,7 @@ fn entry(movement: &Movement) -> Entry {
     }
 }
 
-/// An amount that compares as text.
+/// An amount that can be compared as text.
 pub(super) fn plain(value: rust_decimal::Decimal, currency: &str) -> String {
     let value = if value.is_zero() { rust_decimal::Decimal::ZERO } else { value };
     format!("{} {currency}", value.normalize())

@@ -1,5 +1,5 @@
-//! The demonstration: invoices are paid through every door, everything is sent again and again, bad input is thrown in
-//! between, and in the end the books are checked.
+//! The demonstration: invoices are paid through every channel, everything is sent repeatedly, bad input is mixed in,
+//! and finally the books are checked.
 
 mod report;
 mod trouble;
@@ -13,21 +13,21 @@ pub use crate::play::check::Check;
 
 use crate::play::api::Api;
 use crate::play::check;
-use crate::play::doors::Doors;
+use crate::play::entry_points::EntryPoints;
 use crate::play::scene::Scene;
 use crate::stack::Stack;
 use crate::{paths, say, wait};
 
-/// Messages that nobody can read, thrown in by [`trouble::bad_input`].
+/// Messages that cannot be parsed, sent by [`trouble::bad_input`].
 const POISON: usize = 1;
 
-/// How long the pipeline may take to come to rest.
+/// The time limit for the pipeline to become idle.
 const REST_LIMIT: Duration = Duration::from_secs(180);
 
-/// Plays the demonstration on a running stack and tells what came of it. Receipts are kept in `target/demo`.
+/// Plays the demonstration on a running stack and returns its result. Receipts are kept in `target/demo`.
 ///
 /// # Errors
-/// When the stack does not answer, or does not come to rest in time. A broken invariant is no error but a failed
+/// When the stack does not respond, or does not become idle in time. A violated invariant is not an error but a failed
 /// [`Check`] in the report.
 pub fn play(stack: &Stack) -> Result<Report> {
     let begin = Instant::now();
@@ -35,19 +35,19 @@ pub fn play(stack: &Stack) -> Result<Report> {
     stack.register_bff()?;
     say::step("making 3 clients and 12 invoices");
     let scene = Scene::make(&api)?;
-    let doors = Doors { api: &api, stack, scene: &scene };
+    let entry_points = EntryPoints { api: &api, stack, scene: &scene };
     say::step("paying 4 invoices through the API, with a trusted confirmation of each");
-    doors.pay_through_api()?;
+    entry_points.pay_through_api()?;
     say::step("paying 4 invoices through signed Stripe webhooks");
-    doors.pay_through_webhooks()?;
+    entry_points.pay_through_webhooks()?;
     say::step("paying 4 invoices through uploaded confirmations and a bank statement");
-    doors.pay_through_files()?;
+    entry_points.pay_through_files()?;
     say::step("waiting for the payments to be settled");
     rest(stack, &scene)?;
     say::step("sending everything again, five times, in other orders, under new message ids");
-    let duplicates_sent = trouble::repeat(stack, &doors, &scene)?;
+    let duplicates_sent = trouble::repeat(stack, &entry_points, &scene)?;
     say::step("sending a forged webhook, a malformed body and a poison message");
-    let refusals = trouble::bad_input(&doors)?;
+    let refusals = trouble::bad_input(&entry_points)?;
     say::step("waiting for the pipeline to come to rest");
     rest(stack, &scene)?;
     say::step("checking the books");
@@ -59,12 +59,13 @@ pub fn play(stack: &Stack) -> Result<Report> {
     Ok(report::report(&scene, &evidence, checks, duplicates_sent, begin.elapsed()))
 }
 
-/// Waits until no queue holds a message, nothing waits in the outbox, and every invoice has been told of.
+/// Waits until no queue has a message, nothing waits in the outbox, and every invoice has its receipt, e-mail and
+/// webhook.
 fn rest(stack: &Stack, scene: &Scene) -> Result<()> {
     let watched: Vec<_> = ["emulator", "postgres"].iter().filter_map(|server| stack.living(server)).collect();
     wait::until("the queues to drain and every receipt, e-mail and webhook to be out", REST_LIMIT, &watched, || {
         let is_quiet = check::under_way(stack)? == 0;
         Ok((is_quiet && check::gather(stack, scene)?.is_complete(scene)).then_some(()))
     })
-    .context("the pipeline did not come to rest; `cargo xtask logs <function>` tells what each function did")
+    .context("the pipeline did not come to rest; `cargo xtask logs <function>` shows what each function did")
 }

@@ -1,4 +1,4 @@
-//! What came of the demonstration, for people and for programs.
+//! The result of the demonstration, for people and for programs.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::play::scene::Scene;
 use crate::say;
 use crate::stack::Stack;
 
-/// What became of one invoice.
+/// The outcome of one invoice.
 #[derive(Debug, Clone)]
 pub struct InvoiceOutcome {
-    /// Number, amount and the way it was paid.
+    /// Number, amount and payment channel.
     pub invoice: String,
     /// Its status.
     pub status: String,
@@ -29,7 +29,7 @@ pub struct InvoiceOutcome {
     pub webhooks: usize,
 }
 
-/// The outcome of the demonstration.
+/// The result of the demonstration.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// One row per invoice.
@@ -88,7 +88,7 @@ pub(super) fn report(
                     invoice.number,
                     invoice.amount,
                     invoice.currency,
-                    invoice.door.name()
+                    invoice.entry_point.name()
                 ),
                 status: row.map_or("missing", |row| row.status.as_str()).to_owned(),
                 receipt: receipt.unwrap_or("none").to_owned(),
@@ -117,7 +117,7 @@ pub(super) fn report(
     Report { invoices, checks, figures }
 }
 
-/// Copies the receipts of this run to `folder`, to be looked at; answers how many.
+/// Copies the receipts of this run to `folder` for inspection; returns their number.
 pub(super) fn keep_receipts(stack: &Stack, evidence: &Evidence, folder: &Path) -> Result<usize> {
     fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
     let aws = stack.aws()?;

@@ -1,18 +1,18 @@
-//! Everything again, and everything bad.
+//! Repeats everything, and sends bad input.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::play::check::Check;
-use crate::play::doors::{Doors, stripe_event, stripe_signature};
-use crate::play::scene::{Door, Scene};
+use crate::play::entry_points::{EntryPoints, stripe_event, stripe_signature};
+use crate::play::scene::{EntryPoint, Scene};
 use crate::stack::Stack;
 
 /// How often each message is sent again.
 const ROUNDS: usize = 5;
 
-/// The processor's commands, rebuilt from the facts that they became.
+/// The processor's commands, rebuilt from their facts.
 const COMMANDS: &str = "
     select json_build_object(
         'transaction_id', transaction_id, 'provider', provider, 'kind', kind, 'door', door, 'event_id', event_id,
@@ -25,9 +25,9 @@ const COMMANDS: &str = "
     where transaction_id like '%' || $1 || '%'
     order by facts.id";
 
-/// Sends every message of this run again, [`ROUNDS`] times, each round in another order and under new message ids;
-/// every webhook once more too. Answers how many were sent.
-pub(super) fn repeat(stack: &Stack, doors: &Doors<'_>, scene: &Scene) -> Result<usize> {
+/// Sends every message of this run again, [`ROUNDS`] times, each round in another order and with new message ids; and
+/// every webhook once more. Returns the number of messages sent.
+pub(super) fn repeat(stack: &Stack, entry_points: &EntryPoints<'_>, scene: &Scene) -> Result<usize> {
     let commands = commands(stack, scene)?;
     let aws = stack.aws()?;
     let queue = stack.output("PaymentsQueueUrl")?;
@@ -43,8 +43,8 @@ pub(super) fn repeat(stack: &Stack, doors: &Doors<'_>, scene: &Scene) -> Result<
             sent += 1;
         }
     }
-    for invoice in scene.paid_through(Door::Webhook) {
-        doors.send_webhook(invoice)?.expect(200, "a repeated webhook")?;
+    for invoice in scene.paid_through(EntryPoint::Webhook) {
+        entry_points.send_webhook(invoice)?.expect(200, "a repeated webhook")?;
         sent += 1;
     }
     Ok(sent)
@@ -69,18 +69,18 @@ fn commands(stack: &Stack, scene: &Scene) -> Result<Vec<Value>> {
         .collect()
 }
 
-/// Throws in what must be refused at the door, and a message that nobody can read behind it.
-pub(super) fn bad_input(doors: &Doors<'_>) -> Result<Vec<Check>> {
-    let invoice = doors.scene.invoices.first().context("no invoice")?;
+/// Sends requests that the API must refuse, and puts a message that cannot be parsed into the queue behind it.
+pub(super) fn bad_input(entry_points: &EntryPoints<'_>) -> Result<Vec<Check>> {
+    let invoice = entry_points.scene.invoices.first().context("no invoice")?;
     let event = stripe_event(invoice)?;
     let signature = stripe_signature("not the secret", &event)?;
-    let forged = doors.api.post("/webhooks/stripe", &[("stripe-signature", &signature)], &event)?;
-    let authorization = format!("Bearer {}", doors.api.finance);
+    let forged = entry_points.api.post("/webhooks/stripe", &[("stripe-signature", &signature)], &event)?;
+    let authorization = format!("Bearer {}", entry_points.api.finance);
     let headers = [("authorization", authorization.as_str()), ("idempotency-key", "malformed")];
-    let malformed = doors.api.post("/v1/payments", &headers, r#"{"transaction_id": "#)?;
-    let poison = format!("no JSON at all, run {}", doors.scene.run);
-    let queue = doors.stack.output("PaymentsQueueUrl")?;
-    doors.stack.aws()?.sqs_send(queue, &poison, Some(("poison", &doors.scene.run)))?;
+    let malformed = entry_points.api.post("/v1/payments", &headers, r#"{"transaction_id": "#)?;
+    let poison = format!("no JSON at all, run {}", entry_points.scene.run);
+    let queue = entry_points.stack.output("PaymentsQueueUrl")?;
+    entry_points.stack.aws()?.sqs_send(queue, &poison, Some(("poison", &entry_points.scene.run)))?;
     Ok(vec![
         Check::new("a forged webhook is answered 401", forged.status == 401, forged.body),
         Check::new("a malformed body is answered 400", malformed.status == 400, malformed.body),

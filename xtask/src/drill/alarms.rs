@@ -1,5 +1,5 @@
-//! The deployed alarms, and which of their conditions hold: the emulator keeps alarms and does not look at queues and logs
-//! for them, so this does.
+//! The deployed alarms, and which of their conditions are met: the emulator stores alarms without evaluating them for
+//! queues and logs, so this module does.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,6 @@ use serde_json::{Number, Value, json};
 use crate::drill::measure::Sample;
 use crate::stack::Stack;
 
-/// An alarm as it is deployed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Alarm {
@@ -47,7 +46,7 @@ enum Statistic {
     Average,
 }
 
-/// How the template's alarms compare.
+/// The comparison operators of the template's alarms.
 #[derive(Debug, Clone, Copy, Deserialize)]
 enum Comparison {
     #[serde(rename = "GreaterThanOrEqualToThreshold")]
@@ -69,19 +68,19 @@ pub(super) struct Condition {
     pub(super) severity: String,
     /// The runbook's section.
     pub(super) section: String,
-    /// What was measured, against what.
+    /// The measured value and the threshold.
     seen: String,
-    /// In how many periods it was met, and how many it takes.
+    /// The number of periods in which it was met, and the number required.
     periods: (i64, i64),
 }
 
 impl Condition {
-    /// Whether it was met for as long as the alarm waits.
+    /// Whether it was met for as many periods as the alarm requires.
     pub(super) fn is_raised(&self) -> bool {
         self.periods.0 >= self.periods.1
     }
 
-    /// One line of it.
+    /// The condition as one line.
     pub(super) fn text(&self) -> String {
         let (met, needed) = self.periods;
         let state = if self.is_raised() {
@@ -126,8 +125,7 @@ pub(super) fn deployed(stack: &Stack) -> Result<Vec<Alarm>> {
     Ok(alarms)
 }
 
-/// The alarms whose condition was met in at least one period between two times (milliseconds since 1970), what wakes
-/// somebody first.
+/// The alarms whose condition was met in at least one period between two times (milliseconds since 1970), pages first.
 pub(super) fn met(alarms: &[Alarm], samples: &[Sample], from_ms: i64, until_ms: i64) -> Vec<Condition> {
     let mut met: Vec<Condition> =
         alarms.iter().filter_map(|alarm| alarm.condition(samples, from_ms, until_ms)).collect();
@@ -149,7 +147,7 @@ impl Alarm {
         let breaching: Vec<Decimal> =
             values.into_iter().filter(|value| self.comparison_operator.holds(*value, threshold)).collect();
         let silent = if self.treat_missing_data == "breaching" {
-            // Whole periods of which there is nothing.
+            // Complete periods without values.
             let whole = (from_ms.div_euclid(period_ms) + 1)..until_ms.div_euclid(period_ms);
             whole.filter(|period| !by_period.contains_key(period)).count()
         } else {

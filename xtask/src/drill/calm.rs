@@ -1,11 +1,11 @@
-//! After the trouble: nothing waits, no alarm's condition holds, and the books are what they should be.
+//! After the failures: nothing waits, no alarm's condition is met, and the books are correct.
 
 use anyhow::Result;
 
 use crate::drill::{Drill, measure, now_ms};
 use crate::play::check;
 
-/// No alarm may hold; it is looked at over so many values of the relay, which measures once a minute.
+/// No alarm's condition may be met over this many runs of the relay, which measures once a minute.
 const RELAY_RUNS: usize = 2;
 
 impl Drill {

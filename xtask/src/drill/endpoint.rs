@@ -1,4 +1,4 @@
-//! An endpoint of the BFF takes connections and never answers. The good one is told as ever.
+//! An endpoint of the BFF accepts connections and never responds. The good one receives events as usual.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +14,16 @@ use crate::drill::{Drill, now_ms};
 use crate::play::api::text;
 use crate::users::Role;
 
-/// Within this time the good endpoint hears of a payment; an attempt at the hanging one takes 15 s.
+/// The good endpoint receives a payment's event within this time; an attempt at the hanging one takes 15 s.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often the hanging endpoint is tried before anything is done about it.
+/// The number of attempts at the hanging endpoint before anything is done about it.
 const ATTEMPTS: u64 = 2;
 
-/// Payments that both endpoints are to be told of.
+/// The number of payments whose events both endpoints receive.
 const PAYMENTS: usize = 3;
 
-/// A server that keeps whoever calls waiting, until it is mended.
+/// A server that keeps its callers waiting until it is repaired.
 struct Hanging {
     url: String,
     is_mended: Arc<AtomicBool>,
@@ -41,7 +41,7 @@ impl Hanging {
             let mut kept_waiting = Vec::new();
             for request in server.incoming_requests() {
                 if mended.load(Ordering::Relaxed) {
-                    // Whoever went away has no use for an answer.
+                    // A caller that has disconnected needs no response.
                     let _ = request.respond(Response::empty(204));
                 } else {
                     kept_waiting.push(request);
@@ -55,13 +55,13 @@ impl Hanging {
 impl Drill {
     pub(super) fn hang_an_endpoint(&mut self) -> Result<()> {
         self.transcript.part("An endpoint of the BFF hangs")?;
-        // What happened before is not told to an endpoint that comes later.
+        // A new endpoint does not receive earlier events.
         self.wait("everything to be told so far", || Ok(self.is_at_rest()?.then_some(())))?;
         let (hanging, bff) = (Hanging::serve()?, self.stack.token(&Role::Bff)?);
         let register = json!({"url": hanging.url, "event_types": ["invoice.paid"]});
         let registered = self.api.post_as(&bff, "/v1/webhook-endpoints", &register)?.expect(201, "registering")?;
         let path = format!("/v1/webhook-endpoints/{}", text(&registered, "/id")?);
-        self.tell("a second endpoint is registered; it takes connections and never answers")?;
+        self.narrate("a second endpoint is registered; it takes connections and never answers")?;
         let (began, began_ms) = (registered_at(), now_ms());
         let slowest = self.pay_and_time()?;
         let rule = "endpoint: the good one is told within 30 s";
@@ -79,7 +79,7 @@ impl Drill {
         self.sound("endpoint", began_ms, &[])?;
         hanging.is_mended.store(true, Ordering::Relaxed);
         self.api.post_as(&bff, &format!("{path}/replay"), &json!({"from": began}))?.expect(200, "replaying")?;
-        self.tell("the endpoint is mended, and `POST …/replay` has what it missed sent again")?;
+        self.narrate("the endpoint is mended, and `POST …/replay` has what it missed sent again")?;
         self.wait("the mended endpoint to be told", || {
             Ok((self.deliveries(&bff, &path, "delivered")?.len() == PAYMENTS).then_some(()))
         })?;
@@ -87,20 +87,20 @@ impl Drill {
         self.api.delete_as(&bff, &path)?.expect(200, "removing an endpoint").map(drop)
     }
 
-    /// Pays invoices; answers how long the good endpoint waited for the last of them.
+    /// Pays invoices; returns how long the good endpoint waited for the last event.
     fn pay_and_time(&mut self) -> Result<Duration> {
         let mut slowest = Duration::ZERO;
         for number in 0..PAYMENTS {
             let (invoice, _) = self.scene.bill(&self.api, "Consulting", 100)?;
-            let told = json!({"amount": {"value": "100.00", "currency": "EUR"}, "invoice_id": invoice});
+            let reported = json!({"amount": {"value": "100.00", "currency": "EUR"}, "invoice_id": invoice});
             let path = format!("/v1/payments/manual:drill-webhook-{}-{number}/confirmation", self.scene.run);
             let begin = Instant::now();
-            self.api.post_as(&self.api.gateway, &path, &told)?.expect(202, "confirming a payment")?;
+            self.api.post_as(&self.api.gateway, &path, &reported)?.expect(202, "confirming a payment")?;
             let is_of = |delivery: &bff::Delivery| delivery.status == 204 && delivery.body.contains(&invoice);
             self.wait("the good endpoint to be told", || Ok(self.stack.deliveries()?.iter().any(is_of).then_some(())))?;
             slowest = slowest.max(begin.elapsed());
         }
-        self.tell(&format!("{PAYMENTS} invoices were paid"))?;
+        self.narrate(&format!("{PAYMENTS} invoices were paid"))?;
         Ok(slowest)
     }
 
@@ -111,7 +111,7 @@ impl Drill {
     }
 }
 
-/// Some time before the first event that the endpoint is told of.
+/// A time before the first event that the endpoint receives.
 fn registered_at() -> String {
     (chrono::Utc::now() - chrono::TimeDelta::minutes(1)).to_rfc3339()
 }

@@ -1,5 +1,5 @@
-//! A gateway dies while it is to collect a payment. Other gateways and other payments go on; when it is back, it is asked what
-//! became of the payment, and nothing is collected twice.
+//! A gateway dies while it is to collect a payment. Other gateways and other payments continue; when it is back, a
+//! status inquiry determines the payment's outcome, and nothing is collected twice.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::servers;
 use crate::users::Role;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Whatever the local Stripe takes for a key.
+/// A key that the local Stripe accepts.
 const STRIPE_KEY: &str = "Bearer sk_test_local";
 /// A card that can be charged.
 const CARD: [(&str, &str); 5] = [
@@ -33,24 +33,24 @@ impl Drill {
         let card = self.card()?;
         let began_ms = now_ms();
         servers::stop(&self.stack, "localstripe")?;
-        self.tell("Stripe is ended")?;
+        self.narrate("Stripe is ended")?;
         self.order("stripe", &name, &charged.0, &card)?;
         let payment = format!("stripe:{name}");
         self.wait_for_payment(&payment, &["unknown"])?;
-        self.tell(&format!(
+        self.narrate(&format!(
             "the charge of {payment} has no answer: the payment is `unknown`, and Stripe is asked again in a minute"
         ))?;
         self.go_on_elsewhere()?;
         self.sound("gateway", began_ms, &["StripeFailingAlarm"])?;
         self.start_again()?;
-        self.tell("Stripe runs again; it has lost the cards that it kept")?;
+        self.narrate("Stripe runs again; it has lost the cards that it kept")?;
         let status = self.wait_for_payment(&payment, &["confirmed", "failed"])?;
-        self.tell(&format!("Stripe was asked again under the same key: the payment is `{status}`"))?;
+        self.narrate(&format!("Stripe was asked again under the same key: the payment is `{status}`"))?;
         self.quittance(&["payment", "show", &payment])?;
         if status == "failed" {
             let card = self.card()?;
             self.order("stripe", &name, &charged.0, &card)?;
-            self.tell("the client gave its card again, and the charge is ordered a second time")?;
+            self.narrate("the client gave its card again, and the charge is ordered a second time")?;
             self.wait_for_payment(&payment, &["confirmed"])?;
         }
         let paid = self.invoice_status(&charged.0)?;
@@ -59,14 +59,14 @@ impl Drill {
         self.check("gateway: the card was charged once", collected == 1, format!("{collected} charges"))
     }
 
-    /// A bank transfer is confirmed and Adyen collects a payment, while Stripe is away.
+    /// A bank transfer is confirmed and Adyen collects a payment, while Stripe is unavailable.
     fn go_on_elsewhere(&mut self) -> Result<()> {
         let (transferred, _) = self.scene.bill(&self.api, "Retainer, by bank transfer", 100)?;
         let payment = format!("manual:drill-transfer-{}", self.scene.run);
         let amount = json!({"value": "100.00", "currency": "EUR"});
-        let told = json!({"amount": amount, "invoice_id": transferred});
+        let reported = json!({"amount": amount, "invoice_id": transferred});
         let path = format!("/v1/payments/{payment}/confirmation");
-        self.api.post_as(&self.api.gateway, &path, &told)?.expect(202, "confirming a payment")?;
+        self.api.post_as(&self.api.gateway, &path, &reported)?.expect(202, "confirming a payment")?;
         let (charged, _) = self.scene.bill(&self.api, "Retainer, by card at Adyen", 100)?;
         let reference: String = self.scene.run.to_uppercase().chars().rev().take(12).collect();
         let answer = json!({"pspReference": format!("{reference:D<16}"), "resultCode": "Authorised"});
@@ -80,7 +80,7 @@ impl Drill {
         self.check(rule, paid.iter().all(|status| status == "paid"), paid.join(", "))
     }
 
-    /// Orders a charge over 100.00 EUR.
+    /// Orders a charge of 100.00 EUR.
     fn order(&self, provider: &str, name: &str, invoice: &str, method: &str) -> Result<()> {
         let order = json!({
             "transaction_id": name, "provider": provider, "invoice_id": invoice, "payment_method": method,
@@ -90,7 +90,7 @@ impl Drill {
         self.api.post_as(&bff, "/v1/payments", &order)?.expect(202, "ordering a charge").map(drop)
     }
 
-    /// Waits until a payment has one of these statuses; answers which.
+    /// Waits until a payment has one of these statuses; returns which.
     fn wait_for_payment(&self, payment: &str, statuses: &[&str]) -> Result<String> {
         let what = format!("the payment {payment} to be {}", statuses.join(" or "));
         self.wait(&what, || {
@@ -106,7 +106,7 @@ impl Drill {
         text(&answer.expect(200, "reading an invoice")?, "/status")
     }
 
-    /// Has Stripe keep a card; answers its name.
+    /// Stores a card at Stripe; returns its id.
     fn card(&self) -> Result<String> {
         let url = format!("{}/v1/payment_methods", self.stack.localstripe_url()?);
         let request = local_agent(TIMEOUT).post(&url).header("authorization", STRIPE_KEY);
@@ -114,7 +114,7 @@ impl Drill {
         text(&kept.body_mut().read_json::<Value>()?, "/id")
     }
 
-    /// How often Stripe has collected a payment.
+    /// The number of times that Stripe has collected a payment.
     fn collected(&self, payment: &str) -> Result<usize> {
         let shown = self.api.get_as(&self.api.finance, &format!("/v1/payments/{payment}"))?;
         let id = text(&shown.expect(200, "reading a payment")?, "/id")?;

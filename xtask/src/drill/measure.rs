@@ -1,5 +1,5 @@
-//! What is measured while a drill runs: the functions' own metrics, read from their logs as CloudWatch reads them, and what
-//! AWS would measure and the emulator does not.
+//! The measurements of a drill: the functions' own metrics, read from their logs as CloudWatch does, and those that AWS
+//! would measure but the emulator does not.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(super) struct Sample {
     pub(super) value: Decimal,
 }
 
-/// The head of a line in the Embedded Metric Format.
+/// The header of a line in the Embedded Metric Format.
 #[derive(Deserialize)]
 struct Line {
     #[serde(rename = "_aws")]
@@ -51,7 +51,7 @@ struct Named {
     name: String,
 }
 
-/// What has been measured since a time: in the functions' logs, and now in the queues.
+/// The values since a time: from the functions' logs, and the current ones of the queues.
 pub(super) fn since(stack: &Stack, since_ms: i64, now_ms: i64) -> Result<Vec<Sample>> {
     let aws = stack.aws()?;
     let prefix = format!("/aws/lambda/{}-", stack.cloudformation_name());
@@ -70,7 +70,7 @@ pub(super) fn since(stack: &Stack, since_ms: i64, now_ms: i64) -> Result<Vec<Sam
     Ok(samples)
 }
 
-/// A thing that was counted.
+/// The value of a single counted event.
 pub(super) fn one(namespace: &str, metric: &str, (name, value): (&str, &str), at_ms: i64) -> Sample {
     Sample {
         namespace: namespace.to_owned(),
@@ -102,14 +102,14 @@ fn sent_at(message: &Value) -> Option<i64> {
     message.pointer("/Attributes/SentTimestamp")?.as_str()?.parse().ok()
 }
 
-/// What Lambda's runtime writes when an invocation ends with an error.
+/// The line that Lambda's runtime logs when an invocation ends with an error.
 fn is_failure(line: &str) -> bool {
     FAILURES.iter().any(|failure| line.contains(failure))
 }
 
 const FAILURES: [&str; 2] = ["lambda_runtime::layers::panic", "Task timed out"];
 
-/// The values that a line of a log brings; none if it is another line.
+/// The values in a line of a log; none in any other line.
 fn measured(line: &str) -> Vec<Sample> {
     if !line.starts_with('{') || !line.contains("\"_aws\"") {
         return Vec::new();

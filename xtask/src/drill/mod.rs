@@ -1,6 +1,6 @@
-//! A drill for whoever is on call, on a local stack: the database is taken away, a bad release makes messages poison, a gateway
-//! dies, an endpoint of the BFF hangs. Each part says what is broken, which alarms that raises and what is done about it; in the
-//! end everything must be as if nothing had been.
+//! A drill for on-call staff, on a local stack: the database is taken away, a bad release turns messages into poison, a
+//! gateway dies, an endpoint of the BFF hangs. Each part explains what is broken, which alarms that raises and what is
+//! done about it; at the end everything must be as if nothing had happened.
 
 mod alarms;
 mod calm;
@@ -26,27 +26,27 @@ use crate::drill::tool::{Ran, Tool};
 use crate::drill::transcript::Transcript;
 use crate::play::api::Api;
 use crate::play::check::{self, Check};
-use crate::play::doors::Doors;
+use crate::play::entry_points::EntryPoints;
 use crate::play::scene::Scene;
 use crate::python::Venv;
 use crate::servers::{self, ForcedPorts};
 use crate::stack::Stack;
 use crate::{deploy, paths, say, wait};
 
-/// How long the payments' queue keeps a message that came back from being handed out again, while the drill lasts: as long as the
-/// processor may take. In AWS it is 180 s, and three receives take nine minutes.
+/// The visibility timeout of the payments queue during the drill: as long as the processor's timeout. In AWS it is 180
+/// s, so three receives take nine minutes.
 const BACK_AFTER_SECONDS: &str = "30";
 
-/// How long one thing may take that is waited for.
+/// The time limit of each wait.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What a drill is to do.
+/// The options of a drill.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The stack's name.
     #[arg(long, default_value = "drill")]
     pub name: String,
-    /// For how many seconds the database is away.
+    /// For how many seconds the database is unavailable.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(10..=600))]
     pub seconds: u64,
     /// Print a summary as JSON, and the transcript to standard error.
@@ -54,20 +54,20 @@ pub struct Options {
     pub json: bool,
 }
 
-/// What came of a drill.
+/// The result of a drill.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What had to hold.
+    /// The conditions that had to hold.
     pub checks: Vec<Check>,
     /// The alarms of each part.
     parts: Vec<Value>,
-    /// Where the transcript is.
+    /// The path of the transcript.
     pub transcript: PathBuf,
     took: Duration,
 }
 
 impl Outcome {
-    /// Whether all that had to hold does.
+    /// Whether all conditions hold.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.checks.iter().all(|check| check.holds)
@@ -85,7 +85,6 @@ impl Outcome {
     }
 }
 
-/// A drill under way.
 struct Drill {
     stack: Stack,
     venv: Venv,
@@ -96,15 +95,15 @@ struct Drill {
     transcript: Transcript,
     checks: Vec<Check>,
     parts: Vec<Value>,
-    /// What AWS would have measured of the answers that the drill got.
+    /// The metrics that AWS would have recorded for the drill's requests.
     answers: Vec<Sample>,
 }
 
-/// Holds the drill on a running stack that has its own PostgreSQL. The transcript is in `target/drill/transcript.md`.
+/// Runs the drill on a running stack that has its own PostgreSQL. The transcript is in `target/drill/transcript.md`.
 ///
 /// # Errors
-/// When the stack does not answer, or something does not end in time; the transcript tells how far the drill came. What
-/// does not hold is no error but a failed [`Check`] in the outcome.
+/// When the stack does not respond, or something does not finish in time; the transcript shows how far the drill got. A
+/// condition that does not hold is not an error but a failed [`Check`] in the outcome.
 pub fn run(stack: Stack, options: &Options) -> Result<Outcome> {
     let begin = Instant::now();
     stack.data_dir().context("the drill takes PostgreSQL away, and this stack uses somebody else's server")?;
@@ -114,7 +113,7 @@ pub fn run(stack: Stack, options: &Options) -> Result<Outcome> {
     let before = drill.visibility()?;
     drill.set_visibility(BACK_AFTER_SECONDS)?;
     if let Err(error) = drill.play(options.seconds) {
-        drill.tell(&format!("**the drill broke off**: {error:#}"))?;
+        drill.narrate(&format!("**the drill broke off**: {error:#}"))?;
         drill.start_again()?;
         drill.mend_the_release()?;
         drill.set_visibility(&before)?;
@@ -140,8 +139,8 @@ impl Drill {
         let api = Api::new(&stack)?;
         stack.register_bff()?;
         let scene = Scene::make(&api)?;
-        Doors { api: &api, stack: &stack, scene: &scene }.pay_through_files()?;
-        transcript.tell(&format!(
+        EntryPoints { api: &api, stack: &stack, scene: &scene }.pay_through_files()?;
+        transcript.narrate(&format!(
             "3 clients, 12 invoices; 4 of them are paid through files; {} alarms are deployed; messages of the payments' queue come back \
              after {BACK_AFTER_SECONDS} s here, after 180 s in AWS",
             alarms.len()
@@ -168,15 +167,15 @@ impl Drill {
         self.see_that_all_is_calm()
     }
 
-    fn doors(&self) -> Doors<'_> {
-        Doors { api: &self.api, stack: &self.stack, scene: &self.scene }
+    fn entry_points(&self) -> EntryPoints<'_> {
+        EntryPoints { api: &self.api, stack: &self.stack, scene: &self.scene }
     }
 
-    fn tell(&mut self, what: &str) -> Result<()> {
-        self.transcript.tell(what)
+    fn narrate(&mut self, what: &str) -> Result<()> {
+        self.transcript.narrate(what)
     }
 
-    /// Notes whether something holds that has to.
+    /// Records whether a required condition holds.
     fn check(&mut self, rule: &str, holds: bool, seen: impl ToString) -> Result<()> {
         let check = Check::new(rule, holds, seen);
         self.transcript.check(&check)?;
@@ -184,7 +183,7 @@ impl Drill {
         Ok(())
     }
 
-    /// Runs the tool to its end, as whoever is on call would.
+    /// Runs the on-call tool to its end.
     fn quittance(&mut self, arguments: &[&str]) -> Result<Ran> {
         let ran = self.tool.run(&self.stack, arguments)?;
         self.shown(arguments, &ran)?;
@@ -197,14 +196,15 @@ impl Drill {
         self.transcript.command(&format!("quittance {}", words.join(" ")), &ran.said, &ran.end())
     }
 
-    /// Tells which alarms' conditions were met since a part began, and that those which must be among them are.
+    /// Reports the alarms whose conditions were met since a part began, and checks that the expected ones are among
+    /// them.
     fn sound(&mut self, part: &str, from_ms: i64, expected: &[&str]) -> Result<()> {
         let met = self.met_since(from_ms)?;
         for condition in &met {
-            self.tell(&condition.text())?;
+            self.narrate(&condition.text())?;
         }
         if met.is_empty() {
-            self.tell("no alarm's condition was met")?;
+            self.narrate("no alarm's condition was met")?;
         }
         for alarm in expected {
             let is_met = met.iter().any(|condition| condition.alarm == *alarm);
@@ -228,15 +228,15 @@ impl Drill {
     /// Waits for something that the stack does by itself.
     fn wait<T>(&self, what: &str, probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         let watched: Vec<_> = ["emulator", "postgres"].iter().filter_map(|server| self.stack.living(server)).collect();
-        wait::until(what, LIMIT, &watched, probe).context("`cargo xtask logs <function>` tells what each function did")
+        wait::until(what, LIMIT, &watched, probe).context("`cargo xtask logs <function>` shows what each function did")
     }
 
-    /// Whether nothing is being worked on; what is due later, as for an endpoint that was gone, does not count.
+    /// Whether nothing is in progress; work that is due later, as for an unavailable endpoint, does not count.
     fn is_at_rest(&self) -> Result<bool> {
         Ok(check::in_hand(&self.stack)? == 0)
     }
 
-    /// Starts what was ended, on the ports that the functions know.
+    /// Restarts servers on the ports that the functions are configured with.
     fn start_again(&mut self) -> Result<()> {
         let port = |server: &str| self.stack.ports.get(server).copied();
         let forced = ForcedPorts {
@@ -246,16 +246,16 @@ impl Drill {
             bff: port("bff"),
         };
         servers::start(&mut self.stack, &self.venv, forced)?;
-        deploy::tell_stripe(&self.stack)
+        deploy::register_webhook_at_stripe(&self.stack)
     }
 
-    /// Does something in the database, as its owner.
+    /// Executes a statement in the database, as its owner.
     fn execute(&self, statement: &str) -> Result<()> {
         let database = self.stack.database.as_ref().context("the stack has no database")?;
         Ok(database.access.connect(&database.name)?.batch_execute(statement)?)
     }
 
-    /// One number that a query with a text as parameter answers.
+    /// The number that a query with a text parameter returns.
     fn count(&self, query: &str, parameter: &str) -> Result<i64> {
         let database = self.stack.database.as_ref().context("the stack has no database")?;
         Ok(database.access.connect(&database.name)?.query_one(query, &[&parameter])?.try_get(0)?)

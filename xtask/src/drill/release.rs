@@ -1,21 +1,22 @@
-//! A release takes a right away that the processor needs: every payment's message fails three times and is parked. The release is
-//! mended, and the tool sends the messages again; it is killed in the middle, and run again.
+//! A release revokes a privilege that the processor needs: every payment's message fails three times and is parked. The
+//! release is fixed, and the tool replays the messages; it is killed halfway, and run again.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::drill::{Drill, now_ms};
-use crate::play::scene::{Door, Invoice};
+use crate::play::scene::{EntryPoint, Invoice};
 
 const INVOICES: u32 = 10;
 const INSTALMENTS: u32 = 20;
-/// Payments whose messages become poison.
+/// The number of payments whose messages become poison.
 const POISONED: u32 = INVOICES * INSTALMENTS;
 
-/// So many messages have been sent again when the tool is killed.
+/// The number of replayed messages after which the tool is killed.
 const KILLED_AFTER: u64 = 50;
 
-/// How often the tool is run at most: once killed, once more, and for what the killed one had in its hands.
+/// The maximum number of runs of the tool: one that is killed, another one, and more for the messages that the killed
+/// one had in flight.
 const RUNS_MAX: usize = 4;
 
 const REVOKE: &str = "revoke insert on payments.facts from quittance_processor";
@@ -46,11 +47,11 @@ impl Drill {
         let (numbers, instalments) = self.bill_in_instalments()?;
         let began_ms = now_ms();
         self.execute(REVOKE)?;
-        self.tell(&format!("a migration went wrong: `{REVOKE}`"))?;
+        self.narrate(&format!("a migration went wrong: `{REVOKE}`"))?;
         for instalment in &instalments {
-            self.doors().send_webhook(instalment)?.expect(200, "a Stripe webhook")?;
+            self.entry_points().send_webhook(instalment)?.expect(200, "a Stripe webhook")?;
         }
-        self.tell(&format!("{POISONED} payments of 1.00 EUR came in by Stripe's webhooks, each answered 200"))?;
+        self.narrate(&format!("{POISONED} payments of 1.00 EUR came in by Stripe's webhooks, each answered 200"))?;
         let dead_letters = self.stack.output("PaymentsDeadLetterQueueUrl")?.to_owned();
         self.wait(&format!("{POISONED} messages to be parked"), || {
             Ok((self.stack.aws()?.sqs_depth(&dead_letters)?.visible >= u64::from(POISONED)).then_some(()))
@@ -62,7 +63,7 @@ impl Drill {
         let rule = "release: each payment is parked once, with its reason";
         self.check(rule, count == Some(POISONED.into()), format!("{} parked", count.unwrap_or_default()))?;
         self.mend_the_release()?;
-        self.tell(&format!("the release is mended: `{GRANT}`"))?;
+        self.narrate(&format!("the release is mended: `{GRANT}`"))?;
         self.quittance(&["dlq", "replay", "--queue=payments", "--code=retries_exhausted", "--dry-run"])?;
         self.replay_twice(&dead_letters)?;
         self.wait("the queues to drain", || Ok(self.is_at_rest()?.then_some(())))?;
@@ -72,7 +73,7 @@ impl Drill {
         self.check("release: each payment is posted once", posted == i64::from(POISONED), format!("{posted} posted"))
     }
 
-    /// Gives the processor back what it needs.
+    /// Restores the processor's privilege.
     pub(super) fn mend_the_release(&self) -> Result<()> {
         self.execute(GRANT)
     }
@@ -81,7 +82,7 @@ impl Drill {
         format!("pi_drill_{}_", self.scene.run)
     }
 
-    /// Makes the invoices, and the payments that are going to come.
+    /// Creates the invoices, and the payments to come.
     fn bill_in_instalments(&self) -> Result<(Vec<String>, Vec<Invoice>)> {
         let (mut numbers, mut instalments) = (Vec::new(), Vec::new());
         for invoice in 0..INVOICES {
@@ -92,7 +93,7 @@ impl Drill {
                 client: 0,
                 amount: "1.00",
                 currency: "EUR",
-                door: Door::Webhook,
+                entry_point: EntryPoint::Webhook,
                 transaction_id: format!("stripe:{}{invoice}_{instalment}", self.prefix()),
             }));
             numbers.push(number);
@@ -100,7 +101,7 @@ impl Drill {
         Ok((numbers, instalments))
     }
 
-    /// Sends what was parked again; the first run is killed in the middle.
+    /// Replays the parked messages; the first run is killed halfway.
     fn replay_twice(&mut self, dead_letters: &str) -> Result<()> {
         let left = |drill: &Self| -> Result<u64> {
             let depth = drill.stack.aws()?.sqs_depth(dead_letters)?;
@@ -120,7 +121,7 @@ impl Drill {
         for _ in 1..RUNS_MAX {
             let depth = self.stack.aws()?.sqs_depth(dead_letters)?;
             if depth.visible == 0 && depth.in_flight > 0 {
-                self.tell("what the killed one had in its hands is seen again two minutes after it took it")?;
+                self.narrate("what the killed one had in its hands is seen again two minutes after it took it")?;
             }
             self.wait("parked messages to be seen again", || {
                 let depth = self.stack.aws()?.sqs_depth(dead_letters)?;

@@ -1,4 +1,4 @@
-//! The tool of whoever is on call, as it is run in a drill.
+//! The on-call tool, as it is run in a drill.
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
@@ -13,16 +13,16 @@ pub(super) struct Tool {
     binary: PathBuf,
 }
 
-/// What a run of it came to.
+/// The result of a run.
 pub(super) struct Ran {
     /// The exit code; none if it was killed.
     pub(super) code: Option<i32>,
-    /// What it said.
+    /// Its output.
     pub(super) said: String,
 }
 
 impl Ran {
-    /// How it ended, in words.
+    /// How it ended, as text.
     pub(super) fn end(&self) -> String {
         self.code.map_or_else(|| "killed".to_owned(), |code| format!("exit code {code}"))
     }
@@ -38,7 +38,6 @@ impl Tool {
         self.begin(stack, arguments)?.end()
     }
 
-    /// Starts it.
     pub(super) fn begin(&self, stack: &Stack, arguments: &[&str]) -> Result<Running> {
         let mut command = ops::command(stack, &self.binary)?;
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -57,7 +56,6 @@ impl Running {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Kills it where it stands.
     pub(super) fn kill(mut self) -> Result<Ran> {
         self.child.kill().context("could not kill quittance")?;
         self.end()

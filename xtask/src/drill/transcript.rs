@@ -1,4 +1,4 @@
-//! What happened in a drill, line by line, as it happens: for whoever watches, and in a file.
+//! The transcript of a drill, line by line as it happens: on the terminal, and in a file.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,19 +12,18 @@ use crate::play::check::Check;
 /// How many lines of a command's output are shown, from its beginning and from its end.
 const SHOWN_HEAD: usize = 6;
 const SHOWN_TAIL: usize = 6;
-/// How much of a line is shown.
+/// The maximum width of a line.
 const SHOWN_WIDTH: usize = 160;
 
-/// The transcript of a drill.
 pub(super) struct Transcript {
     file: File,
     path: PathBuf,
-    /// Results are for programs: people read standard error then.
+    /// Standard output is for programs, so people read standard error.
     is_quiet: bool,
 }
 
 impl Transcript {
-    /// Begins a transcript; the one of an earlier drill goes.
+    /// Starts a transcript; that of an earlier drill is removed.
     pub(super) fn begin(path: &Path, is_quiet: bool) -> Result<Self> {
         let failed = || format!("could not write {}", path.display());
         path.parent().map_or(Ok(()), fs::create_dir_all).with_context(failed)?;
@@ -34,26 +33,26 @@ impl Transcript {
         Ok(transcript)
     }
 
-    /// A part of the drill begins.
+    /// Starts a part of the drill.
     pub(super) fn part(&mut self, title: &str) -> Result<()> {
         self.write(&format!("\n## {title}\n"))
     }
 
-    /// Something was done or seen.
-    pub(super) fn tell(&mut self, what: &str) -> Result<()> {
+    /// Records an action or observation.
+    pub(super) fn narrate(&mut self, what: &str) -> Result<()> {
         let now = Utc::now().format("%H:%M:%S");
         self.write(&format!("- {now} {what}"))
     }
 
-    /// Something that has to hold was looked at.
+    /// Records a checked condition.
     pub(super) fn check(&mut self, check: &Check) -> Result<()> {
         let verdict = if check.holds { "holds" } else { "**BROKEN**" };
-        self.tell(&format!("{verdict}: {} ({})", check.rule, check.seen))
+        self.narrate(&format!("{verdict}: {} ({})", check.rule, check.seen))
     }
 
-    /// A command was run and said something.
+    /// Records a command with its output.
     pub(super) fn command(&mut self, line: &str, output: &str, end: &str) -> Result<()> {
-        self.tell(&format!("`{line}` ({end})"))?;
+        self.narrate(&format!("`{line}` ({end})"))?;
         if output.trim().is_empty() {
             return Ok(());
         }
@@ -70,7 +69,7 @@ impl Transcript {
     }
 }
 
-/// The beginning and the end of a text, each line cut.
+/// The beginning and the end of a text, with each line truncated.
 fn shortened(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let cut = |line: &&str| {

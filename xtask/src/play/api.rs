@@ -22,16 +22,15 @@ pub(crate) struct Api {
     pub(crate) gateway: String,
 }
 
-/// An answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// After how many seconds it is to be asked again, if it says so.
+    /// The `Retry-After` header in seconds, if there is one.
     pub(crate) retry_after: Option<String>,
 }
 
 impl Answer {
-    /// The body, if the status is the one that was wanted.
+    /// The body, if the response has the expected status.
     pub(crate) fn expect(self, status: u16, what: &str) -> Result<Value> {
         if self.status != status {
             bail!("{what} was answered {} instead of {status}: {}", self.status, self.body);
@@ -62,18 +61,18 @@ impl Api {
         read(request.send(body).with_context(|| format!("POST {path} was not answered"))?)
     }
 
-    /// Asks as the owner of a token.
+    /// Sends a GET with a token.
     pub(crate) fn get_as(&self, token: &str, path: &str) -> Result<Answer> {
         let request = self.agent.get(format!("{}{path}", self.base)).header("authorization", format!("Bearer {token}"));
         read(request.call().with_context(|| format!("GET {path} was not answered"))?)
     }
 
-    /// Posts JSON as the owner of a token, under a key that no other request has.
+    /// Posts JSON with a token, under a new idempotency key.
     pub(crate) fn post_as(&self, token: &str, path: &str, body: &Value) -> Result<Answer> {
         self.post_once(token, &fresh_key(path, &body.to_string())?, path, body)
     }
 
-    /// Deletes as the owner of a token, under a key that no other request has.
+    /// Deletes with a token, under a new idempotency key.
     pub(crate) fn delete_as(&self, token: &str, path: &str) -> Result<Answer> {
         let request =
             self.agent.delete(format!("{}{path}", self.base)).header("authorization", format!("Bearer {token}"));
@@ -81,13 +80,13 @@ impl Api {
         read(request.call().with_context(|| format!("DELETE {path} was not answered"))?)
     }
 
-    /// Posts JSON as the owner of a token, with an idempotency key.
+    /// Posts JSON with a token and an idempotency key.
     pub(crate) fn post_once(&self, token: &str, key: &str, path: &str, body: &Value) -> Result<Answer> {
         let authorization = format!("Bearer {token}");
         self.post(path, &[("authorization", &authorization), ("idempotency-key", key)], &body.to_string())
     }
 
-    /// Puts a CSV file where a presigned URL takes it.
+    /// Uploads a CSV file to a presigned URL.
     pub(crate) fn put_file(&self, url: &str, content: &str) -> Result<()> {
         let answer = self.agent.put(url).header("content-type", "text/csv").header("if-none-match", "*").send(content);
         let mut answer = answer.context("the upload was not answered")?;
@@ -113,7 +112,7 @@ fn read(mut answer: Response<Body>) -> Result<Answer> {
     })
 }
 
-/// A text inside an answer.
+/// A text within a response.
 pub(crate) fn text(value: &Value, pointer: &str) -> Result<String> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.map(ToOwned::to_owned).with_context(|| format!("the answer has no {pointer}: {value}"))

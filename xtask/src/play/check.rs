@@ -1,4 +1,4 @@
-//! The rules that must never break, checked on what is really there: rows, objects, e-mails, webhooks, queues.
+//! The invariants, checked on actual rows, objects, e-mails, webhooks and queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub struct Check {
     pub rule: String,
     /// Whether it holds.
     pub holds: bool,
-    /// What was seen.
+    /// The observed value.
     pub seen: String,
 }
 
@@ -28,7 +28,7 @@ impl Check {
     }
 }
 
-/// What PostgreSQL knows of one invoice. Amounts are texts, so that nothing rounds them on the way.
+/// PostgreSQL's data of one invoice. Amounts are texts, so that nothing rounds them.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct InvoiceRow {
     pub(crate) id: String,
@@ -38,10 +38,10 @@ pub(crate) struct InvoiceRow {
     allocations: usize,
     facts: usize,
     surplus: usize,
-    /// Ids of the events that say it was paid, with their amounts.
+    /// Ids of the events that report its payment, with their amounts.
     events: BTreeMap<String, String>,
     unpublished: usize,
-    /// What the ledger's transactions for those events debit to the provider's clearing account.
+    /// The debits to the provider's clearing account by the ledger's transactions for those events.
     pub(crate) posted: Vec<String>,
     pub(crate) receivable: String,
 }
@@ -75,7 +75,7 @@ const UNBALANCED: &str = "
     select count(*) from (
         select from ledger.entries group by transaction_id, currency having sum(amount) <> 0) as unbalanced";
 
-/// All that is known after a run.
+/// The data collected after a run.
 pub(crate) struct Evidence {
     pub(crate) invoices: BTreeMap<String, InvoiceRow>,
     pub(crate) receipts: BTreeMap<String, Vec<String>>,
@@ -86,7 +86,6 @@ pub(crate) struct Evidence {
     unbalanced: i64,
 }
 
-/// Looks everywhere.
 pub(crate) fn gather(stack: &Stack, scene: &Scene) -> Result<Evidence> {
     let database = stack.database.as_ref().context("the stack has no database")?;
     let mut client = database.access.connect(&database.name)?;
@@ -117,7 +116,7 @@ pub(crate) fn gather(stack: &Stack, scene: &Scene) -> Result<Evidence> {
     })
 }
 
-/// Messages that no consumer has finished with: in a queue, also for later, or in the outbox.
+/// Messages that no consumer has finished with: in a queue, including delayed ones, or in the outbox.
 pub(crate) fn under_way(stack: &Stack) -> Result<u64> {
     Ok(in_hand(stack)? + depths(stack)?.map(|depth| depth.delayed).sum::<u64>())
 }
@@ -134,7 +133,7 @@ pub(crate) fn in_hand(stack: &Stack) -> Result<u64> {
     Ok(count + u64::try_from(waiting)?)
 }
 
-/// What is in the queues that are read.
+/// The depths of the queues that have a consumer.
 fn depths(stack: &Stack) -> Result<impl Iterator<Item = QueueDepth> + use<>> {
     let aws = stack.aws()?;
     let urls = stack.outputs.iter().filter(|(name, _)| name.ends_with("QueueUrl") && !name.contains("DeadLetter"));
@@ -143,7 +142,7 @@ fn depths(stack: &Stack) -> Result<impl Iterator<Item = QueueDepth> + use<>> {
 }
 
 impl Evidence {
-    /// Whether everything that follows from the payments is there, so that checking makes sense.
+    /// Whether all effects of the payments exist, so that checking makes sense.
     pub(crate) fn is_complete(&self, scene: &Scene) -> bool {
         scene.invoices.iter().all(|invoice| {
             self.row(invoice).is_some_and(|row| row.status == "paid" && row.posted.len() == 1)
@@ -171,24 +170,25 @@ impl Evidence {
         self.emails.iter().filter(is_of).collect()
     }
 
-    /// The webhooks that tell of the invoice's payment, one per id.
+    /// The webhooks about the invoice's payment, one per id.
     pub(crate) fn webhooks_of(&self, invoice: &Invoice) -> BTreeMap<&str, Value> {
         let accepted = self.deliveries.iter().filter(|delivery| (200..300).contains(&delivery.status));
-        let told = accepted.filter_map(|delivery| {
+        let reported = accepted.filter_map(|delivery| {
             let body: Value = serde_json::from_str(&delivery.body).ok()?;
             let is_of = body.get("subject").and_then(Value::as_str) == Some(&invoice.id);
             is_of.then_some((delivery.webhook_id.as_str(), body))
         });
-        told.collect()
+        reported.collect()
     }
 
-    /// Messages that reached the processor and left no fact.
+    /// The number of messages that reached the processor and left no fact.
     pub(crate) fn lost(&self, scene: &Scene) -> usize {
         let recorded: usize = self.invoices.values().map(|row| row.facts).sum();
         scene.messages().saturating_sub(recorded)
     }
 
-    /// Effects beyond the first: allocations, surpluses, receipts, e-mails with receipts, webhooks, ledger transactions.
+    /// The number of repeated effects: allocations, unapplied cash, receipts, e-mails with receipts, webhooks, ledger
+    /// transactions.
     pub(crate) fn twice(&self, scene: &Scene) -> usize {
         let beyond = |count: usize| count.saturating_sub(1);
         scene
@@ -207,7 +207,7 @@ impl Evidence {
     }
 }
 
-/// Checks the rules; so many messages of this run are poison, and stay parked.
+/// Checks the rules; `poison` messages of this run stay parked.
 pub(crate) fn invariants(scene: &Scene, evidence: &Evidence, poison: usize) -> Vec<Check> {
     let lost = evidence.lost(scene);
     let twice = evidence.twice(scene);
@@ -223,8 +223,8 @@ pub(crate) fn invariants(scene: &Scene, evidence: &Evidence, poison: usize) -> V
     let paid = failing(&|_, row| row.paid == row.allocated && row.status == "paid");
     let events = failing(&|_, row| row.events.len() == row.allocations && row.unpublished == 0);
     let untold = failing(&|invoice, row| {
-        let told: BTreeSet<&str> = evidence.webhooks_of(invoice).into_keys().collect();
-        told == row.events.keys().map(String::as_str).collect()
+        let reported: BTreeSet<&str> = evidence.webhooks_of(invoice).into_keys().collect();
+        reported == row.events.keys().map(String::as_str).collect()
     });
     let amounts = failing(&|invoice, row| is_exact(scene, evidence, invoice, row));
     let receivables = failing(&|_, row| row.receivable == "0");
@@ -269,7 +269,7 @@ fn is_exact(scene: &Scene, evidence: &Evidence, invoice: &Invoice, row: &Invoice
         invoice.amount
     };
     let webhooks = evidence.webhooks_of(invoice);
-    let told = |body: &Value, member: &str| {
+    let reported = |body: &Value, member: &str| {
         body.pointer(&format!("/data/allocated/{member}")).and_then(Value::as_str).map(ToOwned::to_owned)
     };
     let shown = format!("{}\u{a0}{}", invoice.currency, invoice.amount);
@@ -277,8 +277,8 @@ fn is_exact(scene: &Scene, evidence: &Evidence, invoice: &Invoice, row: &Invoice
         && row.posted == [plain]
         && row.events.values().all(|amount| amount == invoice.amount)
         && webhooks.values().all(|body| {
-            told(body, "value").as_deref() == Some(invoice.amount)
-                && told(body, "currency").as_deref() == Some(invoice.currency)
+            reported(body, "value").as_deref() == Some(invoice.amount)
+                && reported(body, "currency").as_deref() == Some(invoice.currency)
         })
         && evidence
             .emails_of(scene, invoice)

@@ -1,7 +1,7 @@
-//! What the demonstration and the drill both play with: callers of the API, who owes what, the ways it is paid, and the rules
-//! that must hold afterwards.
+//! What the demonstration and the drill share: callers of the API, clients and invoices, the ways of paying, and the
+//! invariants to check afterwards.
 
 pub(crate) mod api;
 pub(crate) mod check;
-pub(crate) mod doors;
+pub(crate) mod entry_points;
 pub(crate) mod scene;

@@ -1,4 +1,4 @@
-//! Who owes what: three clients and twelve issued invoices, and the way each is going to be paid.
+//! Three clients and twelve issued invoices, and how each will be paid.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use crate::play::api::{Api, text};
 
 /// The way an invoice is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum EntryPoint {
     /// A claim through the API and a trusted machine's confirmation.
     Api,
     /// A Stripe webhook.
@@ -18,8 +18,8 @@ pub(crate) enum Door {
     Files,
 }
 
-impl Door {
-    /// Messages that reach the processor for one payment through this door.
+impl EntryPoint {
+    /// The number of messages that reach the processor for one payment through this channel.
     pub(crate) const fn messages(self) -> usize {
         match self {
             Self::Api | Self::Files => 2,
@@ -36,7 +36,6 @@ impl Door {
     }
 }
 
-/// A client.
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) email: String,
@@ -48,17 +47,17 @@ pub(crate) struct Invoice {
     pub(crate) number: String,
     /// Index of the client in [`Scene::clients`].
     pub(crate) client: usize,
-    /// The amount as the ledger must have it, with the currency's decimals.
+    /// The expected amount in the ledger, with the currency's decimals.
     pub(crate) amount: &'static str,
     pub(crate) currency: &'static str,
-    pub(crate) door: Door,
-    /// The payment's name in its provider's namespace.
+    pub(crate) entry_point: EntryPoint,
+    /// The payment's id in its provider's namespace.
     pub(crate) transaction_id: String,
 }
 
-/// The whole scene.
+/// The clients and invoices.
 pub(crate) struct Scene {
-    /// Tells this run's payments from those of earlier runs on the same stack.
+    /// Distinguishes this run's payments from those of earlier runs on the same stack.
     pub(crate) run: String,
     pub(crate) clients: Vec<Client>,
     pub(crate) invoices: Vec<Invoice>,
@@ -70,8 +69,8 @@ const CLIENTS: [(&str, &str, &str); 3] = [
     ("Tanaka Seiki K.K.", "tanaka", "1-2-3 Marunouchi; Tokyo 100-0005; Japan"),
 ];
 
-/// What is charged: description, quantity, unit price, total, currency. Currencies with two and with no decimals, a
-/// cent, thirds, and a million.
+/// The charges: description, quantity, unit price, total, currency. Currencies with two and with no decimals, a cent,
+/// thirds, and a million.
 const CHARGES: [(&str, u32, &str, &str, &str); 12] = [
     ("Warehouse rent, November", 1, "4200.00", "4200.00", "EUR"),
     ("Pallet handling", 333, "0.07", "23.31", "EUR"),
@@ -88,7 +87,7 @@ const CHARGES: [(&str, u32, &str, &str, &str); 12] = [
 ];
 
 impl Scene {
-    /// Makes clients and invoices through the API.
+    /// Creates clients and invoices through the API.
     pub(crate) fn make(api: &Api) -> Result<Self> {
         let run = format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis());
         let mut clients = Vec::new();
@@ -106,20 +105,21 @@ impl Scene {
         Ok(Self { run, clients, invoices })
     }
 
-    /// Bills the first client for so many pieces of 1.00 EUR, beside the scene's own invoices; answers id and number.
+    /// Invoices the first client for so many pieces of 1.00 EUR, in addition to the scene's own invoices; returns id
+    /// and number.
     pub(crate) fn bill(&self, api: &Api, description: &str, pieces: u32) -> Result<(String, String)> {
         let client = self.clients.first().context("there are clients")?;
         issue_to(api, &client.id, &Charge { description, quantity: pieces, price: "1.00", currency: "EUR" })
     }
 
-    /// The invoices that are paid through a door.
-    pub(crate) fn paid_through(&self, door: Door) -> impl Iterator<Item = &Invoice> {
-        self.invoices.iter().filter(move |invoice| invoice.door == door)
+    /// The invoices that are paid through a channel.
+    pub(crate) fn paid_through(&self, entry_point: EntryPoint) -> impl Iterator<Item = &Invoice> {
+        self.invoices.iter().filter(move |invoice| invoice.entry_point == entry_point)
     }
 
-    /// Messages that must reach the processor, each once.
+    /// The number of distinct messages that must reach the processor.
     pub(crate) fn messages(&self) -> usize {
-        self.invoices.iter().map(|invoice| invoice.door.messages()).sum()
+        self.invoices.iter().map(|invoice| invoice.entry_point.messages()).sum()
     }
 }
 
@@ -132,17 +132,17 @@ fn issue(
 ) -> Result<Invoice> {
     let client = index / 4;
     let client_id = &clients.get(client).context("each client has four invoices")?.id;
-    let (door, transaction_id) = match index % 3 {
-        0 => (Door::Api, format!("manual:demo-{run}-{index}")),
-        1 => (Door::Webhook, format!("stripe:pi_demo_{run}_{index}")),
-        _ => (Door::Files, format!("manual:transfer-{run}-{index}")),
+    let (entry_point, transaction_id) = match index % 3 {
+        0 => (EntryPoint::Api, format!("manual:demo-{run}-{index}")),
+        1 => (EntryPoint::Webhook, format!("stripe:pi_demo_{run}_{index}")),
+        _ => (EntryPoint::Files, format!("manual:transfer-{run}-{index}")),
     };
     let charge = Charge { description, quantity: *quantity, price, currency };
     let (id, number) = issue_to(api, client_id, &charge)?;
-    Ok(Invoice { number, id, client, amount: total, currency, door, transaction_id })
+    Ok(Invoice { number, id, client, amount: total, currency, entry_point, transaction_id })
 }
 
-/// The one line of an invoice.
+/// The only line of an invoice.
 struct Charge<'a> {
     description: &'a str,
     quantity: u32,
@@ -150,7 +150,7 @@ struct Charge<'a> {
     currency: &'a str,
 }
 
-/// Makes an invoice and sends it; answers its id and number.
+/// Creates an invoice and issues it; returns its id and number.
 fn issue_to(api: &Api, client_id: &str, charge: &Charge<'_>) -> Result<(String, String)> {
     let Charge { description, quantity, price, currency } = charge;
     let line = json!({

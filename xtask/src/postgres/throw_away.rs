@@ -1,4 +1,4 @@
-//! A cluster for tests and measurements, gone with the process that started it.
+//! A cluster for tests and measurements, removed with the process that started it.
 
 use std::{
     fs,
@@ -24,15 +24,15 @@ use crate::{paths, ports, process::Identity, python::Venv, wait};
 /// Another process may take the chosen port before PostgreSQL does.
 const TRIES: usize = 5;
 
-/// What a cluster's directory is called, before the process id and a number.
+/// The prefix of a cluster's directory, followed by the process id and a number.
 const HOME_PREFIX: &str = "quittance-pg-";
 
-/// A directory whose process is not to be seen may still belong to one in another container, as long as it is young.
+/// A recent directory whose process is not visible may still belong to one in another container.
 const LITTER_AGE: Duration = Duration::from_secs(3600);
 
-/// Runs the server for as long as somebody holds the other end of its standard input, then stops it and removes its
-/// files. The kernel closes that end when the test process ends, however it ends, so nothing is left behind even where
-/// no destructor runs: in a `static`, after an abort, after a kill.
+/// Runs the server for as long as the other end of its standard input is open, then stops it and removes its files. The
+/// kernel closes that end when the test process ends, however it ends, so nothing is left behind even where no
+/// destructor runs: in a `static`, after an abort, after a kill.
 const GUARD: &str = r#"
 home=$1; shift
 postgres "$@" </dev/null >>"$home/server.log" 2>&1 &
@@ -44,8 +44,8 @@ wait "$server"
 rm -rf "$home"
 "#;
 
-/// A PostgreSQL server of this process alone: unless durability is what is measured, nothing is written through to the
-/// disk; the port is chosen by the kernel, and it ends with this value or with the process, whichever is first.
+/// A PostgreSQL server of this process alone: unless durability is measured, it runs without fsync; the port is chosen
+/// by the kernel, and it ends with this value or with the process, whichever is first.
 #[derive(Debug)]
 pub struct ThrowAwayCluster {
     cluster: Cluster,
@@ -55,7 +55,7 @@ pub struct ThrowAwayCluster {
 }
 
 impl ThrowAwayCluster {
-    /// Starts a cluster; makes the Python environment that carries the binaries when it is missing.
+    /// Starts a cluster; creates the Python environment with the binaries if it is missing.
     ///
     /// # Errors
     /// When the binaries are missing or the server does not start.
@@ -63,7 +63,7 @@ impl ThrowAwayCluster {
         Self::start_as(Durability::ThrowAway)
     }
 
-    /// The same, and what is committed there is on the disk if `durability` says so.
+    /// The same, with durable commits if `durability` requires them.
     ///
     /// # Errors
     /// When the binaries are missing or the server does not start.
@@ -81,20 +81,17 @@ impl ThrowAwayCluster {
         Err(failures.pop().unwrap_or_else(|| anyhow!("PostgreSQL was not tried")))
     }
 
-    /// The one cluster of this process, started at the first call: what tests share.
+    /// The shared cluster of this process, started at the first call, for tests.
     ///
     /// # Errors
-    /// When it did not start, at every call again.
+    /// When it did not start; later calls fail too.
     pub fn shared() -> Result<&'static Self> {
-        static SHARED: OnceLock<std::result::Result<ThrowAwayCluster, String>> = OnceLock::new();
-        SHARED
-            .get_or_init(|| Self::start().map_err(|error| format!("{error:#}")))
-            .as_ref()
-            .map_err(|error| anyhow!("{error}"))
+        static SHARED: OnceLock<Result<ThrowAwayCluster>> = OnceLock::new();
+        SHARED.get_or_init(Self::start).as_ref().map_err(|error| anyhow!("{error:#}"))
     }
 
-    /// Makes a new database, empty or a copy of the database `template` (nobody may be connected to that), and answers
-    /// its URL as superuser.
+    /// Creates a database, empty or a copy of the database `template` (which must have no connections), and returns its
+    /// URL as superuser.
     ///
     /// # Errors
     /// When the server refuses.
@@ -105,7 +102,7 @@ impl ThrowAwayCluster {
         Ok(self.cluster.access.url(&name))
     }
 
-    /// Makes a database of a given name, to serve as template, and answers its URL as superuser.
+    /// Creates a database with a given name, to serve as template, and returns its URL as superuser.
     ///
     /// # Errors
     /// When the server refuses.
@@ -114,13 +111,13 @@ impl ThrowAwayCluster {
         Ok(self.cluster.access.url(name))
     }
 
-    /// How to reach the server as its superuser.
+    /// The server's address and superuser.
     #[must_use]
     pub fn access(&self) -> &Access {
         &self.cluster.access
     }
 
-    /// The directory PostgreSQL keeps its data in.
+    /// PostgreSQL's data directory.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.cluster.data_dir
@@ -133,7 +130,7 @@ impl ThrowAwayCluster {
         sweep(&temp_dir);
         let home = temp_dir.join(format!("{HOME_PREFIX}{}-{number}", std::process::id()));
         if home.exists() {
-            // Left by a process that had this id before us.
+            // Left over from an earlier process with this id.
             fs::remove_dir_all(&home).with_context(|| format!("could not remove {}", home.display()))?;
         }
         let cluster = Cluster::make(binaries, &home, ports::any_free()?, durability)?;
@@ -172,7 +169,7 @@ impl ThrowAwayCluster {
 
 impl Drop for ThrowAwayCluster {
     fn drop(&mut self) {
-        // Closing the pipe is the signal; a guard that is gone already has done its work.
+        // Closing the pipe is the signal; a guard that has already ended has done its work.
         if let Some(mut input) = self.guard.stdin.take() {
             let _ = input.flush();
         }
@@ -180,8 +177,8 @@ impl Drop for ThrowAwayCluster {
     }
 }
 
-/// Removes what is left of processes that were killed while initdb ran, before a guard was there. What can't be removed
-/// stays: it may be another user's.
+/// Removes the leftovers of processes that were killed while initdb ran, before the guard existed. What can't be
+/// removed stays: it may belong to another user.
 fn sweep(temp_dir: &Path) {
     for entry in fs::read_dir(temp_dir).into_iter().flatten().flatten() {
         let name = entry.file_name();

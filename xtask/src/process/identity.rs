@@ -1,4 +1,4 @@
-//! Which process is which: the kernel's table of processes, and an identity that outlives the reuse of process ids.
+//! Identifies processes: the kernel's process table, and an identity that is safe against reused process ids.
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
 
@@ -9,14 +9,14 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What makes a process the one we mean.
+/// The identity of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Process id.
     pub pid: u32,
     /// Start time in clock ticks since the boot (`/proc/<pid>/stat`).
     pub started: u64,
-    /// The boot these ticks count from.
+    /// The boot that these ticks count from.
     pub boot: String,
 }
 
@@ -29,7 +29,7 @@ pub enum Ending {
     Interrupt,
 }
 
-/// The facts of one line of `/proc/<pid>/stat` that matter here.
+/// The relevant fields of one line of `/proc/<pid>/stat`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) name: String,
@@ -43,9 +43,9 @@ pub(super) struct Stat {
 /// Processor time in clock ticks, of which there are [`rustix::param::clock_ticks_per_second`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuTicks {
-    /// What the process itself used.
+    /// Used by the process itself.
     pub own: u64,
-    /// What its children used that have ended and were waited for.
+    /// Used by its children that have ended and were waited for.
     pub ended_children: u64,
 }
 
@@ -53,20 +53,20 @@ impl Identity {
     /// The identity of a running process.
     ///
     /// # Errors
-    /// When there is no such process.
+    /// When the process does not exist.
     pub fn of(pid: u32) -> Result<Self> {
         let stat = stat(pid).with_context(|| format!("there is no process {pid}"))?;
         Ok(Self { pid, started: stat.started, boot: boot_id() })
     }
 
-    /// Whether this very process still runs (a zombie does not).
+    /// Whether this exact process still runs (a zombie does not).
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.boot == boot_id()
             && stat(self.pid).is_some_and(|now| now.started == self.started && !matches!(now.state, 'Z' | 'X'))
     }
 
-    /// Asks the process to end; does nothing when it is gone.
+    /// Asks the process to end; does nothing if it has ended.
     ///
     /// # Errors
     /// When it may not be signalled.
@@ -81,20 +81,20 @@ impl Identity {
         if !self.is_alive() {
             return Ok(());
         }
-        self.told(kill_process(self.kernel_pid()?, signal))
+        self.reported(kill_process(self.kernel_pid()?, signal))
     }
 
     /// Signals the whole group that this process leads; only for a child that was not waited for yet.
     pub(super) fn signal_group(&self, signal: Signal) -> Result<()> {
-        self.told(kill_process_group(self.kernel_pid()?, signal))
+        self.reported(kill_process_group(self.kernel_pid()?, signal))
     }
 
     fn kernel_pid(&self) -> Result<Pid> {
         i32::try_from(self.pid).ok().and_then(Pid::from_raw).with_context(|| format!("{} is no process id", self.pid))
     }
 
-    /// A process that is gone already needs no signal.
-    fn told(&self, outcome: std::result::Result<(), Errno>) -> Result<()> {
+    /// A process that has already ended needs no signal.
+    fn reported(&self, outcome: std::result::Result<(), Errno>) -> Result<()> {
         match outcome {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(error) => Err(anyhow!("could not signal pid {}: {error}", self.pid)),
@@ -107,7 +107,7 @@ pub fn all() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// The processor time a process has used; none when it is gone.
+/// The processor time that a process has used; none if it has ended.
 #[must_use]
 pub fn cpu_ticks(pid: u32) -> Option<CpuTicks> {
     stat(pid).map(|stat| stat.cpu)
@@ -140,17 +140,17 @@ fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-/// What the kernel tells of a process; none when it is gone.
+/// The kernel's data of a process; none if it has ended.
 pub(super) fn stat(pid: u32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Parses `pid (name) state ppid …`; the name may itself hold spaces and parentheses.
+/// Parses `pid (name) state ppid …`; the name may itself contain spaces and parentheses.
 fn parse_stat(line: &str) -> Option<Stat> {
     const STATE: usize = 0;
     const PARENT: usize = 1;
     const GROUP: usize = 2;
-    /// Time in user mode and in the kernel, and the same of children that were waited for.
+    /// Time in user mode and in the kernel, and the same for children that were waited for.
     const USER: usize = 11;
     const STARTED: usize = 19;
     let (head, tail) = line.rsplit_once(") ")?;

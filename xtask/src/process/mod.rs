@@ -1,9 +1,9 @@
-//! The servers a stack starts: how each is started, known again, and ended.
+//! The servers of a stack: starting, identifying and ending them.
 //!
-//! A process id alone is never trusted, because the kernel gives it out again: a process is known by its id, its start
-//! time and the boot it belongs to. Everything a stack starts also carries the stack's directory in the environment
-//! variable [`MARK`], which children inherit, so that what was started is found again even when the state file was
-//! never written (`up` was killed in between) or a server lost its children.
+//! A process id alone is never trusted, because the kernel reuses it: a process is identified by its id, its start time
+//! and its boot. Every process of a stack also has the stack's directory in the environment variable [`MARK`], which
+//! children inherit, so that processes are found again even if the state file was never written (`up` was killed in
+//! between) or a server lost its children.
 
 mod identity;
 
@@ -33,24 +33,24 @@ const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// A server of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Daemon {
-    /// What it is, for messages.
+    /// Its name, for messages.
     pub name: String,
-    /// Which process it is.
+    /// The identity of its process.
     pub identity: Identity,
-    /// Where its output goes.
+    /// The file with its output.
     pub log: PathBuf,
 }
 
 impl Daemon {
-    /// Whether this very process still runs (a zombie does not).
+    /// Whether this exact process still runs (a zombie does not).
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.identity.is_alive()
     }
 }
 
-/// A command with an environment of its own: nothing of the caller's settings, credentials or proxies gets in, so that
-/// a stack behaves the same in every shell.
+/// A command with a clean environment: none of the caller's settings, credentials or proxies are passed on, so that a
+/// stack behaves the same in every shell.
 #[must_use]
 pub fn clean_command(program: &Path) -> Command {
     let mut command = Command::new(program);
@@ -63,8 +63,8 @@ pub fn clean_command(program: &Path) -> Command {
     command
 }
 
-/// Starts a server in the background, in a process group of its own (Ctrl-C in the terminal is not for it), marked as
-/// part of the stack whose directory is `stack`.
+/// Starts a server in the background, in a process group of its own (so that it does not receive the terminal's
+/// Ctrl-C), marked as part of the stack whose directory is `stack`.
 ///
 /// # Errors
 /// When it can't be started.
@@ -83,11 +83,11 @@ pub fn spawn(name: &str, command: &mut Command, log: &Path, stack: &Path) -> Res
         .process_group(0)
         .spawn()
         .with_context(|| format!("could not start {name} ({program})"))?;
-    // The child is not waited for: as long as this program runs it becomes a zombie when it ends, which counts as dead.
+    // The child is not waited for: while this program runs, an ended child is a zombie, which counts as dead.
     Ok(Daemon { name: name.to_owned(), identity: Identity::of(child.id())?, log: log.to_path_buf() })
 }
 
-/// A command and all it starts, as one: what a signal to this program is passed on to.
+/// A command and everything it starts as one unit, to which signals to this program are passed on.
 #[derive(Debug)]
 pub struct Group {
     leader: Child,
@@ -95,8 +95,8 @@ pub struct Group {
 }
 
 impl Group {
-    /// Starts a command as the leader of a group of its own, without standard input (which a group in the background may
-    /// not read).
+    /// Starts a command as the leader of a group of its own, without standard input (which a group in the background
+    /// may not read).
     ///
     /// # Errors
     /// When it can't be started.
@@ -106,20 +106,20 @@ impl Group {
         Ok(Self { leader, identity })
     }
 
-    /// How the leader ended; none while it runs.
+    /// The leader's exit status; none while it runs.
     ///
     /// # Errors
-    /// When the kernel does not tell.
+    /// When the kernel does not return it.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.leader.try_wait()?)
     }
 
-    /// Asks the whole group to end, and kills what does not.
+    /// Asks the whole group to end, and kills processes that do not.
     ///
     /// # Errors
     /// When it may not be signalled.
     pub fn end(&mut self) -> Result<()> {
-        // Until the leader is waited for, its id can't go to another group.
+        // Until the leader is waited for, its id can't be reused for another group.
         self.identity.signal_group(Signal::TERM)?;
         let what = format!("{} to end", command_line(self.identity.pid));
         let _ = wait::until(&what, STOP_LIMIT, &[], || Ok((!self.identity.is_alive()).then_some(())));
@@ -144,14 +144,14 @@ pub fn stop(daemon: &Daemon, ending: Ending) -> Result<()> {
     Ok(())
 }
 
-/// Kills every process that carries the mark of the stack, and PostgreSQL's children in `data_dir` (they overwrite their
-/// environment), except the servers in `spared` and their children; answers how many there were.
+/// Kills every process with the stack's mark, and PostgreSQL's children in `data_dir` (they overwrite their
+/// environment), except the servers in `spared` and their children; returns their number.
 ///
 /// # Errors
-/// When one is still there afterwards; it is named.
+/// When one is still there afterwards; the error names it.
 pub fn kill_marked(stack: &Path, data_dir: Option<&Path>, spared: &[&Daemon]) -> Result<usize> {
     let strays = || -> Vec<Identity> {
-        // A function is in its emulator's process group; PostgreSQL's children each have a group of their own.
+        // A function is in its emulator's process group; each child of PostgreSQL has a group of its own.
         let is_spared = |pid: u32| {
             stat(pid).is_some_and(|stat| {
                 let servers = spared.iter().filter(|daemon| daemon.is_alive()).map(|daemon| daemon.identity.pid);
@@ -179,7 +179,7 @@ pub fn kill_marked(stack: &Path, data_dir: Option<&Path>, spared: &[&Daemon]) ->
     Ok(killed.len())
 }
 
-/// The living processes of the stack, this one excepted.
+/// The living processes of the stack, except this one.
 #[must_use]
 pub fn marked(stack: &Path, data_dir: Option<&Path>) -> Vec<Identity> {
     let mark = [MARK.as_bytes(), b"=", stack.as_os_str().as_bytes()].concat();
@@ -245,7 +245,7 @@ mod tests {
         let dir = scratch("spare");
         let start = || {
             let mut command = Command::new("sh");
-            // Like PostgreSQL's, one child leaves the process group.
+            // As with PostgreSQL's children, one child leaves the process group.
             command.args(["-c", "sleep 300 & setsid sleep 300 & wait"]);
             spawn("a server", &mut command, &dir.join("log"), &dir).unwrap()
         };

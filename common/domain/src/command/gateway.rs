@@ -1,4 +1,4 @@
-//! What is asked of a payment gateway, through its command queue.
+//! Commands to a payment gateway, sent through its command queue.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,19 +7,19 @@ use crate::fact::FactKind;
 use crate::id::{InvoiceId, PaymentId, Provider, RefundId, TransactionId};
 use crate::money::PositiveMoney;
 
-/// A command to a gateway. The variant names travel as the envelope's `type`.
+/// A command to a gateway. The variant names are the envelope's `type`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum GatewayCommand {
     /// Collect money from the payer.
     InitiateCharge(InitiateCharge),
-    /// Give money back to the payer.
+    /// Refund money to the payer.
     InitiateRefund(InitiateRefund),
-    /// Ask what became of a payment.
+    /// Send a status inquiry about a payment.
     QueryPayment(QueryPayment),
-    /// Ask for what a message did not say.
+    /// Fetch the details that a webhook message left out.
     QueryResource(QueryResource),
-    /// Ask for all that was told of a time, as messages may have been lost.
+    /// List the events of a period again, because webhook messages may have been lost.
     ListEvents(ListEvents),
 }
 
@@ -36,75 +36,75 @@ impl GatewayCommand {
         }
     }
 
-    /// Who is to be called.
+    /// The provider to call.
     #[must_use]
     pub const fn provider(&self) -> &Provider {
         match self {
             Self::InitiateCharge(order) => &order.provider,
             Self::InitiateRefund(order) => &order.provider,
-            Self::QueryPayment(question) => &question.provider,
-            Self::QueryResource(question) => &question.provider,
-            Self::ListEvents(listing) => &listing.provider,
+            Self::QueryPayment(inquiry) => &inquiry.provider,
+            Self::QueryResource(inquiry) => &inquiry.provider,
+            Self::ListEvents(backfill) => &backfill.provider,
         }
     }
 
-    /// What it concerns; also the queue's group.
+    /// The envelope's `subject`; also the queue's message group.
     #[must_use]
     pub fn subject(&self) -> &str {
         match self {
             Self::InitiateCharge(order) => order.transaction_id.as_str(),
             Self::InitiateRefund(order) => order.transaction_id.as_str(),
-            Self::QueryPayment(question) => question.transaction_id.as_str(),
-            Self::QueryResource(question) => &question.resource,
-            Self::ListEvents(listing) => listing.provider.as_str(),
+            Self::QueryPayment(inquiry) => inquiry.transaction_id.as_str(),
+            Self::QueryResource(inquiry) => &inquiry.resource,
+            Self::ListEvents(backfill) => backfill.provider.as_str(),
         }
     }
 
-    /// Its own name, the same for every delivery: what repetitions are known by.
+    /// The command's own id, the same for every delivery, by which duplicates are detected.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::InitiateCharge(order) => order.key(),
             Self::InitiateRefund(order) => order.refund_id.to_string(),
-            Self::QueryPayment(question) => question.name(),
-            Self::QueryResource(question) => {
-                format!("{}:{}:{}", question.provider, question.event_id, question.resource)
+            Self::QueryPayment(inquiry) => inquiry.name(),
+            Self::QueryResource(inquiry) => {
+                format!("{}:{}:{}", inquiry.provider, inquiry.event_id, inquiry.resource)
             }
-            Self::ListEvents(listing) => format!("{}:events:{}", listing.provider, listing.until.to_rfc3339()),
+            Self::ListEvents(backfill) => format!("{}:events:{}", backfill.provider, backfill.until.to_rfc3339()),
         }
     }
 }
 
-/// A payment to be collected. What the gateway makes of it carries our ids in its metadata.
+/// A payment to collect. The gateway stores our ids in the metadata of the payment it creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InitiateCharge {
     /// The payment.
     pub payment_id: PaymentId,
-    /// Which attempt at it: one that failed for good may be followed by another.
+    /// The number of the attempt: a new one may follow an attempt that failed for good.
     pub attempt: u16,
-    /// The payment's name, in its provider's namespace.
+    /// The payment's id in its provider's namespace.
     pub transaction_id: TransactionId,
-    /// Who is to move the money.
+    /// The provider that moves the money.
     pub provider: Provider,
     /// The invoice that it pays.
     pub invoice_id: InvoiceId,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
-    /// What the gateway knows the payer's card or mandate by: `pm_…`, or `cus_…/pm_…` where it is filed under a customer.
+    /// The gateway's reference for the payer's card or mandate: `pm_…`, or `cus_…/pm_…` if it belongs to a customer.
     pub payment_method: String,
-    /// When it was asked for.
+    /// When it was ordered.
     pub ordered_at: DateTime<Utc>,
 }
 
 impl InitiateCharge {
-    /// The idempotency key towards the gateway: the same however often the attempt is repeated.
+    /// The idempotency key towards the gateway: the same for every repetition of the attempt.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}-{}", self.payment_id, self.attempt)
     }
 
-    /// The gateway's name of whom the payment method is filed under, if any, and that of the payment method.
+    /// The gateway's customer id, if any, and its payment method id.
     #[must_use]
     pub fn method(&self) -> (Option<&str>, &str) {
         match self.payment_method.split_once('/') {
@@ -114,82 +114,82 @@ impl InitiateCharge {
     }
 }
 
-/// A refund to be made. Its id is the idempotency key towards the provider, and travels in the provider's metadata.
+/// A refund to make. Its id is the idempotency key towards the provider, and is stored in the provider's metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InitiateRefund {
     /// The refund.
     pub refund_id: RefundId,
-    /// Of which payment.
+    /// The payment.
     pub payment_id: PaymentId,
-    /// The payment's name in its provider's namespace.
+    /// The payment's id in its provider's namespace.
     pub transaction_id: TransactionId,
-    /// Who is to move the money.
+    /// The provider that moves the money.
     pub provider: Provider,
-    /// How much.
+    /// The amount.
     pub amount: PositiveMoney,
 }
 
-/// A payment of which its gateway has not said what became.
+/// A status inquiry about a payment whose outcome its gateway has not reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueryPayment {
     /// The payment.
     pub payment_id: PaymentId,
-    /// The name that it is kept under.
+    /// The transaction id under which we store it.
     pub transaction_id: TransactionId,
-    /// Whom to ask.
+    /// The provider to ask.
     pub provider: Provider,
-    /// The names that the gateway may know it by, if it was not our own charge.
+    /// The ids under which the gateway may have it, if it was not our own charge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<TransactionId>,
-    /// The attempt to collect it, if it was our own.
+    /// The charge attempt, if it was ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<InitiateCharge>,
-    /// Whether the call may be repeated under its key: it is not, once the invoice needs no payment.
+    /// Whether the charge may be repeated under its key: not once the invoice needs no payment.
     #[serde(default)]
     pub may_repeat: bool,
-    /// The how manieth question this is, from 1.
+    /// The number of this inquiry, from 1.
     pub round: u16,
-    /// When the questions began: a later attempt has questions of its own.
+    /// When the series of inquiries began: a later attempt has its own series.
     pub since: DateTime<Utc>,
-    /// No other follows: without an answer, staff have to look.
+    /// No further inquiry follows: without an answer, staff have to look.
     #[serde(default)]
     pub is_last: bool,
 }
 
 impl QueryPayment {
-    /// The question's own name.
+    /// The inquiry's own id.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}?{}.{}", self.payment_id, self.since.timestamp(), self.round)
     }
 }
 
-/// A gateway told that something happened, but not of how much money.
+/// A gateway reported an event without its amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueryResource {
-    /// Whom to ask.
+    /// The provider to ask.
     pub provider: Provider,
-    /// The gateway's name of what to ask for, as its own module understands it: `payments/PM123`.
+    /// The gateway's name of the resource to fetch, as its own module interprets it: `payments/PM123`.
     pub resource: String,
-    /// The gateway's name of the message.
+    /// The gateway's id of the message.
     pub event_id: String,
-    /// What happened, for which the amount is to be found out.
+    /// The kinds of fact whose amount is missing.
     pub kinds: Vec<FactKind>,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
 }
 
-/// A time of which a gateway is to tell everything once more.
+/// A period for which a gateway is to list all events again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListEvents {
-    /// Whom to ask.
+    /// The provider to ask.
     pub provider: Provider,
-    /// From when.
+    /// Start of the period.
     pub from: DateTime<Utc>,
-    /// Until when.
+    /// End of the period.
     pub until: DateTime<Utc>,
 }

@@ -1,4 +1,4 @@
-//! What events about money say: where it went, where it came from, and why.
+//! The data of events that move money: where it went, where it came from, and why.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,16 +11,16 @@ use crate::party::ClientDetails;
 use crate::refund_reason::RefundReason;
 use crate::settlement::UnappliedReason;
 
-/// A payment, or a part of it, was allocated to an invoice.
+/// All or part of a payment was allocated to an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvoiceSettled {
     /// The invoice after the allocation.
     pub invoice: InvoiceSummary,
-    /// Who owed it.
+    /// Who owes it, or owed it.
     pub client: ClientDetails,
     /// The payment.
     pub payment: PaymentSummary,
-    /// What went to this invoice.
+    /// The amount allocated to this invoice.
     pub allocated: Money,
     /// The audit record of the change.
     pub audit_id: AuditId,
@@ -31,11 +31,11 @@ pub struct InvoiceSettled {
 pub struct UnappliedCashRecorded {
     /// The payment.
     pub payment: PaymentSummary,
-    /// How much of it is surplus.
+    /// The part of it that is unapplied.
     pub amount: Money,
-    /// Why.
+    /// The reason.
     pub reason: UnappliedReason,
-    /// Whose credit it is; none when the payer is unknown, and the money is in suspense.
+    /// The client whose credit it is; none if the payer is unknown and the money is in suspense.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientDetails>,
     /// The invoice that the payment named.
@@ -45,7 +45,7 @@ pub struct UnappliedCashRecorded {
     pub audit_id: AuditId,
 }
 
-/// Why money of a payment left where it was.
+/// Why money of a payment was released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseReason {
@@ -55,13 +55,13 @@ pub enum ReleaseReason {
     Reversed,
     /// A dispute about it was lost.
     ChargedBack,
-    /// It pays an invoice now.
+    /// It was applied to an invoice.
     Applied,
     /// A credit note took it off its invoice.
     Credited,
-    /// Better evidence says that there is less of it, or that it belongs elsewhere.
+    /// Better evidence proves a lower amount or another invoice.
     Corrected,
-    /// The payment was merged into its twin.
+    /// The payment was merged into its duplicate.
     Merged,
 }
 
@@ -78,52 +78,52 @@ stored_name!(ReleaseReason {
 /// Money was taken back from an invoice, which is owed again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvoiceReopened {
-    /// The invoice afterwards.
+    /// The invoice after the change.
     pub invoice: InvoiceSummary,
     /// Who owes it.
     pub client: ClientDetails,
     /// The payment whose money it was.
     pub payment: PaymentSummary,
-    /// How much was taken back.
+    /// The amount taken back.
     pub released: Money,
-    /// Why.
+    /// The reason.
     pub reason: ReleaseReason,
     /// The audit record of the change.
     pub audit_id: AuditId,
 }
 
-/// Money of a payment left an invoice that is not owed again: a credit note took off what was paid.
+/// Money of a payment left an invoice that is not owed again, because a credit note reduced what was paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentUnapplied {
-    /// The invoice afterwards.
+    /// The invoice after the change.
     pub invoice: InvoiceSummary,
-    /// Whose invoice it is.
+    /// The invoice's client.
     pub client: ClientDetails,
     /// The payment whose money it was.
     pub payment: PaymentSummary,
-    /// How much left.
+    /// The amount that left.
     pub amount: Money,
     /// The audit record of the change.
     pub audit_id: AuditId,
 }
 
-/// Surplus money left: it went back, or pays an invoice.
+/// Unapplied cash left: it went back, or was applied to an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnappliedCashReduced {
     /// The payment.
     pub payment: PaymentSummary,
-    /// How much left.
+    /// The amount that left.
     pub amount: Money,
-    /// Why.
+    /// The reason.
     pub reason: ReleaseReason,
-    /// Whose credit it was; none when it was in suspense.
+    /// The client whose credit it was; none if it was in suspense.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientDetails>,
     /// The audit record of the change.
     pub audit_id: AuditId,
 }
 
-/// Evidence that moved no money, and that somebody may want to know of all the same.
+/// Evidence that moved no money but may still matter to subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceNoted {
     /// The payment.
@@ -135,38 +135,38 @@ pub struct EvidenceNoted {
     pub audit_id: AuditId,
 }
 
-/// A refund was refused: there is less to refund than was asked for.
+/// A refund was refused because it exceeds what can be refunded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefundRefused {
     /// The refund.
     pub refund_id: RefundId,
     /// The payment.
     pub payment: PaymentSummary,
-    /// What was asked for.
+    /// The requested amount.
     pub amount: Money,
-    /// Why it is refused, for people.
+    /// The reason, for people.
     pub reason: String,
     /// The audit record of the refusal.
     pub audit_id: AuditId,
 }
 
-/// A provider moved or held back money that it had taken for us, or let go of it.
+/// A provider moved, withheld or released money that it had collected for us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentAdjusted {
     /// The payment.
     pub payment: PaymentSummary,
-    /// How much more than was told before; above zero.
+    /// The change since the last event; above zero.
     pub amount: Money,
     /// The invoice that the payment names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invoice: Option<InvoiceSummary>,
-    /// Whose invoice or credit it is; none while the payer is unknown, and in events of an earlier time.
+    /// The client of the invoice or credit; none while the payer is unknown, and in events of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientDetails>,
-    /// Why a refund was made; none for anything else, for several refunds at once, and in events of an earlier time.
+    /// The reason of a refund; none for anything else, for several refunds at once, and in events of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_kind: Option<RefundReason>,
-    /// Whether a refund makes its invoice owed again; none as above.
+    /// Whether the refund makes its invoice owed again; none in the same cases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopens: Option<bool>,
     /// The audit record of the change.

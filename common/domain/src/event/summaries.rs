@@ -1,4 +1,4 @@
-//! Invoices, payments, credit notes and adjustments as events tell of them.
+//! Summaries of invoices, payments, credit notes and adjustments, as events carry them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
@@ -9,36 +9,36 @@ use crate::id::{AdjustmentId, CreditNoteId, InvoiceId, PaymentId, Provider, Tran
 use crate::invoice::InvoiceStatus;
 use crate::money::Money;
 
-/// An invoice as events tell of it.
+/// An invoice as events carry it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvoiceSummary {
     /// The invoice.
     pub id: InvoiceId,
-    /// The number printed on it.
+    /// The printed number.
     pub number: String,
-    /// What is owed in all.
+    /// The amount charged.
     pub total: Money,
-    /// The tax within it; none where none is told.
+    /// The tax included in it; none if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<Money>,
-    /// What credit notes took off it; none where nothing was.
+    /// The amount that credit notes took off; none if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credited: Option<Money>,
-    /// What has been paid of it.
+    /// The amount paid.
     pub paid: Money,
-    /// Where it stands after the change.
+    /// The status after the change.
     pub status: InvoiceStatus,
-    /// Grows with each change.
+    /// Incremented with each change.
     pub version: i64,
     /// Date of issue.
     pub issued_on: NaiveDate,
-    /// Date by which it is to be paid.
+    /// Due date.
     pub due_on: NaiveDate,
 }
 
 impl InvoiceSummary {
-    /// What is still owed; nothing where more is paid than is owed, or the amounts are in two currencies, which no invoice
-    /// has.
+    /// The outstanding amount; zero if more is paid than is owed, or if the amounts are in two currencies, which no
+    /// invoice has.
     #[must_use]
     pub fn remaining(&self) -> Money {
         let credited = self.credited.unwrap_or_else(|| Money::zero(self.total.currency()));
@@ -47,44 +47,44 @@ impl InvoiceSummary {
     }
 }
 
-/// A payment as events tell of it.
+/// A payment as events carry it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentSummary {
     /// Our id.
     pub id: PaymentId,
-    /// Its name in its provider's namespace.
+    /// Its id in its provider's namespace.
     pub transaction_id: TransactionId,
-    /// Who moved the money.
+    /// The provider that moved the money.
     pub provider: Provider,
-    /// What was paid in all.
+    /// The amount paid in total.
     pub amount: Money,
     /// When the money moved.
     pub paid_at: DateTime<Utc>,
-    /// The day of it in the seller's books; older events have none.
+    /// The accounting date; older events have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_on: Option<NaiveDate>,
 }
 
 impl PaymentSummary {
-    /// The day to name to people: that of the books.
+    /// The day to show to people: the accounting date.
     #[must_use]
     pub fn day(&self) -> NaiveDate {
         self.paid_on.unwrap_or_else(|| self.paid_at.date_naive())
     }
 }
 
-/// A credit note as events tell of it.
+/// A credit note as events carry it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditNoteSummary {
     /// The credit note.
     pub id: CreditNoteId,
-    /// The number printed on it: gapless within a year.
+    /// The printed number: gapless within a year.
     pub number: String,
-    /// What it takes off the invoice, tax included.
+    /// The amount that it takes off the invoice, including tax.
     pub total: Money,
-    /// The tax within it.
+    /// The tax included in it.
     pub tax: Money,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// Date of issue.
     pub issued_on: NaiveDate,
@@ -95,12 +95,12 @@ pub struct CreditNoteSummary {
 pub struct AdjustmentSummary {
     /// The adjustment.
     pub id: AdjustmentId,
-    /// What happened.
+    /// The kind of adjustment.
     pub kind: AdjustmentKind,
-    /// Who has, or had, the money.
+    /// The provider that has, or had, the money.
     pub provider: Provider,
-    /// How much; above zero.
+    /// The amount; above zero.
     pub amount: Money,
-    /// The provider's name of it, as on its bill or report.
+    /// The provider's reference for it, as on its bill or report.
     pub reference: String,
 }

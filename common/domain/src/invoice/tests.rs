@@ -1,4 +1,4 @@
-//! What may happen to an invoice, and what may not.
+//! Tests of the invoice's state machine.
 
 use uuid::Uuid;
 

@@ -5,43 +5,43 @@ use std::str::FromStr;
 
 use crate::id::{ClientId, Provider};
 
-/// An account of the chart. Its text is its code in the database and the API.
+/// An account of the chart. Its text form is its code in the database and the API.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Account {
     /// What a client owes us (asset).
     Receivable(ClientId),
-    /// Money on its way through a provider (asset): what came in, less what went back otherwise than by refunds.
+    /// Money in transit through a provider (asset): what came in, less what went back other than by refunds.
     Clearing(Provider),
-    /// What a provider holds back while disputes are open (asset).
+    /// Money that a provider withholds while disputes are open (asset).
     Disputes(Provider),
-    /// What went back through a provider because we wanted it to (asset, below zero).
+    /// Money that we refunded through a provider (asset, negative).
     Refunds(Provider),
     /// What we owe a client (liability).
     Credit(ClientId),
     /// Money of unknown payers (liability).
     Suspense,
-    /// Tax that we collect for the state (liability).
+    /// Tax that we collect for the tax authority (liability).
     Tax,
-    /// What we earn (income).
+    /// Our revenue (income).
     Revenue,
-    /// What a provider takes for its work (expense).
+    /// Fees of a provider (expense).
     Fees(Provider),
-    /// What is lost, and below zero gained, by rounding (expense).
+    /// Rounding losses; rounding gains are negative (expense).
     Rounding,
-    /// What is given away: refunds without a credit note (expense).
+    /// Refunds without a credit note (expense).
     Goodwill,
 }
 
-/// Where an account stands in a balance sheet or an income statement.
+/// The section of the balance sheet or income statement that an account belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccountKind {
-    /// What we have or are owed; grows by debits.
+    /// What we own or are owed; increased by debits.
     Asset,
-    /// What we owe; grows by credits.
+    /// What we owe; increased by credits.
     Liability,
-    /// What we earn; grows by credits.
+    /// What we earn; increased by credits.
     Income,
-    /// What it costs us; grows by debits.
+    /// What we spend; increased by debits.
     Expense,
 }
 
@@ -59,7 +59,7 @@ impl AccountKind {
 }
 
 impl Account {
-    /// What kind of account it is.
+    /// The account's kind.
     #[must_use]
     pub const fn kind(&self) -> AccountKind {
         match self {
@@ -89,7 +89,7 @@ impl fmt::Display for Account {
     }
 }
 
-/// The text is no account of the chart.
+/// The text is not an account of the chart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an account of the chart")]
 pub struct UnknownAccount(String);

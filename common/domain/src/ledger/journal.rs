@@ -1,4 +1,4 @@
-//! The books as plain text accounting, for `bean-check` and other programs that are not ours.
+//! Exports the books as plain text accounting, for `bean-check` and other third-party programs.
 
 use std::fmt;
 
@@ -8,28 +8,29 @@ use super::Account;
 use crate::id::LedgerTransactionId;
 use crate::money::Money;
 
-/// A transaction of the ledger as it was kept.
+/// A stored transaction of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerTransaction {
     /// Its id.
     pub id: LedgerTransactionId,
     /// The event that it posts.
     pub event_id: String,
-    /// What happened.
+    /// The description.
     pub description: String,
-    /// The day on which it is booked.
+    /// The accounting date.
     pub accounting_date: NaiveDate,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
-    /// When it was written into the books.
+    /// When it was posted.
     pub recorded_at: DateTime<Utc>,
-    /// The transaction that this takes back; none for what an event posted.
+    /// The transaction that this one reverses; none for an event's posting.
     pub reverses: Option<LedgerTransactionId>,
     /// Signed amounts by account.
     pub entries: Vec<(Account, Money)>,
 }
 
-/// The name of an account in Beancount's language: a root of its five, then components of capitals, digits and dashes.
+/// The name of an account in Beancount's syntax: one of its five roots, followed by components of capitals, digits and
+/// dashes.
 fn name(account: &Account) -> String {
     let plain = |owner: &str| owner.to_ascii_uppercase().replace('_', "-");
     let owned = |begin: &str, owner: &str| format!("{begin}:{}", plain(owner.trim_start_matches("cli_")));
@@ -48,10 +49,10 @@ fn name(account: &Account) -> String {
     }
 }
 
-/// Writes that an account exists, from before anything was posted.
+/// Writes the opening of an account, dated before the first posting.
 ///
 /// # Errors
-/// Those of the writer.
+/// The writer's errors.
 pub fn open(account: &Account, output: &mut impl fmt::Write) -> fmt::Result {
     writeln!(output, "1970-01-01 open {}", name(account))
 }
@@ -59,7 +60,7 @@ pub fn open(account: &Account, output: &mut impl fmt::Write) -> fmt::Result {
 /// Writes one transaction.
 ///
 /// # Errors
-/// Those of the writer.
+/// The writer's errors.
 pub fn write(transaction: &LedgerTransaction, output: &mut impl fmt::Write) -> fmt::Result {
     writeln!(output, "\n{} * {}", transaction.accounting_date, quoted(&transaction.description))?;
     writeln!(output, "  id: \"{}\"", transaction.id)?;
@@ -75,10 +76,10 @@ pub fn write(transaction: &LedgerTransaction, output: &mut impl fmt::Write) -> f
     Ok(())
 }
 
-/// Writes what stood on the accounts before the first day, so that a part of the books can be read by itself.
+/// Writes the balances before the first day, so that a part of the books can be read on its own.
 ///
 /// # Errors
-/// Those of the writer.
+/// The writer's errors.
 pub fn write_opening(first_day: NaiveDate, balances: &[(Account, Money)], output: &mut impl fmt::Write) -> fmt::Result {
     if balances.is_empty() {
         return Ok(());
@@ -90,12 +91,12 @@ pub fn write_opening(first_day: NaiveDate, balances: &[(Account, Money)], output
     Ok(())
 }
 
-/// Writes what an account is to hold at the end of a day, for the program to check.
+/// Writes a balance assertion for the end of a day, for the program to check.
 ///
 /// # Errors
-/// Those of the writer.
+/// The writer's errors.
 pub fn assert_balance(day: NaiveDate, account: &Account, balance: Money, output: &mut impl fmt::Write) -> fmt::Result {
-    // Beancount checks at the begin of the day that is named.
+    // Beancount checks a balance at the beginning of the day it names.
     let morning = day.succ_opt().unwrap_or(day);
     writeln!(output, "{morning} balance {}  {} {}", name(account), balance.amount(), balance.currency())
 }

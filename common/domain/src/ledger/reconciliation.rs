@@ -1,7 +1,7 @@
-//! Compares the books with what they are about: invoices, and where the payments' money stands.
+//! Compares the ledger with its sources: invoices, and where the payments' money is.
 //!
-//! Both sides come as sums by place: an account, the invoice, the payment. A place has what billing and the processor say
-//! (*expected*) and what the ledger says (*booked*); whatever is not alike is a [`Discrepancy`].
+//! Both sides are sums by key: account, invoice and payment. A key has the amount that billing and the processor derive
+//! (*expected*) and the amount in the ledger (*booked*); every difference is a [`Discrepancy`].
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::id::{InvoiceId, PaymentId};
 use crate::money::Money;
 use crate::names::stored_name;
 
-/// What a sum is about.
+/// The key of a sum.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ReconciliationKey {
-    /// The account's code; `provider:<name>` stands for the three accounts of a provider together.
+    /// The account's code; `provider:<name>` stands for the three accounts of a provider combined.
     pub account: String,
-    /// The invoice, on receivables.
+    /// The invoice, for receivables.
     pub invoice_id: Option<InvoiceId>,
-    /// The payment; none where an invoice was issued, credited or voided, and for what finance recorded of a provider.
+    /// The payment; none for issued, credited or voided invoices, and for adjustments of a provider's money.
     pub payment_id: Option<PaymentId>,
 }
 
-/// What one side says of a place, in one currency.
+/// One side's sum for a key, in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Sum {
-    /// Debits less credits.
+    /// Debits minus credits.
     pub amount: Money,
     /// The day of the first movement.
     pub first_on: NaiveDate,
@@ -38,17 +38,17 @@ pub struct Sum {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DiscrepancyKind {
-    /// Nothing is booked of it.
+    /// Not booked.
     Missing,
-    /// It is booked, and nothing happened.
+    /// Booked without a source.
     Extra,
-    /// It is booked in another currency.
+    /// Booked in another currency.
     WrongCurrency,
-    /// Debit and credit are swapped.
+    /// Booked with debit and credit swapped.
     WrongSign,
-    /// Another amount is booked.
+    /// Booked with another amount.
     WrongAmount,
-    /// It is booked on another day.
+    /// Booked on another day.
     WrongDate,
 }
 
@@ -61,39 +61,39 @@ stored_name!(DiscrepancyKind {
     WrongDate => "wrong_date",
 });
 
-/// One difference.
+/// A difference between the two sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Discrepancy {
-    /// How they differ.
+    /// The kind of difference.
     pub difference: DiscrepancyKind,
-    /// Where.
+    /// The key.
     #[serde(flatten)]
     pub place: ReconciliationKey,
-    /// What billing and the processor say.
+    /// The expected sum, from billing and the processor.
     pub expected: Option<Sum>,
-    /// What the ledger says.
+    /// The booked sum, from the ledger.
     pub booked: Option<Sum>,
 }
 
-/// A place in one currency, as both sides say.
+/// The sums of both sides for a key, in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReconciledPair {
-    /// The place.
+    /// The key.
     pub place: ReconciliationKey,
-    /// What billing and the processor say.
+    /// The expected sum, from billing and the processor.
     pub expected: Option<Sum>,
-    /// What the ledger says.
+    /// The booked sum, from the ledger.
     pub booked: Option<Sum>,
 }
 
-/// What is expected of a place, and what is booked.
+/// The expected and the booked sum of a key.
 type Sides = (Option<Sum>, Option<Sum>);
 
-/// The clocks of those who decide and those who write may be at the two sides of midnight.
+/// The clocks of the deciding and the posting function may be on different sides of midnight.
 const DAYS_APART_MAX: u64 = 1;
 
-/// Says how the two sides differ, place by place. A sum of zero is as much as nothing; where both sides have one, their
-/// days must agree all the same.
+/// Returns the differences between the two sides, key by key. A sum of zero equals no sum; where both sides have a sum,
+/// their days must match as well.
 #[must_use]
 pub fn reconcile(sums: Vec<ReconciledPair>) -> Vec<Discrepancy> {
     let mut places: BTreeMap<ReconciliationKey, Vec<Sides>> = BTreeMap::new();
@@ -123,7 +123,7 @@ pub fn reconcile(sums: Vec<ReconciledPair>) -> Vec<Discrepancy> {
                 (None, None) => {}
             }
         }
-        // What is missing in one currency and too much in another is one mistake.
+        // An amount missing in one currency and extra in another is one mistake.
         let pairs = missing.len().min(extra.len());
         for (expected, booked) in missing.drain(..pairs).zip(extra.drain(..pairs)) {
             find(DiscrepancyKind::WrongCurrency, Some(expected), Some(booked));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_difference_is_told_apart() {
+    fn each_kind_of_discrepancy_is_distinguished() {
         for (expected, booked, found) in [
             (sum("100", "EUR", 2), None, DiscrepancyKind::Missing),
             (None, sum("100", "EUR", 2), DiscrepancyKind::Extra),

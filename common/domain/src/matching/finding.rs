@@ -1,4 +1,4 @@
-//! From signs to a match or a case.
+//! Combines signals into a match or a case.
 
 use super::signs::{AmountMatch, InvoiceMention, PayerMatch, Signal, too_early};
 use super::{
@@ -8,7 +8,7 @@ use crate::fact::kept_reason;
 use crate::id::{ClientId, InvoiceId};
 use crate::money::{Money, MoneyError};
 
-/// A debt with what speaks for it and against it.
+/// An open item with the signals for and against it.
 #[derive(Debug)]
 struct ScoredItem<'a> {
     item: &'a OpenItem,
@@ -18,20 +18,20 @@ struct ScoredItem<'a> {
     signs: Vec<Signal>,
 }
 
-/// Finds what a line pays among the debts and claims that its own [`keys`](BankLine::keys) led to. All open invoices of
-/// clients with the payer's name that are about the line's amount are among them.
+/// Matches a line to the open items and claims that were looked up by its [`keys`](BankLine::keys). They must include
+/// all open invoices of clients with the payer's name whose amount is near the line's amount.
 ///
 /// # Errors
-/// [`MoneyError::Overflow`] if a sum cannot be kept.
+/// [`MoneyError::Overflow`] if a sum overflows.
 pub fn find(
     line: &BankLine,
     keys: &LookupKeys,
-    debts: &[OpenItem],
+    open_items: &[OpenItem],
     claims: &[OpenClaim],
 ) -> Result<MatchResult, MoneyError> {
-    let mut weighed = Vec::with_capacity(debts.len());
-    for debt in debts {
-        weighed.push(ScoredItem::weigh(line, debt, keys.naming.of_debt(line, debt, claims))?);
+    let mut weighed = Vec::with_capacity(open_items.len());
+    for open_item in open_items {
+        weighed.push(ScoredItem::weigh(line, open_item, keys.naming.of_open_item(line, open_item, claims))?);
     }
     let named = surely_named(&weighed);
     mark_others(&mut weighed, &named);
@@ -60,17 +60,17 @@ pub fn find(
 }
 
 impl<'a> ScoredItem<'a> {
-    fn weigh(line: &BankLine, debt: &'a OpenItem, named: Option<InvoiceMention>) -> Result<Self, MoneyError> {
+    fn weigh(line: &BankLine, open_item: &'a OpenItem, named: Option<InvoiceMention>) -> Result<Self, MoneyError> {
         let (payer, mut amount) =
-            (PayerMatch::compare(line, debt), AmountMatch::compare(line, debt.outstanding, debt.total)?);
+            (PayerMatch::compare(line, open_item), AmountMatch::compare(line, open_item.outstanding, open_item.total)?);
         if named.as_ref().is_some_and(|named| named.payment_id.is_some()) && matches!(amount, AmountMatch::Part(_)) {
-            // A part was claimed, and this is that part.
+            // A partial amount was claimed, and this line has that amount.
             amount = AmountMatch::Fits;
         }
         let signs = named.iter().map(|named| named.sign.clone());
-        let signs = signs.chain([amount.sign(), payer.sign(&debt.client)]);
-        let signs = signs.chain(too_early(line, debt, named.is_some())).collect();
-        Ok(Self { item: debt, named, payer, amount, signs })
+        let signs = signs.chain([amount.sign(), payer.sign(&open_item.client)]);
+        let signs = signs.chain(too_early(line, open_item, named.is_some())).collect();
+        Ok(Self { item: open_item, named, payer, amount, signs })
     }
 
     fn score(&self) -> u8 {
@@ -82,7 +82,7 @@ impl<'a> ScoredItem<'a> {
         shortened(self.signs.iter().map(|(_, reason)| reason.as_str()))
     }
 
-    /// Named by a number that may be mistyped, with an amount that does not settle it.
+    /// Named only by a number that may be mistyped, with an amount that does not settle it.
     fn is_doubtful(&self) -> bool {
         let is_reference = self.named.as_ref().is_some_and(|named| named.sign.0 >= weights::REFERENCE);
         !is_reference && !self.amount.fits()
@@ -93,8 +93,8 @@ impl<'a> ScoredItem<'a> {
     }
 }
 
-/// The invoices that the line surely names. If it names several, those of the payer count before others', and those that
-/// are open before those that are not: people tell what they paid earlier, too.
+/// The invoices that the line names with certainty. If it names several, the payer's invoices take precedence over
+/// other clients', and open ones over those that are not: people also mention what they paid earlier.
 fn surely_named(weighed: &[ScoredItem<'_>]) -> Vec<InvoiceId> {
     let mut named: Vec<&ScoredItem<'_>> = weighed.iter().filter(|one| one.is_surely_named()).collect();
     let prefer = |named: &mut Vec<&ScoredItem<'_>>, is_better: fn(&ScoredItem<'_>) -> bool| {
@@ -107,8 +107,8 @@ fn surely_named(weighed: &[ScoredItem<'_>]) -> Vec<InvoiceId> {
     named.iter().map(|one| one.item.invoice_id).collect()
 }
 
-/// Weighs each against the others. Against what is not named speaks that another is; for it, that nothing else is like it.
-/// Against what is named by a number speaks that the amount is another's of the same client.
+/// Weighs the items against one another. An item that is not named loses if another is named, and gains if no other is
+/// like it. An item that is named by a number loses if the amount fits another item of the same client.
 fn mark_others(weighed: &mut [ScoredItem<'_>], named: &[InvoiceId]) {
     let fitting: Vec<ClientId> = weighed.iter().filter(|one| one.amount.fits()).map(|one| one.item.client_id).collect();
     for one in weighed {
@@ -125,12 +125,12 @@ fn mark_others(weighed: &mut [ScoredItem<'_>], named: &[InvoiceId]) {
     }
 }
 
-/// The reference or text of the line that by itself names the debt as surely as all of them do; else the first that names
-/// it at all.
-fn naming_text(line: &BankLine, debt: &OpenItem, claims: &[OpenClaim]) -> Option<String> {
+/// The reference or text of the line that on its own names the item as surely as all of them together; otherwise the
+/// first that names it.
+fn naming_text(line: &BankLine, open_item: &OpenItem, claims: &[OpenClaim]) -> Option<String> {
     let alone = |references: &[String], texts: &[String]| {
         let alone = BankLine { references: references.to_vec(), texts: texts.to_vec(), ..line.clone() };
-        alone.keys().naming.of_debt(&alone, debt, claims)
+        alone.keys().naming.of_open_item(&alone, open_item, claims)
     };
     let references = line.references.iter().map(|text| (text, alone(std::slice::from_ref(text), &[])));
     let texts = line.texts.iter().map(|text| (text, alone(&[], std::slice::from_ref(text))));
@@ -144,7 +144,7 @@ fn naming_text(line: &BankLine, debt: &OpenItem, claims: &[OpenClaim]) -> Option
     best.map(|(text, _)| text.clone())
 }
 
-/// A line that names several invoices of one client pays them if it is what is left to pay of all.
+/// A line that names several invoices of one client pays them if its amount is the sum of their outstanding amounts.
 fn several(line: &BankLine, claims: &[OpenClaim], named: Vec<&ScoredItem<'_>>) -> Result<MatchResult, MoneyError> {
     let unsure = MatchResult::Unsure(candidates(named.iter().copied()));
     let Some(first) = named.first() else { return Ok(unsure) };
@@ -164,14 +164,14 @@ fn several(line: &BankLine, claims: &[OpenClaim], named: Vec<&ScoredItem<'_>>) -
     if score < THRESHOLD {
         return Ok(unsure);
     }
-    let mut debts: Vec<&OpenItem> = named.iter().map(|one| one.item).collect();
-    debts.sort_by(|left, right| (left.issued_on, &left.number).cmp(&(right.issued_on, &right.number)));
-    let numbers: Vec<&str> = debts.iter().map(|debt| debt.number.as_str()).collect();
+    let mut open_items: Vec<&OpenItem> = named.iter().map(|one| one.item).collect();
+    open_items.sort_by(|left, right| (left.issued_on, &left.number).cmp(&(right.issued_on, &right.number)));
+    let numbers: Vec<&str> = open_items.iter().map(|open_item| open_item.number.as_str()).collect();
     let naming = format!("it names {}", numbers.join(", "));
     Ok(MatchResult::Match(Match {
-        invoices: debts.iter().map(|debt| debt.invoice_id).collect(),
+        invoices: open_items.iter().map(|open_item| open_item.invoice_id).collect(),
         payment_id: None,
-        text: debts.first().and_then(|debt| naming_text(line, debt, claims)),
+        text: open_items.first().and_then(|open_item| naming_text(line, open_item, claims)),
         score,
         reason: shortened([naming.as_str(), &amount.sign().1, &payer.1].into_iter()),
     }))

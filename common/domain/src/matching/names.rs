@@ -1,8 +1,8 @@
-//! Whether two names are the same payer's.
+//! Compares payer names.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Legal forms and fillers, which banks and people leave out or shorten.
+/// Legal forms and filler words, which banks and people omit or abbreviate.
 const FILLERS: [&str; 44] = [
     "AB",
     "AG",
@@ -50,32 +50,32 @@ const FILLERS: [&str; 44] = [
     "THE",
 ];
 
-/// Banks cut names off at 27 (MT940), 35 or 70 characters; a shorter common beginning says nothing.
+/// Banks truncate names at 27 (MT940), 35 or 70 characters; a shorter common prefix is not significant.
 const CUT_LENGTH_MIN: usize = 12;
 
-/// One slip of the pen is forgiven for each so many characters.
+/// One typing error is tolerated for every this many characters.
 const LETTERS_PER_SLIP: usize = 10;
 
-/// How two names compare.
+/// The similarity of two names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameSimilarity {
-    /// Nobody would take one for the other.
+    /// Different names.
     Other,
-    /// One is the other cut off or mistyped.
+    /// One is truncated or mistyped.
     Similar,
-    /// The same but for accents, capitals and legal form.
+    /// Equal except for accents, case and legal form.
     Same,
 }
 
-/// A name without accents, punctuation, capitals and legal form, words in their order: what names are looked up by.
-/// Empty if nothing is left.
+/// A name without accents, punctuation, case and legal form, with its words in order: the lookup key of names. Empty if
+/// nothing is left.
 #[must_use]
 pub fn name_key(name: &str) -> String {
     let plain = plain(name);
     let mut words: Vec<String> = Vec::new();
     let mut is_initial = false;
     for word in plain.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        // "A/S" and "J P" are one word each.
+        // "A/S" and "J P" count as one word each.
         let continues = is_initial && word.chars().count() == 1;
         is_initial = word.chars().count() == 1;
         match words.last_mut().filter(|_| continues) {
@@ -87,8 +87,8 @@ pub fn name_key(name: &str) -> String {
     if telling.is_empty() { words.join(" ") } else { telling.join(" ") }
 }
 
-/// Capitals without marks. `MÜLLER` and `MUELLER` come out alike, for both lose what the other lacks; so do `G.m.b.H.`
-/// and `GmbH`.
+/// Capitals without diacritics. `MÜLLER` and `MUELLER` become equal, because both lose what the other lacks; so do
+/// `G.m.b.H.` and `GmbH`.
 fn plain(name: &str) -> String {
     let mut plain = String::with_capacity(name.len());
     for letter in name.nfkd().flat_map(char::to_uppercase) {
@@ -121,7 +121,7 @@ pub fn likeness(left: &str, right: &str) -> NameSimilarity {
     if is_cut || is_mistyped || has_same_words(short, long) { NameSimilarity::Similar } else { NameSimilarity::Other }
 }
 
-/// "ANNA BERG" and "BERG ANNA".
+/// Whether the words are equal in any order: "ANNA BERG" and "BERG ANNA".
 fn has_same_words(left: &str, right: &str) -> bool {
     let words = |name: &str| {
         let mut words: Vec<String> = name.split(' ').map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! What speaks for an invoice and against it: each sign with its weight and in words.
+//! Signals for and against an invoice, each with its weight and its wording.
 
 use chrono::TimeDelta;
 
@@ -8,17 +8,18 @@ use crate::creditor_reference::{CreditorReference, number_key, number_keys};
 use crate::id::PaymentId;
 use crate::money::{Money, MoneyError};
 
-/// Money arrives before an invoice is issued only if that was agreed; longer ahead it is for something else.
+/// Money arrives before an invoice is issued only by agreement; if it arrives earlier than this, it is for something
+/// else.
 const AHEAD_MAX: TimeDelta = TimeDelta::days(31);
 
-/// One sign: what it is worth and what it says.
+/// A signal: its weight and its wording.
 pub(super) type Signal = (i16, String);
 
-/// What a line names, read once.
+/// The references in a line, parsed once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NamedReferences {
     pub(super) references: Vec<CreditorReference>,
-    /// Of fields of their own, as numbers are looked up.
+    /// Numbers from dedicated fields, in lookup form.
     pub(super) documents: Vec<String>,
     pub(super) numbers: Vec<(String, Certainty)>,
     pub(super) payments: Vec<String>,
@@ -29,11 +30,11 @@ pub(super) struct NamedReferences {
 pub(super) struct InvoiceMention {
     pub(super) sign: Signal,
     pub(super) is_sure: bool,
-    /// The claim whose name it bears.
+    /// The claim whose reference it carries.
     pub(super) payment_id: Option<PaymentId>,
 }
 
-/// How the payer and the invoice's client go together.
+/// How the payer relates to the invoice's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PayerMatch {
     Account,
@@ -44,18 +45,18 @@ pub(super) enum PayerMatch {
     OtherClient,
 }
 
-/// How the amount and what is left to pay go together.
+/// How the amount compares with the outstanding amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AmountMatch {
-    /// It is what is left to pay.
+    /// It equals the outstanding amount.
     Fits,
-    /// It would be, but for fees of so much.
+    /// It equals the outstanding amount less fees of this amount.
     LessFee(Money),
-    /// So much is left to pay afterwards.
+    /// It leaves this amount outstanding.
     Part(Money),
-    /// It is so much more than what is left to pay.
+    /// It exceeds the outstanding amount by this amount.
     Over(Money),
-    /// The invoice is paid or void, and this is its total once more.
+    /// The invoice is paid or void, and the line repeats its total.
     Again,
     /// The invoice is paid or void.
     NothingLeft,
@@ -73,43 +74,51 @@ impl NamedReferences {
         }
     }
 
-    /// How the line names the debt, by the surest sign.
-    pub(super) fn of_debt(&self, line: &BankLine, debt: &OpenItem, claims: &[OpenClaim]) -> Option<InvoiceMention> {
+    /// How the line names the item, by the strongest reference.
+    pub(super) fn of_open_item(
+        &self,
+        line: &BankLine,
+        open_item: &OpenItem,
+        claims: &[OpenClaim],
+    ) -> Option<InvoiceMention> {
         let sure = |sign: Signal| InvoiceMention { sign, is_sure: true, payment_id: None };
-        let (keys, reference) = (number_keys(&debt.number), CreditorReference::of_number(&debt.number));
+        let (keys, reference) = (number_keys(&open_item.number), CreditorReference::of_number(&open_item.number));
         if let Some(reference) = reference.filter(|reference| self.references.contains(reference)) {
             return Some(sure((
                 weights::REFERENCE,
-                format!("it carries {reference}, the reference of {}", debt.number),
+                format!("it carries {reference}, the reference of {}", open_item.number),
             )));
         }
-        if let Some(claim) = claims.iter().find(|claim| self.proves(line, debt, claim)) {
-            let reason = format!("it names {}, which was claimed to pay {}", claim.name, debt.number);
+        if let Some(claim) = claims.iter().find(|claim| self.proves(line, open_item, claim)) {
+            let reason = format!("it names {}, which was claimed to pay {}", claim.name, open_item.number);
             return Some(InvoiceMention { payment_id: Some(claim.payment_id), ..sure((weights::CLAIM, reason)) });
         }
         if self.documents.iter().any(|document| keys.contains(document)) {
-            return Some(sure((weights::DOCUMENT, format!("it names the document {}", debt.number))));
+            return Some(sure((weights::DOCUMENT, format!("it names the document {}", open_item.number))));
         }
         let strength =
             self.numbers.iter().filter(|(number, _)| keys.contains(number)).map(|(_, strength)| *strength).max()?;
         Some(match strength {
-            Certainty::Sure => sure((weights::NUMBER, format!("its text names {}", debt.number))),
+            Certainty::Sure => sure((weights::NUMBER, format!("its text names {}", open_item.number))),
             Certainty::Weak => InvoiceMention {
-                sign: (weights::NUMBER_IN_PIECES, format!("its text may name {}", debt.number)),
+                sign: (weights::NUMBER_IN_PIECES, format!("its text may name {}", open_item.number)),
                 is_sure: false,
                 payment_id: None,
             },
         })
     }
 
-    /// Whether the line is the transfer that somebody claims: its name and its amount. Anybody may claim a name that is a
-    /// common word or a date, so within a text it counts only if the claimant paid.
-    fn proves(&self, line: &BankLine, debt: &OpenItem, claim: &OpenClaim) -> bool {
+    /// Whether the line is the claimed transfer: it has the claim's reference and amount. Anybody can claim under a
+    /// common word or a date, so a reference found within a text counts only if the claimant paid.
+    fn proves(&self, line: &BankLine, open_item: &OpenItem, claim: &OpenClaim) -> bool {
         let is_all = line.texts.iter().any(|text| text.trim() == claim.name);
         let is_theirs = || {
-            matches!(PayerMatch::compare(line, debt), PayerMatch::Name | PayerMatch::Account | PayerMatch::SimilarName)
+            matches!(
+                PayerMatch::compare(line, open_item),
+                PayerMatch::Name | PayerMatch::Account | PayerMatch::SimilarName
+            )
         };
-        claim.invoice_id == debt.invoice_id
+        claim.invoice_id == open_item.invoice_id
             && claim.amount == Money::from(line.amount)
             && self.payments.contains(&claim.name)
             && (is_all || is_theirs())
@@ -117,15 +126,15 @@ impl NamedReferences {
 }
 
 impl PayerMatch {
-    pub(super) fn compare(line: &BankLine, debt: &OpenItem) -> Self {
-        // They were looked up by what of names counts.
-        if line.clients_by_name.contains(&debt.client_id) {
+    pub(super) fn compare(line: &BankLine, open_item: &OpenItem) -> Self {
+        // The clients were looked up by the significant part of their names.
+        if line.clients_by_name.contains(&open_item.client_id) {
             return Self::Name;
         }
-        let by_name = line.payer.as_deref().map(|payer| likeness(payer, &debt.client));
+        let by_name = line.payer.as_deref().map(|payer| likeness(payer, &open_item.client));
         match by_name {
             Some(NameSimilarity::Same) => return Self::Name,
-            _ if line.clients_by_account.contains(&debt.client_id) => return Self::Account,
+            _ if line.clients_by_account.contains(&open_item.client_id) => return Self::Account,
             Some(NameSimilarity::Similar) => return Self::SimilarName,
             _ => {}
         }
@@ -135,7 +144,7 @@ impl PayerMatch {
         by_name.map_or(Self::Unknown, |_| Self::OtherName)
     }
 
-    /// Whether the payer is the client, or paid for them before.
+    /// Whether the payer is the client, or has paid for them before.
     pub(super) const fn is_client(self) -> bool {
         matches!(self, Self::Account | Self::Name)
     }
@@ -173,7 +182,7 @@ impl AmountMatch {
         })
     }
 
-    /// Whether it pays what is left, fees apart.
+    /// Whether it pays the outstanding amount, apart from fees.
     pub(super) const fn fits(self) -> bool {
         matches!(self, Self::Fits | Self::LessFee(_))
     }
@@ -193,8 +202,10 @@ impl AmountMatch {
     }
 }
 
-/// Money that came before the invoice: by any day if nothing names the invoice, long before if something does.
-pub(super) fn too_early(line: &BankLine, debt: &OpenItem, is_named: bool) -> Option<Signal> {
+/// Whether the money came before the invoice: by any number of days if nothing names the invoice, long before if
+/// something does.
+pub(super) fn too_early(line: &BankLine, open_item: &OpenItem, is_named: bool) -> Option<Signal> {
     let ahead = if is_named { AHEAD_MAX } else { TimeDelta::zero() };
-    (debt.issued_on - line.booked_on > ahead).then(|| (weights::TOO_EARLY, "it came before the invoice".to_owned()))
+    (open_item.issued_on - line.booked_on > ahead)
+        .then(|| (weights::TOO_EARLY, "it came before the invoice".to_owned()))
 }

@@ -1,49 +1,50 @@
-//! What a bank line's free text may mean: numbers of invoices, creditor references, names of payments.
+//! Reads a bank line's free text for invoice numbers, creditor references and payment references.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::creditor_reference::CreditorReference;
 
-/// A remittance text has 140 characters in SEPA and 9,000 in the longest formats; what is further back names nothing.
+/// A remittance text has 140 characters in SEPA and 9,000 in the longest formats; references beyond this length are
+/// ignored.
 const TEXT_LENGTH_MAX: usize = 2_000;
 
-/// A number is written in at most so many pieces: `RE 2026 / 00 01`.
+/// A number is written in at most this many pieces: `RE 2026 / 00 01`.
 const PIECES_MAX: usize = 6;
 
-/// Shorter keys stand in any text.
+/// Shorter keys occur in any text by chance.
 const KEY_LENGTH_MIN: usize = 3;
 
-/// No number of an invoice is longer.
+/// No invoice number is longer.
 const KEY_LENGTH_MAX: usize = 50;
 
-/// A key that is sure has at least so many characters and digits: `2026-0001` has eight.
+/// A key is certain only with at least this many characters and digits: `2026-0001` has eight.
 const SURE_LENGTH_MIN: usize = 5;
 const SURE_DIGITS_MIN: usize = 3;
 
-/// How surely a text names something.
+/// How certainly a text names something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Certainty {
-    /// Pieces that stand apart, or within a longer word or number: it may be chance.
+    /// In separate pieces, or within a longer word or number: it may be chance.
     Weak,
-    /// Written in one piece.
+    /// In one piece.
     Sure,
 }
 
-/// What stands between two pieces.
+/// The separator between two pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Separator {
-    /// Nothing: letters and digits meet.
+    /// None: letters and digits are adjacent.
     None,
     /// `-`, `/`, `.`, `_`, `#`.
     Mark,
-    /// Spaces or other characters; the text's begin and end.
+    /// Spaces or other characters; the start and the end of the text.
     Gap,
 }
 
 #[derive(Debug)]
 struct TextToken {
     text: String,
-    /// What stands before it.
+    /// The separator before it.
     before: Separator,
 }
 
@@ -68,7 +69,7 @@ fn pieces(text: &str) -> Vec<TextToken> {
     pieces
 }
 
-/// Words before the number of a credit note: in one piece with it, or in front.
+/// Words that introduce a credit note number, attached to it or in front of it.
 const CREDIT_NOTES: [&str; 17] = [
     "CN",
     "CRN",
@@ -89,11 +90,11 @@ const CREDIT_NOTES: [&str; 17] = [
     "NOTADICREDITO",
 ];
 
-/// Words between such a word and the number.
+/// Words that may stand between such a word and the number.
 const FILLERS: [&str; 8] = ["NO", "NR", "NUM", "NUMBER", "NUMMER", "N", "VOM", "REF"];
 
-/// The pieces that write numbers of credit notes: without the letters in front, which people leave out, they would be the
-/// numbers of invoices.
+/// The pieces that form credit note numbers: without their leading letters, which people omit, they could be mistaken
+/// for invoice numbers.
 fn credit_note_numbers(pieces: &[TextToken]) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let text = |place: usize| pieces.get(place).map_or("", |piece| piece.text.as_str());
@@ -113,8 +114,8 @@ fn credit_note_numbers(pieces: &[TextToken]) -> BTreeSet<usize> {
     found
 }
 
-/// Everything in a text that may be the number of an invoice, as [`number_key`](crate::creditor_reference::number_key)
-/// writes it, with how surely it was meant.
+/// All possible invoice numbers in a text, normalised by [`number_key`](crate::creditor_reference::number_key), with
+/// their certainty.
 pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Certainty> {
     let mut mentions = BTreeMap::new();
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
@@ -145,23 +146,23 @@ pub(super) fn number_mentions(text: &str) -> BTreeMap<String, Certainty> {
     mentions
 }
 
-/// Whether no further digits belong to what the pieces from one to the other write. Letters may stand before it (`RE2026`,
-/// `INV-2026`), none behind.
+/// Whether no further digits belong to the number in this range of pieces. Letters may precede it (`RE2026`,
+/// `INV-2026`), but not follow it.
 fn stands_alone(pieces: &[TextToken], from: usize, to: usize) -> bool {
     let is_word = |piece: &TextToken| piece.text.bytes().all(|byte| byte.is_ascii_alphabetic());
     let begin = pieces.get(from).map_or(Separator::Gap, |piece| piece.before);
     let previous = from.checked_sub(1).and_then(|place| pieces.get(place));
-    let is_begun = begin == Separator::Gap || previous.is_some_and(is_word) && is_only_word(pieces, from);
+    let is_begun = begin == Separator::Gap || previous.is_some_and(is_word) && is_single_word(pieces, from);
     let is_ended = pieces.get(to + 1).is_none_or(|next| next.before == Separator::Gap);
     is_begun && is_ended
 }
 
-/// Whether what is joined before a piece is one word, nothing before that.
-fn is_only_word(pieces: &[TextToken], from: usize) -> bool {
+/// Whether a piece is preceded by a single attached word and nothing before that.
+fn is_single_word(pieces: &[TextToken], from: usize) -> bool {
     from.checked_sub(1).and_then(|place| pieces.get(place)).is_none_or(|word| word.before == Separator::Gap)
 }
 
-/// The creditor references in a text whose check digits are right.
+/// The creditor references in a text that have valid check digits.
 pub(super) fn creditor_references(text: &str) -> Vec<CreditorReference> {
     if !text.as_bytes().windows(2).any(|letters| letters.eq_ignore_ascii_case(b"RF")) {
         return Vec::new();
@@ -183,7 +184,7 @@ pub(super) fn creditor_references(text: &str) -> Vec<CreditorReference> {
     found
 }
 
-/// Words that may be the name under which a payment is known: what clients give their transfers.
+/// Words that may be a payment reference that a client chose for a transfer.
 pub(super) fn payment_names(text: &str) -> impl Iterator<Item = &str> {
     let is_inside = |letter: char| letter.is_ascii_alphanumeric() || "._:-".contains(letter);
     text.split(move |letter: char| !is_inside(letter))

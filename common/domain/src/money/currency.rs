@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::MoneyError;
 
-/// Codes of ISO 4217's list three that the table of current codes still has.
+/// Codes in ISO 4217's list three that the table of current codes still contains.
 const WITHDRAWN: [&str; 5] = ["BGN", "CUC", "HRK", "SLL", "ZWL"];
 
 /// A currency with a defined minor unit (ISO 4217, list one).
@@ -19,7 +19,7 @@ impl Currency {
         self.0.exponent().map_or(0, u32::from)
     }
 
-    /// Whether the currency was withdrawn. What is kept in one is read for ever; nothing new is asked for in it.
+    /// Whether the currency was withdrawn. Stored amounts in it remain readable; new amounts are refused.
     ///
     /// ISO 4217, list three: CUC (2021), HRK (2023), SLL (2024), ZWL (2024), BGN (2026).
     #[must_use]

@@ -1,25 +1,26 @@
-//! Which of a payment's facts count, and with what amount.
+//! Selects the facts of a payment that count, and their amounts.
 //!
-//! Some facts only have a meaning beside others of the same source: an authorisation that the gateway captures by itself
-//! counts until the gateway reports explicit captures or a cancellation; of running totals the largest counts.
+//! Some facts only have a meaning together with others of the same source: an authorisation that the gateway captures
+//! by itself counts until the gateway reports explicit captures or a cancellation; of running totals the largest
+//! counts.
 
 use std::ops::Deref;
 
 use crate::fact::{Fact, FactKind};
 use crate::money::{Money, MoneyError, PositiveMoney};
 
-/// A fact as it counts beside the others.
+/// A fact as it counts together with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CountedFact<'a> {
-    /// What it counts as.
+    /// The kind that it counts as.
     pub(crate) kind: FactKind,
-    /// How much of it counts.
+    /// The amount that counts.
     pub(crate) amount: PositiveMoney,
     fact: &'a Fact,
 }
 
 impl CountedFact<'_> {
-    /// Whether its source says that this money moved, rather than that it will move by itself.
+    /// Whether its source reports that this money moved, rather than that it will be captured automatically.
     pub(crate) fn is_explicit_proof(&self) -> bool {
         self.kind.proves_money() && self.fact.kind != FactKind::ImpliedCapture
     }
@@ -36,7 +37,7 @@ impl Deref for CountedFact<'_> {
 /// The facts that count, in the order of `facts`.
 ///
 /// # Errors
-/// [`MoneyError`] if a difference cannot be kept.
+/// [`MoneyError`] if a difference overflows.
 pub(crate) fn counted(facts: &[Fact]) -> Result<Vec<CountedFact<'_>>, MoneyError> {
     let mut counted = Vec::with_capacity(facts.len());
     for fact in facts {
@@ -58,12 +59,12 @@ const fn count(fact: &Fact, kind: FactKind, amount: PositiveMoney) -> CountedFac
     CountedFact { kind, amount, fact }
 }
 
-/// An authorisation that implies its capture is the money, until the gateway reports explicit captures: those add up
-/// instead, and the authorisation only names the invoice. Cancelled, or with nothing but captures that failed, it was
-/// taken back whole.
+/// An authorisation that implies its capture counts as the money until the gateway reports explicit captures: then
+/// those add up instead, and the authorisation only names the invoice. If it was cancelled, or all its captures failed,
+/// it was taken back in full.
 fn implied_capture<'a>(authorisation: &'a Fact, amount: PositiveMoney, facts: &'a [Fact]) -> Vec<CountedFact<'a>> {
     let is_about_it = |other: &&Fact| {
-        other.witness() == authorisation.witness() && other.transaction_id == authorisation.transaction_id
+        other.source() == authorisation.source() && other.transaction_id == authorisation.transaction_id
     };
     if facts.iter().filter(is_about_it).any(|other| other.kind == FactKind::Capture) {
         return vec![count(authorisation, FactKind::Authorisation, amount)];
@@ -78,11 +79,11 @@ fn implied_capture<'a>(authorisation: &'a Fact, amount: PositiveMoney, facts: &'
     kinds.iter().map(|kind| count(authorisation, *kind, amount)).collect()
 }
 
-/// Whether a running total is what counts: no final capture of its movement is known, and no larger total. Of equal
-/// totals the one with the first name counts.
+/// Whether a running total counts: there is no final capture of its movement and no larger total. Of equal totals the
+/// one with the first event id counts.
 fn is_last_total(total: &Fact, facts: &[Fact]) -> Result<bool, MoneyError> {
     let same_movement =
-        facts.iter().filter(|other| (other.witness(), &other.movement) == (total.witness(), &total.movement));
+        facts.iter().filter(|other| (other.source(), &other.movement) == (total.source(), &total.movement));
     for other in same_movement {
         match (other.kind, total.amount, other.amount) {
             (FactKind::Capture, ..) => return Ok(false),
@@ -99,12 +100,13 @@ fn is_last_total(total: &Fact, facts: &[Fact]) -> Result<bool, MoneyError> {
     Ok(true)
 }
 
-/// What a dispute took, without what was given back afterwards; one of which all was given back is won.
+/// The amount that a lost dispute took, less what was reinstated afterwards; a dispute that was reinstated in full
+/// counts as won.
 fn lost_dispute<'a>(lost: &'a Fact, amount: PositiveMoney, facts: &[Fact]) -> Result<CountedFact<'a>, MoneyError> {
     let mut given_back = Money::zero(amount.currency());
     let is_reinstatement = |other: &&Fact| {
         other.kind == FactKind::DisputeReinstatement
-            && (other.witness(), &other.movement) == (lost.witness(), &lost.movement)
+            && (other.source(), &other.movement) == (lost.source(), &lost.movement)
     };
     for total in facts.iter().filter(is_reinstatement).filter_map(|other| other.amount) {
         if total.currency() == amount.currency() {

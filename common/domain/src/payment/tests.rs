@@ -17,14 +17,14 @@ fn status(facts: &[Fact]) -> PaymentStatus {
     state(facts).status
 }
 
-fn fact(kind: FactKind, value: &str, door: EvidenceChannel, movement: &str, at: i64) -> Fact {
+fn fact(kind: FactKind, value: &str, channel: EvidenceChannel, movement: &str, at: i64) -> Fact {
     Fact {
         kind,
         amount: Some(Money::parse(value, "EUR").and_then(Money::positive).unwrap()),
-        channel: door,
+        channel,
         transaction_id: None,
         origin: None,
-        event_id: format!("{door}-{movement}-{kind}-{value}-{at}"),
+        event_id: format!("{channel}-{movement}-{kind}-{value}-{at}"),
         movement: movement.to_owned(),
         invoices: Vec::new(),
         occurred_at: DateTime::from_timestamp(at, 0).unwrap(),
@@ -59,7 +59,7 @@ fn separate_captures_add_up_and_messages_about_one_capture_do_not() {
 #[test]
 fn a_debit_that_is_tried_again_after_it_went_back_counts_as_often_as_it_came_in_the_end() {
     use FactKind::{Capture, Failure, Reversal};
-    let told = |kinds: &[FactKind]| -> Vec<Fact> {
+    let reported = |kinds: &[FactKind]| -> Vec<Fact> {
         let at = |(at, kind): (usize, &FactKind)| {
             fact(*kind, "100", EvidenceChannel::Gateway, "PM1", i64::try_from(at).unwrap())
         };
@@ -71,7 +71,7 @@ fn a_debit_that_is_tried_again_after_it_went_back_counts_as_often_as_it_came_in_
         (vec![Capture, Failure, Reversal, Capture], PaymentStatus::Confirmed, "100.00"),
         (vec![Capture, Failure, Reversal, Capture, Failure, Reversal], PaymentStatus::Reversed, "0.00"),
     ] {
-        let mut facts = told(&kinds);
+        let mut facts = reported(&kinds);
         for _ in 0..facts.len() {
             facts.rotate_left(1);
             for order in [facts.clone(), facts.iter().rev().cloned().collect()] {
@@ -81,13 +81,13 @@ fn a_debit_that_is_tried_again_after_it_went_back_counts_as_often_as_it_came_in_
             }
         }
     }
-    // Of two messages of one moment, the money that is gone is not to be spent.
+    // Of two messages of the same time, the outflow counts, so that the money is not spent.
     let at_once = [
         fact(Capture, "100", EvidenceChannel::Gateway, "PM1", 1),
         fact(Reversal, "100", EvidenceChannel::Gateway, "PM1", 1),
     ];
     assert_eq!(status(&at_once), PaymentStatus::Reversed);
-    // Another witness's movement of the same name is another.
+    // The same movement id from another witness is another movement.
     let other = [
         fact(Reversal, "100", EvidenceChannel::Bank, "PM1", 1),
         fact(Capture, "100", EvidenceChannel::Gateway, "PM1", 2),
@@ -96,7 +96,7 @@ fn a_debit_that_is_tried_again_after_it_went_back_counts_as_often_as_it_came_in_
 }
 
 #[test]
-fn two_doors_that_see_one_payment_are_witnesses_not_two_sums() {
+fn two_channels_that_report_one_payment_do_not_add_up() {
     let facts = [
         fact(FactKind::Settlement, "100", EvidenceChannel::Api, "t", 1),
         fact(FactKind::Settlement, "100", EvidenceChannel::Bank, "line-7", 2),
@@ -152,18 +152,18 @@ fn a_failure_loses_against_money_that_moved() {
 }
 
 #[test]
-fn without_proof_the_gateways_last_word_counts_and_at_one_time_the_heavier() {
+fn without_proof_the_gateways_latest_report_counts_and_at_one_time_the_stronger() {
     let gateway = |kind, at| fact(kind, "100", EvidenceChannel::Gateway, "pi", at);
     let failed = [gateway(FactKind::Failure, 1)];
     assert_eq!(status(&failed), PaymentStatus::Failed);
-    // The payer tries again with another card.
+    // The payer retries with another card.
     let again = [gateway(FactKind::Failure, 1), gateway(FactKind::Authorisation, 2)];
     assert_eq!(status(&again), PaymentStatus::Pending);
     let tie = [gateway(FactKind::Authorisation, 1), gateway(FactKind::Failure, 1), gateway(FactKind::Unknown, 1)];
     assert_eq!(status(&tie), PaymentStatus::Failed);
     assert_eq!(status(&[gateway(FactKind::Unknown, 1)]), PaymentStatus::Unknown);
     assert_eq!(status(&[gateway(FactKind::Expiry, 1)]), PaymentStatus::Expired);
-    // A client's word does not bring a failed payment back.
+    // A client's claim does not revive a failed payment.
     let claimed = [gateway(FactKind::Failure, 1), fact(FactKind::Claim, "100", EvidenceChannel::Api, "t", 9)];
     assert_eq!(status(&claimed), PaymentStatus::Failed);
 }
@@ -198,7 +198,7 @@ fn what_went_back_decides_what_is_left_and_what_it_is_called() {
             PaymentStatus::Confirmed,
             "100.00",
         ),
-        // A chargeback after a refund takes money that has gone already.
+        // A chargeback after a refund takes money that has already gone back.
         (
             vec![back(FactKind::Refund, "100", "r1"), back(FactKind::DisputeLost, "100", "d1")],
             PaymentStatus::Reversed,
@@ -222,7 +222,7 @@ fn a_refund_that_comes_before_its_capture_counts_when_the_capture_comes() {
 }
 
 #[test]
-fn two_doors_that_see_one_refund_are_witnesses_and_two_refunds_add_up() {
+fn two_channels_that_report_one_refund_do_not_add_up_and_two_refunds_do() {
     let facts = [
         fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi", 1),
         fact(FactKind::Refund, "30", EvidenceChannel::Gateway, "r1", 2),
@@ -233,16 +233,16 @@ fn two_doors_that_see_one_refund_are_witnesses_and_two_refunds_add_up() {
 }
 
 #[test]
-fn a_merged_twin_is_a_witness_of_the_same_money_through_the_same_door_too() {
+fn a_merged_duplicate_reports_the_same_money_even_through_the_same_channel() {
     let own = fact(FactKind::Settlement, "100", EvidenceChannel::Api, "t-1", 1);
-    let mut twins = fact(FactKind::Settlement, "100", EvidenceChannel::Api, "t-2", 2);
-    assert_eq!(captured(&[own.clone(), twins.clone()]).as_deref(), Some("200.00"));
-    twins.origin = Some(PaymentId::from_uuid(Uuid::from_u128(9)));
-    assert_eq!(captured(&[own, twins]).as_deref(), Some("100.00"));
+    let mut duplicates = fact(FactKind::Settlement, "100", EvidenceChannel::Api, "t-2", 2);
+    assert_eq!(captured(&[own.clone(), duplicates.clone()]).as_deref(), Some("200.00"));
+    duplicates.origin = Some(PaymentId::from_uuid(Uuid::from_u128(9)));
+    assert_eq!(captured(&[own, duplicates]).as_deref(), Some("100.00"));
 }
 
 #[test]
-fn refunds_that_we_asked_for_add_up_whoever_tells_of_them() {
+fn requested_refunds_add_up_whichever_channel_reports_them() {
     let (one, other) = ("ref_00000000000000000000000000000001", "ref_00000000000000000000000000000002");
     let facts = [
         fact(FactKind::Capture, "100", EvidenceChannel::Gateway, "pi", 1),
@@ -276,11 +276,12 @@ fn proofs_of_different_ranks_that_differ_and_of_different_currencies_are_flagged
 
 fn any_fact() -> impl Strategy<Value = Fact> {
     let kinds = FactKind::ALL;
-    let doors = [EvidenceChannel::Api, EvidenceChannel::Gateway, EvidenceChannel::Confirmation, EvidenceChannel::Bank];
-    (0..kinds.len(), 0..doors.len(), 1..500_i64, 0..3_u32, 0..4_i64, any::<bool>(), 0..3_u128).prop_map(
-        move |(kind, door, cents, movement, at, euro, invoice)| {
+    let channels =
+        [EvidenceChannel::Api, EvidenceChannel::Gateway, EvidenceChannel::Confirmation, EvidenceChannel::Bank];
+    (0..kinds.len(), 0..channels.len(), 1..500_i64, 0..3_u32, 0..4_i64, any::<bool>(), 0..3_u128).prop_map(
+        move |(kind, channel, cents, movement, at, euro, invoice)| {
             let currency = if euro { "EUR" } else { "USD" };
-            let mut fact = fact(kinds[kind], "1", doors[door], &format!("m{movement}"), at);
+            let mut fact = fact(kinds[kind], "1", channels[channel], &format!("m{movement}"), at);
             let amount = Money::from_minor_units(cents, currency.parse().unwrap());
             fact.amount = Some(amount.and_then(Money::positive).unwrap());
             fact.event_id = format!("{kind}{cents}{movement}{at}{euro}{invoice}");

@@ -1,4 +1,4 @@
-//! The steps of a settlement. Each changes holdings and invoices, and notes the movement.
+//! The steps of a settlement. Each updates holdings and invoices, and records the movement.
 
 use super::{
     Allocation, Entitlement, FundsMovement, LockedInvoices, PaymentFunds, SettlementError, UnappliedCash,
@@ -8,7 +8,7 @@ use crate::id::{ClientId, InvoiceId};
 use crate::invoice::{Invoice, InvoiceStatus};
 use crate::money::{Money, MoneyError};
 
-/// A settlement under way.
+/// A settlement in progress.
 pub(super) struct SettlementRun<'a> {
     pub(super) net: Money,
     pub(super) holdings: &'a mut PaymentFunds,
@@ -17,7 +17,8 @@ pub(super) struct SettlementRun<'a> {
 }
 
 impl SettlementRun<'_> {
-    /// The payment's currency is that of its earliest proof; what was posted in another before that came, goes.
+    /// A payment's currency is that of its earliest proof; money posted in another currency before that proof arrived
+    /// is removed.
     pub(super) fn leave_other_currencies(&mut self) -> Result<(), SettlementError> {
         let currency = self.net.currency();
         for held in self.holdings.allocations.clone() {
@@ -33,7 +34,7 @@ impl SettlementRun<'_> {
         Ok(())
     }
 
-    /// Better evidence may name another invoice than the money went to.
+    /// Releases money from invoices that better evidence does not name.
     pub(super) fn leave_other_invoices(&mut self, named: &[InvoiceId]) -> Result<(), SettlementError> {
         for held in self.holdings.allocations.clone() {
             if !held.by_staff && !named.contains(&held.invoice_id) {
@@ -43,7 +44,8 @@ impl SettlementRun<'_> {
         Ok(())
     }
 
-    /// A credit note may have taken off what was paid: that money is the client's credit. The latest allocation goes first.
+    /// Unapplies what credit notes took off paid invoices: that money becomes the client's credit. The latest
+    /// allocation goes first.
     pub(super) fn leave_what_is_credited(&mut self) -> Result<(), SettlementError> {
         for held in self.holdings.allocations.clone().iter().rev() {
             let Some(invoice) = self.invoices.get(&held.invoice_id) else { continue };
@@ -57,9 +59,9 @@ impl SettlementRun<'_> {
         Ok(())
     }
 
-    /// What of the refunds from credit took surplus that there was, and not money that invoices need: with nothing gone,
-    /// invoices would have what they hold and still ask for, and the rest would be surplus.
-    fn credit_refunds_from_surplus(&self, entitled: &Entitlement) -> Result<Money, SettlementError> {
+    /// The part of the refunds from credit that used up actual unapplied cash, rather than money that invoices need:
+    /// without outflows, invoices would have what they hold and are still owed, and the rest would be unapplied.
+    fn credit_refunds_from_unapplied_cash(&self, entitled: &Entitlement) -> Result<Money, SettlementError> {
         let mut wanted = sum(self.holdings.allocations.iter().map(|held| held.amount), entitled.net)?;
         for id in &entitled.invoices {
             wanted = wanted.checked_add(self.capacity(*id)?.or_zero())?;
@@ -68,10 +70,11 @@ impl SettlementRun<'_> {
         Ok(entitled.from_credit.smaller(surplus)?)
     }
 
-    /// Takes back what is no longer covered: surplus first, then what staff moved, the latest first, then what pays the
-    /// named invoices, the last named first. Refunds from credit take surplus only. Returns what is free to pay more.
+    /// Takes back what is no longer covered: unapplied cash first, then what staff allocated, the latest first, then
+    /// the allocations to named invoices, the last named first. Refunds from credit only take unapplied cash. Returns
+    /// what is free to pay more.
     pub(super) fn keep_what_is_covered(&mut self, entitled: &Entitlement) -> Result<Money, SettlementError> {
-        let from_surplus = self.credit_refunds_from_surplus(entitled)?;
+        let from_surplus = self.credit_refunds_from_unapplied_cash(entitled)?;
         let uncovered_by_credit = entitled.from_credit.checked_sub(from_surplus)?;
         let mut covered = entitled.net.checked_add(uncovered_by_credit)?.or_zero();
         let named_rank = |held: &Allocation| entitled.invoices.iter().position(|id| *id == held.invoice_id);
@@ -89,7 +92,7 @@ impl SettlementRun<'_> {
         Ok(left.checked_sub(entitled.reserved)?.checked_sub(entitled.pinned)?.or_zero())
     }
 
-    /// Pays the named invoices in their order. Returns what was paid.
+    /// Pays the named invoices in their order. Returns the amount paid.
     pub(super) fn pay(&mut self, named: &[InvoiceId], mut free: Money) -> Result<Money, SettlementError> {
         let before = free;
         for id in named {
@@ -102,7 +105,7 @@ impl SettlementRun<'_> {
         Ok(before.checked_sub(free)?)
     }
 
-    /// What an invoice can still take of this payment's currency.
+    /// The amount that an invoice can still take in this payment's currency.
     pub(super) fn capacity(&self, id: InvoiceId) -> Result<Money, MoneyError> {
         match self.invoices.get(&id) {
             Some(invoice) if invoice.is_payable() && invoice.total().currency() == self.net.currency() => {
@@ -112,8 +115,8 @@ impl SettlementRun<'_> {
         }
     }
 
-    /// Makes surplus what is not allocated, and gives it to the client whose invoice is named.
-    pub(super) fn balance_surplus(&mut self, named: &[InvoiceId]) -> Result<(), SettlementError> {
+    /// Makes everything that is not allocated unapplied cash of the client whose invoice is named.
+    pub(super) fn balance_unapplied_cash(&mut self, named: &[InvoiceId]) -> Result<(), SettlementError> {
         let home = named.iter().find_map(|id| self.invoices.get(id)).cloned();
         let owner = home.as_ref().map(Invoice::client_id);
         let allocated = sum(self.holdings.allocations.iter().map(|held| held.amount), self.net)?;
@@ -138,7 +141,7 @@ impl SettlementRun<'_> {
             return Ok(());
         }
         self.movements.push(if amount.is_positive() {
-            FundsMovement::Credited { client_id, amount, reason: self.surplus_reason(home) }
+            FundsMovement::Credited { client_id, amount, reason: self.unapplied_cash_reason(home) }
         } else {
             FundsMovement::Debited { client_id, amount: amount.negated() }
         });
@@ -152,7 +155,7 @@ impl SettlementRun<'_> {
         Ok(())
     }
 
-    fn surplus_reason(&self, home: Option<&Invoice>) -> UnappliedReason {
+    fn unapplied_cash_reason(&self, home: Option<&Invoice>) -> UnappliedReason {
         let Some(home) = home else { return UnappliedReason::UnknownInvoice };
         let pays_it = || self.holdings.allocations.iter().any(|held| held.invoice_id == home.id());
         if self.movements.iter().any(|movement| matches!(movement, FundsMovement::Unapplied { .. })) {
@@ -180,7 +183,7 @@ impl SettlementRun<'_> {
         Ok(())
     }
 
-    /// Changes what an invoice has of this payment, and returns the invoice afterwards.
+    /// Changes an invoice's allocation from this payment, and returns the invoice after the change.
     fn change(&mut self, id: InvoiceId, amount: Money, by_staff: bool) -> Result<Invoice, SettlementError> {
         let invoice = self.invoices.get_mut(&id).ok_or(SettlementError::NotAtHand(id))?;
         *invoice = invoice.with_allocation(amount)?;

@@ -47,7 +47,7 @@ fn reasons(movements: &[FundsMovement]) -> Vec<UnappliedReason> {
 }
 
 #[test]
-fn money_that_no_invoice_can_take_is_surplus_never_refused() {
+fn money_that_no_invoice_can_take_is_unapplied_cash_never_refused() {
     let paid_already = open(1, "100").with_allocation(euro("100")).unwrap();
     let cases = [
         (Some(paid_already), entitled("50", &[1]), UnappliedReason::AlreadyPaid),
@@ -78,7 +78,7 @@ fn one_payment_pays_several_invoices_in_the_order_in_which_they_are_named() {
 }
 
 #[test]
-fn what_goes_back_takes_surplus_first_and_then_reopens_the_invoice() {
+fn an_outflow_reduces_unapplied_cash_first_and_then_reopens_the_invoice() {
     let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
     settle(&entitled("130", &[1]), &mut holdings, &mut invoices).unwrap();
     let movements = settle(&entitled("100", &[1]), &mut holdings, &mut invoices).unwrap();
@@ -88,7 +88,7 @@ fn what_goes_back_takes_surplus_first_and_then_reopens_the_invoice() {
     assert_eq!(invoices[&invoice_id(1)].status(), InvoiceStatus::PartiallyPaid);
 }
 
-/// What is left of a payment after refunds from the client's credit and outflows that reopen.
+/// The holdings of a payment after refunds from the client's credit and outflows that reopen the invoice.
 fn after(gross: &str, from_credit: &str, reopening: &str, invoices: &[u128]) -> Entitlement {
     let (gross, from_credit) = (euro(gross), euro(from_credit));
     let net = gross.checked_sub(from_credit).unwrap().checked_sub(euro(reopening)).unwrap();
@@ -102,7 +102,7 @@ fn a_refund_from_credit_never_makes_the_invoice_owed_again() {
     settle(&after("100", "0", "0", &[1]), &mut holdings, &mut invoices).unwrap();
     settle(&after("100", "30", "0", &[1]), &mut holdings, &mut invoices).unwrap();
     assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("100.00", "-30.00"));
-    // The credit note that explains it comes later.
+    // The credit note that explains it arrives later.
     let credited = invoices[&invoice_id(1)].with_credit(euro("30").positive().unwrap()).unwrap();
     invoices.insert(invoice_id(1), credited);
     let movements = settle(&after("100", "30", "0", &[1]), &mut holdings, &mut invoices).unwrap();
@@ -112,7 +112,7 @@ fn a_refund_from_credit_never_makes_the_invoice_owed_again() {
 
 #[test]
 fn refunds_from_credit_and_outflows_that_reopen_end_alike_in_any_order() {
-    for (gross, from_credit, reopening, expected_paid, expected_surplus) in [
+    for (gross, from_credit, reopening, expected_paid, expected_unapplied_cash) in [
         ("150", "50", "100", "0.00", "0.00"),
         ("100", "50", "50", "50.00", "-50.00"),
         ("100", "50", "100", "0.00", "-50.00"),
@@ -126,7 +126,7 @@ fn refunds_from_credit_and_outflows_that_reopen_end_alike_in_any_order() {
                 settle(&after(gross, from_credit, reopening, &[1]), &mut holdings, &mut invoices).unwrap();
             }
             let end = (paid(&invoices, 1), surplus(&holdings));
-            assert_eq!(end, (expected_paid.to_owned(), expected_surplus.to_owned()), "{gross} {steps:?}");
+            assert_eq!(end, (expected_paid.to_owned(), expected_unapplied_cash.to_owned()), "{gross} {steps:?}");
         }
     }
 }
@@ -166,34 +166,34 @@ fn a_name_that_comes_late_leads_the_money_out_of_suspense() {
 }
 
 #[test]
-fn surplus_that_a_refund_reserves_or_staff_left_alone_pays_nothing_more() {
+fn unapplied_cash_that_is_reserved_or_dismissed_pays_nothing_more() {
     for (reserved, pinned) in [("30", "0"), ("0", "30")] {
         let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100"), open(2, "100")]));
         let mut entitled = entitled("130", &[1]);
         settle(&entitled, &mut holdings, &mut invoices).unwrap();
         (entitled.reserved, entitled.pinned) = (euro(reserved), euro(pinned));
-        assert_eq!(apply(&entitled, &mut holdings, &mut invoices, (invoice_id(2), None)), Ok(vec![]));
+        assert_eq!(apply(&entitled, &mut holdings, &mut invoices, invoice_id(2), None), Ok(vec![]));
         assert_eq!(settle(&entitled, &mut holdings, &mut invoices), Ok(vec![]));
         assert_eq!(paid(&invoices, 2), "0.00");
     }
 }
 
 #[test]
-fn staff_move_surplus_to_another_invoice_and_evidence_leaves_it_there() {
+fn staff_move_unapplied_cash_to_another_invoice_and_evidence_leaves_it_there() {
     let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100"), open(2, "20")]));
     settle(&entitled("130", &[1]), &mut holdings, &mut invoices).unwrap();
-    apply(&entitled("130", &[1]), &mut holdings, &mut invoices, (invoice_id(2), None)).unwrap();
+    apply(&entitled("130", &[1]), &mut holdings, &mut invoices, invoice_id(2), None).unwrap();
     assert_eq!((paid(&invoices, 2).as_str(), surplus(&holdings).as_str()), ("20.00", "10.00"));
     assert_eq!(settle(&entitled("130", &[1]), &mut holdings, &mut invoices), Ok(vec![]));
-    // What goes back is taken from surplus, then from what staff moved, then from the named invoice.
+    // Outflows take unapplied cash first, then what staff allocated, then money at the named invoice.
     settle(&entitled("115", &[1]), &mut holdings, &mut invoices).unwrap();
     assert_eq!([1, 2].map(|number| paid(&invoices, number)), ["100.00", "15.00"]);
 }
 
-/// Status and paid amount of each invoice, status and net amount of each payment, and the sum of all surplus.
+/// Status and paid amount of each invoice, status and net amount of each payment, and the sum of all unapplied cash.
 type End = (Vec<(InvoiceStatus, Money)>, Vec<(PaymentStatus, Option<Money>)>, Money);
 
-/// A few payments that name invoices, as the processor keeps them.
+/// A few payments that name invoices, as the processor stores them.
 #[derive(Clone)]
 struct World {
     invoices: LockedInvoices,
@@ -241,7 +241,8 @@ impl World {
         }
     }
 
-    /// What must not depend on the order: all but which of two payments of one invoice is the surplus one.
+    /// The results that must not depend on the order: everything except which of two payments of one invoice is the
+    /// unapplied one.
     fn end(&self) -> End {
         let invoices = self.invoices.values().map(|invoice| (invoice.status(), invoice.paid())).collect();
         let state = |(facts, _): &(Vec<Fact>, PaymentFunds)| PaymentState::from_facts(facts).unwrap();
@@ -253,11 +254,11 @@ impl World {
 
 fn fact(kind: FactKind, cents: i64, movement: &str, at: i64, invoices: &[u128]) -> Fact {
     let amount = Money::from_minor_units(cents, "EUR".parse().unwrap()).and_then(Money::positive).unwrap();
-    let door = if kind == FactKind::Claim { EvidenceChannel::Api } else { EvidenceChannel::Gateway };
+    let channel = if kind == FactKind::Claim { EvidenceChannel::Api } else { EvidenceChannel::Gateway };
     Fact {
         kind,
         amount: Some(amount),
-        channel: door,
+        channel,
         transaction_id: None,
         origin: None,
         event_id: format!("{kind} {cents} {movement} {at} {invoices:?}"),
@@ -286,7 +287,7 @@ fn permutations(items: &[(usize, Fact)]) -> Vec<Vec<(usize, Fact)>> {
 #[test]
 fn all_720_orders_of_six_facts_end_the_same() {
     let histories = [
-        // One payment: claimed, authorised, captured twice, partly refunded, disputed and won.
+        // One payment: claimed, authorised, captured twice, partially refunded, disputed and won.
         vec![
             (0, fact(FactKind::Claim, 12_000, "t", 1, &[1])),
             (0, fact(FactKind::Authorisation, 12_000, "pi", 2, &[1])),
@@ -295,7 +296,7 @@ fn all_720_orders_of_six_facts_end_the_same() {
             (0, fact(FactKind::Refund, 5_000, "r1", 5, &[])),
             (0, fact(FactKind::Dispute, 8_000, "d1", 6, &[])),
         ],
-        // Two payments of one invoice, of which one is refunded and one returned in part.
+        // Two payments of one invoice, one of them refunded, the other returned in part.
         vec![
             (0, fact(FactKind::Claim, 10_000, "t", 1, &[1])),
             (0, fact(FactKind::Capture, 10_000, "c1", 3, &[])),

@@ -14,8 +14,8 @@ use crate::limits::{BATCH_BYTES_HELD_MAX, BATCH_DETAILS_MAX, XML_PART_BYTES_MAX}
 use crate::movement::{Direction, Movement, ParsedStatement};
 use crate::xml::{Element, Pull, Token};
 
-/// An entry while it is read. Its details are held until it ends, to see whether they add up to it; if there are too many
-/// to hold, they are given one by one, or collected, and the sum shows at the end.
+/// An entry while it is being read. Its details are held until it ends, to check whether they add up to it; if there
+/// are too many to hold, they are returned one by one, or collected, and the sum is checked at the end.
 pub(super) struct CamtBatch {
     place: FilePosition,
     head: Element,
@@ -26,13 +26,13 @@ pub(super) struct CamtBatch {
     held_bytes: u64,
     count: u32,
     mode: BatchGrouping,
-    /// What in the entry cannot be true together.
+    /// A contradiction within the entry.
     pub(super) contradiction: Option<String>,
 }
 
 enum BatchGrouping {
     Holding,
-    /// Each detail is a movement; their sum so far.
+    /// Each detail is a movement; with their sum so far.
     Giving(Decimal),
     Collecting(Box<Collected>),
     Over,
@@ -71,7 +71,7 @@ impl CamtBatch {
                 Token::Start { name, attributes } => match name.as_str() {
                     "NtryDtls" => {}
                     "SplmtryData" => while pull.next()? != Token::End {},
-                    // In version 1 they stand in the entry itself.
+                    // In version 1 they are in the entry itself.
                     "TxDtls" => {
                         let detail = Element::read(pull, name, attributes)?;
                         let bytes = pull.offset().saturating_sub(before);
@@ -86,7 +86,7 @@ impl CamtBatch {
                         self.head.children.push(part);
                     }
                 },
-                // The entry is the fourth element from outside.
+                // The entry is the fourth element from the outside.
                 Token::End if pull.depth() == 3 => self.finish(statement, ready)?,
                 Token::End | Token::Text(_) => {}
                 Token::Eof => return broken(pull.line(), "the file ends in the middle; it may be cut off"),
@@ -121,7 +121,7 @@ impl CamtBatch {
         Ok(())
     }
 
-    /// Decides before the end of the entry: there are too many details to hold.
+    /// Decides before the end of the entry, because there are too many details to hold.
     fn let_go(&mut self, statement: &Arc<ParsedStatement>, ready: &mut VecDeque<Movement>) -> Result<(), ReadError> {
         let entry = Entry::read(&self.head, self.place.clone())?;
         let held = std::mem::take(&mut self.held);
@@ -141,7 +141,7 @@ impl CamtBatch {
     }
 
     fn finish(&mut self, statement: &Arc<ParsedStatement>, ready: &mut VecDeque<Movement>) -> Result<(), ReadError> {
-        // What stands behind the details (`AddtlNtryInf`) is known only now.
+        // The element after the details (`AddtlNtryInf`) is only known now.
         let entry = Entry::read(&self.head, self.place.clone())?;
         match std::mem::replace(&mut self.mode, BatchGrouping::Over) {
             BatchGrouping::Giving(sum) if !entry.is_sum(sum) => self.contradiction = Some(not_the_sum(&entry, sum)),
@@ -170,7 +170,8 @@ impl CamtBatch {
             }
             (_, Some(sum)) if is_meant(entry, sum) => {
                 if !entry.is_sum(sum) {
-                    // All details say the other direction, as some banks do: the entry's is what was booked.
+                    // All details have the opposite direction, as with some banks: the entry's direction is what was
+                    // booked.
                     held.iter_mut().for_each(|detail| detail.direction = Some(entry.direction));
                 }
                 let mut sum = Decimal::ZERO;
@@ -179,7 +180,7 @@ impl CamtBatch {
                 }
             }
             (_, sum) => {
-                // What was booked is the entry's amount, whatever its details say.
+                // The entry's amount was booked, whatever its details state.
                 self.contradiction = sum.map(|sum| not_the_sum(entry, sum));
                 let mut collected = Collected::new();
                 held.into_iter().for_each(|detail| collected.add(entry, statement, detail));
@@ -190,7 +191,7 @@ impl CamtBatch {
     }
 }
 
-/// Whether a sum of details is the entry's, or would be if each went the other way.
+/// Whether a sum of details is the entry's amount, directly or with all directions reversed.
 fn is_meant(entry: &Entry, sum: Decimal) -> bool {
     entry.is_sum(sum) || entry.is_sum(-sum)
 }

@@ -7,11 +7,11 @@ use crate::movement::{Counterparty, Direction, EntryAmount, EntryCharge};
 use crate::text::{add, append, named, reference};
 use crate::xml::Element;
 
-/// What is told of one payment.
+/// The data of one payment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Detail {
     pub(super) line: u64,
-    /// Its amounts, the most telling first.
+    /// Its amounts, the most significant first.
     pub(super) amounts: Vec<EntryAmount>,
     pub(super) direction: Option<Direction>,
     pub(super) bank_reference: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Detail {
 }
 
 impl Detail {
-    /// Reads a detail of an entry that went one way.
+    /// Parses a detail of an entry with the given direction.
     pub(super) fn read(details: &Element, entry_direction: Direction) -> Result<Self, ReadError> {
         let mut amounts = Vec::new();
         for path in [&["Amt"][..], &["AmtDtls", "TxAmt", "Amt"], &["AmtDtls", "CntrValAmt", "Amt"]] {
@@ -90,7 +90,7 @@ impl Detail {
         let creditor = of.and_then(|of| of.text_at(&["Ref"]).or_else(|| of.text_at(&["CdtrRef"])));
         add(&mut self.creditor_references, creditor.and_then(reference));
         for document in block.all("RfrdDocInf") {
-            // A credit note that the payer deducts is nothing that it pays.
+            // A credit note that the payer deducts is not something that the payment pays.
             if document.text_at(&["Tp", "CdOrPrtry", "Cd"]) == Some("CREN") {
                 continue;
             }
@@ -117,7 +117,7 @@ fn party(details: &Element, role: &str) -> Counterparty {
     }
 }
 
-/// `Chrgs`: each a charge up to version 2, records of one element from 3 on.
+/// `Chrgs`: up to version 2 each is a charge, from version 3 on the records of one element are.
 pub(super) fn charges(parent: &Element) -> Result<Vec<EntryCharge>, ReadError> {
     let mut found = Vec::new();
     for charges in parent.all("Chrgs") {
@@ -138,7 +138,7 @@ pub(super) fn charges(parent: &Element) -> Result<Vec<EntryCharge>, ReadError> {
     Ok(found)
 }
 
-/// `RtrInf`: the code or the bank's own word (`RtrRsn` in version 1).
+/// `RtrInf`: the code or the bank's own text (`RtrRsn` in version 1).
 fn return_reason(details: &Element) -> Option<String> {
     let information = details.child("RtrInf")?;
     let reason = information.child("Rsn").or_else(|| information.child("RtrRsn"));

@@ -1,4 +1,4 @@
-//! `Ntry`: what the bank booked in one sum, and what it stands for.
+//! `Ntry`: what the bank booked as one amount, and its meaning.
 
 use std::sync::Arc;
 
@@ -29,12 +29,12 @@ pub(super) struct Entry {
     charges: Vec<EntryCharge>,
     instructed_amount: Option<EntryAmount>,
     additional: Option<String>,
-    /// `Btch`: message and payment information of the batch.
+    /// `Btch`: message and payment information ids of the batch.
     batch: (Option<String>, Option<String>),
 }
 
 impl Entry {
-    /// Reads the elements of an entry that are not details.
+    /// Parses the elements of an entry that are not details.
     pub(super) fn read(entry: &Element, place: FilePosition) -> Result<Self, ReadError> {
         let Some(sum) = entry.child("Amt") else { return broken(entry.line, "an entry has no amount (Amt)") };
         let Some(direction) = direction(entry)? else {
@@ -100,7 +100,7 @@ impl Entry {
         }
     }
 
-    /// A detail as a movement of its own. A detail that stands alone is the entry: what was booked is the entry's amount.
+    /// A detail as a movement of its own. A single detail is the entry: the entry's amount was booked.
     pub(super) fn part(&self, statement: &Arc<ParsedStatement>, detail: Detail, is_alone: bool) -> Movement {
         let mut part = self.whole(statement);
         if !is_alone {
@@ -108,7 +108,7 @@ impl Entry {
             if let Some(amount) = detail.amount_in(self.amount.currency()) {
                 part.amount = amount.clone();
             }
-            // The entry's charges and what was sent for it are of all details together.
+            // The entry's charges and instructed amount apply to all details together.
             part.charges.clear();
             part.instructed_amount = None;
         }
@@ -137,13 +137,13 @@ impl Entry {
         part
     }
 
-    /// What a detail adds to the account, if it says so in the entry's currency.
+    /// A detail's effect on the account, if it is given in the entry's currency.
     pub(super) fn signed(&self, detail: &Detail) -> Option<Decimal> {
         let amount = detail.amount_in(self.amount.currency())?;
         Some(detail.direction.unwrap_or(self.direction).signed(amount.value()))
     }
 
-    /// Whether a sum of details, with its sign, is the entry's amount, or differs by the entry's charges.
+    /// Whether a signed sum of details is the entry's amount, or differs from it by the entry's charges.
     pub(super) fn is_sum(&self, sum: Decimal) -> bool {
         let Some(difference) = self.direction.signed(self.amount.value()).checked_sub(sum) else { return false };
         let of_entry = self.charges.iter().filter(|charge| charge.amount.currency() == self.amount.currency());
@@ -154,7 +154,7 @@ impl Entry {
     }
 }
 
-/// The party that is not the account's owner. In what goes back the parties keep the roles of the first payment.
+/// The party that is not the account's owner. In returns the parties keep their roles of the original payment.
 fn other_side(
     statement: &ParsedStatement,
     direction: Direction,
@@ -169,11 +169,11 @@ fn other_side(
         _ => (direction == Direction::Credit) != is_return,
     };
     let (chosen, other) = if is_debtor { (debtor, creditor) } else { (creditor, debtor) };
-    // Some banks name one party alone, in the other's place.
+    // Some banks give only one party, in the place of the other.
     if chosen.is_named() || is_ours(&other) { chosen } else { other }
 }
 
-/// Several details that cannot be told apart, as one movement of the entry's amount.
+/// Several details that cannot be distinguished, as one movement of the entry's amount.
 #[derive(Debug)]
 pub(super) struct Collected {
     movement: Option<Movement>,
@@ -185,7 +185,8 @@ impl Collected {
         Self { movement: None, count: 0 }
     }
 
-    /// Adds what a detail tells. What differs between details is no longer the movement's own, but a further reference.
+    /// Adds the data of a detail. A value that differs between details is a further reference rather than the
+    /// movement's own.
     pub(super) fn add(&mut self, entry: &Entry, statement: &Arc<ParsedStatement>, detail: Detail) {
         self.count = self.count.saturating_add(1);
         let other = entry.part(statement, detail, true);

@@ -23,7 +23,7 @@ use crate::stream::Stream;
 use crate::text::named;
 use crate::xml::{Element, Encoding, Pull, Token};
 
-/// What must be known to go on between two entries.
+/// The state needed to continue between two entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     encoding: Encoding,
@@ -35,13 +35,13 @@ pub(crate) struct State {
     statement: Option<Open>,
 }
 
-/// Where reading goes on: at the start of an entry, or between entries.
+/// The position to continue from: at the start of an entry, or between entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mark {
     offset: u64,
     line: u64,
     open: Vec<String>,
-    /// Movements of the entry that were given already.
+    /// Movements of the entry that were already returned.
     given: u32,
 }
 
@@ -53,11 +53,11 @@ pub(crate) struct Camt<R> {
     message_id: Option<String>,
     statements: u64,
     statement: Option<Open>,
-    /// The entry whose movements are being given.
+    /// The entry whose movements are being returned.
     batch: Option<CamtBatch>,
     ready: VecDeque<Movement>,
     mark: Mark,
-    /// Movements of the next entry that were given before the pause.
+    /// Movements of the next entry that were returned before the pause.
     skip: u32,
 }
 
@@ -83,7 +83,7 @@ impl<R: Read> Camt<R> {
         Ok(camt)
     }
 
-    /// Goes on where [`Self::pause`] was.
+    /// Continues from where [`Self::pause`] was called.
     pub(crate) fn resume(stream: Stream<R>, line: u64, skip: u32, state: State) -> Self {
         let mark = Mark { offset: stream.offset(), line, open: state.open.clone(), given: 0 };
         Self {
@@ -100,12 +100,11 @@ impl<R: Read> Camt<R> {
         }
     }
 
-    /// What kind of message it is.
     pub(crate) const fn kind(&self) -> CamtKind {
         self.kind
     }
 
-    /// Where and how to go on: offset, line, movements to pass over, and the rest.
+    /// The position and state to continue from: offset, line, movements to skip, and the rest.
     pub(crate) fn pause(&self) -> (u64, u64, u32, State) {
         let state = State {
             encoding: self.encoding,
@@ -190,7 +189,7 @@ impl<R: Read> Camt<R> {
         Ok(())
     }
 
-    /// Passes over an element whose content says nothing to us, without holding it.
+    /// Skips an element whose content is irrelevant, without holding it.
     fn pass_over(&mut self) -> Result<(), ReadError> {
         let outside = self.pull.depth().saturating_sub(1);
         while self.pull.depth() > outside {
@@ -204,7 +203,7 @@ impl<R: Read> Camt<R> {
         if !batch.is_over() {
             return batch.read_on(&mut self.pull, &open.statement, &mut self.ready);
         }
-        // Only now, so that a pause within the entry finds the statement as it was before it.
+        // Only now, so that a pause within the entry has the statement as it was before the entry.
         if let Some(entry) = &batch.entry {
             if entry.status == BookingStatus::Booked {
                 open.tally.book(&entry.amount, entry.direction).or_else(|why| broken(entry.place.line, why))?;

@@ -1,4 +1,4 @@
-//! `Stmt`, `Rpt`, `Ntfctn`: what stands around the entries.
+//! `Stmt`, `Rpt`, `Ntfctn`: the elements around the entries.
 
 use std::sync::Arc;
 
@@ -12,24 +12,23 @@ use crate::text::account_number;
 use crate::text::named;
 use crate::xml::Element;
 
-/// A statement that is being read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Open {
     pub(super) statement: Arc<ParsedStatement>,
     pub(super) tally: Tally,
-    /// The day's balance before, which opens the statement if nothing else does (`PRCD`).
+    /// The previous day's closing balance, which opens the statement if no opening balance does (`PRCD`).
     previous: Option<Balance>,
-    /// How many entries the statement says it has.
-    entries_told: Option<u64>,
+    /// The number of entries that the statement declares.
+    entries_described: Option<u64>,
 }
 
 impl Open {
     pub(super) fn new(ordinal: u64, message_id: Option<String>) -> Self {
         let statement = ParsedStatement { ordinal, message_id, ..ParsedStatement::default() };
-        Self { statement: Arc::new(statement), tally: Tally::default(), previous: None, entries_told: None }
+        Self { statement: Arc::new(statement), tally: Tally::default(), previous: None, entries_described: None }
     }
 
-    /// Takes a child of the statement that is no entry.
+    /// Processes a child of the statement that is not an entry.
     pub(super) fn take(&mut self, part: &Element) -> Result<(), ReadError> {
         let text = || named(&part.text);
         let statement = Arc::make_mut(&mut self.statement);
@@ -48,15 +47,16 @@ impl Open {
             }
             "Bal" => self.balance(part)?,
             "TxsSummry" => {
-                self.entries_told = part.text_at(&["TtlNtries", "NbOfNtries"]).and_then(|count| count.parse().ok());
+                self.entries_described =
+                    part.text_at(&["TtlNtries", "NbOfNtries"]).and_then(|count| count.parse().ok());
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// `Bal`. The codes are those of `ExternalBalanceType1Code`; those of available and forward balances say nothing of
-    /// what is booked.
+    /// `Bal`. The codes are those of `ExternalBalanceType1Code`; available and forward balances are irrelevant to what
+    /// is booked.
     fn balance(&mut self, part: &Element) -> Result<(), ReadError> {
         let kind = part.text_at(&["Tp", "CdOrPrtry", "Cd"]).or_else(|| part.text_at(&["Tp", "Cd"])).unwrap_or_default();
         let Some(sum) = part.child("Amt") else { return broken(part.line, "a balance has no amount (Amt)") };
@@ -81,7 +81,7 @@ impl Open {
         Ok(())
     }
 
-    /// Takes over what only the whole head of a statement tells, at the first entry or the end.
+    /// Applies what only the complete head of a statement shows, at the first entry or at the end.
     pub(super) fn settle(&mut self) {
         if self.tally.opening.is_none() {
             self.tally.opening = self.previous.clone();
@@ -93,12 +93,12 @@ impl Open {
         }
     }
 
-    /// Compares the counts that the statement tells of itself.
+    /// Checks the counts that the statement declares.
     pub(super) fn compare(&mut self, place: &FilePosition) {
         let found = self.tally.totals.entries;
-        if let Some(told) = self.entries_told.filter(|told| *told != found) {
+        if let Some(named) = self.entries_described.filter(|named| *named != found) {
             self.tally
-                .contradiction(place, &format!("the statement tells of {told} entries (TxsSummry) but has {found}"));
+                .contradiction(place, &format!("the statement announces {named} entries (TxsSummry) but has {found}"));
         }
     }
 }

@@ -71,7 +71,7 @@ fn an_entry_without_details_is_one_movement() {
 }
 
 #[test]
-fn what_a_payment_tells_is_found_in_every_version() {
+fn payment_details_are_found_in_every_version() {
     let parties = |name: &str| {
         format!(
             "<RltdPties><Dbtr>{name}</Dbtr><DbtrAcct><Id><IBAN>DE02120300000000202051</IBAN></Id></DbtrAcct>\
@@ -112,8 +112,8 @@ fn what_a_payment_tells_is_found_in_every_version() {
 fn details_that_add_up_to_the_entry_are_movements_of_their_own() {
     let file = entry(&format!("{ENTRY}<NtryDtls>\n{}{}</NtryDtls>", detail("4.00", "a"), detail("6", "b")));
     let (movements, ends) = read(&file);
-    let told: Vec<_> = movements.iter().map(|part| (part.number, part.end_to_end_id.as_deref().unwrap())).collect();
-    assert_eq!(told, [(1, "a"), (2, "b")]);
+    let named: Vec<_> = movements.iter().map(|part| (part.number, part.end_to_end_id.as_deref().unwrap())).collect();
+    assert_eq!(named, [(1, "a"), (2, "b")]);
     assert_eq!(movements[1].place.to_string(), "line 7, statement 1, entry 1, detail 2");
     assert_eq!(movements[1].amount.to_string(), "6 EUR");
     assert_eq!(movements[1].entry_amount.to_string(), "10.00 EUR");
@@ -197,7 +197,7 @@ fn opening_and_booked_entries_make_the_closing_balance() {
 fn a_count_that_is_not_that_of_the_entries_is_a_contradiction() {
     let summary = "<TxsSummry><TtlNtries><NbOfNtries>2</NbOfNtries></TtlNtries></TxsSummry>";
     let (_, ends) = read(&statement(&format!("{summary}<Ntry>{ENTRY}</Ntry>")));
-    assert!(ends[0].contradictions[0].contains("tells of 2 entries"), "{:?}", ends[0].contradictions);
+    assert!(ends[0].contradictions[0].contains("announces 2 entries"), "{:?}", ends[0].contradictions);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The small values of ISO 20022: amounts, days, directions, codes.
+//! Simple values of ISO 20022: amounts, days, directions, codes.
 
 use chrono::NaiveDate;
 use quittance_domain::calendar::plausible_day;
@@ -7,22 +7,23 @@ use crate::error::{ReadError, broken, quote};
 use crate::movement::{BookingStatus, Direction, EntryAmount};
 use crate::returns::{MAY_RETURN_DEBIT, RETURNS_DEBIT};
 use crate::text::{named, plain_decimal};
+use crate::value_error::ValueError;
 use crate::xml::Element;
 
-/// The most decimals of an amount (`ActiveOrHistoricCurrencyAndAmount`: fractionDigits 5).
+/// The maximum number of decimals of an amount (`ActiveOrHistoricCurrencyAndAmount`: fractionDigits 5).
 const DECIMALS_MAX: u32 = 5;
 
-/// An amount with its currency. Decimals that are zero beyond the fifth do no harm, others are refused.
+/// An amount with its currency. Zeros beyond the fifth decimal are accepted, other digits are refused.
 pub(super) fn amount(element: &Element) -> Result<EntryAmount, ReadError> {
     let read = || {
         let value = plain_decimal(element.text.trim(), '.', false)?;
         if value.normalize().scale() > DECIMALS_MAX {
-            return Err(format!("an amount has at most {DECIMALS_MAX} decimals"));
+            return Err(ValueError::TooManyDecimals(DECIMALS_MAX));
         }
-        let currency = element.attribute("Ccy").ok_or("the amount has no currency (Ccy)")?;
+        let currency = element.attribute("Ccy").ok_or(ValueError::NoCurrency)?;
         EntryAmount::new(value, currency.trim())
     };
-    read().or_else(|reason| broken(element.line, format!("{}: {reason}", element.name)))
+    read().or_else(|error| broken(element.line, format!("{}: {error}", element.name)))
 }
 
 /// `CdtDbtInd`.
@@ -35,7 +36,7 @@ pub(super) fn direction(parent: &Element) -> Result<Option<Direction>, ReadError
     }
 }
 
-/// `RvslInd` and its like (`xs:boolean`).
+/// `RvslInd` and similar flags (`xs:boolean`).
 pub(super) fn flag(parent: &Element, name: &str) -> Result<Option<bool>, ReadError> {
     let Some(element) = parent.child(name) else { return Ok(None) };
     match element.text.trim() {
@@ -45,7 +46,7 @@ pub(super) fn flag(parent: &Element, name: &str) -> Result<Option<bool>, ReadErr
     }
 }
 
-/// A day: `Dt` or `DtTm` of `parent`, or its own text. The day is the one that the bank wrote: its own, not that of UTC.
+/// A day: `Dt` or `DtTm` of `parent`, or its own text. It is the day as the bank wrote it, not the day in UTC.
 pub(super) fn day(parent: Option<&Element>) -> Result<Option<NaiveDate>, ReadError> {
     let Some(parent) = parent else { return Ok(None) };
     let element = parent.child("Dt").or_else(|| parent.child("DtTm")).unwrap_or(parent);
@@ -58,7 +59,7 @@ pub(super) fn day(parent: Option<&Element>) -> Result<Option<NaiveDate>, ReadErr
         4 | 7 => byte == b'-',
         _ => byte.is_ascii_digit(),
     });
-    // A time, or an offset of the day.
+    // A time, or a UTC offset of the day.
     let is_rest = rest.is_empty() || rest.starts_with(['T', 'Z', '+', '-']);
     match NaiveDate::parse_from_str(start, "%Y-%m-%d").ok().and_then(|day| plausible_day(day).ok()) {
         Some(day) if is_plain && is_rest => Ok(Some(day)),
@@ -66,7 +67,7 @@ pub(super) fn day(parent: Option<&Element>) -> Result<Option<NaiveDate>, ReadErr
     }
 }
 
-/// `Sts`: a text up to version 6, a choice of code and the bank's own from 7 on.
+/// `Sts`: a text up to version 6, a choice of code and the bank's own text from version 7 on.
 pub(super) fn status(entry: &Element) -> Option<BookingStatus> {
     let element = entry.child("Sts")?;
     let text = element.text_at(&["Cd"]).or_else(|| element.text_at(&["Prtry"])).unwrap_or(element.text.trim());
@@ -80,7 +81,7 @@ pub(super) fn status(entry: &Element) -> Option<BookingStatus> {
     }
 }
 
-/// `BkTxCd`: domain, family and sub-family, or else the bank's own code.
+/// `BkTxCd`: domain, family and sub-family, otherwise the bank's own code.
 pub(super) fn bank_code(parent: &Element) -> Option<String> {
     let code = parent.child("BkTxCd")?;
     let parts = [&["Domn", "Cd"][..], &["Domn", "Fmly", "Cd"], &["Domn", "Fmly", "SubFmlyCd"]];
@@ -88,8 +89,8 @@ pub(super) fn bank_code(parent: &Element) -> Option<String> {
     if parts.is_empty() { named(code.text_at(&["Prtry", "Cd"])?) } else { named(&parts.join("-")) }
 }
 
-/// Whether the code says that a direct debit which we collected comes back: ISO 20022's sub-family, or what German banks
-/// write as their own code, `NDDT+109+00931+914` (kind of field 61, business transaction code, number, text key).
+/// Whether the code marks the return of a direct debit that we collected: ISO 20022's sub-family, or the proprietary
+/// code of German banks, `NDDT+109+00931+914` (type of field 61, business transaction code, number, text key).
 pub(super) fn returned(parent: &Element, direction: Direction) -> ReturnInformation {
     let Some(code) = parent.child("BkTxCd").filter(|_| direction == Direction::Debit) else {
         return ReturnInformation::default();
@@ -107,7 +108,7 @@ pub(super) fn returned(parent: &Element, direction: Direction) -> ReturnInformat
     }
 }
 
-/// What a code says of a return.
+/// What a code implies about a return.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ReturnInformation {
     pub(super) is_sure: bool,

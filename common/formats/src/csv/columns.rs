@@ -1,56 +1,57 @@
-//! What the columns of a CSV file mean, by their names.
+//! The meaning of a CSV file's columns, by their names.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a column holds.
+/// The meaning of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
-    /// The amount; with its sign, unless a column tells the direction.
+    /// The amount; signed, unless a column has the direction.
     Amount,
-    /// The amount of what came in.
+    /// The amount of a credit.
     Credit,
-    /// The amount of what went out.
+    /// The amount of a debit.
     Debit,
-    /// Whether it came in or went out.
+    /// The credit/debit indicator.
     Direction,
-    /// Whether it is booked.
+    /// The booking status.
     BookingStatus,
     /// The currency, three letters.
     Currency,
-    /// The day of the booking.
+    /// The booking date.
     BookedOn,
-    /// The day from which it bears interest.
+    /// The value date.
     ValueOn,
-    /// The bank's own name of the entry.
+    /// The bank's reference of the entry.
     BankReference,
-    /// A reference that may as well be the payer's own text.
+    /// A reference that may also be the payer's own text.
     Reference,
     /// The payer's reference.
     EndToEndId,
-    /// What it is for.
+    /// The remittance information.
     Remittance,
-    /// Who is on the other side.
+    /// The counterparty's name.
     CounterpartyName,
-    /// The account on the other side.
+    /// The counterparty's account.
     CounterpartyAccount,
-    /// The account that the file is of.
+    /// The account that the file belongs to.
     Account,
     /// The payment's id.
     TransactionId,
-    /// Who moved the money.
+    /// The provider that moved the money.
     Provider,
     /// The invoice that it pays.
     InvoiceNumber,
-    /// The balance behind the entry.
+    /// The balance after the entry.
     Balance,
     /// The day of a confirmed payment.
     PaidOn,
 }
 
-/// Known names, in small letters and digits only; English, German, French, Dutch, Spanish, Italian, and our own.
+/// Known names, reduced to lower-case letters and digits; English, German, French, Dutch, Spanish, Italian, and our
+/// own.
 const NAMES: [(Column, &str); 19] = [
     (
         Column::Amount,
@@ -154,8 +155,8 @@ const NAMES: [(Column, &str); 19] = [
     ),
 ];
 
-/// A column's name as it is compared: `Währung` and `waehrung` are one, blanks and signs do not count, nor what stands in
-/// brackets.
+/// A column's name in the form used for comparison: `Währung` and `waehrung` are equal; blanks, punctuation and text in
+/// brackets are ignored.
 pub(super) fn plain(name: &str) -> String {
     let name = name.split(['(', '[']).next().unwrap_or(name);
     let mut plain = String::with_capacity(name.len());
@@ -179,18 +180,18 @@ pub(super) fn plain(name: &str) -> String {
     plain
 }
 
-/// Columns that people fill in at their bank, and change: what stands there tells no two entries apart.
+/// Columns that people edit at their bank: their content does not distinguish entries.
 const EDITED: &str = "category subcategory spendingcategory kategorie unterkategorie categorie souscategorie categoria \
     subcategoria sottocategoria tag tags label labels etiquettes note notes notesandtags notiz notizen comment comments \
     kommentar commentaire commentaires opmerkingen emoji";
 
-/// Whether people change what stands in a column of this name.
+/// Whether people edit the content of a column with this name.
 pub(super) fn is_edited(name: &str) -> bool {
     let plain = plain(name);
     EDITED.split_ascii_whitespace().any(|known| known == plain)
 }
 
-/// What a column of this name holds.
+/// The meaning of a column with this name.
 pub(super) fn known(name: &str) -> Option<Column> {
     let plain = plain(name);
     // `Amount EUR`, `Betrag in EUR`.
@@ -201,11 +202,11 @@ pub(super) fn known(name: &str) -> Option<Column> {
     NAMES.iter().find(|(_, names)| names.split(' ').any(is_known)).map(|(column, _)| *column)
 }
 
-/// The currency that a column's name ends with: `Amount (EUR)`, `Betrag in EUR`.
+/// The currency at the end of a column's name: `Amount (EUR)`, `Betrag in EUR`.
 pub(super) fn currency_in(name: &str) -> Option<&str> {
     let (_, last) = name.trim_end_matches([')', ']', ' ']).rsplit_once([' ', '(', '['])?;
     (last.len() == 3 && last.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(last)
 }
 
-/// Which column of the file holds what: for each meaning the columns' places, from 0.
+/// The columns of the file by meaning: their indexes, from 0.
 pub(super) type Mapping = BTreeMap<Column, Vec<usize>>;

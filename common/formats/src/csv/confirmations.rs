@@ -18,7 +18,6 @@ const DEMAND: Demand = &[
     &[&[Column::PaidOn], &[Column::BookedOn]],
 ];
 
-/// Reads confirmations row by row.
 pub(crate) struct CsvConfirmations<R> {
     table: Table<R>,
     number: u64,
@@ -51,14 +50,14 @@ impl<R: Read> CsvConfirmations<R> {
         let text = |column| self.table.text(&record, column);
         let (transaction_id, provider, invoice_number) =
             (text(Column::TransactionId), text(Column::Provider), text(Column::InvoiceNumber));
-        let told = ClaimedPayment {
+        let payment = ClaimedPayment {
             transaction_id: transaction_id.as_deref().unwrap_or_default(),
             provider: provider.as_deref(),
             invoice_number: invoice_number.as_deref(),
-            amount: amount.money().map_err(|error| error.to_string()),
+            amount: amount.money(),
             paid_on: self.table.day(&record, column)?,
         };
-        let confirmation = told.confirmation(self.number, record.line);
-        Ok(Some(confirmation.map_err(|(member, why)| BrokenFile::at(record.line, format!("{member}: {why}")))?))
+        let confirmation = payment.confirmation(self.number, record.line);
+        Ok(Some(confirmation.map_err(|error| BrokenFile::at(record.line, error))?))
     }
 }

@@ -1,4 +1,5 @@
-//! How a CSV file is written: found from its beginning, shown back, and never guessed where two readings are possible.
+//! Detects the dialect of a CSV file from its beginning. The result is shown to the user, and an ambiguous dialect is
+//! never guessed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,38 +15,38 @@ use crate::csv::words::unbooked;
 use crate::error::{BrokenFile, quote};
 use crate::limits::PREAMBLE_LINES_MAX;
 
-/// What a person says of a file, where it does not show by itself. All may be left out.
+/// The options that a user may give where a file is ambiguous. All are optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CsvOptions {
-    /// What stands between fields.
+    /// The delimiter between fields.
     pub delimiter: Option<char>,
-    /// What stands between whole units and decimals.
+    /// The decimal separator.
     pub decimal: Option<DecimalSeparator>,
-    /// How days are written.
+    /// The date format.
     pub date_format: Option<DateFormat>,
-    /// Which characters the bytes stand for.
+    /// The character encoding.
     pub encoding: Option<CsvEncoding>,
-    /// Which column of the file holds what: its name, or its place from 1 if no column is called so.
+    /// The columns by meaning: a name, or an index from 1 if no column has that name.
     pub columns: BTreeMap<Column, String>,
-    /// The currency of all amounts, if no column tells it.
+    /// The currency of all amounts, if no column has it.
     pub currency: Option<String>,
 }
 
-/// How a file is written, as it was found.
+/// The detected dialect of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialect {
-    /// Which characters the bytes stand for.
+    /// The character encoding.
     pub encoding: CsvEncoding,
-    /// What stands between fields.
+    /// The delimiter between fields.
     pub delimiter: char,
-    /// What stands between whole units and decimals; none if no amount has any.
+    /// The decimal separator; none if no amount has decimals.
     pub decimal: Option<DecimalSeparator>,
-    /// How days are written.
+    /// The date format.
     pub date_format: DateFormat,
-    /// The currency of all amounts, if no column tells it.
+    /// The currency of all amounts, if no column has it.
     pub currency: Option<String>,
-    /// Line of the header, from 1.
+    /// The line of the header, from 1.
     pub header_line: u64,
     /// The header.
     pub header: Vec<String>,
@@ -84,25 +85,24 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// What a kind of file must tell, each by one of several sets of columns.
+/// What a kind of file must contain, each item by one of several sets of columns.
 pub(super) type Demand = &'static [&'static [&'static [Column]]];
 
-/// Whether the file is of entries on an account, as opposed to payments that somebody confirms.
-fn tells_entries(demand: Demand) -> bool {
+/// Whether the file has entries of an account, as opposed to payments that somebody confirms.
+fn describes_entries(demand: Demand) -> bool {
     !demand.iter().flat_map(|sets| sets.iter()).any(|set| set.contains(&Column::TransactionId))
 }
 
-/// Delimiters that are looked for.
+/// The delimiters to detect.
 const DELIMITERS: [char; 4] = [';', ',', '\t', '|'];
 
-/// Finds how a file is written.
 pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Result<Dialect, BrokenFile> {
     let refuse = |line: u64, why: String| Err(BrokenFile::at(line, why));
     if sample.starts_with(b"\xff\xfe") || sample.starts_with(b"\xfe\xff") {
         return refuse(1, "the file is UTF-16; save it as UTF-8".to_owned());
     }
     let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
-    // The last line of the sample may be cut.
+    // The last line of the sample may be truncated.
     let whole = sample.len() < crate::limits::SAMPLE_BYTES.saturating_sub(3);
     let end = sample
         .iter()
@@ -119,9 +119,9 @@ pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Res
     let (delimiter, header_line, header, mut columns) = find_header(&text, options, demand)?;
     check_options(&header, options).map_err(|why| BrokenFile::at(header_line, why))?;
     let currency = find_currency(&header, &columns, options)
-        .ok_or_else(|| BrokenFile::at(header_line, "no column tells the currency; give it as the option `currency`"))?;
+        .ok_or_else(|| BrokenFile::at(header_line, "no column has the currency; give it as the option `currency`"))?;
     let rows = rows(&text, delimiter, header_line);
-    if tells_entries(demand) {
+    if describes_entries(demand) {
         find_booking_status(&header, &rows, &mut columns);
         find_direction(&header, &rows, options, &mut columns).map_err(|why| BrokenFile::at(header_line, why))?;
     }
@@ -135,7 +135,7 @@ pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Res
     };
     let decimal = match options.decimal {
         Some(decimal) => Some(decimal),
-        // The names are of our own format, which writes 100.00 and 2026-11-22.
+        // The names are those of our own format, which writes 100.00 and 2026-11-22.
         None if is_ours => Some(DecimalSeparator::Point),
         None => find_decimal(&of(&[Column::Amount, Column::Credit, Column::Debit, Column::Balance]))?,
     };
@@ -144,7 +144,7 @@ pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Res
         None if is_ours => DateFormat::ISO,
         None => {
             let mut days = of(&[Column::BookedOn, Column::PaidOn, Column::ValueOn]);
-            // A word for what is not booked yet may stand in place of its day.
+            // The date of an entry that is not booked yet may be a word.
             days.retain(|(_, text)| unbooked(text).is_none());
             find_date_format(&days, !rows.is_empty())?
         }
@@ -152,7 +152,7 @@ pub(super) fn detect(sample: &[u8], options: &CsvOptions, demand: Demand) -> Res
     Ok(Dialect { encoding, delimiter, decimal, date_format, currency, header_line, header, columns })
 }
 
-/// The currency of all amounts: none if a column tells it, no answer if nothing does.
+/// The currency of all amounts: none if a column has it, no result if nothing gives it.
 fn find_currency(header: &[String], columns: &Mapping, options: &CsvOptions) -> Option<Option<String>> {
     if columns.contains_key(&Column::Currency) {
         return Some(None);
@@ -165,7 +165,7 @@ fn find_currency(header: &[String], columns: &Mapping, options: &CsvOptions) -> 
 
 type CsvHeader = (char, u64, Vec<String>, Mapping);
 
-/// The first line that names enough columns, under the delimiter that finds the most of them.
+/// The first line that names enough columns, with the delimiter that finds the most of them.
 fn find_header(text: &str, options: &CsvOptions, demand: Demand) -> Result<CsvHeader, BrokenFile> {
     let candidates = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
     let mut best: Option<(usize, CsvHeader)> = None;
@@ -201,16 +201,16 @@ fn find_header(text: &str, options: &CsvOptions, demand: Demand) -> Result<CsvHe
     Ok(header)
 }
 
-/// Columns by what they hold: as the options say, else by their names.
+/// Columns by meaning: from the options, otherwise by their names.
 fn map(header: &[String], options: &CsvOptions) -> Mapping {
     let mut columns = Mapping::new();
     for (place, name) in header.iter().enumerate() {
-        let mut told =
-            options.columns.iter().filter(|(_, told)| is_called(header, place, told)).map(|(column, _)| *column);
-        // The amount's own column as the direction's: its sign tells it.
-        let told = told.next().filter(|told| *told != Column::Direction || known(name) != Some(Column::Amount));
-        let column = told.or_else(|| {
-            // What the options place elsewhere is not looked for.
+        let mut named =
+            options.columns.iter().filter(|(_, named)| is_called(header, place, named)).map(|(column, _)| *column);
+        // The amount's own column as the direction's means that its sign is the direction.
+        let named = named.next().filter(|named| *named != Column::Direction || known(name) != Some(Column::Amount));
+        let column = named.or_else(|| {
+            // A meaning that the options assign to another column is not looked for.
             known(name).filter(|column| !options.columns.contains_key(column))
         });
         if let Some(column) = column {
@@ -220,24 +220,32 @@ fn map(header: &[String], options: &CsvOptions) -> Mapping {
     columns
 }
 
-/// Whoever names a column means one that is there.
-fn check_options(header: &[String], options: &CsvOptions) -> Result<(), String> {
-    let is_there = |told: &str| (0..header.len()).any(|place| is_called(header, place, told));
-    let Some((column, told)) = options.columns.iter().find(|(_, told)| !is_there(told)) else { return Ok(()) };
-    Err(format!("the option `columns` has `{}` for {}, and no column is called so", quote(told), name(column)))
+/// Columns named in the options must exist.
+fn check_options(header: &[String], options: &CsvOptions) -> Result<(), UnknownColumn> {
+    let is_there = |named: &str| (0..header.len()).any(|place| is_called(header, place, named));
+    let Some((column, named)) = options.columns.iter().find(|(_, named)| !is_there(named)) else { return Ok(()) };
+    Err(UnknownColumn { column: name(column), option: named.clone() })
 }
 
-/// Whether an option means the column at a place: by its name, or by its place from 1 if no column is called so.
-fn is_called(header: &[String], place: usize, told: &str) -> bool {
-    let told_plain = plain(told);
+/// An option that names a column which the file does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("the option `columns` has `{}` for {column}, and no column is called so", quote(.option))]
+struct UnknownColumn {
+    column: String,
+    option: String,
+}
+
+/// Whether an option refers to the column at an index: by its name, or by its number from 1 if no column has that name.
+fn is_called(header: &[String], place: usize, named: &str) -> bool {
+    let told_plain = plain(named);
     let is_name = |name: &String| plain(name) == told_plain && !told_plain.is_empty();
     if header.iter().any(is_name) {
         return header.get(place).is_some_and(is_name);
     }
-    told.trim().parse() == Ok(place.saturating_add(1))
+    named.trim().parse() == Ok(place.saturating_add(1))
 }
 
-/// The first thing that a file does not tell, in words.
+/// The first item that a file lacks, for people.
 fn missing(columns: &Mapping, demand: Demand) -> Option<String> {
     let is_told = |sets: &&[&[Column]]| sets.iter().any(|set| set.iter().all(|column| columns.contains_key(column)));
     let lacking = demand.iter().find(|sets| !is_told(sets))?;
@@ -245,7 +253,7 @@ fn missing(columns: &Mapping, demand: Demand) -> Option<String> {
     Some(lacking.iter().map(words).collect::<Vec<_>>().join(", or "))
 }
 
-/// As options and our own files name it: `booked_on`.
+/// The name of a meaning in options and our own files: `booked_on`.
 fn name(column: &Column) -> String {
     let debug = format!("{column:?}");
     let mut name = String::with_capacity(debug.len().saturating_add(3));
@@ -258,7 +266,7 @@ fn name(column: &Column) -> String {
     name
 }
 
-/// Names must be told apart, and only texts may come from several columns.
+/// Names must be unique, and only texts may come from several columns.
 fn check_header((_, line, header, columns): &CsvHeader) -> Result<(), BrokenFile> {
     for (place, name) in header.iter().enumerate() {
         if !name.is_empty() && header.iter().take(place).any(|other| other == name) {

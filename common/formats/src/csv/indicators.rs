@@ -1,4 +1,4 @@
-//! Columns that are known by what stands in them: the booking status, and the credit/debit indicator.
+//! Columns that are recognised by their content: the booking status, and the credit/debit indicator.
 
 use crate::csv::columns::{Column, Mapping, plain};
 use crate::csv::dialect::CsvOptions;
@@ -8,15 +8,15 @@ use crate::csv::words::{booking_status, direction};
 use crate::error::quote;
 use crate::movement::{BookingStatus, Direction};
 
-/// Names of columns for the status of a booking, as [`plain`] writes them.
+/// Names of columns for the booking status, in the form of [`plain`].
 const STATUS_NAMES: &str = "status state bookingstatus entrystatus transactionstatus paymentstatus info buchungsstatus \
     umsatzstatus zustand statut etat estado stato situacao";
 
-/// Shorter words are codes that other columns have by chance.
+/// Shorter words are codes that occur in other columns by chance.
 const WORD_LENGTH_MIN: usize = 3;
 
-/// Adds the columns for the status of a booking. A column of such a name is one if it has a word for a status; a column
-/// of any other name, if it has nothing else.
+/// Adds the columns for the booking status. A column with such a name is one if it contains a status word; a column
+/// with any other name, if it contains nothing else.
 pub(super) fn find_booking_status(header: &[String], rows: &[CsvRecord], columns: &mut Mapping) {
     if columns.contains_key(&Column::BookingStatus) {
         return;
@@ -33,56 +33,56 @@ pub(super) fn find_booking_status(header: &[String], rows: &[CsvRecord], columns
     }
 }
 
-/// Adds the credit/debit indicator, where amounts have no signs and a column of another name has nothing but words for
-/// it.
+/// Adds the credit/debit indicator if amounts are unsigned and a column with another name contains nothing but
+/// indicator words.
 ///
 /// # Errors
-/// Why the direction cannot be told, with the option that helps: a debit must not be read as money that came in.
+/// Why the direction cannot be determined, with the option that helps: a debit must not be read as received money.
 pub(super) fn find_direction(
     header: &[String],
     rows: &[CsvRecord],
     options: &CsvOptions,
     columns: &mut Mapping,
-) -> Result<(), String> {
+) -> Result<(), DoubtfulDirection> {
     let Some(amount) = columns.get(&Column::Amount).and_then(|places| places.first()).copied() else { return Ok(()) };
     if columns.contains_key(&Column::Direction) || options.columns.contains_key(&Column::Direction) {
         return Ok(());
     }
     let signs: Vec<Option<Direction>> = rows.iter().map(|row| sign(row.fields.get(amount))).collect();
     let has_signs = signs.iter().any(Option::is_some);
-    let doubt = |place: usize, why: &str| doubt(header, (place, amount), why);
+    let doubt = |place: usize, why: &'static str| DoubtfulDirection::new(header, place, amount, why);
     let mut indicator: Option<(usize, Vec<Option<Direction>>)> = None;
     for place in (0..header.len()).filter(|place| may_indicate(columns, *place)) {
-        let told: Vec<Option<Direction>> =
+        let named: Vec<Option<Direction>> =
             rows.iter().map(|row| row.fields.get(place).and_then(|text| direction(text))).collect();
-        if told.is_empty() || told.iter().any(Option::is_none) {
+        if named.is_empty() || named.iter().any(Option::is_none) {
             if !has_signs && texts(rows, place).any(|text| is_word_for_debit(text)) {
                 return Err(doubt(place, "tells it of some rows only"));
             }
             continue;
         }
-        let is_telling = told.contains(&Some(Direction::Credit)) && told.contains(&Some(Direction::Debit))
+        let is_telling = named.contains(&Some(Direction::Credit)) && named.contains(&Some(Direction::Debit))
             || texts(rows, place).any(|text| text.chars().count() >= WORD_LENGTH_MIN)
             || header.get(place).is_none_or(String::is_empty);
-        let agrees = |(told, sign): (&Option<Direction>, &Option<Direction>)| {
-            told == sign || sign.is_none() && *told == Some(Direction::Credit)
+        let agrees = |(named, sign): (&Option<Direction>, &Option<Direction>)| {
+            named == sign || sign.is_none() && *named == Some(Direction::Credit)
         };
         match &indicator {
-            _ if has_signs && (!is_telling || told.iter().zip(&signs).all(agrees)) => {}
+            _ if has_signs && (!is_telling || named.iter().zip(&signs).all(agrees)) => {}
             _ if has_signs => return Err(doubt(place, "contradicts their signs")),
-            _ if !is_telling && told.contains(&Some(Direction::Debit)) => {
+            _ if !is_telling && named.contains(&Some(Direction::Debit)) => {
                 return Err(doubt(place, "may tell it or not"));
             }
-            Some((_, other)) if *other != told => return Err(doubt(place, "contradicts another column")),
+            Some((_, other)) if *other != named => return Err(doubt(place, "contradicts another column")),
             Some(_) => {}
-            None => indicator = Some((place, told)),
+            None => indicator = Some((place, named)),
         }
     }
     columns.extend(indicator.map(|(place, _)| (Column::Direction, vec![place])));
     Ok(())
 }
 
-/// What an amount's sign says; none if it has none.
+/// The direction given by an amount's sign; none without a sign.
 fn sign(amount: Option<&String>) -> Option<Direction> {
     amount.and_then(|text| is_signed(text)).map(|is_negative| match is_negative {
         true => Direction::Debit,
@@ -102,26 +102,36 @@ fn is_unread(columns: &Mapping, place: usize) -> bool {
     !columns.values().flatten().any(|known| *known == place)
 }
 
-/// Some banks write the indicator where others describe the entry.
+/// Some banks have the indicator in the column where others describe the entry.
 fn may_indicate(columns: &Mapping, place: usize) -> bool {
     let is_text = columns.get(&Column::Remittance).is_some_and(|places| places.contains(&place));
     is_text || is_unread(columns, place)
 }
 
-fn doubt(header: &[String], (place, amount): (usize, usize), why: &str) -> String {
-    let name = |place: usize| match header.get(place).map(String::as_str) {
-        None | Some("") => place.saturating_add(1).to_string(),
-        Some(name) => quote(name),
-    };
-    let (indicator, amount) = (name(place), name(amount));
-    format!(
-        "whether amounts are credit or debit cannot be told: the column `{indicator}` {why}. Give the option `columns` \
-         with `direction`: the name of the column that tells it, or its place as in `7`; or `{amount}`, if the amount's \
-         sign tells it"
-    )
+/// Columns that leave open whether amounts are credits or debits.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "whether amounts are credit or debit cannot be told: the column `{indicator}` {why}. Give the option `columns` \
+     with `direction`: the name of the column that tells it, or its place as in `7`; or `{amount}`, if the amount's \
+     sign tells it"
+)]
+pub(super) struct DoubtfulDirection {
+    indicator: String,
+    amount: String,
+    why: &'static str,
 }
 
-/// What the columns for the status say of a row: booked, unless one of them says otherwise.
+impl DoubtfulDirection {
+    fn new(header: &[String], place: usize, amount: usize, why: &'static str) -> Self {
+        let name = |place: usize| match header.get(place).map(String::as_str) {
+            None | Some("") => place.saturating_add(1).to_string(),
+            Some(name) => quote(name),
+        };
+        Self { indicator: name(place), amount: name(amount), why }
+    }
+}
+
+/// The booking status of a row: booked, unless one of the status columns has another word.
 pub(super) fn booking_status_of<'a>(texts: impl Iterator<Item = &'a str>) -> BookingStatus {
     let status = |text: &str| booking_status(text).unwrap_or_else(|| BookingStatus::Unknown(quote(text)));
     texts.map(status).find(|status| *status != BookingStatus::Booked).unwrap_or(BookingStatus::Booked)

@@ -1,4 +1,4 @@
-//! CSV, as banks and spreadsheets write it.
+//! CSV, as written by banks and spreadsheets.
 
 mod columns;
 mod confirmations;

@@ -1,4 +1,4 @@
-//! Records of a CSV file, strictly (RFC 4180): what is doubtful is refused, never swallowed.
+//! Parses the records of a CSV file strictly (RFC 4180): doubtful input is refused, never skipped.
 
 use std::io::{BufRead, Read};
 
@@ -8,25 +8,23 @@ use crate::error::{ReadError, broken};
 use crate::limits::{COLUMNS_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX};
 use crate::stream::Stream;
 
-/// Which characters the bytes of a CSV file stand for.
+/// The character encoding of a CSV file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CsvEncoding {
     /// UTF-8, with or without a byte order mark.
     Utf8,
-    /// Windows-1252, and so ISO-8859-1.
+    /// Windows-1252, and therefore ISO-8859-1.
     Windows1252,
 }
 
-/// A record and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CsvRecord {
-    /// Line of its start, from 1.
+    /// The line of its start, from 1.
     pub(super) line: u64,
-    /// Without white space around them.
+    /// Without surrounding white space.
     pub(super) fields: Vec<String>,
 }
 
-/// Reads records.
 pub(super) struct Records<R> {
     pub(super) stream: Stream<R>,
     /// The next line's number.
@@ -40,7 +38,7 @@ impl<R: Read> Records<R> {
         Self { stream, line, encoding, delimiter }
     }
 
-    /// The next record; lines without any text are passed over.
+    /// The next record; lines without text are skipped.
     pub(super) fn next(&mut self) -> Result<Option<CsvRecord>, ReadError> {
         loop {
             let first = self.line;
@@ -68,7 +66,6 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Passes over lines, whatever stands in them.
     pub(super) fn pass_lines(&mut self, count: u64) -> Result<(), ReadError> {
         for _ in 0..count {
             self.next_line(RECORD_BYTES_MAX)?;
@@ -76,7 +73,7 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
-    /// A line with its end.
+    /// A line with its line ending.
     fn next_line(&mut self, bytes_max: usize) -> Result<Option<String>, ReadError> {
         let mut bytes = Vec::new();
         (&mut self.stream).take((bytes_max as u64).saturating_add(1)).read_until(b'\n', &mut bytes)?;
@@ -92,7 +89,7 @@ impl<R: Read> Records<R> {
             Err(why) => return broken(self.line, why),
         };
         if text.strip_suffix("\r\n").unwrap_or(&text).contains('\r') {
-            // Lines are named by their number, which counts line feeds.
+            // Lines are identified by their number, which counts line feeds.
             return broken(self.line, "lines end with a carriage return alone; save the file with LF or CRLF");
         }
         self.line = self.line.saturating_add(1);
@@ -100,11 +97,14 @@ impl<R: Read> Records<R> {
     }
 }
 
-/// The text of a line.
-pub(super) fn decode(bytes: Vec<u8>, encoding: CsvEncoding) -> Result<String, &'static str> {
+/// A line that is not in the encoding of the lines before it.
+#[derive(Debug, thiserror::Error)]
+#[error("the line is not UTF-8, as those before it; save the file as UTF-8, or say its encoding")]
+pub(super) struct NotUtf8;
+
+pub(super) fn decode(bytes: Vec<u8>, encoding: CsvEncoding) -> Result<String, NotUtf8> {
     match encoding {
-        CsvEncoding::Utf8 => String::from_utf8(bytes)
-            .map_err(|_| "the line is not UTF-8, as those before it; save the file as UTF-8, or say its encoding"),
+        CsvEncoding::Utf8 => String::from_utf8(bytes).map_err(|_| NotUtf8),
         CsvEncoding::Windows1252 => Ok(encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0.into_owned()),
     }
 }
@@ -116,7 +116,6 @@ pub(super) enum Unsplit {
     Wrong(String),
 }
 
-/// The fields of a record.
 pub(super) fn split(text: &str, delimiter: char) -> Result<Vec<String>, Unsplit> {
     let mut fields = Vec::new();
     let mut letters = text.trim_end_matches(['\r', '\n']).chars().peekable();
@@ -134,7 +133,7 @@ pub(super) fn split(text: &str, delimiter: char) -> Result<Vec<String>, Unsplit>
                     Some('"') if letters.next_if_eq(&'"').is_some() => field.push('"'),
                     Some('"') => break,
                     Some(letter) => field.push(letter),
-                    // The next line goes on with the field.
+                    // The field continues on the next line.
                     None => return Err(Unsplit::Open),
                 }
             }

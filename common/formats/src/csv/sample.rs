@@ -1,4 +1,4 @@
-//! What the first rows below the header tell of how a CSV file is written.
+//! Determines the dialect of a CSV file from the first rows below its header.
 
 use crate::csv::records::{CsvRecord, Unsplit, split};
 use crate::csv::values::{DateFormat, DecimalSeparator, Hint, hint};
@@ -71,7 +71,7 @@ pub(super) fn find_date_format(days: &[(u64, String)], has_rows: bool) -> Result
     let line = days.first().map_or(1, |(line, _)| *line);
     match left.as_slice() {
         [format] => Ok(*format),
-        // No row is booked yet: none has a day that counts.
+        // No row is booked yet, so no row has a relevant date.
         _ if days.is_empty() && has_rows => Ok(DateFormat::ISO),
         _ if days.is_empty() => Err(BrokenFile::at(line, "the file has no line with a day below its header")),
         several => {

@@ -18,12 +18,12 @@ use crate::stream::Stream;
 use crate::summary::Tally;
 use crate::text::{account_number, named, reference, tidy};
 
-/// The days of booking and of value.
+/// The booking date and the value date.
 type Days = (Option<NaiveDate>, Option<NaiveDate>);
 
 const DEMAND: Demand = &[&[&[Column::Amount], &[Column::Credit, Column::Debit]], &[&[Column::BookedOn]]];
 
-/// What must be known to go on between two rows.
+/// The state needed to continue between two rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     dialect: Dialect,
@@ -57,7 +57,7 @@ impl<R: Read> CsvStatement<R> {
         &self.table.dialect
     }
 
-    /// Where and how to go on: offset, line, and the rest.
+    /// The position and state to continue from: offset, line, and the rest.
     pub(crate) fn pause(&self) -> (u64, u64, State) {
         let (offset, line) = self.table.position();
         let state = State {
@@ -88,7 +88,7 @@ impl<R: Read> CsvStatement<R> {
         Ok(Some(FileItem::StatementEnd(Box::new(tally.finish(Arc::clone(&self.statement), place, false)))))
     }
 
-    /// The days of booking and of value. A row that is not booked yet need not have any: it counts when it is booked.
+    /// The booking date and the value date. A row that is not booked yet may lack both: it counts once it is booked.
     fn days(&self, record: &CsvRecord, status: &BookingStatus) -> Result<Days, ReadError> {
         let day = |column| self.table.day(record, column);
         if *status != BookingStatus::Booked {

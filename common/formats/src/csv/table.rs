@@ -1,4 +1,4 @@
-//! Rows below a header, each field under what it holds.
+//! Reads rows below a header, with fields by meaning.
 
 use std::io::Read;
 
@@ -15,15 +15,15 @@ use crate::limits::REMITTANCE_LENGTH_MAX;
 use crate::movement::{BookingStatus, Direction, EntryAmount};
 use crate::stream::Stream;
 use crate::text::{is_iban, tidy};
+use crate::value_error::ValueError;
 
-/// Reads rows.
 pub(super) struct Table<R> {
     pub(super) dialect: Dialect,
     records: Records<R>,
 }
 
 impl<R: Read> Table<R> {
-    /// Opens a file at its first byte, and passes over its header.
+    /// Opens a file at its first byte, and skips its header.
     pub(super) fn open(mut stream: Stream<R>, options: &CsvOptions, demand: Demand) -> Result<Self, ReadError> {
         let dialect = detect(stream.sample()?, options, demand)?;
         if stream.sample()?.starts_with(b"\xef\xbb\xbf") {
@@ -34,17 +34,15 @@ impl<R: Read> Table<R> {
         Ok(table)
     }
 
-    /// Goes on at a row.
     pub(super) const fn resume(stream: Stream<R>, line: u64, dialect: Dialect) -> Self {
         Self { records: Records::new(stream, line, dialect.encoding, dialect.delimiter), dialect }
     }
 
-    /// Bytes before the next row, and its line.
+    /// The offset of the next row, and its line.
     pub(super) const fn position(&self) -> (u64, u64) {
         (self.records.stream.offset(), self.records.line)
     }
 
-    /// The next row.
     pub(super) fn next(&mut self) -> Result<Option<CsvRecord>, ReadError> {
         let Some(record) = self.records.next()? else { return Ok(None) };
         let (found, expected) = (record.fields.len(), self.dialect.header.len());
@@ -55,7 +53,7 @@ impl<R: Read> Table<R> {
         Ok(Some(record))
     }
 
-    /// The fields of a column, or of several that hold the same, joined.
+    /// The text of a column, or of several with the same meaning, joined.
     pub(super) fn text(&self, record: &CsvRecord, column: Column) -> Option<String> {
         let places = self.dialect.columns.get(&column)?;
         let texts: Vec<&str> = places
@@ -67,7 +65,7 @@ impl<R: Read> Table<R> {
         (!texts.is_empty()).then(|| texts.join(" "))
     }
 
-    /// The words of columns whose meaning is not known, where no known column says who paid: they may name the payer.
+    /// The text of columns with an unknown meaning, if no known column has the payer: they may name the payer.
     pub(super) fn unread(&self, record: &CsvRecord) -> Option<String> {
         let payer = [Column::CounterpartyName, Column::CounterpartyAccount];
         if payer.iter().any(|column| self.text(record, *column).is_some()) {
@@ -80,7 +78,6 @@ impl<R: Read> Table<R> {
         (!words.is_empty()).then(|| tidy(&words.join(" "), REMITTANCE_LENGTH_MAX))
     }
 
-    /// A day.
     pub(super) fn day(&self, record: &CsvRecord, column: Column) -> Result<Option<NaiveDate>, ReadError> {
         let Some(text) = self.text(record, column) else { return Ok(None) };
         let format = self.dialect.date_format;
@@ -90,7 +87,7 @@ impl<R: Read> Table<R> {
         }
     }
 
-    /// Whether a row is booked. Some banks write a word for it where the day of the booking belongs.
+    /// The booking status of a row. Some banks write a word for it in place of the booking date.
     pub(super) fn booking_status(&self, record: &CsvRecord) -> BookingStatus {
         let dates = [Column::BookedOn, Column::ValueOn];
         let instead_of_a_day = dates.iter().filter_map(|column| self.text(record, *column));
@@ -102,62 +99,56 @@ impl<R: Read> Table<R> {
         indicators::booking_status_of(texts.filter(|text| !text.is_empty()))
     }
 
-    /// The amount and its direction, from whatever columns tell them.
+    /// The amount and its direction, from the columns that give them.
     pub(super) fn movement(&self, record: &CsvRecord) -> Result<(EntryAmount, Direction), ReadError> {
-        let refuse = |why: String| -> ReadError { BrokenFile::at(record.line, why).into() };
+        let refuse = |error: ValueError| -> ReadError { BrokenFile::at(record.line, error).into() };
         let (value, direction) = self.signed(record).map_err(refuse)?;
         let currency = self.text(record, Column::Currency).or_else(|| self.dialect.currency.clone());
-        let currency = currency.ok_or_else(|| refuse("the currency is empty".to_owned()))?;
+        let currency = currency.ok_or_else(|| refuse(ValueError::Empty("currency")))?;
         let amount = EntryAmount::new(value, &currency).map_err(refuse)?;
         match amount.money() {
-            // A currency that is no more has no decimals that we know of.
+            // For a withdrawn currency we do not know the number of decimals.
             Ok(_) | Err(MoneyError::UnknownCurrency(_)) => Ok((amount, direction)),
-            Err(error) => Err(refuse(format!("amount: {error}"))),
+            Err(error) => Err(refuse(ValueError::Money(error))),
         }
     }
 
-    fn signed(&self, record: &CsvRecord) -> Result<(rust_decimal::Decimal, Direction), String> {
+    fn signed(&self, record: &CsvRecord) -> Result<(rust_decimal::Decimal, Direction), ValueError> {
         let read = |column| {
             let text = self.text(record, column);
-            text.map(|text| amount(&text, self.dialect.decimal).map_err(|why| format!("amount: {why}"))).transpose()
+            let amount = text.map(|text| amount(&text, self.dialect.decimal)).transpose();
+            amount.map_err(|error| ValueError::Amount(Box::new(error)))
         };
         if self.dialect.columns.contains_key(&Column::Amount) {
-            let value = read(Column::Amount)?.ok_or("the amount is empty")?;
+            let value = read(Column::Amount)?.ok_or(ValueError::Empty("amount"))?;
             let by_sign = if value.is_sign_negative() { Direction::Debit } else { Direction::Credit };
             return match self.text(record, Column::Direction).map(|text| parse_direction(&text)).transpose()? {
-                Some(Direction::Credit) if value.is_sign_negative() => {
-                    Err("the amount is negative, but the direction is credit".to_owned())
-                }
+                Some(Direction::Credit) if value.is_sign_negative() => Err(ValueError::NegativeCreditByDirection),
                 Some(direction) => Ok((value.abs(), direction)),
-                None if self.dialect.columns.contains_key(&Column::Direction) => {
-                    Err("the direction is empty".to_owned())
-                }
+                None if self.dialect.columns.contains_key(&Column::Direction) => Err(ValueError::Empty("direction")),
                 None => Ok((value.abs(), by_sign)),
             };
         }
-        let told = |value: Option<rust_decimal::Decimal>| value.filter(|value| !value.is_zero());
-        match (told(read(Column::Credit)?), told(read(Column::Debit)?)) {
-            (Some(_), Some(_)) => Err("both credit and debit have an amount; only one may".to_owned()),
-            (Some(value), None) if value.is_sign_negative() => Err("the credit is negative".to_owned()),
+        let named = |value: Option<rust_decimal::Decimal>| value.filter(|value| !value.is_zero());
+        match (named(read(Column::Credit)?), named(read(Column::Debit)?)) {
+            (Some(_), Some(_)) => Err(ValueError::CreditAndDebit),
+            (Some(value), None) if value.is_sign_negative() => Err(ValueError::NegativeCredit),
             (Some(value), None) => Ok((value, Direction::Credit)),
-            // Some banks write what went out with a minus in a column of its own.
+            // Some banks write debits with a minus sign in a column of their own.
             (None, Some(value)) => Ok((value.abs(), Direction::Debit)),
-            (None, None) => Err("neither credit nor debit has an amount".to_owned()),
+            (None, None) => Err(ValueError::NeitherCreditNorDebit),
         }
     }
 }
 
-/// Whether a text may name somebody: an account or words, no number, amount, day or time.
+/// Whether a text may name a party: an account or words, but not a number, amount, date or time.
 fn is_telling(text: &str) -> bool {
     text.chars().filter(|letter| letter.is_alphabetic()).count() >= WORDS_LETTERS_MIN || is_iban(text)
 }
 
-/// `EUR`, `CET` and the like stand beside numbers.
+/// `EUR`, `CET` and similar codes accompany numbers.
 const WORDS_LETTERS_MIN: usize = 4;
 
-fn parse_direction(text: &str) -> Result<Direction, String> {
-    words::direction(text).ok_or_else(|| {
-        let shown = quote(text);
-        format!("`{shown}` is no direction; write credit or debit, or name another column with the option `columns`")
-    })
+fn parse_direction(text: &str) -> Result<Direction, ValueError> {
+    words::direction(text).ok_or_else(|| ValueError::Direction(text.to_owned()))
 }

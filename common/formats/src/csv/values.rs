@@ -1,4 +1,4 @@
-//! Amounts and days as people write them.
+//! Amounts and dates as people write them.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::csv::words;
-use crate::error::quote;
 use crate::movement::Direction;
 use crate::text::plain_decimal;
+use crate::value_error::ValueError;
 
-/// What stands between whole units and decimals.
+/// The decimal separator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecimalSeparator {
@@ -38,7 +38,7 @@ impl DecimalSeparator {
     }
 }
 
-/// What an amount's text says of the decimal separator.
+/// What an amount's text implies about the decimal separator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hint {
     Is(DecimalSeparator),
@@ -47,7 +47,7 @@ pub(super) enum Hint {
     Nothing,
 }
 
-/// Looks at one amount.
+/// Examines one amount.
 pub(super) fn hint(text: &str) -> Hint {
     let (_, digits, _) = bare(text);
     let which = |letter| if letter == '.' { DecimalSeparator::Point } else { DecimalSeparator::Comma };
@@ -60,7 +60,7 @@ pub(super) fn hint(text: &str) -> Hint {
             if can_group { Hint::Either } else { Hint::Is(which(*letter)) }
         }
         [first, .., last] if first.1 != last.1 => Hint::Is(which(last.1)),
-        // Several of one kind group thousands.
+        // Several separators of one kind group thousands.
         [first, ..] => Hint::Is(if first.1 == '.' { DecimalSeparator::Comma } else { DecimalSeparator::Point }),
     }
 }
@@ -74,15 +74,15 @@ pub(super) fn is_signed(text: &str) -> Option<bool> {
     (is_negative || is_trailing || has_plus || has_word()).then_some(is_negative || is_trailing)
 }
 
-/// The amount and the word for its direction that stands behind it: `84.20 DR`.
+/// The amount, and the direction word that follows it: `84.20 DR`.
 fn direction_behind(text: &str) -> Option<(&str, Direction)> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let word = text.get(digits.len()..).filter(|word| !word.is_empty())?;
     Some((digits.trim_end(), words::direction(word)?))
 }
 
-/// Sign, digits with separators, and a sign behind them. Blanks and apostrophes between digits group thousands. What
-/// stands in brackets is negative.
+/// The sign, the digits with separators, and whether a sign follows them. Blanks and apostrophes between digits group
+/// thousands. An amount in brackets is negative.
 fn bare(text: &str) -> (bool, String, bool) {
     let text = text.trim();
     let in_brackets = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
@@ -106,22 +106,19 @@ fn bare(text: &str) -> (bool, String, bool) {
     (is_negative, text.trim().chars().filter(|letter| !is_group(*letter)).collect(), is_trailing)
 }
 
-/// Reads an amount: an optional sign in front or behind, thousands grouped by threes or not at all.
+/// Parses an amount: an optional sign before or after it, thousands grouped by three or not at all.
 ///
 /// # Errors
-/// What would be right.
-pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<Decimal, String> {
+/// A description of a valid amount.
+pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<Decimal, ValueError> {
     let (is_negative, digits, is_trailing) = bare(text);
-    let wrong = || format!("`{}` is no amount as in the lines before it", quote(text));
+    let wrong = || ValueError::OtherNotation(text.to_owned());
     if is_negative && is_trailing {
         return Err(wrong());
     }
     let value = match separator {
         None if digits.contains(['.', ',']) => {
-            return Err(format!(
-                "`{}` has a separator, the lines before have none; say which is the decimal one",
-                quote(text)
-            ));
+            return Err(ValueError::UnexpectedSeparator(text.to_owned()));
         }
         None => plain_decimal(&digits, '.', false)?,
         Some(separator) => {
@@ -143,7 +140,7 @@ pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<
     Ok(if is_negative || is_trailing { -value } else { value })
 }
 
-/// In which order a day is written.
+/// The order of the parts of a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DayOrder {
@@ -155,12 +152,12 @@ pub enum DayOrder {
     MonthDayYear,
 }
 
-/// How days are written. A time behind the day is not read.
+/// A date format. A time after the date is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DateFormat {
     /// The order.
     pub order: DayOrder,
-    /// What stands between the numbers; nothing in 20261122.
+    /// The separator between the numbers; none in 20261122.
     pub separator: Option<char>,
     /// Whether the year has two digits, which mean 2000 to 2099.
     pub has_short_year: bool,
@@ -182,7 +179,7 @@ impl DateFormat {
     /// YYYY-MM-DD (ISO 8601).
     pub const ISO: Self = Self { order: DayOrder::YearMonthDay, separator: Some('-'), has_short_year: false };
 
-    /// All that are looked for. Nobody writes the month first before points.
+    /// The formats to detect. Nobody writes the month first with dots.
     pub(super) fn all() -> Vec<Self> {
         let with = |order, separator, has_short_year| Self { order, separator, has_short_year };
         let mut all = vec![with(DayOrder::YearMonthDay, None, false)];
@@ -194,7 +191,6 @@ impl DateFormat {
         all
     }
 
-    /// Reads a day.
     pub(super) fn read(self, text: &str) -> Option<NaiveDate> {
         let text = text.trim();
         let text = text.split_once(['T', ' ']).map_or(text, |(day, _)| day);

@@ -1,11 +1,10 @@
-//! Words that banks write where they say whether an entry is booked, and which way its money went.
+//! Words that banks use for the booking status and the direction of an entry.
 
 use crate::csv::columns::plain;
 use crate::error::quote;
 use crate::movement::{BookingStatus, Direction};
 
-/// Words for an entry that is booked, as [`plain`] writes them: English, German, French, Dutch, Spanish, Italian,
-/// Portuguese.
+/// Words for a booked entry, in the form of [`plain`]: English, German, French, Dutch, Spanish, Italian, Portuguese.
 const BOOKED: &str = "book booked posted complete completed settled cleared executed processed success successful \
     succeeded paid done final gebucht umsatzgebucht verbucht abgeschlossen ausgefuehrt durchgefuehrt erledigt \
     comptabilise comptabilisee execute executee effectue effectuee termine terminee traite traitee geboekt verwerkt \
@@ -23,7 +22,7 @@ const PENDING: &str = "pdng futr pending announced scheduled upcoming authorised
     prevista programado programada nocontabilizado insospeso inattesa inlavorazione noncontabilizzato \
     dacontabilizzare autorizzato autorizzata prenotato prenotata pendente emprocessamento";
 
-/// Words for an entry that will not be booked, or whose booking was undone in the same row.
+/// Words for an entry that will not be booked, or whose booking was reversed in the same row.
 const CANCELLED: &str = "reverted reversed failed failure declined denied rejected refused cancelled canceled voided \
     void expired aborted error storniert abgelehnt fehlgeschlagen abgebrochen widerrufen zurueckgewiesen \
     nichtausgefuehrt verfallen abgelaufen annule annulee refuse refusee rejete rejetee echoue echouee echec expire \
@@ -31,7 +30,7 @@ const CANCELLED: &str = "reverted reversed failed failure declined denied reject
     fallido fallida denegado denegada anulado anulada revertido revertida caducado caducada annullato annullata \
     rifiutato rifiutata fallito fallita respinto respinta stornato stornata scaduto scaduta recusado recusada falhou";
 
-/// What a word says of the booking; none if it is no such word.
+/// The booking status that a word means; none for any other word.
 pub(super) fn booking_status(text: &str) -> Option<BookingStatus> {
     let word = plain(text);
     let is_of = |words: &str| words.split_ascii_whitespace().any(|known| known == word);
@@ -46,22 +45,20 @@ pub(super) fn booking_status(text: &str) -> Option<BookingStatus> {
     }
 }
 
-/// A word that stands for a status other than booked, in whatever column.
+/// A word for a status other than booked, in any column.
 pub(super) fn unbooked(text: &str) -> Option<BookingStatus> {
     booking_status(text).filter(|status| *status != BookingStatus::Booked)
 }
 
-/// Words for money that came in.
 const CREDIT: &str = "c cr crdt credit in incoming inbound received moneyin paidin deposit plus h haben gutschrift \
     eingang zahlungseingang zugang einnahme encaissement recette entree bij bijschrijving kredit haber abono ingreso \
     credito avere accredito entrata entrada uznanie";
 
-/// Words for money that went out.
 const DEBIT: &str = "d dr db dbit debit out outgoing outbound sent moneyout paidout withdrawal minus s soll lastschrift \
     belastung ausgang zahlungsausgang abgang ausgabe decaissement depense sortie af afschrijving debet debe cargo adeudo \
     gasto debito dare addebito uscita saida obciazenie";
 
-/// Which way a word says that the money went; none if it is no such word.
+/// The direction that a word means; none for any other word.
 pub(super) fn direction(text: &str) -> Option<Direction> {
     match text.trim() {
         "+" => return Some(Direction::Credit),

@@ -1,10 +1,10 @@
-//! Field 86: what banks tell of an entry, each in its own way.
+//! Field 86: information about an entry, in bank-specific formats.
 
 mod sepa;
 pub(super) mod slashes;
 mod subfields;
 
-/// What an entry's field 86 tells.
+/// The content of an entry's field 86.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Information {
     pub(super) end_to_end_id: Option<String>,
@@ -16,11 +16,11 @@ pub(super) struct Information {
     pub(super) account: Option<String>,
     pub(super) ultimate_name: Option<String>,
     pub(super) return_reason: Option<String>,
-    /// The code of the kind of business in front of the subfields.
+    /// The business transaction code in front of the subfields.
     pub(super) business_code: Option<String>,
-    /// The code behind the text key, which of a return is its reason.
+    /// The code after the text key, which is the reason if the entry is a return.
     pub(super) return_code: Option<String>,
-    /// What was paid before charges, and the charges, as the bank writes them.
+    /// The amount before charges, and the charges, as the bank writes them.
     pub(super) original_amount: Option<String>,
     pub(super) charges: Option<String>,
     pub(super) remittance: String,
@@ -29,11 +29,10 @@ pub(super) struct Information {
 use crate::limits::REMITTANCE_LENGTH_MAX;
 use crate::text::tidy;
 
-/// Lines of this many characters are cut within words (SWIFT `6*65x`).
+/// Lines of this length are broken within words (SWIFT `6*65x`).
 const FULL_LINE_LENGTH: usize = 65;
 
 impl Information {
-    /// Reads the lines of a field 86.
     pub(super) fn read(lines: &[String]) -> Self {
         let joined = lines.concat();
         if let Some(subfields) = subfields::split(&joined) {
@@ -49,7 +48,7 @@ impl Information {
     }
 }
 
-/// Text without any structure: full lines are cut anywhere, shorter ones end a word.
+/// Unstructured text: full lines are broken anywhere, shorter ones at the end of a word.
 fn free(lines: &[String]) -> String {
     let mut text = String::new();
     for line in lines {

@@ -11,7 +11,7 @@ use crate::stream::Stream;
 pub(super) struct Field {
     /// `61`, `60F`; empty for the end of a message.
     pub(super) tag: String,
-    /// Its lines, the first without the tag.
+    /// Its lines, the first one without the tag.
     pub(super) lines: Vec<String>,
     /// Line of the file, from 1.
     pub(super) line: u64,
@@ -25,7 +25,7 @@ impl Field {
     }
 }
 
-/// Which bytes beyond ASCII were seen.
+/// The non-ASCII bytes seen so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Seen {
     pub(super) utf8: bool,
@@ -53,14 +53,14 @@ impl<R: Read> Mt940Fields<R> {
         Self { stream, number: line.saturating_sub(1), line: None, field: None, seen }
     }
 
-    /// Bytes of the file before the next field, and its line.
+    /// The offset of the next field, and its line.
     pub(super) fn position(&self) -> (u64, u64) {
         let line = self.line.as_ref().map(|line| (line.offset, line.number));
         let field = self.field.as_ref().map(|field| (field.offset, field.line));
         field.or(line).unwrap_or((self.stream.offset(), self.number.saturating_add(1)))
     }
 
-    /// The next field, which stays where it is.
+    /// The next field, without consuming it.
     pub(super) fn peek(&mut self) -> Result<Option<&Field>, ReadError> {
         if self.field.is_none() {
             self.field = self.read_field()?;
@@ -68,7 +68,6 @@ impl<R: Read> Mt940Fields<R> {
         Ok(self.field.as_ref())
     }
 
-    /// Takes the next field.
     pub(super) fn take(&mut self) -> Result<Option<Field>, ReadError> {
         self.peek()?;
         Ok(self.field.take())
@@ -85,14 +84,14 @@ impl<R: Read> Mt940Fields<R> {
                     let (number, offset) = (line.number, line.offset);
                     field = Some(Field { tag: tag.to_owned(), lines: vec![text.to_owned()], line: number, offset });
                 }
-                // What stands before the first field is the bank's header.
+                // Lines before the first field are the bank's header.
                 (None, None) => {}
                 (None, Some(field)) => {
                     bytes = bytes.saturating_add(line.text.len());
                     if bytes > FIELD_BYTES_MAX {
                         return broken(line.number, format!("a field has more than {FIELD_BYTES_MAX} bytes"));
                     }
-                    // Behind the end of a message there are headers and trailers of the bank.
+                    // The bank's headers and trailers follow the end of a message.
                     if !field.tag.is_empty() && !line.text.trim().is_empty() {
                         field.lines.push(line.text.clone());
                     }
@@ -137,10 +136,10 @@ impl<R: Read> Mt940Fields<R> {
     }
 }
 
-/// The tag of a line and what follows it; the tag is empty for the end of a message.
+/// The tag of a line and the text after it; the tag is empty for the end of a message.
 fn split(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start_matches(|letter: char| letter.is_control() || letter == '\u{feff}');
-    // The blocks of a SWIFT message: {1:…}{2:…}{4: before the fields, -} behind them.
+    // The blocks of a SWIFT message: {1:…}{2:…}{4: before the fields, -} after them.
     let line = match line.strip_prefix('{').and_then(|_| line.split_once("{4:")) {
         Some((_, "")) => return Some(("", "")),
         Some((_, text)) => text,
@@ -148,7 +147,8 @@ fn split(line: &str) -> Option<(&str, &str)> {
         None => line,
     };
     let bare = line.trim_end_matches(|letter: char| letter.is_control() || letter.is_whitespace());
-    // A single hyphen; some banks write more behind it. Text that starts with a hyphen has a space or letters there.
+    // A single hyphen; some banks write more after it. A text that starts with a hyphen continues with a space or
+    // letters.
     if bare == "-" || bare.starts_with("-}") || (bare.len() > 1 && bare.strip_prefix('-').is_some_and(is_end_mark)) {
         return Some(("", ""));
     }
@@ -156,14 +156,14 @@ fn split(line: &str) -> Option<(&str, &str)> {
     TAGS.contains(&tag).then_some((tag, text))
 }
 
-/// The tags of MT940 and MT942. Any other text between colons at the start of a line is a line of the field before it, as
+/// The tags of MT940 and MT942. Any other text between colons at the start of a line belongs to the field before it, as
 /// in `:15:30 o'clock`.
 const TAGS: [&str; 26] = [
     "13", "13D", "20", "21", "25", "25P", "28", "28C", "34", "34F", "60", "60F", "60M", "61", "62", "62F", "62M", "64",
     "65", "86", "90", "90C", "90D", "NS", "12", "23",
 ];
 
-/// What ING and others write behind the hyphen.
+/// What ING and others write after the hyphen.
 fn is_end_mark(rest: &str) -> bool {
     rest == "XXX"
 }

@@ -1,4 +1,4 @@
-//! MT940 (SWIFT Customer Statement Message), as banks write it; MT942 where it is alike.
+//! MT940 (SWIFT Customer Statement Message), as banks write it; also MT942 as far as it is the same.
 
 mod information;
 mod lines;
@@ -20,14 +20,15 @@ use crate::movement::{BookingStatus, Counterparty, Direction, EntryAmount, Entry
 use crate::stream::Stream;
 use crate::summary::{Balance, StatementSummary, Tally};
 use crate::text::{account_number, named, reference};
+use crate::value_error::ValueError;
 
-/// What must be known to go on between two fields.
+/// The state needed to continue between two fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     seen: Seen,
     statements: u64,
     statement: Option<Open>,
-    /// The last message's account, statement number and closing balance, if a page follows it.
+    /// The last message's account, statement number and closing balance, if another page follows.
     carried: Option<(Option<String>, Option<String>, Balance)>,
 }
 
@@ -40,13 +41,12 @@ struct Open {
     is_interim_report: bool,
 }
 
-/// Reads a file field by field.
 pub(crate) struct Mt940<R> {
     fields: Mt940Fields<R>,
     state: State,
 }
 
-/// Whether a file's first lines are those of MT940.
+/// Whether the first lines of a file are MT940.
 pub(crate) fn is_mt940(sample: &[u8]) -> bool {
     let text = String::from_utf8_lossy(sample);
     let starts = [":20:", ":25:", ":28C:", ":60F:", ":60M:", ":61:", "{1:"];
@@ -58,16 +58,16 @@ pub(crate) fn is_mt940(sample: &[u8]) -> bool {
     text.lines().take(HEADER_LINES_MAX).any(bare)
 }
 
-/// How many lines of its own a bank may write before the first field.
+/// The maximum number of lines that a bank writes before the first field.
 const HEADER_LINES_MAX: usize = 20;
 
 impl<R: Read> Mt940<R> {
-    /// Opens a file, or goes on where [`Self::pause`] was.
+    /// Opens a file, or continues from where [`Self::pause`] was called.
     pub(crate) fn new(stream: Stream<R>, line: u64, state: State) -> Self {
         Self { fields: Mt940Fields::new(stream, line, state.seen), state }
     }
 
-    /// In words, what encoding was seen so far.
+    /// The encoding seen so far, for people.
     pub(crate) const fn encoding(&self) -> &'static str {
         match self.fields.seen {
             Seen { utf8: false, windows_1252: false } => "only ASCII so far",
@@ -77,7 +77,7 @@ impl<R: Read> Mt940<R> {
         }
     }
 
-    /// Where and how to go on: offset, line, and the rest.
+    /// The position and state to continue from: offset, line, and the rest.
     pub(crate) fn pause(&self) -> (u64, u64, State) {
         let (offset, line) = self.fields.position();
         (offset, line, State { seen: self.fields.seen, ..self.state.clone() })
@@ -112,7 +112,7 @@ impl<R: Read> Mt940<R> {
             self.state.statement = Some(Open { statement: Arc::new(statement), ..Open::default() });
         }
         let Some(open) = &mut self.state.statement else { return Ok(None) };
-        let refuse = |why: String| broken(field.line, format!(":{}: {why}", field.tag));
+        let refuse = |error: ValueError| broken(field.line, format!(":{}: {error}", field.tag));
         let statement = Arc::make_mut(&mut open.statement);
         match field.tag.as_str() {
             "20" => statement.id = reference(field.first()),
@@ -173,10 +173,7 @@ impl<R: Read> Mt940<R> {
             return broken(field.line, "an entry outside of a statement");
         };
         let Some(currency) = &open.statement.currency else {
-            return broken(
-                field.line,
-                ":61: an entry stands before the opening balance (:60F:) that tells its currency",
-            );
+            return broken(field.line, ":61: an entry stands before the opening balance (:60F:) that has its currency");
         };
         let amount = EntryAmount::new(line.value, currency).or_else(|why| broken(field.line, format!(":61: {why}")))?;
         open.tally.totals.entries = open.tally.totals.entries.saturating_add(1);
@@ -213,11 +210,11 @@ fn movement(
     information: Information,
 ) -> Movement {
     let returned = ReturnedEntry::parse(&line, &information);
-    let told = |text: &Option<String>| text.as_deref().and_then(|text| parse_amount(text, amount.currency()));
+    let named = |text: &Option<String>| text.as_deref().and_then(|text| parse_amount(text, amount.currency()));
     let supplementary = line.supplementary.as_deref().and_then(slashes::read).unwrap_or_default();
     let original = information.original_amount.or(supplementary.original_amount);
-    let instructed_amount = told(&original);
-    let charge = told(&information.charges.or(supplementary.charges));
+    let instructed_amount = named(&original);
+    let charge = named(&information.charges.or(supplementary.charges));
     let charge =
         charge.map(|amount| EntryCharge { amount, direction: Direction::Debit, is_included: Some(true), bearer: None });
     Movement {

@@ -1,18 +1,18 @@
-//! Whether an entry takes back money that came in, where only a code says so.
+//! Detects returns of received money that are only marked by a code.
 
 use super::information::Information;
 use super::values::EntryLine;
 use crate::movement::Direction;
 use crate::returns::{MAY_RETURN_DEBIT, RETURNS_DEBIT};
 
-/// SWIFT's code for a returned item, behind the letter of subfield 6 of field 61.
+/// SWIFT's code for a returned item, after the letter of subfield 6 of field 61.
 const RETURNED_ITEM: &str = "RTI";
 
-/// How surely an entry is a return.
+/// How certain it is that an entry is a return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReturnedEntry {
     Surely,
-    /// The code stands for another kind of debit, too.
+    /// The code is also used for another kind of debit.
     Perhaps,
     No,
 }

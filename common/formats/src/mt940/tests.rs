@@ -125,7 +125,7 @@ fn blocks_headers_control_bytes_and_line_ends_do_not_matter() {
 }
 
 #[test]
-fn subfields_tell_who_pays_and_what_for() {
+fn subfields_name_the_payer_and_the_purpose() {
     for separator in ['?', '>', '^'] {
         let text =
             "166?00GUTSCHRIFT?109310?20EREF+E-1?21KREF+NONREF?22SVWZ+Rechnung INV-7 vom?23 02.11.\n2026?24ABWA+Otto\
@@ -142,7 +142,7 @@ fn subfields_tell_who_pays_and_what_for() {
 }
 
 #[test]
-fn codes_between_slashes_tell_who_pays_and_what_for() {
+fn codes_between_slashes_name_the_payer_and_the_purpose() {
     let text = "/TRTP/SEPA OVERBOEKING/IBAN/NL91ABNA0417164300/BIC/ABNANL2A/NAME/Ann\n Miller/REMI/INV-7/2026/EREF/E-1";
     let movement = only(&format!(":61:261102C1,NTRFEREF//B1\n:86:{text}\n"));
     assert_eq!(movement.counterparty.name.as_deref(), Some("Ann Miller"));

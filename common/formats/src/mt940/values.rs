@@ -1,22 +1,22 @@
-//! The small values of MT940: days, amounts, balances, and the line of an entry (SWIFT, MT940 field specifications).
+//! Simple values of MT940: days, amounts, balances, and the line of an entry (SWIFT, MT940 field specifications).
 
 use std::num::ParseIntError;
 
 use chrono::{Datelike, Days, NaiveDate};
 use rust_decimal::Decimal;
 
-use crate::error::quote;
 use crate::movement::{Direction, EntryAmount};
 use crate::summary::Balance;
 use crate::text::{named, plain_decimal, reference};
+use crate::value_error::ValueError;
 
-/// Years below this are of the 21st century (SWIFT, `6!n`: YYMMDD).
+/// Years below this are in the 21st century (SWIFT, `6!n`: YYMMDD).
 const CENTURY_PIVOT: i32 = 80;
 
 /// A day from its numbers.
 ///
-/// German banks reckon interest with 30 days in each month, February too: its 29th and 30th stand for its last day. Any
-/// other day that does not exist is refused.
+/// German banks calculate interest with 30 days in each month, including February: its 29th and 30th mean its last day.
+/// Any other day that does not exist is refused.
 fn day(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
     let exact = NaiveDate::from_ymd_opt(year, month, day);
     if exact.is_none() && month == 2 && (29..=30).contains(&day) {
@@ -31,7 +31,7 @@ fn numbers(text: &str) -> Option<Vec<u32>> {
 }
 
 /// `6!n`: YYMMDD.
-fn full_day(text: &str) -> Result<NaiveDate, String> {
+fn full_day(text: &str) -> Result<NaiveDate, ValueError> {
     let read = || match numbers(text)?.as_slice() {
         [year, month, number] => {
             let year = i32::try_from(*year).ok()?;
@@ -40,11 +40,11 @@ fn full_day(text: &str) -> Result<NaiveDate, String> {
         }
         _ => None,
     };
-    read().ok_or_else(|| format!("`{}` is not a day; write YYMMDD, as in 261122", quote(text)))
+    read().ok_or_else(|| ValueError::Day(text.to_owned()))
 }
 
-/// `4!n`: MMDD, in the year that brings it nearest to the value date.
-fn entry_day(text: &str, value_on: NaiveDate) -> Result<NaiveDate, String> {
+/// `4!n`: MMDD, in the year that is nearest to the value date.
+fn entry_day(text: &str, value_on: NaiveDate) -> Result<NaiveDate, ValueError> {
     let read = || match numbers(text)?.as_slice() {
         [month, number] => {
             let year = value_on.year();
@@ -54,12 +54,12 @@ fn entry_day(text: &str, value_on: NaiveDate) -> Result<NaiveDate, String> {
         }
         _ => None,
     };
-    read().ok_or_else(|| format!("`{}` is not an entry date; write MMDD, as in 1122", quote(text)))
+    read().ok_or_else(|| ValueError::EntryDay(text.to_owned()))
 }
 
 /// `1!a6!n3!a15d`: mark, day, currency, amount.
-pub(super) fn balance(text: &str, is_interim: bool) -> Result<Balance, String> {
-    let wrong = || format!("`{}` is not a balance; write it as in C261122EUR100,00", quote(text));
+pub(super) fn balance(text: &str, is_interim: bool) -> Result<Balance, ValueError> {
+    let wrong = || ValueError::Balance(text.to_owned());
     let direction = match text.get(..1) {
         Some("C") => Direction::Credit,
         Some("D") => Direction::Debit,
@@ -68,30 +68,29 @@ pub(super) fn balance(text: &str, is_interim: bool) -> Result<Balance, String> {
     let (Some(day), Some(currency), Some(amount)) = (text.get(1..7), text.get(7..10), text.get(10..)) else {
         return Err(wrong());
     };
-    // An account without a statement before has no day.
+    // An account without an earlier statement has no date.
     let day = if day == "000000" { None } else { Some(full_day(day)?) };
     let amount = EntryAmount::new(plain_decimal(amount.trim(), ',', true)?, currency)?;
     Ok(Balance { amount, direction, day, is_interim })
 }
 
-/// An amount in a text, with its currency or in the account's: `119,00`, `EUR119,00`, `119,00 EUR`. None if it is another
+/// An amount in a text, with its currency or in the account's: `119,00`, `EUR119,00`, `119,00 EUR`. None for any other
 /// text.
 pub(super) fn parse_amount(text: &str, currency: &str) -> Option<EntryAmount> {
     let text = text.trim().trim_end_matches('/');
     let is_letter = |letter: char| letter.is_ascii_uppercase();
     let digits = text.trim_matches(is_letter);
     let (before, after) = text.split_once(digits).filter(|_| !digits.is_empty())?;
-    let told = [before, after].into_iter().find(|code| !code.is_empty()).unwrap_or(currency);
-    EntryAmount::new(plain_decimal(digits.trim(), ',', true).ok()?, told).ok()
+    let named = [before, after].into_iter().find(|code| !code.is_empty()).unwrap_or(currency);
+    EntryAmount::new(plain_decimal(digits.trim(), ',', true).ok()?, named).ok()
 }
 
-/// `3!a[1!a]15d` and the like: the currency at the start of a floor limit (`:34F:`).
+/// `3!a[1!a]15d` and similar: the currency at the start of a floor limit (`:34F:`).
 pub(super) fn leading_currency(text: &str) -> Option<String> {
     let currency = text.get(..3)?;
     currency.bytes().all(|byte| byte.is_ascii_uppercase()).then(|| currency.to_owned())
 }
 
-/// Field 61.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EntryLine {
     pub(super) value_on: NaiveDate,
@@ -106,8 +105,8 @@ pub(super) struct EntryLine {
     pub(super) supplementary: Option<String>,
 }
 
-/// Marks of subfield 3, the longer first: direction, whether it is a reversal, whether it is only expected.
-/// A reversal of a credit takes money away.
+/// Marks of subfield 3, the longer first: direction, whether it is a reversal, whether it is only expected. A reversal
+/// of a credit is a debit.
 const MARKS: [(&str, Direction, bool, bool); 6] = [
     ("RC", Direction::Debit, true, false),
     ("RD", Direction::Credit, true, false),
@@ -117,12 +116,12 @@ const MARKS: [(&str, Direction, bool, bool); 6] = [
     ("D", Direction::Debit, false, false),
 ];
 
-/// What subfield 7 says where it only points to field 86.
+/// Values of subfield 7 that only refer to field 86.
 const POINTERS: [&str; 8] = ["EREF", "EREF+", "KREF", "KREF+", "MARF", "PREF", "RREF", "REF"];
 
 /// `6!n[4!n]2a[1!a]15d1!a3!c16x[//16x]` and `[34x]` on the next line.
-pub(super) fn entry_line(lines: &[String]) -> Result<EntryLine, String> {
-    let (first, others) = lines.split_first().ok_or("the entry is empty")?;
+pub(super) fn entry_line(lines: &[String]) -> Result<EntryLine, ValueError> {
+    let (first, others) = lines.split_first().ok_or(ValueError::Empty("entry"))?;
     let text = first.trim();
     let value_on = full_day(text.get(..6).unwrap_or(text))?;
     let text = text.get(6..).unwrap_or_default();
@@ -136,10 +135,10 @@ pub(super) fn entry_line(lines: &[String]) -> Result<EntryLine, String> {
     };
     let Some((mark, direction, is_reversal, is_expected)) = MARKS.into_iter().find(|(mark, ..)| text.starts_with(mark))
     else {
-        return Err(format!("`{}` is no mark of a credit or debit; it is C, D, RC or RD", quote(text)));
+        return Err(ValueError::DebitCreditMark(text.to_owned()));
     };
     let text = text.get(mark.len()..).unwrap_or_default();
-    // The third letter of the currency, with some banks another one.
+    // The third letter of the currency; with some banks another letter.
     let text = text.strip_prefix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text).trim_start();
     // Some banks break the line before the amount.
     let (text, others) = match others.split_first() {
@@ -150,7 +149,7 @@ pub(super) fn entry_line(lines: &[String]) -> Result<EntryLine, String> {
     let (amount, text) = text.split_at(end);
     let value = plain_decimal(amount, ',', true)?;
     if text.starts_with(|letter: char| !letter.is_ascii_alphanumeric() && letter != '/' && letter != ' ') {
-        return Err(format!("`{}` follows the amount; its decimals stand behind a comma", quote(text)));
+        return Err(ValueError::BehindAmount(text.to_owned()));
     }
     let (kind, text) = kind(text);
     let (customer, bank) = text.split_once("//").unwrap_or((text, ""));
@@ -169,7 +168,7 @@ pub(super) fn entry_line(lines: &[String]) -> Result<EntryLine, String> {
     })
 }
 
-/// `1!a3!c`: N, F or S and three more; absent with some banks.
+/// `1!a3!c`: N, F or S and three more; missing with some banks.
 fn kind(text: &str) -> (Option<&str>, &str) {
     let (Some(kind), Some(rest)) = (text.get(..4), text.get(4..)) else { return (None, text) };
     let is_kind = kind.starts_with(|letter: char| letter.is_ascii_uppercase())

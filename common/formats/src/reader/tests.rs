@@ -1,7 +1,6 @@
 use super::*;
 use crate::{BrokenFile, Movement, StatementSummary};
 
-/// Reads a whole file.
 pub(crate) fn read_all(file: &[u8]) -> Result<(Vec<Movement>, Vec<StatementSummary>), BrokenFile> {
     let mut reader = StatementReader::open(file, &CsvOptions::default()).map_err(|error| error.broken().unwrap())?;
     let (mut movements, mut ends) = (Vec::new(), Vec::new());
@@ -14,7 +13,7 @@ pub(crate) fn read_all(file: &[u8]) -> Result<(Vec<Movement>, Vec<StatementSumma
     }
 }
 
-/// Reads a whole file, going on from a new checkpoint after each item.
+/// Reads a whole file, resuming from a new checkpoint after each item.
 pub(crate) fn read_with_pauses(file: &[u8]) -> Result<(Vec<Movement>, Vec<StatementSummary>), BrokenFile> {
     let mut reader = StatementReader::open(file, &CsvOptions::default()).map_err(|error| error.broken().unwrap())?;
     let (mut movements, mut ends) = (Vec::new(), Vec::new());
@@ -45,7 +44,7 @@ mod any_bytes {
         ?21SVWZ+text?32Ann\n:61:261102D3,NTRFNONREF\n:86:/EREF/E-2/NAME/Bo/REMI/x\n:62F:C261102EUR4,\n-\n:20:B\n:60F:C261102EUR4,\n:62F:C261102EUR4,\n-\n";
     const CSV: &str = "Date;Amount;Currency;Description\n2026-11-02;1,50;EUR;\"a;\nb\"\n2026-11-03;-2,50;EUR;=1\n";
 
-    /// Both ways of reading end the same: with the same items, or with the same refusal.
+    /// Both ways of reading give the same result: the same items, or the same refusal.
     fn same_with_pauses(file: &[u8]) {
         assert_eq!(read_with_pauses(file), read_all(file));
     }

@@ -1,7 +1,7 @@
-//! XML, pulled piece by piece, with bounds on everything that a stranger chooses.
+//! A pull parser for XML, with limits on everything that the file's author controls.
 //!
-//! No document type is taken, hence no entities but the five predefined ones and character references
-//! (XML 1.0, 4.1 and 4.6), and nothing outside of the file is ever looked up.
+//! Document types are refused, hence no entities except the five predefined ones and character references (XML 1.0, 4.1
+//! and 4.6), and nothing outside of the file is ever loaded.
 
 mod encoding;
 mod pull;

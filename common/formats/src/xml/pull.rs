@@ -1,4 +1,4 @@
-//! The parser: tags, texts and ends, checked for what XML demands.
+//! The parser: tags, texts and ends, checked for well-formedness.
 
 use std::io::Read;
 
@@ -11,10 +11,9 @@ use crate::stream::Stream;
 use crate::xml::Encoding;
 use crate::xml::source::Source;
 
-/// A piece of XML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// A start tag: the name without its prefix, the attributes as they are written.
+    /// A start tag: the name without its prefix, the attributes as written.
     Start { name: String, attributes: Vec<(String, String)> },
     /// Characters, with references resolved.
     Text(String),
@@ -24,7 +23,6 @@ pub(crate) enum Token {
     Eof,
 }
 
-/// Pulls tokens from a file.
 pub(crate) struct Pull<R> {
     reader: quick_xml::Reader<Source<R>>,
     buffer: Vec<u8>,
@@ -35,12 +33,12 @@ pub(crate) struct Pull<R> {
 }
 
 impl<R: Read> Pull<R> {
-    /// Reads from where `stream` is, within the elements `open`.
+    /// Starts at the position of `stream`, within the open elements `open`.
     pub(crate) fn new(stream: Stream<R>, encoding: Encoding, line: u64, open: Vec<String>) -> Self {
         let mut reader = quick_xml::Reader::from_reader(Source::new(stream, encoding, line));
         let config = reader.config_mut();
         config.expand_empty_elements = true;
-        // Names are checked here: after a pause the parser does not know which elements are open.
+        // Names are checked here: after a resume the parser does not know which elements are open.
         config.check_end_names = false;
         config.allow_unmatched_ends = true;
         Self { reader, buffer: Vec::new(), has_root: !open.is_empty(), open, line }
@@ -51,24 +49,23 @@ impl<R: Read> Pull<R> {
         self.line
     }
 
-    /// Bytes of the file before the next token, its line, and the elements that are open.
+    /// The offset of the next token, its line, and the open elements.
     pub(crate) fn position(&mut self) -> (u64, u64, Vec<String>) {
         let open = self.open.clone();
         let source = self.reader.get_mut();
         (source.offset(), source.line(), open)
     }
 
-    /// Bytes of the file before the next token.
+    /// The offset of the next token.
     pub(crate) fn offset(&mut self) -> u64 {
         self.reader.get_mut().offset()
     }
 
-    /// How many elements are open.
     pub(crate) fn depth(&self) -> usize {
         self.open.len()
     }
 
-    /// The next token. Comments and processing instructions are passed over.
+    /// The next token. Comments and processing instructions are skipped.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -92,7 +89,9 @@ impl<R: Read> Pull<R> {
                 Event::Text(text) => Token::Text(text.xml10_content().into_owned()),
                 Event::CData(text) => Token::Text(text.xml10_content().into_owned()),
                 Event::GeneralRef(reference) => Token::Text(resolved(&reference, self.line)?),
-                Event::DocType(_) => return broken(self.line, "a document type (DOCTYPE) is not taken; leave it out"),
+                Event::DocType(_) => {
+                    return broken(self.line, "a document type (DOCTYPE) is not accepted; leave it out");
+                }
                 Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) => continue,
                 Event::Eof if self.open.is_empty() && self.has_root => return Ok(Token::Eof),
                 Event::Eof => return broken(self.line, "the file ends in the middle; it may be cut off"),
@@ -115,7 +114,7 @@ impl<R: Read> Pull<R> {
         match error {
             quick_xml::Error::Io(error) => Err(ReadError::Io(std::io::Error::new(error.kind(), error.to_string()))),
             quick_xml::Error::Encoding(_) => broken(line, "the file is not in the encoding that it declares (UTF-8)"),
-            // Without the parser's own words: they may repeat the input.
+            // Without the parser's error text, which may repeat the input.
             quick_xml::Error::IllFormed(_) => broken(line, "the XML is not well-formed"),
             _ => broken(line, "the XML is not well-formed; the file may be cut off"),
         }
@@ -130,7 +129,7 @@ fn start(tag: &BytesStart<'_>, open: &mut Vec<String>, has_root: &mut bool, line
         return broken(line, format!("elements nest deeper than {XML_DEPTH_MAX}"));
     }
     let mut attributes = Vec::new();
-    // Repeated names are looked for below: the parser compares each with each.
+    // Repeated names are checked below: the parser compares each with each.
     for attribute in tag.attributes().with_checks(false) {
         if attributes.len() == XML_ATTRIBUTES_MAX {
             return broken(line, format!("an element has more than {XML_ATTRIBUTES_MAX} attributes"));

@@ -1,4 +1,4 @@
-//! A file's bytes as UTF-8, counted, and no more at a time than a token may have.
+//! A file's bytes as UTF-8, counted, and limited to the size of a token.
 
 use std::io::{self, BufRead, Read};
 
@@ -6,22 +6,22 @@ use crate::limits::XML_TOKEN_BYTES_MAX;
 use crate::stream::Stream;
 use crate::xml::Encoding;
 
-/// What hands an XML parser its input.
+/// The input of an XML parser.
 pub(super) struct Source<R> {
     stream: Stream<R>,
     encoding: Encoding,
     /// Decoded text, for single-byte encodings only.
     decoded: String,
     taken: usize,
-    /// What was consumed since [`Self::next_token`].
+    /// The bytes consumed since [`Self::next_token`].
     used: usize,
     offset: u64,
     line: u64,
-    /// Why the source itself refuses to go on.
+    /// Why the source itself refuses to continue.
     pub(super) refusal: Option<String>,
 }
 
-/// How much is decoded at once, in bytes.
+/// The number of bytes decoded at a time.
 const CHUNK_BYTES: usize = 8192;
 
 impl<R: Read> Source<R> {
@@ -30,7 +30,7 @@ impl<R: Read> Source<R> {
         Self { stream, encoding, decoded: String::new(), taken: 0, used: 0, offset, line, refusal: None }
     }
 
-    /// Bytes of the file before the next character.
+    /// The offset of the next character in the file.
     pub(super) const fn offset(&self) -> u64 {
         self.offset
     }
@@ -98,7 +98,7 @@ impl<R: Read> BufRead for Source<R> {
             let end = self.taken.saturating_add(amount);
             let bytes = self.decoded.as_bytes().get(self.taken..end).unwrap_or_default();
             self.line = self.line.saturating_add(count(bytes, is_line_end));
-            // One byte of the file became one character: count their first bytes.
+            // One byte of the file became one character: count the characters' first bytes.
             self.offset = self.offset.saturating_add(count(bytes, |byte| byte & 0xc0 != 0x80));
             self.taken = end;
         } else {

@@ -1,4 +1,4 @@
-//! A small part of a file, held at once.
+//! A small part of a file, held as a whole.
 
 use std::io::Read;
 
@@ -6,7 +6,6 @@ use crate::error::{ReadError, broken, quote};
 use crate::limits::{XML_ELEMENTS_MAX, XML_PART_BYTES_MAX};
 use crate::xml::{Pull, Token};
 
-/// An element with all that is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Element {
     /// Without its prefix.
@@ -23,7 +22,7 @@ impl Element {
     /// Reads up to the end of the element whose start was just pulled.
     ///
     /// # Errors
-    /// [`ReadError`]; the part has limits.
+    /// [`ReadError`]; the part is limited in size.
     pub(crate) fn read<R: Read>(
         pull: &mut Pull<R>,
         name: String,
@@ -64,12 +63,10 @@ impl Element {
         }
     }
 
-    /// The first child of a name.
     pub(crate) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// All children of a name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
@@ -84,7 +81,6 @@ impl Element {
         self.at(path).map(|element| element.text.trim()).filter(|text| !text.is_empty())
     }
 
-    /// An attribute.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }

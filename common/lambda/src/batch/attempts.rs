@@ -1,10 +1,10 @@
-//! How often messages were really tried.
+//! Counts actual delivery attempts.
 //!
-//! SQS counts receives. A message is received, too, when it stands behind another of its group that fails, or when it
-//! meets other work; none of that is an attempt at it. So each process remembers the messages that it saw fail and those
-//! that it returned untried. What other instances of the function saw is not known here: an instance alone never parks a
-//! message that it has not seen fail [`ATTEMPTS_MAX`] times, unless so many receives went by that even spread over
-//! instances they must have been attempts.
+//! SQS counts receives. A message is also received when it stands behind a failing message of its group, or when it
+//! conflicts with other work; neither is an attempt. So each process remembers the messages that it saw fail and those
+//! that it returned untried. It does not see what other instances of the function do: one instance alone never parks a
+//! message that it has not seen fail [`ATTEMPTS_MAX`] times, unless the receives are so many that even spread over
+//! instances they must include that many attempts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A message is parked at this failed attempt.
 pub const ATTEMPTS_MAX: u32 = 3;
 
-/// A message is parked when it fails and was received so often, not counting the receives after which this process
+/// A message that fails is parked once it was received this often, not counting the receives after which this process
 /// returned it untried. Well below the queue's own `maxReceiveCount`, which would park it without a reason.
 pub const RECEIVES_MAX: u32 = 30;
 
-/// Messages that are remembered; an instance that sees more unfinished ones forgets them all and counts anew.
+/// The number of messages that are remembered; an instance with more unfinished ones forgets them all and starts
+/// counting again.
 const REMEMBERED_MAX: usize = 10_000;
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -25,12 +26,12 @@ struct Count {
     untried: u32,
 }
 
-/// What this process knows of unfinished messages, by message id.
+/// The attempts that this process has seen of unfinished messages, by message id.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryAttempts(Arc<Mutex<HashMap<String, Count>>>);
 
 impl DeliveryAttempts {
-    /// Counts a failed attempt at a message, received for the `receive_count`th time. True if it was the last one.
+    /// Counts a failed attempt at a message at its `receive_count`th receive. True if it was the last one.
     pub(crate) fn fail(&self, message_id: &str, receive_count: u32) -> bool {
         let count = self.update(message_id, |count| count.failed += 1);
         count.failed >= ATTEMPTS_MAX || receive_count.saturating_sub(count.untried) >= RECEIVES_MAX
@@ -41,7 +42,6 @@ impl DeliveryAttempts {
         self.update(message_id, |count| count.untried += 1);
     }
 
-    /// The message is finished.
     pub(crate) fn forget(&self, message_id: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(message_id);
     }

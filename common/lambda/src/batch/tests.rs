@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 
 use super::*;
+use crate::aws_error::AwsError;
 
 fn event(bodies: &[(&str, &str, u32)]) -> SqsEvent {
     let records: Vec<_> = bodies
@@ -15,8 +16,8 @@ fn event(bodies: &[(&str, &str, u32)]) -> SqsEvent {
     serde_json::from_value(serde_json::json!({ "Records": records })).unwrap()
 }
 
-/// Verdicts by the first word of the body: what a handler might say.
-fn verdict(record: &Record) -> RecordOutcome {
+/// The outcome named by the first word of the body, standing in for a handler.
+fn outcome(record: &Record) -> RecordOutcome {
     match record.body.split('-').next() {
         Some("poison") => RecordOutcome::Park(PermanentFailure { code: "malformed", reason: "no JSON".to_owned() }),
         Some("retry") => RecordOutcome::Retry("not now".to_owned()),
@@ -57,13 +58,13 @@ async fn run_again(
             if records.len() > 1 && records.iter().any(|record| record.body.starts_with("spoils")) {
                 return Err(BatchError::Spoiled("constraint".to_owned()));
             }
-            let verdicts: Vec<_> = records.iter().map(verdict).collect();
+            let outcomes: Vec<_> = records.iter().map(outcome).collect();
             handled.borrow_mut().extend(records.iter().map(|record| record.body.clone()));
-            Ok(verdicts)
+            Ok(outcomes)
         },
         async |record: &Record, refusal: &PermanentFailure| {
             if record.body.ends_with("unparkable") {
-                return Err("no such queue".to_owned());
+                return Err(AwsError::new("SendMessage", "no such queue").into());
             }
             parked.borrow_mut().push((record.body.clone(), refusal.code));
             Ok(())
@@ -194,7 +195,7 @@ async fn what_is_done_parked_and_comes_back_is_counted_apart() {
         let attempts = DeliveryAttempts::default();
         let (failures, blocked, spans) = (Vec::new(), HashSet::new(), HashMap::new());
         let mut batch = Batch { failures, blocked, done: 0, spans, attempts: &attempts, park };
-        let handle = async |records: &[Record]| Ok(records.iter().map(verdict).collect());
+        let handle = async |records: &[Record]| Ok(records.iter().map(outcome).collect());
         let deadline = SystemTime::now() + Duration::from_secs(AMPLE);
         batch.all(&records, deadline, mode, &handle).await.unwrap();
         assert_eq!((batch.done, batch.failures.len()), (2, 2), "{mode:?}");

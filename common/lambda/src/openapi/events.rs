@@ -1,4 +1,4 @@
-//! The events that go out as signed webhooks: each type of [`InvoiceEvent`] in its CloudEvents envelope.
+//! The events that are sent as signed webhooks: each type of [`InvoiceEvent`] in its CloudEvents envelope.
 
 use quittance_domain::adjustment::AdjustmentKind;
 use quittance_domain::event::{EVENT_VERSION, ReleaseReason};
@@ -18,7 +18,7 @@ use super::schema::{
 #[cfg(doc)]
 use quittance_domain::event::InvoiceEvent;
 
-/// What each type tells, and what it carries beside the envelope.
+/// The description of each type, and its data.
 fn all() -> [(&'static str, &'static str, ObjectBuilder); 21] {
     let noted = || payment_event("The payment, and the invoice that it names.").perhaps("invoice", refer("Invoiced"));
     [
@@ -35,13 +35,13 @@ fn all() -> [(&'static str, &'static str, ObjectBuilder); 21] {
             unapplied().open(),
         ),
         ("payment.surplus_reduced", "Surplus money went back or pays an invoice.", surplus_reduced().open()),
-        ("payment.duplicate_recorded", "One more source tells of money that was posted before.", noted().open()),
+        ("payment.duplicate_recorded", "Another source reported money that was posted before.", noted().open()),
         ("payment.contradiction_found", "Sources disagree; the lower amount is posted.", noted().open()),
         ("payment.refund_refused", "More was to be refunded than there is.", refund_refused().open()),
         ("payment.refunded", "Money went back to the payer because we wanted it to.", adjusted()),
-        ("payment.refund_failed", "Money that was told to have gone back did not reach the payer.", adjusted()),
+        ("payment.refund_failed", "A reported refund did not reach the payer.", adjusted()),
         ("payment.goodwill_recorded", "What was refunded is given away, from our own pocket.", adjusted()),
-        ("payment.goodwill_reversed", "What was told to be given away is not.", adjusted()),
+        ("payment.goodwill_reversed", "A goodwill refund was reversed.", adjusted()),
         ("payment.disputed", "The provider holds money back, because the payer disputes the payment.", adjusted()),
         ("payment.dispute_closed", "A dispute ended; what was held back is ours, or went back.", adjusted()),
         ("adjustment.recorded", "A fee, or rounding, changed what a provider has of ours.", adjustment().open()),
@@ -65,7 +65,7 @@ fn credit_note() -> Members {
     changed().with("credit_note", note.open())
 }
 
-/// What every event about a payment carries.
+/// The data of every event about a payment.
 fn payment_event(description: &str) -> Members {
     object(description)
         .with("payment", refer("PaymentSummary"))
@@ -122,7 +122,7 @@ fn refund_refused() -> Members {
 
 fn adjusted() -> ObjectBuilder {
     payment_event("The payment, and the invoice that it names.")
-        .with("amount", refer_as("Money", "How much more than was told before."))
+        .with("amount", refer_as("Money", "The increase since the last report."))
         .perhaps("invoice", refer("Invoiced"))
         .perhaps("client", refer("ClientDetails"))
         .perhaps(
@@ -157,10 +157,10 @@ fn refund_receipt() -> Members {
         .with("refund", adjusted())
 }
 
-/// The shapes that the events share, for the document's `components`.
+/// The schemas that the events share, for the document's `components`.
 #[must_use]
 pub fn components() -> [(String, RefOr<Schema>); 3] {
-    let payment = object("A payment as events tell of it.")
+    let payment = object("A payment as of the event.")
         .with("id", refer("PaymentId"))
         .with("transaction_id", refer("TransactionId"))
         .with("provider", refer("Provider"))

@@ -1,4 +1,4 @@
-//! One small world that every example of the API's description tells of.
+//! The consistent set of data that all examples of the API's description use.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,13 @@ pub const INVOICE_ID: &str = "inv_019a3f5f00017a3cb4c5d6e7f8091a2b";
 pub const CREDIT_NOTE_ID: &str = "crn_019a3f6000017a3cb4c5d6e7f8091a2b";
 /// A payment of that invoice.
 pub const PAYMENT_ID: &str = "pay_019a3f6012347f5e8899aabbccddeeff";
-/// Its name.
+/// Its transaction id.
 pub const TRANSACTION_ID: &str = "stripe:pi_3SP0AbCdEfGhIjKl1Zz9Yy8X";
-/// Who carried it.
+/// Its provider.
 pub const PROVIDER: &str = "stripe";
 /// Another payment that may be the same money.
 pub const TWIN: &str = "manual:PO-2026-4711";
-/// A file of the client's.
+/// An upload of the client.
 pub const UPLOAD_ID: &str = "upl_019a3f6034567f5e8899aabbccddee03";
 /// A refund of the payment.
 pub const REFUND_ID: &str = "ref_019a3f6023457f5e8899aabbccddee02";
@@ -24,20 +24,20 @@ pub const REFUND_ID: &str = "ref_019a3f6023457f5e8899aabbccddee02";
 pub const CASE_ID: &str = "cas_019a3f6045677f5e8899aabbccddee04";
 /// An audit record.
 pub const AUDIT_ID: &str = "aud_019a3f6012357f5e8899aabbccddee01";
-/// What the payment posted.
+/// The posting of the payment.
 pub const LEDGER_TRANSACTION_ID: &str = "ltx_019a3f6056787f5e8899aabbccddee05";
 /// A fee of the provider.
 pub const ADJUSTMENT_ID: &str = "adj_019a3f6067897f5e8899aabbccddee06";
-/// A correction that waits for a second person.
+/// A correction that waits for a second person's approval.
 pub const CORRECTION_ID: &str = "cor_019a3f6067897f5e8899aabbccddee07";
-/// What a caller names an intent.
+/// An idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "8e03978e-40d5-43dd-bc93-6894a57f9324";
-/// A receiver of webhooks.
+/// A webhook endpoint.
 pub const WEBHOOK_ENDPOINT_ID: &str = "whe_019a3f6056787f5e8899aabbccddee05";
-/// When it all happened.
+/// The time of all examples.
 pub const TIME: &str = "2026-11-02T12:00:01.250Z";
 
-/// What is owed and paid.
+/// The amount of the invoice and the payment.
 #[must_use]
 pub fn money() -> Value {
     json!({"value": "1190.00", "currency": "EUR"})

@@ -1,5 +1,5 @@
-//! What the HTTP API's description (OpenAPI 3.1) is made of. Each door describes itself beside the code that answers;
-//! here is what the doors share: shapes, refusals, who may, and the events that go out.
+//! The building blocks of the HTTP API's description (OpenAPI 3.1). Each HTTP function describes its routes beside the
+//! code that handles them; this module has what they share: schemas, error responses, permissions and outgoing events.
 
 pub mod events;
 pub mod examples;
@@ -24,7 +24,7 @@ const ABOUT: &str = "Settles B2B invoices: clients claim that they have paid, ga
     an `Idempotency-Key`: repeated with the same key and body they have one effect. Lists take `limit` and `cursor`. \
     Times are RFC 3339 in UTC; amounts are texts, so that no reader takes them for floats.";
 
-/// What the operations are about.
+/// The tags of the operations.
 const TAGS: [(&str, &str); 10] = [
     ("clients", "Clients: the debtors."),
     ("invoices", "Invoices, credit notes and their timelines."),
@@ -38,7 +38,7 @@ const TAGS: [(&str, &str); 10] = [
     ("description", "The API description."),
 ];
 
-/// The document without any path: what it is, how callers prove who they are, and the shapes that all doors share.
+/// The document without paths: its introduction, security schemes and shared schemas.
 #[must_use]
 pub fn document() -> OpenApi {
     let mut components = names::components();
@@ -53,7 +53,7 @@ pub fn document() -> OpenApi {
         .build()
 }
 
-/// The same, with a shape that a room's operations share.
+/// The same, with a schema that the operations of one function share.
 #[must_use]
 pub fn document_with<T: ToSchema>() -> OpenApi {
     let mut document = document();
@@ -77,7 +77,7 @@ fn add_security(components: &mut Components) {
         .description(Some("An access token of a person, from the Cognito user pool; its groups say what they may."))
         .build();
     let scopes = Permission::ALL.iter().map(|permission| (permission.scope(), permission.describe().to_owned()));
-    // Where tokens are given out differs from stack to stack; the template names it.
+    // The token endpoint differs from stack to stack; the template has its name.
     let flow = ClientCredentials::new("/oauth2/token", Scopes::from_iter(scopes));
     let machines = OAuth2::with_description(
         [Flow::ClientCredentials(flow)],

@@ -1,4 +1,4 @@
-//! The shapes of what the domain names: ids, references and amounts, by the rules that the domain parses them by.
+//! The schemas of domain types: ids, references and amounts, by the rules that the domain parses them by.
 
 use quittance_domain::id::{
     AdjustmentId, AuditId, CaseId, ClientId, CorrectionId, CreditNoteId, InvoiceId, LedgerTransactionId, PaymentId,
@@ -13,21 +13,20 @@ use super::schema::{Shape, count, list_of, matching, object, some_of, text, word
 /// The longest text of an amount.
 const AMOUNT_LENGTH_MAX: usize = 40;
 
-/// An amount above zero, before its currency says how many decimals it may have.
+/// An amount above zero, before its currency limits the decimals.
 const POSITIVE: &str = r"^(?=.*[1-9])[0-9]{1,20}(\.[0-9]{1,20})?$";
 
 /// An amount as we write it.
 const AMOUNT: &str = r"^-?[0-9]+(\.[0-9]+)?$";
 
-/// An ISO 4217 code.
 const CURRENCY: &str = "^[A-Z]{3}$";
 
-/// An id that we gave.
+/// An id that we assigned.
 fn id(prefix: &str, description: &str, example: &str) -> ObjectBuilder {
     matching(format!("^{prefix}_[0-9a-fA-F]{{32}}$"), description).examples([example])
 }
 
-/// The name of a payment in a path or a body.
+/// The id of a payment in a path or a body.
 fn transaction_id() -> ObjectBuilder {
     matching(
         format!("^[A-Za-z0-9._:-]{{1,{}}}$", TransactionId::LENGTH_MAX),
@@ -57,7 +56,7 @@ pub fn address(lines_max: usize, length_max: usize) -> Shape {
     some_of(text(1, length_max, "A line."), lines_max, "Postal address, one line per element.").into()
 }
 
-/// All of them, for the document's `components`.
+/// All of these schemas, for the document's `components`.
 #[must_use]
 pub fn components() -> Components {
     let provider = matching(
@@ -96,7 +95,7 @@ pub fn components() -> Components {
     ComponentsBuilder::new().schemas_from_iter(schemas).build()
 }
 
-/// What [`crate::problem::Problem`] writes.
+/// The schema of [`crate::problem::Problem`].
 fn problem() -> ObjectBuilder {
     let field = object("A problem with one member of the request.")
         .with("pointer", words("JSON Pointer (RFC 6901) to the member, or the name of a header or parameter."))

@@ -1,4 +1,4 @@
-//! What an operation asks of its caller, and how it refuses.
+//! What an operation requires of its caller, and its error responses.
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
@@ -16,8 +16,9 @@ pub const PEOPLE: &str = "people";
 /// The name of the security scheme of machine clients.
 pub const MACHINES: &str = "machines";
 
-/// A route that asks for one of these permissions: API Gateway wants a token, and the description says who may.
-pub fn asks<S>(permissions: &[Permission], routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
+/// A route that requires one of these permissions: API Gateway requires a token, and the description names the
+/// permissions.
+pub fn requires<S>(permissions: &[Permission], routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
     let has_people = permissions.iter().any(|permission| permission.is_peoples());
     let scopes: Vec<String> = permissions.iter().map(|permission| permission.scope()).collect();
     let holders = |permission: &Permission| format!("\n- {}: {}", permission.describe(), permission.holders());
@@ -32,7 +33,7 @@ pub fn asks<S>(permissions: &[Permission], routes: UtoipaMethodRouter<S>) -> Uto
     })
 }
 
-/// A route that anybody may ask: API Gateway wants no token.
+/// A public route: API Gateway requires no token.
 pub fn open<S>(routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
     refine(routes, |operation| {
         operation.security = Some(Vec::new());
@@ -51,7 +52,8 @@ fn refine<S>(
     (schemas, paths, router)
 }
 
-/// Adds the refusals that follow from what the operation takes, and those given; what it says by itself stands.
+/// Adds the error responses that follow from the operation's parameters, and the given ones; responses that the
+/// operation declares itself are kept.
 fn refuse(operation: &mut Operation, given: &[ProblemResponse]) {
     let takes = |place: ParameterIn| {
         operation.parameters.iter().flatten().any(|parameter| match parameter {

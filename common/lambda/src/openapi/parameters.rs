@@ -7,7 +7,7 @@ use super::examples;
 use super::schema::{Shape, matching, refer, words};
 use crate::{correlation, idempotency_key};
 
-/// Gives parameters a name: a type for `#[utoipa::path(params(…))]`.
+/// Names a set of parameters: a type for `#[utoipa::path(params(…))]`.
 #[macro_export]
 macro_rules! parameters {
     ($(#[$doc:meta])* $visibility:vis $name:ident => [$($parameter:expr),+ $(,)?]) => {
@@ -35,19 +35,19 @@ fn parameter(name: &str, place: ParameterIn, required: Required, shape: Shape, d
         .build()
 }
 
-/// A part of the path.
+/// A path parameter.
 #[must_use]
 pub fn in_path(name: &str, shape: impl Into<Shape>, description: &str) -> Parameter {
     parameter(name, ParameterIn::Path, Required::True, shape.into(), description)
 }
 
-/// A part of the query, which may be left out.
+/// An optional query parameter.
 #[must_use]
 pub fn in_query(name: &str, shape: impl Into<Shape>, description: &str) -> Parameter {
     parameter(name, ParameterIn::Query, Required::False, shape.into(), description)
 }
 
-/// A header that must be there.
+/// A required header.
 #[must_use]
 pub fn in_header(name: &str, shape: impl Into<Shape>, description: &str) -> Parameter {
     parameter(name, ParameterIn::Header, Required::True, shape.into(), description)

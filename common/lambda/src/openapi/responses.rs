@@ -1,4 +1,4 @@
-//! The refusals that all doors share.
+//! The error responses that all HTTP functions share.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::openapi::examples;
 use crate::openapi::schema::{count, object, refer, words};
 use crate::problem::{FieldProblem, PROBLEM_JSON, Problem};
 
-/// An answer that many operations give: its status, its name in the document, and what it means.
+/// An error response that many operations share: its status, its name in the document, and its meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct ProblemResponse {
     /// The HTTP status.
@@ -22,14 +22,14 @@ pub struct ProblemResponse {
     speaker: Speaker,
 }
 
-/// Who refuses.
+/// The origin of an error response.
 #[derive(Debug, Clone, Copy)]
 enum Speaker {
-    /// A function, in these words.
+    /// A function, with this problem.
     Function(fn() -> Problem),
-    /// API Gateway, before any function is asked.
+    /// API Gateway, before any function is called.
     Gateway,
-    /// Either of them: a function in these words.
+    /// Either of them: a function with this problem.
     Both(fn() -> Problem),
 }
 
@@ -52,17 +52,17 @@ pub const INVALID: ProblemResponse = refusal(
     }),
     "The request has faults; `errors` lists all of them.",
 );
-/// The token is missing or wrong.
+/// The token is missing or invalid.
 pub const UNAUTHENTICATED: ProblemResponse =
     refusal("401", "Unauthenticated", Speaker::Gateway, "There is no valid token; API Gateway says so by itself.");
-/// The caller may not.
+/// The caller lacks the permission.
 pub const FORBIDDEN: ProblemResponse = refusal(
     "403",
     "Forbidden",
     Speaker::Function(|| Problem::forbidden("machine:bff lacks the permission for this")),
     "The caller lacks the permission.",
 );
-/// There is no such thing.
+/// The resource does not exist.
 pub const NOT_FOUND: ProblemResponse = refusal(
     "404",
     "NotFound",
@@ -74,9 +74,9 @@ pub const TOO_LARGE: ProblemResponse = refusal(
     "413",
     "TooLarge",
     Speaker::Function(|| Problem::too_large(BODY_BYTES_MAX)),
-    "The body is larger than the door takes.",
+    "The body is larger than the limit.",
 );
-/// The key is another request's.
+/// The key belongs to another request.
 pub const KEY_REUSED: ProblemResponse = refusal(
     "422",
     "KeyReused",
@@ -90,7 +90,7 @@ pub const TOO_MANY: ProblemResponse = refusal(
     Speaker::Both(|| Problem::too_many_requests(3_000, 30)),
     "Too many requests: of all callers, which API Gateway says by itself, or of this one.",
 );
-/// Something is away.
+/// A dependency is unavailable.
 pub const UNAVAILABLE: ProblemResponse = refusal(
     "503",
     "Unavailable",
@@ -142,7 +142,7 @@ const ALL: [ProblemResponse; 12] = [
 ];
 
 impl ProblemResponse {
-    /// Where the document says what it is.
+    /// The reference to its definition in the document.
     #[must_use]
     pub fn reference(self) -> RefOr<Response> {
         Ref::from_response_name(self.name).into()
@@ -169,7 +169,7 @@ fn retry_after() -> Header {
     Header::new(count(1, 3600, "Seconds after which the request may be repeated."))
 }
 
-/// All of them, for the document's `components`.
+/// All of these responses, for the document's `components`.
 pub(super) fn components() -> impl Iterator<Item = (String, RefOr<Response>)> {
     ALL.into_iter().map(|refusal| (refusal.name.to_owned(), refusal.response().into()))
 }
@@ -199,11 +199,11 @@ refuses! {
 }
 
 refuses! {
-    /// 404: what the body names is not there.
+    /// 404: something that the body names does not exist.
     UnknownInBody => [NOT_FOUND]
 }
 
 refuses! {
-    /// 401 of a door that checks signatures, and 503 if that cannot be done.
+    /// 401 of an endpoint that verifies signatures, and 503 if that is not possible.
     Unauthentic => [UNAUTHENTIC, UNAVAILABLE]
 }

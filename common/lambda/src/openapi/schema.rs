@@ -1,4 +1,4 @@
-//! Shapes of JSON in the API's description, built from the very limits that the doors parse by.
+//! JSON schemas for the API's description, built from the same limits that the functions parse by.
 
 use serde_json::Value;
 use utoipa::openapi::schema::{
@@ -6,18 +6,18 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{KnownFormat, Ref, RefOr, SchemaFormat};
 
-/// What a value looks like, or where that is said.
+/// A schema, or a reference to one.
 pub type Shape = RefOr<Schema>;
 
-/// No control character, as [`crate::fields::Fields`] refuses them.
+/// No control characters, as [`crate::fields::Fields`] refuses them.
 const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
-/// The same, with a character that is no blank.
+/// The same, with at least one character that is not blank.
 const NOT_BLANK: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f\s][^\u0000-\u001f\u007f-\u009f]*$";
 
-/// Gives a shape a name under which the document keeps it: a type for `#[utoipa::path]`. Named shapes that it refers to
-/// and that no operation names by itself are listed behind `holding`.
+/// Gives a schema a name in the document: a type for `#[utoipa::path]`. Named schemas that it refers to and that no
+/// operation names itself are listed behind `holding`.
 #[macro_export]
 macro_rules! described {
     ($(#[$doc:meta])* $visibility:vis $name:ident => $shape:expr $(, holding [$($held:ty),+])?) => {
@@ -43,13 +43,13 @@ macro_rules! described {
     };
 }
 
-/// A shape that the document keeps under a name.
+/// A reference to a named schema.
 #[must_use]
 pub fn refer(name: &str) -> Shape {
     Ref::from_schema_name(name).into()
 }
 
-/// The same with words of its own.
+/// The same with its own description.
 #[must_use]
 pub fn refer_as(name: &str, description: &str) -> Shape {
     let mut named = Ref::from_schema_name(name);
@@ -57,33 +57,33 @@ pub fn refer_as(name: &str, description: &str) -> Shape {
     named.into()
 }
 
-/// Any text, as answers hold it.
+/// Any text, for responses.
 #[must_use]
 pub fn words(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-/// A text of so many characters, none of them control characters and, if it must have any, not all of them blanks: what
-/// [`crate::fields::Fields::text`] takes.
+/// A text of so many characters, without control characters and, if it must have any, not only blanks: what
+/// [`crate::fields::Fields::text`] accepts.
 #[must_use]
 pub fn text(length_min: usize, length_max: usize, description: &str) -> ObjectBuilder {
     let pattern = if length_min == 0 { PRINTABLE } else { NOT_BLANK };
     words(description).min_length(Some(length_min)).max_length(Some(length_max)).pattern(Some(pattern))
 }
 
-/// A text that fits a pattern (ECMA-262, anchored).
+/// A text that matches a pattern (ECMA-262, anchored).
 #[must_use]
 pub fn matching(pattern: impl Into<String>, description: &str) -> ObjectBuilder {
     words(description).pattern(Some(pattern))
 }
 
-/// One of these names.
+/// One of the given names.
 #[must_use]
 pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>, description: &str) -> ObjectBuilder {
     words(description).enum_values(Some(names))
 }
 
-/// A whole number from one to another.
+/// A whole number within bounds.
 #[must_use]
 pub fn count(least: u64, most: u64, description: &str) -> ObjectBuilder {
     ObjectBuilder::new()
@@ -99,7 +99,7 @@ pub fn number(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer).description(Some(description))
 }
 
-/// True or false.
+/// A boolean.
 #[must_use]
 pub fn flag(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Boolean).description(Some(description))
@@ -123,13 +123,13 @@ pub fn list_of(item: impl Into<Shape>, description: &str) -> ArrayBuilder {
     ArrayBuilder::new().items(item.into()).description(Some(description))
 }
 
-/// A list that has one entry at least.
+/// A list with at least one entry.
 #[must_use]
 pub fn some_of(item: impl Into<Shape>, count_max: usize, description: &str) -> ArrayBuilder {
     list_of(item, description).min_items(Some(1)).max_items(Some(count_max))
 }
 
-/// The shape, or null.
+/// The schema, or null.
 #[must_use]
 pub fn or_null(shape: impl Into<Shape>) -> Shape {
     let null = |kind: SchemaType| match kind {
@@ -160,13 +160,13 @@ pub fn object(description: &str) -> Members {
 }
 
 impl Members {
-    /// A member that is always there.
+    /// A member that is always present.
     #[must_use]
     pub fn with(self, name: &str, shape: impl Into<Shape>) -> Self {
         Self(self.0.property(name, shape).required(name))
     }
 
-    /// A member that is always there, if only as null.
+    /// A member that is always present, possibly as null.
     #[must_use]
     pub fn with_or_null(self, name: &str, shape: impl Into<Shape>) -> Self {
         self.with(name, or_null(shape))
@@ -184,13 +184,13 @@ impl Members {
         self.perhaps(name, or_null(shape))
     }
 
-    /// An object that may get more members in time, as answers and events do.
+    /// An object that may get more members in later versions, for responses and events.
     #[must_use]
     pub fn open(self) -> ObjectBuilder {
         self.0
     }
 
-    /// A body that is refused with any other member, as [`crate::fields::Fields::finish`] does.
+    /// A body in which any other member is refused, as [`crate::fields::Fields::finish`] does.
     #[must_use]
     pub fn closed(self) -> ObjectBuilder {
         self.0.additional_properties(Some(AdditionalProperties::FreeForm(false)))
@@ -202,7 +202,7 @@ impl Members {
         self.closed().examples([example])
     }
 
-    /// An answer, with an example of the whole.
+    /// A response, with an example of the whole body.
     #[must_use]
     pub fn open_like(self, example: Value) -> ObjectBuilder {
         self.open().examples([example])

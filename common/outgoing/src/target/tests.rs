@@ -1,6 +1,6 @@
 use super::*;
 
-/// Addresses that no stranger's URL may lead to, in the forms in which they are written.
+/// Addresses that no URL from outside may lead to, in the forms in which they can be written.
 const FORBIDDEN: [&str; 40] = [
     "https://127.0.0.1/",
     "https://127.1/",
@@ -99,7 +99,7 @@ fn the_machine_itself_may_be_called_by_the_local_stack_only() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn each_connection_looks_its_name_up_and_goes_nowhere_else() {
-    // The name passes as a text; what it leads to is found when it is looked up, as of a name that was rebound.
+    // The text of the name is accepted; its address is checked when it is resolved, as for a rebound name.
     let target = OutgoingTarget::parse("https://localhost/", Targets::Public).unwrap();
     assert!(
         matches!(target.look_up(Targets::Public).await, Err(TargetError::Address(address)) if address.is_loopback())

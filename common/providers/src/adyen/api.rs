@@ -1,4 +1,4 @@
-//! Adyen's Checkout API: charges and refunds. What became of them comes by webhook; there is nothing to ask.
+//! Adyen's Checkout API: charges and refunds. Their outcome is reported by webhook; it cannot be inquired.
 
 use chrono::TimeDelta;
 use quittance_domain::command::{InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
@@ -23,34 +23,34 @@ impl Api for Adyen {
         reference.len() == 16 && reference.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
     }
 
-    /// A payment with a card that the payer let us keep, without the payer.
-    fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
-        let (Some(shopper), card) = order.method() else {
-            let reason = format!("the payment method of {} is not shopper/card", order.key());
+    /// A payment with a stored card, without the payer present.
+    fn charge(&self, access: &Access, request: &InitiateCharge) -> Result<Call, Unreadable> {
+        let (Some(shopper), card) = request.method() else {
+            let reason = format!("the payment method of {} is not shopper/card", request.key());
             return Err(unreadable(reason));
         };
         let body = json!({
             "merchantAccount": access.account,
-            "amount": {"currency": order.amount.currency().code(), "value": units_of(NAME, order.amount, decimals)?},
+            "amount": {"currency": request.amount.currency().code(), "value": units_of(NAME, request.amount, decimals)?},
             // Signed in the webhook, unlike metadata.
-            "reference": order.payment_id.to_string(),
+            "reference": request.payment_id.to_string(),
             "shopperReference": shopper,
             "paymentMethod": {"type": "scheme", "storedPaymentMethodId": card},
             "shopperInteraction": "ContAuth",
             "recurringProcessingModel": "UnscheduledCardOnFile",
         });
-        Ok(post(access, "/v71/payments".to_owned(), body.to_string(), order.key()))
+        Ok(post(access, "/v71/payments".to_owned(), body.to_string(), request.key()))
     }
 
-    fn charged(&self, order: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
+    fn charged(&self, request: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
         if let Some(failure) = answer.command_failure(reason) {
             return Ok(failure);
         }
         let paid: Paid = parse(NAME, &answer.body)?;
         Ok(CommandResponse::Statement(match paid.result_code.as_str() {
-            "Authorised" => PaymentStatement::Evidence(vec![paid.reported_payment(order).evidence(NAME)?]),
+            "Authorised" => PaymentStatement::Evidence(vec![paid.reported_payment(request).evidence(NAME)?]),
             "Pending" | "Received" => PaymentStatement::Accepted,
-            // Refused, cancelled, or the payer would have to do something.
+            // Refused, cancelled, or an action by the payer is required.
             other => {
                 let refusal = paid.refusal_reason_code.as_deref().map(code).filter(|code| !code.is_empty());
                 PaymentStatement::Refused(refusal.unwrap_or_else(|| code(other)))
@@ -78,7 +78,7 @@ impl Api for Adyen {
         Err(unreadable("Adyen does not list its events"))
     }
 
-    /// Adyen knows a key for at least seven days; nothing else tells that a refund was made before.
+    /// Adyen keeps a key for at least seven days; nothing else shows whether a refund was made before.
     fn key_kept_for(&self) -> Option<TimeDelta> {
         Some(TimeDelta::days(6))
     }
@@ -87,20 +87,20 @@ impl Api for Adyen {
         Ok(Vec::new())
     }
 
-    fn refund(&self, access: &Access, order: &InitiateRefund, _: &[HttpResponse]) -> Result<RefundStep, Unreadable> {
-        let reference = order.transaction_id.reference();
-        // The reference becomes a part of the path.
+    fn refund(&self, access: &Access, request: &InitiateRefund, _: &[HttpResponse]) -> Result<RefundStep, Unreadable> {
+        let reference = request.transaction_id.reference();
+        // The reference becomes part of the path.
         if !reference.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(unreadable(format!("{} is no PSP reference", order.transaction_id)));
+            return Err(unreadable(format!("{} is no PSP reference", request.transaction_id)));
         }
         let amount = json!({
-            "currency": order.amount.currency().code(), "value": units_of(NAME, order.amount, decimals)?,
+            "currency": request.amount.currency().code(), "value": units_of(NAME, request.amount, decimals)?,
         });
         let body = json!({
-            "merchantAccount": access.account, "amount": amount, "reference": order.refund_id.to_string(),
+            "merchantAccount": access.account, "amount": amount, "reference": request.refund_id.to_string(),
         });
         let path = format!("/v71/payments/{reference}/refunds");
-        Ok(RefundStep::Call(post(access, path, body.to_string(), order.refund_id.to_string())))
+        Ok(RefundStep::Call(post(access, path, body.to_string(), request.refund_id.to_string())))
     }
 
     fn refunded(&self, _: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
@@ -134,18 +134,18 @@ struct Paid {
 }
 
 impl Paid {
-    /// The same that the webhook tells, under the same name: an authorisation counts as capture there too.
-    fn reported_payment(&self, order: &InitiateCharge) -> ReportedPayment<'_> {
+    /// The same evidence as the webhook's, under the same id: an authorisation counts as capture there too.
+    fn reported_payment(&self, request: &InitiateCharge) -> ReportedPayment<'_> {
         ReportedPayment {
             kind: FactKind::ImpliedCapture,
             payment: &self.psp_reference,
             also: Vec::new(),
-            amount: Some(order.amount.into()),
+            amount: Some(request.amount.into()),
             event: format!("{}:AUTHORISATION:true", self.psp_reference),
             movement: self.psp_reference.clone(),
             invoice: None,
-            payment_id: Some(order.payment_id),
-            occurred_at: order.ordered_at,
+            payment_id: Some(request.payment_id),
+            occurred_at: request.ordered_at,
             reason: None,
         }
     }
@@ -157,7 +157,7 @@ struct Failure {
     error_code: String,
 }
 
-/// Adyen's own code for what is wrong; 704 says that the same request is under way, which refuses nothing.
+/// Adyen's own error code; 704 means that the same request is in progress, which is not a refusal.
 fn reason(body: &[u8]) -> Option<String> {
     let failure: Failure = serde_json::from_slice(body).ok()?;
     (failure.error_code != "704").then_some(failure.error_code)

@@ -85,7 +85,7 @@ fn an_item_whose_signature_is_ambiguous_is_authentic_and_never_evidence() {
     with_colon["merchantReference"] = json!("a:b");
     let with_colon = signed(with_colon);
     assert_eq!(verify(std::slice::from_ref(&with_colon)), Ok(()));
-    // Its parts moved from one member to the next read the same when they are joined.
+    // Members with parts moved from one to the next are equal once they are joined.
     let mut moved = with_colon.clone();
     (moved["merchantAccountCode"], moved["merchantReference"]) = (json!("Nordlicht:a"), json!("b"));
     assert_eq!(verify(std::slice::from_ref(&moved)), Ok(()));
@@ -107,12 +107,12 @@ fn evidence(item: Value) -> Evidence {
 
 #[test]
 fn an_authorisation_implies_the_capture_of_the_payment_that_it_names() {
-    let told = evidence(item("AUTHORISATION", "true", ""));
+    let reported = evidence(item("AUTHORISATION", "true", ""));
     let amount = Money::parse("119.00", "EUR").and_then(Money::positive).unwrap();
-    assert_eq!((told.kind, told.amount), (FactKind::ImpliedCapture, Some(amount)));
-    assert_eq!(told.transaction_id.as_str(), "adyen:PSP1");
-    assert_eq!(told.invoice, Some(InvoiceReference::Number("INV-7".to_owned())));
-    assert_eq!(told.event_id, "adyen:PSP1:AUTHORISATION:true");
+    assert_eq!((reported.kind, reported.amount), (FactKind::ImpliedCapture, Some(amount)));
+    assert_eq!(reported.transaction_id.as_str(), "adyen:PSP1");
+    assert_eq!(reported.invoice, Some(InvoiceReference::Number("INV-7".to_owned())));
+    assert_eq!(reported.event_id, "adyen:PSP1:AUTHORISATION:true");
     let mut ours = item("AUTHORISATION", "true", "");
     ours["merchantReference"] = json!("pay_00000000000000000000000000000007");
     assert_eq!(evidence(ours).payment_id.map(|id| id.to_string()).unwrap(), "pay_00000000000000000000000000000007");
@@ -130,7 +130,7 @@ fn what_the_signature_does_not_cover_moves_no_money_elsewhere() {
 }
 
 #[test]
-fn each_event_tells_its_kind_of_the_original_payment() {
+fn each_event_is_evidence_of_its_kind_about_the_original_payment() {
     use FactKind::{
         Cancellation, Capture, Dispute, DisputeLost, DisputeWon, Expiry, Failure, Refund, RefundFailure, Reversal,
     };
@@ -154,13 +154,13 @@ fn each_event_tells_its_kind_of_the_original_payment() {
         ("CHARGEBACK_REVERSED", "true", DisputeWon),
         ("SECOND_CHARGEBACK", "true", DisputeLost),
     ] {
-        let told = evidence(item(event_code, success, "PSP0"));
-        assert_eq!((told.kind, told.transaction_id.as_str()), (kind, "adyen:PSP0"), "{event_code} {success}");
-        // A cancellation is of the authorisation's own movement.
+        let reported = evidence(item(event_code, success, "PSP0"));
+        assert_eq!((reported.kind, reported.transaction_id.as_str()), (kind, "adyen:PSP0"), "{event_code} {success}");
+        // A cancellation belongs to the authorisation's movement.
         let movement = if kind == Cancellation { "PSP0" } else { "PSP1" };
-        assert_eq!((told.invoice, told.movement.as_str()), (None, movement));
+        assert_eq!((reported.invoice, reported.movement.as_str()), (None, movement));
         let is_dispute = [Dispute, DisputeLost, DisputeWon].contains(&kind);
-        let names: Vec<&str> = told.references.iter().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = reported.references.iter().map(|name| name.as_str()).collect();
         assert_eq!(
             names,
             if is_dispute { vec!["adyen:PSP1"] } else { vec![] },
@@ -187,7 +187,7 @@ fn of_psp(event_code: &str, psp: &str, cents: Option<i64>) -> Value {
 }
 
 #[test]
-fn a_capture_that_is_told_after_its_authorisation_is_the_same_money() {
+fn a_capture_reported_after_its_authorisation_is_the_same_money() {
     let (authorised, captured) =
         (of_psp("AUTHORISATION", "PSP1", Some(11_900)), of_psp("CAPTURE", "PSP2", Some(11_900)));
     assert_eq!(net(&[authorised, captured]), "119.00 EUR");
@@ -229,7 +229,7 @@ fn an_authentic_item_that_cannot_be_read_is_no_forgery() {
 }
 
 #[test]
-fn a_refund_that_we_asked_for_is_known_by_our_id_whatever_is_told_of_it_later() {
+fn a_requested_refund_keeps_our_id_in_later_reports() {
     let ours = "ref_00000000000000000000000000000001";
     for (event_code, psp) in [("REFUND", "PSP1"), ("REFUND_FAILED", "PSP9")] {
         let mut refund = item(event_code, "true", "PSP0");
@@ -259,8 +259,12 @@ fn currencies_that_adyen_scales_otherwise_than_iso_keep_their_value() {
     for (currency, value) in
         [("CLP", "119"), ("ISK", "119"), ("CVE", "11900"), ("IDR", "11900"), ("JPY", "11900"), ("KWD", "11.900")]
     {
-        let mut told = item("AUTHORISATION", "true", "");
-        told["amount"]["currency"] = json!(currency);
-        assert_eq!(evidence(told).amount.map(Money::from), Some(Money::parse(value, currency).unwrap()), "{currency}");
+        let mut reported = item("AUTHORISATION", "true", "");
+        reported["amount"]["currency"] = json!(currency);
+        assert_eq!(
+            evidence(reported).amount.map(Money::from),
+            Some(Money::parse(value, currency).unwrap()),
+            "{currency}"
+        );
     }
 }

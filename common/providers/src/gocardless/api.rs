@@ -16,7 +16,7 @@ use crate::reported_payment::{
 };
 use crate::{Unreadable, WebhookParser};
 
-/// The shape of the answers that this module reads.
+/// The version of the responses that this module reads.
 const API_VERSION: &str = "2015-07-06";
 
 impl Api for GoCardless {
@@ -28,34 +28,34 @@ impl Api for GoCardless {
         reference.starts_with("PM")
     }
 
-    fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
-        charges::charge(access, order)
+    fn charge(&self, access: &Access, request: &InitiateCharge) -> Result<Call, Unreadable> {
+        charges::charge(access, request)
     }
 
     fn charged(&self, _: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
         Ok(charges::charged(answer))
     }
 
-    fn look_up(&self, access: &Access, question: &QueryPayment) -> Result<Option<Call>, Unreadable> {
-        Ok(charges::look_up(access, question))
+    fn look_up(&self, access: &Access, inquiry: &QueryPayment) -> Result<Option<Call>, Unreadable> {
+        Ok(charges::look_up(access, inquiry))
     }
 
-    fn looked_up(&self, question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
-        charges::looked_up(question, answer)
+    fn looked_up(&self, inquiry: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
+        charges::looked_up(inquiry, answer)
     }
 
     fn lists_events(&self) -> bool {
         true
     }
 
-    fn list_events(&self, access: &Access, listing: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable> {
-        let (from, until) = (time(listing.from), time(listing.until));
+    fn list_events(&self, access: &Access, backfill: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable> {
+        let (from, until) = (time(backfill.from), time(backfill.until));
         let mut fields = vec![("created_at[gte]", from.as_str()), ("created_at[lte]", &until), ("limit", "250")];
         fields.extend(after.map(|after| ("after", after)));
         Ok(call(access, format!("/events?{}", form(&fields)), None))
     }
 
-    /// A list has the shape of a webhook, and a cursor.
+    /// A list has the format of a webhook, plus a cursor.
     fn parse_listing(&self, _: &Access, answer: &HttpResponse) -> Result<ListedEvents, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
             return Ok(ListedEvents::Trouble(failure));
@@ -64,12 +64,12 @@ impl Api for GoCardless {
         Ok(ListedEvents::Page(self.read(&answer.body, None)?, page.meta.cursors.after))
     }
 
-    /// Which refunds there are, and what the payment has refunded so far: a refund states the sum of all, so that none
-    /// is made unawares.
-    fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Result<Vec<Call>, Unreadable> {
-        let id = order.transaction_id.reference();
+    /// Fetches the existing refunds and the payment's refunded total: a refund request states the new total, so that
+    /// none is made by mistake.
+    fn before_refund(&self, access: &Access, request: &InitiateRefund) -> Result<Vec<Call>, Unreadable> {
+        let id = request.transaction_id.reference();
         if !is_id(id) {
-            return Err(unreadable(format!("{} is no payment of GoCardless's", order.transaction_id)));
+            return Err(unreadable(format!("{} is no payment of GoCardless's", request.transaction_id)));
         }
         let calls = [format!("/refunds?payment={id}&limit=500"), format!("/payments/{id}")];
         Ok(calls.into_iter().map(|path| call(access, path, None)).collect())
@@ -78,24 +78,24 @@ impl Api for GoCardless {
     fn refund(
         &self,
         access: &Access,
-        order: &InitiateRefund,
+        request: &InitiateRefund,
         before: &[HttpResponse],
     ) -> Result<RefundStep, Unreadable> {
         if let Some(failure) = before.iter().find_map(|answer| answer.inquiry_failure(reason)) {
             return Ok(RefundStep::Unknown(failure));
         }
         let [refunds, payment] = before else { return Err(unreadable("what was asked first has no answer")) };
-        let refund_id = order.refund_id.to_string();
+        let refund_id = request.refund_id.to_string();
         let known: RefundList = parse(NAME, &refunds.body)?;
         if known.refunds.iter().any(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id)) {
             return Ok(RefundStep::Made(PaymentStatement::Accepted));
         }
         let payment: Payment = parse::<Payments>(NAME, &payment.body)?.payments;
-        let units = units_of(NAME, order.amount, Currency::minor_digits)?;
+        let units = units_of(NAME, request.amount, Currency::minor_digits)?;
         let total = payment.amount_refunded.checked_add(units).ok_or_else(|| unreadable("the refunds are too much"))?;
         let body = json!({"refunds": {
             "amount": units, "total_amount_confirmation": total, "links": {"payment": payment.id},
-            "metadata": {"refund_id": refund_id, "payment_id": order.payment_id.to_string()},
+            "metadata": {"refund_id": refund_id, "payment_id": request.payment_id.to_string()},
         }});
         let mut call = call(access, "/refunds".to_owned(), Some(body.to_string()));
         call.headers.push(("content-type", "application/json".to_owned()));
@@ -107,31 +107,29 @@ impl Api for GoCardless {
         Ok(answer.command_failure(reason).unwrap_or(CommandResponse::Statement(PaymentStatement::Accepted)))
     }
 
-    fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable> {
-        match question.resource.split_once('/') {
-            Some(("payments" | "refunds", id)) if is_id(id) => {
-                Ok(call(access, format!("/{}", question.resource), None))
-            }
+    fn query(&self, access: &Access, inquiry: &QueryResource) -> Result<Call, Unreadable> {
+        match inquiry.resource.split_once('/') {
+            Some(("payments" | "refunds", id)) if is_id(id) => Ok(call(access, format!("/{}", inquiry.resource), None)),
             _ => Err(unreadable("it can be asked about payments and refunds only")),
         }
     }
 
-    fn queried(&self, question: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
+    fn queried(&self, inquiry: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
             return Ok(InquiryResponse::Unknown(failure));
         }
-        let told: Result<Vec<Evidence>, Unreadable> = if question.resource.starts_with("refunds/") {
+        let reported: Result<Vec<Evidence>, Unreadable> = if inquiry.resource.starts_with("refunds/") {
             let refund = parse::<Refunds>(NAME, &answer.body)?.refunds;
             if refund.links.payment.is_none() {
-                // What is refunded of a mandate was never a payment of ours.
+                // A refund of a mandate never belonged to a payment of ours.
                 return Ok(InquiryResponse::Statement(PaymentStatement::Accepted));
             }
-            question.kinds.iter().map(|kind| refund.told(question, *kind)).collect()
+            inquiry.kinds.iter().map(|kind| refund.reported(inquiry, *kind)).collect()
         } else {
             let payment = parse::<Payments>(NAME, &answer.body)?.payments;
-            question.kinds.iter().map(|kind| payment.to_evidence(question, *kind)).collect()
+            inquiry.kinds.iter().map(|kind| payment.to_evidence(inquiry, *kind)).collect()
         };
-        told.map(|evidence| InquiryResponse::Statement(PaymentStatement::Evidence(evidence)))
+        reported.map(|evidence| InquiryResponse::Statement(PaymentStatement::Evidence(evidence)))
     }
 }
 
@@ -156,7 +154,7 @@ pub(super) struct Cursors {
     pub(super) after: Option<String>,
 }
 
-/// A time as GoCardless's filters take it.
+/// A time in the format of GoCardless's filters.
 pub(super) fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
@@ -207,8 +205,8 @@ struct RefundLinks {
 }
 
 impl Payment {
-    fn to_evidence(&self, question: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
-        self.evidence(kind, event(question, kind), question.occurred_at)
+    fn to_evidence(&self, inquiry: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
+        self.evidence(kind, event(inquiry, kind), inquiry.occurred_at)
     }
 
     pub(super) fn id(&self) -> &str {
@@ -221,7 +219,7 @@ impl Payment {
         event: String,
         occurred_at: DateTime<Utc>,
     ) -> Result<Evidence, Unreadable> {
-        let told = ReportedPayment {
+        let reported = ReportedPayment {
             kind,
             payment: &self.id,
             also: Vec::new(),
@@ -233,32 +231,32 @@ impl Payment {
             occurred_at,
             reason: None,
         };
-        told.evidence(NAME)
+        reported.evidence(NAME)
     }
 }
 
 impl Refund {
-    fn told(&self, question: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
+    fn reported(&self, inquiry: &QueryResource, kind: FactKind) -> Result<Evidence, Unreadable> {
         let payment = self.links.payment.as_deref().ok_or_else(|| unreadable("a refund links no payment"))?;
-        let told = ReportedPayment {
+        let reported = ReportedPayment {
             kind,
             payment,
             also: Vec::new(),
             amount: Some(minor_units(NAME, self.amount, &self.currency, Currency::minor_digits)?),
-            event: event(question, kind),
+            event: event(inquiry, kind),
             movement: refund_movement(self.metadata.refund_id.as_deref(), &self.id),
             invoice: None,
             payment_id: None,
-            occurred_at: question.occurred_at,
+            occurred_at: inquiry.occurred_at,
             reason: None,
         };
-        told.evidence(NAME)
+        reported.evidence(NAME)
     }
 }
 
-/// One event may tell two things.
-fn event(question: &QueryResource, kind: FactKind) -> String {
-    if question.kinds.len() > 1 { format!("{}:{kind}", question.event_id) } else { question.event_id.clone() }
+/// One event may provide two pieces of evidence.
+fn event(inquiry: &QueryResource, kind: FactKind) -> String {
+    if inquiry.kinds.len() > 1 { format!("{}:{kind}", inquiry.event_id) } else { inquiry.event_id.clone() }
 }
 
 #[derive(Deserialize)]
@@ -279,14 +277,14 @@ struct Reason {
     reason: Option<String>,
 }
 
-/// GoCardless's own code for what is wrong. That a refund was made before, or another in between, refuses nothing: it is
-/// found when it is looked up.
+/// GoCardless's own error code. That a refund was made before, or that another was made in between, is not a refusal:
+/// the refund is found by looking it up.
 pub(super) fn reason(body: &[u8]) -> Option<String> {
     let is_clear = |reason: &String| ![MADE_BEFORE, "total_amount_confirmation_invalid"].contains(&reason.as_str());
     code(body).filter(is_clear)
 }
 
-/// GoCardless's code for a call that was made before under the same key.
+/// GoCardless's code for a call that was already made under the same key.
 pub(super) const MADE_BEFORE: &str = "idempotent_creation_conflict";
 
 pub(super) fn code(body: &[u8]) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Collecting a payment through GoCardless, and what became of it.
+//! Charges payments through GoCardless, and reads their outcome.
 
 use chrono::{DateTime, TimeDelta};
 use quittance_domain::command::{InitiateCharge, QueryPayment};
@@ -17,31 +17,31 @@ use crate::reported_payment::{form, parse, units_of};
 const CLOCK_SKEW_MARGIN: TimeDelta = TimeDelta::minutes(5);
 
 /// A payment under a mandate.
-pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
-    let (_, mandate) = order.method();
+pub(super) fn charge(access: &Access, request: &InitiateCharge) -> Result<Call, Unreadable> {
+    let (_, mandate) = request.method();
     if !is_id(mandate) {
-        return Err(unreadable(format!("the payment method of {} is no mandate", order.key())));
+        return Err(unreadable(format!("the payment method of {} is no mandate", request.key())));
     }
     let body = json!({"payments": {
-        "amount": units_of(NAME, order.amount, Currency::minor_digits)?,
-        "currency": order.amount.currency().code(),
+        "amount": units_of(NAME, request.amount, Currency::minor_digits)?,
+        "currency": request.amount.currency().code(),
         "links": {"mandate": mandate},
-        // A debit that fails and is tried again by itself would come beside another attempt of ours.
+        // A failed debit that is retried automatically could coincide with another attempt of ours.
         "retry_if_possible": false,
-        // Three members are the most that GoCardless keeps.
+        // GoCardless stores at most three members.
         "metadata": {
-            "payment_id": order.payment_id.to_string(),
-            "invoice_id": order.invoice_id.to_string(),
-            "attempt": order.attempt.to_string(),
+            "payment_id": request.payment_id.to_string(),
+            "invoice_id": request.invoice_id.to_string(),
+            "attempt": request.attempt.to_string(),
         },
     }});
     let mut call = call(access, "/payments".to_owned(), Some(body.to_string()));
     call.headers.push(("content-type", "application/json".to_owned()));
-    call.headers.push(("idempotency-key", order.key()));
+    call.headers.push(("idempotency-key", request.key()));
     Ok(call)
 }
 
-/// A direct debit takes days: what becomes of it is told by messages.
+/// A direct debit takes days: its outcome is reported by webhook.
 pub(super) fn charged(answer: &HttpResponse) -> CommandResponse {
     let accepted = CommandResponse::Statement(PaymentStatement::Accepted);
     match answer.command_failure(reason) {
@@ -51,15 +51,15 @@ pub(super) fn charged(answer: &HttpResponse) -> CommandResponse {
     }
 }
 
-/// The payment under the mandate that carries our ids, or one by its name.
-pub(super) fn look_up(access: &Access, question: &QueryPayment) -> Option<Call> {
-    let Some(order) = &question.charge else {
-        let mut names = question.names.iter().map(|name| name.reference());
+/// The payment under the mandate that has our ids, or a payment by its id.
+pub(super) fn look_up(access: &Access, inquiry: &QueryPayment) -> Option<Call> {
+    let Some(request) = &inquiry.charge else {
+        let mut names = inquiry.names.iter().map(|name| name.reference());
         let name = names.find(|name| name.starts_with("PM") && is_id(name))?;
         return Some(call(access, format!("/payments/{name}"), None));
     };
-    let (_, mandate) = order.method();
-    let since = time(order.ordered_at - CLOCK_SKEW_MARGIN);
+    let (_, mandate) = request.method();
+    let since = time(request.ordered_at - CLOCK_SKEW_MARGIN);
     let query = form(&[("mandate", mandate), ("created_at[gte]", &since), ("limit", "500")]);
     Some(call(access, format!("/payments?{query}"), None))
 }
@@ -70,15 +70,15 @@ struct PaymentList {
     meta: Option<PageMeta>,
 }
 
-pub(super) fn looked_up(question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
+pub(super) fn looked_up(inquiry: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
     if let Some(failure) = answer.inquiry_failure(reason) {
         return Ok(InquiryResponse::Unknown(failure));
     }
-    let Some(order) = &question.charge else {
+    let Some(request) = &inquiry.charge else {
         return statement(&parse::<Payments>(NAME, &answer.body)?.payments).map(InquiryResponse::Statement);
     };
     let list: PaymentList = parse(NAME, &answer.body)?;
-    match list.payments.iter().find(|payment| payment.metadata.is_of(order)) {
+    match list.payments.iter().find(|payment| payment.metadata.is_of(request)) {
         Some(payment) => statement(payment).map(InquiryResponse::Statement),
         None if list.meta.is_some_and(|meta| meta.cursors.after.is_some()) => {
             Ok(InquiryResponse::Unknown("the mandate has more payments than one answer lists".to_owned()))
@@ -87,7 +87,7 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &HttpResponse) -> Resul
     }
 }
 
-/// What a payment's status tells; messages tell the rest, with the time of each.
+/// What a payment's status proves; webhooks report the rest, with its times.
 fn statement(payment: &Payment) -> Result<PaymentStatement, Unreadable> {
     let kind = match payment.status.as_str() {
         "confirmed" | "paid_out" => FactKind::Capture,

@@ -50,7 +50,7 @@ fn read(resource_type: &str, action: &str) -> WebhookNotice {
 }
 
 #[test]
-fn an_event_of_a_payment_or_refund_is_a_question_about_it() {
+fn an_event_of_a_payment_or_refund_leads_to_an_inquiry() {
     use FactKind::{Capture, DisputeLost, DisputeWon, Failure, Refund, RefundFailure, Reversal};
     for (resource, action, asked, kinds) in [
         ("payments", "confirmed", "payments/PM1", vec![Capture]),
@@ -60,7 +60,7 @@ fn an_event_of_a_payment_or_refund_is_a_question_about_it() {
         ("refunds", "paid", "refunds/RF1", vec![Refund]),
         ("refunds", "bounced", "refunds/RF1", vec![RefundFailure]),
     ] {
-        let WebhookNotice::Ask(ask) = read(resource, action) else { panic!("{resource}.{action} is a question") };
+        let WebhookNotice::Inquire(ask) = read(resource, action) else { panic!("{resource}.{action} is a question") };
         assert_eq!((ask.resource.as_str(), ask.kinds, ask.event_id.as_str()), (asked, kinds, "EV1"));
     }
 }
@@ -83,7 +83,7 @@ fn what_moves_no_money_of_ours_is_ignored_with_a_reason_and_what_is_new_is_unkno
 }
 
 #[test]
-fn an_id_that_would_lead_elsewhere_is_not_asked_for() {
+fn an_id_that_would_lead_elsewhere_is_not_inquired_about() {
     for id in [json!("../customers/CU1"), json!("PM1?x=1"), json!(""), json!(null)] {
         let event = json!({
             "id": "EV1", "created_at": "2026-11-02T12:00:00Z", "resource_type": "payments", "action": "confirmed",
@@ -95,7 +95,7 @@ fn an_id_that_would_lead_elsewhere_is_not_asked_for() {
         });
         let notices = GoCardless.read(json!({"events": [event, good]}).to_string().as_bytes(), None).unwrap();
         assert!(
-            matches!(notices.as_slice(), [WebhookNotice::Unreadable(_), WebhookNotice::Ask(_)]),
+            matches!(notices.as_slice(), [WebhookNotice::Unreadable(_), WebhookNotice::Inquire(_)]),
             "{id}: the others count"
         );
     }

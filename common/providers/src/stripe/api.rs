@@ -1,4 +1,4 @@
-//! Stripe's API: charges, refunds, questions about payment intents, and its list of events.
+//! Stripe's API: charges, refunds, status inquiries about payment intents, and event backfills.
 
 use chrono::DateTime;
 use quittance_domain::command::{Evidence, InitiateCharge, InitiateRefund, ListEvents, QueryPayment, QueryResource};
@@ -15,7 +15,7 @@ use crate::api::{
 };
 use crate::reported_payment::{ReportedPayment, form, minor_units, parse, refund_movement, units_of};
 
-/// The shape of the answers that this module reads.
+/// The version of the responses that this module reads.
 const API_VERSION: &str = "2024-06-20";
 
 impl Api for Stripe {
@@ -27,28 +27,28 @@ impl Api for Stripe {
         ["pi_", "ch_", "py_"].iter().any(|prefix| reference.starts_with(prefix))
     }
 
-    fn charge(&self, access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
-        charges::charge(access, order)
+    fn charge(&self, access: &Access, request: &InitiateCharge) -> Result<Call, Unreadable> {
+        charges::charge(access, request)
     }
 
     fn charged(&self, _: &InitiateCharge, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
         charges::charged(answer)
     }
 
-    fn look_up(&self, access: &Access, question: &QueryPayment) -> Result<Option<Call>, Unreadable> {
-        Ok(charges::look_up(access, question))
+    fn look_up(&self, access: &Access, inquiry: &QueryPayment) -> Result<Option<Call>, Unreadable> {
+        Ok(charges::look_up(access, inquiry))
     }
 
-    fn looked_up(&self, question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
-        charges::looked_up(question, answer)
+    fn looked_up(&self, inquiry: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
+        charges::looked_up(inquiry, answer)
     }
 
     fn lists_events(&self) -> bool {
         true
     }
 
-    fn list_events(&self, access: &Access, listing: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable> {
-        let (from, until) = (listing.from.timestamp().to_string(), listing.until.timestamp().to_string());
+    fn list_events(&self, access: &Access, backfill: &ListEvents, after: Option<&str>) -> Result<Call, Unreadable> {
+        let (from, until) = (backfill.from.timestamp().to_string(), backfill.until.timestamp().to_string());
         let mut fields = vec![("created[gte]", from.as_str()), ("created[lte]", &until), ("limit", "100")];
         fields.extend(after.map(|after| ("starting_after", after)));
         Ok(call(access, format!("/v1/events?{}", form(&fields)), None))
@@ -64,17 +64,17 @@ impl Api for Stripe {
         Ok(ListedEvents::Page(events::read_all(&page.data, access.account()), next))
     }
 
-    /// Under a key that it knows Stripe repeats its first answer, a failure of its own included; so what became of an
-    /// earlier call is looked up, not asked for again.
-    fn before_refund(&self, access: &Access, order: &InitiateRefund) -> Result<Vec<Call>, Unreadable> {
-        let (of, name) = refunded_object(order)?;
+    /// Under a known key Stripe repeats its first response, even if that was a failure of its own; so the outcome of an
+    /// earlier call is looked up, not requested again.
+    fn before_refund(&self, access: &Access, request: &InitiateRefund) -> Result<Vec<Call>, Unreadable> {
+        let (of, name) = refunded_object(request)?;
         Ok(vec![call(access, format!("/v1/refunds?{of}={name}&limit=100"), None)])
     }
 
     fn refund(
         &self,
         access: &Access,
-        order: &InitiateRefund,
+        request: &InitiateRefund,
         before: &[HttpResponse],
     ) -> Result<RefundStep, Unreadable> {
         for answer in before {
@@ -82,15 +82,15 @@ impl Api for Stripe {
                 return Ok(RefundStep::Unknown(failure));
             }
             let known: List = parse(NAME, &answer.body)?;
-            let refund_id = order.refund_id.to_string();
+            let refund_id = request.refund_id.to_string();
             if let Some(made) = known.data.iter().find(|refund| refund.metadata.refund_id.as_ref() == Some(&refund_id))
             {
-                return statement(order, made).map(RefundStep::Made);
+                return statement(request, made).map(RefundStep::Made);
             }
         }
-        let (of, name) = refunded_object(order)?;
-        let units = units_of(NAME, order.amount, decimals)?.to_string();
-        let (refund_id, payment_id) = (order.refund_id.to_string(), order.payment_id.to_string());
+        let (of, name) = refunded_object(request)?;
+        let units = units_of(NAME, request.amount, decimals)?.to_string();
+        let (refund_id, payment_id) = (request.refund_id.to_string(), request.payment_id.to_string());
         let fields = [
             (of, name),
             ("amount", &units),
@@ -103,15 +103,15 @@ impl Api for Stripe {
         Ok(RefundStep::Call(call))
     }
 
-    fn refunded(&self, order: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
+    fn refunded(&self, request: &InitiateRefund, answer: &HttpResponse) -> Result<CommandResponse, Unreadable> {
         match answer.command_failure(reason) {
             Some(failure) => Ok(failure),
-            None => statement(order, &parse(NAME, &answer.body)?).map(CommandResponse::Statement),
+            None => statement(request, &parse(NAME, &answer.body)?).map(CommandResponse::Statement),
         }
     }
 
-    fn query(&self, access: &Access, question: &QueryResource) -> Result<Call, Unreadable> {
-        match question.resource.split_once('/') {
+    fn query(&self, access: &Access, inquiry: &QueryResource) -> Result<Call, Unreadable> {
+        match inquiry.resource.split_once('/') {
             Some(("payment_intents", id)) if is_name(id) => Ok(call(access, format!("/v1/payment_intents/{id}"), None)),
             Some(("charges", id)) if is_name(id) => {
                 Ok(call(access, format!("/v1/refunds?charge={id}&limit=100"), None))
@@ -120,11 +120,11 @@ impl Api for Stripe {
         }
     }
 
-    fn queried(&self, question: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
+    fn queried(&self, inquiry: &QueryResource, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
         if let Some(failure) = answer.inquiry_failure(reason) {
             return Ok(InquiryResponse::Unknown(failure));
         }
-        if question.resource.starts_with("charges/") {
+        if inquiry.resource.starts_with("charges/") {
             let refunds: List = parse(NAME, &answer.body)?;
             if refunds.has_more {
                 return Err(unreadable("the charge has more refunds than one answer lists"));
@@ -141,12 +141,12 @@ impl Api for Stripe {
     }
 }
 
-/// What is refunded: a payment intent, or a charge that has none.
-fn refunded_object(order: &InitiateRefund) -> Result<(&'static str, &str), Unreadable> {
-    let name = order.transaction_id.reference();
-    // The name becomes a part of a URL.
+/// The object to refund: a payment intent, or a charge without one.
+fn refunded_object(request: &InitiateRefund) -> Result<(&'static str, &str), Unreadable> {
+    let name = request.transaction_id.reference();
+    // The id becomes part of a URL.
     if !is_name(name) {
-        return Err(unreadable(format!("{} is no payment of Stripe's", order.transaction_id)));
+        return Err(unreadable(format!("{} is no payment of Stripe's", request.transaction_id)));
     }
     Ok((if name.starts_with("pi_") { "payment_intent" } else { "charge" }, name))
 }
@@ -155,28 +155,29 @@ pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// What a refund of a charge tells; nothing while it is not decided.
+/// The evidence of a refund; none while it is not decided.
 fn refund_evidence(refund: &RefundObject) -> Result<Option<Evidence>, Unreadable> {
     let Some(kind) = refund.kind() else { return Ok(None) };
     let (intent, charge) = (refund.payment_intent.as_ref(), refund.charge.as_ref());
     let payment = Payment::from_ids(intent.map(Reference::id), charge.map(Reference::id))?;
     let movement = refund_movement(refund.metadata.refund_id.as_deref(), &refund.id);
-    reported_refund(refund, kind, (payment.id, payment.also), movement)?.evidence(NAME).map(Some)
+    reported_refund(refund, kind, payment.id, payment.also, movement)?.evidence(NAME).map(Some)
 }
 
-/// What became of our refund.
-fn statement(order: &InitiateRefund, refund: &RefundObject) -> Result<PaymentStatement, Unreadable> {
+/// The outcome of our refund.
+fn statement(request: &InitiateRefund, refund: &RefundObject) -> Result<PaymentStatement, Unreadable> {
     let Some(kind) = refund.kind() else { return Ok(PaymentStatement::Accepted) };
-    let payment = (order.transaction_id.reference(), Vec::new());
-    let mut told = reported_refund(refund, kind, payment, order.refund_id.to_string())?;
-    told.payment_id = Some(order.payment_id);
-    Ok(PaymentStatement::Evidence(vec![told.evidence(NAME)?]))
+    let payment = request.transaction_id.reference();
+    let mut reported = reported_refund(refund, kind, payment, Vec::new(), request.refund_id.to_string())?;
+    reported.payment_id = Some(request.payment_id);
+    Ok(PaymentStatement::Evidence(vec![reported.evidence(NAME)?]))
 }
 
 fn reported_refund<'a>(
     refund: &RefundObject,
     kind: FactKind,
-    (payment, also): (&'a str, Vec<&'a str>),
+    payment: &'a str,
+    also: Vec<&'a str>,
     movement: String,
 ) -> Result<ReportedPayment<'a>, Unreadable> {
     Ok(ReportedPayment {
@@ -219,7 +220,7 @@ struct FailureDetail {
     code: Option<String>,
 }
 
-/// Stripe's own code for what is wrong. That a key was used for another call says nothing about this one.
+/// Stripe's own error code. That a key was used for another call does not show what became of this one.
 pub(super) fn reason(body: &[u8]) -> Option<String> {
     let error = serde_json::from_slice::<Failure>(body).ok()?.error;
     (error.r#type != "idempotency_error").then(|| error.code.unwrap_or(error.r#type))

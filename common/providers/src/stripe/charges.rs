@@ -1,4 +1,4 @@
-//! Collecting a payment through Stripe, and what became of it.
+//! Charges payments through Stripe, and reads their outcome.
 
 use quittance_domain::command::{InitiateCharge, QueryPayment};
 use serde::Deserialize;
@@ -10,14 +10,14 @@ use crate::Unreadable;
 use crate::api::{Access, Call, CommandResponse, HttpResponse, InquiryResponse, PaymentStatement};
 use crate::reported_payment::{form, parse, units_of};
 
-/// A payment intent for a card, confirmed at once and without the payer: a card that wants the payer's presence is
+/// A payment intent for a card, confirmed immediately and off-session: a card that requires the payer's presence is
 /// declined.
-pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Unreadable> {
-    let units = units_of(NAME, order.amount, decimals)?.to_string();
-    let currency = order.amount.currency().code().to_lowercase();
+pub(super) fn charge(access: &Access, request: &InitiateCharge) -> Result<Call, Unreadable> {
+    let units = units_of(NAME, request.amount, decimals)?.to_string();
+    let currency = request.amount.currency().code().to_lowercase();
     let (payment_id, invoice_id, attempt) =
-        (order.payment_id.to_string(), order.invoice_id.to_string(), order.attempt.to_string());
-    let (customer, method) = order.method();
+        (request.payment_id.to_string(), request.invoice_id.to_string(), request.attempt.to_string());
+    let (customer, method) = request.method();
     let mut fields = vec![
         ("amount", units.as_str()),
         ("currency", &currency),
@@ -32,7 +32,7 @@ pub(super) fn charge(access: &Access, order: &InitiateCharge) -> Result<Call, Un
     fields.extend(customer.map(|customer| ("customer", customer)));
     let mut call = call(access, "/v1/payment_intents".to_owned(), Some(form(&fields)));
     call.headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
-    call.headers.push(("idempotency-key", order.key()));
+    call.headers.push(("idempotency-key", request.key()));
     Ok(call)
 }
 
@@ -43,14 +43,14 @@ pub(super) fn charged(answer: &HttpResponse) -> Result<CommandResponse, Unreadab
     }
 }
 
-/// The payment intent that carries our ids, or one by its name.
-pub(super) fn look_up(access: &Access, question: &QueryPayment) -> Option<Call> {
-    let Some(order) = &question.charge else {
-        let mut names = question.names.iter().map(|name| name.reference());
+/// The payment intent that has our ids, or one by its id.
+pub(super) fn look_up(access: &Access, inquiry: &QueryPayment) -> Option<Call> {
+    let Some(request) = &inquiry.charge else {
+        let mut names = inquiry.names.iter().map(|name| name.reference());
         let name = names.find(|name| name.starts_with("pi_") && is_name(name))?;
         return Some(call(access, format!("/v1/payment_intents/{name}"), None));
     };
-    let query = format!("metadata['payment_id']:'{}'", order.payment_id);
+    let query = format!("metadata['payment_id']:'{}'", request.payment_id);
     let query = form(&[("query", &query), ("limit", "100")]);
     Some(call(access, format!("/v1/payment_intents/search?{query}"), None))
 }
@@ -62,7 +62,7 @@ enum Found {
     One(Box<PaymentIntent>),
 }
 
-pub(super) fn looked_up(question: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
+pub(super) fn looked_up(inquiry: &QueryPayment, answer: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
     if let Some(failure) = answer.inquiry_failure(reason) {
         return Ok(InquiryResponse::Unknown(failure));
     }
@@ -70,19 +70,20 @@ pub(super) fn looked_up(question: &QueryPayment, answer: &HttpResponse) -> Resul
         Found::One(intent) => vec![*intent],
         Found::Many { data } => data,
     };
-    let Some(order) = &question.charge else {
-        // Whoever made the payment may still be at it.
-        let told = found.first().map(PaymentIntent::evidence_by_status).transpose()?.flatten();
-        let statement = told.map_or(PaymentStatement::Accepted, |evidence| PaymentStatement::Evidence(vec![evidence]));
+    let Some(request) = &inquiry.charge else {
+        // The creator of the payment may not have finished it.
+        let reported = found.first().map(PaymentIntent::evidence_by_status).transpose()?.flatten();
+        let statement =
+            reported.map_or(PaymentStatement::Accepted, |evidence| PaymentStatement::Evidence(vec![evidence]));
         return Ok(InquiryResponse::Statement(statement));
     };
-    match found.iter().find(|intent| intent.metadata.is_of(order)) {
+    match found.iter().find(|intent| intent.metadata.is_of(request)) {
         Some(intent) => statement(intent).map(InquiryResponse::Statement),
         None => Ok(InquiryResponse::Absent),
     }
 }
 
-/// What became of a payment intent that we confirmed: what it waits for then, nobody will give it.
+/// The outcome of a payment intent that we confirmed: if it requires further action, nobody will take it.
 fn statement(intent: &PaymentIntent) -> Result<PaymentStatement, Unreadable> {
     if let Some(evidence) = intent.evidence_by_status()? {
         return Ok(PaymentStatement::Evidence(vec![evidence]));

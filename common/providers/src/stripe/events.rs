@@ -1,4 +1,4 @@
-//! What Stripe's events tell.
+//! Parses Stripe's events.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::QueryResource;
@@ -14,12 +14,12 @@ use crate::reported_payment::{Metadata, ReportedPayment, minor_units, parse, ref
 use crate::{Unreadable, WebhookNotice};
 
 const NOT_DECIDED: &str = "nothing is decided";
-const TOLD_ELSEWHERE: &str = "another event tells of the money";
+const REPORTED_BY_ANOTHER_EVENT: &str = "another event reports the money";
 const OTHER_CONCERN: &str = "it concerns no payment of an invoice";
 const OTHER_ACCOUNT: &str = "it is of a connected account that is not configured as ours";
 const PAYOUT: &str = "a payout moves our own money";
 
-/// Families of events that concern no payment of an invoice of ours; whatever Stripe adds to them is passed over too.
+/// Event families that concern no payment of our invoices; types that Stripe adds to them are ignored too.
 const OTHER_FAMILIES: [&str; 44] = [
     "account.",
     "application_fee.",
@@ -73,7 +73,7 @@ struct Event {
     r#type: String,
     created: i64,
     data: EventData,
-    /// The connected account that it is of, at the endpoint of a platform.
+    /// The connected account that it belongs to, at a platform's endpoint.
     account: Option<String>,
 }
 
@@ -82,15 +82,15 @@ struct EventData {
     object: Value,
 }
 
-/// Reads one event. Events of connected accounts are other companies' money, except those of `account`.
+/// Parses one event. Events of connected accounts are other companies' money, except those of `account`.
 ///
 /// # Errors
-/// [`Unreadable`] if it is none, or lacks what its type must have.
+/// [`Unreadable`] if it is not an event, or lacks required members.
 pub(super) fn read(body: &[u8], account: Option<&str>) -> Result<Vec<WebhookNotice>, Unreadable> {
     parse::<Event>(NAME, body)?.notices(account)
 }
 
-/// Reads events that were listed; one that is none, or lacks something, is told among the others.
+/// Parses listed events; an unreadable one is returned among the others.
 pub(super) fn read_all(events: &[Value], account: Option<&str>) -> Vec<WebhookNotice> {
     let read = |event: &Value| {
         let event = Event::deserialize(event).map_err(|_| unreadable("a listed event lacks a member"))?;
@@ -134,7 +134,7 @@ impl Event {
             | "payment_intent.requires_action"
             | "charge.pending" => WebhookNotice::ignored(event_type, NOT_DECIDED),
             "charge.updated" | "charge.expired" | "charge.dispute.updated" => {
-                WebhookNotice::ignored(event_type, TOLD_ELSEWHERE)
+                WebhookNotice::ignored(event_type, REPORTED_BY_ANOTHER_EVENT)
             }
             _ if ["payout.", "transfer.", "topup."].iter().any(|family| event_type.starts_with(family)) => {
                 WebhookNotice::ignored(event_type, PAYOUT)
@@ -157,19 +157,19 @@ impl Event {
 
     fn intent(&self, kind: impl Fn(&PaymentIntent) -> FactKind) -> Result<WebhookNotice, Unreadable> {
         let intent: PaymentIntent = self.object()?;
-        let told = intent.reported_payment(kind(&intent), self.id.clone(), self.occurred_at()?)?;
-        told.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
+        let reported = intent.reported_payment(kind(&intent), self.id.clone(), self.occurred_at()?)?;
+        reported.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
     }
 
     fn occurred_at(&self) -> Result<DateTime<Utc>, Unreadable> {
         DateTime::from_timestamp(self.created, 0).ok_or_else(|| unreadable("created is no time"))
     }
 
-    /// A charge is a payment of its own if it has no payment intent, which tells of it otherwise.
+    /// A charge is a payment of its own only without a payment intent; otherwise the intent reports it.
     fn charge(&self, kind: FactKind) -> Result<WebhookNotice, Unreadable> {
         let charge: Charge = self.object()?;
         if charge.payment_intent.is_some() {
-            return Ok(WebhookNotice::ignored(&self.r#type, TOLD_ELSEWHERE));
+            return Ok(WebhookNotice::ignored(&self.r#type, REPORTED_BY_ANOTHER_EVENT));
         }
         let (kind, units) = match kind {
             FactKind::Capture if charge.captured => {
@@ -179,11 +179,11 @@ impl Event {
             other => (other, charge.amount),
         };
         let payment = Payment { id: &charge.id, also: Vec::new(), metadata: Some(&charge.metadata) };
-        self.reported_payment(kind, &payment, (units, &charge.currency), charge.id.clone(), self.id.clone())
+        self.reported_payment(kind, &payment, units, &charge.currency, charge.id.clone(), self.id.clone())
     }
 
-    /// Older API versions list the refunds within the charge. Newer ones do not, and whether the events of each refund
-    /// come depends on the endpoint; so Stripe is asked for them.
+    /// Older API versions list the refunds within the charge. Newer ones do not, and whether the endpoint receives the
+    /// events of each refund depends on its configuration; so the refunds are fetched from Stripe.
     fn refunds_of_charge(&self) -> Result<Vec<WebhookNotice>, Unreadable> {
         let charge: Charge = self.object()?;
         let listed = charge.refunds.as_ref().filter(|refunds| !refunds.has_more);
@@ -192,7 +192,7 @@ impl Event {
             if !is_name(&charge.id) {
                 return Err(unreadable("a refunded charge has no id"));
             }
-            return Ok(vec![WebhookNotice::Ask(QueryResource {
+            return Ok(vec![WebhookNotice::Inquire(QueryResource {
                 provider: NAME.parse().map_err(unreadable)?,
                 resource: format!("charges/{}", charge.id),
                 event_id: self.id.clone(),
@@ -200,7 +200,7 @@ impl Event {
                 occurred_at: self.occurred_at()?,
             })]);
         }
-        // One event tells of several: each has a name of its own.
+        // One event reports several refunds: each has an event id of its own.
         refunds.iter().map(|refund| self.refund(refund, Some(&charge), format!("{}:{}", self.id, refund.id))).collect()
     }
 
@@ -210,7 +210,7 @@ impl Event {
         let charge = refund.charge.as_ref().map(Reference::id).or(of.map(|charge| charge.id.as_str()));
         let payment = Payment::from_ids(intent.map(Reference::id), charge)?;
         let movement = refund_movement(refund.metadata.refund_id.as_deref(), &refund.id);
-        self.reported_payment(kind, &payment, (refund.amount, &refund.currency), movement, event)
+        self.reported_payment(kind, &payment, refund.amount, &refund.currency, movement, event)
     }
 
     /// An inquiry (its status begins with `warning`) takes no money until it becomes a dispute.
@@ -221,24 +221,24 @@ impl Event {
         }
         let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
         let payment = Payment::from_ids(intent.map(Reference::id), charge.map(Reference::id))?;
-        self.reported_payment(kind, &payment, (dispute.amount, &dispute.currency), dispute.id.clone(), self.id.clone())
+        self.reported_payment(kind, &payment, dispute.amount, &dispute.currency, dispute.id.clone(), self.id.clone())
     }
 
-    /// Money that comes back of a dispute that is lost all the same: it is lost in part. Of a dispute that is won, its
-    /// end says so.
+    /// Money that is returned although the dispute is lost: it is lost in part. For a dispute that is won, its closing
+    /// event reports it.
     fn reinstated_dispute(&self) -> Result<WebhookNotice, Unreadable> {
         let dispute: DisputeObject = self.object()?;
         if dispute.status != "lost" {
-            return Ok(WebhookNotice::ignored(&self.r#type, TOLD_ELSEWHERE));
+            return Ok(WebhookNotice::ignored(&self.r#type, REPORTED_BY_ANOTHER_EVENT));
         }
         let (intent, charge) = (dispute.payment_intent.as_ref(), dispute.charge.as_ref());
         let payment = Payment::from_ids(intent.map(Reference::id), charge.map(Reference::id))?;
-        let amount = (dispute.reinstated()?, dispute.currency.as_str());
-        self.reported_payment(FactKind::DisputeReinstatement, &payment, amount, dispute.id.clone(), self.id.clone())
+        let (kind, units) = (FactKind::DisputeReinstatement, dispute.reinstated()?);
+        self.reported_payment(kind, &payment, units, &dispute.currency, dispute.id.clone(), self.id.clone())
     }
 
-    /// A customer's money that Stripe holds and no payment intent has taken: a payment of its own that staff see, until
-    /// it is applied or sent back at Stripe.
+    /// A customer's money at Stripe that no payment intent has used: a payment of its own that staff see, until it is
+    /// applied or returned at Stripe.
     fn cash_balance(&self) -> Result<Vec<WebhookNotice>, Unreadable> {
         let balance: CashBalance = self.object()?;
         let available = balance.available.unwrap_or_default();
@@ -247,7 +247,7 @@ impl Event {
             let name = format!("cash_balance:{}:{currency}", balance.customer);
             let payment = Payment { id: &name, also: Vec::new(), metadata: None };
             let event = format!("{}:{currency}", self.id);
-            self.reported_payment(FactKind::Authorisation, &payment, (*units, currency), name.clone(), event)
+            self.reported_payment(FactKind::Authorisation, &payment, *units, currency, name.clone(), event)
         })
         .collect()
     }
@@ -255,7 +255,7 @@ impl Event {
     fn closed_dispute(&self) -> Result<WebhookNotice, Unreadable> {
         let dispute: DisputeObject = self.object()?;
         match dispute.status.as_str() {
-            // What was refunded meanwhile is told by itself.
+            // What was refunded in the meantime is reported separately.
             "won" | "charge_refunded" => self.dispute(FactKind::DisputeWon),
             "lost" => self.dispute(FactKind::DisputeLost),
             "warning_closed" | "prevented" => Ok(WebhookNotice::ignored(&self.r#type, "an inquiry moves no money")),
@@ -267,11 +267,12 @@ impl Event {
         &self,
         kind: FactKind,
         payment: &Payment<'_>,
-        (units, currency): (i64, &str),
+        units: i64,
+        currency: &str,
         movement: String,
         event: String,
     ) -> Result<WebhookNotice, Unreadable> {
-        let told = ReportedPayment {
+        let reported = ReportedPayment {
             kind,
             payment: payment.id,
             also: payment.also.clone(),
@@ -283,7 +284,7 @@ impl Event {
             occurred_at: self.occurred_at()?,
             reason: None,
         };
-        told.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
+        reported.evidence(NAME).map(|evidence| WebhookNotice::Evidence(Box::new(evidence)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The objects of Stripe's API, as far as they tell of money.
+//! The objects of Stripe's API, as far as they concern money.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ impl PaymentIntent {
         occurred_at: DateTime<Utc>,
     ) -> Result<ReportedPayment<'_>, Unreadable> {
         let units = match kind {
-            // Implementations of Stripe's API other than Stripe's own leave the member out.
+            // Implementations of Stripe's API other than Stripe's own omit the member.
             FactKind::Capture | FactKind::PartialCapture => self.amount_received.unwrap_or(self.amount),
             FactKind::Authorisation => self.authorised(),
             _ => self.amount,
@@ -66,7 +66,7 @@ impl PaymentIntent {
             also: self.latest_charge.as_ref().map(Reference::id).into_iter().collect(),
             amount: Some(minor_units(NAME, units, &self.currency, decimals)?),
             event,
-            // Stripe reports what an intent has received in all, also where it is captured in parts.
+            // Stripe reports the total that an intent has received, even if it is captured in parts.
             movement: self.id.clone(),
             invoice: self.metadata.invoice(),
             payment_id: self.metadata.payment(),
@@ -75,7 +75,7 @@ impl PaymentIntent {
         })
     }
 
-    /// What Stripe holds for the intent: a card's authorisation, or what bank transfers brought of a larger sum.
+    /// The amount that Stripe holds for the intent: a card's authorisation, or the partial funding of a bank transfer.
     fn authorised(&self) -> i64 {
         let instructions = self.next_action.as_ref().and_then(|next| next.display_bank_transfer_instructions.as_ref());
         match instructions {
@@ -84,26 +84,26 @@ impl PaymentIntent {
         }
     }
 
-    /// What an intent that waits for a capture tells: with multicapture it waits on after the first captures, and what
+    /// What an intent in `requires_capture` proves: with multicapture it stays there after the first captures, and what
     /// it has received by then is money.
     pub(super) fn capturable(&self) -> FactKind {
         if self.amount_received.unwrap_or(0) > 0 { FactKind::PartialCapture } else { FactKind::Authorisation }
     }
 
-    /// Why the last attempt at it failed.
+    /// Why the last attempt to pay it failed.
     pub(super) fn failure(&self) -> Option<String> {
         let code = self.last_payment_error.as_ref()?.code.as_deref().map(code);
         code.filter(|code| !code.is_empty())
     }
 
-    /// How an intent ended that was cancelled: one that is given up by itself has expired, one that somebody cancelled
-    /// has failed.
+    /// How a cancelled intent ended: one that was cancelled automatically has expired, one that somebody cancelled has
+    /// failed.
     pub(super) fn end(&self) -> FactKind {
         let is_by_itself = |reason: &String| ["abandoned", "automatic", "expired"].contains(&reason.as_str());
         if self.cancellation_reason.as_ref().is_some_and(is_by_itself) { FactKind::Expiry } else { FactKind::Failure }
     }
 
-    /// What the intent itself tells when somebody asks; nothing while nothing is decided.
+    /// The evidence that the intent's status provides; none while nothing is decided.
     pub(super) fn evidence_by_status(&self) -> Result<Option<Evidence>, Unreadable> {
         let kind = match self.status.as_str() {
             "succeeded" => FactKind::Capture,
@@ -116,8 +116,8 @@ impl PaymentIntent {
             (FactKind::PartialCapture, Some(received)) => format!("{}:{}:{received}", self.id, self.status),
             _ => format!("{}:{}", self.id, self.status),
         };
-        let told = self.reported_payment(kind, event, created)?;
-        told.evidence(NAME).map(Some)
+        let reported = self.reported_payment(kind, event, created)?;
+        reported.evidence(NAME).map(Some)
     }
 }
 
@@ -158,7 +158,7 @@ pub(super) struct RefundObject {
 }
 
 impl RefundObject {
-    /// What became of the refund; none while nothing is decided.
+    /// The outcome of the refund; none while nothing is decided.
     pub(super) fn kind(&self) -> Option<FactKind> {
         match self.status.as_deref() {
             Some("succeeded") => Some(FactKind::Refund),
@@ -187,7 +187,7 @@ struct BalanceTransaction {
 }
 
 impl DisputeObject {
-    /// What was given back of the dispute so far, in its currency's minor units.
+    /// The amount of the dispute that was reinstated so far, in its currency's minor units.
     pub(super) fn reinstated(&self) -> Result<i64, Unreadable> {
         let given_back = self.balance_transactions.iter().filter(|transaction| transaction.amount > 0);
         let mut sum: i64 = 0;
@@ -201,14 +201,14 @@ impl DisputeObject {
     }
 }
 
-/// What a customer's cash balance holds that no payment intent has taken, by currency.
+/// The unused amounts of a customer's cash balance, by currency.
 #[derive(Deserialize)]
 pub(super) struct CashBalance {
     pub(super) customer: String,
     pub(super) available: Option<BTreeMap<String, i64>>,
 }
 
-/// Another object: its id, or all of it where somebody asked Stripe to expand it.
+/// A reference to another object: its id, or the whole object if the request expanded it.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Reference {

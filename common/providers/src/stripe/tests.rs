@@ -100,7 +100,7 @@ fn a_succeeded_intent_is_a_capture_of_what_was_received() {
 }
 
 #[test]
-fn an_intents_other_events_tell_what_is_held_what_failed_and_what_expired() {
+fn an_intents_other_events_report_what_is_held_what_failed_and_what_expired() {
     let mut given_up = intent("eur");
     given_up["cancellation_reason"] = json!("abandoned");
     let mut cancelled = intent("eur");
@@ -166,7 +166,7 @@ fn a_refund_is_known_by_our_id_if_it_carries_one_and_belongs_to_its_intent() {
 }
 
 #[test]
-fn each_refund_within_a_charge_of_an_older_api_version_is_told_by_a_name_of_its_own() {
+fn each_refund_within_a_charge_of_an_older_api_version_has_an_event_id_of_its_own() {
     let mut second = refund("succeeded", json!({}));
     second["id"] = json!("re_2");
     let object = json!({
@@ -259,8 +259,8 @@ fn what_a_lost_dispute_gives_back_is_a_part_of_it() {
         })
     };
     let evidence = evidence("charge.dispute.funds_reinstated", dispute("lost", "eur"));
-    let told = (evidence.kind, evidence.amount.map(Money::from), evidence.movement.as_str());
-    assert_eq!(told, (FactKind::DisputeReinstatement, Some(euro("40.00")), "dp_1"));
+    let reported = (evidence.kind, evidence.amount.map(Money::from), evidence.movement.as_str());
+    assert_eq!(reported, (FactKind::DisputeReinstatement, Some(euro("40.00")), "dp_1"));
     assert!(is_ignored("charge.dispute.funds_reinstated", dispute("won", "eur")), "its end says so");
     let foreign = json!({
         "id": "evt_1", "type": "charge.dispute.funds_reinstated", "created": SIGNED_AT,
@@ -270,14 +270,14 @@ fn what_a_lost_dispute_gives_back_is_a_part_of_it() {
 }
 
 #[test]
-fn refunds_that_a_refunded_charge_does_not_list_are_asked_for() {
+fn refunds_that_a_refunded_charge_does_not_list_are_inquired_about() {
     for refunds in
         [Value::Null, json!({"data": []}), json!({"data": [refund("succeeded", json!({}))], "has_more": true})]
     {
         let charge =
             json!({"id": "ch_1", "amount": 5_000, "currency": "eur", "payment_intent": "pi_1", "refunds": refunds});
-        let WebhookNotice::Ask(question) = notice("charge.refunded", charge) else { panic!("it is a question") };
-        assert_eq!((question.resource.as_str(), question.event_id.as_str()), ("charges/ch_1", "evt_1"));
+        let WebhookNotice::Inquire(inquiry) = notice("charge.refunded", charge) else { panic!("it is a question") };
+        assert_eq!((inquiry.resource.as_str(), inquiry.event_id.as_str()), ("charges/ch_1", "evt_1"));
     }
 }
 

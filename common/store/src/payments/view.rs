@@ -1,4 +1,4 @@
-//! `payments.payments` as readers see it.
+//! `payments.payments` as the API shows it.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, TransactionId};
@@ -11,36 +11,36 @@ use super::TABLE;
 use crate::database::Database;
 use crate::error::{StoreError, money};
 
-/// A payment as readers see it.
+/// A payment as the API shows it.
 #[derive(Debug, Clone)]
 pub struct PaymentView {
     /// Our id.
     pub id: PaymentId,
-    /// Its name.
+    /// Its transaction id.
     pub transaction_id: String,
-    /// Who moved the money.
+    /// The provider that moved the money.
     pub provider: String,
-    /// Where it stands.
+    /// The status.
     pub status: String,
-    /// What was captured, or else claimed.
+    /// The captured amount, otherwise the claimed one.
     pub amount: Option<Money>,
-    /// What went back; none while no amount is known.
+    /// The amount that went back; none while no amount is known.
     pub returned: Option<Money>,
-    /// Whose invoice it names.
+    /// The client of the invoice that it names.
     pub client_id: Option<ClientId>,
-    /// The invoices it names.
+    /// The invoices that it names.
     pub invoices: Vec<InvoiceId>,
-    /// What went to invoices; none while no amount is known.
+    /// The allocated amount; none while no amount is known.
     pub allocated: Option<Money>,
-    /// What is credit or in suspense; none while no amount is known.
+    /// The unapplied amount, as credit or in suspense; none while no amount is known.
     pub surplus: Option<Money>,
-    /// Why it failed, in the gateway's words; none unless it has.
+    /// The gateway's reason for a failure; none unless it failed.
     pub reason: Option<String>,
-    /// Why its payer's bank took money back, in the bank's words and ours; none unless it did.
+    /// The reason of a return by the payer's bank, in the bank's words and ours; none unless there was one.
     pub return_reason: Option<String>,
-    /// Why the last order to collect it was refused; none if it was not.
+    /// Why the last order to charge it was refused; none if it was not.
     pub refusal: Option<String>,
-    /// When it was first heard of.
+    /// When the first evidence arrived.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
@@ -93,10 +93,10 @@ impl TryFrom<Row> for PaymentView {
     }
 }
 
-/// Reads a payment by any of its names; with `client_id`, only if it pays an invoice of that client.
+/// Reads a payment by any of its transaction ids; with `client_id`, only if it pays an invoice of that client.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds an amount that its currency cannot have.
+/// [`StoreError`] if the database fails or a stored amount is invalid in its currency.
 pub async fn find(
     database: &Database,
     transaction_id: &TransactionId,
@@ -131,10 +131,10 @@ pub async fn find(
     row.map(PaymentView::try_from).transpose()
 }
 
-/// Which payments a reader wants.
+/// A filter for payments.
 #[derive(Debug, Clone, Default)]
 pub struct PaymentFilter {
-    /// Only those that stand there.
+    /// Only those with this status.
     pub status: Option<PaymentStatus>,
     /// Only those that name this invoice.
     pub invoice_id: Option<InvoiceId>,
@@ -144,11 +144,11 @@ pub struct PaymentFilter {
     pub after: Option<PaymentId>,
 }
 
-/// Lists payments in the order of their ids, which is that of their first evidence. One that was merged into another is
-/// that other.
+/// Lists payments in the order of their ids, which is that of their first evidence. A merged payment is listed as the
+/// one that it was merged into.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails or holds an amount that its currency cannot have.
+/// [`StoreError`] if the database fails or a stored amount is invalid in its currency.
 pub async fn list(database: &Database, filter: &PaymentFilter, limit: i64) -> Result<Vec<PaymentView>, StoreError> {
     let rows = sqlx::query_as!(
         Row,

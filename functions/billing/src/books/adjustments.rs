@@ -1,4 +1,4 @@
-//! `POST /v1/ledger/adjustments`: fees, and differences of rounding, of which only the provider's bill tells.
+//! `POST /v1/ledger/adjustments`: fees and rounding differences that only appear on the provider's bill.
 
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ fn parse(body: &[u8]) -> Result<(AdjustmentSummary, String, Option<NaiveDate>), 
         let id = AdjustmentId::from_uuid(Uuid::now_v7());
         AdjustmentSummary { id, kind, provider, amount: amount.into(), reference }
     });
-    // A member that is None has left a problem behind, and `finish` has refused.
+    // A member that is `None` has recorded a problem, so `finish` has failed already.
     let read = adjustment.zip(reason).map(|(adjustment, reason)| (adjustment, reason, accounting_date));
     read.ok_or_else(|| Problem::invalid(Vec::new()))
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/ledger/transactions/{id}/reverse`: takes back what is booked, and books what should have been.
+//! `POST /v1/ledger/transactions/{id}/reverse`: reverses a posting, and posts its replacement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
 use crate::page::refused;
 use crate::{Billing, path_id, unavailable};
 
-/// No event posts more than four entries; what staff book has not many more.
+/// No event posts more than four entries; postings by staff have only a few more.
 const ENTRIES_MAX: usize = 20;
 
 parameters! {
@@ -62,14 +62,14 @@ pub(super) fn replacement_shape() -> Members {
 
 described! {
     /// The body of a reversal.
-    pub(crate) NewCorrection => object("Why it is taken back, and what takes its place.")
+    pub(crate) NewCorrection => object("Why it is reversed, and what replaces it.")
         .with("reason", text(1, REASON_LENGTH_MAX, "For the books and the audit record."))
         .optional("replacement", replacement_shape().closed())
         .closed_like(json!({"reason": "posted for another client"}))
 }
 
 described! {
-    /// The mirror of a transaction.
+    /// The reversing transaction.
     pub(crate) Correction => object("The transaction that mirrors another, and what took its place.")
         .with("id", refer("LedgerTransactionId"))
         .with("reverses", refer_as("LedgerTransactionId", "What it takes back."))
@@ -78,7 +78,7 @@ described! {
         .open()
 }
 
-/// What should have been booked.
+/// The replacement posting.
 pub(super) struct Replacement {
     occurred_at: Option<DateTime<Utc>>,
     accounting_date: Option<NaiveDate>,
@@ -100,10 +100,10 @@ impl Replacement {
 
 /// Reverses a ledger transaction, and posts its replacement if one is given. Postings are never changed.
 ///
-/// Alone, the mirror is booked today. With a replacement it is booked on the accounting date of the transaction, so that the
-/// balance of every day is what it should have been. What was taken back alone can be replaced later, by the same request with
-/// a replacement. Where more than 10,000 is moved, the correction waits until a second person approves it
-/// (`POST /v1/ledger/corrections/{id}/approve`).
+/// Without a replacement, the reversal is booked today. With a replacement it is booked on the accounting date of the
+/// transaction, so that the balance of every day is as it should have been. A transaction that was only reversed can be
+/// replaced later, by the same request with a replacement. A correction that moves more than 10,000 waits until a
+/// second person approves it (`POST /v1/ledger/corrections/{id}/approve`).
 #[utoipa::path(
     post,
     path = "/v1/ledger/transactions/{id}/reverse",
@@ -141,7 +141,7 @@ pub(crate) async fn reverse(
     Ok(answer(StatusCode::CREATED, body))
 }
 
-/// Whether a correction moves more than one person may decide.
+/// Whether a correction exceeds the amount that one person may approve alone.
 async fn needs_second_person(
     work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
@@ -156,7 +156,7 @@ async fn needs_second_person(
     Ok(debits.into_iter().chain(replaced.into_values()).any(|amount| !may_approve_alone(amount)))
 }
 
-/// Takes the transaction back and books what takes its place. Answers what is shown of it.
+/// Reverses the transaction and posts its replacement. Returns the response data.
 pub(super) async fn correct(
     work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
@@ -174,7 +174,8 @@ pub(super) async fn correct(
     Ok(body)
 }
 
-/// Takes a transaction back, unless that was done before and only its replacement is missing. Answers its mirror.
+/// Reverses a transaction, unless that was done before and only its replacement is missing. Returns the reversing
+/// transaction.
 async fn take_back(
     work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
@@ -200,7 +201,7 @@ pub(super) fn parse(body: &[u8]) -> Result<(String, Option<Replacement>), Proble
     let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
     let replacement = if fields.has("replacement") { fields.nested("replacement", replacement) } else { None };
     fields.finish()?;
-    // Without a reason, `finish` has refused.
+    // Without a reason, `finish` has failed already.
     reason.map(|reason| (reason, replacement)).ok_or_else(|| Problem::invalid(Vec::new()))
 }
 
@@ -234,20 +235,30 @@ fn entry(fields: &mut Fields) -> Option<(Account, Money)> {
     account.zip(amount)
 }
 
-/// Whether entries are what the books take: each account once in a currency, and nothing left over.
-fn balance(entries: &[(Account, Money)]) -> Result<(), String> {
+#[derive(Debug, thiserror::Error)]
+enum UnbalancedPosting {
+    #[error("{0} comes twice in {1}")]
+    Repeated(Account, Currency),
+    #[error("debits less credits are {0}, and must be nothing")]
+    Difference(Money),
+    #[error(transparent)]
+    Sum(#[from] MoneyError),
+}
+
+/// Checks that entries form a valid posting: each account once per currency, and balanced.
+fn balance(entries: &[(Account, Money)]) -> Result<(), UnbalancedPosting> {
     let mut seen = BTreeSet::new();
     let mut sums: BTreeMap<Currency, Money> = BTreeMap::new();
     for (account, amount) in entries {
         let currency = amount.currency();
         if !seen.insert((account, currency)) {
-            return Err(format!("{account} comes twice in {currency}"));
+            return Err(UnbalancedPosting::Repeated(account.clone(), currency));
         }
         let sum = sums.entry(currency).or_insert_with(|| Money::zero(currency));
-        *sum = sum.checked_add(*amount).map_err(|error| error.to_string())?;
+        *sum = sum.checked_add(*amount)?;
     }
     match sums.values().find(|sum| !sum.is_zero()) {
-        Some(sum) => Err(format!("debits less credits are {sum}, and must be nothing")),
+        Some(sum) => Err(UnbalancedPosting::Difference(*sum)),
         None => Ok(()),
     }
 }
@@ -273,7 +284,7 @@ mod tests {
         ] {
             match (balance(&entries(&of)), refusal) {
                 (Ok(()), None) => {}
-                (Err(told), Some(refusal)) => assert!(told.contains(refusal), "{told}"),
+                (Err(error), Some(refusal)) => assert!(error.to_string().contains(refusal), "{error}"),
                 (outcome, _) => panic!("{of:?}: {outcome:?}"),
             }
         }

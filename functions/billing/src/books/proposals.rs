@@ -1,4 +1,4 @@
-//! `/v1/ledger/corrections`: corrections above the limit, which a second person approves.
+//! `/v1/ledger/corrections`: corrections above the limit, which need a second person's approval.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ parameters! {
 }
 
 described! {
-    /// A correction that waits for a second person.
+    /// A correction that waits for a second person's approval.
     pub(crate) ProposedCorrection => object("A correction that moves too much for one person.")
         .with("id", refer("CorrectionId"))
         .with("reverses", refer_as("LedgerTransactionId", "What it takes back."))
@@ -140,7 +140,7 @@ pub(crate) async fn approve(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let decision = CorrectionDecision::Approved;
-    let (mut work, proposed) = match begin(&billing, &caller, &id, (&headers, &body), decision).await? {
+    let (mut work, proposed) = match begin(&billing, &caller, &id, &headers, &body, decision).await? {
         DecisionStart::New(work, proposed) => (work, proposed),
         DecisionStart::Answered(answer) => return Ok(answer),
     };
@@ -172,7 +172,7 @@ pub(crate) async fn dismiss(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let decision = CorrectionDecision::Dismissed;
-    let (work, proposed) = match begin(&billing, &caller, &id, (&headers, &body), decision).await? {
+    let (work, proposed) = match begin(&billing, &caller, &id, &headers, &body, decision).await? {
         DecisionStart::New(work, proposed) => (work, proposed),
         DecisionStart::Answered(answer) => return Ok(answer),
     };
@@ -181,7 +181,7 @@ pub(crate) async fn dismiss(
     Ok(answer(StatusCode::OK, body))
 }
 
-/// A decision about a correction: new, or answered before.
+/// A decision about a correction: new, or already answered.
 enum DecisionStart<'a> {
     New(IdempotentChange<'a>, proposed_corrections::ProposedCorrection),
     Answered(Response),
@@ -192,7 +192,8 @@ async fn begin<'a>(
     billing: &'a Billing,
     caller: &Caller,
     id: &str,
-    (headers, body): (&HeaderMap, &[u8]),
+    headers: &HeaderMap,
+    body: &[u8],
     decision: CorrectionDecision,
 ) -> Result<DecisionStart<'a>, Problem> {
     caller.may(Permission::CorrectBooks)?;
@@ -212,7 +213,7 @@ async fn begin<'a>(
         return Err(Problem::conflict(format!("correction {id} is {decided} already")));
     }
     if decision == CorrectionDecision::Approved && proposed.proposed_by == caller.name {
-        let detail = format!("correction {id}: whoever proposed it cannot approve it; somebody else has to");
+        let detail = format!("correction {id}: the person who proposed it cannot approve it; another person has to");
         return Err(Problem::conflict(detail));
     }
     proposed_corrections::decide(&mut work.transaction, id, decision, &caller.name).await.map_err(unavailable)?;

@@ -1,4 +1,4 @@
-//! The shapes of the books, by the limits that the door parses by.
+//! Schemas of the ledger API, from the limits that its requests are parsed by.
 
 use quittance_domain::ledger::reconciliation::DiscrepancyKind;
 use quittance_lambda::openapi::examples;
@@ -19,7 +19,7 @@ parameters! {
 }
 
 parameters! {
-    /// The moment of a comparison.
+    /// The point in time of a reconciliation.
     pub(crate) ReconciliationParameters => [
         in_query("as_of", time("A moment."), "Until when what happened counts; else until ten minutes ago."),
     ]
@@ -39,7 +39,7 @@ parameters! {
 }
 
 parameters! {
-    /// Which transactions are wanted.
+    /// The filters of transactions.
     pub(crate) TransactionParameters => [
         in_query("account", words("An account's code, as in `clearing:stripe`."), "Only those that touch it."),
         in_query("invoice_id", refer("InvoiceId"), "Only those about this invoice."),
@@ -102,7 +102,7 @@ described! {
 }
 
 described! {
-    /// What is owed, by age.
+    /// Aged receivables.
     pub(crate) Ageings => object("What is owed and not paid.")
         .with("on", day("The day on which it was looked at."))
         .with("clients", list_of(
@@ -129,7 +129,7 @@ fn sum_shape() -> ObjectBuilder {
 }
 
 described! {
-    /// How the books compare with invoices and payments.
+    /// The reconciliation of the ledger with invoices and payments.
     pub(crate) Reconciliation => object("What the books and the invoices and payments do not say alike.")
         .with("as_of", time("Until when what happened counts."))
         .with("is_complete", flag("Whether these are all."))

@@ -1,4 +1,4 @@
-//! The shapes of uploads, by the limits that the door parses by.
+//! Schemas of uploads, from the limits that requests are parsed by.
 
 use quittance_domain::upload::{LineOutcome, STATEMENT_BYTES_MAX, UploadKind, UploadStatus};
 use quittance_lambda::openapi::examples;
@@ -30,7 +30,7 @@ parameters! {
 }
 
 parameters! {
-    /// Which lines are wanted.
+    /// The filters of lines.
     pub(crate) LineParameters => [in_query("outcome", one_of(outcomes(), "What became of them."), "One outcome only.")]
 }
 
@@ -63,7 +63,7 @@ described! {
 }
 
 described! {
-    /// An announced file, with where it goes.
+    /// An announced file, with its upload URL.
     pub(crate) AnnouncedUpload => object("An announced file.")
         .with("id", refer("UploadId"))
         .with("status", one_of(statuses(), "Where it stands."))
@@ -81,7 +81,7 @@ described! {
 }
 
 described! {
-    /// What became of an upload.
+    /// An upload and the outcome of its lines.
     pub(crate) UploadOutcome => object("An upload and its lines.")
         .with("id", refer("UploadId"))
         .with("kind", one_of(kinds(), "What the file is."))
@@ -101,7 +101,7 @@ described! {
                 .with_or_null("payer", words("Who paid, as the bank knows them."))
                 .with_or_null("remittance", words("The text that came with it."))
                 .with("outcome", one_of(outcomes(), "What became of it."))
-                .with_or_null("transaction_id", refer_as("TransactionId", "The payment that it tells of; null if it was left out."))
+                .with_or_null("transaction_id", refer_as("TransactionId", "The payment that it reports; null if it was left out."))
                 .with_or_null("payment_status", words("Where that stands; null while it is on its way."))
                 .with_or_null("score", number("How sure the match is, of 100."))
                 .with_or_null("reason", words("Why."))
@@ -117,7 +117,7 @@ described! {
         .open()
 }
 
-/// An invoice that a bank line may pay.
+/// An open item that a bank line may settle.
 pub(crate) fn candidate_shape() -> ObjectBuilder {
     object("An invoice that the money may pay.")
         .with("invoice_id", refer("InvoiceId"))

@@ -1,4 +1,4 @@
-//! `/v1/webhook-endpoints/{id}/deliveries` and `…/replay`: what became of webhooks, and sending them again.
+//! `/v1/webhook-endpoints/{id}/deliveries` and `…/replay`: the status of webhook deliveries, and replaying them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use futures::future::join_all;
 use http::{HeaderMap, StatusCode};
 use quittance_deliveries::queue::DueDelivery;
 use quittance_deliveries::{Delivery, DeliveryState, EventKey, EventTimeRange};
+use quittance_domain::error::Chain;
 use quittance_domain::id::WebhookEndpointId;
 use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::fields::Fields;
@@ -28,24 +29,23 @@ use crate::webhook_endpoints::shapes::{DeliveryParameters, EndpointPath, Replay,
 use crate::webhook_endpoints::{away, living};
 use crate::{Billing, path_id, unavailable};
 
-/// What `which` may be, and what is meant without it.
+/// The default of `which`.
 pub(crate) const UNDELIVERED: &str = "undelivered";
 pub(crate) const ALL: &str = "all";
 
-/// Where a webhook can stand.
 pub(crate) const STATES: [DeliveryState; 4] =
     [DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Failed, DeliveryState::Held];
 
-/// Deliveries that one request has sent again: a request stays short.
+/// The maximum number of deliveries that one request replays, to keep requests short.
 pub(crate) const REPLAYED_MAX: usize = 200;
 
-/// Writes at once.
+/// The number of concurrent writes.
 const WRITES_AT_ONCE: usize = 10;
 
 /// Longer than a point in time, and than a cursor.
 const TIME_LENGTH_MAX: usize = 100;
 
-/// The query of a list of deliveries, as it came.
+/// The query of a list of deliveries, unparsed.
 #[derive(Debug, Deserialize)]
 pub(crate) struct DeliveryQuery {
     from: Option<String>,
@@ -139,8 +139,8 @@ pub(crate) async fn replay(
     work.audit("webhook_endpoint.replayed", id.to_string(), Value::Null, after).await?;
     work.commit(StatusCode::OK, &shown).await?;
     if let Err(error) = billing.webhooks.queue.send(&due, Duration::ZERO).await {
-        // The records are durable, and due: the relay finds them.
-        tracing::warn!(endpoint.id = %id, error, "deliveries were left to the relay");
+        // The records are durable and due, so the relay finds them.
+        tracing::warn!(endpoint.id = %id, error = %Chain(&error), "deliveries were left to the relay");
     }
     Ok(answer(StatusCode::OK, shown))
 }
@@ -159,7 +159,6 @@ fn to_json(delivery: &Delivery) -> Value {
     })
 }
 
-/// What is to be sent again.
 struct ReplayRequest {
     range: EventTimeRange,
     states: &'static [DeliveryState],
@@ -192,7 +191,11 @@ fn parse(body: &[u8]) -> Result<ReplayRequest, Problem> {
     Ok(ReplayRequest { range, states, after })
 }
 
-fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
+#[derive(Debug, thiserror::Error)]
+#[error("must be a point in time, as in 2026-11-02T12:00:00Z")]
+struct NoTime;
+
+fn point_in_time(text: &str) -> Result<DateTime<Utc>, NoTime> {
     let read = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
-    read.map_err(|_| "must be a point in time, as in 2026-11-02T12:00:00Z")
+    read.map_err(|_| NoTime)
 }

@@ -1,4 +1,4 @@
-//! The shapes of webhook endpoints and deliveries, by the limits that the door parses by.
+//! Schemas of webhook endpoints and deliveries, from the limits that requests are parsed by.
 
 use quittance_deliveries::DeliveryState;
 use quittance_domain::event::InvoiceEvent;
@@ -21,7 +21,7 @@ parameters! {
 }
 
 parameters! {
-    /// Which deliveries are wanted.
+    /// The filters of deliveries.
     pub(crate) DeliveryParameters => [
         in_query("from", time("A point in time."), "Events from this time on."),
         in_query("until", time("A point in time."), "Events before this time."),
@@ -38,7 +38,7 @@ described! {
     pub(crate) NewEndpoint => object("Where events are to be posted.")
         .with("url", text(1, URL_LENGTH_MAX, "An https URL on port 443 or 8443 that leads to public addresses only, without user name, password and fragment."))
         .optional("description", text(1, DESCRIPTION_LENGTH_MAX, "What it is for."))
-        .optional("event_types", some_of(one_of(types(), "A type."), InvoiceEvent::TYPES.len(), "Types of the events that are told; all, if left out."))
+        .optional("event_types", some_of(one_of(types(), "A type."), InvoiceEvent::TYPES.len(), "Types of the events to deliver; all, if left out."))
         .closed_like(json!({
             "url": "https://bff.example/webhooks/quittance", "description": "The platform's BFF",
             "event_types": ["invoice.paid", "invoice.partially_paid", "invoice.reopened"],
@@ -70,15 +70,15 @@ fn example() -> Value {
 
 described! {
     /// A webhook endpoint.
-    pub(crate) Endpoint => shape(object("Somebody who is told of events.")).open_like(example())
+    pub(crate) Endpoint => shape(object("A webhook endpoint.")).open_like(example())
 }
 
 described! {
     /// A webhook endpoint with the secret that signs.
-    pub(crate) EndpointWithSecret => shape(object("Somebody who is told of events, with the secret that signs."))
+    pub(crate) EndpointWithSecret => shape(object("A webhook endpoint, with its signing secret."))
         .with_or_null(
             "secret",
-            matching("^whsec_[A-Za-z0-9+/]+={0,2}$", "Signs what is told (Standard Webhooks); null if it is not in use any more."),
+            matching("^whsec_[A-Za-z0-9+/]+={0,2}$", "The signing secret (Standard Webhooks); null if it is not in use any more."),
         )
         .open()
 }
@@ -96,12 +96,12 @@ described! {
 }
 
 described! {
-    /// An event for an endpoint, and what became of it.
+    /// An event for an endpoint, and the status of its delivery.
     pub(crate) WebhookDelivery => object("An event for an endpoint, and what became of it.")
         .with("webhook_id", words("The event's `id`, the same at every attempt."))
         .with("type", one_of(types(), "What happened."))
         .with("subject", words("The invoice, or else the payment."))
-        .with("subjectsequence", count(1, u64::MAX, "Its number among all that this endpoint is told of the subject."))
+        .with("subjectsequence", count(1, u64::MAX, "Its number among the endpoint's deliveries about the subject."))
         .with("time", time("When it happened."))
         .with("state", one_of(STATES.map(DeliveryState::as_str), "Where it stands: `failed` after the last attempt, `held` if the endpoint was disabled before."))
         .with("attempts", number("Attempts since it was recorded or last sent again."))
@@ -124,13 +124,13 @@ described! {
     pub(crate) Replay => object("What is to be sent again, under the same ids.")
         .with("from", time("Events from this time on."))
         .optional("until", time("Events before this time; all that follow, if left out."))
-        .optional("which", one_of([UNDELIVERED, ALL], "Those that were not taken, or all.").default(Some(json!(UNDELIVERED))))
+        .optional("which", one_of([UNDELIVERED, ALL], "Those that were not accepted, or all.").default(Some(json!(UNDELIVERED))))
         .optional("cursor", words("The `next_cursor` of an earlier answer, to go on."))
         .closed_like(json!({"from": examples::TIME, "which": UNDELIVERED}))
 }
 
 described! {
-    /// What is sent again.
+    /// The number of replayed deliveries.
     pub(crate) Replayed => object("How many are sent again.")
         .with("replayed", count(0, REPLAYED_MAX as u64, "How many are sent again; those being attempted at the moment are not."))
         .with_or_null("next_cursor", words("There are more: ask again with this cursor; null if there are none."))

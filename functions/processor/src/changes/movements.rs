@@ -30,8 +30,8 @@ impl BatchChanges {
         }
         let decided = refund::decide(&mut aggregate.refunds, state);
         let decided = decided.map_err(|error| aggregate.corrupt(error))?;
-        for (place, refusal) in decided {
-            let Some(request) = aggregate.refunds.get(place) else { continue };
+        for (index, refusal) in decided {
+            let Some(request) = aggregate.refunds.get(index) else { continue };
             let refusal = refusal.map(|refusal| refusal.to_string());
             match self.new_refund.as_mut().filter(|new| new.request.id == request.id) {
                 Some(new) => (new.request.status, new.refusal) = (request.status, refusal.clone()),

@@ -28,7 +28,7 @@ impl BatchChanges {
         movements: &[FundsMovement],
     ) -> Result<(), StoreError> {
         let corrupt = |error| aggregate.corrupt(error);
-        let loose = settlement::loose_surplus(entitled, &aggregate.funds).map_err(corrupt)?;
+        let loose = settlement::undecided_unapplied_cash(entitled, &aggregate.funds).map_err(corrupt)?;
         let unexplained = state.unexplained.unwrap_or(Money::zero(loose.currency()));
         // Unexplained refunds have a case of their own.
         let overdrawn = loose.checked_add(unexplained).map_err(corrupt)?;
@@ -37,7 +37,7 @@ impl BatchChanges {
         let is_overdrawn = overdrawn.is_negative() && !is_accepted(CaseKind::Overdrawn, overdrawn);
         let is_unexplained = unexplained.is_positive() && !is_accepted(CaseKind::UnexplainedRefund, unexplained);
         let kinds = [
-            (CaseKind::Surplus, loose, loose.is_positive()),
+            (CaseKind::UnappliedCash, loose, loose.is_positive()),
             (CaseKind::Overdrawn, overdrawn, is_overdrawn),
             (CaseKind::UnexplainedRefund, unexplained, is_unexplained),
         ];
@@ -53,7 +53,7 @@ impl BatchChanges {
                 _ if is_due => {
                     let reason = match kind {
                         CaseKind::UnexplainedRefund => records::unexplained_refund(),
-                        _ => records::surplus_reason(kind, open, movements),
+                        _ => records::unapplied_cash_reason(kind, open, movements),
                     };
                     self.open_case(aggregate, kind, Some(amount), reason);
                 }

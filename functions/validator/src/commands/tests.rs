@@ -17,7 +17,7 @@ fn a_claim_enters_its_providers_namespace() {
 }
 
 #[test]
-fn nobody_claims_a_line_of_a_bank_statement() {
+fn a_line_of_a_bank_statement_cannot_be_claimed() {
     for name in ["bank-1", "manual:bank-1"] {
         let body = format!(
             r#"{{"transaction_id":"{name}","provider":"manual","invoice_id":"inv_00000000000000000000000000000001","amount":{{"value":"1.00","currency":"EUR"}}}}"#
@@ -83,13 +83,13 @@ proptest! {
     }
 
     #[test]
-    fn a_spoiled_request_is_parsed_or_refused(place in 0..300_usize, byte: u8, method in "\\PC{0,300}") {
+    fn a_spoiled_request_is_parsed_or_refused(index in 0..300_usize, byte: u8, method in "\\PC{0,300}") {
         let body = serde_json::json!({
             "transaction_id": "order-1", "provider": "gocardless", "payment_method": method,
             "invoice_id": "inv_00000000000000000000000000000001", "amount": {"value": "1.00", "currency": "EUR"},
         });
         let mut body = body.to_string().into_bytes();
-        if let Some(spoiled) = body.get_mut(place) {
+        if let Some(spoiled) = body.get_mut(index) {
             *spoiled = byte;
         }
         if let Ok(request) = ClaimRequest::parse(&body) {

@@ -1,4 +1,4 @@
-//! Statements that are made up: most lines name an invoice, some of them two, some lines are equal, some name nothing.
+//! Generates statements: most lines name an invoice, some of them two, some lines are equal, some name nothing.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,18 +7,17 @@ use std::path::Path;
 
 /// Clients, each with an account of its own.
 pub(super) const CLIENTS: u64 = 300;
-/// Their open invoices.
+/// The clients' open invoices.
 pub(super) const INVOICES: u64 = 2_000;
 /// Lines of earlier files that paid something.
 pub(super) const PAST_LINES: u64 = 30_000;
 
-/// Outcomes of lines that become commands.
+/// The outcomes of lines that become commands.
 pub(super) const HANDED_ON: [&str; 2] = ["matched", "unmatched"];
 
-/// What the account had before, in cents.
+/// The account's opening balance, in cents.
 const OPENING_CENTS: u64 = 100_000_000;
 
-/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Camt053,
@@ -43,14 +42,13 @@ impl Kind {
     }
 }
 
-/// A file and what is to become of its lines.
+/// A file and its lines' expected outcomes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Statement {
-    /// How many lines are to have each outcome in an empty database.
+    /// The expected number of lines by outcome, in an empty database.
     pub(super) outcomes: BTreeMap<&'static str, u64>,
 }
 
-/// The name of a client.
 pub(super) fn client(number: u64) -> String {
     format!("Nordlicht Maschinenbau {number:03} GmbH")
 }
@@ -60,7 +58,6 @@ fn account(client: u64) -> String {
     format!("DE{:020}", client.saturating_add(51_210_800_000_000))
 }
 
-/// One entry.
 struct Entry {
     number: u64,
     cents: u64,
@@ -72,10 +69,10 @@ struct Entry {
 }
 
 impl Entry {
-    /// The entry of that number: the same in every file.
+    /// The entry with that number: the same in every file.
     fn of(number: u64) -> Self {
         let place = number % 100;
-        // An entry that is equal to the one before: two real payments.
+        // An entry that equals the one before it: two real payments.
         let source = if place == 97 { number.saturating_sub(1) } else { number };
         let invoice = source.wrapping_mul(7_919) % INVOICES;
         let payer = invoice % CLIENTS;

@@ -1,4 +1,4 @@
-//! S3, SQS and Secrets Manager, as far as the importer speaks with them.
+//! The parts of S3, SQS and Secrets Manager that the importer uses.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -12,10 +12,10 @@ use crate::bench::http::{Answer, Request, Response};
 
 const ROLE: &str = "quittance_importer";
 
-/// What stands before a message's name in a batch. Within a message's body, quotes are escaped.
+/// The text in front of a message's deduplication id in a batch. Within a message's body, quotes are escaped.
 const NAME: &str = r#""MessageDeduplicationId":""#;
 
-/// A stand-in that hands out one file and remembers the names of the messages that it took.
+/// A fake that returns one file and records the ids of the messages that it accepted.
 #[derive(Debug)]
 pub(super) struct Services {
     password: String,
@@ -34,15 +34,15 @@ impl Services {
         Self { password: password.to_owned(), file: Mutex::default(), sent: Mutex::default() }
     }
 
-    /// From now on this is the object, whichever is asked for.
+    /// From here on this is the object for every key.
     pub(super) fn hand_out(&self, file: &Path) {
         file.clone_into(&mut self.file.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// How many messages came since this was last asked.
+    /// The number of messages since the last call.
     ///
     /// # Errors
-    /// When one came twice.
+    /// When a message was sent twice.
     pub(super) fn take_sent(&self) -> Result<u64> {
         let sent = std::mem::take(&mut *self.sent());
         let names = u64::try_from(sent.names.len())?;
@@ -56,7 +56,7 @@ impl Services {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks for the names alone: reading all of the JSON would take as much of the machine as what is measured.
+    /// Only searches for the ids: parsing all of the JSON would use as much of the machine as the measured process.
     fn take(&self, body: &[u8]) -> Option<String> {
         let body = std::str::from_utf8(body).ok()?;
         let mut sent = self.sent();
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_comes_twice_is_told() {
+    fn a_message_that_arrives_twice_is_reported() {
         let services = Services::new("secret");
         let body = json!({"QueueUrl": "q", "Entries": [
             {"Id": "0", "MessageBody": "a \"quoted\" body", "MessageDeduplicationId": "0123456789abcdef".repeat(4)},

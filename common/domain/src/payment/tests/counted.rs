@@ -1,4 +1,4 @@
-//! Facts that only mean something beside others of the same source, and what refunds mean by their reasons.
+//! Tests of facts that only have a meaning together with others of the same source, and of refunds by their reasons.
 
 use super::*;
 use crate::refund_reason::RefundReason;
@@ -7,7 +7,7 @@ fn of_authorisation(fact: Fact) -> Fact {
     Fact { transaction_id: Some("adyen:AUTH1".parse().unwrap()), ..fact }
 }
 
-/// All orders of a few facts end in the same state.
+/// The state of a few facts, checked to be the same in every order.
 fn in_any_order(facts: &[Fact]) -> PaymentState {
     let expected = state(facts);
     let mut reversed = facts.to_vec();

@@ -1,4 +1,4 @@
-//! Collected direct debits that come back.
+//! Tests of collected direct debits that are returned.
 
 use super::{entry, only};
 

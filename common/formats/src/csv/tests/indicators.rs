@@ -1,4 +1,4 @@
-//! What a row's own words say: whether it is booked, and which way the money went.
+//! Tests of words within rows: the booking status and the direction.
 
 use super::{read, refusal, with};
 use crate::csv::{Column, CsvOptions};
@@ -9,7 +9,7 @@ fn booked(file: &str) -> Vec<String> {
     read(file).iter().filter(is_booked).map(|movement| movement.amount.value().to_string()).collect()
 }
 
-fn told(file: &str) -> Vec<(String, Direction)> {
+fn named(file: &str) -> Vec<(String, Direction)> {
     read(file).iter().map(|movement| (movement.amount.value().to_string(), movement.direction)).collect()
 }
 
@@ -34,7 +34,7 @@ fn a_row_that_is_not_booked_is_no_booked_money_whatever_its_column_is_called() {
 }
 
 #[test]
-fn a_word_for_the_status_may_stand_where_a_day_belongs() {
+fn a_status_word_may_stand_where_a_day_belongs() {
     for file in [
         "Date;Value date;Amount;Currency\nvorgemerkt;;5.00;EUR\n02.11.2026;02.11.2026;1.00;EUR\n",
         "Date;Value date;Amount;Currency\n03.11.2026;offen;5.00;EUR\n02.11.2026;02.11.2026;1.00;EUR\n",
@@ -56,7 +56,7 @@ fn a_row_that_is_not_booked_may_lack_its_day_and_one_that_is_booked_may_not() {
 }
 
 #[test]
-fn a_status_that_is_not_known_is_told_as_such_and_a_column_without_any_status_is_none() {
+fn an_unknown_status_is_reported_and_a_column_without_any_status_is_none() {
     let file = "Date;Amount;Currency;Status\n2026-11-02;1.00;EUR;Completed\n2026-11-03;5.00;EUR;Escheated\n";
     assert_eq!(read(file)[1].status, BookingStatus::Unknown("Escheated".to_owned()));
     let place = "Date;Amount;Currency;State\n2026-11-02;1.00;EUR;CA\n2026-11-03;5.00;EUR;NY\n";
@@ -77,23 +77,23 @@ fn the_direction_is_found_under_any_name_or_none() {
     ] {
         let file =
             format!("Date;Amount;{column};Currency\n2026-11-02;70.00;{credit};EUR\n2026-11-03;30.00;{debit};EUR\n");
-        assert_eq!(told(&file), either_way(), "{column}");
+        assert_eq!(named(&file), either_way(), "{column}");
     }
 }
 
 #[test]
-fn brackets_and_words_around_an_amount_tell_its_direction() {
+fn brackets_and_words_around_an_amount_give_its_direction() {
     for (credit, debit) in
         [("70.00", "(30.00)"), ("70.00 CR", "30.00 DR"), ("70.00Cr", "30.00Dr"), ("70.00 H", "30.00 S")]
     {
         let file = format!("Date;Amount;Currency\n2026-11-02;{credit};EUR\n2026-11-03;{debit};EUR\n");
-        assert_eq!(told(&file), either_way(), "{debit}");
+        assert_eq!(named(&file), either_way(), "{debit}");
     }
     assert!(refusal("Date;Amount;Currency\n2026-11-02;1.00;EUR\n2026-11-03;(-30.00);EUR\n").contains("amount"));
 }
 
 #[test]
-fn a_direction_that_cannot_be_told_refuses_the_file_with_the_option_that_helps() {
+fn an_ambiguous_direction_refuses_the_file_with_the_option_that_helps() {
     for rows in [
         "2026-11-02;70.00;credit\n2026-11-03;30.00;debit\n2026-11-04;5.00;fee\n",
         "2026-11-02;70.00;D\n2026-11-03;30.00;D\n",
@@ -123,5 +123,5 @@ fn the_direction_is_named_by_its_columns_place_or_is_the_amounts_sign() {
 #[test]
 fn a_column_with_other_things_beside_signed_amounts_is_no_indicator() {
     let file = "Date;Amount;Currency;Type\n2026-11-02;70.00;EUR;Credit\n2026-11-03;-30.00;EUR;Card\n";
-    assert_eq!(told(file), either_way());
+    assert_eq!(named(file), either_way());
 }

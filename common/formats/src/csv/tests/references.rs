@@ -1,4 +1,4 @@
-//! What tells one row from another.
+//! Tests of what distinguishes rows.
 
 use super::read;
 
@@ -8,8 +8,8 @@ fn a_reference_is_the_banks_only_if_its_column_says_so() {
         |column: &str| read(&format!("Date;Amount;Currency;{column}\n2026-11-02;1.00;EUR;MEMBERSHIP\n")).remove(0);
     for column in ["Reference", "Referenz", "Referencia"] {
         let movement = file(column);
-        let told = (movement.bank_reference, movement.customer_reference);
-        assert_eq!(told, (None, Some("MEMBERSHIP".to_owned())), "{column}");
+        let named = (movement.bank_reference, movement.customer_reference);
+        assert_eq!(named, (None, Some("MEMBERSHIP".to_owned())), "{column}");
     }
     assert_eq!(file("Bank reference").bank_reference.as_deref(), Some("MEMBERSHIP"));
 }

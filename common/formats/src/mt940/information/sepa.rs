@@ -1,26 +1,26 @@
-//! `EREF+…KREF+…MREF+…SVWZ+…`: the SEPA marks in the text of an entry (DFÜ agreement, annex 3, 8.2.4).
+//! `EREF+…KREF+…MREF+…SVWZ+…`: the SEPA keywords in the text of an entry (DFÜ agreement, annex 3, 8.2.4).
 
 use super::Information;
 use crate::limits::REMITTANCE_LENGTH_MAX;
 use crate::text::{named, reference, tidy};
 
-/// `MTLG:` is the bank's own word (Commerzbank).
+/// `MTLG:` is a bank's own keyword (Commerzbank).
 const MARKS: [&str; 15] = [
     "EREF+", "KREF+", "MREF+", "CRED+", "DEBT+", "COAM+", "OAMT+", "SVWZ+", "ABWA+", "ABWE+", "IBAN+", "BREF+",
     "RREF+", "PURP+", "MTLG:",
 ];
 
-/// Reads a text with marks; none if it has none.
+/// Parses a text with keywords; none if it has none.
 ///
-/// A mark counts at the start of a subfield (`starts`), where it is to stand; only if there is none, anywhere. The first
-/// of a kind counts: later ones may be the payer's own words.
+/// A keyword counts at the start of a subfield (`starts`), where it belongs; only if there is none, anywhere. The first
+/// of each kind counts: later ones may be the payer's own words.
 pub(super) fn read(text: &str, starts: &[usize]) -> Option<Information> {
     let found = found(text, |at| starts.contains(&at));
     let found = if found.is_empty() { self::found(text, |_| true) } else { found };
     let first = found.first()?.0;
     let ends = found.iter().skip(1).map(|(at, _)| *at).chain([text.len()]);
     let mut read = Information::default();
-    // What stands before the first mark is text.
+    // What precedes the first keyword is remittance text.
     let mut remittance = text.get(..first).unwrap_or_default().to_owned();
     for ((at, mark), end) in found.iter().zip(ends) {
         let value = text.get(at.saturating_add(mark.len())..end).unwrap_or_default();

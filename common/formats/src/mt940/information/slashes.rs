@@ -11,7 +11,7 @@ const CODES: [&str; 36] = [
     "SVCL", "SVWZ", "TRCD", "TRTP", "TXTP", "ULTB", "ULTC", "ULTD",
 ];
 
-/// Reads a text that starts with a code; none if it does not.
+/// Parses a text that starts with a code; none if it does not.
 pub(in crate::mt940) fn read(text: &str) -> Option<Information> {
     let parts = parts(text.trim_start())?;
     let mut read = Information::default();
@@ -57,7 +57,7 @@ fn remittance(value: &str, read: &mut Information) {
     }
 }
 
-/// Codes with what follows them up to the next code.
+/// Codes with the text up to the next code.
 fn parts(text: &str) -> Option<Vec<(&'static str, &str)>> {
     let mut found: Vec<(&'static str, usize, usize)> = Vec::new();
     for (at, _) in text.match_indices('/') {
@@ -66,7 +66,7 @@ fn parts(text: &str) -> Option<Vec<(&'static str, &str)>> {
         let Some(code) = CODES.iter().find(|code| **code == word) else { continue };
         found.push((code, at, at.saturating_add(word.len()).saturating_add(2)));
     }
-    // Text that merely has a code somewhere is no such field.
+    // A text that merely contains a code somewhere is not such a field.
     if found.first()?.1 != 0 {
         return None;
     }

@@ -1,17 +1,17 @@
-//! `166?00GUTSCHRIFT?20EREF+…?30BIC?31IBAN?32NAME`: subfields of two digits (German banks' DFÜ agreement, annex 3,
+//! `166?00GUTSCHRIFT?20EREF+…?30BIC?31IBAN?32NAME`: subfields with two digits (German banks' DFÜ agreement, annex 3,
 //! 8.2.1); banks elsewhere write `>20`, `^20` or `~20`.
 
 use super::{Information, sepa};
 use crate::limits::REMITTANCE_LENGTH_MAX;
 use crate::text::{named, tidy};
 
-/// What may stand before a subfield's number.
+/// The separators that may precede a subfield's number.
 const SEPARATORS: [char; 7] = ['?', '>', '^', '~', '<', '@', '|'];
 
 /// A number and its text.
 pub(super) type Subfield<'a> = (u8, &'a str);
 
-/// The subfields, if the text has any right at its start (behind the code of the transaction, of three digits).
+/// The subfields, if the text has one directly at its start (after the transaction code of three digits).
 pub(super) fn split(text: &str) -> Option<Vec<Subfield<'_>>> {
     let text = text.trim_start();
     let code_length = text.chars().take(3).take_while(char::is_ascii_digit).count();
@@ -39,7 +39,7 @@ fn number(text: &str) -> Option<u8> {
     text.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
 }
 
-/// Reads subfields: 20 to 29 and 60 to 63 text, 31 account, 32 and 33 name, 38 IBAN (Poland).
+/// Parses subfields: 20 to 29 and 60 to 63 text, 31 account, 32 and 33 name, 38 IBAN (Poland).
 pub(super) fn read(subfields: &[Subfield<'_>]) -> Information {
     let of = |wanted: &[u8]| -> String {
         subfields.iter().filter(|(number, _)| wanted.contains(number)).map(|(_, text)| *text).collect()
@@ -58,7 +58,7 @@ pub(super) fn read(subfields: &[Subfield<'_>]) -> Information {
     let mut read = sepa::read(&text, &starts).unwrap_or_else(plain);
     read.name = named(&of(&[32, 33])).or(read.name);
     read.account = named(&of(&[38])).or_else(|| named(&of(&[31]))).or(read.account);
-    // Of a return it is the reason; other entries have it too.
+    // It is the reason of a return; other entries have it too.
     read.return_code = named(&of(&[34])).filter(|code| code.bytes().any(|byte| byte != b'0'));
     read
 }

@@ -1,4 +1,4 @@
-//! Collected direct debits that come back.
+//! Tests of collected direct debits that are returned.
 
 use super::{only, read, statement};
 use crate::movement::Direction;
@@ -21,7 +21,7 @@ fn codes_of_returned_items_say_that_money_is_taken_back() {
 }
 
 #[test]
-fn a_return_tells_its_reason_the_amount_that_was_collected_and_what_the_bank_took() {
+fn a_return_has_its_reason_the_collected_amount_and_the_banks_fee() {
     for entry in [
         ":61:261102D122,50NRTINONREF\n:86:109?00RETOURE?20EREF+E-1?21OAMT+119,00?22COAM+3,50?34914\n",
         ":61:261102D122,50NRTINONREF\n:86:109?00RETOURE?20EREF+E-1?21OAMT+EUR119,00?22COAM+3,50 EUR?34914\n",

@@ -1,4 +1,4 @@
-//! What gateways are asked to collect, what became of it, and what they list.
+//! Tests of charges, inquiries about them, and event backfills.
 
 use chrono::{DateTime, Utc};
 use quittance_domain::command::{InitiateCharge, ListEvents, QueryPayment};
@@ -30,7 +30,7 @@ pub(super) fn charge(provider: &str, method: &str) -> InitiateCharge {
     }
 }
 
-pub(super) fn question(provider: &str, names: &[&str], charge: Option<InitiateCharge>) -> QueryPayment {
+pub(super) fn inquiry(provider: &str, names: &[&str], charge: Option<InitiateCharge>) -> QueryPayment {
     QueryPayment {
         payment_id: PAYMENT.parse().unwrap(),
         transaction_id: format!("{provider}:order-1").parse().unwrap(),
@@ -48,7 +48,7 @@ fn asked(provider: &str, method: &str) -> Call {
     api(&format!("{provider}:")).charge(&access(), &charge(provider, method)).unwrap()
 }
 
-/// What the payments' own objects look like, in some status.
+/// The payment's own object, in a given status.
 fn intent(status: &str, attempt: &str) -> Value {
     json!({
         "id": "pi_1", "amount": 3_000, "amount_capturable": 3_000, "currency": "eur", "status": status,
@@ -66,7 +66,7 @@ fn debit(status: &str, attempt: &str) -> Value {
 }
 
 #[test]
-fn each_gateway_is_asked_to_collect_under_the_attempts_own_key_with_our_ids_along() {
+fn each_charge_has_the_attempts_idempotency_key_and_our_ids() {
     for (provider, method, path, expected) in [
         ("stripe", "cus_1/pm_1", "/v1/payment_intents", vec!["amount=3000", "customer=cus_1", "payment_method=pm_1"]),
         ("adyen", "shopper/CARD1", "/v71/payments", vec![r#""value":3000"#, r#""storedPaymentMethodId":"CARD1""#]),
@@ -85,10 +85,10 @@ fn each_gateway_is_asked_to_collect_under_the_attempts_own_key_with_our_ids_alon
 }
 
 #[test]
-fn what_became_of_a_charge_is_told_taken_on_refused_or_unknown() {
+fn the_outcome_of_a_charge_is_accepted_refused_or_unknown() {
     let outcome = |provider: &str, status: u16, body: Value| {
-        let order = charge(provider, "x/1");
-        match api(&format!("{provider}:")).charged(&order, &answer(status, &body)).unwrap() {
+        let request = charge(provider, "x/1");
+        match api(&format!("{provider}:")).charged(&request, &answer(status, &body)).unwrap() {
             CommandResponse::Statement(PaymentStatement::Evidence(evidence)) => {
                 evidence.first().unwrap().kind.to_string()
             }
@@ -113,28 +113,28 @@ fn what_became_of_a_charge_is_told_taken_on_refused_or_unknown() {
 
 #[test]
 fn our_own_charge_is_looked_up_by_our_ids_and_another_payment_by_the_gateways_name() {
-    let path = |provider: &str, names: &[&str], order: Option<InitiateCharge>| {
-        let call = api(&format!("{provider}:")).look_up(&access(), &question(provider, names, order)).unwrap();
+    let path = |provider: &str, names: &[&str], request: Option<InitiateCharge>| {
+        let call = api(&format!("{provider}:")).look_up(&access(), &inquiry(provider, names, request)).unwrap();
         call.map(|call| call.path)
     };
-    let order = |provider| Some(charge(provider, "MD1"));
+    let request = |provider| Some(charge(provider, "MD1"));
     assert_eq!(path("stripe", &["stripe:pi_1"], None).as_deref(), Some("/v1/payment_intents/pi_1"));
     let earlier = ["stripe:pi_1"];
-    assert!(path("stripe", &earlier, order("stripe")).unwrap().contains(PAYMENT), "names may be of earlier attempts");
+    assert!(path("stripe", &earlier, request("stripe")).unwrap().contains(PAYMENT), "names may be of earlier attempts");
     assert_eq!(path("gocardless", &["gocardless:PM1"], None).as_deref(), Some("/payments/PM1"));
-    assert!(path("gocardless", &[], order("gocardless")).unwrap().starts_with("/payments?mandate=MD1&"));
+    assert!(path("gocardless", &[], request("gocardless")).unwrap().starts_with("/payments?mandate=MD1&"));
     for nobody in ["stripe:pi_1-2", "stripe:order-1", "gocardless:X1"] {
         let provider = nobody.split_once(':').unwrap().0;
         assert_eq!(path(provider, &[nobody], None), None, "{nobody} is no name that can be asked about");
     }
-    assert_eq!(path("adyen", &["adyen:PSP1"], order("adyen")), None);
+    assert_eq!(path("adyen", &["adyen:PSP1"], request("adyen")), None);
 }
 
 #[test]
 fn what_is_found_counts_only_if_it_is_of_this_attempt() {
-    let found = |provider: &str, order: bool, body: Value| {
-        let question = question(provider, &[], order.then(|| charge(provider, "MD1")));
-        api(&format!("{provider}:")).looked_up(&question, &answer(200, &body)).unwrap()
+    let found = |provider: &str, request: bool, body: Value| {
+        let inquiry = inquiry(provider, &[], request.then(|| charge(provider, "MD1")));
+        api(&format!("{provider}:")).looked_up(&inquiry, &answer(200, &body)).unwrap()
     };
     let accepted = InquiryResponse::Statement(PaymentStatement::Accepted);
     let kind = |response: InquiryResponse| match response {
@@ -166,13 +166,13 @@ fn what_is_found_counts_only_if_it_is_of_this_attempt() {
 
 #[test]
 fn events_are_listed_page_by_page_in_the_shape_of_messages() {
-    let listing = |provider: &str| ListEvents {
+    let backfill = |provider: &str| ListEvents {
         provider: provider.parse().unwrap(),
         from: noon(),
         until: "2026-11-02T13:00:00Z".parse().unwrap(),
     };
     let ask = |provider: &str, after| {
-        api(&format!("{provider}:")).list_events(&access(), &listing(provider), after).unwrap().path
+        api(&format!("{provider}:")).list_events(&access(), &backfill(provider), after).unwrap().path
     };
     let first = "/v1/events?created%5Bgte%5D=1793620800&created%5Blte%5D=1793624400&limit=100";
     assert_eq!(ask("stripe", None), first);
@@ -198,7 +198,7 @@ fn events_are_listed_page_by_page_in_the_shape_of_messages() {
     });
     let page = json!({"events": [event], "meta": {"cursors": {"before": null, "after": null}}});
     let ListedEvents::Page(notices, next) = listed("gocardless", page) else { panic!("a page") };
-    assert!(matches!(notices.as_slice(), [WebhookNotice::Ask(_)]) && next.is_none());
+    assert!(matches!(notices.as_slice(), [WebhookNotice::Inquire(_)]) && next.is_none());
     let names = |provider: &str| api(&format!("{provider}:")).lists_events();
     assert_eq!(["stripe", "adyen", "gocardless"].map(names), [true, false, true]);
 }

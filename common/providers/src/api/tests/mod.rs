@@ -14,7 +14,7 @@ fn access() -> Access {
     Access { key: "secret-key".to_owned(), account: "Merchant".to_owned() }
 }
 
-fn order(payment: &str, value: &str, currency: &str) -> InitiateRefund {
+fn request(payment: &str, value: &str, currency: &str) -> InitiateRefund {
     InitiateRefund {
         refund_id: REFUND.parse().unwrap(),
         payment_id: "pay_00000000000000000000000000000002".parse().unwrap(),
@@ -79,10 +79,10 @@ fn an_inquiry_that_the_gateway_refuses_leaves_the_payment_unknown() {
         let api = by_name(provider).unwrap().api().unwrap();
         for refused in refused_inquiries(provider) {
             for charge in [None, Some(charges::charge(provider, "MD1"))] {
-                let found = api.looked_up(&charges::question(provider, &[], charge), &refused).unwrap();
+                let found = api.looked_up(&charges::inquiry(provider, &[], charge), &refused).unwrap();
                 assert!(matches!(found, InquiryResponse::Unknown(_)), "{provider}: {found:?}");
             }
-            let queried = api.queried(&question(resource, &[FactKind::Capture]), &refused).unwrap();
+            let queried = api.queried(&inquiry(resource, &[FactKind::Capture]), &refused).unwrap();
             assert!(matches!(queried, InquiryResponse::Unknown(_)), "{provider}: {queried:?}");
             assert!(matches!(api.parse_listing(&access(), &refused).unwrap(), ListedEvents::Trouble(_)), "{provider}");
         }
@@ -96,14 +96,14 @@ fn a_refund_stays_reserved_while_it_is_not_known_whether_it_was_requested_before
             for place in 0..before(name).len() {
                 let mut answers = before(name);
                 answers[place] = refused.clone();
-                let next = api(name).refund(&access(), &order(name, "30.00", "EUR"), &answers).unwrap();
+                let next = api(name).refund(&access(), &request(name, "30.00", "EUR"), &answers).unwrap();
                 assert!(matches!(next, RefundStep::Unknown(_)), "{name}: {next:?}");
             }
         }
     }
 }
 
-/// What a gateway answers that knows of no refund yet.
+/// A gateway's responses if no refund was made yet.
 fn before(payment: &str) -> Vec<HttpResponse> {
     let gocardless = json!({"payments": {"id": "PM1", "amount": 10_000, "amount_refunded": 500, "currency": "EUR"}});
     match payment.split_once(':').unwrap().0 {
@@ -114,14 +114,14 @@ fn before(payment: &str) -> Vec<HttpResponse> {
 }
 
 fn asked(payment: &str, value: &str, currency: &str) -> Call {
-    match api(payment).refund(&access(), &order(payment, value, currency), &before(payment)).unwrap() {
+    match api(payment).refund(&access(), &request(payment, value, currency), &before(payment)).unwrap() {
         RefundStep::Call(call) => call,
         other => panic!("{payment} is not requested: {other:?}"),
     }
 }
 
 #[test]
-fn each_gateway_is_asked_for_a_refund_under_the_refunds_own_key_in_its_own_units() {
+fn each_refund_has_its_own_idempotency_key_and_the_gateways_units() {
     for (name, path, expected) in [
         ("stripe:pi_1", "/v1/refunds", "payment_intent=pi_1&amount=3000&metadata%5Brefund_id%5D=ref_"),
         ("stripe:ch_1", "/v1/refunds", "charge=ch_1&amount=3000"),
@@ -138,21 +138,21 @@ fn each_gateway_is_asked_for_a_refund_under_the_refunds_own_key_in_its_own_units
 }
 
 #[test]
-fn a_refund_that_was_made_before_is_found_and_not_asked_for_again() {
+fn a_refund_made_before_is_found_and_not_requested_again() {
     let ours = json!({"refund_id": REFUND});
     let made = json!({"id": "re_1", "amount": 3_000, "currency": "eur", "status": "succeeded", "created": 7, "metadata": ours});
     let found = vec![answer(200, &json!({"data": [{"id": "re_0", "amount": 1, "currency": "eur"}, made]}))];
-    let next = api("stripe:pi_1").refund(&access(), &order("stripe:pi_1", "30.00", "EUR"), &found).unwrap();
+    let next = api("stripe:pi_1").refund(&access(), &request("stripe:pi_1", "30.00", "EUR"), &found).unwrap();
     assert!(matches!(next, RefundStep::Made(PaymentStatement::Evidence(_))), "{next:?}");
     let made = json!({"id": "RF1", "amount": 3_000, "currency": "EUR", "links": {"payment": "PM1"}, "metadata": ours});
     let mut found = before("gocardless:PM1");
     found[0] = answer(200, &json!({"refunds": [made]}));
-    let next = api("gocardless:PM1").refund(&access(), &order("gocardless:PM1", "30.00", "EUR"), &found).unwrap();
+    let next = api("gocardless:PM1").refund(&access(), &request("gocardless:PM1", "30.00", "EUR"), &found).unwrap();
     assert_eq!(next, RefundStep::Made(PaymentStatement::Accepted));
     for name in ["stripe:pi_1", "gocardless:PM1"] {
         let mut away = before(name);
         away[0] = answer(503, &json!({}));
-        let next = api(name).refund(&access(), &order(name, "30.00", "EUR"), &away).unwrap();
+        let next = api(name).refund(&access(), &request(name, "30.00", "EUR"), &away).unwrap();
         assert!(matches!(next, RefundStep::Unknown(_)), "{name}: {next:?}");
     }
     assert!(api("adyen:PSP1").key_kept_for().is_some(), "it cannot be asked, so its key must still be known");
@@ -160,24 +160,24 @@ fn a_refund_that_was_made_before_is_found_and_not_asked_for_again() {
 
 #[test]
 fn a_name_that_would_lead_elsewhere_is_not_called() {
-    assert!(api("adyen:a").refund(&access(), &order("adyen:PSP1.x", "30.00", "EUR"), &[]).is_err());
+    assert!(api("adyen:a").refund(&access(), &request("adyen:PSP1.x", "30.00", "EUR"), &[]).is_err());
     for name in ["gocardless:a.b", "stripe:pi_1.x", "stripe:a:b"] {
-        assert!(api(name).before_refund(&access(), &order(name, "1.00", "EUR")).is_err(), "{name}");
+        assert!(api(name).before_refund(&access(), &request(name, "1.00", "EUR")).is_err(), "{name}");
     }
 }
 
 #[test]
-fn stripe_tells_at_once_what_became_of_a_refund() {
-    let order = order("stripe:pi_1", "30.00", "EUR");
-    let refunded = |status: u16, body: Value| api("stripe:pi_1").refunded(&order, &answer(status, &body)).unwrap();
+fn stripe_reports_the_outcome_of_a_refund_at_once() {
+    let request = request("stripe:pi_1", "30.00", "EUR");
+    let refunded = |status: u16, body: Value| api("stripe:pi_1").refunded(&request, &answer(status, &body)).unwrap();
     let refund =
         |status: &str| json!({"id": "re_1", "amount": 3_000, "currency": "eur", "status": status, "created": 7});
     for (status, kind) in [("succeeded", FactKind::Refund), ("failed", FactKind::RefundFailure)] {
-        let CommandResponse::Statement(PaymentStatement::Evidence(told)) = refunded(200, refund(status)) else {
+        let CommandResponse::Statement(PaymentStatement::Evidence(reported)) = refunded(200, refund(status)) else {
             panic!("{status} is told")
         };
-        assert_eq!((told[0].kind, told[0].movement.as_str()), (kind, REFUND));
-        assert_eq!(told[0].transaction_id.as_str(), "stripe:pi_1");
+        assert_eq!((reported[0].kind, reported[0].movement.as_str()), (kind, REFUND));
+        assert_eq!(reported[0].transaction_id.as_str(), "stripe:pi_1");
     }
     assert_eq!(refunded(200, refund("pending")), CommandResponse::Statement(PaymentStatement::Accepted));
     let refused = json!({"error": {"type": "invalid_request_error", "code": "charge_already_refunded"}});
@@ -192,20 +192,20 @@ fn stripe_tells_at_once_what_became_of_a_refund() {
 
 #[test]
 fn an_answer_that_says_nothing_of_the_refund_is_no_failure() {
-    let order = order("gocardless:PM1", "30.00", "EUR");
+    let request = request("gocardless:PM1", "30.00", "EUR");
     for reason in ["idempotent_creation_conflict", "total_amount_confirmation_invalid"] {
         let conflict = json!({"error": {"type": "invalid_state", "code": 422, "errors": [{"reason": reason}]}});
-        let outcome = api("gocardless:PM1").refunded(&order, &answer(422, &conflict));
+        let outcome = api("gocardless:PM1").refunded(&request, &answer(422, &conflict));
         assert!(matches!(outcome, Ok(CommandResponse::Unknown(_))), "{reason}: {outcome:?}");
     }
     let clear = json!({"error": {"type": "validation_failed", "errors": [{"reason": "refund_payment_invalid_state"}]}});
-    let refused = api("gocardless:PM1").refunded(&order, &answer(422, &clear));
+    let refused = api("gocardless:PM1").refunded(&request, &answer(422, &clear));
     assert!(matches!(refused, Ok(CommandResponse::Statement(PaymentStatement::Refused(_)))));
     let under_way = json!({"status": 422, "errorCode": "704"});
-    assert!(matches!(api("adyen:PSP1").refunded(&order, &answer(422, &under_way)), Ok(CommandResponse::Unknown(_))));
+    assert!(matches!(api("adyen:PSP1").refunded(&request, &answer(422, &under_way)), Ok(CommandResponse::Unknown(_))));
 }
 
-fn question(resource: &str, kinds: &[FactKind]) -> QueryResource {
+fn inquiry(resource: &str, kinds: &[FactKind]) -> QueryResource {
     QueryResource {
         provider: "gocardless".parse().unwrap(),
         resource: resource.to_owned(),
@@ -224,33 +224,33 @@ fn gocardless_says_how_much_an_event_was_about() {
             "id": "PM1", "amount": 10_000, "currency": "EUR", "metadata": {"invoice_number": "INV-7"},
         }}),
     );
-    let asked = question("payments/PM1", &[FactKind::Failure, FactKind::Reversal]);
+    let asked = inquiry("payments/PM1", &[FactKind::Failure, FactKind::Reversal]);
     assert_eq!(gocardless.query(&access(), &asked).unwrap().path, "/payments/PM1");
     let evidence = |response: InquiryResponse| match response {
         InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => evidence,
         other => panic!("no evidence: {other:?}"),
     };
-    let told = evidence(gocardless.queried(&asked, &payment).unwrap());
-    let names: Vec<_> = told.iter().map(|evidence| (evidence.kind, evidence.event_id.as_str())).collect();
+    let reported = evidence(gocardless.queried(&asked, &payment).unwrap());
+    let names: Vec<_> = reported.iter().map(|evidence| (evidence.kind, evidence.event_id.as_str())).collect();
     let expected = [(FactKind::Failure, "gocardless:EV1:failure"), (FactKind::Reversal, "gocardless:EV1:reversal")];
     assert_eq!(names, expected);
-    assert!(told.iter().all(|evidence| evidence.invoice.is_some() && evidence.amount == Some(euro("100.00"))));
+    assert!(reported.iter().all(|evidence| evidence.invoice.is_some() && evidence.amount == Some(euro("100.00"))));
     let refund = answer(
         200,
         &json!({"refunds": {
             "id": "RF1", "amount": 3_000, "currency": "EUR", "links": {"payment": "PM1"}, "metadata": {"refund_id": REFUND},
         }}),
     );
-    let told = evidence(gocardless.queried(&question("refunds/RF1", &[FactKind::Refund]), &refund).unwrap());
-    assert_eq!((told[0].transaction_id.as_str(), told[0].movement.as_str()), ("gocardless:PM1", REFUND));
-    assert!(gocardless.query(&access(), &question("customers/CU1", &[])).is_err());
-    assert!(gocardless.query(&access(), &question("payments/../x", &[])).is_err());
+    let reported = evidence(gocardless.queried(&inquiry("refunds/RF1", &[FactKind::Refund]), &refund).unwrap());
+    assert_eq!((reported[0].transaction_id.as_str(), reported[0].movement.as_str()), ("gocardless:PM1", REFUND));
+    assert!(gocardless.query(&access(), &inquiry("customers/CU1", &[])).is_err());
+    assert!(gocardless.query(&access(), &inquiry("payments/../x", &[])).is_err());
 }
 
 #[test]
 fn stripe_says_how_far_a_payment_intent_is() {
     let stripe = api("stripe:pi_1");
-    let asked = question("payment_intents/pi_1", &[]);
+    let asked = inquiry("payment_intents/pi_1", &[]);
     assert_eq!(stripe.query(&access(), &asked).unwrap().path, "/v1/payment_intents/pi_1");
     let intent = |status: &str| {
         let body = json!({
@@ -264,18 +264,18 @@ fn stripe_says_how_far_a_payment_intent_is() {
         ("requires_capture", FactKind::PartialCapture, "90.00"),
         ("canceled", FactKind::Failure, "100.00"),
     ] {
-        let InquiryResponse::Statement(PaymentStatement::Evidence(told)) = intent(status) else {
+        let InquiryResponse::Statement(PaymentStatement::Evidence(reported)) = intent(status) else {
             panic!("{status} is told")
         };
-        assert_eq!((told[0].kind, told[0].amount), (kind, Some(euro(value))));
+        assert_eq!((reported[0].kind, reported[0].amount), (kind, Some(euro(value))));
     }
     assert_eq!(intent("processing"), InquiryResponse::Statement(PaymentStatement::Accepted));
 }
 
 #[test]
-fn stripe_is_asked_for_the_refunds_of_a_charge_and_tells_of_those_that_are_decided() {
+fn an_inquiry_about_a_charge_at_stripe_returns_its_decided_refunds() {
     let stripe = api("stripe:pi_1");
-    let asked = question("charges/ch_1", &[FactKind::Refund, FactKind::RefundFailure]);
+    let asked = inquiry("charges/ch_1", &[FactKind::Refund, FactKind::RefundFailure]);
     assert_eq!(stripe.query(&access(), &asked).unwrap().path, "/v1/refunds?charge=ch_1&limit=100");
     let refund = |id: &str, status: &str| {
         json!({
@@ -286,10 +286,11 @@ fn stripe_is_asked_for_the_refunds_of_a_charge_and_tells_of_those_that_are_decid
     let refunds = [refund("re_1", "succeeded"), refund("re_2", "pending"), refund("re_3", "failed")];
     let response = stripe.queried(&asked, &answer(200, &json!({"data": refunds, "has_more": false}))).unwrap();
     let InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) = response else { panic!("no evidence") };
-    let told: Vec<_> = evidence.iter().map(|one| (one.kind, one.movement.as_str(), one.event_id.as_str())).collect();
+    let reported: Vec<_> =
+        evidence.iter().map(|one| (one.kind, one.movement.as_str(), one.event_id.as_str())).collect();
     let expected =
         [(FactKind::Refund, "re_1", "stripe:re_1:succeeded"), (FactKind::RefundFailure, "re_3", "stripe:re_3:failed")];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     assert!(evidence.iter().all(|one| one.transaction_id.as_str() == "stripe:pi_1"));
     assert!(stripe.queried(&asked, &answer(200, &json!({"data": [], "has_more": true}))).is_err(), "not all are seen");
 }
@@ -297,7 +298,7 @@ fn stripe_is_asked_for_the_refunds_of_a_charge_and_tells_of_those_that_are_decid
 #[test]
 fn stripe_is_called_for_the_connected_account_that_is_configured() {
     let ours = Access { key: "secret-key".to_owned(), account: "acct_ours".to_owned() };
-    let asked = question("payment_intents/pi_1", &[]);
+    let asked = inquiry("payment_intents/pi_1", &[]);
     assert_eq!(header(&api("stripe:pi_1").query(&ours, &asked).unwrap(), "stripe-account"), "acct_ours");
     let own = Access { account: String::new(), ..ours };
     assert_eq!(header(&api("stripe:pi_1").query(&own, &asked).unwrap(), "stripe-account"), "");

@@ -1,4 +1,4 @@
-//! Five hundred lines of a bank with what they really pay: payers forget, shorten and mistype. Not one may go to a wrong
+//! Five hundred labelled bank lines: payers forget, shorten and mistype references. Not one may be matched to a wrong
 //! invoice.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use crate::creditor_reference::number_keys;
 
 const LINES: usize = 500;
 
-/// A small generator of our own, so that the set is the same everywhere and for ever (Numerical Recipes, 7.1).
+/// Our own small random generator, so that the set is the same everywhere and for ever (Numerical Recipes, 7.1).
 struct Dice(u64);
 
 impl Dice {
@@ -33,15 +33,15 @@ fn clients() -> Vec<String> {
     named.enumerate().map(|(place, name)| format!("{name} {}", FORMS[place % FORMS.len()])).collect()
 }
 
-/// Invoices with numbers in a row, half of them about one of a few usual amounts.
-fn debts(dice: &mut Dice) -> Vec<OpenItem> {
+/// Invoices with consecutive numbers, half of them with one of a few common amounts.
+fn open_items(dice: &mut Dice) -> Vec<OpenItem> {
     let clients = clients();
     (1..=600)
         .map(|number| {
             let client = dice.below(clients.len());
             let odd = format!("{}.{:02}", 20 + dice.below(5_000), dice.below(100));
             let amount = if dice.below(2) == 0 { dice.one_of(&USUAL_AMOUNTS).to_owned().to_owned() } else { odd };
-            debt(&format!("INV-2026-{number:06}"), (client as u128 + 1, &clients[client]), &amount)
+            open_item(&format!("INV-2026-{number:06}"), (client as u128 + 1, &clients[client]), &amount)
         })
         .collect()
 }
@@ -84,9 +84,9 @@ fn written(dice: &mut Dice, number: &str) -> String {
     }
 }
 
-/// One line with the invoices that it pays; none if it pays none of ours.
-fn labelled(dice: &mut Dice, debts: &[OpenItem]) -> (BankLine, BTreeSet<InvoiceId>) {
-    let paid = dice.one_of(debts).clone();
+/// A line with the invoices that it pays; none if it pays none of ours.
+fn labelled(dice: &mut Dice, open_items: &[OpenItem]) -> (BankLine, BTreeSet<InvoiceId>) {
+    let paid = dice.one_of(open_items).clone();
     let payer = as_sent(dice, &paid.client);
     let due = paid.outstanding.amount().to_string();
     let text = written(dice, &paid.number);
@@ -100,7 +100,7 @@ fn labelled(dice: &mut Dice, debts: &[OpenItem]) -> (BankLine, BTreeSet<InvoiceI
         11..=12 => line(&due, &payer, "Zahlung, danke"),
         13 => line("10.00", &payer, &text),
         14 => line("9000.00", &payer, &text),
-        15..=17 => return several(dice, debts, &paid),
+        15..=17 => return several(dice, open_items, &paid),
         18 => {
             let mut short = line(&due, &payer, &text);
             let less = paid.outstanding.checked_sub(euros("7.50")).unwrap();
@@ -116,12 +116,13 @@ fn labelled(dice: &mut Dice, debts: &[OpenItem]) -> (BankLine, BTreeSet<InvoiceI
 }
 
 /// A transfer for two to four invoices of a client, one of which may be mistyped or left out.
-fn several(dice: &mut Dice, debts: &[OpenItem], first: &OpenItem) -> (BankLine, BTreeSet<InvoiceId>) {
-    let of_client: Vec<&OpenItem> = debts.iter().filter(|debt| debt.client_id == first.client_id).collect();
+fn several(dice: &mut Dice, open_items: &[OpenItem], first: &OpenItem) -> (BankLine, BTreeSet<InvoiceId>) {
+    let of_client: Vec<&OpenItem> =
+        open_items.iter().filter(|open_item| open_item.client_id == first.client_id).collect();
     let count = 2 + dice.below(3);
     let paid: Vec<&&OpenItem> = of_client.iter().take(count).collect();
-    let sum = paid.iter().map(|debt| debt.outstanding).try_fold(euros("0.00"), Money::checked_add).unwrap();
-    let mut numbers: Vec<String> = paid.iter().map(|debt| debt.number.clone()).collect();
+    let sum = paid.iter().map(|open_item| open_item.outstanding).try_fold(euros("0.00"), Money::checked_add).unwrap();
+    let mut numbers: Vec<String> = paid.iter().map(|open_item| open_item.number.clone()).collect();
     match dice.below(4) {
         0 => numbers[0] = mistyped(dice, &numbers[0]),
         1 => drop(numbers.pop()),
@@ -129,31 +130,33 @@ fn several(dice: &mut Dice, debts: &[OpenItem], first: &OpenItem) -> (BankLine, 
     }
     let separator = *dice.one_of(&[", ", " ", " + ", "; "]);
     let payer = as_sent(dice, &first.client);
-    let truth = paid.iter().map(|debt| debt.invoice_id).collect();
+    let truth = paid.iter().map(|open_item| open_item.invoice_id).collect();
     (line(&sum.amount().to_string(), &payer, &numbers.join(separator)), truth)
 }
 
-/// What the database would find by the line's keys.
-fn looked_up(line: &mut BankLine, debts: &[(String, OpenItem)]) -> Vec<OpenItem> {
+/// What the database would return for the line's keys.
+fn looked_up(line: &mut BankLine, open_items: &[(String, OpenItem)]) -> Vec<OpenItem> {
     let keys = line.keys();
     let bears_name = |name: &String| Some(name) == keys.payer.as_ref();
-    line.clients_by_name = debts.iter().filter(|(name, _)| bears_name(name)).map(|(_, debt)| debt.client_id).collect();
+    line.clients_by_name =
+        open_items.iter().filter(|(name, _)| bears_name(name)).map(|(_, open_item)| open_item.client_id).collect();
     let amount = Money::from(line.amount);
-    let is_found = |(name, debt): &&(String, OpenItem)| {
-        number_keys(&debt.number).iter().any(|key| keys.numbers.contains(key))
-            || (bears_name(name) && debt.outstanding == amount)
+    let is_found = |(name, open_item): &&(String, OpenItem)| {
+        number_keys(&open_item.number).iter().any(|key| keys.numbers.contains(key))
+            || (bears_name(name) && open_item.outstanding == amount)
     };
-    debts.iter().filter(is_found).map(|(_, debt)| debt.clone()).collect()
+    open_items.iter().filter(is_found).map(|(_, open_item)| open_item.clone()).collect()
 }
 
 #[test]
 fn not_one_of_five_hundred_noisy_lines_goes_to_a_wrong_invoice_and_most_find_theirs() {
     let mut dice = Dice(42);
-    let debts = debts(&mut dice);
-    let named: Vec<(String, OpenItem)> = debts.iter().map(|debt| (name_key(&debt.client), debt.clone())).collect();
+    let open_items = open_items(&mut dice);
+    let named: Vec<(String, OpenItem)> =
+        open_items.iter().map(|open_item| (name_key(&open_item.client), open_item.clone())).collect();
     let (mut matched, mut right, mut payable) = (0, 0, 0);
     for number in 0..LINES {
-        let (mut line, truth) = labelled(&mut dice, &debts);
+        let (mut line, truth) = labelled(&mut dice, &open_items);
         payable += usize::from(!truth.is_empty());
         let found = looked_up(&mut line, &named);
         if let MatchResult::Match(found) = find(&line, &found, &[]).unwrap() {
@@ -164,6 +167,6 @@ fn not_one_of_five_hundred_noisy_lines_goes_to_a_wrong_invoice_and_most_find_the
         }
     }
     assert_eq!(matched, right, "precision is 1.00");
-    // The rest become cases: mistyped or missing numbers, sums that do not fit, payers that nobody names.
+    // The rest become cases: mistyped or missing numbers, sums that do not fit, unknown payers.
     assert_eq!((right, payable), (312, 475), "the recall is another: tell it in ARCHITECTURE.md");
 }

@@ -1,20 +1,20 @@
-//! What several payments, several invoices and several pieces of evidence add up to.
+//! The combined effect of several payments, several invoices and several pieces of evidence.
 
 use chrono::TimeDelta;
 use quittance_domain::fact::FactKind;
 
 use super::{Scene, euro, surplus};
-use crate::database::scene::Said;
+use crate::database::scene::TestEvidence;
 
 #[tokio::test]
-async fn a_second_payment_that_was_pending_when_the_first_succeeded_is_surplus_once_it_succeeds() {
+async fn a_second_payment_that_was_pending_when_the_first_succeeded_is_unapplied_cash_once_it_succeeds() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let claim = Said::claim("pi_2", Some(invoice), euro("100.00"));
-    scene.hear_each(&[claim, Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
+    let claim = TestEvidence::claim("pi_2", Some(invoice), euro("100.00"));
+    scene.receive_each(&[claim, TestEvidence::capture("pi_1", Some(invoice), euro("100.00"))]).await;
     assert_eq!(scene.payment("pi_2").await, ["pending", "0", "0"]);
     assert_eq!(scene.test.open_cases().await, []);
-    scene.hear(&[Said::capture("pi_2", Some(invoice), euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_2", Some(invoice), euro("100.00"))]).await;
     assert_eq!(scene.payment("pi_2").await, ["confirmed", "0", "100"]);
     assert_eq!(scene.test.invoice(invoice).await, ("paid".to_owned(), "100".to_owned(), 3));
     assert_eq!(scene.test.open_cases().await, [surplus("already_paid")]);
@@ -23,15 +23,15 @@ async fn a_second_payment_that_was_pending_when_the_first_succeeded_is_surplus_o
 
 #[tokio::test]
 async fn two_captures_of_one_authorisation_add_up_in_any_order() {
-    for place in 0..3 {
+    for index in 0..3 {
         let scene = Scene::begin().await;
         let invoice = scene.invoice("100.00").await;
         let part = |movement: &str, value: &str| {
-            Said::told(FactKind::Capture, "pi_1", movement, euro(value)).naming(&[invoice])
+            TestEvidence::reported(FactKind::Capture, "pi_1", movement, euro(value)).naming(&[invoice])
         };
-        let mut said = vec![part("ch_1", "60.00"), part("ch_2", "40.00")];
-        said.insert(place, Said::told(FactKind::Authorisation, "pi_1", "pi_1", euro("100.00")));
-        scene.hear_each(&said).await;
+        let mut reported = vec![part("ch_1", "60.00"), part("ch_2", "40.00")];
+        reported.insert(index, TestEvidence::reported(FactKind::Authorisation, "pi_1", "pi_1", euro("100.00")));
+        scene.receive_each(&reported).await;
         assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
         assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
         assert_eq!(scene.test.open_cases().await, []);
@@ -45,10 +45,11 @@ async fn money_that_arrives_after_all_counts_whatever_the_gateway_said_before_or
         for hours in [-1, 0, 1] {
             let scene = Scene::begin().await;
             let invoice = scene.invoice("100.00").await;
-            let other = Said::told(kind, "pi_1", "pi_1", euro("100.00")).again("other", TimeDelta::hours(hours));
-            let capture = Said::capture("pi_1", Some(invoice), euro("100.00"));
-            let said = if hours < 0 { [other, capture] } else { [capture, other] };
-            scene.hear_each(&said).await;
+            let other =
+                TestEvidence::reported(kind, "pi_1", "pi_1", euro("100.00")).again("other", TimeDelta::hours(hours));
+            let capture = TestEvidence::capture("pi_1", Some(invoice), euro("100.00"));
+            let reported = if hours < 0 { [other, capture] } else { [capture, other] };
+            scene.receive_each(&reported).await;
             assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"], "{kind} {hours} hours later");
             assert_eq!(scene.test.open_cases().await, []);
             scene.assert_books_hold().await;
@@ -61,14 +62,14 @@ async fn one_payment_pays_several_invoices_in_the_order_in_which_it_names_them()
     let scene = Scene::begin().await;
     let (first, second, third) =
         (scene.invoice("40.00").await, scene.invoice("50.00").await, scene.invoice("30.00").await);
-    scene.hear(&[Said::capture("pi_1", None, euro("100.00")).naming(&[second, first, third])]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", None, euro("100.00")).naming(&[second, first, third])]).await;
     assert_eq!(scene.paid(second).await, ["paid", "50"]);
     assert_eq!(scene.paid(first).await, ["paid", "40"]);
     assert_eq!(scene.paid(third).await, ["partially_paid", "10"]);
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "100", "0"]);
     scene.assert_books_hold().await;
-    // What goes back is missing at the last first.
-    scene.hear(&[Said::told(FactKind::Reversal, "pi_1", "RET-1", euro("25.00"))]).await;
+    // Outflows are taken from the last invoice first.
+    scene.receive(&[TestEvidence::reported(FactKind::Reversal, "pi_1", "RET-1", euro("25.00"))]).await;
     assert_eq!(scene.paid(second).await, ["paid", "50"]);
     assert_eq!(scene.paid(first).await, ["partially_paid", "25"]);
     assert_eq!(scene.paid(third).await, ["open", "0"]);
@@ -79,8 +80,8 @@ async fn one_payment_pays_several_invoices_in_the_order_in_which_it_names_them()
 async fn several_payments_pay_one_invoice_and_the_last_has_what_is_too_much() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let part = |reference: &str| Said::capture(reference, Some(invoice), euro("40.00"));
-    scene.hear(&[part("pi_1"), part("pi_2"), part("pi_3")]).await;
+    let part = |reference: &str| TestEvidence::capture(reference, Some(invoice), euro("40.00"));
+    scene.receive(&[part("pi_1"), part("pi_2"), part("pi_3")]).await;
     assert_eq!(scene.paid(invoice).await, ["paid", "100"]);
     assert_eq!(scene.payment("pi_3").await, ["confirmed", "20", "20"]);
     assert_eq!(scene.test.open_cases().await, [surplus("overpaid")]);
@@ -91,9 +92,9 @@ async fn several_payments_pay_one_invoice_and_the_last_has_what_is_too_much() {
 async fn money_in_suspense_moves_when_somebody_names_its_invoice() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("70.00").await;
-    scene.hear(&[Said::capture("pi_1", None, euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::capture("pi_1", None, euro("100.00"))]).await;
     assert_eq!(scene.test.open_cases().await, [surplus("unknown_invoice")]);
-    scene.hear(&[Said::bank_line("pi_1", Some(invoice), euro("100.00"))]).await;
+    scene.receive(&[TestEvidence::bank_line("pi_1", Some(invoice), euro("100.00"))]).await;
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "70", "30"]);
     assert_eq!(scene.paid(invoice).await, ["paid", "70"]);
     let owed = "select count(*) from payments.credits where client_id is not null";
@@ -108,23 +109,23 @@ async fn money_moves_to_the_invoice_that_better_evidence_names() {
     let invoice = scene.invoice("100.00").await;
     let stranger = scene.test.client().await;
     let theirs = scene.test.open_invoice(stranger, "80.00", "EUR").await;
-    scene.hear(&[Said::capture("pi_1", Some(invoice), euro("100.00"))]).await;
-    let told = scene.hear(&[Said::bank_line("pi_1", Some(theirs), euro("100.00"))]).await;
-    assert_eq!(told, ["invoice.reopened", "invoice.paid", "payment.surplus_recorded"]);
+    scene.receive(&[TestEvidence::capture("pi_1", Some(invoice), euro("100.00"))]).await;
+    let emitted = scene.receive(&[TestEvidence::bank_line("pi_1", Some(theirs), euro("100.00"))]).await;
+    assert_eq!(emitted, ["invoice.reopened", "invoice.paid", "payment.surplus_recorded"]);
     assert_eq!(scene.paid(invoice).await, ["open", "0"]);
     assert_eq!(scene.paid(theirs).await, ["paid", "80"]);
     scene.assert_books_hold().await;
 }
 
 #[tokio::test]
-async fn surplus_that_fills_the_invoice_of_a_second_client_is_taken_from_the_first_clients_credit() {
+async fn unapplied_cash_that_fills_the_invoice_of_a_second_client_is_taken_from_the_first_clients_credit() {
     let scene = Scene::begin().await;
     let stranger = scene.test.client().await;
     let (own, theirs) = (scene.invoice("100.00").await, scene.test.open_invoice(stranger, "100.00", "EUR").await);
-    let pays = |reference: &str, invoice| Said::capture(reference, Some(invoice), euro("100.00"));
-    scene.hear(&[pays("pi_1", own), pays("pi_2", theirs)]).await;
-    scene.hear(&[Said::capture("pi_3", None, euro("100.00")).naming(&[own, theirs])]).await;
-    scene.hear(&[Said::told(FactKind::Reversal, "pi_2", "RET-1", euro("100.00"))]).await;
+    let pays = |reference: &str, invoice| TestEvidence::capture(reference, Some(invoice), euro("100.00"));
+    scene.receive(&[pays("pi_1", own), pays("pi_2", theirs)]).await;
+    scene.receive(&[TestEvidence::capture("pi_3", None, euro("100.00")).naming(&[own, theirs])]).await;
+    scene.receive(&[TestEvidence::reported(FactKind::Reversal, "pi_2", "RET-1", euro("100.00"))]).await;
     assert_eq!(scene.payment("pi_3").await, ["confirmed", "100", "0"]);
     scene.assert_books_hold().await;
 }
@@ -133,7 +134,7 @@ async fn surplus_that_fills_the_invoice_of_a_second_client_is_taken_from_the_fir
 async fn a_message_that_failed_again_and_again_succeeds_once_the_cause_is_gone() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let capture = Said::capture("pi_1", Some(invoice), euro("100.00"));
+    let capture = TestEvidence::capture("pi_1", Some(invoice), euro("100.00"));
     let causes = [
         ("update billing.clients set address = array[repeat('x', 21000)]", "update billing.clients set address = '{}'"),
         (
@@ -151,7 +152,7 @@ async fn a_message_that_failed_again_and_again_succeeds_once_the_cause_is_gone()
     for (_, remedy) in causes {
         sqlx::query(remedy).execute(&scene.test.admin).await.unwrap();
     }
-    assert_eq!(scene.hear(&[capture]).await, ["invoice.paid"]);
+    assert_eq!(scene.receive(&[capture]).await, ["invoice.paid"]);
     scene.assert_books_hold().await;
 }
 
@@ -159,8 +160,8 @@ async fn a_message_that_failed_again_and_again_succeeds_once_the_cause_is_gone()
 async fn the_same_payment_with_another_amount_posts_what_both_prove_and_opens_a_case() {
     let scene = Scene::begin().await;
     let invoice = scene.invoice("100.00").await;
-    let capture = |value: &str| Said::capture("pi_1", Some(invoice), euro(value));
-    scene.hear_each(&[capture("100.00"), capture("90.00").again("evt_2", TimeDelta::hours(1))]).await;
+    let capture = |value: &str| TestEvidence::capture("pi_1", Some(invoice), euro(value));
+    scene.receive_each(&[capture("100.00"), capture("90.00").again("evt_2", TimeDelta::hours(1))]).await;
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "90", "0"]);
     assert_eq!(scene.paid(invoice).await, ["partially_paid", "90"]);
     let kinds: Vec<String> = scene.test.open_cases().await.into_iter().map(|(kind, _)| kind).collect();

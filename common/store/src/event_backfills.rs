@@ -1,12 +1,12 @@
-//! `payments.listings`: until when each gateway was asked to tell all of its events once more.
+//! `payments.event_backfills`: the time up to which each gateway's events were backfilled.
 
 use chrono::{DateTime, Utc};
 
 use crate::database::Transaction;
 use crate::error::StoreError;
 
-/// Takes on the time since the last listing of every one of `providers` that was listed before `before`: their names with
-/// where that time begins. It ends at `now`. A provider that is new has nothing to be listed yet.
+/// Reserves the period since the last event backfill for each of `providers` whose last one was before `before`:
+/// returns the providers with the start of the period. It ends at `now`. A new provider has nothing to backfill yet.
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.

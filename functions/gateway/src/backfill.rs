@@ -1,9 +1,10 @@
-//! Asking a gateway for all that it told of a time: messages get lost.
+//! Backfills events: has a gateway list the events of a period again, because webhook messages may have been lost.
 
 use std::time::SystemTime;
 
 use chrono::Utc;
 use quittance_domain::command::{GatewayCommand, ListEvents, PaymentCommand, QueryResource};
+use quittance_domain::error::Chain;
 use quittance_lambda::batch::{BatchError, PermanentFailure, RecordOutcome};
 use quittance_lambda::envelope::CloudEvent;
 use quittance_providers::WebhookNotice;
@@ -13,13 +14,13 @@ use uuid::Uuid;
 use crate::FUNCTION;
 use crate::handler::{CallFailure, CommandResult, Gateway, NamedGateway};
 
-/// More parts than this are not read in one go: 4,000 events of Stripe's, 10,000 of GoCardless's.
+/// The maximum number of pages read in one go: 4,000 events of Stripe's, 10,000 of GoCardless's.
 const PAGES_MAX: usize = 40;
 
-/// Kinds of parts that are named when a listing is parked; more are counted.
+/// The number of event types that are named when a backfill is parked; further ones are counted.
 const NAMED_MAX: usize = 5;
 
-/// The parts of a listing that nobody understands yet.
+/// Listed events that are not understood yet.
 #[derive(Debug, Default)]
 struct UnreadEvents {
     named: Vec<String>,
@@ -34,9 +35,9 @@ impl UnreadEvents {
         }
     }
 
-    /// The listing is kept whole in the dead-letter queue, to be asked for again when they are understood.
-    fn refusal(&self, name: &str, listing: &ListEvents) -> Option<PermanentFailure> {
-        let (from, until) = (listing.from, listing.until);
+    /// The backfill is parked in the dead-letter queue as a whole, to be repeated when the events are understood.
+    fn refusal(&self, name: &str, backfill: &ListEvents) -> Option<PermanentFailure> {
+        let (from, until) = (backfill.from, backfill.until);
         let reason = format!(
             "{} of {name}'s events from {from} to {until} are not understood, among them: {}; the others are taken",
             self.count,
@@ -47,34 +48,35 @@ impl UnreadEvents {
 }
 
 impl Gateway {
-    /// Tells all that a gateway lists. What came by a webhook before bears the same name and changes nothing.
+    /// Sends all listed events to the processor. An event that already came by webhook has the same id and changes
+    /// nothing.
     pub(crate) async fn list_events(
         &self,
-        (name, api): NamedGateway<'_>,
-        listing: &ListEvents,
+        NamedGateway { name, api }: NamedGateway<'_>,
+        backfill: &ListEvents,
         correlation_id: &str,
         deadline: SystemTime,
     ) -> Result<CommandResult, CallFailure> {
         let access = self.gateways.access(name).await?;
         let (mut after, mut left) = (None, UnreadEvents::default());
         for _ in 0..PAGES_MAX {
-            let call = api.list_events(&access, listing, after.as_deref())?;
+            let call = api.list_events(&access, backfill, after.as_deref())?;
             let answer = self.gateways.make(name, api.url(), call).await?;
             let (notices, next) = match api.parse_listing(&access, &answer)? {
                 ListedEvents::Page(notices, next) => (notices, next),
                 ListedEvents::Trouble(reason) => return Ok(CommandResult::Unknown(reason)),
             };
             let taken = self.take(notices, correlation_id, deadline, &mut left).await;
-            taken.map_err(|error| CallFailure::Away(error.to_string()))?;
+            taken.map_err(|error| CallFailure::Away(Chain(&error).to_string()))?;
             after = next;
             if after.is_none() {
-                return match left.refusal(name, listing) {
+                return match left.refusal(name, backfill) {
                     Some(refusal) => Err(CallFailure::Incomplete(refusal)),
-                    None => Ok(CommandResult::Told(Vec::new())),
+                    None => Ok(CommandResult::Evidence(Vec::new())),
                 };
             }
         }
-        let (from, until) = (listing.from, listing.until);
+        let (from, until) = (backfill.from, backfill.until);
         let reason =
             format!("{name} has more than {PAGES_MAX} parts of events from {from} to {until}; the rest is not read");
         Err(CallFailure::Incomplete(PermanentFailure { code: "too_many_events", reason }))
@@ -90,10 +92,10 @@ impl Gateway {
         let mut evidence = Vec::new();
         for notice in notices {
             match notice {
-                WebhookNotice::Evidence(told) => evidence.push(PaymentCommand::from_evidence(*told)),
-                WebhookNotice::Ask(question) => match self.ask(question, correlation_id, deadline).await? {
+                WebhookNotice::Evidence(reported) => evidence.push(PaymentCommand::from_evidence(*reported)),
+                WebhookNotice::Inquire(inquiry) => match self.ask(inquiry, correlation_id, deadline).await? {
                     RecordOutcome::Done => {}
-                    // The listing comes back, and finds what it has told already.
+                    // The backfill is redelivered, and detects what it has already sent.
                     RecordOutcome::Wait(reason) | RecordOutcome::Retry(reason) => return Err(BatchError::Busy(reason)),
                     RecordOutcome::Park(refusal) => left.add(refusal.reason),
                 },
@@ -105,15 +107,15 @@ impl Gateway {
         self.send_to_processor(evidence, correlation_id).await
     }
 
-    /// Asks for what a listed event points at.
+    /// Fetches the object that a listed event refers to.
     async fn ask(
         &self,
-        question: QueryResource,
+        inquiry: QueryResource,
         correlation_id: &str,
         deadline: SystemTime,
     ) -> Result<RecordOutcome, BatchError> {
-        let subject = question.resource.clone();
-        let command = GatewayCommand::QueryResource(question);
+        let subject = inquiry.resource.clone();
+        let command = GatewayCommand::QueryResource(inquiry);
         let command =
             CloudEvent::new(Uuid::now_v7(), FUNCTION, subject, Utc::now(), correlation_id.to_owned(), command);
         Box::pin(self.process(command, deadline)).await

@@ -1,4 +1,4 @@
-//! What whoever is on call sees of the outbox and of cases, and what their role may write.
+//! What on-call staff see of the outbox and of cases, and what their role may write.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -30,12 +30,12 @@ async fn a_parked_row_of_the_outbox_is_seen_and_released_once_with_a_reason_that
     assert_eq!(scene.run(&release).await.unwrap().json, json!({"released": id}));
     assert_eq!(scene.test.count("select count(*) from payments.outbox where parked_reason is null").await, 1);
     let refused = scene.run(&release).await.unwrap_err();
-    assert!(refused.contains("is not parked"), "{refused}");
+    assert!(format!("{refused:#}").contains("is not parked"), "{refused:#}");
     assert_eq!(scene.test.count(RELEASED).await, 1);
 }
 
 #[tokio::test]
-async fn the_role_of_whoever_is_on_call_parks_nothing_and_signs_with_no_other_name() {
+async fn the_operators_role_parks_nothing_and_signs_with_no_other_name() {
     let scene = Scene::begin().await;
     scene.park_in_outbox().await;
     let pool = scene.test.pool_of(ROLE, 1).await;
@@ -53,7 +53,7 @@ async fn the_role_of_whoever_is_on_call_parks_nothing_and_signs_with_no_other_na
 #[tokio::test]
 async fn cases_that_staff_have_to_decide_are_listed_until_they_are_closed() {
     let scene = Scene::begin().await;
-    scene.sqs.park(PAYMENTS, "stripe:pi_1", &capture("pi_1", None, "5.00"), ("", ""));
+    scene.sqs.park(PAYMENTS, "stripe:pi_1", &capture("pi_1", None, "5.00"), "", "");
     scene.process().await;
     let listed = scene.run(&["cases"]).await.unwrap();
     assert_eq!(listed.json["cases"].as_array().unwrap().len(), 1, "{}", listed.text);

@@ -1,4 +1,4 @@
-//! Paying through each of the three doors.
+//! Pays through each of the three channels.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::play::api::{Answer, Api, text};
-use crate::play::scene::{Door, Invoice, Scene};
+use crate::play::scene::{EntryPoint, Invoice, Scene};
 use crate::stack::Stack;
 use crate::users::Role;
 
-/// A day on which everything was paid, so that the receipts have something to print.
+/// The day of all payments, shown on the receipts.
 const PAID_ON: &str = "2026-11-02";
 
-/// What paying needs.
-pub(crate) struct Doors<'a> {
+/// The data needed for paying.
+pub(crate) struct EntryPoints<'a> {
     pub(crate) api: &'a Api,
     pub(crate) stack: &'a Stack,
     pub(crate) scene: &'a Scene,
 }
 
-impl Doors<'_> {
-    /// A client claims that it has paid; the gateway, which is trusted, confirms it.
+impl EntryPoints<'_> {
+    /// A client claims a payment; the trusted gateway client confirms it.
     pub(crate) fn pay_through_api(&self) -> Result<()> {
-        for invoice in self.scene.paid_through(Door::Api) {
+        for invoice in self.scene.paid_through(EntryPoint::Api) {
             self.claim(invoice)?.expect(202, "claiming a payment")?;
             self.confirm(invoice, None)?.expect(202, "confirming a payment")?;
         }
@@ -41,7 +41,7 @@ impl Doors<'_> {
         self.api.post_once(&token, &format!("claim-{}", invoice.transaction_id), "/v1/payments", &claim)
     }
 
-    /// The gateway, which is trusted, confirms a payment; if it does not say for which invoice, a claim does.
+    /// The trusted gateway client confirms a payment; if it names no invoice, the claim does.
     pub(crate) fn confirm(&self, invoice: &Invoice, invoice_id: Option<&str>) -> Result<Answer> {
         let path = format!("/v1/payments/{}/confirmation", invoice.transaction_id);
         let key = format!("confirm-{}", invoice.transaction_id);
@@ -49,9 +49,9 @@ impl Doors<'_> {
         self.api.post_once(&self.api.gateway, &key, &path, &body)
     }
 
-    /// Stripe tells of each payment intent that succeeded.
+    /// Stripe reports each payment intent that succeeded.
     pub(crate) fn pay_through_webhooks(&self) -> Result<()> {
-        for invoice in self.scene.paid_through(Door::Webhook) {
+        for invoice in self.scene.paid_through(EntryPoint::Webhook) {
             self.send_webhook(invoice)?.expect(200, "a Stripe webhook")?;
         }
         Ok(())
@@ -61,14 +61,14 @@ impl Doors<'_> {
     pub(crate) fn pay_through_files(&self) -> Result<()> {
         for (index, client) in self.scene.clients.iter().enumerate() {
             let mut file = "transaction_id,invoice_number,amount,currency,paid_on\n".to_owned();
-            for invoice in self.scene.paid_through(Door::Files).filter(|invoice| invoice.client == index) {
+            for invoice in self.scene.paid_through(EntryPoint::Files).filter(|invoice| invoice.client == index) {
                 file += &format!("{},{}\n", invoice.transaction_id, facts(invoice));
             }
             let request = json!({"kind": "payment_confirmation", "client_id": client.id, "size_bytes": file.len()});
             self.upload(&self.client_token(index)?, &request, &file)?;
         }
         let mut statement = "bank_reference,transaction_id,invoice_number,amount,currency,booked_on\n".to_owned();
-        for (index, invoice) in self.scene.paid_through(Door::Files).enumerate() {
+        for (index, invoice) in self.scene.paid_through(EntryPoint::Files).enumerate() {
             let bank_reference = format!("{}-{index}", self.scene.run);
             statement += &format!("{bank_reference},{},{}\n", invoice.transaction_id, facts(invoice));
         }
@@ -76,7 +76,7 @@ impl Doors<'_> {
         self.upload(&self.api.finance, &request, &statement)
     }
 
-    /// Sends the webhook of a payment, signed now; the event id is the same each time.
+    /// Sends the webhook of a payment with a current signature; the event id is the same each time.
     pub(crate) fn send_webhook(&self, invoice: &Invoice) -> Result<Answer> {
         let body = stripe_event(invoice)?;
         let secret = self.stack.aws()?.secret_get(self.stack.output("StripeWebhookSecretArn")?)?;
@@ -120,7 +120,7 @@ pub(crate) fn stripe_event(invoice: &Invoice) -> Result<String> {
     Ok(event.to_string())
 }
 
-/// `t=…,v1=…`, with a signature of an older secret first, as while secrets rotate.
+/// `t=…,v1=…`, with a signature of an older secret first, as during a rotation.
 pub(crate) fn stripe_signature(secret: &str, body: &str) -> Result<String> {
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let sign = |secret: &str| -> Result<String> {

@@ -1,4 +1,4 @@
-//! What gateways have not decided is asked about, on a schedule and never for ever; what they told is listed again.
+//! Status inquiries about undecided payments, on a schedule and never for ever; and event backfills.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,14 +9,14 @@ use quittance_lambda::envelope::CloudEvent;
 use quittance_relay::inquire::{InquirableGateways, ask};
 use quittance_store::Database;
 
-use crate::database::scene::{Said, money, noon};
+use crate::database::scene::{TestEvidence, money, noon};
 use crate::loopback::Loopback;
 use crate::processor::Scene;
 
 const ROLE: &str = "quittance_relay";
 const NAME: &str = "stripe:order-17";
 
-/// The relay, beside a processor.
+/// The relay, with a processor.
 struct Asking {
     scene: Scene,
     relay: Database,
@@ -30,14 +30,14 @@ impl Asking {
         Self { scene, relay, services: Loopback::serve() }
     }
 
-    /// Runs the relay as if so much time had passed since noon. Answers how many payments it asks about.
+    /// Runs the relay as if this much time had passed since noon. Returns the number of inquiries.
     async fn ask(&self, after: TimeDelta) -> usize {
         self.run(InquirableGateways { about_payments: vec!["stripe"], for_events: vec![] }, after).await
     }
 
     async fn run(&self, askable: InquirableGateways, after: TimeDelta) -> usize {
         let deadline = SystemTime::now() + Duration::from_secs(60);
-        ask(&self.relay, (&askable, &self.services.gateways()), noon() + after, deadline).await.unwrap()
+        ask(&self.relay, &askable, &self.services.gateways(), noon() + after, deadline).await.unwrap()
     }
 
     /// Every command of a type, oldest first.
@@ -51,9 +51,9 @@ impl Asking {
         bodies.iter().map(|body| CloudEvent::<GatewayCommand>::parse(body).unwrap().payload).collect()
     }
 
-    async fn questions(&self) -> Vec<QueryPayment> {
+    async fn inquiries(&self) -> Vec<QueryPayment> {
         let of = |command| match command {
-            GatewayCommand::QueryPayment(question) => question,
+            GatewayCommand::QueryPayment(inquiry) => inquiry,
             other => panic!("{other:?}"),
         };
         self.commands("QueryPayment").await.into_iter().map(of).collect()
@@ -61,80 +61,80 @@ impl Asking {
 }
 
 #[tokio::test]
-async fn an_undecided_payment_is_asked_about_seven_times_the_last_says_so_and_then_no_more() {
+async fn an_undecided_payment_has_seven_inquiries_of_which_the_last_is_marked() {
     let asking = Asking::begin().await;
     let invoice = asking.scene.invoice("100.00").await;
-    asking.scene.order(NAME, invoice, "bff:k1").await;
+    asking.scene.command(NAME, invoice, "bff:k1").await;
     assert_eq!(asking.ask(TimeDelta::seconds(59)).await, 0);
     for minutes in [2, 7, 36, 140, 810, 1_610, 4_800] {
         assert_eq!(asking.ask(TimeDelta::minutes(minutes)).await, 1, "{minutes}");
         assert_eq!(asking.ask(TimeDelta::minutes(minutes)).await, 0, "once at a time");
     }
     assert_eq!(asking.ask(TimeDelta::days(30)).await, 0);
-    let questions = asking.questions().await;
-    let rounds: Vec<_> = questions.iter().map(|question| (question.round, question.is_last)).collect();
+    let inquiries = asking.inquiries().await;
+    let rounds: Vec<_> = inquiries.iter().map(|inquiry| (inquiry.round, inquiry.is_last)).collect();
     let expected: Vec<_> = (1..=7).map(|round| (round, round == 7)).collect();
     assert_eq!(rounds, expected);
-    let [order] = asking.scene.ordered().await.try_into().unwrap();
-    assert!(questions.iter().all(|question| question.charge.as_ref() == Some(&order) && question.names.is_empty()));
-    let names: std::collections::BTreeSet<_> = questions.iter().map(QueryPayment::name).collect();
+    let [command] = asking.scene.ordered().await.try_into().unwrap();
+    assert!(inquiries.iter().all(|inquiry| inquiry.charge.as_ref() == Some(&command) && inquiry.names.is_empty()));
+    let names: std::collections::BTreeSet<_> = inquiries.iter().map(QueryPayment::name).collect();
     assert_eq!(names.len(), 7, "each has a name of its own");
     assert_eq!(asking.services.sent().len(), 7, "each was sent at once");
     assert_eq!(asking.scene.test.count("select count(*) from payments.outbox where published_at is null").await, 1);
 }
 
 #[tokio::test]
-async fn what_is_decided_is_asked_about_no_more() {
+async fn a_decided_payment_has_no_more_inquiries() {
     let asking = Asking::begin().await;
     let invoice = asking.scene.invoice("100.00").await;
-    asking.scene.order(NAME, invoice, "bff:k1").await;
-    let [order] = asking.scene.ordered().await.try_into().unwrap();
-    asking.scene.captured(&order).await;
+    asking.scene.command(NAME, invoice, "bff:k1").await;
+    let [command] = asking.scene.ordered().await.try_into().unwrap();
+    asking.scene.captured(&command).await;
     assert_eq!(asking.ask(TimeDelta::minutes(2)).await, 0);
     assert_eq!(asking.scene.test.count("select count(*) from payments.questions").await, 0);
 }
 
 #[tokio::test]
-async fn a_claim_is_asked_about_by_the_gateways_own_names_and_only_where_somebody_can_be_asked() {
+async fn a_claim_is_inquired_about_by_the_gateways_names_and_only_where_a_gateway_answers() {
     let asking = Asking::begin().await;
     let invoice = asking.scene.invoice("100.00").await;
-    let claim = |name: &str| Said::claim(name, Some(invoice), money("100.00", "EUR"));
-    asking.scene.hear(&[claim("stripe:pi_1"), claim("nobody:1")]).await;
+    let claim = |name: &str| TestEvidence::claim(name, Some(invoice), money("100.00", "EUR"));
+    asking.scene.receive(&[claim("stripe:pi_1"), claim("nobody:1")]).await;
     assert_eq!(asking.ask(TimeDelta::minutes(2)).await, 1);
-    let [question] = asking.questions().await.try_into().unwrap();
-    assert_eq!((question.names, question.charge), (vec!["stripe:pi_1".parse().unwrap()], None));
+    let [inquiry] = asking.inquiries().await.try_into().unwrap();
+    assert_eq!((inquiry.names, inquiry.charge), (vec!["stripe:pi_1".parse().unwrap()], None));
 }
 
 #[tokio::test]
-async fn a_charge_that_the_gateway_has_named_is_still_asked_about_by_our_ids() {
+async fn a_charge_that_the_gateway_has_named_is_still_inquired_about_by_our_ids() {
     let asking = Asking::begin().await;
     let invoice = asking.scene.invoice("100.00").await;
-    asking.scene.order(NAME, invoice, "bff:k1").await;
-    let [order] = asking.scene.ordered().await.try_into().unwrap();
-    let mut said = Said::told(FactKind::Authorisation, "pi_1", "pi_1", money("100.00", "EUR"));
-    said.evidence.payment_id = Some(order.payment_id);
-    asking.scene.hear(&[said]).await;
+    asking.scene.command(NAME, invoice, "bff:k1").await;
+    let [command] = asking.scene.ordered().await.try_into().unwrap();
+    let mut reported = TestEvidence::reported(FactKind::Authorisation, "pi_1", "pi_1", money("100.00", "EUR"));
+    reported.evidence.payment_id = Some(command.payment_id);
+    asking.scene.receive(&[reported]).await;
     assert_eq!(asking.ask(TimeDelta::minutes(2)).await, 1);
-    let [question] = asking.questions().await.try_into().unwrap();
-    assert_eq!((question.names, question.charge, question.may_repeat), (vec![], Some(order), true));
+    let [inquiry] = asking.inquiries().await.try_into().unwrap();
+    assert_eq!((inquiry.names, inquiry.charge, inquiry.may_repeat), (vec![], Some(command), true));
 }
 
 #[tokio::test]
 async fn a_charge_whose_invoice_was_paid_otherwise_is_looked_up_and_not_repeated() {
     let asking = Asking::begin().await;
     let invoice = asking.scene.invoice("100.00").await;
-    asking.scene.order(NAME, invoice, "bff:k1").await;
-    asking.scene.hear(&[Said::bank_line("manual:1", Some(invoice), money("100.00", "EUR"))]).await;
+    asking.scene.command(NAME, invoice, "bff:k1").await;
+    asking.scene.receive(&[TestEvidence::bank_line("manual:1", Some(invoice), money("100.00", "EUR"))]).await;
     assert_eq!(asking.ask(TimeDelta::minutes(2)).await, 1);
-    let [question] = asking.questions().await.try_into().unwrap();
-    assert!(!question.may_repeat);
+    let [inquiry] = asking.inquiries().await.try_into().unwrap();
+    assert!(!inquiry.may_repeat);
 }
 
 #[tokio::test]
-async fn after_a_pause_questions_keep_their_distance() {
+async fn after_a_pause_inquiries_keep_their_intervals() {
     let asking = Asking::begin().await;
     let invoice = asking.scene.invoice("100.00").await;
-    asking.scene.order(NAME, invoice, "bff:k1").await;
+    asking.scene.command(NAME, invoice, "bff:k1").await;
     let pause = TimeDelta::days(4);
     assert_eq!(asking.ask(pause).await, 1);
     assert_eq!(asking.ask(pause + TimeDelta::minutes(3)).await, 0);

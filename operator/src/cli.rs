@@ -23,12 +23,10 @@ pub struct Cli {
     /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,
-    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show what waits in queues and in the database, and since when. Exit code 1 if something needs attention.
@@ -52,14 +50,14 @@ pub enum Command {
         /// Only cases of this kind.
         #[arg(long)]
         kind: Option<CaseKind>,
-        /// Include closed ones.
+        /// Include closed cases.
         #[arg(long)]
         all: bool,
     },
     /// Audit records.
     #[command(subcommand)]
     Audit(Audit),
-    /// The books.
+    /// The ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
 }
@@ -84,7 +82,7 @@ pub struct Reveal {
     /// Show bodies unredacted, including personal data; recorded in the audit records.
     #[arg(long, requires = "reason")]
     pub reveal: bool,
-    /// Why they have to be revealed.
+    /// The reason for revealing them, for the audit records.
     #[arg(long)]
     pub reason: Option<String>,
 }
@@ -117,7 +115,7 @@ pub enum DeadLetters {
         /// The reason and the limits.
         #[command(flatten)]
         act: Act,
-        /// Only show what would happen: decisions are actually made, and rolled back.
+        /// Only show what would happen: each message is processed in a transaction that is rolled back.
         #[arg(long)]
         dry_run: bool,
         /// The maximum number of messages per second.
@@ -169,14 +167,10 @@ pub enum PaymentSubcommand {
     },
 }
 
-/// The commands for an invoice.
 #[derive(Debug, Subcommand)]
 pub enum InvoiceCommand {
     /// Show its history, postings and deliveries.
-    Show {
-        /// Its id.
-        id: quittance_domain::id::InvoiceId,
-    },
+    Show { id: quittance_domain::id::InvoiceId },
 }
 
 /// The consumers of events.
@@ -192,13 +186,13 @@ pub enum Consumer {
     Webhook,
 }
 
-/// What can be sent again.
+/// What can be replayed.
 #[derive(Debug, Subcommand)]
 pub enum Replay {
     /// Put events of the outbox, which keeps them for 30 days, into one consumer's queue. Skips events that the
-    /// consumer has handled.
+    /// consumer has processed.
     Events {
-        /// The consumer.
+        /// The consumer to send them to.
         #[arg(long)]
         consumer: Consumer,
         /// Only events that happened since then: a time, or how long ago (`90m`, `12h`, `3d`).
@@ -225,13 +219,12 @@ pub enum Replay {
     },
 }
 
-/// The outbox.
 #[derive(Debug, Args)]
 pub struct Outbox {
     /// Let the relay retry this parked row.
     #[arg(long, requires = "reason")]
     pub release: Option<uuid::Uuid>,
-    /// The reason.
+    /// The reason, for the audit record.
     #[arg(long)]
     pub reason: Option<String>,
 }
@@ -253,13 +246,13 @@ pub enum Audit {
     },
 }
 
-/// The commands for the books.
+/// The commands for the ledger.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// Reconcile the books with invoices and payments, and check the invariants about money. Exit code 1 if there are
+    /// Reconcile the ledger with invoices and payments, and check the rules about money. Exit code 1 if there are
     /// differences.
     Check {
-        /// Only count changes before then: a time, or how long ago.
+        /// Include only changes before then: a time, or how long ago.
         #[arg(long, default_value = "10m", value_parser = moment)]
         as_of: DateTime<Utc>,
     },

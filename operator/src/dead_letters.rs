@@ -23,7 +23,6 @@ const LOOKING_FOR_S: i32 = 1;
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    /// Its queue.
     pub queue: Queue,
     /// Its SQS message id.
     pub message_id: String,
@@ -121,7 +120,7 @@ impl DeadLetter {
     /// message to message.
     #[must_use]
     pub fn cause(&self) -> String {
-        let reason = self.reason.as_deref().unwrap_or("the queue gave up after too many receives");
+        let reason = self.reason.as_deref().unwrap_or("SQS moved it after too many receives");
         let is_own = |word: &str| word.chars().any(|character| character.is_ascii_digit());
         let words: Vec<&str> = reason.split_whitespace().map(|word| if is_own(word) { "…" } else { word }).collect();
         format!("{}: {}", self.code.as_deref().unwrap_or("none"), words.join(" "))

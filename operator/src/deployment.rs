@@ -65,7 +65,6 @@ impl DeploymentTables {
 /// The dependencies of a command.
 #[derive(Debug, Clone)]
 pub struct Deployment {
-    /// The queues.
     pub queues: Queues,
     /// The database, as the operator's own role.
     pub database: Database,
@@ -83,8 +82,8 @@ pub struct Deployment {
 /// When the credentials are invalid, or AWS does not answer.
 pub async fn identity(aws: &SdkConfig) -> Result<String> {
     let answer = aws_sdk_sts::Client::new(aws).get_caller_identity().send().await.map_err(aws_sdk_sts::Error::from);
-    let identity = answer.context("AWS does not say whose credentials these are")?;
-    identity.arn.context("AWS does not say whose credentials these are")
+    let identity = answer.context("AWS returned no identity for these credentials")?;
+    identity.arn.context("AWS returned no identity for these credentials")
 }
 
 impl Deployment {
@@ -95,10 +94,10 @@ impl Deployment {
     pub fn actor(&self) -> Result<String> {
         let name = self.operator.as_deref().map(str::trim).filter(|name| !name.is_empty());
         name.map(|name| format!("operator:{name} ({})", self.identity))
-            .context("--as says who you are; it is kept in the audit records")
+            .context("--as is required: your name is kept in the audit records")
     }
 
-    /// Records in the audit records what is about to be done, once for the same action on the same subject: a second
+    /// Writes an audit record of what is about to be done, once for the same action on the same subject: a second
     /// run finds the record of the first.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub enum ReplayProspect {
     Applied,
     /// It would be parked again.
     Refused,
-    /// Only its function can determine it, and does nothing twice.
+    /// Only its function can determine it; it does nothing twice.
     Open,
 }
 
@@ -41,7 +41,7 @@ impl ReplayProspect {
             Self::Changes => "would have an effect",
             Self::Applied => "has had its effect",
             Self::Refused => "would be parked again",
-            Self::Open => "its function decides",
+            Self::Open => "outcome known only to the function",
         }
     }
 }
@@ -63,7 +63,6 @@ fn by_name<S: Serializer>(state: &Option<DeliveryState>, serializer: S) -> Resul
 /// The forecast of a replay.
 #[derive(Debug, Clone, Serialize)]
 pub struct DryRun {
-    /// The prospect.
     pub prospect: ReplayProspect,
     /// The explanation.
     pub says: Vec<String>,
@@ -95,7 +94,7 @@ impl DryRun {
     }
 
     fn unexpected(event: &CloudEvent<InvoiceEvent>, what: &str) -> Self {
-        Self::new(ReplayProspect::Refused, format!("unexpected_type: {what} of {}", event.payload.type_name()))
+        Self::new(ReplayProspect::Refused, format!("unexpected_type: {what} for {}", event.payload.type_name()))
     }
 
     /// For a function whose work is done when every recipient has a delivery; `nobody` means that there are no
@@ -105,7 +104,7 @@ impl DryRun {
             return Self::new(ReplayProspect::Applied, nobody);
         }
         let is_recorded = deliveries.iter().all(|one| one.state.is_some());
-        let state = |one: &ConsumerState| one.state.map_or("is to be delivered", |state| state.as_str());
+        let state = |one: &ConsumerState| one.state.map_or("to be delivered", |state| state.as_str());
         let prospect = if is_recorded { ReplayProspect::Applied } else { ReplayProspect::Changes };
         let says = deliveries.iter().map(|one| format!("{}: {}", one.recipient, state(one))).collect();
         Self { deliveries, ..Self::saying(prospect, says) }
@@ -128,17 +127,17 @@ impl Deployment {
             "ledger" | "receipt" | "notification" | "webhook" => self.at_consumer(reader, &dead_letter.body).await,
             reader if reader.ends_with("-gateway") => Ok(DryRun::new(
                 ReplayProspect::Open,
-                "the gateway is asked under the same key as before; a charge older than an hour is only looked up",
+                "the gateway is called with the same idempotency key; a charge older than an hour is only looked up",
             )),
             "uploads" => Ok(DryRun::new(
                 ReplayProspect::Open,
-                "reading the file goes on at the first line that was not handed on; lines are recognised",
+                "the import resumes at the first line not queued yet; no line is queued twice",
             )),
             "delivery" => Ok(DryRun::new(
                 ReplayProspect::Applied,
-                "the table of deliveries knows what is due, and the relay has it sent: the message can be discarded",
+                "the deliveries table has what is due, and the relay sends it: the message can be discarded",
             )),
-            _ => Ok(DryRun::new(ReplayProspect::Open, "it is handled anew")),
+            _ => Ok(DryRun::new(ReplayProspect::Open, "it is processed again")),
         }
     }
 
@@ -146,17 +145,17 @@ impl Deployment {
         // The seller's time zone is not configured here. It determines the accounting date, and the day of the limit
         // for what one person enters or approves: around midnight the processor's result may differ.
         let now = Utc::now().with_timezone(&Tz::UTC);
-        let rehearsed = rehearse(&self.database, body, now).await.context("the rehearsal failed")?;
+        let rehearsed = rehearse(&self.database, body, now).await.context("the dry run failed")?;
         Ok(match rehearsed {
             Rehearsal::Refused(refusal) => {
                 DryRun::new(ReplayProspect::Refused, format!("{}: {}", refusal.code, refusal.reason))
             }
-            Rehearsal::Known => DryRun::new(ReplayProspect::Applied, "all that it says is recorded already"),
+            Rehearsal::Known => DryRun::new(ReplayProspect::Applied, "everything in it is recorded already"),
             Rehearsal::Changes { changes, emitted } => {
                 let tells: Vec<&str> =
                     emitted.events.iter().chain(&emitted.commands).map(|one| &*one.event_type).collect();
                 let tells =
-                    if tells.is_empty() { "no delivery".to_owned() } else { format!("tells {}", tells.join(", ")) };
+                    if tells.is_empty() { "emits nothing".to_owned() } else { format!("emits {}", tells.join(", ")) };
                 DryRun { changes, ..DryRun::new(ReplayProspect::Changes, tells) }
             }
         })
@@ -182,40 +181,46 @@ impl Deployment {
     async fn at_ledger(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
         let posting = match posting(&event.payload) {
             Ok(Some(posting)) => posting,
-            Ok(None) => return Ok(DryRun::new(ReplayProspect::Applied, "it moves no money: nothing is booked")),
+            Ok(None) => return Ok(DryRun::new(ReplayProspect::Applied, "it moves no money: nothing is posted")),
             Err(error) => return Ok(DryRun::new(ReplayProspect::Refused, error.to_string())),
         };
         let posted = ledger::posted(&self.database, &[event.id.to_string()]).await?;
         if !posted.is_empty() {
-            return Ok(DryRun::new(ReplayProspect::Applied, format!("event {} is booked", event.id)));
+            return Ok(DryRun::new(ReplayProspect::Applied, format!("event {} is posted already", event.id)));
         }
-        let entry = |(account, amount): &(_, _)| format!("books {amount} on {account}");
+        let entry = |(account, amount): &(_, _)| format!("posts {amount} on {account}");
         Ok(DryRun::saying(ReplayProspect::Changes, posting.entries.iter().map(entry).collect()))
     }
 
     async fn at_receipt(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
         match &event.payload {
             InvoiceEvent::Refunded(refund) if refund.client.is_none() => {
-                return Ok(DryRun::new(ReplayProspect::Applied, "it is unknown whose money went back"));
+                return Ok(DryRun::new(
+                    ReplayProspect::Applied,
+                    "the payer of the refund is unknown: no receipt is issued",
+                ));
             }
-            payload if !has_receipt(payload) => return Ok(DryRun::unexpected(event, "there are no receipts")),
+            payload if !has_receipt(payload) => return Ok(DryRun::unexpected(event, "no receipt is issued")),
             _ => {}
         }
         if self.tables.receipts()?.is_completed(&event.id.to_string(), Utc::now()).await? {
-            return Ok(DryRun::new(ReplayProspect::Applied, format!("event {} has its receipt", event.id)));
+            return Ok(DryRun::new(
+                ReplayProspect::Applied,
+                format!("the receipt of event {} is issued already", event.id),
+            ));
         }
         Ok(DryRun::new(
             ReplayProspect::Changes,
-            "writes the receipt: the same event gives the same number, key and bytes",
+            "writes the receipt; the same event always yields the same number, key and bytes",
         ))
     }
 
     async fn at_notification(&self, event: &CloudEvent<InvoiceEvent>) -> Result<DryRun> {
         let Some(notice) = NotificationKind::for_event(&event.payload) else {
-            return Ok(DryRun::unexpected(event, "clients are not notified"));
+            return Ok(DryRun::unexpected(event, "no notification is sent"));
         };
         if event.time < Utc::now() - NOTIFIED_UNTIL {
-            return Ok(DryRun::new(ReplayProspect::Refused, "too_old: it cannot be excluded that it was sent"));
+            return Ok(DryRun::new(ReplayProspect::Refused, "too_old: it may have been sent before"));
         }
         let Some(client) = event.payload.addressee() else {
             return Ok(DryRun::new(ReplayProspect::Applied, "the payer is unknown: no notification"));
@@ -244,12 +249,12 @@ impl Deployment {
         for (endpoint, _) in &endpoints {
             let found = table.find(*endpoint, &key).await?;
             if found.is_none() && made_at(endpoint.as_uuid()).is_some_and(|made_at| made_at > event.time) {
-                younger.push(format!("{endpoint}: is younger than the event, and would receive it, too"));
+                younger.push(format!("{endpoint}: created after the event; would receive it, too"));
             } else {
                 deliveries.push(ConsumerState { recipient: endpoint.to_string(), state: found.map(|one| one.state) });
             }
         }
-        let mut forecast = DryRun::of_deliveries(deliveries, "no endpoint was subscribed to it");
+        let mut forecast = DryRun::of_deliveries(deliveries, "no endpoint subscribes to it");
         forecast.says.extend(younger);
         Ok(forecast)
     }

@@ -1,5 +1,5 @@
 //! Edits a parked message by hand: evidence that names a wrong invoice, or an invalid time. Its other content, above
-//! all the money that moved, cannot be changed; orders and decisions are made anew instead.
+//! all the money that moved, cannot be changed; requests and decisions are made again instead.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::dead_letters::DeadLetter;
 const EVIDENCE: [&str; 2] = ["ClaimPayment", "ConfirmPayment"];
 
 /// Their editable members.
-const MENDED: [&str; 4] = ["/data/invoice", "/data/further_invoices", "/data/occurred_at", "/data/reason"];
+const EDITABLE: [&str; 4] = ["/data/invoice", "/data/further_invoices", "/data/occurred_at", "/data/reason"];
 
 /// A manual edit as audit records have it: without content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,16 +31,16 @@ impl DeadLetter {
     /// # Errors
     /// When it is not evidence, nothing is changed, or a member is changed that may not be.
     pub fn edited(&self, body: &str) -> Result<Self> {
-        let content: Value = serde_json::from_str(body).context("the edited body is no JSON")?;
+        let content: Value = serde_json::from_str(body).context("the edited body is not JSON")?;
         if self.queue.reader() != "payments" || !EVIDENCE.contains(&self.text_at("/type").unwrap_or_default()) {
-            bail!("{}: only {} in payments are edited", self.message_id, EVIDENCE.join(" and "));
+            bail!("{} cannot be edited; only {} in the queue payments can", self.message_id, EVIDENCE.join(" and "));
         }
         let changed = changed(&self.content, &content);
         if changed.is_empty() {
-            bail!("{}: the edited body says what the parked one does", self.message_id);
+            bail!("{}: the edited body does not differ from the parked one", self.message_id);
         }
-        if let Some(kept) = changed.iter().find(|pointer| !is_mended(pointer)) {
-            bail!("{}: {kept} stays as it came; only {} are edited", self.message_id, MENDED.join(", "));
+        if let Some(kept) = changed.iter().find(|pointer| !is_edited_body(pointer)) {
+            bail!("{}: {kept} cannot be edited; only {} can", self.message_id, EDITABLE.join(", "));
         }
         let edit = Edit { changed, body: Uuid::new_v5(&Uuid::NAMESPACE_OID, body.as_bytes()) };
         let mut edited = self.clone();
@@ -49,8 +49,8 @@ impl DeadLetter {
     }
 }
 
-fn is_mended(pointer: &str) -> bool {
-    MENDED
+fn is_edited_body(pointer: &str) -> bool {
+    EDITABLE
         .iter()
         .any(|mended| pointer.strip_prefix(mended).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
@@ -107,10 +107,10 @@ mod tests {
         assert_eq!(with("/data/invoice", json!({"number": "y"})), ["/data/invoice/id", "/data/invoice/number"]);
         assert_eq!(with("/data/amount", json!({})), ["/data/amount", "/data/amount/value"]);
         for kept in ["/id", "/time", "/data/amount/value", "/data/payment_id", "/data/references/0", "/data/invoices"] {
-            assert!(!is_mended(kept), "{kept}");
+            assert!(!is_edited_body(kept), "{kept}");
         }
         for mended in ["/data/invoice", "/data/invoice/id", "/data/further_invoices/1/number", "/data/occurred_at"] {
-            assert!(is_mended(mended), "{mended}");
+            assert!(is_edited_body(mended), "{mended}");
         }
     }
 }

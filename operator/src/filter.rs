@@ -8,7 +8,7 @@ use crate::dead_letters::DeadLetter;
 /// A selection of parked messages; all criteria must match.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Filter {
-    /// Only this dead-letter queue, or those of this function: `payments`, `ledger-subscription-dead-dead_letter`.
+    /// Only this dead-letter queue, or those of this function: `payments`, `ledger-subscription-dead-letter`.
     #[arg(long)]
     pub queue: Option<String>,
     /// Only messages parked with this code; `none` for those moved by the queue's own redrive policy.

@@ -44,7 +44,7 @@ async fn answer(cli: Cli) -> Result<Report> {
     let database = settings.group(|settings| {
         DatabaseSettings::read(|name| if name == "DATABASE_ROLE" { ROLE.to_owned() } else { settings.required(name) })
     });
-    let database = settings.finish_with(database).context("`quittance --help` says what it needs")?;
+    let database = settings.finish_with(database).context("`quittance --help` lists the settings that it needs")?;
     let aws = config(Retries::Sdk).await;
     let (queues, tables, identity) =
         tokio::try_join!(Queues::find(&aws, &cli.stack), DeploymentTables::find(&aws, &cli.stack), identity(&aws))?;

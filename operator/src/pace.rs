@@ -59,7 +59,7 @@ impl WorkProgress {
         tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
                 stopped.store(true, Ordering::Relaxed);
-                eprintln!("stopping after this one; interrupt again to end at once, which is safe too");
+                eprintln!("stopping after this message; interrupt again to stop immediately, which is safe too");
             }
             if tokio::signal::ctrl_c().await.is_ok() {
                 std::process::exit(INTERRUPTED);

@@ -45,12 +45,10 @@ const DEAD_LETTER: &str = "-dead-letter";
 /// The suffix of queues for messages that SNS could not deliver to a queue.
 const SUBSCRIPTION: &str = "-subscription";
 
-/// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
-    /// Its name without the deployment's prefix and `.fifo`: `payments`, `payments-dead-dead_letter`.
+    /// Its name without the deployment's prefix and `.fifo`: `payments`, `payments-dead-letter`.
     pub name: String,
-    /// Its URL.
     pub url: String,
 }
 
@@ -80,9 +78,7 @@ impl Queue {
 pub struct Depth {
     /// Visible.
     pub waiting: i64,
-    /// In flight.
     pub in_flight: i64,
-    /// Delayed.
     pub delayed: i64,
 }
 
@@ -116,7 +112,7 @@ impl Queues {
             }
         }
         if by_name.is_empty() {
-            bail!("there are no queues of a deployment {stack}; name yours with --stack");
+            bail!("deployment {stack} has no queues; name the deployment with --stack");
         }
         Ok(Self { client, stack: stack.to_owned(), by_name })
     }
@@ -142,7 +138,7 @@ impl Queues {
         if let (true, Some(name)) = (found.is_empty(), named) {
             let known: Vec<&str> =
                 self.all().filter(|queue| queue.is_dead_letter()).map(|queue| queue.name.as_str()).collect();
-            bail!("{name} is no dead-letter queue here; there are {}", known.join(", "));
+            bail!("{name} is not a dead-letter queue of this deployment; there are {}", known.join(", "));
         }
         Ok(found)
     }
@@ -168,12 +164,12 @@ impl Queues {
         let request = self.client.get_queue_attributes().queue_url(&queue.url);
         let request = request.set_attribute_names(Some(names.to_vec())).send();
         let answer = request.await.map_err(aws_sdk_sqs::Error::from);
-        let attributes = answer.with_context(|| format!("{} cannot be asked", queue.name))?.attributes;
+        let attributes = answer.with_context(|| format!("{} cannot be queried", queue.name))?.attributes;
         let attributes = attributes.unwrap_or_default();
         // A queue with a missing count must not be taken for an empty one.
         let count = |name: &QueueAttributeName| {
             let count = attributes.get(name).and_then(|count| count.parse().ok());
-            count.with_context(|| format!("{} does not say its {}", queue.name, name.as_str()))
+            count.with_context(|| format!("{} did not return its {}", queue.name, name.as_str()))
         };
         let [waiting, in_flight, delayed] = &names;
         Ok(Depth { waiting: count(waiting)?, in_flight: count(in_flight)?, delayed: count(delayed)? })
@@ -192,7 +188,7 @@ impl Queues {
             request
         };
         let sent = request.send().await.map_err(aws_sdk_sqs::Error::from);
-        sent.with_context(|| format!("{} did not take {}", queue.name, message.deduplication_id))?;
+        sent.with_context(|| format!("{} did not accept {}", queue.name, message.deduplication_id))?;
         Ok(())
     }
 }
@@ -206,7 +202,6 @@ pub struct Outgoing {
     pub group_id: String,
     /// The deduplication id: the same for every attempt to send this message.
     pub deduplication_id: String,
-    /// The body.
     pub body: String,
 }
 

@@ -34,8 +34,8 @@ pub(crate) fn forecast(dead_letter: &DeadLetter) -> DryRun {
 
 fn describe(notice: &WebhookNotice) -> &'static str {
     match notice {
-        WebhookNotice::Evidence(_) => "gives evidence of a payment",
-        WebhookNotice::Inquire(_) => "has the gateway asked",
+        WebhookNotice::Evidence(_) => "contains evidence of a payment",
+        WebhookNotice::Inquire(_) => "requests details from the gateway",
         _ => "reports no payment",
     }
 }

@@ -191,7 +191,7 @@ fn a_payment_that_finance_enters_is_booked_on_its_day_and_above_the_limit_waits_
     assert_eq!(approve(&scene.finance).status, 202);
     until("the refusal of who entered it", || {
         let refusal = scene.get(&scene.finance, &case).json()["refusal"].clone();
-        refusal.as_str().filter(|refusal| refusal.contains("somebody else has to")).map(|_| ())
+        refusal.as_str().filter(|refusal| refusal.contains("another person has to")).map(|_| ())
     });
     assert_eq!(approve(&scene.stack.token(&Role::Admin).unwrap()).status, 202);
     scene.wait_for_payment(&format!("manual:{large}"), "confirmed");

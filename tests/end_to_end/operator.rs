@@ -86,7 +86,7 @@ fn what_was_parked_is_found_understood_replayed_and_followed_to_its_end() {
     scene.stack.aws().unwrap().sqs_send(parked, &body, Some((&name, &fresh("dedup")))).unwrap();
     let rehearsed = run(&["dlq", "replay", "--dry-run", "--group", &name]);
     assert_eq!(rehearsed.json["sent"], 1, "{}", rehearsed.text);
-    assert!(rehearsed.text.contains("tells invoice.paid"), "{}", rehearsed.text);
+    assert!(rehearsed.text.contains("emits invoice.paid"), "{}", rehearsed.text);
     assert_eq!(scene.get(&scene.finance, &format!("/v1/invoices/{invoice}")).json()["status"], "open");
     let line = ["dlq", "replay", "--yes", "--reason", "mended", "--group", &name, "--wait=60"];
     let replayed = run(&line);

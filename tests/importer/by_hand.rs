@@ -127,7 +127,7 @@ async fn above_a_limit_a_second_person_has_to_approve() {
     for request in ["r-1", "r-2"] {
         scene.approve("user:anna", request).await;
     }
-    let refusal = "above 10000 of one payer on one day a second person has to approve".to_owned();
+    let refusal = "above 10000 for one payer on one day a second person has to approve".to_owned();
     assert_eq!(scene.test.outcome(case).await, (None, Some(refusal)));
     assert_eq!(scene.paid(invoice).await, pair("open", "0"));
     scene.approve("user:bert", "r-3").await;
@@ -159,14 +159,14 @@ async fn staff_approve_what_they_saw_and_never_their_own_upload() {
     scene.show_picture(nord, "2026-0001", "50.00").await;
     let case = scene.test.case("claimed").await;
     scene.approve("user:finance", "r-0").await;
-    let refusal = "the person who uploaded the picture cannot approve it; another person has to".to_owned();
+    let refusal = "the person who uploaded the image cannot approve it; another person has to".to_owned();
     assert_eq!(scene.test.outcome(case).await, (None, Some(refusal)));
     // With an earlier date it becomes the first claim.
     let claim =
         TestEvidence::claim("manual:WIRE-2026.1", Some(invoice), euros("9000.00")).again("later", -TimeDelta::days(9));
     settle(&scene.processor, &[claim.instruction()], at(noon())).await.unwrap();
     scene.approve("user:anna", "r-1").await;
-    let refusal = "the case is not about 50.00 EUR any more; look at it again".to_owned();
+    let refusal = "the amount of the case is no longer 50.00 EUR; reload it".to_owned();
     assert_eq!(scene.test.outcome(case).await, (None, Some(refusal)));
     assert_eq!(scene.test.count("select count(*) from payments.facts where kind = 'capture'").await, 0);
     assert_eq!(scene.paid(invoice).await, pair("open", "0"));

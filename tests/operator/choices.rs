@@ -127,7 +127,7 @@ async fn a_queue_that_does_not_say_how_much_it_holds_is_not_taken_for_an_empty_o
     for line in [&["dlq", "list"][..], &["status"], &["dlq", "replay", "--yes", "--reason", "r", "--wait=0"]] {
         let refused = scene.run(line).await.unwrap_err();
         assert!(
-            format!("{refused:#}").contains("does not say its ApproximateNumberOfMessages"),
+            format!("{refused:#}").contains("did not return its ApproximateNumberOfMessages"),
             "{line:?}: {refused:#}"
         );
     }
@@ -157,7 +157,7 @@ async fn the_status_shows_the_queues_while_the_database_is_away() {
     gone.close().await;
     scene.deployment.database = Database::from_pool(gone);
     let status = scene.run(&["status"]).await.unwrap();
-    assert!(!status.is_clean && status.text.contains("The database cannot be asked"), "{}", status.text);
+    assert!(!status.is_clean && status.text.contains("The database cannot be queried"), "{}", status.text);
     let parked = |queue: &&Value| queue["queue"] == "payments-dead-letter";
     let queues = status.json["queues"].as_array().unwrap();
     assert_eq!(queues.iter().find(parked).unwrap()["depth"]["waiting"], json!(1));
@@ -174,7 +174,7 @@ async fn an_incomplete_view_of_a_queue_is_reported_as_such() {
     let line = ["dlq", "replay", "--yes", "--reason", "r", "--rate=1000", "--wait=0"];
     let replayed = scene.run(&line).await.unwrap();
     assert_eq!((held.len(), &replayed.json["sent"], &replayed.json["unseen"]), (10, &json!(0), &json!(12)));
-    assert!(!replayed.is_clean && replayed.text.contains("About 12 were not looked at"), "{}", replayed.text);
+    assert!(!replayed.is_clean && replayed.text.contains("About 12 were not inspected"), "{}", replayed.text);
     let status = scene.run(&["status"]).await.unwrap();
     assert!(!status.is_clean, "{}", status.text);
 }

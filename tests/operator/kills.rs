@@ -69,7 +69,7 @@ async fn unsent_messages_stay_and_the_others_are_returned() {
     deployment.operator = None;
     let nobody = super::Scene { test: scene.test, sqs: scene.sqs, deployment };
     let refused = nobody.run(&REPLAY).await.unwrap_err();
-    assert!(format!("{refused:#}").contains("--as says who you are"), "{refused:#}");
+    assert!(format!("{refused:#}").contains("--as is required"), "{refused:#}");
     assert_eq!(nobody.sqs.changes(), 0, "nothing is sent without an audit record");
     assert_eq!(nobody.sqs.hidden_in(PARKED), 0);
 }

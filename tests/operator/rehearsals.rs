@@ -18,7 +18,7 @@ async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
         reported.json["outcomes"].as_array().unwrap().iter().filter_map(|one| one["fate"].as_str()).collect();
     assert_eq!(fates, ["sent", "refused"]);
     assert!(
-        reported.text.contains("tells invoice.paid") && reported.text.contains("status: confirmed"),
+        reported.text.contains("emits invoice.paid") && reported.text.contains("status: confirmed"),
         "{}",
         reported.text
     );

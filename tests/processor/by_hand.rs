@@ -273,7 +273,7 @@ async fn what_another_source_reports_meanwhile_is_not_approved_once_more() {
     scene.approve("manual:B-1", "user:ben", "a1").await;
     let (resolution, refusal) = scene.test.outcome(case).await;
     assert_eq!(resolution, None);
-    assert!(refusal.unwrap().starts_with("money of the payment went back or came again since"));
+    assert!(refusal.unwrap().starts_with("money of the payment was returned or reported again since"));
     assert_eq!(scene.test.payment("manual:B-1").await.0, "reversed");
     scene.assert_books_hold().await;
 }

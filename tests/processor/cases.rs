@@ -62,7 +62,7 @@ async fn a_decision_about_an_amount_that_has_changed_meanwhile_is_refused() {
         .receive(&[TestEvidence::reported(FactKind::Capture, "pi_1", "ch_2", euro("500.00")).naming(&[invoice])])
         .await;
     scene.decide(&command).await;
-    let refusal = "the case is not about 30.00 EUR any more; look at it again";
+    let refusal = "the amount of the case is no longer 30.00 EUR; reload it";
     assert_eq!(scene.test.outcome(case).await, (None, Some(refusal.to_owned())));
     assert_eq!(scene.test.refunds().await, []);
     scene.decide(&about("530.00", "r2")).await;
@@ -223,7 +223,7 @@ async fn a_contradiction_can_only_be_dismissed_and_stays_so() {
     assert_eq!(scene.payment("pi_1").await, ["confirmed", "90", "0"]);
     let case = scene.test.case("contradiction").await;
     scene.decide(&close(NAME, case, CaseDecision::Refund, "r1")).await;
-    let refusal = "a case of kind contradiction has no surplus to apply or refund".to_owned();
+    let refusal = "a case of kind contradiction has no unapplied cash to apply or refund".to_owned();
     assert_eq!(scene.test.outcome(case).await, (None, Some(refusal)));
     scene.decide(&close(NAME, case, CaseDecision::Dismiss, "r2")).await;
     assert_eq!(scene.test.outcome(case).await, resolved("dismissed"));

@@ -145,7 +145,7 @@ async fn an_order_that_waited_for_hours_is_not_carried_out() {
     let invoice = scene.invoice("100.00").await;
     let late = noon() + TimeDelta::hours(2);
     decide(&scene.processor, &charge(NAME, (scene.client, invoice), "100.00", "bff:k1"), at(late)).await.unwrap();
-    assert!(scene.refusal().await.starts_with("the request came too late"));
+    assert!(scene.refusal().await.starts_with("the request has expired"));
     assert_eq!(scene.ordered().await.len(), 0);
 }
 
@@ -219,7 +219,7 @@ async fn an_invoice_is_not_collected_twice_though_two_ask_at_once() {
     );
     assert!(both.0.is_ok() && both.1.is_ok());
     assert_eq!(scene.ordered().await.len(), 1);
-    assert!(scene.refusal().await.contains("without 100.00 EUR that is being collected"));
+    assert!(scene.refusal().await.contains("less 100.00 EUR of charges in progress"));
 }
 
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn a_payment_that_stays_undecided_becomes_a_case_which_its_evidence_closes
     for _ in 0..2 {
         scene.decide(&escalate(NAME, "q7")).await;
     }
-    let words = "stripe has not said what became of it: the gateway answered 503";
+    let words = "stripe has not reported the outcome: the gateway answered 503";
     assert_eq!(scene.test.open_cases().await, [("undecided".to_owned(), words.to_owned())]);
     let asked = "select count(*) from payments.questions";
     assert_eq!(scene.test.count(asked).await, 0, "nobody is asked any more");

@@ -43,7 +43,7 @@ async fn unapplied_cash_and_its_case_count_once_and_a_case_that_only_changes_doe
     let surplus = |settled: u32, amount: i64, cases: &[(CaseKind, u32)]| SettlementMetrics {
         settled,
         amounts: euros(amount),
-        surpluses: 1,
+        unapplied_count: 1,
         unapplied_amounts: euros(20),
         cases: cases.iter().copied().collect(),
     };

@@ -170,7 +170,7 @@ async fn what_the_gateway_refunded_before_is_not_refunded_again_for_the_credit_n
     assert_eq!(scene.test.refunds().await, []);
     assert_eq!(scene.payment("pi_1").await, ["partially_refunded", "89", "0"]);
     let refused = "select reason from audit.records where action = 'payment.credit_refused'";
-    let expected = "of 30.00 EUR credited only 0.00 EUR is surplus of the payment";
+    let expected = "of 30.00 EUR credited only 0.00 EUR is unapplied cash of the payment";
     assert_eq!(scene.test.text(refused).await, expected);
 }
 

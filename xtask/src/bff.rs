@@ -28,7 +28,7 @@ use crate::{
 const BODY_MAX_BYTES: u64 = 1024 * 1024;
 
 /// The events that the BFF subscribes to.
-const TOLD: [&str; 11] = [
+const EVENT_TYPES: [&str; 11] = [
     "invoice.paid",
     "invoice.partially_paid",
     "invoice.reopened",
@@ -62,7 +62,6 @@ pub struct Delivery {
 /// The response to the next webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// The status.
     pub status: u16,
     /// The number of webhooks.
     pub times: u32,
@@ -95,7 +94,7 @@ pub fn serve(port: u16, store: &Path) -> Result<()> {
             response.add_header(header);
         }
         if let Err(error) = request.respond(response) {
-            eprintln!("the caller went away: {error}");
+            eprintln!("the caller disconnected: {error}");
         }
     }
     Ok(())
@@ -163,7 +162,7 @@ fn header(request: &Request, name: &str) -> String {
 
 fn body(request: &mut Request) -> Result<Vec<u8>> {
     let mut body = Vec::new();
-    request.as_reader().take(BODY_MAX_BYTES).read_to_end(&mut body).context("the body broke off")?;
+    request.as_reader().take(BODY_MAX_BYTES).read_to_end(&mut body).context("the body is incomplete")?;
     Ok(body)
 }
 
@@ -172,7 +171,7 @@ fn stored(store: &Path) -> Result<Vec<Delivery>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         other => other.with_context(|| format!("could not read {}", store.display()))?,
     };
-    text.lines().map(|line| serde_json::from_str(line).context("a stored delivery is not understood")).collect()
+    text.lines().map(|line| serde_json::from_str(line).context("a stored delivery cannot be parsed")).collect()
 }
 
 impl Stack {
@@ -183,7 +182,7 @@ impl Stack {
     pub fn deliveries(&self) -> Result<Vec<Delivery>> {
         let url = format!("{}/deliveries", self.bff_url()?);
         let mut answer = agent().get(&url).call().with_context(|| format!("could not reach {url}"))?;
-        answer.body_mut().read_json().with_context(|| format!("{url} answered no list of deliveries"))
+        answer.body_mut().read_json().with_context(|| format!("{url} did not return a list of deliveries"))
     }
 
     /// Registers the BFF's webhook endpoint, once for each stack, and returns its signing secret.
@@ -197,10 +196,10 @@ impl Stack {
             .header("authorization", authorization)
             // The same key returns the same response.
             .header("idempotency-key", "the-stacks-bff")
-            .send_json(json!({"url": self.webhook_url()?, "event_types": TOLD}))
+            .send_json(json!({"url": self.webhook_url()?, "event_types": EVENT_TYPES}))
             .context("the API did not answer")?;
         let status = answer.status();
-        let shown: Value = answer.body_mut().read_json().context("the API answered no JSON")?;
+        let shown: Value = answer.body_mut().read_json().context("the API did not return JSON")?;
         let secret = shown.get("secret").and_then(Value::as_str);
         secret.map(ToOwned::to_owned).ok_or_else(|| anyhow!("the endpoint was not registered ({status}): {shown}"))
     }

@@ -32,9 +32,9 @@ pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
     // Cargo's variables about this package are wrong for the packages built next, and would make cargo rebuild some.
-    for reported in env::vars_os().map(|(name, _)| name) {
-        if reported.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
-            command.env_remove(reported);
+    for name in env::vars_os().map(|(name, _)| name) {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
         }
     }
     command
@@ -150,7 +150,7 @@ fn strip(binary: &Path, target: &Path) -> Result<()> {
 
 /// Size and modification time of a file: cargo writes a binary again exactly when it was linked again.
 fn stamp(file: &Path) -> Result<String> {
-    let facts = fs::metadata(file).with_context(|| format!("could not look at {}", file.display()))?;
+    let facts = fs::metadata(file).with_context(|| format!("could not inspect {}", file.display()))?;
     let modified = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(format!("{}-{}", facts.len(), modified.as_nanos()))
 }

@@ -37,7 +37,7 @@ pub fn fuzz(wanted: &[String], seconds: u32) -> Result<()> {
     for target in targets.iter().filter(|target| wanted.is_empty() || wanted.contains(target)) {
         say::step(&format!("{target}, for {seconds} s"));
         run(&root, &tools, target, seconds).with_context(|| {
-            format!("{target} fails; when it is mended, move the input from target/fuzz/artifacts to {FOLDER}/corpus")
+            format!("{target} fails; once it is fixed, move the input from target/fuzz/artifacts to {FOLDER}/corpus")
         })?;
     }
     Ok(())

@@ -37,7 +37,7 @@ pub fn up(name: &str, forced: ForcedPorts) -> Result<Stack> {
     let deployed = match deploy::deploy(&mut stack, &venv, &root, &bootstraps) {
         // The emulator's CloudFormation does not support every update of what it can create from scratch.
         Err(error) if was_deployed && stack.living("emulator").is_some() => {
-            say::step(&format!("the change could not be deployed, so everything is made anew: {error:#}"));
+            say::step(&format!("the change could not be deployed, so the stack is created again: {error:#}"));
             stack.deployed = None;
             servers::start(&mut stack, &venv, forced)?;
             deploy::deploy(&mut stack, &venv, &root, &bootstraps)?
@@ -45,7 +45,7 @@ pub fn up(name: &str, forced: ForcedPorts) -> Result<Stack> {
         other => other?,
     };
     if deployed == Deployed::Now {
-        say::step("making users");
+        say::step("creating users");
         users::seed(&stack)?;
     }
     say::step("the stack is up");
@@ -64,7 +64,7 @@ pub fn down(name: &str, keep_data: bool) -> Result<usize> {
     }
     let _held = lock(&dir)?;
     let stack = Stack::read(&dir.join("state.json")).unwrap_or_else(|error| {
-        say::note(&format!("{error:#}; going by the processes alone"));
+        say::note(&format!("{error:#}; ending the processes that are found"));
         None
     });
     let data_dir = stack.as_ref().and_then(Stack::data_dir);
@@ -92,7 +92,7 @@ fn read_or_new(name: &str, dir: &Path) -> Result<Stack> {
     match Stack::read(&dir.join("state.json")) {
         Ok(Some(stack)) => Ok(stack),
         Ok(None) => Ok(Stack::new(name, dir, format!("Aa1!{}", random_password()?))),
-        Err(error) => Err(anyhow!("{error:#}; `cargo xtask down --name {name}` clears it away")),
+        Err(error) => Err(anyhow!("{error:#}; `cargo xtask down --name {name}` removes it")),
     }
 }
 
@@ -103,13 +103,13 @@ fn remove_database(stack: &Stack) {
         // `down`.
         None => {
             if let Err(error) = database.access.drop_database(&database.name) {
-                say::note(&format!("the database {} stays: {error:#}", database.name));
+                say::note(&format!("the database {} was not removed: {error:#}", database.name));
             }
         }
         // A cluster of our own that had to be placed elsewhere.
         Some(home) if !home.starts_with(&stack.dir) => {
             if let Err(error) = fs::remove_dir_all(home) {
-                say::note(&format!("{} stays: {error}", home.display()));
+                say::note(&format!("{} was not removed: {error}", home.display()));
             }
             // The folder around it is removed too, if it contains nothing else.
             let _ = home.parent().map(fs::remove_dir);

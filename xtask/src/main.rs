@@ -50,7 +50,7 @@ enum Command {
     Down(Down),
     /// Print a bearer token for a role: client:<client id>, finance, oncall, admin, bff or gateway.
     Token {
-        /// The role.
+        /// `client:<client id>`, `finance`, `oncall`, `admin`, `bff` or `gateway`.
         role: Role,
         #[command(flatten)]
         which: Which,
@@ -111,10 +111,10 @@ enum Command {
     #[command(subcommand)]
     Bench(Bench),
     /// Test our parsers on every matching sample below a folder: gateways' messages, objects and signatures, and bank
-    /// statements, with entries and sums. Prints file, format and verdict of each, and the counts in the last line.
+    /// statements, with entries and sums. Prints file, format and result of each, and the counts in the last line.
     /// Exit code 1 if one is wrong.
     Conformance {
-        /// The folder.
+        /// The folder with the samples.
         folder: PathBuf,
         /// Print JSON.
         #[arg(long)]
@@ -288,7 +288,7 @@ fn run(command: Command) -> Result<ExitCode> {
 
 fn quiet(name: &str) -> Result<ExitCode> {
     let leaks = quiet::leaks(&Stack::load(name)?)?;
-    println!("{}", if leaks.is_empty() { "the logs keep quiet".to_owned() } else { leaks.join("\n") });
+    println!("{}", if leaks.is_empty() { "no secrets or bodies in the logs".to_owned() } else { leaks.join("\n") });
     Ok(if leaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -347,7 +347,7 @@ fn measure(which: Bench) -> Result<ExitCode> {
                 print!("{}", report.text());
             }
             if !report.holds() {
-                bail!("the importer is slower or larger than it may be; the lines marked MISSED say by how much");
+                bail!("the importer exceeds its limits of time or memory; see the lines marked MISSED");
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -360,7 +360,7 @@ fn measure(which: Bench) -> Result<ExitCode> {
         print!("{}", report.text());
     }
     if !report.holds() {
-        bail!("the processor is slower than it must be; the lines marked MISSED say by how much");
+        bail!("the processor is slower than required; see the lines marked MISSED");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -27,7 +27,7 @@ use crate::{
 pub fn operate(stack: &Stack, arguments: &[String]) -> Result<ExitStatus> {
     let last_built = workspace_root().join(LAST_BUILT);
     let binary = if last_built.is_file() && is_another_cargo_building()? {
-        say::step("another cargo is building; this is quittance as it was last built");
+        say::step("another cargo build is running; using quittance as it was last built");
         last_built
     } else {
         build()?

@@ -50,7 +50,7 @@ pub fn stack_dir(root: &Path, name: &str) -> Result<PathBuf> {
 /// When the file can't be created or another process holds it longer than `limit`.
 pub fn lock(path: &Path, what: &str, limit: Duration) -> Result<File> {
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("could not make {}", parent.display()))?;
+        fs::create_dir_all(parent).with_context(|| format!("could not create {}", parent.display()))?;
     }
     let file = OpenOptions::new()
         .create(true)

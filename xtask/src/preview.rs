@@ -40,7 +40,7 @@ fn of_package(package: &str, folder: &Path) -> Result<Vec<String>> {
         .output()
         .context("could not run cargo")?;
     if !output.status.success() {
-        bail!("the previews of {package} were not made ({})", output.status);
+        bail!("the previews of {package} were not written ({})", output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(ToOwned::to_owned).collect())
 }

@@ -39,7 +39,7 @@ impl Venv {
             return Ok(venv);
         }
         let lock = root.join("target/local/venv.lock");
-        let _held = paths::lock(&lock, "making the Python environment", INSTALL_LIMIT)?;
+        let _held = paths::lock(&lock, "creating the Python environment", INSTALL_LIMIT)?;
         if !venv.is_made_from(&wanted) {
             venv.make(root, &requirements, &wanted)?;
         }
@@ -89,15 +89,16 @@ impl Venv {
 
     fn make(&self, root: &Path, requirements: &Path, wanted: &str) -> Result<()> {
         let python = find_python()?;
-        say::step("making the Python environment in .venv (once; a few minutes on a slow line)");
+        say::step("creating the Python environment in .venv (once; a few minutes on a slow line)");
         if self.dir.exists() {
             fs::remove_dir_all(&self.dir).with_context(|| format!("could not remove {}", self.dir.display()))?;
         }
         let log = root.join("target/local/venv.log");
         let mut create = Command::new(&python);
         create.args(["-m", "venv"]).arg(&self.dir);
-        wait::run_logged("python3 -m venv", &mut create, &log, CREATE_LIMIT, &[])
-            .context("the Python environment could not be made; on Debian and Ubuntu: apt-get install python3-venv")?;
+        wait::run_logged("python3 -m venv", &mut create, &log, CREATE_LIMIT, &[]).context(
+            "the Python environment could not be created; on Debian and Ubuntu: apt-get install python3-venv",
+        )?;
         // The file lists every dependency, so pip need not resolve more (and would fail on their extras).
         let mut install = Command::new(self.python());
         install

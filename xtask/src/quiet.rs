@@ -124,7 +124,7 @@ pub fn leaks(stack: &Stack) -> Result<Vec<String>> {
         for event in aws.log_events(&group)? {
             for what in said(&event.message, &secrets) {
                 let place = telling(&event.message);
-                leaks.insert(format!("{group} says {what} at {} ({place})", event.timestamp_ms));
+                leaks.insert(format!("{group} contains {what} at {} ({place})", event.timestamp_ms));
             }
         }
     }
@@ -135,7 +135,7 @@ pub fn leaks(stack: &Stack) -> Result<Vec<String>> {
 fn telling(line: &str) -> String {
     let message = serde_json::from_str::<Value>(line).ok();
     let message = message.as_ref().and_then(|line| line.get("message")?.as_str());
-    message.unwrap_or("a line that is no JSON").to_owned()
+    message.unwrap_or("a line that is not JSON").to_owned()
 }
 
 /// All values in Secrets Manager; of a JSON object each member, except user names.

@@ -17,9 +17,7 @@ pub const PATH: &str = "/sandbox";
 /// A configured response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CannedAnswer {
-    /// The status.
     pub status: u16,
-    /// The body.
     pub body: Value,
 }
 
@@ -32,7 +30,6 @@ pub struct SandboxRequest {
     pub path: String,
     /// The header `idempotency-key`, if present.
     pub idempotency_key: String,
-    /// The body.
     pub body: String,
 }
 
@@ -97,7 +94,7 @@ impl Stack {
     pub fn sandbox_asked(&self) -> Result<Vec<SandboxRequest>> {
         let url = format!("{}{PATH}", self.bff_url()?);
         let mut answer = agent().get(&url).call().with_context(|| format!("could not reach {url}"))?;
-        answer.body_mut().read_json().with_context(|| format!("{url} answered no list"))
+        answer.body_mut().read_json().with_context(|| format!("{url} did not return a list"))
     }
 }
 

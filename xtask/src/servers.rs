@@ -35,13 +35,11 @@ web.run_app(server.app, host='127.0.0.1', port=int(sys.argv[1]))
 /// Ports that the user requires.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ForcedPorts {
-    /// The emulator's.
     pub emulator: Option<u16>,
     /// PostgreSQL's.
     pub postgres: Option<u16>,
     /// The fake Stripe's.
     pub localstripe: Option<u16>,
-    /// The BFF's.
     pub bff: Option<u16>,
 }
 
@@ -107,7 +105,7 @@ fn start_postgres(stack: &mut Stack, venv: &Venv, forced: Option<u16>) -> Result
         }
         None => {
             stack.deployed = None;
-            say::step("making a PostgreSQL cluster");
+            say::step("creating a PostgreSQL cluster");
             Cluster::make(&binaries, &home, port, Durability::Durable)?
         }
     };

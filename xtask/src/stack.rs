@@ -25,7 +25,6 @@ pub const SERVERS: [&str; 4] = ["bff", "localstripe", "emulator", "postgres"];
 pub struct Database {
     /// The address and superuser of the server.
     pub access: Access,
-    /// The database's name.
     pub name: String,
     /// The directory of the stack's own cluster; none if `QUITTANCE_DATABASE_URL` named a server.
     pub home: Option<PathBuf>,
@@ -34,7 +33,6 @@ pub struct Database {
 /// A local stack, running or incomplete.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Stack {
-    /// Its name.
     pub name: String,
     /// Its directory.
     pub dir: PathBuf,
@@ -42,7 +40,6 @@ pub struct Stack {
     pub ports: BTreeMap<String, u16>,
     /// The process of each server, by its name in [`SERVERS`].
     pub daemons: BTreeMap<String, Daemon>,
-    /// Its database.
     pub database: Option<Database>,
     /// A fingerprint of the last deployment (template, functions, parameters); none until a deployment succeeded.
     pub deployed: Option<String>,
@@ -105,7 +102,7 @@ impl Stack {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other.with_context(|| format!("could not read {}", file.display()))?,
         };
-        serde_json::from_slice(&text).with_context(|| format!("{} is not understood", file.display())).map(Some)
+        serde_json::from_slice(&text).with_context(|| format!("{} cannot be parsed", file.display())).map(Some)
     }
 
     /// Writes the state file.
@@ -128,7 +125,6 @@ impl Stack {
         self.dir.join("logs").join(format!("{of}.log"))
     }
 
-    /// The CloudFormation stack's name.
     #[must_use]
     pub fn cloudformation_name(&self) -> String {
         format!("quittance-{}", self.name)
@@ -277,7 +273,7 @@ mod tests {
         let file = dir.join("state.json");
         assert!(Stack::read(&file).unwrap().is_none());
         fs::write(&file, "{\"name\":").unwrap();
-        assert!(Stack::read(&file).unwrap_err().to_string().contains("not understood"));
+        assert!(Stack::read(&file).unwrap_err().to_string().contains("cannot be parsed"));
         let mut stack = stack();
         stack.dir.clone_from(&dir);
         stack.save().unwrap();

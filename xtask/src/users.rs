@@ -133,7 +133,7 @@ impl Stack {
         let request = json!({ "UserPoolId": self.output("UserPoolId")?, "ClientId": client });
         let answer = self.aws()?.json_call("cognito-idp", "DescribeUserPoolClient", &request)?;
         let secret = text_at(&answer, "/UserPoolClient/ClientSecret")
-            .with_context(|| format!("{client_output} is no client with a secret"))?;
+            .with_context(|| format!("{client_output} is not a client with a secret"))?;
         let credentials = STANDARD.encode(format!("{client}:{secret}"));
         let url = format!("{}/oauth2/token", self.emulator_url()?);
         let mut response = local_agent(TIMEOUT)
@@ -143,7 +143,7 @@ impl Stack {
             .send(form_encoded(&[("grant_type", "client_credentials")]))
             .with_context(|| format!("could not reach {url}"))?;
         let status = response.status().as_u16();
-        let json: Value = response.body_mut().read_json().context("the token endpoint answered no JSON")?;
+        let json: Value = response.body_mut().read_json().context("the token endpoint did not return JSON")?;
         if status != 200 {
             bail!("the token endpoint answered {status}: {json}");
         }

@@ -40,7 +40,7 @@ pub fn until<T>(
         let waited = begin.elapsed();
         if waited >= limit {
             let logs: String = watched.iter().map(|daemon| log_tail(&daemon.log)).collect();
-            bail!("waited {} for {what}, in vain{logs}", say::seconds(limit));
+            bail!("timed out after {} waiting for {what}{logs}", say::seconds(limit));
         }
         if waited >= speak_at {
             say::note(&format!(
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_wait_in_vain_says_for_what_and_how_long() {
         let error = until::<()>("the moon", Duration::from_millis(120), &[], || Ok(None)).unwrap_err();
-        assert_eq!(error.to_string(), "waited 0.1 s for the moon, in vain");
+        assert_eq!(error.to_string(), "timed out after 0.1 s waiting for the moon");
     }
 
     #[test]

@@ -21,7 +21,6 @@ pub struct EventKey {
 }
 
 impl EventKey {
-    /// The key of an event.
     #[must_use]
     pub fn new(at: DateTime<Utc>, id: Uuid) -> Self {
         Self { at: at.trunc_subsecs(6), id }
@@ -78,7 +77,6 @@ impl TryFrom<String> for EventKey {
     }
 }
 
-/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
     /// It is attempted when it is due.
@@ -135,7 +133,6 @@ pub struct DeliveryAttempt {
 /// An event for a recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The event's key.
     pub event_key: EventKey,
     /// Its `type`.
     pub event_type: String,
@@ -146,7 +143,6 @@ pub struct Delivery {
     pub sequence: Option<u64>,
     /// The body, or the data that it is rendered from; empty once it was discarded.
     pub body: String,
-    /// The state.
     pub state: DeliveryState,
     /// Attempts since it was recorded or last replayed.
     pub attempts: u32,
@@ -154,7 +150,6 @@ pub struct Delivery {
     pub recorded_at: DateTime<Utc>,
     /// When the next attempt is due.
     pub next_attempt_at: DateTime<Utc>,
-    /// The last attempt.
     pub last_attempt: Option<DeliveryAttempt>,
 }
 

@@ -34,7 +34,6 @@ pub struct EventTimeRange {
 /// Deliveries in the order of their event times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryPage {
-    /// The deliveries.
     pub deliveries: Vec<Delivery>,
     /// The key to continue after; none if there are no more.
     pub next: Option<EventKey>,

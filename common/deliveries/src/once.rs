@@ -13,7 +13,7 @@ use crate::table::{CLOCK_SKEW_MAX, DeliveriesTable, DeliveryLease, Recipient, do
 use crate::table_error::TableError;
 
 /// The key under which the time of the latest report is stored.
-const WORDS: &str = "words";
+const REPORTS: &str = "words";
 const LATEST: &str = "latest";
 
 /// A provider's later report about a message that it received.
@@ -127,10 +127,10 @@ impl<R: Recipient> DeliveriesTable<R> {
     ///
     /// # Errors
     /// [`TableError`]
-    pub async fn note_words_come(&self, given_at: DateTime<Utc>) -> Result<(), TableError> {
+    pub async fn note_report_arrived(&self, given_at: DateTime<Utc>) -> Result<(), TableError> {
         let request = self.client.update_item().table_name(&self.name);
         let request = request
-            .key("recipient", text(WORDS))
+            .key("recipient", text(REPORTS))
             .key("event_key", text(LATEST))
             .update_expression("SET given_at_ms = :given_at")
             .condition_expression("attribute_not_exists(given_at_ms) OR given_at_ms < :given_at")
@@ -149,7 +149,7 @@ impl<R: Recipient> DeliveriesTable<R> {
         margin: TimeDelta,
     ) -> Result<bool, TableError> {
         let request = self.client.get_item().table_name(&self.name);
-        let request = request.key("recipient", text(WORDS)).key("event_key", text(LATEST)).consistent_read(true);
+        let request = request.key("recipient", text(REPORTS)).key("event_key", text(LATEST)).consistent_read(true);
         let answer = request.send().await.map_err(|error| TableError::from_sdk(error.into_service_error()))?;
         let latest = answer.item.as_ref().and_then(|item| number_of(item, "given_at_ms"));
         Ok(latest.is_some_and(|latest| latest >= (given_at + margin).timestamp_millis()))

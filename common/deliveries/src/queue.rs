@@ -20,9 +20,7 @@ pub const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
 /// A delivery that is due, or will be after the message's delay.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DueDelivery<R = WebhookEndpointId> {
-    /// The recipient.
     pub recipient: R,
-    /// The event's key.
     pub event_key: EventKey,
 }
 

@@ -43,7 +43,6 @@ pub trait Recipient: Display + FromStr + Copy {}
 
 impl<R: Display + FromStr + Copy> Recipient for R {}
 
-/// The table of deliveries.
 #[derive(Debug, Clone)]
 pub struct DeliveriesTable<R = WebhookEndpointId> {
     pub(crate) client: Client,
@@ -55,13 +54,10 @@ pub struct DeliveriesTable<R = WebhookEndpointId> {
 /// A delivery to record.
 #[derive(Debug, Clone)]
 pub struct NewDelivery<'a, R = WebhookEndpointId> {
-    /// The recipient.
     pub recipient: R,
-    /// The event's key.
     pub event_key: &'a EventKey,
     /// Its `type`.
     pub event_type: &'a str,
-    /// Its subject.
     pub subject: &'a str,
     /// Its number, from [`DeliveriesTable::number`]; none if events are not numbered.
     pub sequence: Option<u64>,
@@ -87,7 +83,6 @@ pub enum RecordedDelivery {
 /// The right to make one attempt, until it expires.
 #[derive(Debug, Clone)]
 pub struct DeliveryLease<R = WebhookEndpointId> {
-    /// The recipient.
     pub recipient: R,
     /// The delivery as it was before the lease.
     pub delivery: Delivery,

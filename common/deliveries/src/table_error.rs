@@ -15,12 +15,7 @@ pub enum TableError {
     Unreadable(EventKey),
     /// The sequence has no number for an event.
     #[error("event {event_id} has no sequence number at {recipient}")]
-    NoSequenceNumber {
-        /// The event.
-        event_id: String,
-        /// The recipient.
-        recipient: String,
-    },
+    NoSequenceNumber { event_id: String, recipient: String },
 }
 
 impl TableError {

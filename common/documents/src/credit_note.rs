@@ -17,11 +17,9 @@ const TEMPLATE: Template =
 /// The data of a printed credit note.
 #[derive(Debug, Clone)]
 pub struct CreditNoteSheet<'a> {
-    /// The credit note.
     pub summary: &'a CreditNoteSummary,
     /// The number of the invoice that it reduces.
     pub invoice_number: &'a str,
-    /// The client.
     pub client: &'a ClientDetails,
     /// The credited lines.
     pub lines: Vec<PrintedInvoiceLine<'a>>,

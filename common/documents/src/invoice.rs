@@ -19,9 +19,7 @@ const TEMPLATE: Template =
 /// The data of a printed invoice.
 #[derive(Debug, Clone)]
 pub struct InvoiceSheet<'a> {
-    /// Its number.
     pub number: &'a str,
-    /// The client.
     pub client: &'a ClientDetails,
     /// Date of issue.
     pub issued_on: NaiveDate,
@@ -33,18 +31,13 @@ pub struct InvoiceSheet<'a> {
     pub credited: Money,
     /// The amount paid.
     pub paid: Money,
-    /// The status.
     pub status: InvoiceStatus,
-    /// The lines.
     pub lines: Vec<PrintedInvoiceLine<'a>>,
 }
 
-/// One line of an invoice.
 #[derive(Debug, Clone)]
 pub struct PrintedInvoiceLine<'a> {
-    /// The description.
     pub description: &'a str,
-    /// The quantity.
     pub quantity: u32,
     /// The unit price, without tax.
     pub unit_amount: Money,
@@ -108,13 +101,13 @@ pub(crate) struct PrintedLines {
 pub(crate) fn listed(
     client: &ClientDetails,
     total: Money,
-    reported: &[PrintedInvoiceLine<'_>],
+    printed: &[PrintedInvoiceLine<'_>],
 ) -> Result<PrintedLines, MoneyError> {
     let language = client.language;
     let shown = |money: Money| amount(language, money);
-    let mut net = Vec::with_capacity(reported.len());
-    let mut lines = Vec::with_capacity(reported.len());
-    for line in reported {
+    let mut net = Vec::with_capacity(printed.len());
+    let mut lines = Vec::with_capacity(printed.len());
+    for line in printed {
         net.push((line.net()?, line.tax_percent));
         lines.push([
             line.description.to_owned(),

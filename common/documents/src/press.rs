@@ -29,7 +29,7 @@ const STAND_IN: &str = "?";
 
 /// A document cannot be rendered: the template is invalid, or a font is missing.
 #[derive(Debug, thiserror::Error)]
-#[error("{number} cannot be set: {reason}")]
+#[error("{number} cannot be typeset: {reason}")]
 pub struct PressError {
     number: String,
     reason: String,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::money::Money;
 use quittance_domain::party::ClientDetails;
-use quittance_wording::{long_date, number, retold, words};
+use quittance_wording::{long_date, number, translated, words};
 use serde_json::{Value, json};
 
 use crate::press::{Imprint, Template};
@@ -15,7 +15,6 @@ const TEMPLATE: Template =
 /// The statement of a period.
 #[derive(Debug, Clone)]
 pub struct StatementSheet<'a> {
-    /// The client.
     pub client: &'a ClientDetails,
     /// The first day.
     pub from: NaiveDate,
@@ -71,8 +70,8 @@ fn data(statement: &StatementSheet<'_>) -> Value {
     let period = spoken.fill("statement.headline", &period.each_ref().map(|(name, day)| (*name, day.as_str())));
     let shown = |money: Money| number(language, money.amount());
     let line = |line: &PrintedStatementLine<'_>| {
-        let reported = retold(language, "entry", line.description);
-        [long_date(language, line.on), reported, shown(line.amount), shown(line.balance)]
+        let description = translated(language, "entry", line.description);
+        [long_date(language, line.on), description, shown(line.amount), shown(line.balance)]
     };
     let part = |part: &StatementPart<'_>| {
         let currency = part.closing.currency().code();

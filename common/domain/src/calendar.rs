@@ -29,10 +29,10 @@ pub fn plausible_time(time: DateTime<Utc>) -> Result<DateTime<Utc>, Implausible>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecent {
     /// It is further in the future than clock and time zone differences explain.
-    #[error("lies later than tomorrow")]
+    #[error("must not be after tomorrow")]
     Ahead,
     /// It is older than [`YEARS_BACK_MAX`].
-    #[error("lies more than {YEARS_BACK_MAX} years ago")]
+    #[error("must not be more than {YEARS_BACK_MAX} years ago")]
     LongAgo,
 }
 

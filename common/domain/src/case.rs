@@ -114,30 +114,31 @@ pub enum CaseRefusal {
     #[error("the case is closed already: {0}")]
     Closed(Resolution),
     /// Only unapplied cash can be applied or refunded.
-    #[error("a case of kind {0} has no surplus to apply or refund")]
+    #[error("a case of kind {0} has no unapplied cash to apply or refund")]
     NothingToMove(CaseKind),
     /// Only a claim can be approved, or an entry by hand.
     #[error("a case of kind {0} cannot be approved")]
     NothingToApprove(CaseKind),
     /// Only a refund can be classified.
-    #[error("a case of kind {0} is about no refund that could be classified")]
+    #[error("a case of kind {0} has no refund to classify")]
     NothingToClassify(CaseKind),
     /// The person who uploaded the image may not approve it.
-    #[error("the person who uploaded the picture cannot approve it; another person has to")]
+    #[error("the person who uploaded the image cannot approve it; another person has to")]
     OwnUpload,
     /// The person who entered the evidence may neither approve it nor decide what happens to the money.
     #[error("the person who entered it by hand cannot decide about it; another person has to")]
     OwnEntry,
     /// The entry may duplicate what another source has reported since.
     #[error(
-        "money of the payment went back or came again since it was entered; look at it, dismiss it, and enter what is missing"
+        "money of the payment was returned or reported again since the entry; check it, dismiss the entry, and enter what \
+         is missing"
     )]
     Overtaken,
     /// The amount needs a second person's approval.
-    #[error("above {APPROVED_ALONE_MAX} of one payer on one day a second person has to approve")]
+    #[error("above {APPROVED_ALONE_MAX} for one payer on one day a second person has to approve")]
     SecondPerson,
     /// The amount of the case changed after the decision was made.
-    #[error("the case is not about {0} any more; look at it again")]
+    #[error("the amount of the case is no longer {0}; reload it")]
     Changed(PositiveMoney),
     /// Money of this payment cannot be applied to the invoice.
     #[error("invoice {0} is not an open invoice of the client in the payment's currency")]

@@ -9,13 +9,13 @@ use crate::payment::PaymentStatus;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChargeRefusal {
     /// The payment exists already, in a state that allows no further attempt.
-    #[error("a payment of this transaction id is {0} already; take another id, or wait for what becomes of it")]
+    #[error("a payment of this transaction id is {0} already; use another id, or wait for its outcome")]
     Known(PaymentStatus),
     /// The order is too old.
-    #[error("the request came too late to be charged; request it again")]
+    #[error("the request has expired; send it again")]
     Late,
     /// The payment is for another invoice.
-    #[error("this transaction id is that of a payment for another invoice; take another id")]
+    #[error("this transaction id belongs to a payment for another invoice; use another id")]
     OtherInvoice,
     /// The client has no such invoice.
     #[error("there is no invoice {0} of this client")]
@@ -24,7 +24,7 @@ pub enum ChargeRefusal {
     #[error("invoice {0} is {1}")]
     NotPayable(InvoiceId, InvoiceStatus),
     /// More than the outstanding amount, or more than would be outstanding once charges in progress succeed.
-    #[error("{asked} is more than what is left to pay: {left}, without {under_way} that is being collected")]
+    #[error("{asked} is more than what is left to pay: {left} less {under_way} of charges in progress")]
     TooMuch {
         /// The requested amount.
         asked: Money,
@@ -101,8 +101,7 @@ mod tests {
     fn what_is_being_collected_already_is_not_collected_twice() {
         assert_eq!(refused("100", "0", None), None);
         assert_eq!(refused("40", "60", None), None);
-        let too_much =
-            "40.01 EUR is more than what is left to pay: 100.00 EUR, without 60.00 EUR that is being collected";
+        let too_much = "40.01 EUR is more than what is left to pay: 100.00 EUR less 60.00 EUR of charges in progress";
         assert_eq!(refused("40.01", "60", None).as_deref(), Some(too_much));
     }
 

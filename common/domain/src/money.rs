@@ -18,7 +18,7 @@ pub const AMOUNT_MAX: Decimal = Decimal::from_parts(1_215_752_191, 23, 0, false,
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// The code is not a current ISO 4217 currency with a minor unit.
-    #[error("`{0}` is not an ISO 4217 currency code that amounts can be kept in")]
+    #[error("`{0}` is not an ISO 4217 currency code in which amounts can be stored")]
     UnknownCurrency(String),
     /// The text is not a plain decimal such as `100.00`.
     #[error("`{0}` is not a decimal amount; write digits with an optional point, as in \"100.00\"")]
@@ -46,7 +46,7 @@ pub enum MoneyError {
     #[error("an amount cannot be divided by weights that are all zero")]
     NoWeight,
     /// The sum does not fit a decimal.
-    #[error("the sum of the amounts is too large to keep")]
+    #[error("the sum of the amounts is too large to be stored")]
     Overflow,
 }
 

@@ -2,7 +2,7 @@
 
 /// The text is not a name of any variant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not known here")]
+#[error("`{0}` is unknown")]
 pub struct UnknownName(pub(crate) String);
 
 /// Defines an enumeration's names: `as_str`, `Display`, `FromStr`, and the list of all variants.

@@ -1,5 +1,5 @@
-//! The numbers and storage keys of receipts: one for each payment of an invoice, and one for each refund, whoever
-//! requests it.
+//! The numbers and storage keys of receipts: one for each payment of an invoice, and one for each refund, regardless of
+//! who requests it.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

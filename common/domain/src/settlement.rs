@@ -67,7 +67,7 @@ pub enum SettlementOutcome {
     UnappliedCash,
     /// It proves money that was already posted.
     Duplicate,
-    /// Sources disagree: the lower amount is posted, and staff have to look at it.
+    /// Sources disagree: the lower amount is posted, and staff have to review it.
     Contradiction,
     /// Money was taken back from an invoice, which is owed again.
     Reopened,
@@ -212,7 +212,7 @@ pub enum FundsMovement {
 /// The invoices that a settlement may change, as read under their locks.
 pub type LockedInvoices = BTreeMap<InvoiceId, Invoice>;
 
-/// Why money cannot be moved: stored data is inconsistent, so a person must look at it.
+/// Why money cannot be moved: stored data is inconsistent, so a person must investigate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettlementError {
     /// The invoice cannot take or return the money.
@@ -222,11 +222,11 @@ pub enum SettlementError {
     #[error(transparent)]
     Money(#[from] MoneyError),
     /// An invoice that has money of the payment was not locked.
-    #[error("invoice {0} has money of the payment and is not at hand")]
+    #[error("invoice {0} has money of the payment and was not loaded")]
     NotAtHand(InvoiceId),
 }
 
-/// Moves a payment's money to where its evidence requires it to be. Updates `invoices` and `holdings`.
+/// Moves a payment's money to where its evidence requires it to be. Updates `invoices` and `funds`.
 ///
 /// `invoices` must contain every existing invoice that the payment names or has money at.
 ///
@@ -234,10 +234,10 @@ pub enum SettlementError {
 /// [`SettlementError`].
 pub fn settle(
     entitled: &Entitlement,
-    holdings: &mut PaymentFunds,
+    funds: &mut PaymentFunds,
     invoices: &mut LockedInvoices,
 ) -> Result<Vec<FundsMovement>, SettlementError> {
-    let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    let mut settling = SettlementRun { net: entitled.net, funds, invoices, movements: Vec::new() };
     settling.leave_other_currencies()?;
     settling.leave_other_invoices(&entitled.invoices)?;
     settling.leave_what_is_credited()?;
@@ -253,13 +253,13 @@ pub fn settle(
 /// [`SettlementError`].
 pub fn fill(
     entitled: &Entitlement,
-    holdings: &mut PaymentFunds,
+    funds: &mut PaymentFunds,
     invoices: &mut LockedInvoices,
 ) -> Result<Vec<FundsMovement>, SettlementError> {
-    let free = undecided_unapplied_cash(entitled, holdings)?.or_zero();
-    let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
+    let free = undecided_unapplied_cash(entitled, funds)?.or_zero();
+    let mut settling = SettlementRun { net: entitled.net, funds, invoices, movements: Vec::new() };
     let mut paid = settling.pay(&entitled.invoices, free)?;
-    for credit in settling.holdings.credits.clone() {
+    for credit in settling.funds.credits.clone() {
         if credit.amount.is_positive() && credit.amount.currency() == paid.currency() && paid.is_positive() {
             let debited = credit.amount.smaller(paid)?;
             settling.move_credit(credit.client_id, debited.negated(), None)?;
@@ -274,13 +274,13 @@ pub fn fill(
 /// # Errors
 /// [`SettlementError`].
 pub fn withdraw(
-    holdings: &mut PaymentFunds,
+    funds: &mut PaymentFunds,
     invoices: &mut LockedInvoices,
 ) -> Result<Vec<FundsMovement>, SettlementError> {
-    let held = holdings.clone();
+    let held = funds.clone();
     let amounts = held.allocations.iter().map(|held| held.amount).chain(held.credits.iter().map(|held| held.amount));
     let Some(any) = amounts.last() else { return Ok(Vec::new()) };
-    let mut settling = SettlementRun { net: Money::zero(any.currency()), holdings, invoices, movements: Vec::new() };
+    let mut settling = SettlementRun { net: Money::zero(any.currency()), funds, invoices, movements: Vec::new() };
     for allocation in held.allocations {
         settling.release(allocation.invoice_id, allocation.by_staff, allocation.amount)?;
     }
@@ -297,24 +297,24 @@ pub fn withdraw(
 /// [`SettlementError`].
 pub fn apply(
     entitled: &Entitlement,
-    holdings: &mut PaymentFunds,
+    funds: &mut PaymentFunds,
     invoices: &mut LockedInvoices,
     to: InvoiceId,
     limit: Option<Money>,
 ) -> Result<Vec<FundsMovement>, SettlementError> {
-    let loose = undecided_unapplied_cash(entitled, holdings)?;
-    let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
-    let loose = limit.map_or(Ok(loose), |limit| loose.smaller(limit))?;
-    let amount = settling.capacity(to)?.smaller(loose.or_zero())?;
+    let undecided = undecided_unapplied_cash(entitled, funds)?;
+    let mut settling = SettlementRun { net: entitled.net, funds, invoices, movements: Vec::new() };
+    let undecided = limit.map_or(Ok(undecided), |limit| undecided.smaller(limit))?;
+    let amount = settling.capacity(to)?.smaller(undecided.or_zero())?;
     if amount.is_positive() {
         settling.allocate(to, amount, true)?;
     }
     let mut movements = settling.movements;
-    movements.extend(settle(entitled, holdings, invoices)?);
+    movements.extend(settle(entitled, funds, invoices)?);
     Ok(movements)
 }
 
-/// Takes a payment's money away from an invoice, whoever allocated it, and settles what follows.
+/// Releases a payment's money from an invoice, regardless of who allocated it, and settles what follows.
 ///
 /// `entitled` must not name the invoice any more.
 ///
@@ -322,18 +322,18 @@ pub fn apply(
 /// [`SettlementError`].
 pub fn unmatch(
     entitled: &Entitlement,
-    holdings: &mut PaymentFunds,
+    funds: &mut PaymentFunds,
     invoices: &mut LockedInvoices,
     from: InvoiceId,
 ) -> Result<Vec<FundsMovement>, SettlementError> {
-    let mut settling = SettlementRun { net: entitled.net, holdings, invoices, movements: Vec::new() };
-    for held in settling.holdings.allocations.clone() {
+    let mut settling = SettlementRun { net: entitled.net, funds, invoices, movements: Vec::new() };
+    for held in settling.funds.allocations.clone() {
         if held.invoice_id == from {
             settling.release(from, held.by_staff, held.amount)?;
         }
     }
     let mut movements = settling.movements;
-    movements.extend(settle(entitled, holdings, invoices)?);
+    movements.extend(settle(entitled, funds, invoices)?);
     Ok(movements)
 }
 
@@ -342,8 +342,8 @@ pub fn unmatch(
 ///
 /// # Errors
 /// [`MoneyError::Overflow`].
-pub fn undecided_unapplied_cash(entitled: &Entitlement, holdings: &PaymentFunds) -> Result<Money, MoneyError> {
-    let surplus = holdings.surplus(entitled.net)?;
+pub fn undecided_unapplied_cash(entitled: &Entitlement, funds: &PaymentFunds) -> Result<Money, MoneyError> {
+    let surplus = funds.surplus(entitled.net)?;
     if surplus.is_negative() {
         return Ok(surplus);
     }

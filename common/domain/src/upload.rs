@@ -68,7 +68,7 @@ pub enum LineOutcome {
     Duplicate,
     /// Not about received money: a debit, or a booking that is not final.
     Ignored,
-    /// Money moved, but the line cannot be processed; somebody has to look at it.
+    /// Money moved, but the line cannot be processed; staff have to review it.
     Rejected,
 }
 

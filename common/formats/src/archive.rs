@@ -42,14 +42,14 @@ pub(crate) type ArchiveError = Arc<Mutex<Option<String>>>;
 /// The files of an archive in order, without folders and the metadata files of Apple's systems.
 pub(crate) fn members<R: Read + Seek>(source: &Shared<R>) -> Result<Vec<Member>, ReadError> {
     let bounded = Bounded { source: Arc::clone(source), left: DIRECTORY_BYTES_MAX };
-    let mut archive = zip::ZipArchive::new(bounded).map_err(|error| refused(&error))?;
+    let mut archive = zip::ZipArchive::new(bounded).map_err(refused)?;
     if archive.len() > ARCHIVE_MEMBERS_MAX || archive.has_duplicate_names() {
         return broken(1, format!("the archive has more than {ARCHIVE_MEMBERS_MAX} files, or one name twice"));
     }
     let mut members = Vec::new();
     let mut names = BTreeSet::new();
     for index in 0..archive.len() {
-        let file = archive.by_index_raw(index).map_err(|error| refused(&error))?;
+        let file = archive.by_index_raw(index).map_err(refused)?;
         let Ok(name) = std::str::from_utf8(file.name_raw()) else {
             return broken(1, "a file in the archive has a name that is not UTF-8");
         };
@@ -57,7 +57,7 @@ pub(crate) fn members<R: Read + Seek>(source: &Shared<R>) -> Result<Vec<Member>,
             return broken(1, format!("`{}` in the archive {why}", quote(name)));
         }
         if !names.insert(name.to_owned()) {
-            return broken(1, format!("`{}` stands twice in the archive", quote(name)));
+            return broken(1, format!("`{}` occurs twice in the archive", quote(name)));
         }
         let is_hidden = name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
         let Some(start) = file.data_start().filter(|_| !file.is_dir() && !is_hidden) else { continue };
@@ -98,11 +98,9 @@ fn unfit<R: Read + ?Sized>(name: &str, file: &zip::read::ZipFile<'_, R>) -> Opti
     }
 }
 
-fn refused(error: &zip::result::ZipError) -> ReadError {
+fn refused(error: zip::result::ZipError) -> ReadError {
     match error {
-        zip::result::ZipError::Io(error) if !is_content(error.kind()) => {
-            ReadError::Io(io::Error::new(error.kind(), error.to_string()))
-        }
+        zip::result::ZipError::Io(error) if !is_content(error.kind()) => ReadError::Io(error),
         // Without the library's error text, which may repeat the input.
         _ => BrokenFile::at(1, "the archive's directory cannot be read; it may be cut off, or too large").into(),
     }
@@ -214,7 +212,7 @@ impl<R: Read> Read for Unpacked<R> {
         };
         self.bytes = self.bytes.saturating_add(read as u64);
         if self.bytes > self.bytes_max {
-            return Err(self.refuse("it unpacks to far more than a statement can have; upload it by itself"));
+            return Err(self.refuse("it unpacks to far more than a statement can have; upload it unpacked"));
         }
         self.crc.update(buffer.get(..read).unwrap_or_default());
         if read == 0 && !buffer.is_empty() && self.crc.clone().finalize() != self.expected {

@@ -29,7 +29,6 @@ pub struct Confirmation {
     pub provider: Provider,
     /// The number of the invoice that it pays.
     pub invoice_number: Option<String>,
-    /// The amount.
     pub amount: PositiveMoney,
     /// The day of the payment.
     pub paid_on: NaiveDate,
@@ -66,7 +65,7 @@ pub(crate) enum MemberFault {
     ControlCharacters,
     #[error("the day is missing; write YYYY-MM-DD")]
     NoDay,
-    #[error("`{}` is no day from 1970 to 2199 as in 2026-11-22", quote(.0))]
+    #[error("`{}` is not a day from 1970 to 2199, such as 2026-11-22", quote(.0))]
     Day(String),
 }
 

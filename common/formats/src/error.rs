@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::SHOWN_LENGTH_MAX;
 
-/// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FilePosition {
     /// The name of the file within the archive.

@@ -10,6 +10,5 @@ use crate::summary::StatementSummary;
 pub enum FileItem {
     /// A movement of money.
     Movement(Box<Movement>),
-    /// The end of a statement.
     StatementEnd(Box<StatementSummary>),
 }

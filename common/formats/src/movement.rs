@@ -63,7 +63,6 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The opposite direction.
     #[must_use]
     pub const fn opposite(self) -> Self {
         match self {
@@ -137,7 +136,6 @@ pub struct EntryCharge {
     pub bearer: Option<String>,
 }
 
-/// The counterparty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counterparty {
     /// The name: the debtor's of a credit, the creditor's of a debit; the reverse for returns.
@@ -164,9 +162,7 @@ pub struct Movement {
     pub place: FilePosition,
     /// The statement that contains it.
     pub statement: Arc<ParsedStatement>,
-    /// The amount.
     pub amount: EntryAmount,
-    /// The direction.
     pub direction: Direction,
     /// The booked amount of the whole entry; equals `amount`, except for details of a batch.
     pub entry_amount: EntryAmount,
@@ -207,7 +203,6 @@ pub struct Movement {
     pub payment_information_id: Option<String>,
     /// References of details that could not be distinguished.
     pub further_references: Vec<String>,
-    /// The counterparty.
     pub counterparty: Counterparty,
     /// Structured references (`Strd/CdtrRefInf/Ref`): RF… (ISO 11649), QR references and others.
     pub creditor_references: Vec<String>,

@@ -17,7 +17,6 @@ const CONTRADICTIONS_MAX: usize = 10;
 /// A balance of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
-    /// The amount.
     pub amount: EntryAmount,
     /// Whether the bank owed it (credit), or its customer.
     pub direction: Direction,
@@ -71,7 +70,6 @@ pub struct Totals {
 /// The end of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatementSummary {
-    /// The statement.
     pub statement: Arc<ParsedStatement>,
     /// The position of its end.
     pub place: FilePosition,
@@ -176,7 +174,7 @@ impl Tally {
             Some(expected) => {
                 Check::Contradicts { expected: expected.normalize(), found: closing.signed().normalize() }
             }
-            None => Check::CannotBeSaid("the balances are beyond what can be kept".to_owned()),
+            None => Check::CannotBeSaid("the balances are too large to be stored".to_owned()),
         }
     }
 }

@@ -15,11 +15,11 @@ pub(crate) enum ValueError {
     TooManyDigits,
     #[error("an amount has at most {0} decimals")]
     TooManyDecimals(u32),
-    #[error("`{}` is no amount as in the lines before it", quote(.0))]
+    #[error("`{}` is not an amount in the format of the lines before", quote(.0))]
     OtherNotation(String),
-    #[error("`{}` has a separator, the lines before have none; say which is the decimal one", quote(.0))]
+    #[error("`{}` has a separator, but the lines before have none; state which is the decimal one", quote(.0))]
     UnexpectedSeparator(String),
-    #[error("`{}` follows the amount; its decimals stand behind a comma", quote(.0))]
+    #[error("`{}` follows the amount; write its decimals after a comma", quote(.0))]
     BehindAmount(String),
     #[error("`{}` is not a currency; write the three letters of ISO 4217, as in EUR", quote(.0))]
     Currency(String),
@@ -33,9 +33,9 @@ pub(crate) enum ValueError {
     EntryDay(String),
     #[error("`{}` is not a balance; write it as in C261122EUR100,00", quote(.0))]
     Balance(String),
-    #[error("`{}` is no mark of a credit or debit; it is C, D, RC or RD", quote(.0))]
+    #[error("`{}` is not a credit/debit mark; write C, D, RC or RD", quote(.0))]
     DebitCreditMark(String),
-    #[error("`{}` is no direction; write credit or debit, or name another column with the option `columns`", quote(.0))]
+    #[error("`{}` is not a direction; write credit or debit, or name another column with the option `columns`", quote(.0))]
     Direction(String),
     #[error("the amount is negative, but the direction is credit")]
     NegativeCreditByDirection,
@@ -47,7 +47,7 @@ pub(crate) enum ValueError {
     NeitherCreditNorDebit,
     #[error("a statement has entries in at most {CURRENCIES_MAX} currencies")]
     TooManyCurrencies,
-    #[error("the entries add up to more than can be kept; their amounts cannot be meant")]
+    #[error("the entries add up to more than can be stored; their amounts are implausible")]
     SumTooLarge,
     #[error("amount: {0}")]
     Amount(Box<ValueError>),

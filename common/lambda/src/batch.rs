@@ -43,7 +43,6 @@ pub struct Record {
     pub message_id: String,
     /// The message group.
     pub group_id: String,
-    /// The body.
     pub body: String,
     /// The number of receives, including this one.
     pub receive_count: u32,
@@ -58,7 +57,6 @@ pub struct PermanentFailure {
     pub reason: String,
 }
 
-/// The outcome of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordOutcome {
     /// Its effect is durable.
@@ -228,7 +226,7 @@ where
                 continue;
             }
             let outcome = match attempt(handle, std::slice::from_ref(record)).await {
-                Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| RecordOutcome::Retry("no verdict".to_owned())),
+                Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| RecordOutcome::Retry("no outcome".to_owned())),
                 Err(BatchError::Spoiled(reason)) => RecordOutcome::Retry(reason),
                 Err(BatchError::Busy(reason)) => RecordOutcome::Wait(reason),
                 Err(BatchError::Outage(reason)) if place == 0 => return Err(Outage(reason)),
@@ -321,7 +319,7 @@ where
     // Boxed to keep the types of nested handlers shallow.
     match AssertUnwindSafe(Box::pin(handle(records))).catch_unwind().await {
         Ok(Ok(outcomes)) if outcomes.len() != records.len() => {
-            Err(BatchError::Spoiled(format!("{} verdicts for {} records", outcomes.len(), records.len())))
+            Err(BatchError::Spoiled(format!("{} outcomes for {} records", outcomes.len(), records.len())))
         }
         Ok(result) => result,
         Err(_) => Err(BatchError::Spoiled("the handler panicked; its log has the place".to_owned())),

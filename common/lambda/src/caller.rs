@@ -40,15 +40,11 @@ pub enum Permission {
     UploadConfirmations,
     /// Upload bank statements.
     UploadStatements,
-    /// Refund payments.
     RefundPayments,
-    /// Read cases.
     ReadCases,
     /// Decide cases, merge payments, and enter evidence by hand.
     DecideCases,
-    /// Read the books.
     ReadBooks,
-    /// Correct the books.
     CorrectBooks,
     /// Manage webhook endpoints and their signing secrets.
     ManageWebhooks,
@@ -135,7 +131,7 @@ impl Permission {
     pub fn holders(self) -> String {
         let machines = format!("machines with the scope `{}`", self.scope());
         let staff = (!self.groups().is_empty()).then(|| self.groups().join(", "));
-        let clients = self.is_clients_own().then(|| "a client's own users, for their own things".to_owned());
+        let clients = self.is_clients_own().then(|| "a client's own users, for their own data".to_owned());
         [staff, clients, Some(machines)].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 

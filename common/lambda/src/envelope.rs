@@ -90,7 +90,6 @@ pub struct CloudEvent<T> {
     pub id: Uuid,
     /// The producing function, as `/quittance/<function>`.
     pub source: String,
-    /// The subject of the event.
     pub subject: String,
     /// When it happened.
     pub time: DateTime<Utc>,
@@ -229,7 +228,6 @@ impl CloudEvent<InvoiceEvent> {
         Self { accountingdate: Some(day), ..self }
     }
 
-    /// The accounting date.
     #[must_use]
     pub fn accounting_date(&self) -> NaiveDate {
         self.accountingdate.unwrap_or_else(|| self.time.date_naive())

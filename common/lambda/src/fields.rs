@@ -88,7 +88,7 @@ impl Fields {
                 None
             }
             Some(_) => {
-                self.problem(name, "must be a text");
+                self.problem(name, "must be a string");
                 None
             }
             None => {
@@ -183,7 +183,7 @@ impl Fields {
             self.problem(
                 name,
                 format!(
-                    "must hold texts of 1 to {length_max} characters, none of them blank or with control characters"
+                    "must contain strings of 1 to {length_max} characters, none of them blank or with control characters"
                 ),
             );
             return None;
@@ -213,7 +213,7 @@ impl Fields {
     /// A member that only we set. A caller may send back the value that it read; another value is refused.
     pub fn read_only(&mut self, name: &str, current: &Value) {
         if self.members.remove(name).is_some_and(|value| value != *current) {
-            self.problem(name, "is read-only: leave it out, or send it as it was read");
+            self.problem(name, "is read-only: leave it out, or send it unchanged");
         }
     }
 
@@ -286,7 +286,7 @@ impl Fields {
     fn into_problems(mut self) -> Vec<FieldProblem> {
         let unknown: Vec<String> = self.members.keys().cloned().collect();
         for name in unknown {
-            self.problem(&name, "is not known here");
+            self.problem(&name, "is unknown");
         }
         self.problems
     }

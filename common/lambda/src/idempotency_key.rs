@@ -43,7 +43,7 @@ pub fn pattern() -> String {
 /// The first request with this key is still running.
 #[must_use]
 pub fn still_running(key: &str) -> Problem {
-    let detail = format!("the first request with the key {key} is still running; ask again shortly");
+    let detail = format!("the first request with the key {key} is still running; repeat the request shortly");
     Problem::new(StatusCode::CONFLICT, "idempotency-key-in-use", "The first request is still running", detail)
         .retry_after(1)
 }
@@ -52,8 +52,8 @@ pub fn still_running(key: &str) -> Problem {
 #[must_use]
 pub fn used_otherwise(key: &str) -> Problem {
     let detail = format!(
-        "the key {key} was used for a request with other content; nothing was changed; repeat the first request as it was to \
-         see what became of it"
+        "the key {key} was used for a request with other content; nothing was changed; repeat the first request unchanged to \
+         see its outcome"
     );
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,

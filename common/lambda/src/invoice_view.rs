@@ -14,13 +14,11 @@ use crate::openapi::schema::{Members, day, flag, number, object, one_of, refer, 
 /// The data that is shown of an invoice.
 #[derive(Debug, Clone)]
 pub struct InvoiceView<'a> {
-    /// The invoice.
     pub id: InvoiceId,
     /// Who owes it.
     pub client_id: ClientId,
     /// The printed number; none for a draft.
     pub number: Option<&'a str>,
-    /// The status.
     pub status: InvoiceStatus,
     /// The amount charged.
     pub total: Money,
@@ -78,20 +76,19 @@ pub fn shape() -> Members {
         .with_or_null("number", text(1, 50, "The number printed on it; null for a draft."))
         .with_or_null(
             "payment_reference",
-            words("What the payer is to send along (ISO 11649): money that bears it finds the invoice by itself."),
+            words("The reference to quote (ISO 11649); payments with it are matched automatically."),
         )
-        .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Where it stands."))
-        .with("total", refer_as("Money", "What was charged in all."))
-        .with("tax", refer_as("Money", "The tax within it."))
-        .with("credited", refer_as("Money", "What credit notes took off it."))
-        .with("paid", refer_as("Money", "What has been paid of it."))
-        .with("version", number("Grows with each change."))
+        .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "The status."))
+        .with("total", refer_as("Money", "The amount charged, including tax."))
+        .with("tax", refer_as("Money", "The tax included in `total`."))
+        .with("credited", refer_as("Money", "The amount credited."))
+        .with("paid", refer_as("Money", "The amount paid."))
+        .with("version", number("Incremented with each change."))
         .with_or_null("issued_on", day("Date of issue; null for a draft."))
-        .with("due_on", day("Date by which it is to be paid."))
-        .with("overdue", flag("Whether it is owed, and that date has passed."))
+        .with("due_on", day("Due date."))
+        .with("overdue", flag("Whether an amount is outstanding after the due date."))
 }
 
-/// An example of it.
 #[must_use]
 pub fn example() -> Value {
     json!({

@@ -10,6 +10,7 @@ pub mod command_queue;
 pub mod consumer;
 pub mod correlation;
 pub mod envelope;
+pub mod failure;
 pub mod fields;
 pub mod idempotency_key;
 pub mod invoice_view;

@@ -14,7 +14,6 @@ pub(crate) struct LogContext {
     pub(crate) kind: String,
     /// The envelope's id.
     pub(crate) event_id: String,
-    /// The correlation id.
     pub(crate) correlation_id: String,
     /// The trace id for tracing tools.
     pub(crate) trace_id: String,

@@ -42,7 +42,7 @@ pub const BATCH_DURATION: Metric<0> = Metric::of_function("BatchDuration", Unit:
     .meaning("time to process a batch");
 pub const OUTAGES: Metric<0> = Metric::of_system("Outages", Unit::Count, [])
     .written_by("queue consumers, relay")
-    .meaning("invocations that did nothing because the database or table was unreachable");
+    .meaning("invocations that found the database or table unreachable");
 
 pub const PAYMENTS_SETTLED: Metric<0> = Metric::of_system("PaymentsSettled", Unit::Count, [])
     .written_by("processor")
@@ -52,7 +52,7 @@ pub const AMOUNT_SETTLED: Metric<1> = Metric::of_system("AmountSettled", Unit::N
     .meaning("money proven, less what better evidence reduced, in major units");
 pub const UNAPPLIED_CASH_RECORDED: Metric<0> = Metric::of_system("SurplusRecorded", Unit::Count, [])
     .written_by("processor")
-    .meaning("payments with money that no invoice could take");
+    .meaning("times that money became unapplied cash");
 pub const UNAPPLIED_CASH_AMOUNT: Metric<1> = Metric::of_system("SurplusAmount", Unit::None, ["currency"])
     .written_by("processor")
     .meaning("unapplied cash recorded, in major units");
@@ -117,11 +117,8 @@ pub const ALL: [Definition; 19] = [
 pub enum Unit {
     /// A number of items.
     Count,
-    /// Seconds.
     Seconds,
-    /// Milliseconds.
     Milliseconds,
-    /// Percent.
     Percent,
     /// Money; the currency is a dimension.
     None,
@@ -152,10 +149,8 @@ pub struct Metric<const LABELS: usize> {
     meaning: &'static str,
 }
 
-/// The definition of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Definition {
-    /// The name.
     pub name: &'static str,
     /// The unit of its values.
     pub unit: Unit,
@@ -170,7 +165,6 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Its dimensions.
     #[must_use]
     pub fn dimensions(self) -> Vec<&'static str> {
         self.is_of_function.then_some(FUNCTION).into_iter().chain(self.labels.into_iter().flatten()).collect()

@@ -53,7 +53,7 @@ impl Problem {
     /// The request has these problems; nothing of it was carried out.
     #[must_use]
     pub fn invalid(errors: Vec<FieldProblem>) -> Self {
-        let detail = "nothing was changed; mend what `errors` lists and send the request again";
+        let detail = "nothing was changed; correct what `errors` lists and send the request again";
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is not valid", detail) }
     }
 
@@ -100,7 +100,7 @@ impl Problem {
     /// A dependency of the request is unavailable.
     #[must_use]
     pub fn unavailable(retry_after_seconds: u32) -> Self {
-        let detail = "it is not known whether the request took effect; repeat it with the same Idempotency-Key, or look before you repeat it where there is none";
+        let detail = "it is not known whether the request took effect: repeat it with the same Idempotency-Key; without a key, check whether it took effect first";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", detail)
             .retry_after(retry_after_seconds)
     }
@@ -149,7 +149,7 @@ pub async fn as_problem(response: Response) -> Response {
     if is_shaped || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let detail = "nothing was changed; look the method and the path up in the API's description";
+    let detail = "nothing was changed; see the method and the path in the API's description";
     Problem::new(status, "refused", "The request cannot be handled", detail).into_response()
 }
 
@@ -159,6 +159,6 @@ pub async fn unknown_route(request: axum::extract::Request) -> Problem {
         StatusCode::NOT_FOUND,
         "unknown-route",
         "No such route",
-        format!("nothing answers {} {}", request.method(), request.uri().path()),
+        format!("there is no route {} {}", request.method(), request.uri().path()),
     )
 }

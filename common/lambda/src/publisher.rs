@@ -76,7 +76,7 @@ impl Publisher {
         let entries: Result<Vec<_>, _> = messages.iter().map(entry).collect();
         let entries = match entries {
             Ok(entries) => entries,
-            Err(error) => return result.failures.push(error.to_string()),
+            Err(error) => return result.failures.push(Chain(&error).to_string()),
         };
         let answer = self
             .client

@@ -44,7 +44,7 @@ impl Settings {
         let text = self.required(name);
         text.parse().unwrap_or_else(|_| {
             if !text.is_empty() {
-                self.problems.push(format!("{name} is {text:?}, which is no whole number"));
+                self.problems.push(format!("{name} is {text:?}, which is not a whole number"));
             }
             0
         })
@@ -56,7 +56,7 @@ impl Settings {
         let name = "SELLER_TIME_ZONE";
         self.group(|settings| {
             let text = settings.required(name);
-            text.parse().map_err(|_| format!("{name} is {text:?}, which is no time zone of the IANA database"))
+            text.parse().map_err(|_| format!("{name} is {text:?}, which is not a time zone of the IANA database"))
         })
     }
 

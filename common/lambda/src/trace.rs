@@ -26,7 +26,7 @@ pub struct TraceContext {
 
 /// The text is not a `traceparent` of version 00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no traceparent of version 00 (W3C Trace Context)")]
+#[error("is not a traceparent of version 00 (W3C Trace Context)")]
 pub struct TraceError;
 
 impl TraceContext {

@@ -47,7 +47,7 @@ pub enum TargetError {
     #[error("must begin with https://")]
     Scheme,
     /// It contains a user name, a password or a fragment.
-    #[error("must hold no user name, no password and no fragment")]
+    #[error("must contain no user name, no password and no fragment")]
     Credentials,
     /// Another port.
     #[error("must have the port 443 or 8443")]

@@ -191,7 +191,7 @@ const OTHER_CONCERNS: [&str; 7] = [
 
 /// What an item reports about a payment.
 enum Meaning {
-    Tells(FactKind),
+    Evidence(FactKind),
     Ignored(&'static str),
     Unknown,
 }
@@ -206,18 +206,18 @@ impl Item {
         };
         let is_modification = !self.original_reference.is_empty();
         match (self.event_code.as_str(), self.success) {
-            ("AUTHORISATION", true) => Meaning::Tells(ImpliedCapture),
-            ("CAPTURE", true) => Meaning::Tells(Capture),
-            ("AUTHORISATION" | "CAPTURE", false) => Meaning::Tells(Failure),
-            ("OFFER_CLOSED", true) => Meaning::Tells(Expiry),
-            ("CANCELLATION" | "TECHNICAL_CANCEL" | "EXPIRE", true) => Meaning::Tells(Cancellation),
-            ("CAPTURE_FAILED", true) => Meaning::Tells(Reversal),
-            ("REFUND" | "CANCEL_OR_REFUND", true) => Meaning::Tells(Refund),
-            ("REFUND_WITH_DATA", true) if is_modification => Meaning::Tells(Refund),
-            ("REFUND", false) | ("REFUND_FAILED" | "REFUNDED_REVERSED", true) => Meaning::Tells(RefundFailure),
-            ("NOTIFICATION_OF_CHARGEBACK", true) => Meaning::Tells(Dispute),
-            ("CHARGEBACK" | "SECOND_CHARGEBACK" | "PREARBITRATION_LOST", true) => Meaning::Tells(DisputeLost),
-            ("CHARGEBACK_REVERSED" | "PREARBITRATION_WON", true) => Meaning::Tells(DisputeWon),
+            ("AUTHORISATION", true) => Meaning::Evidence(ImpliedCapture),
+            ("CAPTURE", true) => Meaning::Evidence(Capture),
+            ("AUTHORISATION" | "CAPTURE", false) => Meaning::Evidence(Failure),
+            ("OFFER_CLOSED", true) => Meaning::Evidence(Expiry),
+            ("CANCELLATION" | "TECHNICAL_CANCEL" | "EXPIRE", true) => Meaning::Evidence(Cancellation),
+            ("CAPTURE_FAILED", true) => Meaning::Evidence(Reversal),
+            ("REFUND" | "CANCEL_OR_REFUND", true) => Meaning::Evidence(Refund),
+            ("REFUND_WITH_DATA", true) if is_modification => Meaning::Evidence(Refund),
+            ("REFUND", false) | ("REFUND_FAILED" | "REFUNDED_REVERSED", true) => Meaning::Evidence(RefundFailure),
+            ("NOTIFICATION_OF_CHARGEBACK", true) => Meaning::Evidence(Dispute),
+            ("CHARGEBACK" | "SECOND_CHARGEBACK" | "PREARBITRATION_LOST", true) => Meaning::Evidence(DisputeLost),
+            ("CHARGEBACK_REVERSED" | "PREARBITRATION_WON", true) => Meaning::Evidence(DisputeWon),
             (code, false) if DONE_OR_NOT.contains(&code) => Meaning::Ignored("it did not happen"),
             (code, _) if NOT_DECIDED.contains(&code) => Meaning::Ignored("nothing is decided"),
             (code, _) if DISPUTE_STEPS.contains(&code) => Meaning::Ignored("a step of a dispute that moves no money"),
@@ -231,7 +231,7 @@ impl Item {
 
     fn notice(&self, is_ambiguous: bool) -> Result<WebhookNotice, Unreadable> {
         let kind = match self.meaning() {
-            Meaning::Tells(kind) => kind,
+            Meaning::Evidence(kind) => kind,
             Meaning::Ignored(reason) => return Ok(WebhookNotice::ignored(&self.event_code, reason)),
             Meaning::Unknown => return Ok(WebhookNotice::unknown(&self.event_code)),
         };

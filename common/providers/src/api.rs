@@ -55,9 +55,7 @@ impl std::fmt::Debug for Call {
 /// A gateway's response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// The HTTP status.
     pub status: u16,
-    /// The body.
     pub body: Vec<u8>,
 }
 

@@ -24,7 +24,7 @@ pub enum Forged {
     #[error("the signature is missing or cannot be read")]
     NoSignature,
     /// No secret of ours made this signature.
-    #[error("the signature does not fit the body")]
+    #[error("the signature does not match the body")]
     WrongSignature,
     /// The signature is valid, but too old or from the future.
     #[error("the signature's time is outside the tolerance")]
@@ -83,11 +83,10 @@ fn shorten(event_type: &str) -> String {
     event_type.chars().filter(|letter| !letter.is_control()).take(EVENT_TYPE_LENGTH_MAX).collect()
 }
 
-/// An authentic body that this build cannot read.
+/// An authentic message or response that this build cannot parse, or a command that the gateway's API cannot express.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the {provider} event cannot be understood: {reason}")]
+#[error("a message or response of {provider} cannot be parsed: {reason}")]
 pub struct Unreadable {
-    /// The provider.
     pub provider: &'static str,
     /// What is wrong, without the body's content.
     pub reason: String,

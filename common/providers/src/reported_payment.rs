@@ -13,7 +13,6 @@ use crate::Unreadable;
 /// A gateway's report about a payment.
 #[derive(Debug)]
 pub(crate) struct ReportedPayment<'a> {
-    /// The kind.
     pub(crate) kind: FactKind,
     /// The gateway's id of the payment.
     pub(crate) payment: &'a str,
@@ -100,8 +99,8 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
-/// The metadata that we, or whoever created the payment, stored with it. Text that is not an id is ignored: the money
-/// is real all the same.
+/// The metadata that we, or another creator of the payment, stored with it. Text that is not an id is ignored: the
+/// money is real regardless.
 #[derive(Deserialize, Default)]
 pub(crate) struct Metadata {
     invoice_id: Option<String>,

@@ -17,13 +17,10 @@ const TABLE: &str = "payments.allocations";
 pub struct NewAllocation {
     /// The row.
     pub id: AllocationId,
-    /// The payment.
     pub payment_id: PaymentId,
-    /// The invoice.
     pub invoice_id: InvoiceId,
     /// The invoice's version after the allocation.
     pub invoice_version: i64,
-    /// The amount.
     pub amount: Money,
     /// Whether staff decided it.
     pub by_staff: bool,
@@ -143,13 +140,11 @@ pub async fn invoices_of_payments(
 /// An invoice that a payment paid, in whole or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaidInvoice {
-    /// The invoice.
     pub invoice_id: InvoiceId,
     /// The printed number.
     pub number: String,
     /// Its version after the payment.
     pub version: i64,
-    /// The amount paid.
     pub amount: Money,
 }
 

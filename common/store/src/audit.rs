@@ -11,7 +11,6 @@ use crate::error::StoreError;
 /// An audit record, written in the transaction of its change. Contains ids and amounts, no personal data.
 #[derive(Debug, Clone)]
 pub struct AuditRecord {
-    /// The record.
     pub id: AuditId,
     /// The actor: `user:<sub>`, `machine:<client id>`, `gateway:stripe`, `upload:upl_…#3`.
     pub actor: String,
@@ -135,14 +134,11 @@ pub async fn of_transaction(transaction: &mut Transaction, since: AuditId) -> Re
     Ok(changes)
 }
 
-/// A stored record.
 #[derive(Debug, Clone, Serialize)]
 pub struct StoredAuditRecord {
-    /// The record.
     pub id: AuditId,
     /// When it was written.
     pub recorded_at: DateTime<Utc>,
-    /// The actor.
     pub actor: String,
     /// The action, in the past tense.
     pub action: String,
@@ -158,7 +154,6 @@ pub struct StoredAuditRecord {
     pub correlation_id: String,
 }
 
-/// A filter for records.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
     /// Only those about these ids; none for all.
@@ -213,7 +208,6 @@ pub struct TimelineEntry {
     pub id: AuditId,
     /// The time.
     pub at: DateTime<Utc>,
-    /// The actor.
     pub actor: String,
     /// The action, in the past tense.
     pub action: String,

@@ -61,9 +61,7 @@ pub struct FirstReport {
     pub reported: ReportedMovement,
     /// The payer's end-to-end id.
     pub end_to_end_id: Option<String>,
-    /// The payer.
     pub payer: Option<String>,
-    /// The payer's account.
     pub payer_account: Option<String>,
 }
 

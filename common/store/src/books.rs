@@ -68,7 +68,6 @@ pub async fn balance(snapshot: &mut Transaction, of: &Account, as_of: NaiveDate)
     rows.into_iter().map(|row| sum(row.amount, &row.currency)).collect()
 }
 
-/// A filter for transactions.
 #[derive(Debug, Clone, Default)]
 pub struct TransactionFilter {
     /// Only those that post to this account.
@@ -141,13 +140,11 @@ pub async fn transactions(
 /// A movement on a client's accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementLine {
-    /// The accounting date.
     pub accounting_date: NaiveDate,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
     /// When it was posted.
     pub recorded_at: DateTime<Utc>,
-    /// The description.
     pub description: String,
     /// The increase of what the client owes; negative for a decrease.
     pub amount: Money,
@@ -197,7 +194,6 @@ pub async fn statement(
 /// A client's receivables by the number of days they are overdue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ageing {
-    /// The client.
     pub client_id: ClientId,
     /// The client's name.
     pub client: String,

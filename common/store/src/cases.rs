@@ -18,9 +18,7 @@ const TABLE: &str = "payments.cases";
 pub struct NewCase {
     /// The id, if it is new.
     pub id: CaseId,
-    /// The kind.
     pub kind: CaseKind,
-    /// The payment.
     pub payment_id: PaymentId,
     /// The invoice that the payment names.
     pub invoice_id: Option<InvoiceId>,
@@ -35,26 +33,20 @@ pub struct NewCase {
 /// A case to close.
 #[derive(Debug, Clone)]
 pub struct ClosedCase {
-    /// The case.
     pub id: CaseId,
-    /// The resolution.
     pub resolution: Resolution,
     /// The unapplied cash that staff left as it is.
     pub kept: Option<Money>,
     /// Who decided; none if the case was closed automatically.
     pub decided_by: Option<String>,
-    /// The reason of the decision.
     pub decision_reason: Option<String>,
 }
 
 /// A case of a payment.
 #[derive(Debug, Clone)]
 pub struct KnownCase {
-    /// The case.
     pub id: CaseId,
-    /// Its payment.
     pub payment_id: PaymentId,
-    /// The kind.
     pub kind: CaseKind,
     /// The other payment of a suspected duplicate.
     pub other_payment: Option<PaymentId>,
@@ -245,9 +237,7 @@ pub async fn is_entry_waiting(database: &Database, name: &TransactionId) -> Resu
 /// A case as the API shows it.
 #[derive(Debug, Clone)]
 pub struct CaseView {
-    /// The case.
     pub id: CaseId,
-    /// The kind.
     pub kind: String,
     /// The transaction id of its payment.
     pub transaction_id: String,
@@ -263,11 +253,9 @@ pub struct CaseView {
     pub reason: String,
     /// `open` or `closed`.
     pub status: String,
-    /// The resolution.
     pub resolution: Option<String>,
     /// Who decided.
     pub decided_by: Option<String>,
-    /// The reason of the decision.
     pub decision_reason: Option<String>,
     /// Why the last decision could not be carried out.
     pub refusal: Option<String>,
@@ -328,7 +316,6 @@ impl TryFrom<Row> for CaseView {
     }
 }
 
-/// A filter for cases.
 #[derive(Debug, Clone, Default)]
 pub struct CaseFilter {
     /// `open` or `closed`; none for both.

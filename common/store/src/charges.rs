@@ -12,13 +12,11 @@ const TABLE: &str = "payments.charges";
 /// A charge attempt to insert.
 #[derive(Debug, Clone)]
 pub struct NewCharge {
-    /// The payment.
     pub payment_id: PaymentId,
     /// The number of the attempt, from 1.
     pub attempt: u16,
     /// The invoice to be paid, if there is one.
     pub invoice_id: Option<InvoiceId>,
-    /// The amount.
     pub amount: PositiveMoney,
     /// The gateway's reference for the payer's card or mandate.
     pub payment_method: String,

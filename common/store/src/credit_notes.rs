@@ -19,7 +19,6 @@ const TABLE: &str = "billing.credit_notes";
 pub struct CreditNote {
     /// Its data as in events.
     pub summary: CreditNoteSummary,
-    /// The invoice.
     pub invoice_id: InvoiceId,
 }
 

@@ -17,7 +17,6 @@ const TABLE: &str = "payments.credits";
 pub struct NewCredit {
     /// The row.
     pub id: Uuid,
-    /// The payment.
     pub payment_id: PaymentId,
     /// The owner; none for suspense.
     pub client_id: Option<ClientId>,

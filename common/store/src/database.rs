@@ -58,7 +58,7 @@ struct RoleSecret {
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseSettingsError {
     /// `DATABASE_PORT`.
-    #[error("DATABASE_PORT is no port number: `{0}`")]
+    #[error("DATABASE_PORT is not a port number: `{0}`")]
     Port(String),
     /// `DATABASE_TLS`.
     #[error("DATABASE_TLS is verify-full or disable, not `{0}`")]

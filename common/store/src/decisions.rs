@@ -6,7 +6,6 @@ use crate::error::StoreError;
 /// Whether a request was recorded before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordedRequest {
-    /// It is new.
     New,
     /// It was recorded before, and must have no further effect.
     Known,

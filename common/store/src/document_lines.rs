@@ -8,12 +8,10 @@ use crate::error::{StoreError, money};
 
 const TABLE: &str = "billing.invoice_lines";
 
-/// One line of an invoice.
 #[derive(Debug, Clone)]
 pub struct InvoiceLine {
     /// The description of what is charged.
     pub description: String,
-    /// The quantity.
     pub quantity: u32,
     /// The unit price, without tax.
     pub unit_amount: Money,

@@ -14,7 +14,6 @@ const TABLE: &str = "payments.entries_by_hand";
 /// Evidence that was entered by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryByHand {
-    /// The evidence.
     pub evidence: Evidence,
     /// The invoices that it names.
     pub invoices: Vec<InvoiceId>,

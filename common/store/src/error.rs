@@ -48,7 +48,7 @@ pub enum StoreError {
         payment: String,
     },
     /// A stored value breaks a rule of the domain: it was changed by hand, or a migration is missing.
-    #[error("{table} holds a value that means nothing here: {reason}")]
+    #[error("{table} holds an invalid value: {reason}")]
     Corrupt {
         /// Schema and table.
         table: &'static str,

@@ -1,4 +1,4 @@
-//! `payments.exclusions`: invoices from which staff unapplied a payment for good.
+//! `payments.exclusions`: invoices from which staff released a payment for good.
 
 use quittance_domain::id::{InvoiceId, PaymentId};
 use uuid::Uuid;

@@ -19,11 +19,8 @@ const TABLE: &str = "payments.facts";
 pub struct NewFact {
     /// The id of the row, if it is new.
     pub id: Uuid,
-    /// The payment.
     pub payment_id: PaymentId,
-    /// The fact.
     pub fact: Fact,
-    /// The actor.
     pub actor: String,
     /// The reason, as the source's own code.
     pub reason: Option<String>,

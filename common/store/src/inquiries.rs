@@ -41,11 +41,8 @@ pub async fn begin(
 /// A payment whose status inquiry is due.
 #[derive(Debug, Clone)]
 pub struct DueInquiry {
-    /// The payment.
     pub payment_id: PaymentId,
-    /// Its transaction id.
     pub transaction_id: TransactionId,
-    /// The provider.
     pub provider: Provider,
     /// Its status; it may have been decided since.
     pub status: PaymentStatus,

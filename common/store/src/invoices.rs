@@ -29,7 +29,6 @@ pub struct InvoiceRecord {
     pub issued_on: Option<NaiveDate>,
     /// Due date.
     pub due_on: NaiveDate,
-    /// The client.
     pub client: ClientDetails,
 }
 
@@ -186,11 +185,9 @@ pub async fn owner(database: &Database, id: InvoiceId) -> Result<Option<(ClientI
 /// An invoice that evidence names, with its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedInvoice {
-    /// The invoice.
     pub id: InvoiceId,
     /// The printed number, if issued.
     pub number: Option<String>,
-    /// The client.
     pub client_id: ClientId,
 }
 

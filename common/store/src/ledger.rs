@@ -84,7 +84,6 @@ fn columns(entries: &[(Account, Money)]) -> (Vec<String>, Vec<Decimal>, Vec<&'st
     (accounts, amounts, entries.iter().map(|(_, amount)| amount.currency().code()).collect())
 }
 
-/// The outcome of a reversal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReversalOutcome {
     /// The reversing transaction is posted.
@@ -186,10 +185,8 @@ pub async fn unbalanced_currencies(database: &Database) -> Result<i64, StoreErro
     Ok(unbalanced)
 }
 
-/// The reversal of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReversingTransaction {
-    /// The reversing transaction.
     pub id: LedgerTransactionId,
     /// Whether a replacement was posted.
     pub is_replaced: bool,

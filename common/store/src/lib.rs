@@ -41,9 +41,9 @@ pub mod refund_terms;
 pub mod refunds;
 pub mod requests;
 pub mod retry;
+pub mod single_person_approvals;
 pub mod upload_lines;
 pub mod uploads;
-pub mod vouched_alone;
 pub mod webhook_endpoints;
 
 pub use database::{Database, DatabaseSettings, DatabaseSettingsError, Transaction};

@@ -14,15 +14,12 @@ const TABLE: &str = "billing.upload_lines";
 pub struct Original {
     /// The payer's end-to-end id.
     pub end_to_end_id: Option<String>,
-    /// The amount.
     pub amount: Money,
     /// The payment.
     pub transaction_id: TransactionId,
     /// Our account.
     pub account: Option<String>,
-    /// The payer.
     pub payer: Option<String>,
-    /// The payer's account.
     pub payer_account: Option<String>,
     /// The booking date.
     pub booked_on: Option<NaiveDate>,

@@ -136,11 +136,8 @@ pub async fn purge(database: &Database, before: DateTime<Utc>) -> Result<u64, St
 pub struct OutboxMessage {
     /// Its id, which is the event's.
     pub id: Uuid,
-    /// The destination.
     pub destination: String,
-    /// Its message group.
     pub group_id: String,
-    /// Its type.
     pub event_type: String,
     /// The envelope as JSON.
     pub body: String,
@@ -152,7 +149,6 @@ pub struct OutboxMessage {
     pub parked_reason: Option<String>,
 }
 
-/// A filter for messages.
 #[derive(Debug, Clone, Default)]
 pub struct OutboxFilter {
     /// Only those that are not published.

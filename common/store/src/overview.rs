@@ -30,7 +30,6 @@ pub async fn waiting(database: &Database) -> Result<Vec<PendingWork>, StoreError
 /// A function that runs on a schedule, each minute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScheduledRun {
-    /// The function.
     pub function: String,
     /// When its last run finished; none if no run ever has.
     pub ended_at: Option<DateTime<Utc>>,
@@ -46,7 +45,6 @@ pub async fn scheduled(database: &Database) -> Result<Vec<ScheduledRun>, StoreEr
     Ok(query.fetch_all(database.pool().await?).await?)
 }
 
-/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ViolatedInvariant {
     /// The rule's number in ARCHITECTURE.md.

@@ -19,7 +19,6 @@ const TABLE: &str = "payments.payments";
 pub struct KnownPayment {
     /// Our id.
     pub id: PaymentId,
-    /// Its transaction id.
     pub transaction_id: TransactionId,
     /// The provider that moved the money.
     pub provider: Provider,
@@ -67,11 +66,9 @@ impl TryFrom<Row> for KnownPayment {
 /// The columns of a payment that are derived from its facts.
 #[derive(Debug, Clone)]
 pub struct PaymentUpdate {
-    /// The payment.
     pub id: PaymentId,
     /// The provider that moved the money.
     pub provider: Provider,
-    /// The status.
     pub status: PaymentStatus,
     /// The captured amount, otherwise the claimed one.
     pub amount: Option<Money>,
@@ -147,7 +144,7 @@ pub async fn read(transaction: &mut Transaction, ids: &[PaymentId]) -> Result<Ve
     rows.into_iter().map(KnownPayment::try_from).collect()
 }
 
-/// Moves the evidence of `twin`, and of payments merged into it before, to `kept`.
+/// Moves the evidence of a duplicate, and of payments merged into it before, to the payment that is kept.
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.

@@ -11,11 +11,9 @@ use crate::error::StoreError;
 /// A ledger correction that was proposed and needs approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedCorrection {
-    /// Its id.
     pub id: CorrectionId,
     /// The transaction to reverse.
     pub transaction_id: LedgerTransactionId,
-    /// The reason.
     pub reason: String,
     /// The replacement posting, as it was requested.
     pub replacement: Option<Value>,
@@ -134,7 +132,7 @@ pub async fn lock(
 /// Records the decision about a correction.
 ///
 /// # Errors
-/// [`StoreError`] if the database refuses (whoever proposed it approves it) or fails.
+/// [`StoreError`] if the database refuses (the person who proposed it cannot approve it) or fails.
 pub async fn decide(
     transaction: &mut Transaction,
     id: CorrectionId,

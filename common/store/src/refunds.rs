@@ -17,7 +17,6 @@ const TABLE: &str = "payments.refunds";
 pub struct NewRefund {
     /// The refund, as it was decided.
     pub request: RefundRequest,
-    /// The payment.
     pub payment_id: PaymentId,
     /// The reason that staff gave.
     pub reason: String,
@@ -111,15 +110,12 @@ pub async fn of_payments(
 /// A refund as the API shows it.
 #[derive(Debug, Clone)]
 pub struct RefundView {
-    /// The refund.
     pub id: RefundId,
-    /// The amount.
     pub amount: Money,
     /// The reason that staff gave.
     pub reason: String,
     /// The kind of reason, as last given.
     pub terms: RefundTerms,
-    /// The status.
     pub status: String,
     /// Why it was refused, if so.
     pub refusal: Option<String>,

@@ -25,15 +25,12 @@ pub struct UploadLine {
     pub place: String,
     /// The identity that distinguishes bank lines.
     pub identity: Option<String>,
-    /// The amount.
     pub amount: Money,
     /// The booking or payment date.
     pub booked_on: Option<NaiveDate>,
     /// Our account.
     pub account: Option<String>,
-    /// The payer.
     pub payer: Option<String>,
-    /// The payer's account.
     pub payer_account: Option<String>,
     /// The payer's end-to-end id.
     pub end_to_end_id: Option<String>,
@@ -41,14 +38,12 @@ pub struct UploadLine {
     pub remittance: Option<String>,
     /// The reason of a return, as the bank's code or text.
     pub return_reason: Option<String>,
-    /// The decision.
     pub decision: LineDecision,
 }
 
 /// The decision about a line; it is the same when the line is queued again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineDecision {
-    /// The outcome.
     pub outcome: LineOutcome,
     /// The transaction id under which it was queued; none if it was left out.
     pub transaction_id: Option<TransactionId>,
@@ -158,7 +153,6 @@ pub(crate) fn number(line: u64) -> i64 {
 /// A line as the API shows it.
 #[derive(Debug, Clone)]
 pub struct LineView {
-    /// The line.
     pub line: UploadLine,
     /// The status of its payment; none until the processor has recorded it.
     pub payment_status: Option<PaymentStatus>,
@@ -166,7 +160,6 @@ pub struct LineView {
     pub settled_as: Option<LineOutcome>,
 }
 
-/// A filter for lines.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LineFilter {
     /// Only with this outcome.

@@ -9,10 +9,8 @@ use uuid::Uuid;
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
 
-/// An upload.
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// The upload.
     pub id: UploadId,
     /// The kind of file.
     pub kind: UploadKind,
@@ -28,7 +26,6 @@ pub struct Upload {
     pub options: Value,
     /// The data that a client entered with an image.
     pub typed: Option<Value>,
-    /// The status.
     pub status: UploadStatus,
     /// Why it was refused.
     pub refusal: Option<String>,

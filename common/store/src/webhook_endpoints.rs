@@ -14,7 +14,6 @@ pub const ENDPOINTS_MAX: i64 = 50;
 /// A webhook endpoint, possibly deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookEndpoint {
-    /// The endpoint.
     pub id: WebhookEndpointId,
     /// The URL that events are posted to. May contain a token: never log it.
     pub url: String,

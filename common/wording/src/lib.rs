@@ -5,10 +5,10 @@
 
 mod amounts;
 mod dates;
-mod retelling;
+mod translation;
 mod words;
 
 pub use amounts::{amount, number, percent};
 pub use dates::long_date;
-pub use retelling::retold;
+pub use translation::translated;
 pub use words::{Words, languages, words};

@@ -132,7 +132,7 @@ pub(crate) struct TransactionQuery {
     operation_id = "listLedgerTransactions",
     tag = "ledger",
     params(TransactionParameters, PageParameters),
-    responses((status = 200, description = "A page of them.", body = LedgerTransactions))
+    responses((status = 200, description = "A page of transactions.", body = LedgerTransactions))
 )]
 pub(crate) async fn transactions(
     State(billing): State<Arc<Billing>>,
@@ -180,7 +180,7 @@ pub(crate) struct OnQuery {
     operation_id = "readAgeing",
     tag = "ledger",
     params(OnParameters),
-    responses((status = 200, description = "The ageing of what is owed.", body = Ageings))
+    responses((status = 200, description = "The aged receivables.", body = Ageings))
 )]
 pub(crate) async fn ageing(
     State(billing): State<Arc<Billing>>,
@@ -206,7 +206,7 @@ pub(crate) async fn ageing(
     operation_id = "reconcileLedger",
     tag = "ledger",
     params(ReconciliationParameters),
-    responses((status = 200, description = "What differs; nothing, if all is well.", body = Reconciliation))
+    responses((status = 200, description = "The differences; none if the ledger agrees.", body = Reconciliation))
 )]
 pub(crate) async fn reconciliation(
     State(billing): State<Arc<Billing>>,
@@ -247,7 +247,7 @@ pub(crate) async fn journal(
     let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
     let found = books::transactions(&mut snapshot, &filter, JOURNAL_MAX + 1).await.map_err(unavailable)?;
     if i64::try_from(found.len()).is_ok_and(|count| count > JOURNAL_MAX) {
-        return Err(refused("to", format!("there are more than {JOURNAL_MAX} transactions; ask for fewer days")));
+        return Err(refused("to", format!("there are more than {JOURNAL_MAX} transactions; request fewer days")));
     }
     let opening = books::balances(&mut snapshot, day_before(from)).await.map_err(unavailable)?;
     let closing = books::balances(&mut snapshot, to).await.map_err(unavailable)?;

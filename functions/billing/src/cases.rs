@@ -29,30 +29,29 @@ const ALL: &str = "all";
 parameters! {
     /// The filters of cases.
     pub(crate) CaseParameters => [
-        in_query("status", one_of(STATUSES, "Where they stand.").default(Some(json!(OPEN))), "Open or closed cases."),
-        in_query("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "What they are about."), "One kind only."),
+        in_query("status", one_of(STATUSES, "The status.").default(Some(json!(OPEN))), "Only cases with this status."),
+        in_query("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "The kind."), "Only cases of this kind."),
     ]
 }
 
 described! {
-    /// A case.
-    pub(crate) Case => object("What there is to decide about a payment, and how it was decided.")
+    pub(crate) Case => object("An exception about a payment that staff resolve, and its resolution.")
         .with("id", refer("CaseId"))
-        .with("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "What it is about."))
-        .with("status", one_of([OPEN, "closed"], "Where it stands."))
+        .with("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "The kind of case."))
+        .with("status", one_of([OPEN, "closed"], "Status."))
         .with("transaction_id", refer("TransactionId"))
-        .with_or_null("twin", refer_as("TransactionId", "The other of two payments that may be one."))
+        .with_or_null("twin", refer_as("TransactionId", "The other payment of a possible duplicate."))
         .with_or_null("client_id", refer("ClientId"))
         .with_or_null("invoice_id", refer("InvoiceId"))
-        .with_or_null("amount", refer_as("Money", "The money in question."))
-        .with("reason", words("What happened."))
-        .with_or_null("resolution", one_of(Resolution::ALL.iter().map(|how| how.as_str()), "How it was closed."))
-        .with_or_null("decided_by", words("Who decided; null if it went away by itself."))
-        .with_or_null("decision_reason", words("Why."))
-        .with_or_null("refusal", words("Why the last decision could not be carried out."))
-        .with("candidates", list_of(candidate_shape(), "What the money may pay, if it came by a bank statement; the best first."))
-        .with_or_null("attachment_upload_id", refer_as("UploadId", "The upload whose picture shows the payment."))
-        .with_or_null("attachment_url", words("Where to get the picture, for some minutes; only of a case that is asked for by its id."))
+        .with_or_null("amount", refer_as("Money", "The amount concerned; negative for money that left."))
+        .with("reason", words("Why the case was opened."))
+        .with_or_null("resolution", one_of(Resolution::ALL.iter().map(|how| how.as_str()), "The resolution; null while the case is open."))
+        .with_or_null("decided_by", words("Who decided; null if it is open or was closed automatically."))
+        .with_or_null("decision_reason", words("The reason of the decision."))
+        .with_or_null("refusal", words("Why the last decision was refused."))
+        .with("candidates", list_of(candidate_shape(), "Candidate invoices for money from a bank statement, best first."))
+        .with_or_null("attachment_upload_id", refer_as("UploadId", "The upload whose image shows the payment."))
+        .with_or_null("attachment_url", words("The URL of the image, valid for some minutes; only when the case is read by its id."))
         .with("opened_at", time("When it was opened."))
         .with_or_null("closed_at", time("When it was closed."))
         .open_like(json!({

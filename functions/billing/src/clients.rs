@@ -42,11 +42,11 @@ const TAX_ID_LENGTH_MAX: usize = 30;
 const EMAIL: &str = r"^[!\x23-\x2b\x2d-\x3a=?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$";
 
 /// Does not list the languages, because that would change the API contract with every new translation.
-pub(crate) const SPOKEN: &str = "The language of documents and messages (ISO 639-1): `en`, unless another is asked for. One that there \
-                      are no words in is refused, and the refusal names those that there are.";
+pub(crate) const SPOKEN: &str = "The language of documents and messages (ISO 639-1); `en` by default. A language without a \
+                      translation is refused, and the refusal lists those available.";
 
 fn shape(members: Members) -> Members {
-    let email = matching(EMAIL, "Where documents are sent.").min_length(Some(3)).max_length(Some(EMAIL_LENGTH_MAX));
+    let email = matching(EMAIL, "The address for documents.").min_length(Some(3)).max_length(Some(EMAIL_LENGTH_MAX));
     members
         .with("name", text(1, NAME_LENGTH_MAX, "Legal name."))
         .with("email", email)
@@ -66,7 +66,6 @@ described! {
 }
 
 described! {
-    /// A client.
     pub(crate) Client => shape(object("A client: the party that owes invoices.").with("id", refer("ClientId")))
         .with_or_null("tax_id", text(1, TAX_ID_LENGTH_MAX, "VAT or other tax number."))
         .with("language", matching(Language::PATTERN, SPOKEN))

@@ -9,7 +9,6 @@ use quittance_store::DatabaseSettings;
 /// Billing's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
     /// The events topic.
     pub topic_arn: String,
@@ -17,12 +16,10 @@ pub struct Config {
     pub payments_queue_url: String,
     /// The validator's idempotency table, which has the accepted payments.
     pub accepted_table: String,
-    /// The uploads bucket.
     pub uploads_bucket: String,
     /// The documents bucket, which has the receipts.
     pub documents_bucket: String,
-    /// The table of the request guard.
-    pub door_table: String,
+    pub request_guard_table: String,
     /// The number of requests that a caller has per minute.
     pub caller_requests_per_minute_max: u32,
     /// The table of webhook deliveries.
@@ -51,7 +48,7 @@ impl Config {
         let accepted_table = settings.required("ACCEPTED_TABLE");
         let uploads_bucket = settings.required("UPLOADS_BUCKET");
         let documents_bucket = settings.required("DOCUMENTS_BUCKET");
-        let door_table = settings.required("REQUEST_GUARD_TABLE");
+        let request_guard_table = settings.required("REQUEST_GUARD_TABLE");
         let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
         let deliveries_table = settings.required("DELIVERIES_TABLE");
         let delivery_queue_url = settings.required("DELIVERY_QUEUE_URL");
@@ -70,7 +67,7 @@ impl Config {
             accepted_table,
             uploads_bucket,
             documents_bucket,
-            door_table,
+            request_guard_table,
             caller_requests_per_minute_max,
             deliveries_table,
             delivery_queue_url,

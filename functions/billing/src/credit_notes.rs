@@ -37,21 +37,20 @@ use crate::{Billing, path_id, unavailable};
 const REASON_LENGTH_MAX: usize = 200;
 
 parameters! {
-    /// The credit note in a path.
     pub(crate) CreditNotePath => [in_path("id", refer("CreditNoteId"), "The credit note.")]
 }
 
 described! {
     /// The body of `POST /v1/invoices/{id}/credit-notes`.
     pub(crate) NewCreditNote => object(
-        "What is to be taken off: at most what was charged. What is paid of it becomes the client's credit, which stays, is \
-         refunded, or pays another invoice. The credit note that takes off the last of all lines takes what earlier ones left \
-         by rounding.",
+        "The credited lines: in total at most what was charged. The part that was paid becomes the client's credit, which is \
+         kept, refunded, or applied to another invoice. The credit note that completes the credit of all lines takes the \
+         remainder that rounding left in earlier ones.",
     )
-        .with("reason", text(1, REASON_LENGTH_MAX, "Why; it is printed."))
-        .with("lines", some_of(line_shape(object("A line."), "PositiveMoney").closed(), LINES_MAX, "What is taken off, at the rates of tax at which it was charged."))
-        .optional("refund_credit", flag("Refunds what becomes the client's credit."))
-        .optional("apply_credit_to", refer_as("InvoiceId", "Another open invoice of the client, to be paid with the credit."))
+        .with("reason", text(1, REASON_LENGTH_MAX, "The reason, which is printed."))
+        .with("lines", some_of(line_shape(object("A credited line."), "PositiveMoney").closed(), LINES_MAX, "The credited lines, at the tax rates at which they were charged."))
+        .optional("refund_credit", flag("Whether to refund what becomes the client's credit."))
+        .optional("apply_credit_to", refer_as("InvoiceId", "Another open invoice of the client, to which the credit is applied."))
         .closed_like(json!({"reason": "Delivered in part", "lines": [line_example()]}))
 }
 
@@ -59,22 +58,21 @@ fn shape(members: Members) -> Members {
     members
         .with("id", refer("CreditNoteId"))
         .with("invoice_id", refer("InvoiceId"))
-        .with("number", words("Gapless within a year."))
-        .with("total", refer_as("Money", "What it takes off, tax included."))
-        .with("tax", refer_as("Money", "The tax within it."))
-        .with("reason", words("Why."))
+        .with("number", words("The printed number: gapless within a year."))
+        .with("total", refer_as("Money", "The credited amount, including tax."))
+        .with("tax", refer_as("Money", "The tax included in `total`."))
+        .with("reason", words("The reason."))
         .with("issued_on", day("Date of issue."))
         .perhaps(
             "client_credit",
             refer_as(
                 "Money",
-                "What was paid of it and becomes the client's credit; in the answer to its creation only.",
+                "The part that was paid and becomes the client's credit; only in the response that creates it.",
             ),
         )
 }
 
 described! {
-    /// A credit note.
     pub(crate) CreditNoteView => shape(object("A credit note.")).open_like(json!({
         "id": examples::CREDIT_NOTE_ID, "invoice_id": examples::INVOICE_ID, "number": "CN-2026-000007",
         "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"}, "reason": "Delivered in part",
@@ -84,8 +82,8 @@ described! {
 
 described! {
     /// The credit notes of an invoice.
-    pub(crate) CreditNotes => object("The credit notes about an invoice.")
-        .with("credit_notes", list_of(shape(object("A credit note.")).open(), "The oldest first."))
+    pub(crate) CreditNotes => object("The credit notes of an invoice.")
+        .with("credit_notes", list_of(shape(object("A credit note.")).open(), "Oldest first."))
         .open()
 }
 
@@ -199,7 +197,7 @@ async fn release_paid(
         return match asked.then {
             CreditDisposition::Keep => Ok(None),
             CreditDisposition::Refund | CreditDisposition::Apply(_) => {
-                Err(conflict("nothing of what is paid is credited, so there is nothing to refund or apply"))
+                Err(conflict("no paid amount is credited, so there is nothing to refund or apply"))
             }
         };
     }
@@ -212,7 +210,7 @@ async fn release_paid(
             other.invoice.is_payable() && left.is_some_and(|left| left.currency() == currency)
         };
         if other == record.invoice.id() || !found.as_ref().is_some_and(requires) {
-            return Err(conflict(&format!("{other} is no other open invoice of the client in the same currency")));
+            return Err(conflict(&format!("{other} is not another open invoice of the client in the same currency")));
         }
     }
     let payments = allocations::of_invoice(&mut work.transaction, record.invoice.id()).await.map_err(unavailable)?;

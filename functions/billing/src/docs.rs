@@ -44,11 +44,11 @@ described! {
     /// An OpenAPI document.
     pub(crate) OpenApiDocument => object("This document.")
         .with("openapi", matching(r"^3\.1\.[0-9]+$", "The version of OpenAPI."))
-        .perhaps("info", object("What the API is.").open())
+        .perhaps("info", object("About the API.").open())
         .perhaps("servers", utoipa::openapi::ArrayBuilder::new())
         .perhaps("paths", object("The operations.").open())
-        .perhaps("webhooks", object("The events that go out.").open())
-        .perhaps("components", object("What the others refer to.").open())
+        .perhaps("webhooks", object("The outgoing events.").open())
+        .perhaps("components", object("Shared definitions.").open())
         .perhaps("tags", utoipa::openapi::ArrayBuilder::new())
         .open()
 }
@@ -56,13 +56,13 @@ described! {
 parameters! {
     /// A file of the page.
     pub(crate) FilePath => [
-        in_path("file", one_of(ASSETS.into_iter().chain([START_NAME]), "Its name."), "The file."),
+        in_path("file", one_of(ASSETS.into_iter().chain([START_NAME]), "The file's name."), "The file."),
     ]
 }
 
 described! {
     /// The page, or a file of it.
-    pub(crate) Text => words("A text.")
+    pub(crate) Text => words("The content.")
 }
 
 /// Returns the OpenAPI document.
@@ -73,7 +73,7 @@ described! {
     tag = "description",
     responses((
         status = 200, description = "This document.", body = OpenApiDocument,
-        headers(("Cache-Control" = String, description = "How long it may be kept."))
+        headers(("Cache-Control" = String, description = "How long it may be cached."))
     ))
 )]
 pub(crate) async fn describe() -> Response {
@@ -89,8 +89,8 @@ pub(crate) async fn describe() -> Response {
     responses((
         status = 200, description = "A page that shows this document.", body = Text, content_type = "text/html",
         headers(
-            ("Cache-Control" = String, description = "How long it may be kept."),
-            ("Content-Security-Policy" = String, description = "Nothing from elsewhere.")
+            ("Cache-Control" = String, description = "How long it may be cached."),
+            ("Content-Security-Policy" = String, description = "Allows content of this origin only.")
         )
     ))
 )]
@@ -108,7 +108,7 @@ pub(crate) async fn page() -> Response {
     responses((
         status = 200, description = "The file.",
         content((Text = "text/css"), (Text = "text/javascript")),
-        headers(("Cache-Control" = String, description = "How long it may be kept."))
+        headers(("Cache-Control" = String, description = "How long it may be cached."))
     ))
 )]
 pub(crate) async fn file(Path(name): Path<String>) -> Result<Response, Problem> {

@@ -45,16 +45,15 @@ const DESCRIPTION_LENGTH_MAX: usize = 200;
 const TAX_PERCENT: &str = r"^(100(\.0{1,2})?|(0|[1-9][0-9]?)(\.[0-9]{1,2})?)$";
 
 parameters! {
-    /// The invoice in a path.
     pub(crate) InvoicePath => [in_path("id", refer("InvoiceId"), "The invoice.")]
 }
 
 pub(crate) fn line_shape(members: Members, amount: &str) -> Members {
     members
-        .with("description", text(1, DESCRIPTION_LENGTH_MAX, "What is sold."))
-        .with("quantity", count(1, QUANTITY_MAX.into(), "How many."))
-        .with("unit_amount", refer_as(amount, "The price of one without tax, in the invoice's currency."))
-        .optional("tax_percent", matching(TAX_PERCENT, "The tax on it; none is 0.").examples(["19"]))
+        .with("description", text(1, DESCRIPTION_LENGTH_MAX, "The goods or services."))
+        .with("quantity", count(1, QUANTITY_MAX.into(), "The quantity."))
+        .with("unit_amount", refer_as(amount, "The net unit price, in the invoice's currency."))
+        .optional("tax_percent", matching(TAX_PERCENT, "The tax rate in percent; 0 by default.").examples(["19"]))
 }
 
 pub(crate) fn line_example() -> Value {
@@ -64,23 +63,22 @@ pub(crate) fn line_example() -> Value {
 described! {
     /// The body of `POST /v1/invoices`.
     pub(crate) NewInvoice => object(
-        "A draft. Its total is the exact sum of its lines and of the tax on them, at most 99999999999. Tax is added up and \
-         rounded half up for each rate (EN 16931-1).",
+        "A draft. Its total is the exact sum of its lines and their tax, at most 99999999999. Tax is summed and rounded half \
+         up for each rate (EN 16931-1).",
     )
         .with("client_id", refer("ClientId"))
         .with("currency", currency())
-        .with("due_on", day("Date by which it is to be paid, in the years from 1970 to 2199."))
-        .with("lines", some_of(line_shape(object("A line."), "PositiveMoney").closed(), LINES_MAX, "What is owed for."))
+        .with("due_on", day("Due date, in the years from 1970 to 2199."))
+        .with("lines", some_of(line_shape(object("An invoice line."), "PositiveMoney").closed(), LINES_MAX, "The invoice lines."))
         .closed_like(json!({
             "client_id": examples::CLIENT_ID, "currency": "EUR", "due_on": "2026-12-01", "lines": [line_example()],
         }))
 }
 
 described! {
-    /// An invoice with its lines.
     pub(crate) InvoiceWithLines =>
         invoice_view::shape()
-            .with("lines", list_of(line_shape(object("A line."), "Money").open(), "What is owed for."))
+            .with("lines", list_of(line_shape(object("An invoice line."), "Money").open(), "The invoice lines."))
             .open()
 }
 
@@ -139,7 +137,7 @@ pub(crate) async fn create(
     operation_id = "sendInvoice",
     tag = "invoices",
     params(InvoicePath, ChangeHeaders),
-    responses((status = 200, description = "The invoice, issued.", body = Invoiced), Conflict)
+    responses((status = 200, description = "The issued invoice.", body = Invoiced), Conflict)
 )]
 pub(crate) async fn send(
     State(billing): State<Arc<Billing>>,
@@ -170,7 +168,7 @@ pub(crate) async fn send(
     operation_id = "voidInvoice",
     tag = "invoices",
     params(InvoicePath, ChangeHeaders),
-    responses((status = 200, description = "The invoice, void.", body = Invoiced), Conflict)
+    responses((status = 200, description = "The void invoice.", body = Invoiced), Conflict)
 )]
 pub(crate) async fn void(
     State(billing): State<Arc<Billing>>,
@@ -285,7 +283,7 @@ fn parse(body: &[u8]) -> Result<Draft, Problem> {
     let client_id = fields.required("client_id");
     let currency = fields.required::<Currency>("currency");
     if let Some(withdrawn) = currency.filter(|currency| currency.is_withdrawn()) {
-        fields.problem("currency", format!("{withdrawn} was withdrawn; no new invoice can be in it"));
+        fields.problem("currency", format!("{withdrawn} was withdrawn; new invoices cannot use it"));
     }
     let due_on = fields.day("due_on");
     let lines = fields.objects("lines", LINES_MAX, line);

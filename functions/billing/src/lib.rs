@@ -63,7 +63,6 @@ pub struct Billing {
     pub accepted: IdempotencyTable,
     /// Signs URLs for uploads.
     pub s3: aws_sdk_s3::Client,
-    /// The uploads bucket.
     pub uploads_bucket: String,
     /// The documents bucket, which has the receipts.
     pub documents_bucket: String,

@@ -14,6 +14,7 @@ use quittance_documents::Press;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::CommandQueue;
+use quittance_lambda::failure::for_runtime;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::request_guard::RequestGuard;
 use quittance_lambda::settings::Settings;
@@ -30,7 +31,7 @@ async fn main() -> Result<(), Error> {
         publisher: Publisher::new(&aws, config.topic_arn),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         accepted: IdempotencyTable::new(&aws, config.accepted_table, KEY_RETENTION),
-        guard: Arc::new(RequestGuard::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
+        guard: Arc::new(RequestGuard::new(&aws, config.request_guard_table, config.caller_requests_per_minute_max)),
         s3: aws::s3(&aws),
         uploads_bucket: config.uploads_bucket,
         documents_bucket: config.documents_bucket,
@@ -40,7 +41,7 @@ async fn main() -> Result<(), Error> {
             secrets: SigningSecrets::new(&aws, config.signing_secrets_folder),
             targets: config.targets,
         },
-        press: Press::new()?,
+        press: Press::new().map_err(for_runtime)?,
         seller: config.seller,
         zone: config.zone,
     };

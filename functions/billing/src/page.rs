@@ -21,10 +21,10 @@ parameters! {
     pub(crate) PageParameters => [
         in_query(
             "limit",
-            count(1, LIMIT_MAX.unsigned_abs(), "Entries of the page.").default(Some(json!(LIMIT_DEFAULT))),
-            "How many entries at most.",
+            count(1, LIMIT_MAX.unsigned_abs(), "The page size.").default(Some(json!(LIMIT_DEFAULT))),
+            "The maximum number of entries.",
         ),
-        in_query("cursor", words("An id."), "The `next_cursor` of an earlier answer; without it the list begins."),
+        in_query("cursor", words("A cursor."), "The `next_cursor` of the previous page; without it, the first page is returned."),
     ]
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn shape(name: &str, entry: &str) -> Members {
     let entries = list_of(refer(entry), "Oldest first.");
     object("A page of a list.")
         .with(name, entries)
-        .with_or_null("next_cursor", words("Where the next page begins; null on the last."))
+        .with_or_null("next_cursor", words("Cursor of the next page; null on the last."))
 }
 
 /// The query of a list, unparsed.
@@ -68,7 +68,7 @@ impl PageQuery {
         let after = match self.cursor.as_deref() {
             None => None,
             Some(text) => {
-                Some(text.parse().map_err(|_| refused("cursor", "must be the next_cursor of an earlier answer"))?)
+                Some(text.parse().map_err(|_| refused("cursor", "must be the `next_cursor` of a previous page"))?)
             }
         };
         Ok(PageRequest { limit, after })

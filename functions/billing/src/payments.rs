@@ -31,8 +31,8 @@ const ACCEPTED: &str = "accepted";
 parameters! {
     /// The filters of payments.
     pub(crate) PaymentParameters => [
-        in_query("status", one_of(statuses(), "Where they stand."), "Payments with this status only."),
-        in_query("invoice_id", refer("InvoiceId"), "Payments that name this invoice only."),
+        in_query("status", one_of(statuses(), "The status."), "Only payments with this status."),
+        in_query("invoice_id", refer("InvoiceId"), "Only payments that name this invoice."),
     ]
 }
 
@@ -45,16 +45,16 @@ fn shape(description: &str) -> Members {
         .with("id", refer("PaymentId"))
         .with("transaction_id", refer("TransactionId"))
         .with("provider", refer("Provider"))
-        .with("status", one_of(statuses(), "Where it stands."))
-        .with_or_null("amount", refer_as("Money", "What was captured, or else claimed."))
-        .with_or_null("returned", refer_as("Money", "What went back."))
+        .with("status", one_of(statuses(), "Status."))
+        .with_or_null("amount", refer_as("Money", "The amount captured, otherwise the amount claimed."))
+        .with_or_null("returned", refer_as("Money", "The amount sent back."))
         .with_or_null("invoice_id", refer_as("InvoiceId", "The first invoice that it names."))
-        .with_or_null("invoice_ids", list_of(refer("InvoiceId"), "All of them; null for a client's own users."))
-        .with_or_null("allocated", refer_as("Money", "What went to invoices."))
-        .with_or_null("surplus", refer_as("Money", "What is credit or in suspense."))
-        .with_or_null("reason", words("Why it failed, in the gateway's own words; null unless it has."))
-        .with_or_null("return_reason", words("Why its payer's bank took money back, in the bank's code or words and ours; null for a client's own users."))
-        .with_or_null("refusal", words("Why the last order to collect it was refused; null if it was not."))
+        .with_or_null("invoice_ids", list_of(refer("InvoiceId"), "All invoices that it names; null for a client's own users."))
+        .with_or_null("allocated", refer_as("Money", "The amount allocated to invoices."))
+        .with_or_null("surplus", refer_as("Money", "Unapplied cash: the client's credit, or in suspense."))
+        .with_or_null("reason", words("Why it failed, as the gateway reports it; null unless it failed."))
+        .with_or_null("return_reason", words("Why the payer's bank returned money: the bank's code or text, and ours; null for a client's own users."))
+        .with_or_null("refusal", words("Why the last charge was refused; null if it was not."))
         .with("created_at", time("When it was first recorded."))
         .with("updated_at", time("When it last changed."))
 }
@@ -71,37 +71,36 @@ fn example() -> Value {
 
 described! {
     /// A payment in a list.
-    pub(crate) Payment => shape("A payment, as far as the caller may see it.").open_like(example())
+    pub(crate) Payment => shape("A payment.").open_like(example())
 }
 
 described! {
-    /// A payment with its refunds.
     pub(crate) PaymentWithRefunds => shape("A payment with its refunds.")
         .with("refunds", list_of(
-            object("A refund that staff asked for.")
+            object("A refund that staff requested.")
                 .with("id", refer("RefundId"))
                 .with("amount", refer("Money"))
-                .with("status", one_of(RefundStatus::ALL.iter().map(|status| status.as_str()), "How far it is."))
+                .with("status", one_of(RefundStatus::ALL.iter().map(|status| status.as_str()), "Refund status."))
                 .with("reason_kind", one_of(
                     RefundReason::ALL.iter().map(|reason| reason.as_str()),
-                    "The kind of reason, as given last.",
+                    "The kind of reason, as classified last.",
                 ))
-                .with("reopens", flag("Whether the invoice is owed again because of it."))
-                .with_or_null("reason", words("Why staff want it; null for a client's own users."))
+                .with("reopens", flag("Whether it makes the invoice owed again."))
+                .with_or_null("reason", words("The reason that staff gave; null for a client's own users."))
                 .with_or_null("refusal", words("Why it was refused; null for a client's own users."))
-                .with("requested_at", time("When it was asked for."))
+                .with("requested_at", time("When it was requested."))
                 .open(),
-            "In the order in which they were asked for.",
+            "In order of request.",
         ))
         .open()
 }
 
 described! {
     /// A payment that was accepted and is not recorded yet.
-    pub(crate) AcceptedPayment => object("A payment that was accepted and is not recorded yet; ask again shortly.")
+    pub(crate) AcceptedPayment => object("A payment that was accepted and is not recorded yet; repeat the request shortly.")
         .with("transaction_id", refer("TransactionId"))
         .with("provider", refer("Provider"))
-        .with("status", one_of([ACCEPTED], "It was accepted."))
+        .with("status", one_of([ACCEPTED], "The payment was accepted."))
         .with("created_at", time("When it was accepted."))
         .open()
 }

@@ -39,7 +39,7 @@ fn notice() -> ObjectBuilder {
 }
 
 fn wanted(description: &str) -> Members {
-    object(description).with("is_enabled", flag("Whether it is used at all.")).optional(
+    object(description).with("is_enabled", flag("Whether the channel is used.")).optional(
         "notices",
         list_of(notice(), "The notifications sent through it; all, if left out or empty.")
             .max_items(Some(NotificationKind::ALL.len())),
@@ -47,7 +47,7 @@ fn wanted(description: &str) -> Members {
 }
 
 fn phone_number() -> ObjectBuilder {
-    matching(PHONE_NUMBER, "Where text messages go, as E.164 writes it; wanted if they are enabled.")
+    matching(PHONE_NUMBER, "The number for text messages (E.164); required if they are enabled.")
 }
 
 fn example() -> Value {
@@ -64,7 +64,7 @@ described! {
         "The notifications that a client wants. A response may be sent back: read-only members are accepted unchanged.",
     )
         .optional("client_id", refer_as("ClientId", "Read-only."))
-        .optional("language", matching(Language::PATTERN, "The language of documents and messages (ISO 639-1); stays as it is, if left out."))
+        .optional("language", matching(Language::PATTERN, "The language of documents and messages (ISO 639-1); unchanged if left out."))
         .with("email", wanted("E-mail, to the client's address.")
             .optional("address", words("Read-only."))
             .optional("suppressed", or_null(object("Read-only.").open()))
@@ -79,16 +79,16 @@ described! {
         .with("client_id", refer("ClientId"))
         .with("language", matching(Language::PATTERN, SPOKEN))
         .with("email", object("E-mail.")
-            .with("is_enabled", flag("Whether it is used at all."))
+            .with("is_enabled", flag("Whether the channel is used."))
             .with("notices", list_of(notice(), "The notifications sent through it; none means all."))
-            .with("address", words("Where it goes."))
-            .with_or_null("suppressed", object("Why nothing goes there all the same.")
-                .with("reason", one_of(["bounce", "complaint"], "What happened: a permanent bounce, or a complaint."))
-                .with("since", time("Since when."))
+            .with("address", words("The address."))
+            .with_or_null("suppressed", object("Why the address is suppressed; null if it is not.")
+                .with("reason", one_of(["bounce", "complaint"], "A permanent bounce, or a complaint."))
+                .with("since", time("When the suppression began."))
                 .open())
             .open())
         .with("sms", object("Text messages.")
-            .with("is_enabled", flag("Whether they are used at all."))
+            .with("is_enabled", flag("Whether the channel is used."))
             .with("notices", list_of(notice(), "The notifications sent through them; none means all."))
             .with_or_null("number", phone_number())
             .open())
@@ -197,7 +197,7 @@ fn parse(body: &[u8], client: &ClientDetails) -> Result<(Option<Language>, Prefe
     let sms = fields.nested("sms", |fields| {
         let (preference, number) = (preference(fields), fields.optional::<PhoneNumber>("number"));
         if number.is_none() && preference.as_ref().is_some_and(|preference| preference.is_enabled) {
-            fields.problem("number", "is wanted while text messages are enabled");
+            fields.problem("number", "is required while text messages are enabled");
         }
         preference.map(|preference| (preference, number))
     });

@@ -26,26 +26,26 @@ const URL_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 described! {
     /// The receipts of a payment.
-    pub(crate) Receipts => object("What a payment paid, with the receipt of each.")
+    pub(crate) Receipts => object("The receipts of a payment, one for each invoice that it paid.")
         .with("receipts", list_of(
             object("A receipt.")
                 .with("number", words("Unique, never reused, with gaps."))
-                .with("invoice_id", refer_as("InvoiceId", "What was paid."))
-                .with("amount", refer_as("Money", "How much."))
-                .with("url", words("Gives the PDF; made anew each time. It holds a signature, so keep it out of logs."))
-                .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long it does."))
+                .with("invoice_id", refer_as("InvoiceId", "The paid invoice."))
+                .with("amount", refer_as("Money", "The amount that settled it."))
+                .with("url", words("The URL of the PDF, created per request. It contains a signature: keep it out of logs."))
+                .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long the URL is valid."))
                 .open(),
             "In the order in which the invoices were paid.",
         ))
         .with("refund_receipts", list_of(
             object("A receipt for a refund.")
                 .with("number", words("Unique, never reused, with gaps."))
-                .with("url", words("Gives the PDF; made anew each time. It holds a signature, so keep it out of logs."))
-                .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long it does."))
+                .with("url", words("The URL of the PDF, created per request. It contains a signature: keep it out of logs."))
+                .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long the URL is valid."))
                 .open(),
-            "In the order of their numbers, which begin with the day; at most 1,000.",
+            "In order of number, which begins with the date; at most 1,000.",
         ))
-        .with("is_complete", flag("Whether the receipts of payments are all there; a receipt is made seconds after the payment."))
+        .with("is_complete", flag("Whether `receipts` is complete; a receipt is issued seconds after the payment."))
         .with("transaction_id", refer("TransactionId"))
         .open()
 }
@@ -57,7 +57,7 @@ described! {
     operation_id = "readReceipt",
     tag = "payments",
     params(PaymentPath),
-    responses((status = 200, description = "Where the receipts are.", body = Receipts))
+    responses((status = 200, description = "The receipts.", body = Receipts))
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,

@@ -38,43 +38,42 @@ const PRINTED_LINES_MAX: i64 = 1_000;
 const FORMATS: [&str; 3] = ["json", "csv", "pdf"];
 
 parameters! {
-    /// The client in the path.
     pub(crate) ClientPath => [in_path("id", refer("ClientId"), "The client.")]
 }
 
 parameters! {
     /// The period and the format.
     pub(crate) StatementParameters => [
-        in_query("from", day("A day."), "The first accounting date; else the first of the last day's month."),
-        in_query("to", day("A day."), "The last day; else today."),
-        in_query("format", one_of(FORMATS, "A format."), "JSON, CSV (RFC 4180, UTF-8) for a spreadsheet, or PDF in the client's language."),
+        in_query("from", day("A day."), "The first accounting date; by default the first day of the month of `to`."),
+        in_query("to", day("A day."), "The last accounting date; by default today."),
+        in_query("format", one_of(FORMATS, "The format."), "JSON, CSV (RFC 4180, UTF-8) for a spreadsheet, or PDF in the client's language."),
     ]
 }
 
 described! {
     /// A client's statement.
-    pub(crate) Statement => object("What a client owed, what moved, and what it owes. Below zero, we owe it.")
+    pub(crate) Statement => object("A client's statement of account: opening balances, movements and closing balances. A negative balance is the client's credit.")
         .with("client_id", refer("ClientId"))
-        .with("client", words("Their name."))
+        .with("client", words("The client's name."))
         .with("from", day("The first day."))
         .with("to", day("The last day."))
         .with("currencies", list_of(
-            object("A currency.")
-                .with("opening", refer_as("Money", "What was owed before the first day."))
+            object("The statement in one currency.")
+                .with("opening", refer_as("Money", "The balance before the first day."))
                 .with("lines", list_of(
                     object("A movement.")
-                        .with("accounting_date", day("The day on which it is booked."))
-                        .with("occurred_at", time("When it happened."))
-                        .with("recorded_at", time("When it was written into the books."))
-                        .with("description", words("What happened."))
-                        .with("amount", refer_as("Money", "How much more is owed; below zero, how much less."))
-                        .with("balance", refer_as("Money", "What is owed then."))
+                        .with("accounting_date", day("The accounting date."))
+                        .with("occurred_at", time("When the money moved or the document was issued."))
+                        .with("recorded_at", time("When it was posted."))
+                        .with("description", words("The description."))
+                        .with("amount", refer_as("Money", "The change of the balance: positive if more is owed."))
+                        .with("balance", refer_as("Money", "The balance after it."))
                         .open(),
-                    "In their order.",
+                    "In order of accounting date.",
                 ))
-                .with("closing", refer_as("Money", "What is owed at the end of the last day."))
+                .with("closing", refer_as("Money", "The balance at the end of the last day."))
                 .open(),
-            "One for each currency in which something is owed or moved.",
+            "One for each currency with a balance or a movement.",
         ))
         .open()
 }
@@ -121,7 +120,7 @@ pub(crate) async fn read(
     let lines = books::statement(&mut snapshot, id, from, to, LINES_MAX + 1).await.map_err(unavailable)?;
     let lines_max = if format == "pdf" { PRINTED_LINES_MAX } else { LINES_MAX };
     if i64::try_from(lines.len()).is_ok_and(|count| count > lines_max) {
-        return Err(refused("to", format!("there are more than {lines_max} lines; ask for fewer days")));
+        return Err(refused("to", format!("there are more than {lines_max} lines; request fewer days")));
     }
     let mut opening = Vec::new();
     for account in [Account::Receivable(id), Account::Credit(id)] {
@@ -146,8 +145,9 @@ pub(crate) async fn read(
 }
 
 fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<CurrencySection>, MoneyError> {
-    let reported = opening.iter().map(|money| money.currency()).chain(lines.iter().map(|line| line.amount.currency()));
-    let mut currencies: Vec<Currency> = reported.collect();
+    let currencies_of_lines =
+        opening.iter().map(|money| money.currency()).chain(lines.iter().map(|line| line.amount.currency()));
+    let mut currencies: Vec<Currency> = currencies_of_lines.collect();
     currencies.sort();
     currencies.dedup();
     let mut parts = Vec::with_capacity(currencies.len());

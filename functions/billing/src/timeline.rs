@@ -27,17 +27,17 @@ const INTERNAL: [&str; 4] = ["case.decided", "payment.merged", "payment.refund_r
 
 described! {
     /// An entry of the timeline.
-    pub(crate) Happening => object("Something that happened to the invoice, or to a payment of it.")
-        .with("id", refer_as("AuditId", "Its audit record."))
-        .with("at", time("When."))
-        .with("what", words("What, in the past tense."))
-        .with_or_null("why", words("Why; null for a client's own users where our staff wrote it for us."))
-        .with("by", words("Who; for a client's own users only what kind of caller."))
+    pub(crate) Happening => object("A timeline entry: a change of the invoice or of a payment that concerns it.")
+        .with("id", refer_as("AuditId", "The audit record."))
+        .with("at", time("The time of the change."))
+        .with("what", words("What changed, in the past tense: `invoice.issued`."))
+        .with_or_null("why", words("The reason; null for a client's own users if staff wrote it for internal use."))
+        .with("by", words("Who changed it; for a client's own users only the kind of caller."))
         .with("subject", words("The id of what was changed."))
-        .with_or_null("invoice", object("How the invoice stood afterwards, where that changed.")
-            .perhaps("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Its status."))
+        .with_or_null("invoice", object("The invoice after the change; null if it did not change.")
+            .perhaps("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "Status."))
             .perhaps("paid", refer("Money"))
-            .perhaps("version", number("Its version."))
+            .perhaps("version", number("The version."))
             .open())
         .open_like(json!({
             "id": examples::AUDIT_ID, "at": examples::TIME, "what": "invoice.issued",

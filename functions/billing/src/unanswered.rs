@@ -39,7 +39,7 @@ pub(crate) async fn answer(request: Request) -> Response {
         return unknown_route(request).await.into_response();
     }
     let allowed = methods.join(", ");
-    let detail = format!("nothing was changed; {} takes {allowed}", request.uri().path());
+    let detail = format!("nothing was changed; {} allows {allowed}", request.uri().path());
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "No such method", detail);
     let mut response = problem.into_response();
     if let Ok(allowed) = HeaderValue::from_str(&allowed) {

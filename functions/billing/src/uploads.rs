@@ -74,7 +74,7 @@ struct UploadRequest {
     tag = "uploads",
     params(ChangeHeaders),
     request_body = NewUpload,
-    responses((status = 201, description = "Where the file goes.", body = AnnouncedUpload), UnknownInBody)
+    responses((status = 201, description = "The announced upload, with the URL for the file.", body = AnnouncedUpload), UnknownInBody)
 )]
 pub(crate) async fn start(
     State(billing): State<Arc<Billing>>,
@@ -152,7 +152,7 @@ fn speaks_for(caller: &Caller, request: &UploadRequest) -> Result<Option<ClientI
             (Reach::All, Some(named)) => Ok(Some(named)),
             (Reach::All, None) => Err(Problem::invalid(vec![FieldProblem {
                 pointer: "/client_id".to_owned(),
-                detail: "is missing: say whose payments the file confirms".to_owned(),
+                detail: "is missing: name the client whose payments the file confirms".to_owned(),
             }])),
         },
     }
@@ -222,9 +222,9 @@ fn to_json(view: &LineView, allocated: &HashMap<TransactionId, Vec<InvoiceId>>) 
         None => (decision.invoices.clone(), None),
         Some(LineOutcome::Matched) => {
             let invoices = decision.transaction_id.as_ref().and_then(|name| allocated.get(name));
-            (invoices.cloned().unwrap_or_default(), Some("its payment was found to pay an invoice since"))
+            (invoices.cloned().unwrap_or_default(), Some("its payment was applied to an invoice since"))
         }
-        Some(_) => (Vec::new(), Some("no invoice could take any of it: all of it is surplus")),
+        Some(_) => (Vec::new(), Some("no invoice could take any of it: all of it is unapplied cash")),
     };
     let reasons: Vec<&str> = decision.reason.as_deref().into_iter().chain(since).collect();
     let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
@@ -286,13 +286,13 @@ fn parse(body: &[u8]) -> Result<UploadRequest, Problem> {
     }
     let typed = fields.value("payments").map(|payments| json!({"payments": payments}));
     if is_picture && (typed.is_none() || kind == Some(UploadKind::BankStatement)) {
-        fields.problem("payments", "type in the payments that the picture shows; a statement cannot be a picture");
+        fields.problem("payments", "must list the payments that the image shows; a bank statement cannot be an image");
     }
     if let Some(typed) = &typed {
         if is_picture {
             check_typed(&mut fields, typed);
         } else {
-            fields.problem("payments", "are entered beside a picture only; this file has them itself");
+            fields.problem("payments", "are allowed only with an image; this file contains its payments");
         }
     }
     fields.finish()?;
@@ -318,6 +318,6 @@ fn check_typed(fields: &mut Fields, typed: &Value) {
     if let Err(error) = read {
         fields.problem("payments", error);
     } else if count > TYPED_MAX {
-        fields.problem("payments", format!("are more than {TYPED_MAX}; upload a file"));
+        fields.problem("payments", format!("must be at most {TYPED_MAX}; for more, upload a file"));
     }
 }

@@ -130,7 +130,7 @@ pub(crate) async fn list(
     operation_id = "deleteWebhookEndpoint",
     tag = "webhook endpoints",
     params(EndpointPath, ChangeHeaders),
-    responses((status = 200, description = "The endpoint, deleted.", body = Endpoint))
+    responses((status = 200, description = "The deleted endpoint.", body = Endpoint))
 )]
 pub(crate) async fn delete(
     State(billing): State<Arc<Billing>>,
@@ -173,7 +173,7 @@ pub(crate) async fn delete(
     operation_id = "enableWebhookEndpoint",
     tag = "webhook endpoints",
     params(EndpointPath, ChangeHeaders),
-    responses((status = 200, description = "The endpoint, enabled.", body = Endpoint))
+    responses((status = 200, description = "The enabled endpoint.", body = Endpoint))
 )]
 pub(crate) async fn enable(
     State(billing): State<Arc<Billing>>,
@@ -230,7 +230,7 @@ pub(crate) async fn rotate(
     if let Some(until) = before.previous_secret_until.filter(|until| now < *until && !revoke) {
         let until = until.to_rfc3339();
         return Err(Problem::conflict(format!(
-            "two secrets of {id} sign until {until}; wait, or revoke the older ones"
+            "two secrets of {id} are in use until {until}; wait, or revoke the older ones"
         )));
     }
     let replaced: Vec<Uuid> = before.previous_secret_id.into_iter().chain(revoke.then_some(before.secret_id)).collect();
@@ -338,7 +338,7 @@ async fn parse(body: &[u8], caller: &Caller, targets: Targets) -> Result<Webhook
     let types = InvoiceEvent::TYPES;
     let mut event_types = fields.optional_texts("event_types", types.len(), TYPE_LENGTH_MAX).unwrap_or_default();
     if event_types.iter().any(|name| !types.contains(&name.as_str())) {
-        fields.problem("event_types", format!("must be some of {}", types.join(", ")));
+        fields.problem("event_types", format!("must each be one of {}", types.join(", ")));
     }
     event_types.sort();
     event_types.dedup();

@@ -7,13 +7,10 @@ use quittance_store::DatabaseSettings;
 /// The delivery function's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
-    /// The table of deliveries.
     pub deliveries_table: String,
     /// The queue of due deliveries.
     pub delivery_queue_url: String,
-    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
     /// The prefix of the names of signing secrets.
     pub signing_secrets_folder: String,

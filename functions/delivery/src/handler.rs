@@ -50,7 +50,6 @@ enum DeliveryError {
 pub struct Deliveries {
     /// The database, as the delivery function's own role.
     pub database: Database,
-    /// The table of deliveries.
     pub table: DeliveriesTable,
     /// The queue of due deliveries.
     pub queue: DeliveryQueue,

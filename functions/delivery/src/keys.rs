@@ -23,7 +23,6 @@ pub enum SignerError {
     /// The secret was deleted.
     #[error("endpoint {endpoint} has no secret {}", .secret.simple())]
     Missing {
-        /// The endpoint.
         endpoint: WebhookEndpointId,
         /// The secret's id.
         secret: Uuid,
@@ -31,7 +30,6 @@ pub enum SignerError {
     /// The secret has another form.
     #[error("the secret of endpoint {endpoint} cannot be used")]
     Malformed {
-        /// The endpoint.
         endpoint: WebhookEndpointId,
         /// The reason.
         source: SecretFormError,

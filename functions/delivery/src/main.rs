@@ -12,6 +12,7 @@ use quittance_delivery::attempt::Receivers;
 use quittance_delivery::config::Config;
 use quittance_delivery::handler::Deliveries;
 use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::failure::for_runtime;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
@@ -28,7 +29,7 @@ async fn main() -> Result<(), Error> {
         queue: DeliveryQueue::new(&aws, config.delivery_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
         keys: EndpointSigners::new(SigningSecrets::new(&aws, config.signing_secrets_folder)),
-        receivers: Receivers::new(config.targets)?,
+        receivers: Receivers::new(config.targets).map_err(for_runtime)?,
     };
     deliveries.table.warm_up().await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(deliveries.handle(event).await?))).await

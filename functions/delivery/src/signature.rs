@@ -16,7 +16,7 @@ pub enum SecretFormError {
     #[error("the signing secret is not base64")]
     NotBase64,
     /// HMAC refuses the key.
-    #[error("the signing secret makes no key")]
+    #[error("the signing secret is not a valid key")]
     NoKey,
 }
 

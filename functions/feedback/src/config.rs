@@ -6,11 +6,9 @@ use quittance_store::DatabaseSettings;
 /// The feedback function's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
     /// The table of notification deliveries.
     pub deliveries_table: String,
-    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 

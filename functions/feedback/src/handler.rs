@@ -61,7 +61,7 @@ impl Feedback {
             tracing::info!(recipient = %recipient, event.id = %event_key.id(), message.id = report.message_id, failure = report.failure, is_known, "SES feedback recorded");
         }
         // Last, because notification decides by the absence of reports and relies on all earlier ones being recorded.
-        self.table.note_words_come(reported.mail.timestamp).await.map_err(table)?;
+        self.table.note_report_arrived(reported.mail.timestamp).await.map_err(table)?;
         Ok(RecordOutcome::Done)
     }
 

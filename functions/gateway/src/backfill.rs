@@ -20,7 +20,7 @@ const PAGES_MAX: usize = 40;
 /// The number of event types that are named when a backfill is parked; further ones are counted.
 const NAMED_MAX: usize = 5;
 
-/// Listed events that are not understood yet.
+/// Listed events that this build cannot parse.
 #[derive(Debug, Default)]
 struct UnreadEvents {
     named: Vec<String>,
@@ -35,11 +35,11 @@ impl UnreadEvents {
         }
     }
 
-    /// The backfill is parked in the dead-letter queue as a whole, to be repeated when the events are understood.
+    /// The backfill is parked in the dead-letter queue as a whole, to be repeated by a build that can parse the events.
     fn refusal(&self, name: &str, backfill: &ListEvents) -> Option<PermanentFailure> {
         let (from, until) = (backfill.from, backfill.until);
         let reason = format!(
-            "{} of {name}'s events from {from} to {until} are not understood, among them: {}; the others are taken",
+            "{} of {name}'s events from {from} to {until} could not be parsed, among them: {}; the others were processed",
             self.count,
             self.named.join("; ")
         );
@@ -78,7 +78,7 @@ impl Gateway {
         }
         let (from, until) = (backfill.from, backfill.until);
         let reason =
-            format!("{name} has more than {PAGES_MAX} parts of events from {from} to {until}; the rest is not read");
+            format!("{name} has more than {PAGES_MAX} pages of events from {from} to {until}; the rest was not read");
         Err(CallFailure::Incomplete(PermanentFailure { code: "too_many_events", reason }))
     }
 

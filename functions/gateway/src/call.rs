@@ -35,7 +35,6 @@ pub enum GatewayError {
     /// A timeout or a broken connection.
     #[error("{provider} did not answer")]
     NoAnswer {
-        /// The provider.
         provider: &'static str,
         /// The failure.
         source: reqwest::Error,

@@ -9,7 +9,6 @@ use quittance_lambda::settings::{Settings, SettingsError};
 pub struct Config {
     /// The processor's queue, for evidence.
     pub payments_queue_url: String,
-    /// The idempotency table.
     pub idempotency_table: String,
     /// Each provider's dead-letter queue, from `<PROVIDER>_DEAD_LETTER_QUEUE_URL`.
     pub dead_letter_queue_urls: HashMap<&'static str, String>,

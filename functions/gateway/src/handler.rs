@@ -31,7 +31,6 @@ use crate::outcome_evidence::{MoneyAttempt, evidence};
 /// The gateway function's dependencies.
 #[derive(Debug)]
 pub struct Gateway {
-    /// The gateways.
     pub gateways: Gateways,
     /// The commands that have been carried out.
     pub idempotency: IdempotencyTable,
@@ -58,7 +57,7 @@ pub(crate) enum CallFailure {
     /// A dependency is unreachable: the outcome of the call is unknown.
     Away(String),
     Unreadable(Unreadable),
-    /// The response is only partly understood: the command is to be repeated after somebody has looked at it.
+    /// The response could only be parsed in part: the command is to be replayed after a fix.
     Incomplete(PermanentFailure),
 }
 

@@ -7,6 +7,7 @@ use quittance_gateway::handler::Gateway;
 use quittance_idempotency::{CONSUMER_RECORD_RETENTION, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
+use quittance_lambda::failure::for_runtime;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
@@ -19,7 +20,7 @@ async fn main() -> Result<(), Error> {
     let dead_letters = |(provider, url)| (provider, DeadLetterQueue::new(&aws, url));
     let gateway = Gateway {
         dead_letters: config.dead_letter_queue_urls.into_iter().map(dead_letters).collect(),
-        gateways: Gateways::new(&aws, config.api_secret_arns, config.api_urls)?,
+        gateways: Gateways::new(&aws, config.api_secret_arns, config.api_urls).map_err(for_runtime)?,
         idempotency: IdempotencyTable::new(&aws, config.idempotency_table, CONSUMER_RECORD_RETENTION),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         queues: GatewayQueues::new(&aws, config.gateway_queue_urls),

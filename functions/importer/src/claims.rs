@@ -29,7 +29,7 @@ pub(crate) fn claims(upload: &Upload, digest: &str, confirmations: &[Confirmatio
 fn claim(upload: &Upload, digest: &str, confirmation: &Confirmation) -> ClaimedLine {
     let name = &confirmation.transaction_id;
     let decision = if name.is_bank_line() {
-        let reason = format!("{name} is a name of a bank statement's line; call the payment otherwise");
+        let reason = format!("{name} is reserved for lines of bank statements; use another name");
         left_out(LineOutcome::Rejected, reason)
     } else {
         let transaction_id = Some(name.clone());

@@ -6,13 +6,11 @@ use quittance_store::DatabaseSettings;
 /// The importer's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
     /// The processor's queue.
     pub payments_queue_url: String,
     /// The queue of S3 notifications.
     pub uploads_queue_url: String,
-    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 

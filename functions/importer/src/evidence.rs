@@ -29,7 +29,7 @@ pub(crate) fn command(
     hints: Vec<InvoiceReference>,
 ) -> Option<CloudEvent<PaymentCommand>> {
     let decision = &line.decision;
-    let (kind, door) = match decision.outcome {
+    let (kind, channel) = match decision.outcome {
         LineOutcome::Claimed => (FactKind::Claim, EvidenceChannel::Confirmation),
         // Uploaded by staff, not signed by the bank: equivalent to captured, not settled.
         LineOutcome::Matched | LineOutcome::Unmatched => (FactKind::Capture, EvidenceChannel::Bank),
@@ -47,7 +47,7 @@ pub(crate) fn command(
         amount: Some(went_back.positive().ok()?),
         found_at: None,
         bank_fee: decision.bank_fee.and_then(|fee| fee.positive().ok()),
-        channel: door,
+        channel,
         event_id: names.event_id,
         movement: names.movement,
         invoice: hints.next(),

@@ -153,7 +153,7 @@ impl Importer {
             }
             // Retried without limit: a pause counts as a receive, so a message that failed at its third receive would
             // be parked.
-            Err(DownloadError::Away(reason)) => return Err(NotificationError::Error(BatchError::Busy(reason))),
+            Err(error) => return Err(NotificationError::Error(BatchError::Busy(Chain(&error).to_string()))),
         };
         let imported = import(&self.database, &self.payments_queue, upload, copied, deadline).await;
         imported.map_err(|error| match error {

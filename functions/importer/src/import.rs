@@ -55,7 +55,7 @@ pub enum ImportError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The disk failed before the file was checked.
-    #[error("the file cannot be read")]
+    #[error("the temporary file cannot be read")]
     Disk(#[from] std::io::Error),
     /// The task that reads ahead was aborted or panicked.
     #[error("the file was not read on")]

@@ -53,7 +53,7 @@ pub(crate) fn meaning(movement: &Movement) -> Result<LineMeaning, MoneyError> {
     let left = |reason: &'static str| Ok(LineMeaning::Left(LineOutcome::Ignored, reason.into()));
     match movement.direction {
         _ if amount.is_zero() => left("no money moved"),
-        Direction::Credit if came_back => left("money that we had sent came back"),
+        Direction::Credit if came_back => left("a payment of ours was returned"),
         Direction::Debit if came_back || movement.may_be_return => {
             Ok(LineMeaning::TakenBack(read_returned(movement, amount)?))
         }
@@ -64,7 +64,7 @@ pub(crate) fn meaning(movement: &Movement) -> Result<LineMeaning, MoneyError> {
                 sent: sent(movement, amount)?,
                 booked_on,
             }),
-            None => LineMeaning::Left(LineOutcome::Rejected, "it has neither a day of booking nor of value".into()),
+            None => LineMeaning::Left(LineOutcome::Rejected, "it has neither a booking date nor a value date".into()),
         }),
     }
 }
@@ -78,12 +78,11 @@ fn not_booked(status: &BookingStatus) -> Option<LineMeaning> {
             Some(LineMeaning::Left(LineOutcome::Ignored, reason.into()))
         }
         BookingStatus::Other(word) => {
-            let reason = format!("it is not booked: the bank says `{word}` of it");
+            let reason = format!("it is not booked: status `{word}`");
             Some(LineMeaning::Left(LineOutcome::Ignored, reason.into()))
         }
         BookingStatus::Unknown(word) => {
-            let reason =
-                format!("the bank says `{word}` of it, which is no status that we know; find out whether it is booked");
+            let reason = format!("the status `{word}` is unknown; find out whether it is booked");
             Some(LineMeaning::Left(LineOutcome::Rejected, reason.into()))
         }
     }

@@ -201,5 +201,5 @@ pub(crate) fn attachment_refusal(upload: &Upload, file: &mut File) -> std::io::R
     let mut head = Vec::new();
     file.by_ref().take(16).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(0))?;
-    Ok((!head.starts_with(begin)).then(|| format!("the file is no {name}, which it was announced as")))
+    Ok((!head.starts_with(begin)).then(|| format!("the file is not {name}, as announced")))
 }

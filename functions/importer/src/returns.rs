@@ -60,11 +60,11 @@ impl ClassifiedEntry<'_> {
         for (amount, fee) in &taken.readings {
             let found = self.payments(*amount, originals, |original| self.has_its_id(original));
             if let [original] = found.as_slice() {
-                let beside = fee.map(|fee| format!("; the bank took {fee} beside it")).unwrap_or_default();
+                let beside = fee.map(|fee| format!("; the bank charged {fee} in addition")).unwrap_or_default();
                 return Ok(LineDecision {
                     transaction_id: Some((*original).clone()),
                     bank_fee: *fee,
-                    reason: Some(format!("{why}it takes back what came under the same end-to-end id{beside}")),
+                    reason: Some(format!("{why}it returns the payment with the same end-to-end id{beside}")),
                     ..left_out(LineOutcome::Returned, String::new())
                 });
             }
@@ -74,8 +74,8 @@ impl ClassifiedEntry<'_> {
             return Ok(left_out(LineOutcome::Ignored, "money left the account".to_owned()));
         }
         let likely = match self.likely(taken, originals).as_slice() {
-            [] => "no payment is like it; find the one".to_owned(),
-            likely => format!("it may be {}; find the one", likely.join(" or ")),
+            [] => "no similar payment is known; find it".to_owned(),
+            likely => format!("it may be {}; find out which", likely.join(" or ")),
         };
         let reason = format!(
             "{why}money was taken back, and {count} payments came under its end-to-end id and amount: {likely} and merge \

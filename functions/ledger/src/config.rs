@@ -6,11 +6,8 @@ use quittance_store::DatabaseSettings;
 /// The ledger's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
-    /// The idempotency table.
     pub idempotency_table: String,
-    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 

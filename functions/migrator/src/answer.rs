@@ -15,7 +15,6 @@ const REASON_LENGTH_MAX: usize = 1_000;
 pub struct CustomResourceRequest {
     /// `Create`, `Update` or `Delete`.
     pub request_type: String,
-    /// The URL for the response.
     #[serde(rename = "ResponseURL")]
     pub response_url: String,
     /// Echoed.

@@ -2,6 +2,7 @@
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::failure::for_runtime;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
 use quittance_migrator::config::Config;
@@ -12,7 +13,8 @@ use quittance_store::Database;
 async fn main() -> Result<(), Error> {
     telemetry::start();
     let migrator = migrator().await;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(handle(&migrator, event).await?))).await
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| handle(&migrator, event).await.map_err(for_runtime)))
+        .await
 }
 
 async fn migrator() -> Result<Migrator, Error> {

@@ -119,7 +119,7 @@ impl Notifications {
         let reason =
             "it is unknown whether it was sent; send it again only if its addressee does not have it".to_owned();
         self.park(lease, "outcome_unknown", &reason).await?;
-        // Without a due time it is not looked at again.
+        // Without a due time it is not attempted again.
         self.finish(lease, DeliveryState::Unknown, None, None).await?;
         Ok(false)
     }
@@ -227,7 +227,7 @@ impl Notifications {
         let (now, attempts) = (Utc::now(), lease.delivery.attempts + 1);
         let attempt = failed(now, &reason);
         if let Some(pause) = pause_after(attempts, fastrand::i32(0..=JITTER_PERMILLE_MAX)) {
-            tracing::warn!(notification = %NamedNotification(lease), attempts, reason, pause_s = pause.num_seconds(), "email rejected by provider");
+            tracing::warn!(notification = %NamedNotification(lease), attempts, reason, pause_s = pause.num_seconds(), "notification not accepted; it will be retried");
             return self.finish(lease, DeliveryState::Pending, Some(&attempt), Some(now + pause)).await;
         }
         self.park(lease, "expired", &format!("{attempts} attempts; the last: {reason}")).await?;

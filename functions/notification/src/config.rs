@@ -6,7 +6,6 @@ use quittance_store::DatabaseSettings;
 /// The notification function's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
     /// The verified address that e-mails come from.
     pub sender: String,
@@ -16,9 +15,7 @@ pub struct Config {
     pub configuration_set: String,
     /// The documents bucket, which has the receipts.
     pub documents_bucket: String,
-    /// The table of deliveries.
     pub deliveries_table: String,
-    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 

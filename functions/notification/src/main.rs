@@ -9,6 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_deliveries::DeliveriesTable;
 use quittance_domain::error::Chain;
 use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::failure::for_runtime;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::telemetry;
@@ -28,7 +29,7 @@ async fn main() -> Result<(), Error> {
     let notifications = Notifications {
         database: Database::new(config.database, &aws),
         table: DeliveriesTable::new(&aws, config.deliveries_table).keeping_for(REMEMBERED_FOR),
-        templates: Templates::new(&config.seller_name)?,
+        templates: Templates::new(&config.seller_name).map_err(for_runtime)?,
         mail: EmailSender::new(&aws, config.sender, config.configuration_set),
         text_messages: TextMessages::new(&aws),
         documents: Documents::new(&aws, config.documents_bucket),
@@ -44,10 +45,10 @@ async fn invoke(notifications: &Notifications, event: LambdaEvent<Value>) -> Res
         let records: SqsEvent = serde_json::from_value(event.payload)?;
         return Ok(notifications.handle(LambdaEvent::new(records, event.context)).await?);
     }
-    let tried = notifications.send_due(event.context.deadline()).await?;
+    let tried = notifications.send_due(event.context.deadline()).await.map_err(for_runtime)?;
     if let Err(error) = health_metrics::note_run(&notifications.database, Scheduled::Notification, Utc::now()).await {
-        tracing::warn!(error = %Chain(&error), "relay run was not recorded in the database");
+        tracing::warn!(error = %Chain(&error), "run of the notification schedule was not recorded");
     }
-    tracing::info!(tried, "due notifications sent to the queue");
+    tracing::info!(tried, "due notifications attempted");
     Ok(SqsBatchResponse::default())
 }

@@ -7,6 +7,7 @@ use aws_sdk_sesv2::types::{
     Attachment, AttachmentContentDisposition, Body, Content, Destination, EmailContent, Message, MessageHeader,
     MessageTag,
 };
+use quittance_domain::error::Chain;
 use quittance_domain::notification::PhoneNumber;
 use std::error::Error;
 
@@ -25,7 +26,6 @@ const ATTACHMENT_BYTES_MAX: i64 = 5 * 1024 * 1024;
 /// An attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachedFile {
-    /// Its name.
     pub name: String,
     /// Its content.
     pub bytes: Vec<u8>,
@@ -58,7 +58,6 @@ pub enum DocumentError {
     /// S3 did not answer, or the body broke off.
     #[error("{key} cannot be read")]
     Unreadable {
-        /// The document's key.
         key: String,
         /// The failure.
         source: Box<dyn Error + Send + Sync>,
@@ -110,7 +109,7 @@ impl EmailSender {
         let (content, tags) = match (content(email, file), message_tags(tags)) {
             (Ok(content), Ok(tags)) => (content, tags),
             (Err(error), _) | (_, Err(error)) => {
-                return SendOutcome::Refused(format!("the e-mail cannot be built: {error}"));
+                return SendOutcome::Refused(format!("the e-mail cannot be built: {}", Chain(&error)));
             }
         };
         let request = self

@@ -12,7 +12,7 @@ use quittance_domain::settlement::LockedInvoices;
 use quittance_store::cases::KnownCase;
 use quittance_store::entries_by_hand::{self, EntryByHand};
 use quittance_store::facts::{self, NewFact};
-use quittance_store::vouched_alone::{self, SinglePersonApproval};
+use quittance_store::single_person_approvals::{self, SinglePersonApproval};
 use quittance_store::{StoreError, Transaction};
 use serde_json::json;
 use uuid::Uuid;
@@ -124,27 +124,27 @@ impl<'a> StaffCommandExecution<'a> {
         facts::is_entered_by(&mut self.transaction, id, actor).await
     }
 
-    /// Whether one person may vouch for the amount, given what single persons vouched for today for each payer; if so,
-    /// it is added to their sums.
+    /// Whether one person may approve the amount alone, given what single persons entered or approved today for each
+    /// payer; if so, it is added to their sums.
     pub(crate) async fn may_approve_alone_today(
         &mut self,
         event_id: &str,
-        vouched_by: &str,
+        approved_by: &str,
         payers: &BTreeSet<Option<ClientId>>,
         amount: Money,
     ) -> Result<bool, StoreError> {
         let day = day_in(self.changes.zone, self.changes.now);
-        let vouched =
-            |payer: &Option<ClientId>| SinglePersonApproval { event_id, payer: *payer, day, amount, vouched_by };
+        let approval =
+            |payer: &Option<ClientId>| SinglePersonApproval { event_id, payer: *payer, day, amount, approved_by };
         for payer in payers {
-            let sum = vouched_alone::lock_sum(&mut self.transaction, &vouched(payer)).await?;
+            let sum = single_person_approvals::lock_sum(&mut self.transaction, &approval(payer)).await?;
             let sum = sum.checked_add(amount).map_err(|error| StoreError::corrupt("payments.vouched_alone", error))?;
             if !may_approve_alone(sum) {
                 return Ok(false);
             }
         }
         for payer in payers {
-            vouched_alone::insert(&mut self.transaction, &vouched(payer)).await?;
+            single_person_approvals::insert(&mut self.transaction, &approval(payer)).await?;
         }
         Ok(true)
     }

@@ -75,16 +75,16 @@ enum StaffDirective {
 }
 
 impl StaffDirective {
-    fn then_settle(
+    fn apply_and_settle(
         self,
         entitled: &Entitlement,
-        holdings: &mut PaymentFunds,
+        funds: &mut PaymentFunds,
         invoices: &mut LockedInvoices,
     ) -> Result<Vec<FundsMovement>, SettlementError> {
         match self {
-            Self::Nothing => settlement::settle(entitled, holdings, invoices),
-            Self::Apply(to, limit) => settlement::apply(entitled, holdings, invoices, to, limit),
-            Self::Unmatch(from) => settlement::unmatch(entitled, holdings, invoices, from),
+            Self::Nothing => settlement::settle(entitled, funds, invoices),
+            Self::Apply(to, limit) => settlement::apply(entitled, funds, invoices, to, limit),
+            Self::Unmatch(from) => settlement::unmatch(entitled, funds, invoices, from),
         }
     }
 }
@@ -152,7 +152,7 @@ impl BatchChanges {
         trigger: &Trigger<'_>,
         to: Option<InvoiceId>,
     ) -> Result<SettlementOutcome, StoreError> {
-        self.settle_first(batch, id, trigger, to.map_or(StaffDirective::Nothing, |to| StaffDirective::Apply(to, None)))
+        self.settle_after(batch, id, trigger, to.map_or(StaffDirective::Nothing, |to| StaffDirective::Apply(to, None)))
     }
 
     /// Like [`Self::settle`], after paying the invoice that staff chose with unapplied cash up to the limit.
@@ -164,7 +164,7 @@ impl BatchChanges {
         to: InvoiceId,
         limit: Money,
     ) -> Result<SettlementOutcome, StoreError> {
-        self.settle_first(batch, id, trigger, StaffDirective::Apply(to, Some(limit)))
+        self.settle_after(batch, id, trigger, StaffDirective::Apply(to, Some(limit)))
     }
 
     /// Like [`Self::settle`], after releasing all money from an invoice that the payment does not pay.
@@ -175,10 +175,10 @@ impl BatchChanges {
         trigger: &Trigger<'_>,
         from: InvoiceId,
     ) -> Result<SettlementOutcome, StoreError> {
-        self.settle_first(batch, id, trigger, StaffDirective::Unmatch(from))
+        self.settle_after(batch, id, trigger, StaffDirective::Unmatch(from))
     }
 
-    fn settle_first(
+    fn settle_after(
         &mut self,
         batch: &mut LockedBatch,
         id: PaymentId,
@@ -198,7 +198,7 @@ impl BatchChanges {
         let entitled = aggregate.entitlement(&state)?;
         let movements = match &entitled {
             None => Ok(Vec::new()),
-            Some(entitled) => first.then_settle(entitled, &mut aggregate.funds, &mut batch.invoices),
+            Some(entitled) => first.apply_and_settle(entitled, &mut aggregate.funds, &mut batch.invoices),
         };
         let movements = movements.map_err(|error| aggregate.corrupt(error))?;
         let builder = builder.after(&movements);

@@ -18,7 +18,7 @@ use crate::decide::StaffCommandExecution;
 use crate::event_builder::{FUNCTION, to_message};
 use crate::locked_batch::{LockedBatch, PaymentAggregate};
 
-/// A charge that waited longer is refused: nobody expects it any more.
+/// A charge that waited longer is refused, because nobody expects it any more.
 const ORDERED_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 impl<'a> StaffCommandExecution<'a> {
@@ -44,7 +44,7 @@ impl<'a> StaffCommandExecution<'a> {
         if let Some(aggregate) = batch.payments.get_mut(&id) {
             aggregate.facts.extend(attempt_facts.into_iter().map(|new| new.fact));
         }
-        let reason = refusal.as_deref().unwrap_or("the gateway is asked");
+        let reason = refusal.as_deref().unwrap_or("sent to the gateway");
         let what = format!("charge {attempt} of {}", command.amount);
         let trigger = self.trigger(&command.actor, "payment.charge_ordered", what, reason);
         self.changes.settle(&mut batch, id, &trigger, None)?;
@@ -163,9 +163,9 @@ impl<'a> StaffCommandExecution<'a> {
         if !state.status.is_undecided() {
             return Ok(());
         }
-        let words = format!("{} has not said what became of it: {}", aggregate.payment.provider, escalation.reason);
+        let words = format!("{} has not reported the outcome: {}", aggregate.payment.provider, escalation.reason);
         self.changes.open_case(aggregate, CaseKind::Undecided, state.claimed, words);
-        let what = "the gateway was asked for the last time".to_owned();
+        let what = "last status inquiry without an answer".to_owned();
         let trigger = self.trigger(&escalation.actor, "payment.escalated", what, &escalation.reason);
         self.changes.settle(&mut batch, id, &trigger, None)?;
         self.changes.write(&mut self.transaction, &batch).await

@@ -47,11 +47,12 @@ impl<'a> StaffCommandExecution<'a> {
     ) -> Result<Option<String>, StoreError> {
         let share = Money::from(command.amount);
         let Some(aggregate) = batch.payments.get_mut(&id) else { return Ok(None) };
-        let loose = aggregate.undecided_unapplied_cash()?.filter(|loose| loose.currency() == share.currency());
-        let usable = loose.unwrap_or(Money::zero(share.currency())).or_zero().smaller(share);
+        let undecided =
+            aggregate.undecided_unapplied_cash()?.filter(|undecided| undecided.currency() == share.currency());
+        let usable = undecided.unwrap_or(Money::zero(share.currency())).or_zero().smaller(share);
         let usable = usable.map_err(|error| aggregate.corrupt(error))?;
         let shortfall =
-            || (usable != share).then(|| format!("of {share} credited only {usable} is surplus of the payment"));
+            || (usable != share).then(|| format!("of {share} credited only {usable} is unapplied cash of the payment"));
         match (command.then, usable.positive()) {
             (CreditUse::Keep, _) => Ok(None),
             (_, Err(_)) => Ok(shortfall()),
@@ -65,7 +66,7 @@ impl<'a> StaffCommandExecution<'a> {
                 Ok(shortfall())
             }
             (CreditUse::Apply { invoice_id }, Ok(_)) => {
-                Ok(Some(format!("{invoice_id} takes no money of the payment any more; the credit waits in a case")))
+                Ok(Some(format!("{invoice_id} accepts no money of the payment any more; the credit waits in a case")))
             }
         }
     }

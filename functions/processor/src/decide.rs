@@ -27,7 +27,6 @@ use crate::identify::{lock_unmerged, take};
 use crate::locked_batch::{LockedBatch, PaymentAggregate};
 pub use crate::staff_command::{StaffCommand, StaffInstruction};
 
-/// The result of a staff command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StaffCommandResult {
     /// It was carried out or refused, now or before, with the messages committed now.
@@ -239,7 +238,7 @@ impl<'a> StaffCommandExecution<'a> {
             }
             CaseDecision::Refund => {
                 let Some(request) =
-                    aggregate.undecided_unapplied_cash()?.and_then(|loose| refund_of(case, loose, command))
+                    aggregate.undecided_unapplied_cash()?.and_then(|undecided| refund_of(case, undecided, command))
                 else {
                     return Ok(Err(CaseRefusal::NothingToMove(case.kind)));
                 };
@@ -363,8 +362,8 @@ fn refusal_of(case: &KnownCase, command: &DecideCase) -> Option<CaseRefusal> {
 }
 
 /// The refund of a case's unapplied cash; its id is the same for every delivery of the command.
-fn refund_of(case: &KnownCase, loose: Money, command: &DecideCase) -> Option<RefundRequest> {
-    let amount = loose.positive().ok()?;
+fn refund_of(case: &KnownCase, undecided: Money, command: &DecideCase) -> Option<RefundRequest> {
+    let amount = undecided.positive().ok()?;
     let id = RefundId::from_uuid(Uuid::new_v5(&case.id.as_uuid(), command.request.as_bytes()));
     Some(RefundRequest::of_credit(id, amount))
 }

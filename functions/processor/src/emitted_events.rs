@@ -32,7 +32,6 @@ pub struct LoggedDecision {
     pub payment: String,
     /// The action of the audit record.
     pub action: &'static str,
-    /// The outcome.
     pub outcome: SettlementOutcome,
     /// The audit record, which has the reason and the states before and after.
     pub audit_id: AuditId,
@@ -78,7 +77,7 @@ pub struct SettlementMetrics {
     /// The change in proven money, by currency.
     pub amounts: BTreeMap<&'static str, Decimal>,
     /// How often money could not be applied.
-    pub surpluses: u32,
+    pub unapplied_count: u32,
     /// The amounts that could not be applied, by currency.
     pub unapplied_amounts: BTreeMap<&'static str, Decimal>,
     /// Cases that were opened, by kind.
@@ -99,7 +98,7 @@ impl SettlementMetrics {
 
     pub(crate) fn moved(&mut self, movement: &FundsMovement) {
         if let FundsMovement::Credited { amount, .. } = movement {
-            self.surpluses += 1;
+            self.unapplied_count += 1;
             add(&mut self.unapplied_amounts, *amount);
         }
     }
@@ -112,8 +111,8 @@ impl SettlementMetrics {
         for (currency, amount) in &self.amounts {
             metrics::AMOUNT_SETTLED.record([currency], *amount);
         }
-        if self.surpluses > 0 {
-            metrics::UNAPPLIED_CASH_RECORDED.record([], self.surpluses);
+        if self.unapplied_count > 0 {
+            metrics::UNAPPLIED_CASH_RECORDED.record([], self.unapplied_count);
         }
         for (currency, amount) in &self.unapplied_amounts {
             metrics::UNAPPLIED_CASH_AMOUNT.record([currency], *amount);

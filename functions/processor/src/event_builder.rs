@@ -321,6 +321,6 @@ fn client(batch: &LockedBatch, id: Option<ClientId>) -> Result<Option<ClientDeta
     let Some(id) = id else { return Ok(None) };
     match batch.clients.get(&id) {
         Some(client) => Ok(Some(client.clone())),
-        None => Err(StoreError::Corrupt { table: "billing.clients", reason: format!("client {id} is not at hand") }),
+        None => Err(StoreError::Corrupt { table: "billing.clients", reason: format!("client {id} was not loaded") }),
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn record(
             // The bank's movement, so that another file with the same movement does not record the fee again.
             reference: evidence.movement.clone(),
         };
-        let reason = format!("the bank took it for a return, {}", evidence.actor);
+        let reason = format!("bank fee of a return, {}", evidence.actor);
         if !adjustments::insert(transaction, &adjustment, &reason, changes.now).await? {
             continue;
         }

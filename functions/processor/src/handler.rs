@@ -26,7 +26,7 @@ pub struct Processor {
     pub publisher: Publisher,
     /// The gateways' command queues.
     pub gateways: GatewayQueues,
-    /// The seller's time zone: the books go by its days.
+    /// The seller's time zone, which determines accounting dates.
     pub zone: Tz,
     /// Where messages that cannot succeed go.
     pub dead_letters: DeadLetterQueue,
@@ -36,7 +36,7 @@ impl Processor {
     /// Handles a batch of the payments queue.
     ///
     /// # Errors
-    /// [`Outage`] while the database is away: everything comes back.
+    /// [`Outage`] while the database is unavailable: the whole batch is redelivered.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Outage> {
         batch::run(
             event.payload,

@@ -1,4 +1,5 @@
-//! Identifies the payment of each piece of evidence: by our own id, then by transaction id, then by a matching open claim.
+//! Identifies the payment of each piece of evidence: by our own id, then by transaction id, then by its counterpart, an
+//! open claim or an unclaimed proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -40,8 +40,8 @@ impl PaymentAggregate {
     fn new(payment: KnownPayment, new: &BTreeSet<PaymentId>) -> Self {
         let is_new = new.contains(&payment.id);
         let (facts, refunds, cases) = (Vec::new(), Vec::new(), Vec::new());
-        let (excluded, holdings, terms) = (BTreeSet::new(), PaymentFunds::default(), RefundTermsByMovement::default());
-        Self { payment, is_new, before: None, facts, excluded, funds: holdings, refunds, terms, cases }
+        let (excluded, funds, terms) = (BTreeSet::new(), PaymentFunds::default(), RefundTermsByMovement::default());
+        Self { payment, is_new, before: None, facts, excluded, funds, refunds, terms, cases }
     }
 
     /// Its state, computed from its facts without the excluded invoices.
@@ -70,8 +70,9 @@ impl PaymentAggregate {
     /// Unapplied cash that waits for a decision; none while nothing is proven.
     pub(crate) fn undecided_unapplied_cash(&self) -> Result<Option<Money>, StoreError> {
         let entitled = self.entitlement(&self.state()?)?;
-        let loose = entitled.map(|entitled| settlement::undecided_unapplied_cash(&entitled, &self.funds)).transpose();
-        loose.map_err(|error| self.corrupt(error))
+        let undecided =
+            entitled.map(|entitled| settlement::undecided_unapplied_cash(&entitled, &self.funds)).transpose();
+        undecided.map_err(|error| self.corrupt(error))
     }
 
     /// The open case of the given kind.

@@ -1,6 +1,6 @@
 //! Wires the processor to its settings and clients.
 
-// The futures of two AWS clients within one another are deeper than the default.
+// The nested futures of two AWS clients exceed the default limit.
 #![recursion_limit = "256"]
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -15,7 +15,7 @@ use quittance_processor::config::Config;
 use quittance_processor::handler::Processor;
 use quittance_store::Database;
 
-/// Batches of small texts and JSON are a fifth of the processor's own work in the C library's allocator.
+/// With the C library's allocator, allocating small texts and JSON is a fifth of the processor's own work.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Error> {
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
         zone: config.zone,
     };
-    // An instance that starts while the database is away still answers: each batch then comes back.
+    // An instance that starts during an outage of the database still responds: its batches are redelivered.
     if let Err(error) = processor.database.warm_up().await {
         tracing::warn!(error = %Chain(&error), "database is not ready yet");
     }

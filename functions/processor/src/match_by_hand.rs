@@ -1,4 +1,4 @@
-//! Staff decisions about matches: unapplying a payment, and approving a claim.
+//! Staff decisions about matches: releasing a payment from an invoice, and approving a claim.
 
 use quittance_domain::case::CaseRefusal;
 use quittance_domain::command::{DecideCase, UnmatchPayment};
@@ -15,7 +15,7 @@ use crate::decide::StaffCommandExecution;
 use crate::locked_batch::LockedBatch;
 
 impl<'a> StaffCommandExecution<'a> {
-    /// Unapplies a payment from an invoice for good. Other payments of the invoice stay as they are, but their
+    /// Releases a payment from an invoice for good. Other payments of the invoice stay as they are, but their
     /// unapplied cash may pay what is open again.
     pub(crate) async fn unmatch(&mut self, command: &'a UnmatchPayment) -> Result<(), StoreError> {
         let Some(id) = self.find(&command.transaction_id).await? else {

@@ -55,12 +55,13 @@ impl<'a> StaffCommandExecution<'a> {
         let Some(other) = batch.payments.remove(&duplicate) else { return };
         let provider = other.payment.provider.clone();
         if let Some(aggregate) = batch.payments.get_mut(&kept) {
-            let told_of = |fact: Fact| Fact { origin: fact.origin.or(Some(duplicate)), ..fact };
-            aggregate.facts.extend(other.facts.into_iter().map(told_of));
+            let with_origin = |fact: Fact| Fact { origin: fact.origin.or(Some(duplicate)), ..fact };
+            aggregate.facts.extend(other.facts.into_iter().map(with_origin));
             aggregate.excluded.extend(other.excluded);
             aggregate.terms.merge(other.terms);
-            let is_about_twin = |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(duplicate);
-            for case in aggregate.cases.iter().filter(is_about_twin) {
+            let is_about_duplicate =
+                |case: &&KnownCase| case.resolution.is_none() && case.other_payment == Some(duplicate);
+            for case in aggregate.cases.iter().filter(is_about_duplicate) {
                 self.changes.decide_case(ClosedCase {
                     id: case.id,
                     resolution: Resolution::Merged,

@@ -27,7 +27,7 @@ pub(crate) fn before(aggregate: &PaymentAggregate, invoices: &LockedInvoices) ->
     }
     Json::serialize(&Before {
         status: aggregate.payment.status,
-        holdings: AuditedHoldings::from_funds(&aggregate.funds),
+        funds: AuditedHoldings::from_funds(&aggregate.funds),
         invoices: aggregate
             .payment
             .invoices
@@ -61,7 +61,7 @@ pub(crate) fn settled(
             captured: state.captured,
             returned: state.returned,
             named: &state.invoices,
-            holdings: AuditedHoldings::from_funds(&aggregate.funds),
+            funds: AuditedHoldings::from_funds(&aggregate.funds),
             movements: movements.iter().map(AuditedMovement::from_movement).collect(),
         }),
         correlation_id: (*correlation_id).to_owned(),
@@ -146,7 +146,7 @@ pub(crate) fn unapplied_cash_reason(kind: CaseKind, open: Option<&KnownCase>, mo
 #[derive(Serialize)]
 struct Before<'a> {
     status: PaymentStatus,
-    holdings: AuditedHoldings<'a>,
+    funds: AuditedHoldings<'a>,
     invoices: Vec<AuditedInvoice>,
 }
 
@@ -157,7 +157,7 @@ struct After<'a> {
     captured: Option<Money>,
     returned: Option<Money>,
     named: &'a [InvoiceId],
-    holdings: AuditedHoldings<'a>,
+    funds: AuditedHoldings<'a>,
     movements: Vec<AuditedMovement>,
 }
 
@@ -168,8 +168,8 @@ struct AuditedHoldings<'a> {
 }
 
 impl<'a> AuditedHoldings<'a> {
-    fn from_funds(holdings: &'a PaymentFunds) -> Self {
-        Self { allocated: &holdings.allocations, surplus: &holdings.credits }
+    fn from_funds(funds: &'a PaymentFunds) -> Self {
+        Self { allocated: &funds.allocations, surplus: &funds.credits }
     }
 }
 

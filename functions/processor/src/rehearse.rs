@@ -59,7 +59,7 @@ async fn attempt(database: &Database, work: &Instruction, now: DateTime<Tz>) -> 
     match work {
         Instruction::Evidence(instruction) => match settle::prepare(transaction, &[instruction], now).await? {
             settle::PreparedSettlement::Written(transaction, emitted) => roll_back(transaction, since, emitted).await,
-            settle::PreparedSettlement::Renamed(_) => Ok(Rehearsal::Refused(idempotency_conflict(instruction))),
+            settle::PreparedSettlement::Conflicting(_) => Ok(Rehearsal::Refused(idempotency_conflict(instruction))),
         },
         Instruction::Decision(decision) => match decide::prepare(transaction, decision, now).await? {
             decide::PreparedCommand::Written(transaction, emitted) => roll_back(transaction, since, emitted).await,

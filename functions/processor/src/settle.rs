@@ -54,11 +54,12 @@ pub async fn settle(
     let mut attempts = TransactionRetries::new();
     loop {
         let indexes: Vec<usize> = (0..instructions.len()).filter(|index| !conflicting.contains(index)).collect();
-        let fit: Vec<&EvidenceInstruction> = indexes.iter().filter_map(|index| instructions.get(*index)).collect();
-        if fit.is_empty() {
+        let remaining: Vec<&EvidenceInstruction> =
+            indexes.iter().filter_map(|index| instructions.get(*index)).collect();
+        if remaining.is_empty() {
             return Ok(SettlementResult { emitted: EmittedEvents::default(), conflicting });
         }
-        match attempt(database, &fit, now).await {
+        match attempt(database, &remaining, now).await {
             Ok(SettlementAttempt::Committed(emitted)) => {
                 return Ok(SettlementResult { emitted, conflicting });
             }
@@ -86,7 +87,7 @@ async fn attempt(
             transaction.commit().await?;
             Ok(SettlementAttempt::Committed(emitted))
         }
-        PreparedSettlement::Renamed(indexes) => Ok(SettlementAttempt::Conflicting(indexes)),
+        PreparedSettlement::Conflicting(indexes) => Ok(SettlementAttempt::Conflicting(indexes)),
     }
 }
 
@@ -94,7 +95,7 @@ async fn attempt(
 pub(crate) enum PreparedSettlement {
     Written(Transaction, EmittedEvents),
     /// Nothing is written: the instructions at these indexes conflict with recorded ones.
-    Renamed(Vec<usize>),
+    Conflicting(Vec<usize>),
 }
 
 /// Locks, loads, decides and writes; the caller commits.
@@ -108,7 +109,7 @@ pub(crate) async fn prepare(
     let mut batch = LockedBatch::load(&mut transaction, identified.payments, &identified.new).await?;
     let new_evidence = match record(&mut transaction, &identified.evidence, &mut batch).await? {
         RecordedEvidence::New(new_evidence) => new_evidence,
-        RecordedEvidence::Renamed(indexes) => return Ok(PreparedSettlement::Renamed(indexes)),
+        RecordedEvidence::Conflicting(indexes) => return Ok(PreparedSettlement::Conflicting(indexes)),
     };
     batch.payments.retain(|id, _| new_evidence.contains_key(id));
     let mut changes = BatchChanges::new(now);
@@ -155,7 +156,7 @@ enum RecordedEvidence<'a> {
     /// New evidence by payment, in order of arrival.
     New(BTreeMap<PaymentId, Vec<&'a EvidenceInstruction>>),
     /// Indexes of instructions whose event id was recorded with other content.
-    Renamed(Vec<usize>),
+    Conflicting(Vec<usize>),
 }
 
 /// Records new evidence and adds it to the payment aggregates.
@@ -184,16 +185,16 @@ async fn record<'a>(
     }
     // An event id that was recorded before must have the same content; its fact is then among those of the same
     // payment.
-    let is_kept = |new: &NewFact| {
+    let is_recorded_alike = |new: &NewFact| {
         let facts = batch.payments.get(&new.payment_id).map(|aggregate| aggregate.facts.as_slice()).unwrap_or_default();
         facts.iter().any(|fact| is_same(fact, &new.fact))
     };
     let conflicting: Vec<usize> =
-        new.iter().enumerate().filter(|(_, new)| !is_kept(new)).map(|(index, _)| index).collect();
+        new.iter().enumerate().filter(|(_, new)| !is_recorded_alike(new)).map(|(index, _)| index).collect();
     Ok(if conflicting.is_empty() {
         RecordedEvidence::New(new_evidence)
     } else {
-        RecordedEvidence::Renamed(conflicting)
+        RecordedEvidence::Conflicting(conflicting)
     })
 }
 

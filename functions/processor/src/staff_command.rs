@@ -31,7 +31,6 @@ pub enum StaffCommand {
 /// A command with the request that it came from.
 #[derive(Debug, Clone)]
 pub struct StaffInstruction {
-    /// The command.
     pub command: StaffCommand,
     /// The request that carried it.
     pub correlation_id: String,

@@ -10,9 +10,7 @@ pub struct Config {
     pub documents_bucket: String,
     /// The events topic, for `receipt.issued`.
     pub topic_arn: String,
-    /// The idempotency table.
     pub idempotency_table: String,
-    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
     /// The seller, who was paid.
     pub seller: Seller,

@@ -42,7 +42,7 @@ impl Receipts {
                 None => return Ok(RecordOutcome::Done),
             },
             other => {
-                let reason = format!("no receipt follows from {}; mend the subscription's filter", other.type_name());
+                let reason = format!("no receipt is issued for {}; fix the subscription's filter", other.type_name());
                 return Ok(RecordOutcome::Park(PermanentFailure { code: "unexpected_type", reason }));
             }
         };

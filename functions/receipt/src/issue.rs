@@ -7,7 +7,7 @@ use quittance_domain::event::{InvoiceEvent, InvoiceSettled, PaymentAdjusted, Rec
 use quittance_domain::party::ClientDetails;
 use quittance_domain::receipt::{document_key, receipt_number, refund_document_key, refund_receipt_number};
 use quittance_lambda::envelope::CloudEvent;
-use quittance_lambda::publisher::{Published, Publisher};
+use quittance_lambda::publisher::Publisher;
 use uuid::Uuid;
 
 /// The name in the envelopes' `source`.
@@ -22,13 +22,11 @@ pub struct Issuer {
     pub seller: Seller,
     /// The store of the PDFs.
     pub s3: aws_sdk_s3::Client,
-    /// The bucket.
     pub documents_bucket: String,
     /// The events topic.
     pub publisher: Publisher,
 }
 
-/// The occasion of a receipt.
 #[derive(Debug, Clone, Copy)]
 pub enum ReceiptOccasion<'a> {
     /// A payment of an invoice.
@@ -55,14 +53,13 @@ pub enum IssueError {
     #[error("the event of the receipt cannot be serialised")]
     Json(#[from] serde_json::Error),
     /// The topic did not accept the event.
-    #[error("{event_type} of receipt {number} was not published: {published:?}")]
+    #[error("{event_type} of receipt {number} was not published: {}", .failures.join("; "))]
     NotPublished {
         /// The receipt's number.
         number: String,
-        /// The event's type.
         event_type: &'static str,
-        /// The topic's response.
-        published: Published,
+        /// The reasons that the topic gave.
+        failures: Vec<String>,
     },
 }
 
@@ -109,7 +106,7 @@ impl Issuer {
         if published.published.contains(&issued.id) {
             return Ok(());
         }
-        Err(IssueError::NotPublished { number, event_type: issued.payload.type_name(), published })
+        Err(IssueError::NotPublished { number, event_type: issued.payload.type_name(), failures: published.failures })
     }
 
     fn receipt(&self, settled: &InvoiceSettled) -> Result<Receipt, PressError> {

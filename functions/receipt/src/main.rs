@@ -4,6 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quittance_documents::Press;
 use quittance_idempotency::{CONSUMER_RECORD_RETENTION, IdempotencyTable};
 use quittance_lambda::aws::{self, Retries};
+use quittance_lambda::failure::for_runtime;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
@@ -19,7 +20,7 @@ async fn main() -> Result<(), Error> {
     let aws = aws::config(Retries::Queue).await;
     let receipts = Receipts {
         issuer: Issuer {
-            press: Press::new()?,
+            press: Press::new().map_err(for_runtime)?,
             seller: config.seller,
             s3: aws::s3(&aws),
             documents_bucket: config.documents_bucket,

@@ -8,7 +8,6 @@ use quittance_store::DatabaseSettings;
 /// The relay's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
     /// The events topic.
     pub topic_arn: String,

@@ -10,6 +10,7 @@ use quittance_deliveries::queue::DeliveryQueue;
 use quittance_domain::error::Chain;
 use quittance_lambda::aws::{self, Retries};
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
+use quittance_lambda::failure::for_runtime;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::settings::Settings;
 use quittance_lambda::{metrics, spans, telemetry};
@@ -52,11 +53,11 @@ async fn main() -> Result<(), Error> {
             tracing::warn!(error = %Chain(&error), "overdue webhooks could not be counted");
         }
         // Due webhooks do not need the database, and are processed without it.
-        let delivering = deliver(&deliveries, &delivery_queue, Utc::now(), deadline).await?;
+        let delivering = deliver(&deliveries, &delivery_queue, Utc::now(), deadline).await.map_err(for_runtime)?;
         spans::flush().await;
-        let (asked, relayed) = published?;
-        measured?;
-        health_metrics::note_run(&database, Scheduled::Relay, Utc::now()).await?;
+        let (asked, relayed) = published.map_err(for_runtime)?;
+        measured.map_err(for_runtime)?;
+        health_metrics::note_run(&database, Scheduled::Relay, Utc::now()).await.map_err(for_runtime)?;
         tracing::info!(
             asked,
             published = relayed.published,

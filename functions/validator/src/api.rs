@@ -43,7 +43,7 @@ pub(crate) async fn claim(
     let request = ClaimRequest::parse(&body)?;
     if request.payment_method.is_some() && reach.client_id().is_some() {
         // Nothing ties a gateway's card or mandate to a client, so knowing its reference is not sufficient.
-        return Err(Problem::forbidden("only the platform's own machines and staff may have payments collected"));
+        return Err(Problem::forbidden("only the platform's machine clients and staff may have payments collected"));
     }
     let owner = invoices::owner(&validator.database, request.invoice_id).await.map_err(|error| {
         tracing::error!(invoice.id = %request.invoice_id, error = %Chain(&error), "owner of the invoice could not be read");

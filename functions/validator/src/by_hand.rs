@@ -73,11 +73,11 @@ async fn refusal(
 ) -> Result<Option<&'static str>, Problem> {
     let is_waiting = cases::is_entry_waiting(&validator.database, payment).await;
     if is_waiting.map_err(|error| unavailable(&error))? {
-        return Ok(Some("another entry waits for a second person; approve or dismiss its case first"));
+        return Ok(Some("another entry awaits a second person's approval; approve or dismiss its case first"));
     }
     let proven = refunds::refundable(&validator.database, payment).await.map_err(|error| unavailable(&error))?;
     let is_proven = kind == FactKind::Capture && proven.is_some();
-    Ok(is_proven.then_some("it is proven already; enter money beyond it as a payment of its own, under another name"))
+    Ok(is_proven.then_some("it is proven already; enter further money as a separate payment, under another name"))
 }
 
 fn parse(transaction_id: &str, body: &[u8]) -> Result<(ConfirmRequest, String), Problem> {
@@ -85,7 +85,7 @@ fn parse(transaction_id: &str, body: &[u8]) -> Result<(ConfirmRequest, String), 
     let known = ConfirmRequest::read(&mut fields, transaction_id, &ENTERABLE);
     let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
     if known.as_ref().is_some_and(|known| known.kind != FactKind::Capture && !known.invoices.is_empty()) {
-        fields.problem("invoice_id", "only money that came names the invoices that it pays");
+        fields.problem("invoice_id", "only received money (`capture`) can name invoices");
     }
     fields.finish()?;
     // If members are missing, `finish` has failed already.

@@ -38,9 +38,7 @@ pub struct ClaimRequest {
     pub transaction_id: TransactionId,
     /// The provider that moved the money.
     pub provider: Provider,
-    /// The invoice.
     pub invoice_id: InvoiceId,
-    /// The amount.
     pub amount: PositiveMoney,
     /// The gateway's reference for the payer's card or mandate, if the gateway is to collect the payment.
     pub payment_method: Option<String>,
@@ -59,7 +57,6 @@ pub struct ConfirmRequest {
     pub movement: Option<String>,
     /// The invoices that it pays, if known, in the order in which they are to be paid.
     pub invoices: Vec<InvoiceReference>,
-    /// The amount.
     pub amount: PositiveMoney,
     /// When it happened; defaults to the present.
     pub occurred_at: Option<DateTime<Utc>>,
@@ -79,7 +76,7 @@ impl ClaimRequest {
             named.map_err(|error| fields.problem("transaction_id", error)).ok()
         });
         if transaction_id.as_ref().is_some_and(TransactionId::is_bank_line) {
-            fields.problem("transaction_id", "is a name of a bank statement's line; call the payment otherwise");
+            fields.problem("transaction_id", "is reserved for lines of bank statements; use another name");
         }
         let invoice_id = fields.required("invoice_id");
         let amount = fields.money("amount");
@@ -121,7 +118,6 @@ impl ClaimRequest {
         })
     }
 
-    /// The evidence of a claim.
     #[must_use]
     pub fn evidence(&self, caller: &str, client_id: Option<ClientId>, key: &str, now: DateTime<Utc>) -> Evidence {
         Evidence {
@@ -158,11 +154,10 @@ fn check_charge(
 ) {
     let provider = name.provider();
     let Some(api) = quittance_providers::by_name(provider.as_str()).and_then(Gateway::api) else {
-        return fields
-            .problem("payment_method", format!("the provider {provider} cannot be asked to collect payments"));
+        return fields.problem("payment_method", format!("{provider} cannot collect payments for us"));
     };
     if api.names_payments(name.reference()) {
-        let detail = format!("may be a name of {provider}'s own; call a payment that is to be collected otherwise");
+        let detail = format!("may be one of {provider}'s own names; use another name for a payment to be collected");
         fields.problem("transaction_id", detail);
     }
     let command = InitiateCharge {
@@ -176,7 +171,7 @@ fn check_charge(
         ordered_at: DateTime::UNIX_EPOCH,
     };
     if let Err(unfit) = api.takes(&command) {
-        fields.problem("payment_method", format!("with it {} cannot be asked: {}", command.provider, unfit.reason));
+        fields.problem("payment_method", format!("{} cannot collect with it: {}", command.provider, unfit.reason));
     }
 }
 
@@ -211,7 +206,7 @@ impl ConfirmRequest {
         }
         let movement = fields.optional_text("movement", MOVEMENT_LENGTH_MAX);
         if kind != arrived && movement.is_none() {
-            fields.problem("movement", "is missing: name the refund or the returned debit");
+            fields.problem("movement", "is missing: set it to the refund's id or the returned debit's reference");
         }
         let invoices = invoices(fields);
         let amount = fields.money("amount");

@@ -8,12 +8,9 @@ use quittance_store::DatabaseSettings;
 /// The validator's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
-    /// The idempotency table.
     pub idempotency_table: String,
-    /// The table of the request guard.
-    pub door_table: String,
+    pub request_guard_table: String,
     /// The processor's queue.
     pub payments_queue_url: String,
     /// The dead-letter queue for authentic messages that cannot be interpreted.
@@ -37,7 +34,7 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let database = settings.group(|settings| DatabaseSettings::read(|name| settings.required(name)));
         let idempotency_table = settings.required("IDEMPOTENCY_TABLE");
-        let door_table = settings.required("REQUEST_GUARD_TABLE");
+        let request_guard_table = settings.required("REQUEST_GUARD_TABLE");
         let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
         let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
@@ -47,7 +44,7 @@ impl Config {
         settings.finish_with(database).map(|database| Self {
             database,
             idempotency_table,
-            door_table,
+            request_guard_table,
             payments_queue_url,
             dead_letter_queue_url,
             caller_requests_per_minute_max,

@@ -166,7 +166,9 @@ pub(crate) async fn merge(
     request.send(&validator, command).await
 }
 
-/// Unapplies a payment from an invoice for good. Its money waits in a case; no other payment is affected.
+/// Releases a payment from an invoice for good: the invoice is owed again, and the money waits in a case.
+///
+/// Unapplied cash of other payments that name the invoice may pay it then. Nothing else of other payments changes.
 #[utoipa::path(
     post,
     path = "/v1/payments/{transaction_id}/unmatch",
@@ -271,7 +273,7 @@ pub(crate) async fn classify(
     let reason_kind = fields.required::<RefundReason>("reason_kind");
     let reopens = fields.has("reopen") && fields.flag("reopen").unwrap_or_default();
     if reason_kind == Some(RefundReason::Unspecified) && !reopens {
-        fields.problem("reason_kind", "must say why the refund was made");
+        fields.problem("reason_kind", "must state the reason of the refund");
     }
     let grounds = DecisionGrounds::read(fields)?;
     let Some(reason) = reason_kind else { return Err(Problem::invalid(Vec::new())) };
@@ -323,8 +325,8 @@ pub(crate) async fn dismiss(
     decide(&validator, &request, &id, CaseDecision::Dismiss, DecisionGrounds::read(Fields::parse(&body)?)?).await
 }
 
-/// The reason of a decision about a case, and the amount that the caller saw: a case that has changed meanwhile has to
-/// be looked at again.
+/// The reason of a decision about a case, and the amount that the caller saw: a case that has changed since must be
+/// reviewed again.
 struct DecisionGrounds {
     reason: String,
     amount: Option<PositiveMoney>,

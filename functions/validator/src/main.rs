@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
         idempotency: IdempotencyTable::new(&aws, config.idempotency_table, KEY_RETENTION),
         payments_queue: CommandQueue::new(&aws, config.payments_queue_url),
         dead_letters: DeadLetterQueue::new(&aws, config.dead_letter_queue_url),
-        guard: Arc::new(RequestGuard::new(&aws, config.door_table, config.caller_requests_per_minute_max)),
+        guard: Arc::new(RequestGuard::new(&aws, config.request_guard_table, config.caller_requests_per_minute_max)),
         gateway_queues: GatewayQueues::new(&aws, config.gateway_queue_urls),
         signing_secrets: GatewaySecrets::new(&aws, config.webhook_secret_arns),
         accounts: config.accounts,

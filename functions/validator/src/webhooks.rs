@@ -35,7 +35,7 @@ const BYTES_MAX: usize = 1024 * 1024;
     tag = "webhooks",
     params(ProviderPath),
     request_body = GatewayMessage,
-    responses((status = 200, description = "It is durable; without a body."), Unauthentic)
+    responses((status = 200, description = "The message is stored durably. The response has no body."), Unauthentic)
 )]
 pub(crate) async fn receive(
     State(validator): State<Arc<Validator>>,
@@ -55,7 +55,7 @@ pub(crate) async fn receive(
     }
     if let Err(forged) = verify(&validator, name, webhooks, &headers, &body).await? {
         validator.guard.record_refusal(forged.code(), name, &body).await;
-        return Err(Problem::unauthentic(format!("{forged}; nothing was kept")));
+        return Err(Problem::unauthentic(format!("{forged}; nothing was stored")));
     }
     match webhooks.read(&body, validator.accounts.get(name).map(String::as_str)) {
         Ok(notices) => take(&validator, name, notices, &body, correlation::correlation_id(&headers)).await?,

@@ -20,14 +20,23 @@ pub enum BodyError {
     /// The event cannot be serialised.
     #[error("the event cannot be serialised")]
     Json(#[from] serde_json::Error),
-    /// The body is too large.
     #[error("event {event_id} has {bytes} bytes, more than {BODY_BYTES_MAX}")]
     TooLarge {
-        /// The event.
         event_id: Uuid,
         /// The size of the body.
         bytes: usize,
     },
+}
+
+impl BodyError {
+    /// A short stable code for alarms and tools.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "malformed",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
 }
 
 /// The body for an endpoint. `owner` is the invoice's client, `sequence` the event's number among all events about its
@@ -44,8 +53,8 @@ pub fn body(
     let mut body = serde_json::to_value(event)?;
     if let (Some(summary), Some(owner)) = (event.payload.invoice(), owner) {
         let shown = InvoiceView::from_summary(summary, owner).to_json(today);
-        let index = INVOICE_PLACES.into_iter().find(|index| body.pointer(index).is_some());
-        if let Some(invoice) = index.and_then(|index| body.pointer_mut(index)) {
+        let pointer = INVOICE_PLACES.into_iter().find(|pointer| body.pointer(pointer).is_some());
+        if let Some(invoice) = pointer.and_then(|pointer| body.pointer_mut(pointer)) {
             *invoice = shown;
         }
     }

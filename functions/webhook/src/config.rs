@@ -6,13 +6,10 @@ use quittance_store::DatabaseSettings;
 /// The webhook function's settings.
 #[derive(Debug)]
 pub struct Config {
-    /// The database.
     pub database: DatabaseSettings,
-    /// The table of deliveries.
     pub deliveries_table: String,
     /// The queue of due deliveries.
     pub delivery_queue_url: String,
-    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 

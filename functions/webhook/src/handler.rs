@@ -59,7 +59,7 @@ impl WebhookPublisher {
                 }
             },
         };
-        let delivered = DeliverableEvent {
+        let deliverable = DeliverableEvent {
             key: EventKey::new(event.time, event.id),
             fingerprint: fingerprint(record),
             event,
@@ -67,25 +67,25 @@ impl WebhookPublisher {
         };
         let mut due = Vec::new();
         for (endpoint_id, is_enabled) in endpoints {
-            match self.record(endpoint_id, !is_enabled, &delivered).await? {
+            match self.record(endpoint_id, !is_enabled, &deliverable).await? {
                 Ok(RecordedDelivery::New) if is_enabled => {
-                    due.push(DueDelivery { recipient: endpoint_id, event_key: delivered.key.clone() })
+                    due.push(DueDelivery { recipient: endpoint_id, event_key: deliverable.key.clone() })
                 }
                 // A held delivery waits until somebody enables the endpoint and replays it.
                 Ok(RecordedDelivery::New | RecordedDelivery::Known) => {}
                 Ok(RecordedDelivery::OtherEvent) => {
-                    let reason = format!("event {} has two bodies; the first stands", delivered.event.id);
+                    let reason = format!("event {} has two bodies; the first stands", deliverable.event.id);
                     return Ok(RecordOutcome::Park(PermanentFailure { code: "idempotency_conflict", reason }));
                 }
                 Err(error) => {
-                    let reason = Chain(&error).to_string();
-                    return Ok(RecordOutcome::Park(PermanentFailure { code: "too_large", reason }));
+                    let (code, reason) = (error.code(), Chain(&error).to_string());
+                    return Ok(RecordOutcome::Park(PermanentFailure { code, reason }));
                 }
             }
         }
         if let Err(error) = self.queue.send(&due, Duration::ZERO).await {
             // The records are durable and due, so the relay finds them.
-            tracing::warn!(event.id = %delivered.event.id, error = %Chain(&error), "deliveries were left to the relay");
+            tracing::warn!(event.id = %deliverable.event.id, error = %Chain(&error), "deliveries were left to the relay");
         }
         Ok(RecordOutcome::Done)
     }
@@ -95,24 +95,24 @@ impl WebhookPublisher {
         &self,
         endpoint_id: WebhookEndpointId,
         is_held: bool,
-        delivered: &DeliverableEvent,
+        deliverable: &DeliverableEvent,
     ) -> Result<Result<RecordedDelivery, BodyError>, BatchError> {
         let retry = |error: TableError| BatchError::Spoiled(Chain(&error).to_string());
-        let (now, event) = (Utc::now(), &delivered.event);
+        let (now, event) = (Utc::now(), &deliverable.event);
         let number = self.deliveries.number(endpoint_id, &event.subject, event.id, now).await;
         let sequence = number.map_err(retry)?;
-        let body = match compose::body(event, delivered.owner, sequence, now.date_naive()) {
+        let body = match compose::body(event, deliverable.owner, sequence, now.date_naive()) {
             Ok(body) => body,
             Err(error) => return Ok(Err(error)),
         };
         let new = NewDelivery {
             recipient: endpoint_id,
-            event_key: &delivered.key,
+            event_key: &deliverable.key,
             event_type: event.payload.type_name(),
             subject: &event.subject,
             sequence: Some(sequence),
             body: &body,
-            fingerprint: &delivered.fingerprint,
+            fingerprint: &deliverable.fingerprint,
             is_held,
         };
         self.deliveries.record(&new, now).await.map(Ok).map_err(retry)

@@ -40,7 +40,7 @@ fn of_unseen(unseen: usize) -> String {
         return String::new();
     }
     format!(
-        "\nAbout {unseen} more cannot be seen now: others of their group stay before them, or another process has received them."
+        "\nAbout {unseen} more are not visible now: they are behind others of their group, or another process has received them."
     )
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn list(deployment: &Deployment, filter: &Filter) -> Result<Rep
         rows.push([queue, kind, count, age(oldest, now), age(newest, now), cause, named.join(" ")]);
     }
     let head = ["queue", "type", "count", "oldest", "newest", "cause", "messages"];
-    let text = table(head, rows, "Nothing is parked that fits.") + &of_unseen(unseen);
+    let text = table(head, rows, "No parked message matches.") + &of_unseen(unseen);
     let json = json!({"count": dead_letters.len(), "unseen": unseen, "causes": groups});
     Ok(Report::new(text, json).clean_if(dead_letters.is_empty() && unseen == 0))
 }
@@ -83,7 +83,7 @@ pub(super) async fn show(
     let filter = Filter { queue: queue.map(ToOwned::to_owned), message: Some(message.to_owned()), ..Filter::default() };
     let (found, unseen) = meant(deployment, &filter).await?;
     let dead_letter = found.first().with_context(|| {
-        format!("no message {message} is to be seen; `dlq list` names those that are{}", of_unseen(unseen))
+        format!("no message {message} is visible; `dlq list` shows those that are{}", of_unseen(unseen))
     })?;
     if let Some(reason) = reveal {
         revealed(deployment, dead_letter, reason).await?;
@@ -91,7 +91,7 @@ pub(super) async fn show(
     let forecast = deployment.forecast(dead_letter).await?;
     let forecast = if reveal.is_some() { forecast } else { forecast.redacted() };
     let body = body_of(dead_letter, reveal.is_some());
-    let reason = dead_letter.reason.as_deref().unwrap_or("the queue gave it up after too many receives");
+    let reason = dead_letter.reason.as_deref().unwrap_or("SQS moved it after too many receives");
     let mut text = vec![
         format!(
             "{} in {}, parked {} ({})",
@@ -125,7 +125,9 @@ fn body_of(dead_letter: &DeadLetter, is_revealed: bool) -> Value {
     match (is_revealed, dead_letter.content.is_null()) {
         (true, true) => Value::from(dead_letter.body.as_str()),
         (true, false) => dead_letter.content.clone(),
-        (false, true) => Value::from(format!("{} bytes that are no JSON; --reveal shows them", dead_letter.body.len())),
+        (false, true) => {
+            Value::from(format!("{} bytes that are not JSON; --reveal shows them", dead_letter.body.len()))
+        }
         (false, false) => redacted(&dead_letter.content),
     }
 }
@@ -161,9 +163,9 @@ pub(super) async fn replay(deployment: &Deployment, plan: &ReplayPlan, is_sure: 
         report.text.push_str(&format!("\n{count} of those sent: {}", what_became(what)));
     }
     report.text.push_str(if broken.is_empty() {
-        "\nWhat came in, what invoices got and what is booked agree as they did before."
+        "\nAll rules about money that held before still hold."
     } else {
-        "\nA rule about money is broken that held before: see `quittance ledger check`."
+        "\nA rule about money that held before is broken: see `quittance ledger check`."
     });
     let not_applied = became.get("not_applied").copied().unwrap_or_default();
     if let Some(members) = report.json.as_object_mut() {
@@ -176,9 +178,9 @@ pub(super) async fn replay(deployment: &Deployment, plan: &ReplayPlan, is_sure: 
 
 fn what_became(what: &str) -> &'static str {
     match what {
-        "applied" => "have had their effect; sent once more they would change nothing",
-        "not_applied" => "have had no effect yet; look whether they are parked again",
-        _ => "only their function knows",
+        "applied" => "have had their effect; another replay would change nothing",
+        "not_applied" => "have had no effect yet; check whether they are parked again",
+        _ => "outcome known only to the function",
     }
 }
 
@@ -186,12 +188,15 @@ fn what_became(what: &str) -> &'static str {
 async fn announced(deployment: &Deployment, plan: &ReplayPlan, is_sure: bool) -> Result<u64> {
     let (dead_letters, unseen) = meant(deployment, &plan.filter).await?;
     if dead_letters.is_empty() && unseen == 0 {
-        bail!("nothing is parked that fits");
+        bail!("no parked message matches");
     }
     let count = dead_letters.len().min(plan.count_max);
     let seconds = count / usize::try_from(plan.rate.max(1))?;
     let unseen = of_unseen(unseen);
-    confirm(&format!("{count} messages are sent again where that helps, within about {seconds} s.{unseen}"), is_sure)?;
+    confirm(
+        &format!("{count} messages will be replayed where that is useful, within about {seconds} s.{unseen}"),
+        is_sure,
+    )?;
     Ok(u64::try_from(count)?)
 }
 
@@ -201,9 +206,9 @@ fn report_replayed(replayed: &Replayed, is_rehearsal: bool) -> Report {
     for outcome in &replayed.outcomes {
         let fate = match outcome.fate {
             Disposition::Sent => sent,
-            Disposition::Finished => "was sent before, and is removed",
+            Disposition::Finished => "was sent before; removed",
             Disposition::Applied => "has had its effect; discard it",
-            Disposition::Refused => "would be parked again; it stays",
+            Disposition::Refused => "would be parked again; kept",
         };
         let dead_letter = &outcome.dead_letter;
         lines.push(format!("{} {} {}: {fate}", dead_letter.queue.name, dead_letter.message_id, dead_letter.subject()));
@@ -215,21 +220,21 @@ fn report_replayed(replayed: &Replayed, is_rehearsal: bool) -> Report {
         [Disposition::Sent, Disposition::Finished, Disposition::Applied, Disposition::Refused]
             .map(|fate| replayed.count(fate));
     if finished > 0 {
-        lines.push(format!("{finished} were sent by a run that was killed"));
+        lines.push(format!("{finished} were sent by an earlier run that was killed"));
     }
     lines.push(format!(
         "{gone} {sent}, {applied} had their effect, {refused} would be parked again, {} others",
         replayed.others
     ));
     if replayed.is_stopped {
-        lines.push("It was stopped; run it again to go on.".to_owned());
+        lines.push("It was interrupted; run it again to continue.".to_owned());
     }
     if replayed.hidden > 0 {
-        lines.push(format!("{} messages are seen again in two minutes.", replayed.hidden));
+        lines.push(format!("{} messages become visible again in two minutes.", replayed.hidden));
     }
     if replayed.unseen > 0 {
         let unseen = replayed.unseen;
-        lines.push(format!("About {unseen} were not looked at: others of their group stay before them, another process has received them, or it ended before."));
+        lines.push(format!("About {unseen} were not inspected: they are behind others of their group, another process has received them, or this run ended before."));
     }
     let outcomes: Vec<Value> = replayed
         .outcomes
@@ -260,12 +265,12 @@ pub(super) async fn discard(deployment: &Deployment, filter: &Filter, act: &Act,
     let kept = dead_letters.len() - useless.len();
     if useless.is_empty() {
         bail!(
-            "nothing is removed: {kept} messages fit, and none is known to have had its effect; --force removes them all the same"
+            "nothing is removed: {kept} messages match, and none is known to have had its effect; --force removes them anyway"
         );
     }
-    confirm(&format!("{} messages are removed for good, {kept} stay.", useless.len()), act.yes)?;
+    confirm(&format!("{} messages will be removed permanently, {kept} are kept.", useless.len()), act.yes)?;
     let removed = deployment.remove(filter, &useless, reason).await?;
-    let text = format!("{removed} removed, {kept} stay: they may still have an effect");
+    let text = format!("{removed} removed, {kept} kept: they may still have an effect");
     Ok(Report::new(text, json!({"removed": removed, "kept": kept})).clean_if(removed == useless.len()))
 }
 
@@ -300,7 +305,7 @@ pub(super) async fn export(
     // Bodies may contain personal data: an existing file or link is never written to, and other users cannot read the
     // file.
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);
-    let mut file = opened.with_context(|| format!("{} cannot be made", output.display()))?;
+    let mut file = opened.with_context(|| format!("{} cannot be created", output.display()))?;
     for dead_letter in &dead_letters {
         if let Some(reason) = reveal {
             revealed(deployment, dead_letter, reason).await?;

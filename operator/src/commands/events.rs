@@ -26,7 +26,6 @@ pub(super) const CONSUMERS: [Consumer; 4] =
     [Consumer::Receipt, Consumer::Ledger, Consumer::Notification, Consumer::Webhook];
 
 impl Consumer {
-    /// Its queue.
     pub(super) const fn queue(self) -> &'static str {
         match self {
             Self::Receipt => "receipt",
@@ -63,7 +62,7 @@ impl Choice {
     fn filter(&self) -> Result<OutboxFilter> {
         let unknown = self.kinds.iter().find(|kind| !InvoiceEvent::TYPES.contains(&kind.as_str()));
         if let Some(kind) = unknown {
-            bail!("there is no event {kind}; there are {}", InvoiceEvent::TYPES.join(", "));
+            bail!("there is no event type {kind}; there are {}", InvoiceEvent::TYPES.join(", "));
         }
         Ok(OutboxFilter {
             is_event: true,
@@ -88,7 +87,10 @@ pub(super) async fn replay(
     let consumer = choice.consumer.queue();
     let mut sent = 0_usize;
     if let Some(reason) = reason.filter(|_| !missing.is_empty()) {
-        confirm(&format!("{} events are sent to {consumer} again; {done} it has processed.", missing.len()), act.yes)?;
+        confirm(
+            &format!("{} events will be sent to {consumer}; it has processed {done} others.", missing.len()),
+            act.yes,
+        )?;
         let (progress, mut pace) = (WorkProgress::visible(u64::try_from(missing.len())?), Pace::new(rate));
         // The queue would deduplicate what another run sent within five minutes, although the consumer may have failed
         // in the meantime.
@@ -112,16 +114,16 @@ pub(super) async fn replay(
         .map(|one| format!("{} {} {} {}", one.created_at.to_rfc3339(), one.event_type, one.group_id, one.id))
         .collect();
     let total = missing.len();
-    let more = if total == act.limit { " or more; --limit says how many" } else { "" };
+    let more = if total == act.limit { " or more (see --limit)" } else { "" };
     lines.push(match reason {
-        None => format!("{total} events{more} would be sent to {consumer}; {done} it has handled"),
-        Some(_) => format!("{sent} of {total} events{more} sent to {consumer}; {done} it has handled"),
+        None => format!("{total} events{more} would be sent to {consumer}; it has processed {done} others"),
+        Some(_) => format!("{sent} of {total} events{more} sent to {consumer}; it has processed {done} others"),
     });
     let json = json!({"consumer": consumer, "sent": sent, "handled": done, "events": events});
     Ok(Report::new(lines.join("\n"), json).clean_if(is_rehearsal || sent == total))
 }
 
-/// The events that the consumer has not handled, and the number that it has.
+/// The events that the consumer has not processed, and the number that it has.
 async fn missing(deployment: &Deployment, choice: &Choice, count_max: usize) -> Result<(Vec<OutboxMessage>, usize)> {
     let (mut filter, mut missing, mut done) = (choice.filter()?, Vec::new(), 0);
     loop {

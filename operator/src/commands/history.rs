@@ -25,7 +25,7 @@ use crate::deployment::Deployment;
 use crate::dry_run::{ConsumerState, ReplayProspect};
 use crate::report::{Report, table};
 
-/// The maximum number of rows of each kind; nothing that is in order has more.
+/// The maximum number of rows of each kind; normally there are fewer.
 const ROWS_MAX: i64 = 500;
 
 pub(super) async fn payment(deployment: &Deployment, name: &str) -> Result<Report> {
@@ -63,7 +63,7 @@ pub(super) async fn payment(deployment: &Deployment, name: &str) -> Result<Repor
         table(
             ["refund", "amount", "status"],
             refunds.iter().map(|one| [one.id.to_string(), one.amount.to_string(), one.status.clone()]).collect(),
-            "No refund was asked for.",
+            "No refund was requested.",
         ),
         entries(&booked),
         events.text,
@@ -106,7 +106,7 @@ pub(super) async fn invoice(deployment: &Deployment, id: InvoiceId) -> Result<Re
                 .iter()
                 .map(|one| [one.at.to_rfc3339(), one.action.clone(), one.actor.clone(), one.reason.clone()])
                 .collect(),
-            "Nothing happened to it.",
+            "No changes.",
         ),
         entries(&booked),
         events.text,
@@ -126,7 +126,7 @@ pub(super) async fn invoice(deployment: &Deployment, id: InvoiceId) -> Result<Re
 fn standing(payment: &PaymentView) -> String {
     let amount = |amount: Option<Money>| amount.map_or_else(|| "none".to_owned(), |amount| amount.to_string());
     format!(
-        "{} ({}) of {}: {}, amount {}, allocated {}, surplus {}, returned {}",
+        "{} ({}) of {}: {}, amount {}, allocated {}, unapplied {}, returned {}",
         payment.transaction_id,
         payment.id,
         payment.provider,
@@ -153,15 +153,11 @@ async fn records(deployment: &Deployment, subjects: Vec<String>) -> Result<Vec<S
 
 fn evidence(facts: &[Fact]) -> String {
     let row = |fact: &Fact| {
-        let (door, event) = (fact.channel.to_string(), fact.event_id.clone());
+        let (channel, event) = (fact.channel.to_string(), fact.event_id.clone());
         let amount = fact.amount.map(|amount| Money::from(amount).to_string()).unwrap_or_default();
-        [fact.occurred_at.to_rfc3339(), fact.kind.to_string(), amount, door, event]
+        [fact.occurred_at.to_rfc3339(), fact.kind.to_string(), amount, channel, event]
     };
-    table(
-        ["said of", "evidence", "amount", "through", "event"],
-        facts.iter().map(row).collect(),
-        "Nobody said anything.",
-    )
+    table(["occurred at", "evidence", "amount", "channel", "event id"], facts.iter().map(row).collect(), "No evidence.")
 }
 
 fn fact(fact: &Fact) -> Value {
@@ -177,7 +173,7 @@ fn entries(booked: &[LedgerTransaction]) -> String {
             [one.accounting_date.to_string(), one.id.to_string(), account.to_string(), amount.to_string()]
         })
     });
-    table(["booked on", "transaction", "account", "amount"], rows.collect(), "Nothing is booked.")
+    table(["accounting date", "transaction", "account", "amount"], rows.collect(), "No postings.")
 }
 
 fn transaction(one: &LedgerTransaction) -> Value {
@@ -193,7 +189,7 @@ fn done(records: &[StoredAuditRecord]) -> String {
     let row = |one: &StoredAuditRecord| {
         [one.recorded_at.to_rfc3339(), one.action.clone(), one.actor.clone(), one.reason.clone()]
     };
-    table(["at", "what", "by", "why"], records.iter().map(row).collect(), "Nothing was done.")
+    table(["at", "what", "by", "why"], records.iter().map(row).collect(), "No audit records.")
 }
 
 /// The number of deliveries by state: `2 delivered, 1 pending`.
@@ -247,6 +243,6 @@ async fn deliveries(
             standing_of(&deliveries),
         ]);
     }
-    let head = ["told", "published", "receipt", "ledger", "notification", "webhook", "deliveries"];
-    Ok(Report::new(table(head, rows, "No deliveries within 30 days."), Value::Array(events)))
+    let head = ["event", "published", "receipt", "ledger", "notification", "webhook", "deliveries"];
+    Ok(Report::new(table(head, rows, "No events within 30 days."), Value::Array(events)))
 }

@@ -26,13 +26,13 @@ pub(super) async fn check(deployment: &Deployment, as_of: DateTime<Utc>) -> Resu
         let (expected, booked) = (reported(&finding.expected), reported(&finding.booked));
         [finding.difference.to_string(), place.account.clone(), id(invoice), id(payment), expected, booked]
     };
-    let head = ["difference", "account", "invoice", "payment", "expected", "booked"];
+    let head = ["difference", "account", "invoice", "payment", "expected", "posted"];
     let text = [
-        table(head, findings.iter().map(row).collect(), "The books say what invoices and payments say."),
+        table(head, findings.iter().map(row).collect(), "The ledger agrees with invoices and payments."),
         table(
-            ["rule", "broken by", "how"],
+            ["rule", "broken by", "details"],
             broken.iter().map(|one| [one.rule.clone(), one.subject.clone(), one.detail.clone()]).collect(),
-            "Every rule about money holds.",
+            "All rules about money hold.",
         ),
     ];
     let is_clean = findings.is_empty() && broken.is_empty();

@@ -72,7 +72,7 @@ fn reason_of(reason: Option<&str>) -> Result<&str> {
     match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
         Some(reason) if reason.chars().count() <= REASON_LENGTH_MAX => Ok(reason),
         Some(_) => bail!("--reason has at most {REASON_LENGTH_MAX} characters"),
-        None => bail!("--reason says why; it is kept in the audit records"),
+        None => bail!("--reason is required; it is kept in the audit records"),
     }
 }
 
@@ -81,18 +81,18 @@ fn revealed_for(reveal: &Reveal) -> Result<Option<&str>> {
     reveal.reveal.then(|| reason_of(reveal.reason.as_deref())).transpose()
 }
 
-fn confirm(inquiry: &str, is_sure: bool) -> Result<()> {
+fn confirm(question: &str, is_sure: bool) -> Result<()> {
     if is_sure {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        bail!("{inquiry} Nobody can be asked here: say --yes if you are sure");
+        bail!("{question} There is no terminal to confirm on: pass --yes.");
     }
-    eprint!("{inquiry} Type yes: ");
+    eprint!("{question} Type yes: ");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     if answer.trim() != "yes" {
-        bail!("nothing was done");
+        bail!("not confirmed; nothing was done");
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(super) async fn outbox(deployment: &Deployment, command: Outbox) -> Result<R
         let (id, group) = (message.id.to_string(), message.group_id.clone());
         [id, message.event_type.clone(), message.destination.clone(), group, age(Some(message.created_at), now), parked]
     };
-    let head = ["id", "type", "destination", "group", "age", "parked because"];
+    let head = ["id", "type", "destination", "group", "age", "reason"];
     let text = table(head, messages.iter().map(row).collect(), "Everything is published.")
         + &cut_off(messages.len(), SHOWN_MAX);
     let shown: Vec<Value> = messages.iter().map(to_json).collect();
@@ -61,5 +61,5 @@ async fn release(deployment: &Deployment, id: Uuid, reason: &str) -> Result<Repo
     };
     audit::append(&mut transaction, &[record]).await?;
     transaction.commit().await?;
-    Ok(Report::new(format!("The relay tries {id} again within a minute."), json!({"released": id})))
+    Ok(Report::new(format!("The relay will retry {id} within a minute."), json!({"released": id})))
 }

@@ -29,7 +29,7 @@ pub(super) async fn status(deployment: &Deployment) -> Result<Report> {
     let (text, json) = match database {
         Ok(report) => (report.text, report.json),
         Err(error) => {
-            let problem = format!("The database cannot be asked: {error:#}");
+            let problem = format!("The database cannot be queried: {error:#}");
             (problem.clone(), json!({"problem": problem}))
         }
     };
@@ -73,7 +73,7 @@ async fn in_database(deployment: &Deployment) -> Result<Report> {
         one.count > 0 && limit.zip(one.oldest).is_some_and(|(limit, oldest)| now - oldest > limit)
     };
     let is_silent = |one: &ScheduledRun| one.ended_at.is_none_or(|at| now - at > SILENT_MAX);
-    let mark = |is_wrong: bool| if is_wrong { "look into it" } else { "" }.to_owned();
+    let mark = |is_wrong: bool| if is_wrong { "needs attention" } else { "" }.to_owned();
     let waits = |one: &PendingWork| [one.what.clone(), one.count.to_string(), age(one.oldest, now), mark(is_late(one))];
     let runs = |one: &ScheduledRun| {
         let ended = one.ended_at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(Some(at), now)));

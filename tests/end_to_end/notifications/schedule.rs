@@ -115,7 +115,7 @@ async fn an_email_without_an_answer_is_sent_again_only_when_the_provider_reports
     writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
     provider.now(Manner::Takes);
     // It has reported on an e-mail that it received three minutes later: reports may arrive out of order.
-    writing.table.note_words_come(Utc::now() - TimeDelta::minutes(57)).await.unwrap();
+    writing.table.note_report_arrived(Utc::now() - TimeDelta::minutes(57)).await.unwrap();
     writing.let_time_pass(&event, Email);
     writing.run_schedule(&notifications).await;
     let unknown = writing.delivery(&event, Email).await;
@@ -158,7 +158,7 @@ async fn an_email_that_never_has_an_answer_while_others_do_is_parked_after_as_ma
     let (writing, provider, notifications) = begin(Manner::IsSilent).await;
     let event = writing.receipt();
     writing.handle(&notifications, std::slice::from_ref(&event.body)).await;
-    writing.table.note_words_come(Utc::now() + TimeDelta::days(1)).await.unwrap();
+    writing.table.note_report_arrived(Utc::now() + TimeDelta::days(1)).await.unwrap();
     for _ in 0..2 * PAUSES.len() {
         writing.let_time_pass(&event, Email);
         writing.run_schedule(&notifications).await;

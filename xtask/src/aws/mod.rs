@@ -39,9 +39,7 @@ pub struct Aws {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// Headers.
     pub headers: http::HeaderMap,
-    /// Body.
     pub body: Vec<u8>,
 }
 
@@ -89,7 +87,7 @@ impl Aws {
             Value::Null
         } else {
             serde_json::from_slice(&answer.body)
-                .with_context(|| format!("{service} {operation} answered no JSON: {}", answer.text()))?
+                .with_context(|| format!("{service} {operation} did not return JSON: {}", answer.text()))?
         };
         if answer.status >= 300 {
             let text = |key: &str| json.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -155,7 +153,7 @@ impl Aws {
         if answer.status >= 300 {
             bail!("{url} answered {}: {}", answer.status, answer.text());
         }
-        serde_json::from_slice(&answer.body).with_context(|| format!("{url} answered no JSON"))
+        serde_json::from_slice(&answer.body).with_context(|| format!("{url} did not return JSON"))
     }
 
     fn sign(&self, service: &str, request: &mut http::Request<Vec<u8>>) -> Result<()> {
@@ -190,7 +188,7 @@ impl Aws {
 
 fn read(answer: http::Response<ureq::Body>) -> Result<Answer> {
     let (parts, mut body) = answer.into_parts();
-    let body = body.with_config().limit(ANSWER_MAX_BYTES).read_to_vec().context("the answer broke off")?;
+    let body = body.with_config().limit(ANSWER_MAX_BYTES).read_to_vec().context("the response is incomplete")?;
     Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
 }
 
@@ -248,7 +246,9 @@ pub(crate) fn form_encoded<'a>(pairs: impl IntoIterator<Item = &'a (&'a str, &'a
 
 /// A field that is part of every response of the service.
 pub(crate) fn text_at<'a>(json: &'a Value, pointer: &str) -> Result<&'a str> {
-    json.pointer(pointer).and_then(Value::as_str).ok_or_else(|| anyhow!("the answer has no text at {pointer}: {json}"))
+    json.pointer(pointer)
+        .and_then(Value::as_str)
+        .ok_or_else(|| anyhow!("the response has no text at {pointer}: {json}"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use crate::wait;
 /// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// Its key.
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
@@ -29,7 +28,7 @@ impl Aws {
         let answer = self.send("s3", "PUT", &format!("/{bucket}"), &[], body.as_bytes())?;
         let text = answer.text();
         if answer.status >= 300 && !text.contains("BucketAlreadyOwnedByYou") {
-            bail!("could not make the bucket {bucket}: {}", xml_error(&text).unwrap_or(text));
+            bail!("could not create the bucket {bucket}: {}", xml_error(&text).unwrap_or(text));
         }
         Ok(())
     }
@@ -81,7 +80,7 @@ impl Aws {
                 bail!("could not list s3://{bucket}/{prefix}: {}", xml_error(&text).unwrap_or(text));
             }
             let (page, next) =
-                parse_listing(&text).with_context(|| format!("the listing of {bucket} is not understood"))?;
+                parse_listing(&text).with_context(|| format!("the listing of {bucket} cannot be parsed"))?;
             objects.extend(page);
             token = next;
             if token.is_none() {

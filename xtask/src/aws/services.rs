@@ -15,7 +15,6 @@ pub struct QueueDepth {
     pub visible: u64,
     /// Received and not yet deleted.
     pub in_flight: u64,
-    /// Delayed.
     pub delayed: u64,
 }
 
@@ -38,13 +37,10 @@ pub struct Email {
     /// To.
     #[serde(default)]
     pub to: Vec<String>,
-    /// Subject.
     #[serde(default)]
     pub subject: String,
-    /// Body as text.
     #[serde(default)]
     pub body_text: Option<String>,
-    /// Body as HTML.
     #[serde(default)]
     pub body_html: Option<String>,
 }
@@ -105,7 +101,7 @@ impl Aws {
         let answer = self.json_call("sqs", "GetQueueAttributes", &request)?;
         let count = |name: &str| -> Result<u64> {
             let text = text_at(&answer, &format!("/Attributes/{name}"))?;
-            text.parse().with_context(|| format!("{name} of {queue_url} is no number: {text}"))
+            text.parse().with_context(|| format!("{name} of {queue_url} is not a number: {text}"))
         };
         Ok(QueueDepth {
             visible: count("ApproximateNumberOfMessages")?,
@@ -153,12 +149,12 @@ impl Aws {
     /// When the emulator does not answer.
     pub fn ses_messages(&self) -> Result<Vec<Email>> {
         let answer = self.inspect("/_ministack/ses/messages")?;
-        let accounts = answer.get("messages").and_then(Value::as_object).context("no e-mails in the answer")?;
+        let accounts = answer.get("messages").and_then(Value::as_object).context("no e-mails in the response")?;
         accounts
             .values()
             .filter_map(Value::as_array)
             .flatten()
-            .map(|email| Email::deserialize(email).context("an e-mail is not understood"))
+            .map(|email| Email::deserialize(email).context("an e-mail cannot be parsed"))
             .collect()
     }
 
@@ -233,7 +229,7 @@ impl Aws {
     /// When the stack does not exist, or is not in a usable state.
     pub fn stack_outputs(&self, stack: &str) -> Result<BTreeMap<String, String>> {
         let text = self.query_call("cloudformation", "DescribeStacks", &[("StackName", stack)])?;
-        let (status, outputs) = parse_stack(&text).with_context(|| format!("the stack {stack} is not understood"))?;
+        let (status, outputs) = parse_stack(&text).with_context(|| format!("the stack {stack} cannot be parsed"))?;
         if !matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE") {
             bail!("the stack {stack} is in state {status}");
         }

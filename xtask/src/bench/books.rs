@@ -28,7 +28,7 @@ const COUNTS: [(&str, &str, Expected); 10] = [
         Expected::Nothing,
     ),
     (
-        "invoices whose paid amount is not what was allocated to them",
+        "invoices whose paid amount differs from their allocations",
         "select count(*) from billing.invoices left join (
              select invoice_id, sum(amount) as allocated from payments.allocations group by invoice_id
          ) as sums on invoice_id = id

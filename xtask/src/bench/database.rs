@@ -46,7 +46,7 @@ impl Database {
     /// Starts a cluster whose runs can pay `supply` invoices.
     pub(super) fn start(supply: u64) -> Result<Self> {
         let seed = format!("set bench.supply = '{supply}'; set bench.past = '{PAST}'; {SEED}");
-        let what = format!("making {supply} open invoices, and {PAST} payments of the past");
+        let what = format!("creating {supply} open invoices, and {PAST} earlier payments");
         Self::start_with(ROLE, Upkeep::Off, &what, |client| Ok(client.batch_execute(&seed)?))
     }
 
@@ -110,10 +110,10 @@ impl Database {
         for (name, text) in migrations(&paths::workspace_root())? {
             client.batch_execute(&text).with_context(|| format!("the migration {name} failed"))?;
         }
-        seed(&mut client).context("the first state could not be made")?;
+        seed(&mut client).context("the initial data could not be created")?;
         // A random password of hexadecimal digits needs no quoting.
         client.batch_execute(&format!("alter role {} password '{}'", self.role, self.password))?;
-        client.batch_execute("vacuum (analyze)").context("could not vacuum the first state")
+        client.batch_execute("vacuum (analyze)").context("could not vacuum the initial data")
     }
 }
 

@@ -130,7 +130,7 @@ fn read(reader: &mut impl BufRead) -> Result<Option<Request>> {
         request.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     if request.header("transfer-encoding").is_some() {
-        bail!("{} {}: a body without a length is not understood here", request.method, request.path);
+        bail!("{} {}: a body without a length is not supported", request.method, request.path);
     }
     let length: usize = request.header("content-length").unwrap_or("0").parse().context("no content-length")?;
     if length > BODY_MAX_BYTES {

@@ -74,9 +74,9 @@ pub fn import(lines: u64) -> Result<ImportReport> {
     let root = paths::workspace_root();
     let binary = build(&root, "importer")?;
     let folder = root.join("target/local/bench/importer");
-    fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
     let what =
-        format!("making {} open invoices of {CLIENTS} clients, and {PAST_LINES} lines of the past", files::INVOICES);
+        format!("creating {} open invoices of {CLIENTS} clients, and {PAST_LINES} earlier lines", files::INVOICES);
     let database = Database::start_with(ROLE, Upkeep::On, &what, seed)?;
     let mut measured = Vec::new();
     for kind in Kind::ALL {
@@ -189,7 +189,7 @@ impl Process {
         for number in 1..=INVOCATIONS_MAX {
             let answer = self.invocations.ask(notification(&file.key));
             let answer = answer.with_context(|| format!("the importer did not answer{}", wait::log_tail(&self.log)))?;
-            let answer: Value = serde_json::from_slice(&answer).context("the importer's answer is no JSON")?;
+            let answer: Value = serde_json::from_slice(&answer).context("the importer's response is not JSON")?;
             let failures = answer.get("batchItemFailures").and_then(Value::as_array);
             let failures = failures.with_context(|| format!("the importer failed: {answer}"))?;
             if failures.is_empty() {
@@ -229,7 +229,7 @@ fn peak_memory_kib(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the importer has ended")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = peak.and_then(|peak| peak.trim().strip_suffix("kB")?.trim().parse().ok());
-    peak.context("the kernel does not tell a process's peak memory")
+    peak.context("the kernel does not report the process's peak memory")
 }
 
 /// Checks that each line has its expected outcome and was queued once; lines of an earlier file are duplicates.
@@ -263,7 +263,7 @@ fn check(database: &Database, services: &Services, file: &Announced, earlier: Op
     let handed_on: u64 = files::HANDED_ON.iter().filter_map(|outcome| expected.get(*outcome)).sum();
     let sent = services.take_sent()?;
     if sent != handed_on {
-        bail!("{} handed on {sent} lines instead of {handed_on}", file.key);
+        bail!("{} queued {sent} lines instead of {handed_on}", file.key);
     }
     Ok(())
 }

@@ -67,7 +67,6 @@ const FURTHER: [Scenario; 5] = [
     Scenario { driver: Driver::Processor, batch: 1, invoices: Invoices::Hot },
 ];
 
-/// The options.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// The measured seconds of each run.
@@ -175,7 +174,7 @@ impl Bench {
         let mut pgbench = Pgbench::start(&self.pgbench, scenario, self.processes, duration, &self.database, &folder)?;
         let meter = Meter { driver: vec![pgbench.pid()], postmaster: self.database.postmaster };
         let mut measured = self.measure(begin, &meter, || match pgbench.has_ended()? {
-            true => bail!("pgbench ended before its time"),
+            true => bail!("pgbench ended too early"),
             false => Ok(()),
         })?;
         while !pgbench.has_ended()? {

@@ -64,7 +64,7 @@ impl Pgbench {
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
         }
-        fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
         fs::write(folder.join("payments.sql"), SCRIPT)?;
         let output = File::create(folder.join("output"))?;
         let spread = u8::from(scenario.invoices == Invoices::Spread);

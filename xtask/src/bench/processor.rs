@@ -64,7 +64,7 @@ impl Fleet {
         logs: &Path,
     ) -> Result<Self> {
         let mut fleet = Self { run: Arc::clone(run), processes: Vec::new() };
-        fs::create_dir_all(logs).with_context(|| format!("could not make {}", logs.display()))?;
+        fs::create_dir_all(logs).with_context(|| format!("could not create {}", logs.display()))?;
         for number in 0..count {
             let api = Arc::new(RuntimeApi::new(run, number));
             let server = Server::start(Arc::clone(&api))?;
@@ -108,7 +108,7 @@ impl Fleet {
         while !self.processes.iter().all(|process| process.api.is_idle()) {
             self.check()?;
             if begin.elapsed() > END_LIMIT {
-                bail!("the last batches were not done after {}", say::seconds(END_LIMIT));
+                bail!("the last batches were not finished after {}", say::seconds(END_LIMIT));
             }
             sleep(POLL);
         }

@@ -146,7 +146,7 @@ impl RuntimeApi {
         match failed_items(body) {
             Ok(0) => {}
             Ok(count) => self.run.fail(format!("the processor sent {count} of {} messages back", self.run.batch)),
-            Err(why) => self.run.fail(format!("the processor's answer is no batch response: {why}")),
+            Err(why) => self.run.fail(format!("the processor's response is not a batch response: {why}")),
         }
         let is_current = self.with_state(|state| {
             let Some(invocation) = state.current.take_if(|invocation| invocation.id == id) else { return false };

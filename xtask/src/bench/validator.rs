@@ -60,7 +60,7 @@ impl Kind {
             Self::Webhook => headers.insert("stripe-signature".to_owned(), json!(signature(&body)?)),
             Self::Confirmation => headers.insert("idempotency-key".to_owned(), json!(format!("bench-{number}"))),
         };
-        let members = event.as_object_mut().context("a sample is no object")?;
+        let members = event.as_object_mut().context("a sample is not an object")?;
         members.insert("body".to_owned(), json!(body));
         Ok(event.to_string())
     }
@@ -141,7 +141,7 @@ impl EntryPoint {
             let begin = Instant::now();
             let answer = self.runtime.ask(event).context("the validator did not answer")?;
             let elapsed = begin.elapsed();
-            let answer: Value = serde_json::from_slice(&answer).context("the validator's answer is no JSON")?;
+            let answer: Value = serde_json::from_slice(&answer).context("the validator's response is not JSON")?;
             if answer.get("statusCode") != Some(&json!(kind.status())) {
                 bail!("a {} was answered {answer}", kind.name());
             }

@@ -84,6 +84,6 @@ fn amount(money: Option<&Value>) -> Result<String> {
     let units = money.get("getAmount").and_then(Value::as_str).context("an amount has no units")?;
     let code = money.pointer("/getCurrency/getCode").and_then(Value::as_str).context("an amount has no currency")?;
     let currency: Currency = code.parse()?;
-    let units: i64 = units.parse().context("an amount's units are no number")?;
+    let units: i64 = units.parse().context("an amount's units are not a number")?;
     Ok(plain(Decimal::new(units, currency.minor_digits()), code))
 }

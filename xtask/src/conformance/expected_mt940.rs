@@ -84,7 +84,7 @@ fn amount(node: Option<&Yaml<'_>>) -> Result<(Decimal, String)> {
     let value = member(node, "amount").and_then(|value| value.as_vec()?.first()).map(bare).and_then(string);
     let currency = member(node, "currency").and_then(string).context("an amount has no currency")?;
     let value = value.context("an amount has no value")?;
-    Ok((value.parse().context("an amount is no decimal")?, currency.to_owned()))
+    Ok((value.parse().context("an amount is not a decimal")?, currency.to_owned()))
 }
 
 /// The year in two bytes, then month and day.

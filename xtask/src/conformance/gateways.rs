@@ -45,15 +45,15 @@ fn read(provider: &str, body: &Value) -> Verdict {
 fn words(notice: &WebhookNotice) -> String {
     match notice {
         WebhookNotice::Evidence(evidence) => evidence_words(evidence),
-        WebhookNotice::Inquire(inquiry) => format!("asks for {}", inquiry.resource),
-        WebhookNotice::Ignored { event_type, reason } => format!("{event_type} is passed over: {reason}"),
+        WebhookNotice::Inquire(inquiry) => format!("requests details of {}", inquiry.resource),
+        WebhookNotice::Ignored { event_type, reason } => format!("{event_type} is ignored: {reason}"),
         WebhookNotice::Unreadable(error) => error.to_string(),
-        WebhookNotice::Unknown { event_type } => format!("{event_type} is kept: this build does not know it"),
+        WebhookNotice::Unknown { event_type } => format!("{event_type} is unknown to this build"),
     }
 }
 
 fn evidence_words(evidence: &Evidence) -> String {
-    let amount = evidence.amount.map_or_else(|| "an amount that is not named".to_owned(), |amount| amount.to_string());
+    let amount = evidence.amount.map_or_else(|| "an unknown amount".to_owned(), |amount| amount.to_string());
     format!("{} of {amount} of {}", evidence.kind, evidence.transaction_id)
 }
 
@@ -93,8 +93,8 @@ fn gocardless_error(json: &Value) -> Verdict {
     let status = json.pointer("/error/code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
     let answer = HttpResponse { status: status.context("it has no code")?, body: json.to_string().into_bytes() };
     match ask("payments/PM1", &answer)? {
-        InquiryResponse::Unknown(reason) => Ok(format!("to be tried again: {reason}")),
-        InquiryResponse::Statement(_) | InquiryResponse::Absent => Err(anyhow!("an error was taken for a success")),
+        InquiryResponse::Unknown(reason) => Ok(format!("to be retried: {reason}")),
+        InquiryResponse::Statement(_) | InquiryResponse::Absent => Err(anyhow!("an error was parsed as a success")),
     }
 }
 
@@ -140,8 +140,7 @@ fn gocardless_answer(body: &Value) -> Option<Sample> {
     }
     let passed_over =
         ["payouts", "payout_items", "mandates", "webhooks"].into_iter().find(|name| body.get(name).is_some());
-    passed_over
-        .map(|name| ("GoCardless resource", Ok(format!("{name} are passed over: they move no money of a payment"))))
+    passed_over.map(|name| ("GoCardless resource", Ok(format!("{name} are ignored: they move no money of a payment"))))
 }
 
 fn reported(name: &str, item: &Value) -> Verdict {
@@ -150,6 +149,6 @@ fn reported(name: &str, item: &Value) -> Verdict {
         InquiryResponse::Statement(PaymentStatement::Evidence(evidence)) => {
             Ok(evidence.iter().map(evidence_words).collect::<Vec<_>>().join(", "))
         }
-        _ => Err(anyhow!("it tells nothing")),
+        _ => Err(anyhow!("it contains no evidence")),
     }
 }

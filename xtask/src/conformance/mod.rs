@@ -81,7 +81,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The samples in a file, each with its format and verdict; none if none of our parsers is for the file.
+/// The samples in a file, each with its format and result; none if none of our parsers is for the file.
 fn recognise(bytes: &[u8]) -> Vec<(&'static str, Verdict)> {
     let Ok(json) = serde_json::from_slice::<Value>(bytes) else { return Vec::new() };
     let signed = signatures::samples(&json);

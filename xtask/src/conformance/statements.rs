@@ -26,7 +26,7 @@ pub(super) struct Read {
     pub(super) refusal: Option<String>,
 }
 
-/// The verdict on a statement; none if the file is not a statement.
+/// The result for a statement; none if the file is not a statement.
 pub(super) fn sample(path: &Path, bytes: &[u8]) -> Option<(&'static str, Verdict)> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     let start = String::from_utf8_lossy(bytes.get(..4096).unwrap_or(bytes)).into_owned();
@@ -96,7 +96,7 @@ fn verdict(path: &Path, read: &Read) -> Verdict {
             differences if differences.is_empty() => Ok(format!("{words}; as expected")),
             differences => Err(anyhow!("{words}; {}", differences.join("; "))),
         },
-        Some(Err(error)) => Err(anyhow!("{words}; what is expected cannot be read: {error}")),
+        Some(Err(error)) => Err(anyhow!("{words}; the expected result cannot be read: {error}")),
         None if is_made_wrong && read.ends.iter().all(StatementSummary::is_sound) => {
             Err(anyhow!("{words}; not refused"))
         }
@@ -130,7 +130,7 @@ fn check(end: &StatementSummary) -> String {
             format!("CONTRADICTS ITSELF (closing {found}, by its entries {expected})")
         }
         Check::Incomplete(why) => format!("incomplete: {why}"),
-        Check::CannotBeSaid(why) => format!("cannot be said: {why}"),
+        Check::CannotBeSaid(why) => format!("cannot be checked: {why}"),
     }
 }
 
@@ -176,7 +176,7 @@ impl Expected {
             }
         }
         if !left.is_empty() && !self.is_partial {
-            differences.push(format!("{} entries are not expected, such as {:?}", left.len(), left.first()));
+            differences.push(format!("{} unexpected entries, such as {:?}", left.len(), left.first()));
         }
         let balances: Vec<String> = read
             .ends

@@ -33,7 +33,7 @@ pub fn play(stack: &Stack) -> Result<Report> {
     let begin = Instant::now();
     let api = Api::new(stack)?;
     stack.register_bff()?;
-    say::step("making 3 clients and 12 invoices");
+    say::step("creating 3 clients and 12 invoices");
     let scene = Scene::make(&api)?;
     let entry_points = EntryPoints { api: &api, stack, scene: &scene };
     say::step("paying 4 invoices through the API, with a trusted confirmation of each");
@@ -48,7 +48,7 @@ pub fn play(stack: &Stack) -> Result<Report> {
     let duplicates_sent = trouble::repeat(stack, &entry_points, &scene)?;
     say::step("sending a forged webhook, a malformed body and a poison message");
     let refusals = trouble::bad_input(&entry_points)?;
-    say::step("waiting for the pipeline to come to rest");
+    say::step("waiting for all work to finish");
     rest(stack, &scene)?;
     say::step("checking the books");
     let evidence = check::gather(stack, &scene)?;
@@ -63,9 +63,9 @@ pub fn play(stack: &Stack) -> Result<Report> {
 /// webhook.
 fn rest(stack: &Stack, scene: &Scene) -> Result<()> {
     let watched: Vec<_> = ["emulator", "postgres"].iter().filter_map(|server| stack.living(server)).collect();
-    wait::until("the queues to drain and every receipt, e-mail and webhook to be out", REST_LIMIT, &watched, || {
+    wait::until("the queues to drain and every receipt, e-mail and webhook to be sent", REST_LIMIT, &watched, || {
         let is_quiet = check::under_way(stack)? == 0;
         Ok((is_quiet && check::gather(stack, scene)?.is_complete(scene)).then_some(()))
     })
-    .context("the pipeline did not come to rest; `cargo xtask logs <function>` shows what each function did")
+    .context("the work did not finish; `cargo xtask logs <function>` shows what each function did")
 }

@@ -12,12 +12,10 @@ use crate::play::scene::Scene;
 use crate::say;
 use crate::stack::Stack;
 
-/// The outcome of one invoice.
 #[derive(Debug, Clone)]
 pub struct InvoiceOutcome {
     /// Number, amount and payment channel.
     pub invoice: String,
-    /// Its status.
     pub status: String,
     /// The receipt's file name.
     pub receipt: String,
@@ -119,7 +117,7 @@ pub(super) fn report(
 
 /// Copies the receipts of this run to `folder` for inspection; returns their number.
 pub(super) fn keep_receipts(stack: &Stack, evidence: &Evidence, folder: &Path) -> Result<usize> {
-    fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
     let aws = stack.aws()?;
     let bucket = stack.output("DocumentsBucketName")?;
     let mut kept = 0;

@@ -86,9 +86,7 @@ impl Condition {
         let state = if self.is_raised() {
             "would be raised".to_owned()
         } else {
-            format!(
-                "its condition was met in {met} of the {needed} periods that it takes, and it is raised if this lasts"
-            )
+            format!("its condition was met in {met} of the {needed} periods required; it is raised if this continues")
         };
         format!("**{}** {}: {}; {state}. {}", self.severity, self.alarm, self.seen, self.section)
     }
@@ -106,9 +104,8 @@ pub(super) fn deployed(stack: &Stack) -> Result<Vec<Alarm>> {
     let mut request = json!({"AlarmNamePrefix": prefix, "MaxRecords": 100});
     loop {
         let answer = aws.json_call("monitoring", "DescribeAlarms", &request)?;
-        for alarm in answer.get("MetricAlarms").and_then(Value::as_array).context("no alarms in the answer")? {
-            let mut alarm =
-                Alarm::deserialize(alarm).with_context(|| format!("the alarm {alarm} is not understood"))?;
+        for alarm in answer.get("MetricAlarms").and_then(Value::as_array).context("no alarms in the response")? {
+            let mut alarm = Alarm::deserialize(alarm).with_context(|| format!("the alarm {alarm} cannot be parsed"))?;
             // CloudFormation names it `<stack>-<name>-<random>`.
             let bare = alarm.name.trim_start_matches(&prefix).to_owned();
             alarm.name = bare.split('-').next().unwrap_or_default().to_owned();

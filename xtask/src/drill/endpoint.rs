@@ -1,4 +1,4 @@
-//! An endpoint of the BFF accepts connections and never responds. The good one receives events as usual.
+//! An endpoint of the BFF accepts connections and never responds. The working one receives events as usual.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use crate::drill::{Drill, now_ms};
 use crate::play::api::text;
 use crate::users::Role;
 
-/// The good endpoint receives a payment's event within this time; an attempt at the hanging one takes 15 s.
+/// The working endpoint receives a payment's event within this time; an attempt at the hanging one takes 15 s.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
 /// The number of attempts at the hanging endpoint before anything is done about it.
@@ -56,17 +56,17 @@ impl Drill {
     pub(super) fn hang_an_endpoint(&mut self) -> Result<()> {
         self.transcript.part("An endpoint of the BFF hangs")?;
         // A new endpoint does not receive earlier events.
-        self.wait("everything to be told so far", || Ok(self.is_at_rest()?.then_some(())))?;
+        self.wait("all deliveries so far to finish", || Ok(self.is_at_rest()?.then_some(())))?;
         let (hanging, bff) = (Hanging::serve()?, self.stack.token(&Role::Bff)?);
         let register = json!({"url": hanging.url, "event_types": ["invoice.paid"]});
         let registered = self.api.post_as(&bff, "/v1/webhook-endpoints", &register)?.expect(201, "registering")?;
         let path = format!("/v1/webhook-endpoints/{}", text(&registered, "/id")?);
-        self.narrate("a second endpoint is registered; it takes connections and never answers")?;
+        self.narrate("a second endpoint is registered; it accepts connections and never answers")?;
         let (began, began_ms) = (registered_at(), now_ms());
         let slowest = self.pay_and_time()?;
-        let rule = "endpoint: the good one is told within 30 s";
+        let rule = "endpoint: the working one receives events within 30 s";
         self.check(rule, slowest <= TOLD_WITHIN, format!("the slowest after {} s", slowest.as_secs()))?;
-        let what = format!("the hanging endpoint to have been tried {ATTEMPTS} times");
+        let what = format!("{ATTEMPTS} attempts at the hanging endpoint");
         let pending = self.wait(&what, || {
             let pending = self.deliveries(&bff, &path, "pending")?;
             let tried = |one: &Value| one.get("attempts").and_then(Value::as_u64).unwrap_or_default() >= ATTEMPTS;
@@ -74,20 +74,20 @@ impl Drill {
         })?;
         let later = pending.iter().filter_map(|one| one.get("next_attempt_at")?.as_str()).max().unwrap_or("never");
         let seen =
-            format!("{} pending after {ATTEMPTS} attempts and more, the last next one at {later}", pending.len());
-        self.check("endpoint: what the hanging one did not take is tried later", later != "never", seen)?;
+            format!("{} pending after at least {ATTEMPTS} attempts each; latest next attempt: {later}", pending.len());
+        self.check("endpoint: deliveries to the hanging one are retried later", later != "never", seen)?;
         self.sound("endpoint", began_ms, &[])?;
         hanging.is_mended.store(true, Ordering::Relaxed);
         self.api.post_as(&bff, &format!("{path}/replay"), &json!({"from": began}))?.expect(200, "replaying")?;
-        self.narrate("the endpoint is mended, and `POST …/replay` has what it missed sent again")?;
-        self.wait("the mended endpoint to be told", || {
+        self.narrate("the endpoint is fixed, and `POST …/replay` resends what it missed")?;
+        self.wait("the fixed endpoint to receive its events", || {
             Ok((self.deliveries(&bff, &path, "delivered")?.len() == PAYMENTS).then_some(()))
         })?;
-        self.check("endpoint: mended, it is told all that it missed", true, format!("{PAYMENTS} delivered"))?;
+        self.check("endpoint: once fixed, it receives all that it missed", true, format!("{PAYMENTS} delivered"))?;
         self.api.delete_as(&bff, &path)?.expect(200, "removing an endpoint").map(drop)
     }
 
-    /// Pays invoices; returns how long the good endpoint waited for the last event.
+    /// Pays invoices; returns how long the working endpoint waited for the slowest event.
     fn pay_and_time(&mut self) -> Result<Duration> {
         let mut slowest = Duration::ZERO;
         for number in 0..PAYMENTS {
@@ -97,7 +97,9 @@ impl Drill {
             let begin = Instant::now();
             self.api.post_as(&self.api.gateway, &path, &reported)?.expect(202, "confirming a payment")?;
             let is_of = |delivery: &bff::Delivery| delivery.status == 204 && delivery.body.contains(&invoice);
-            self.wait("the good endpoint to be told", || Ok(self.stack.deliveries()?.iter().any(is_of).then_some(())))?;
+            self.wait("the working endpoint to receive the event", || {
+                Ok(self.stack.deliveries()?.iter().any(is_of).then_some(()))
+            })?;
             slowest = slowest.max(begin.elapsed());
         }
         self.narrate(&format!("{PAYMENTS} invoices were paid"))?;

@@ -33,28 +33,28 @@ impl Drill {
         let card = self.card()?;
         let began_ms = now_ms();
         servers::stop(&self.stack, "localstripe")?;
-        self.narrate("Stripe is ended")?;
+        self.narrate("Stripe is stopped")?;
         self.order("stripe", &name, &charged.0, &card)?;
         let payment = format!("stripe:{name}");
         self.wait_for_payment(&payment, &["unknown"])?;
         self.narrate(&format!(
-            "the charge of {payment} has no answer: the payment is `unknown`, and Stripe is asked again in a minute"
+            "the charge of {payment} has no answer: the payment is `unknown`, and the next status inquiry is due in a minute"
         ))?;
         self.go_on_elsewhere()?;
         self.sound("gateway", began_ms, &["StripeFailingAlarm"])?;
         self.start_again()?;
-        self.narrate("Stripe runs again; it has lost the cards that it kept")?;
+        self.narrate("Stripe runs again; it has lost its stored cards")?;
         let status = self.wait_for_payment(&payment, &["confirmed", "failed"])?;
-        self.narrate(&format!("Stripe was asked again under the same key: the payment is `{status}`"))?;
+        self.narrate(&format!("the charge was repeated under the same key: the payment is `{status}`"))?;
         self.quittance(&["payment", "show", &payment])?;
         if status == "failed" {
             let card = self.card()?;
             self.order("stripe", &name, &charged.0, &card)?;
-            self.narrate("the client gave its card again, and the charge is ordered a second time")?;
+            self.narrate("the client stored its card again, and the charge is requested a second time")?;
             self.wait_for_payment(&payment, &["confirmed"])?;
         }
         let paid = self.invoice_status(&charged.0)?;
-        self.check("gateway: the invoice is paid when it is back", paid == "paid", paid)?;
+        self.check("gateway: the invoice is paid once the gateway is back", paid == "paid", paid)?;
         let collected = self.collected(&payment)?;
         self.check("gateway: the card was charged once", collected == 1, format!("{collected} charges"))
     }
@@ -76,7 +76,7 @@ impl Drill {
         self.wait_for_payment(&payment, &["confirmed"])?;
         self.wait_for_payment(&format!("adyen:{name}"), &["confirmed"])?;
         let paid = [self.invoice_status(&transferred)?, self.invoice_status(&charged)?];
-        let rule = "gateway: a bank transfer and a charge at Adyen go on meanwhile";
+        let rule = "gateway: a bank transfer and a charge at Adyen are processed meanwhile";
         self.check(rule, paid.iter().all(|status| status == "paid"), paid.join(", "))
     }
 
@@ -110,7 +110,7 @@ impl Drill {
     fn card(&self) -> Result<String> {
         let url = format!("{}/v1/payment_methods", self.stack.localstripe_url()?);
         let request = local_agent(TIMEOUT).post(&url).header("authorization", STRIPE_KEY);
-        let mut kept = request.send_form(CARD).context("Stripe keeps no card")?;
+        let mut kept = request.send_form(CARD).context("Stripe stored no card")?;
         text(&kept.body_mut().read_json::<Value>()?, "/id")
     }
 
@@ -121,7 +121,7 @@ impl Drill {
         let url = format!("{}/v1/payment_intents?limit=1000", self.stack.localstripe_url()?);
         let request = local_agent(TIMEOUT).get(&url).header("authorization", STRIPE_KEY);
         let listed: Value = request.call().context("Stripe lists no payments")?.body_mut().read_json()?;
-        let intents = listed.get("data").and_then(Value::as_array).context("Stripe's answer is no list")?;
+        let intents = listed.get("data").and_then(Value::as_array).context("Stripe's response is not a list")?;
         let is_collected = |intent: &&Value| {
             intent.pointer("/metadata/payment_id").and_then(Value::as_str) == Some(&id)
                 && intent.get("status").and_then(Value::as_str) == Some("succeeded")

@@ -106,14 +106,14 @@ struct Drill {
 /// condition that does not hold is not an error but a failed [`Check`] in the outcome.
 pub fn run(stack: Stack, options: &Options) -> Result<Outcome> {
     let begin = Instant::now();
-    stack.data_dir().context("the drill takes PostgreSQL away, and this stack uses somebody else's server")?;
+    stack.data_dir().context("the drill stops PostgreSQL, but this stack uses an external server")?;
     let path = paths::workspace_root().join("target/drill/transcript.md");
     let transcript = Transcript::begin(&path, options.json)?;
     let mut drill = Drill::begin(stack, transcript)?;
     let before = drill.visibility()?;
     drill.set_visibility(BACK_AFTER_SECONDS)?;
     if let Err(error) = drill.play(options.seconds) {
-        drill.narrate(&format!("**the drill broke off**: {error:#}"))?;
+        drill.narrate(&format!("**the drill was aborted**: {error:#}"))?;
         drill.start_again()?;
         drill.mend_the_release()?;
         drill.set_visibility(&before)?;
@@ -123,9 +123,9 @@ pub fn run(stack: Stack, options: &Options) -> Result<Outcome> {
     let outcome = Outcome { checks: drill.checks, parts: drill.parts, transcript: path, took: begin.elapsed() };
     let broken = outcome.checks.iter().filter(|check| !check.holds).count();
     drill.transcript.part(&if broken == 0 {
-        format!("Everything holds, after {}", say::seconds(outcome.took))
+        format!("All conditions hold, after {}", say::seconds(outcome.took))
     } else {
-        format!("{broken} of {} do not hold", outcome.checks.len())
+        format!("{broken} of {} conditions do not hold", outcome.checks.len())
     })?;
     Ok(outcome)
 }
@@ -266,7 +266,7 @@ impl Drill {
             json!({"QueueUrl": self.stack.output("PaymentsQueueUrl")?, "AttributeNames": ["VisibilityTimeout"]});
         let answer = self.stack.aws()?.json_call("sqs", "GetQueueAttributes", &request)?;
         let seconds = answer.pointer("/Attributes/VisibilityTimeout").and_then(Value::as_str);
-        seconds.map(ToOwned::to_owned).context("the payments' queue has no visibility timeout")
+        seconds.map(ToOwned::to_owned).context("the payments queue has no visibility timeout")
     }
 
     fn set_visibility(&self, seconds: &str) -> Result<()> {

@@ -20,7 +20,7 @@ impl Drill {
         self.wait("the files to be settled", || Ok(self.is_at_rest()?.then_some(())))?;
         let (begin, began_ms) = (Instant::now(), now_ms());
         servers::stop(&self.stack, "postgres")?;
-        self.narrate(&format!("PostgreSQL is ended, for {} s", away.as_secs()))?;
+        self.narrate(&format!("PostgreSQL is stopped for {} s", away.as_secs()))?;
         for invoice in self.scene.paid_through(EntryPoint::Api) {
             self.entry_points().confirm(invoice, Some(&invoice.id))?.expect(202, "confirming a payment")?;
         }
@@ -39,10 +39,10 @@ impl Drill {
             self.entry_points().claim(invoice)?.expect(202, "claiming a payment")?;
         }
         self.narrate("PostgreSQL runs again; 4 clients repeated their claims under their keys, and were answered 202")?;
-        self.wait("the queues to drain, and every receipt, e-mail and webhook to be out", || {
+        self.wait("the queues to drain, and every receipt, e-mail and webhook to be sent", || {
             Ok((self.is_at_rest()? && check::gather(&self.stack, &self.scene)?.is_complete(&self.scene)).then_some(()))
         })?;
-        self.narrate("everything drained by itself: 12 invoices are paid and reported")?;
+        self.narrate("all queues drained without intervention: 12 invoices are paid and reported")?;
         let parked = self.parked()?;
         self.check("database: nothing was parked", parked == 0, format!("{parked} parked"))
     }
@@ -66,7 +66,7 @@ impl Drill {
             }
             // The duration of the outage is what matters here.
             let is_time = || (begun.elapsed() >= TRIED_EVERY || begin.elapsed() >= away).then_some(());
-            wait::until("the time to pass in which the database is away", away, &[], || Ok(is_time()))?;
+            wait::until("the end of the outage", away, &[], || Ok(is_time()))?;
         }
         Ok(answers)
     }

@@ -35,7 +35,7 @@ const REPLAY: [&str; 9] = [
     "--queue=payments",
     "--code=retries_exhausted",
     "--reason",
-    "the right is granted again",
+    "the privilege is granted again",
     "--yes",
     "--rate=20",
     "--wait=120",
@@ -63,7 +63,7 @@ impl Drill {
         let rule = "release: each payment is parked once, with its reason";
         self.check(rule, count == Some(POISONED.into()), format!("{} parked", count.unwrap_or_default()))?;
         self.mend_the_release()?;
-        self.narrate(&format!("the release is mended: `{GRANT}`"))?;
+        self.narrate(&format!("the release is fixed: `{GRANT}`"))?;
         self.quittance(&["dlq", "replay", "--queue=payments", "--code=retries_exhausted", "--dry-run"])?;
         self.replay_twice(&dead_letters)?;
         self.wait("the queues to drain", || Ok(self.is_at_rest()?.then_some(())))?;
@@ -109,21 +109,17 @@ impl Drill {
         };
         let mut running = self.tool.begin(&self.stack, &REPLAY)?;
         let enough = u64::from(POISONED).saturating_sub(KILLED_AFTER);
-        self.wait("the tool to be in the middle", || Ok((left(self)? <= enough || running.is_over()?).then_some(())))?;
+        self.wait("the tool to be halfway", || Ok((left(self)? <= enough || running.is_over()?).then_some(())))?;
         let killed = running.kill()?;
         self.shown(&REPLAY, &killed)?;
         let rest = left(self)?;
-        self.check(
-            "release: the tool was killed in the middle",
-            (1..=enough).contains(&rest),
-            format!("{rest} are left"),
-        )?;
+        self.check("release: the tool was killed halfway", (1..=enough).contains(&rest), format!("{rest} are left"))?;
         for _ in 1..RUNS_MAX {
             let depth = self.stack.aws()?.sqs_depth(dead_letters)?;
             if depth.visible == 0 && depth.in_flight > 0 {
-                self.narrate("what the killed one had in its hands is seen again two minutes after it took it")?;
+                self.narrate("messages that the killed run had received become visible again two minutes later")?;
             }
-            self.wait("parked messages to be seen again", || {
+            self.wait("parked messages to become visible again", || {
                 let depth = self.stack.aws()?.sqs_depth(dead_letters)?;
                 Ok((depth.in_flight == 0 || depth.visible > 0).then_some(()))
             })?;
@@ -133,7 +129,7 @@ impl Drill {
             self.quittance(&REPLAY)?;
         }
         let rest = left(self)?;
-        self.check("release: everything was sent again, and nothing is left", rest == 0, format!("{rest} are left"))
+        self.check("release: everything was replayed, and nothing is left", rest == 0, format!("{rest} are left"))
             .context("the transcript could not be written")
     }
 }

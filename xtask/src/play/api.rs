@@ -115,5 +115,5 @@ fn read(mut answer: Response<Body>) -> Result<Answer> {
 /// A text within a response.
 pub(crate) fn text(value: &Value, pointer: &str) -> Result<String> {
     let found = value.pointer(pointer).and_then(Value::as_str);
-    found.map(ToOwned::to_owned).with_context(|| format!("the answer has no {pointer}: {value}"))
+    found.map(ToOwned::to_owned).with_context(|| format!("the response has no {pointer}: {value}"))
 }

@@ -28,7 +28,7 @@ impl Check {
     }
 }
 
-/// PostgreSQL's data of one invoice. Amounts are texts, so that nothing rounds them.
+/// PostgreSQL's data of one invoice. Amounts are strings, so that nothing rounds them.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct InvoiceRow {
     pub(crate) id: String,
@@ -222,7 +222,7 @@ pub(crate) fn invariants(scene: &Scene, evidence: &Evidence, poison: usize) -> V
     };
     let paid = failing(&|_, row| row.paid == row.allocated && row.status == "paid");
     let events = failing(&|_, row| row.events.len() == row.allocations && row.unpublished == 0);
-    let untold = failing(&|invoice, row| {
+    let undelivered = failing(&|invoice, row| {
         let reported: BTreeSet<&str> = evidence.webhooks_of(invoice).into_keys().collect();
         reported == row.events.keys().map(String::as_str).collect()
     });
@@ -235,11 +235,7 @@ pub(crate) fn invariants(scene: &Scene, evidence: &Evidence, poison: usize) -> V
             lost == 0 && parked == poison,
             format!("{lost} lost, {parked} parked"),
         ),
-        Check::new(
-            "I2 nothing twice: one posting per payment",
-            twice == 0,
-            format!("{twice} effects beyond the first"),
-        ),
+        Check::new("I2 nothing twice: one posting per payment", twice == 0, format!("{twice} repeated effects")),
         Check::new("I2 an invoice's paid amount is the sum of its allocations", paid.is_empty(), listed(&paid)),
         Check::new(
             "I3 the ledger sums to zero in every currency",
@@ -247,15 +243,11 @@ pub(crate) fn invariants(scene: &Scene, evidence: &Evidence, poison: usize) -> V
             &evidence.ledger_sum,
         ),
         Check::new("I3 every ledger transaction balances", evidence.unbalanced == 0, evidence.unbalanced),
-        Check::new(
-            "I3 what a paid invoice was charged is what it was credited",
-            receivables.is_empty(),
-            listed(&receivables),
-        ),
+        Check::new("I3 the debits of a paid invoice equal its credits", receivables.is_empty(), listed(&receivables)),
         Check::new("I4 an event for each allocation, and each published", events.is_empty(), listed(&events)),
-        Check::new("I5 one webhook, with the committed event's id", untold.is_empty(), listed(&untold)),
+        Check::new("I5 one webhook, with the committed event's id", undelivered.is_empty(), listed(&undelivered)),
         Check::new(
-            "I10 the amount asked is the amount in invoice, ledger, webhook and e-mail",
+            "I10 the requested amount is the amount in invoice, ledger, webhook and e-mail",
             amounts.is_empty(),
             listed(&amounts),
         ),

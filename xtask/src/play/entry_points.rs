@@ -124,7 +124,7 @@ pub(crate) fn stripe_event(invoice: &Invoice) -> Result<String> {
 pub(crate) fn stripe_signature(secret: &str, body: &str) -> Result<String> {
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let sign = |secret: &str| -> Result<String> {
-        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("the secret makes no key")?;
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("the secret is not a valid key")?;
         Ok(hex::encode(mac.chain_update(format!("{timestamp}.{body}")).finalize().into_bytes()))
     };
     Ok(format!("t={timestamp},v1={},v1={}", sign("retired")?, sign(secret)?))

@@ -81,7 +81,7 @@ impl Owner {
             .recursive(true)
             .mode(0o755)
             .create(dir)
-            .with_context(|| format!("could not make {}", dir.display()))?;
+            .with_context(|| format!("could not create {}", dir.display()))?;
         self.own(dir)
     }
 

@@ -35,7 +35,6 @@ pub enum Durability {
 pub struct Access {
     /// Host name or address.
     pub host: String,
-    /// Port.
     pub port: u16,
     /// The superuser's name.
     pub user: String,
@@ -96,7 +95,7 @@ impl Access {
             .connect_timeout(CONNECT_LIMIT)
             .connect(NoTls)
             .with_context(|| {
-                format!("could not connect to database {database} at {self:?}; `cargo xtask status` tells what runs")
+                format!("could not connect to database {database} at {self:?}; `cargo xtask status` shows what runs")
             })
     }
 
@@ -113,7 +112,7 @@ impl Access {
             .and_then(|()| {
                 client.batch_execute(&format!("create database {name} template {template} strategy = file_copy"))
             })
-            .with_context(|| format!("could not make the database {database}"))
+            .with_context(|| format!("could not create the database {database}"))
     }
 
     /// Drops every role except superusers and PostgreSQL's own: migrations create roles per cluster, and a new database

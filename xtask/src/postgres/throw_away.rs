@@ -78,7 +78,7 @@ impl ThrowAwayCluster {
                 Err(error) => return Err(error),
             }
         }
-        Err(failures.pop().unwrap_or_else(|| anyhow!("PostgreSQL was not tried")))
+        Err(failures.pop().unwrap_or_else(|| anyhow!("PostgreSQL was not started")))
     }
 
     /// The shared cluster of this process, started at the first call, for tests.

@@ -195,7 +195,7 @@ impl AmountMatch {
             }
             Self::Part(missing) => (0, format!("it leaves {missing} to pay")),
             Self::Over(more) => (weights::TOO_MUCH, format!("it is {more} more than what is left to pay")),
-            Self::Again => (weights::TOTAL, "nothing is left to pay: it is the total once more".to_owned()),
+            Self::Again => (weights::TOTAL, "nothing is left to pay; the amount is the total again".to_owned()),
             Self::NothingLeft => (weights::NOTHING_LEFT, "nothing is left to pay".to_owned()),
             Self::OtherCurrency => (weights::OTHER_CURRENCY, "the invoice is in another currency".to_owned()),
         }

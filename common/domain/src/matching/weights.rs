@@ -5,7 +5,7 @@
 //! | creditor reference | 80 | a match, in part too |
 //! | creditor reference and payer, too much | 95 | a match; the excess becomes the client's credit |
 //! | number and amount, another payer | 65 | a case: a typing error names a neighbouring number |
-//! | a claim's reference as the whole end-to-end id, and its amount | 70 | a match, whoever pays |
+//! | a claim's reference as the whole end-to-end id, and its amount | 70 | a match, regardless of the payer |
 //! | number and payer, less than the outstanding amount | 70 | a match: a partial payment, one of several transfers |
 //! | number and payer, too much | 60 | a case: it may pay another invoice too |
 //! | number | 45 | a case |

@@ -87,7 +87,7 @@ fn a_debit_that_is_tried_again_after_it_went_back_counts_as_often_as_it_came_in_
         fact(Reversal, "100", EvidenceChannel::Gateway, "PM1", 1),
     ];
     assert_eq!(status(&at_once), PaymentStatus::Reversed);
-    // The same movement id from another witness is another movement.
+    // The same movement id from another source is another movement.
     let other = [
         fact(Reversal, "100", EvidenceChannel::Bank, "PM1", 1),
         fact(Capture, "100", EvidenceChannel::Gateway, "PM1", 2),

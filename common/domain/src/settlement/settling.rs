@@ -11,7 +11,7 @@ use crate::money::{Money, MoneyError};
 /// A settlement in progress.
 pub(super) struct SettlementRun<'a> {
     pub(super) net: Money,
-    pub(super) holdings: &'a mut PaymentFunds,
+    pub(super) funds: &'a mut PaymentFunds,
     pub(super) invoices: &'a mut LockedInvoices,
     pub(super) movements: Vec<FundsMovement>,
 }
@@ -21,12 +21,12 @@ impl SettlementRun<'_> {
     /// is removed.
     pub(super) fn leave_other_currencies(&mut self) -> Result<(), SettlementError> {
         let currency = self.net.currency();
-        for held in self.holdings.allocations.clone() {
+        for held in self.funds.allocations.clone() {
             if held.amount.currency() != currency {
                 self.release(held.invoice_id, held.by_staff, held.amount)?;
             }
         }
-        for credit in self.holdings.credits.clone() {
+        for credit in self.funds.credits.clone() {
             if credit.amount.currency() != currency && !credit.amount.is_zero() {
                 self.move_credit(credit.client_id, credit.amount.negated(), None)?;
             }
@@ -36,7 +36,7 @@ impl SettlementRun<'_> {
 
     /// Releases money from invoices that better evidence does not name.
     pub(super) fn leave_other_invoices(&mut self, named: &[InvoiceId]) -> Result<(), SettlementError> {
-        for held in self.holdings.allocations.clone() {
+        for held in self.funds.allocations.clone() {
             if !held.by_staff && !named.contains(&held.invoice_id) {
                 self.release(held.invoice_id, false, held.amount)?;
             }
@@ -47,7 +47,7 @@ impl SettlementRun<'_> {
     /// Unapplies what credit notes took off paid invoices: that money becomes the client's credit. The latest
     /// allocation goes first.
     pub(super) fn leave_what_is_credited(&mut self) -> Result<(), SettlementError> {
-        for held in self.holdings.allocations.clone().iter().rev() {
+        for held in self.funds.allocations.clone().iter().rev() {
             let Some(invoice) = self.invoices.get(&held.invoice_id) else { continue };
             let outstanding = invoice.outstanding()?;
             if outstanding.is_negative() && outstanding.currency() == held.amount.currency() {
@@ -62,7 +62,7 @@ impl SettlementRun<'_> {
     /// The part of the refunds from credit that used up actual unapplied cash, rather than money that invoices need:
     /// without outflows, invoices would have what they hold and are still owed, and the rest would be unapplied.
     fn credit_refunds_from_unapplied_cash(&self, entitled: &Entitlement) -> Result<Money, SettlementError> {
-        let mut wanted = sum(self.holdings.allocations.iter().map(|held| held.amount), entitled.net)?;
+        let mut wanted = sum(self.funds.allocations.iter().map(|held| held.amount), entitled.net)?;
         for id in &entitled.invoices {
             wanted = wanted.checked_add(self.capacity(*id)?.or_zero())?;
         }
@@ -78,7 +78,7 @@ impl SettlementRun<'_> {
         let uncovered_by_credit = entitled.from_credit.checked_sub(from_surplus)?;
         let mut covered = entitled.net.checked_add(uncovered_by_credit)?.or_zero();
         let named_rank = |held: &Allocation| entitled.invoices.iter().position(|id| *id == held.invoice_id);
-        let mut keepers = self.holdings.allocations.clone();
+        let mut keepers = self.funds.allocations.clone();
         keepers.sort_by_key(|held| (held.by_staff, if held.by_staff { None } else { named_rank(held) }));
         for held in keepers {
             let kept = held.amount.smaller(covered)?;
@@ -119,9 +119,9 @@ impl SettlementRun<'_> {
     pub(super) fn balance_unapplied_cash(&mut self, named: &[InvoiceId]) -> Result<(), SettlementError> {
         let home = named.iter().find_map(|id| self.invoices.get(id)).cloned();
         let owner = home.as_ref().map(Invoice::client_id);
-        let allocated = sum(self.holdings.allocations.iter().map(|held| held.amount), self.net)?;
+        let allocated = sum(self.funds.allocations.iter().map(|held| held.amount), self.net)?;
         let mut missing = self.net.checked_sub(allocated)?;
-        for credit in self.holdings.credits.clone() {
+        for credit in self.funds.credits.clone() {
             if credit.client_id == owner {
                 missing = missing.checked_sub(credit.amount)?;
             } else {
@@ -147,17 +147,17 @@ impl SettlementRun<'_> {
         });
         let is_same =
             |held: &&mut UnappliedCash| held.client_id == client_id && held.amount.currency() == amount.currency();
-        match self.holdings.credits.iter_mut().find(is_same) {
+        match self.funds.credits.iter_mut().find(is_same) {
             Some(held) => held.amount = held.amount.checked_add(amount)?,
-            None => self.holdings.credits.push(UnappliedCash { client_id, amount }),
+            None => self.funds.credits.push(UnappliedCash { client_id, amount }),
         }
-        self.holdings.credits.retain(|held| !held.amount.is_zero());
+        self.funds.credits.retain(|held| !held.amount.is_zero());
         Ok(())
     }
 
     fn unapplied_cash_reason(&self, home: Option<&Invoice>) -> UnappliedReason {
         let Some(home) = home else { return UnappliedReason::UnknownInvoice };
-        let pays_it = || self.holdings.allocations.iter().any(|held| held.invoice_id == home.id());
+        let pays_it = || self.funds.allocations.iter().any(|held| held.invoice_id == home.id());
         if self.movements.iter().any(|movement| matches!(movement, FundsMovement::Unapplied { .. })) {
             UnappliedReason::Credited
         } else if home.total().currency() != self.net.currency() {
@@ -191,11 +191,11 @@ impl SettlementRun<'_> {
         let is_same = |held: &&mut Allocation| {
             held.invoice_id == id && held.by_staff == by_staff && held.amount.currency() == amount.currency()
         };
-        match self.holdings.allocations.iter_mut().find(is_same) {
+        match self.funds.allocations.iter_mut().find(is_same) {
             Some(held) => held.amount = held.amount.checked_add(amount)?,
-            None => self.holdings.allocations.push(Allocation { invoice_id: id, amount, by_staff }),
+            None => self.funds.allocations.push(Allocation { invoice_id: id, amount, by_staff }),
         }
-        self.holdings.allocations.retain(|held| !held.amount.is_zero());
+        self.funds.allocations.retain(|held| !held.amount.is_zero());
         Ok(invoice)
     }
 }

@@ -34,8 +34,8 @@ fn paid(invoices: &LockedInvoices, number: u128) -> String {
     invoices[&invoice_id(number)].paid().amount().to_string()
 }
 
-fn surplus(holdings: &PaymentFunds) -> String {
-    holdings.surplus(euro("0")).unwrap().amount().to_string()
+fn surplus(funds: &PaymentFunds) -> String {
+    funds.surplus(euro("0")).unwrap().amount().to_string()
 }
 
 fn reasons(movements: &[FundsMovement]) -> Vec<UnappliedReason> {
@@ -56,10 +56,10 @@ fn money_that_no_invoice_can_take_is_unapplied_cash_never_refused() {
         (None, entitled("50", &[]), UnappliedReason::UnknownInvoice),
     ];
     for (invoice, entitled, reason) in cases {
-        let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand(invoice));
-        let movements = settle(&entitled, &mut holdings, &mut invoices).unwrap();
+        let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand(invoice));
+        let movements = settle(&entitled, &mut funds, &mut invoices).unwrap();
         assert_eq!(reasons(&movements), [reason]);
-        assert_eq!(holdings.total(euro("0")).unwrap(), euro("50"));
+        assert_eq!(funds.total(euro("0")).unwrap(), euro("50"));
     }
     let dollars = Entitlement::new(Money::parse("50", "USD").unwrap(), vec![invoice_id(1)]);
     let movements = settle(&dollars, &mut PaymentFunds::default(), &mut at_hand([open(1, "100")])).unwrap();
@@ -68,22 +68,21 @@ fn money_that_no_invoice_can_take_is_unapplied_cash_never_refused() {
 
 #[test]
 fn one_payment_pays_several_invoices_in_the_order_in_which_they_are_named() {
-    let (mut holdings, mut invoices) =
-        (PaymentFunds::default(), at_hand([open(1, "30"), open(2, "50"), open(3, "40")]));
-    settle(&entitled("100", &[2, 3, 1]), &mut holdings, &mut invoices).unwrap();
+    let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "30"), open(2, "50"), open(3, "40")]));
+    settle(&entitled("100", &[2, 3, 1]), &mut funds, &mut invoices).unwrap();
     assert_eq!([1, 2, 3].map(|number| paid(&invoices, number)), ["10.00", "50.00", "40.00"]);
     // A refund is taken from the invoice that was named last.
-    settle(&entitled("95", &[2, 3, 1]), &mut holdings, &mut invoices).unwrap();
+    settle(&entitled("95", &[2, 3, 1]), &mut funds, &mut invoices).unwrap();
     assert_eq!([1, 2, 3].map(|number| paid(&invoices, number)), ["5.00", "50.00", "40.00"]);
 }
 
 #[test]
 fn an_outflow_reduces_unapplied_cash_first_and_then_reopens_the_invoice() {
-    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
-    settle(&entitled("130", &[1]), &mut holdings, &mut invoices).unwrap();
-    let movements = settle(&entitled("100", &[1]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!((movements.len(), paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), (1, "100.00", "0.00"));
-    let movements = settle(&entitled("40", &[1]), &mut holdings, &mut invoices).unwrap();
+    let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
+    settle(&entitled("130", &[1]), &mut funds, &mut invoices).unwrap();
+    let movements = settle(&entitled("100", &[1]), &mut funds, &mut invoices).unwrap();
+    assert_eq!((movements.len(), paid(&invoices, 1).as_str(), surplus(&funds).as_str()), (1, "100.00", "0.00"));
+    let movements = settle(&entitled("40", &[1]), &mut funds, &mut invoices).unwrap();
     assert_eq!(outcome(&movements, false, false), SettlementOutcome::Reopened);
     assert_eq!(invoices[&invoice_id(1)].status(), InvoiceStatus::PartiallyPaid);
 }
@@ -98,16 +97,16 @@ fn after(gross: &str, from_credit: &str, reopening: &str, invoices: &[u128]) -> 
 
 #[test]
 fn a_refund_from_credit_never_makes_the_invoice_owed_again() {
-    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
-    settle(&after("100", "0", "0", &[1]), &mut holdings, &mut invoices).unwrap();
-    settle(&after("100", "30", "0", &[1]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("100.00", "-30.00"));
+    let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
+    settle(&after("100", "0", "0", &[1]), &mut funds, &mut invoices).unwrap();
+    settle(&after("100", "30", "0", &[1]), &mut funds, &mut invoices).unwrap();
+    assert_eq!((paid(&invoices, 1).as_str(), surplus(&funds).as_str()), ("100.00", "-30.00"));
     // The credit note that explains it arrives later.
     let credited = invoices[&invoice_id(1)].with_credit(euro("30").positive().unwrap()).unwrap();
     invoices.insert(invoice_id(1), credited);
-    let movements = settle(&after("100", "30", "0", &[1]), &mut holdings, &mut invoices).unwrap();
+    let movements = settle(&after("100", "30", "0", &[1]), &mut funds, &mut invoices).unwrap();
     assert!(movements.iter().all(|movement| !matches!(movement, FundsMovement::Released { .. })), "{movements:?}");
-    assert_eq!((paid(&invoices, 1).as_str(), holdings.credits.len()), ("70.00", 0));
+    assert_eq!((paid(&invoices, 1).as_str(), funds.credits.len()), ("70.00", 0));
 }
 
 #[test]
@@ -120,12 +119,12 @@ fn refunds_from_credit_and_outflows_that_reopen_end_alike_in_any_order() {
         ("130", "40", "10", "90.00", "-10.00"),
     ] {
         for steps in [[(from_credit, "0"), (from_credit, reopening)], [("0", reopening), (from_credit, reopening)]] {
-            let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
-            settle(&after(gross, "0", "0", &[1]), &mut holdings, &mut invoices).unwrap();
+            let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
+            settle(&after(gross, "0", "0", &[1]), &mut funds, &mut invoices).unwrap();
             for (from_credit, reopening) in steps {
-                settle(&after(gross, from_credit, reopening, &[1]), &mut holdings, &mut invoices).unwrap();
+                settle(&after(gross, from_credit, reopening, &[1]), &mut funds, &mut invoices).unwrap();
             }
-            let end = (paid(&invoices, 1), surplus(&holdings));
+            let end = (paid(&invoices, 1), surplus(&funds));
             assert_eq!(end, (expected_paid.to_owned(), expected_unapplied_cash.to_owned()), "{gross} {steps:?}");
         }
     }
@@ -133,60 +132,60 @@ fn refunds_from_credit_and_outflows_that_reopen_end_alike_in_any_order() {
 
 #[test]
 fn what_a_credit_note_takes_off_a_paid_invoice_is_the_clients_credit() {
-    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "119")]));
-    settle(&entitled("119", &[1]), &mut holdings, &mut invoices).unwrap();
+    let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "119")]));
+    settle(&entitled("119", &[1]), &mut funds, &mut invoices).unwrap();
     let credited = invoices[&invoice_id(1)].with_credit(euro("30").positive().unwrap()).unwrap();
     invoices.insert(invoice_id(1), credited);
-    let movements = settle(&entitled("119", &[1]), &mut holdings, &mut invoices).unwrap();
+    let movements = settle(&entitled("119", &[1]), &mut funds, &mut invoices).unwrap();
     assert_eq!(reasons(&movements), [UnappliedReason::Credited]);
     assert_eq!(invoices[&invoice_id(1)].status(), InvoiceStatus::Paid);
-    assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("89.00", "30.00"));
-    assert_eq!(settle(&entitled("119", &[1]), &mut holdings, &mut invoices), Ok(vec![]));
+    assert_eq!((paid(&invoices, 1).as_str(), surplus(&funds).as_str()), ("89.00", "30.00"));
+    assert_eq!(settle(&entitled("119", &[1]), &mut funds, &mut invoices), Ok(vec![]));
 }
 
 #[test]
 fn money_that_went_back_twice_is_owed_by_the_client() {
-    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
-    settle(&entitled("100", &[1]), &mut holdings, &mut invoices).unwrap();
-    settle(&entitled("-100", &[1]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!((paid(&invoices, 1).as_str(), surplus(&holdings).as_str()), ("0.00", "-100.00"));
+    let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
+    settle(&entitled("100", &[1]), &mut funds, &mut invoices).unwrap();
+    settle(&entitled("-100", &[1]), &mut funds, &mut invoices).unwrap();
+    assert_eq!((paid(&invoices, 1).as_str(), surplus(&funds).as_str()), ("0.00", "-100.00"));
     // The dispute is won after all.
-    settle(&entitled("0", &[1]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!(holdings, PaymentFunds::default());
+    settle(&entitled("0", &[1]), &mut funds, &mut invoices).unwrap();
+    assert_eq!(funds, PaymentFunds::default());
 }
 
 #[test]
 fn a_name_that_comes_late_leads_the_money_out_of_suspense() {
-    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
-    settle(&entitled("120", &[]), &mut holdings, &mut invoices).unwrap();
-    assert_eq!(holdings.credits, [UnappliedCash { client_id: None, amount: euro("120") }]);
-    settle(&entitled("120", &[1]), &mut holdings, &mut invoices).unwrap();
+    let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100")]));
+    settle(&entitled("120", &[]), &mut funds, &mut invoices).unwrap();
+    assert_eq!(funds.credits, [UnappliedCash { client_id: None, amount: euro("120") }]);
+    settle(&entitled("120", &[1]), &mut funds, &mut invoices).unwrap();
     assert_eq!(paid(&invoices, 1), "100.00");
-    assert_eq!(holdings.credits, [UnappliedCash { client_id: Some(client(1)), amount: euro("20") }]);
+    assert_eq!(funds.credits, [UnappliedCash { client_id: Some(client(1)), amount: euro("20") }]);
 }
 
 #[test]
 fn unapplied_cash_that_is_reserved_or_dismissed_pays_nothing_more() {
     for (reserved, pinned) in [("30", "0"), ("0", "30")] {
-        let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100"), open(2, "100")]));
+        let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100"), open(2, "100")]));
         let mut entitled = entitled("130", &[1]);
-        settle(&entitled, &mut holdings, &mut invoices).unwrap();
+        settle(&entitled, &mut funds, &mut invoices).unwrap();
         (entitled.reserved, entitled.pinned) = (euro(reserved), euro(pinned));
-        assert_eq!(apply(&entitled, &mut holdings, &mut invoices, invoice_id(2), None), Ok(vec![]));
-        assert_eq!(settle(&entitled, &mut holdings, &mut invoices), Ok(vec![]));
+        assert_eq!(apply(&entitled, &mut funds, &mut invoices, invoice_id(2), None), Ok(vec![]));
+        assert_eq!(settle(&entitled, &mut funds, &mut invoices), Ok(vec![]));
         assert_eq!(paid(&invoices, 2), "0.00");
     }
 }
 
 #[test]
 fn staff_move_unapplied_cash_to_another_invoice_and_evidence_leaves_it_there() {
-    let (mut holdings, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100"), open(2, "20")]));
-    settle(&entitled("130", &[1]), &mut holdings, &mut invoices).unwrap();
-    apply(&entitled("130", &[1]), &mut holdings, &mut invoices, invoice_id(2), None).unwrap();
-    assert_eq!((paid(&invoices, 2).as_str(), surplus(&holdings).as_str()), ("20.00", "10.00"));
-    assert_eq!(settle(&entitled("130", &[1]), &mut holdings, &mut invoices), Ok(vec![]));
+    let (mut funds, mut invoices) = (PaymentFunds::default(), at_hand([open(1, "100"), open(2, "20")]));
+    settle(&entitled("130", &[1]), &mut funds, &mut invoices).unwrap();
+    apply(&entitled("130", &[1]), &mut funds, &mut invoices, invoice_id(2), None).unwrap();
+    assert_eq!((paid(&invoices, 2).as_str(), surplus(&funds).as_str()), ("20.00", "10.00"));
+    assert_eq!(settle(&entitled("130", &[1]), &mut funds, &mut invoices), Ok(vec![]));
     // Outflows take unapplied cash first, then what staff allocated, then money at the named invoice.
-    settle(&entitled("115", &[1]), &mut holdings, &mut invoices).unwrap();
+    settle(&entitled("115", &[1]), &mut funds, &mut invoices).unwrap();
     assert_eq!([1, 2].map(|number| paid(&invoices, number)), ["100.00", "15.00"]);
 }
 
@@ -211,17 +210,17 @@ impl World {
     }
 
     fn arrive(&mut self, payment: usize, fact: &Fact) {
-        let (facts, holdings) = &mut self.payments[payment];
+        let (facts, funds) = &mut self.payments[payment];
         if facts.contains(fact) {
             return;
         }
         facts.push(fact.clone());
         let Some(entitled) = Self::entitlement(facts) else { return };
-        let movements = settle(&entitled, holdings, &mut self.invoices).unwrap();
+        let movements = settle(&entitled, funds, &mut self.invoices).unwrap();
         if movements.iter().any(|movement| matches!(movement, FundsMovement::Released { .. })) {
-            for (facts, holdings) in &mut self.payments {
+            for (facts, funds) in &mut self.payments {
                 if let Some(entitled) = Self::entitlement(facts) {
-                    fill(&entitled, holdings, &mut self.invoices).unwrap();
+                    fill(&entitled, funds, &mut self.invoices).unwrap();
                 }
             }
         }
@@ -229,12 +228,12 @@ impl World {
     }
 
     fn check(&self) {
-        for (facts, holdings) in &self.payments {
+        for (facts, funds) in &self.payments {
             let Some(entitled) = Self::entitlement(facts) else { continue };
-            assert_eq!(holdings.total(entitled.net).unwrap(), entitled.net, "money is neither lost nor made");
+            assert_eq!(funds.total(entitled.net).unwrap(), entitled.net, "money is neither lost nor made");
         }
         for invoice in self.invoices.values() {
-            let held = self.payments.iter().flat_map(|(_, holdings)| &holdings.allocations);
+            let held = self.payments.iter().flat_map(|(_, funds)| &funds.allocations);
             let amounts = held.filter(|held| held.invoice_id == invoice.id()).map(|held| held.amount);
             let sum = amounts.fold(euro("0"), |sum, amount| sum.checked_add(amount).unwrap());
             assert_eq!(invoice.paid(), sum, "an invoice's paid amount is the sum of its allocations");
@@ -247,8 +246,8 @@ impl World {
         let invoices = self.invoices.values().map(|invoice| (invoice.status(), invoice.paid())).collect();
         let state = |(facts, _): &(Vec<Fact>, PaymentFunds)| PaymentState::from_facts(facts).unwrap();
         let payments = self.payments.iter().map(state).map(|state| (state.status, state.net().unwrap())).collect();
-        let surpluses = self.payments.iter().map(|(_, holdings)| holdings.surplus(euro("0")).unwrap());
-        (invoices, payments, surpluses.fold(euro("0"), |sum, surplus| sum.checked_add(surplus).unwrap()))
+        let unapplied_amounts = self.payments.iter().map(|(_, funds)| funds.surplus(euro("0")).unwrap());
+        (invoices, payments, unapplied_amounts.fold(euro("0"), |sum, surplus| sum.checked_add(surplus).unwrap()))
     }
 }
 

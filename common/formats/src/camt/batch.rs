@@ -221,7 +221,7 @@ fn give(
         return broken(line, format!("a detail has no amount in {currency}, while those before it have one"));
     };
     let Some(total) = sum.checked_add(signed) else {
-        return broken(line, "the details add up to more than can be kept");
+        return broken(line, "the details add up to more than can be stored");
     };
     *sum = total;
     let mut movement = entry.part(statement, detail, false);

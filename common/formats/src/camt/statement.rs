@@ -19,13 +19,14 @@ pub(super) struct Open {
     /// The previous day's closing balance, which opens the statement if no opening balance does (`PRCD`).
     previous: Option<Balance>,
     /// The number of entries that the statement declares.
-    entries_described: Option<u64>,
+    #[serde(rename = "entries_told")]
+    declared_entries: Option<u64>,
 }
 
 impl Open {
     pub(super) fn new(ordinal: u64, message_id: Option<String>) -> Self {
         let statement = ParsedStatement { ordinal, message_id, ..ParsedStatement::default() };
-        Self { statement: Arc::new(statement), tally: Tally::default(), previous: None, entries_described: None }
+        Self { statement: Arc::new(statement), tally: Tally::default(), previous: None, declared_entries: None }
     }
 
     /// Processes a child of the statement that is not an entry.
@@ -47,8 +48,7 @@ impl Open {
             }
             "Bal" => self.balance(part)?,
             "TxsSummry" => {
-                self.entries_described =
-                    part.text_at(&["TtlNtries", "NbOfNtries"]).and_then(|count| count.parse().ok());
+                self.declared_entries = part.text_at(&["TtlNtries", "NbOfNtries"]).and_then(|count| count.parse().ok());
             }
             _ => {}
         }
@@ -96,7 +96,7 @@ impl Open {
     /// Checks the counts that the statement declares.
     pub(super) fn compare(&mut self, place: &FilePosition) {
         let found = self.tally.totals.entries;
-        if let Some(named) = self.entries_described.filter(|named| *named != found) {
+        if let Some(named) = self.declared_entries.filter(|named| *named != found) {
             self.tally
                 .contradiction(place, &format!("the statement announces {named} entries (TxsSummry) but has {found}"));
         }

@@ -219,7 +219,7 @@ fn what_an_entry_must_have_is_missed() {
     ] {
         assert!(refusal(&entry(&ENTRY.replace(part, ""))).contains(reason));
     }
-    assert!(refusal(&entry(&format!("{ENTRY}<BookgDt><Dt>2026-02-30</Dt></BookgDt>"))).contains("no day"));
+    assert!(refusal(&entry(&format!("{ENTRY}<BookgDt><Dt>2026-02-30</Dt></BookgDt>"))).contains("not a day"));
     assert!(refusal(&entry(&ENTRY.replace("CRDT", "CRED"))).contains("CRDT or DBIT"));
 }
 

@@ -52,7 +52,10 @@ pub(super) fn day(parent: Option<&Element>) -> Result<Option<NaiveDate>, ReadErr
     let element = parent.child("Dt").or_else(|| parent.child("DtTm")).unwrap_or(parent);
     let text = element.text.trim();
     let wrong = || {
-        broken(element.line, format!("{} is `{}`, no day from 1970 to 2199 as in 2026-11-22", parent.name, quote(text)))
+        broken(
+            element.line,
+            format!("{} is `{}`, not a day from 1970 to 2199, such as 2026-11-22", parent.name, quote(text)),
+        )
     };
     let (Some(start), Some(rest)) = (text.get(..10), text.get(10..)) else { return wrong() };
     let is_plain = start.bytes().enumerate().all(|(at, byte)| match at {

@@ -16,7 +16,6 @@ pub enum Column {
     Debit,
     /// The credit/debit indicator.
     Direction,
-    /// The booking status.
     BookingStatus,
     /// The currency, three letters.
     Currency,
@@ -32,9 +31,7 @@ pub enum Column {
     EndToEndId,
     /// The remittance information.
     Remittance,
-    /// The counterparty's name.
     CounterpartyName,
-    /// The counterparty's account.
     CounterpartyAccount,
     /// The account that the file belongs to.
     Account,

@@ -23,7 +23,6 @@ pub struct CsvOptions {
     pub delimiter: Option<char>,
     /// The decimal separator.
     pub decimal: Option<DecimalSeparator>,
-    /// The date format.
     pub date_format: Option<DateFormat>,
     /// The character encoding.
     pub encoding: Option<CsvEncoding>,
@@ -42,13 +41,11 @@ pub struct Dialect {
     pub delimiter: char,
     /// The decimal separator; none if no amount has decimals.
     pub decimal: Option<DecimalSeparator>,
-    /// The date format.
     pub date_format: DateFormat,
     /// The currency of all amounts, if no column has it.
     pub currency: Option<String>,
     /// The line of the header, from 1.
     pub header_line: u64,
-    /// The header.
     pub header: Vec<String>,
     pub(super) columns: Mapping,
 }
@@ -192,7 +189,7 @@ fn find_header(text: &str, options: &CsvOptions, demand: Demand) -> Result<CsvHe
             nearest.map_or((1, missing(&Mapping::new(), demand)), |(_, line, missing)| (line, Some(missing)));
         let missing = missing.unwrap_or_default();
         let why = format!(
-            "there is no header with the columns that are needed; {missing} is missing. Name the columns so, or give the \
+            "there is no header with the required columns; {missing} is missing. Rename the columns, or set the \
              option `columns`"
         );
         return Err(BrokenFile::at(line, why));
@@ -229,7 +226,7 @@ fn check_options(header: &[String], options: &CsvOptions) -> Result<(), UnknownC
 
 /// An option that names a column which the file does not have.
 #[derive(Debug, thiserror::Error)]
-#[error("the option `columns` has `{}` for {column}, and no column is called so", quote(.option))]
+#[error("the option `columns` has `{}` for {column}, but no column has this name", quote(.option))]
 struct UnknownColumn {
     column: String,
     option: String,
@@ -237,8 +234,8 @@ struct UnknownColumn {
 
 /// Whether an option refers to the column at an index: by its name, or by its number from 1 if no column has that name.
 fn is_called(header: &[String], place: usize, named: &str) -> bool {
-    let told_plain = plain(named);
-    let is_name = |name: &String| plain(name) == told_plain && !told_plain.is_empty();
+    let named_plain = plain(named);
+    let is_name = |name: &String| plain(name) == named_plain && !named_plain.is_empty();
     if header.iter().any(is_name) {
         return header.get(place).is_some_and(is_name);
     }
@@ -247,8 +244,8 @@ fn is_called(header: &[String], place: usize, named: &str) -> bool {
 
 /// The first item that a file lacks, for people.
 fn missing(columns: &Mapping, demand: Demand) -> Option<String> {
-    let is_told = |sets: &&[&[Column]]| sets.iter().any(|set| set.iter().all(|column| columns.contains_key(column)));
-    let lacking = demand.iter().find(|sets| !is_told(sets))?;
+    let is_named = |sets: &&[&[Column]]| sets.iter().any(|set| set.iter().all(|column| columns.contains_key(column)));
+    let lacking = demand.iter().find(|sets| !is_named(sets))?;
     let words = |set: &&[Column]| set.iter().map(name).collect::<Vec<_>>().join(" and ");
     Some(lacking.iter().map(words).collect::<Vec<_>>().join(", or "))
 }
@@ -270,7 +267,7 @@ fn name(column: &Column) -> String {
 fn check_header((_, line, header, columns): &CsvHeader) -> Result<(), BrokenFile> {
     for (place, name) in header.iter().enumerate() {
         if !name.is_empty() && header.iter().take(place).any(|other| other == name) {
-            return Err(BrokenFile::at(*line, format!("the column `{}` stands twice in the header", quote(name))));
+            return Err(BrokenFile::at(*line, format!("the column `{}` occurs twice in the header", quote(name))));
         }
         if name.chars().any(char::is_control) {
             return Err(BrokenFile::at(
@@ -286,7 +283,8 @@ fn check_header((_, line, header, columns): &CsvHeader) -> Result<(), BrokenFile
     if let Some((column, places)) = columns.iter().find(|(column, places)| places.len() > 1 && single(column)) {
         let names: Vec<String> =
             places.iter().filter_map(|place| header.get(*place)).map(|name| format!("`{}`", quote(name))).collect();
-        let why = format!("{} may be {}; say which with the option `columns`", self::name(column), names.join(" or "));
+        let why =
+            format!("{} may be {}; state which with the option `columns`", self::name(column), names.join(" or "));
         return Err(BrokenFile::at(*line, why));
     }
     Ok(())

@@ -57,7 +57,7 @@ pub(super) fn find_direction(
             rows.iter().map(|row| row.fields.get(place).and_then(|text| direction(text))).collect();
         if named.is_empty() || named.iter().any(Option::is_none) {
             if !has_signs && texts(rows, place).any(|text| is_word_for_debit(text)) {
-                return Err(doubt(place, "tells it of some rows only"));
+                return Err(doubt(place, "covers only some rows"));
             }
             continue;
         }
@@ -69,9 +69,9 @@ pub(super) fn find_direction(
         };
         match &indicator {
             _ if has_signs && (!is_telling || named.iter().zip(&signs).all(agrees)) => {}
-            _ if has_signs => return Err(doubt(place, "contradicts their signs")),
+            _ if has_signs => return Err(doubt(place, "contradicts the signs")),
             _ if !is_telling && named.contains(&Some(Direction::Debit)) => {
-                return Err(doubt(place, "may tell it or not"));
+                return Err(doubt(place, "may match by coincidence"));
             }
             Some((_, other)) if *other != named => return Err(doubt(place, "contradicts another column")),
             Some(_) => {}
@@ -111,9 +111,8 @@ fn may_indicate(columns: &Mapping, place: usize) -> bool {
 /// Columns that leave open whether amounts are credits or debits.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "whether amounts are credit or debit cannot be told: the column `{indicator}` {why}. Give the option `columns` \
-     with `direction`: the name of the column that tells it, or its place as in `7`; or `{amount}`, if the amount's \
-     sign tells it"
+    "it is unclear whether amounts are credit or debit: the column `{indicator}` {why}. Set `direction` in the option \
+     `columns` to the column that states it, by name or position (`7`), or to `{amount}` if the sign of the amount does"
 )]
 pub(super) struct DoubtfulDirection {
     indicator: String,

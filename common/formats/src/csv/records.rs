@@ -99,7 +99,7 @@ impl<R: Read> Records<R> {
 
 /// A line that is not in the encoding of the lines before it.
 #[derive(Debug, thiserror::Error)]
-#[error("the line is not UTF-8, as those before it; save the file as UTF-8, or say its encoding")]
+#[error("the line is not UTF-8, unlike those before it; save the file as UTF-8, or set its encoding")]
 pub(super) struct NotUtf8;
 
 pub(super) fn decode(bytes: Vec<u8>, encoding: CsvEncoding) -> Result<String, NotUtf8> {
@@ -141,7 +141,7 @@ pub(super) fn split(text: &str, delimiter: char) -> Result<Vec<String>, Unsplit>
         } else {
             while let Some(letter) = letters.next_if(|letter| *letter != delimiter) {
                 if letter == '"' {
-                    let why = "a quote stands within a field; put the field in quotes and double the quotes in it";
+                    let why = "a quote occurs within a field; put the field in quotes and double the quotes in it";
                     return Err(Unsplit::Wrong(why.to_owned()));
                 }
                 field.push(letter);

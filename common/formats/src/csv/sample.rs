@@ -34,7 +34,7 @@ pub(super) fn find_decimal(amounts: &[(u64, String)]) -> Result<Option<DecimalSe
         match (hint(text), found) {
             (Hint::Is(is), None) => found = Some((*line, is)),
             (Hint::Is(is), Some((before, was))) if is != was => {
-                let why = format!("`{}` has its decimals behind another sign than line {before}", quote(text));
+                let why = format!("`{}` has another decimal separator than line {before}", quote(text));
                 return Err(BrokenFile::at(*line, why));
             }
             (Hint::Either, _) => doubt = doubt.or(Some((*line, text))),
@@ -61,7 +61,7 @@ pub(super) fn find_date_format(days: &[(u64, String)], has_rows: bool) -> Result
         if left.is_empty() {
             let expected: Vec<String> = before.iter().take(3).map(ToString::to_string).collect();
             let why = format!(
-                "`{}` is no day; expected is {} or another usual way, the same in all lines",
+                "`{}` is not a day; expected is {} or another usual format, the same in all lines",
                 quote(text),
                 expected.join(", ")
             );

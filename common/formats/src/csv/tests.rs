@@ -94,8 +94,8 @@ fn what_has_two_readings_is_refused_until_an_option_settles_it() {
 fn a_line_that_contradicts_those_before_it_refuses_the_file() {
     let head = "Date;Amount;Currency\n2026-11-02;1,50;EUR\n";
     for (line, reason) in [
-        ("2026-11-02;1.50;EUR", "another sign"),
-        ("02.11.2026;1,50;EUR", "no day"),
+        ("2026-11-02;1.50;EUR", "another decimal separator"),
+        ("02.11.2026;1,50;EUR", "not a day"),
         ("2026-11-02;1,505;EUR", "decimals"),
         ("2026-11-02;1,5x;EUR", "amount"),
         ("2026-11-02;1,50;Euro", "three letters"),
@@ -106,8 +106,8 @@ fn a_line_that_contradicts_those_before_it_refuses_the_file() {
         ("2026-11-02;\"1,50;EUR", "not closed"),
         ("2026-11-02;1\"50;EUR", "quote"),
         ("2026-11-02;\"1,50\"x;EUR", "closing quote"),
-        ("2026-02-30;1,50;EUR", "no day"),
-        ("-9999-11-02;1,50;EUR", "no day"),
+        ("2026-02-30;1,50;EUR", "not a day"),
+        ("-9999-11-02;1,50;EUR", "not a day"),
     ] {
         let refused = refusal(&format!("{head}{line}\n"));
         assert!(refused.starts_with("line 3: ") && refused.contains(reason), "{line}: {refused}");
@@ -120,7 +120,7 @@ fn far_behind_the_sample_the_dialect_still_holds() {
     assert_eq!(read_all(head.as_bytes()).unwrap().0.len(), 5000);
     for (line, reason) in [
         ("02.11.2026;1,50;EUR\n", "not a day"),
-        ("2026-11-02;1.50;EUR\n", "no amount"),
+        ("2026-11-02;1.50;EUR\n", "not an amount"),
         ("2026-11-02;1,50;EUR\r2026-11-02;1,50;EUR\n", "carriage return"),
     ] {
         let refused = refusal(&format!("{head}{line}"));

@@ -12,7 +12,6 @@ use crate::movement::Direction;
 use crate::text::plain_decimal;
 use crate::value_error::ValueError;
 
-/// The decimal separator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecimalSeparator {
@@ -144,18 +143,14 @@ pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DayOrder {
-    /// Year, month, day.
     YearMonthDay,
-    /// Day, month, year.
     DayMonthYear,
-    /// Month, day, year.
     MonthDayYear,
 }
 
 /// A date format. A time after the date is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DateFormat {
-    /// The order.
     pub order: DayOrder,
     /// The separator between the numbers; none in 20261122.
     pub separator: Option<char>,

@@ -173,7 +173,7 @@ impl<R: Read> Mt940<R> {
             return broken(field.line, "an entry outside of a statement");
         };
         let Some(currency) = &open.statement.currency else {
-            return broken(field.line, ":61: an entry stands before the opening balance (:60F:) that has its currency");
+            return broken(field.line, ":61: an entry precedes the opening balance (:60F:) that has its currency");
         };
         let amount = EntryAmount::new(line.value, currency).or_else(|why| broken(field.line, format!(":61: {why}")))?;
         open.tally.totals.entries = open.tally.totals.entries.saturating_add(1);

@@ -140,7 +140,7 @@ fn start(tag: &BytesStart<'_>, open: &mut Vec<String>, has_root: &mut bool, line
         };
         let name = attribute.key.as_ref().to_owned();
         if attributes.iter().any(|(other, _)| *other == name) {
-            return broken(line, format!("the attribute `{}` stands twice in one element", quote(&name)));
+            return broken(line, format!("the attribute `{}` occurs twice in one element", quote(&name)));
         }
         attributes.push((name, value.into_owned()));
     }

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-/// A client.
 pub const CLIENT_ID: &str = "cli_019a3f5e2b7c7d10a1b2c3d4e5f60718";
 /// An invoice of that client.
 pub const INVOICE_ID: &str = "inv_019a3f5f00017a3cb4c5d6e7f8091a2b";
@@ -10,9 +9,7 @@ pub const INVOICE_ID: &str = "inv_019a3f5f00017a3cb4c5d6e7f8091a2b";
 pub const CREDIT_NOTE_ID: &str = "crn_019a3f6000017a3cb4c5d6e7f8091a2b";
 /// A payment of that invoice.
 pub const PAYMENT_ID: &str = "pay_019a3f6012347f5e8899aabbccddeeff";
-/// Its transaction id.
 pub const TRANSACTION_ID: &str = "stripe:pi_3SP0AbCdEfGhIjKl1Zz9Yy8X";
-/// Its provider.
 pub const PROVIDER: &str = "stripe";
 /// Another payment that may be the same money.
 pub const TWIN: &str = "manual:PO-2026-4711";
@@ -30,9 +27,7 @@ pub const LEDGER_TRANSACTION_ID: &str = "ltx_019a3f6056787f5e8899aabbccddee05";
 pub const ADJUSTMENT_ID: &str = "adj_019a3f6067897f5e8899aabbccddee06";
 /// A correction that waits for a second person's approval.
 pub const CORRECTION_ID: &str = "cor_019a3f6067897f5e8899aabbccddee07";
-/// An idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "8e03978e-40d5-43dd-bc93-6894a57f9324";
-/// A webhook endpoint.
 pub const WEBHOOK_ENDPOINT_ID: &str = "whe_019a3f6056787f5e8899aabbccddee05";
 /// The time of all examples.
 pub const TIME: &str = "2026-11-02T12:00:01.250Z";

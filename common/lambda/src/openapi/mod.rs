@@ -17,12 +17,12 @@ use utoipa::openapi::{Components, Info, InfoBuilder, License, OpenApi, OpenApiBu
 use crate::caller::Permission;
 use crate::openapi::operation::{MACHINES, PEOPLE};
 
-const ABOUT: &str = "Settles B2B invoices: clients claim that they have paid, gateways and the bank prove it, staff \
-    decide what is left over.\n\nErrors are `application/problem+json` (RFC 9457) and tell all problems of a request at \
-    once; a 4xx has changed nothing. What API Gateway answers by itself (401, some 429) is plain JSON. A path that no route \
-    has answers 404. Another client's things answer 404 as if they were not there. Requests that change something take \
-    an `Idempotency-Key`: repeated with the same key and body they have one effect. Lists take `limit` and `cursor`. \
-    Times are RFC 3339 in UTC; amounts are texts, so that no reader takes them for floats.";
+const ABOUT: &str = "Settles B2B invoices: clients claim payments, gateways and the bank prove them, and staff resolve \
+    exceptions.\n\nErrors are `application/problem+json` (RFC 9457) and list all problems of a request; a 4xx has changed \
+    nothing. Errors returned by API Gateway (401, some 429) are plain JSON. A path without a route answers 404, and so \
+    does a resource that belongs to another client. Requests that change something take an `Idempotency-Key`: repeated \
+    with the same key and body they take effect once. Lists take `limit` and `cursor`. Times are RFC 3339 in UTC; amounts \
+    are strings, so that no client parses them as floating-point numbers.";
 
 /// The tags of the operations.
 const TAGS: [(&str, &str); 10] = [
@@ -46,7 +46,7 @@ pub fn document() -> OpenApi {
     add_security(&mut components);
     OpenApiBuilder::new()
         .info(info())
-        .servers(Some([ServerBuilder::new().url(".").description(Some("Beside this document.")).build()]))
+        .servers(Some([ServerBuilder::new().url(".").description(Some("The server of this document.")).build()]))
         .paths(Paths::new())
         .components(Some(components))
         .tags(Some(TAGS.map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())))
@@ -74,14 +74,16 @@ fn add_security(components: &mut Components) {
     let people = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("An access token of a person, from the Cognito user pool; its groups say what they may."))
+        .description(Some(
+            "An access token of a person, from the Cognito user pool; its groups determine the permissions.",
+        ))
         .build();
     let scopes = Permission::ALL.iter().map(|permission| (permission.scope(), permission.describe().to_owned()));
     // The token endpoint differs from stack to stack; the template has its name.
     let flow = ClientCredentials::new("/oauth2/token", Scopes::from_iter(scopes));
     let machines = OAuth2::with_description(
         [Flow::ClientCredentials(flow)],
-        "An access token of a machine client, from `/oauth2/token` of the user pool's own domain. No client may both \
+        "An access token of a machine client, from `/oauth2/token` of the user pool's domain. No client may both \
          create payments and prove them.",
     );
     components.add_security_scheme(PEOPLE, SecurityScheme::Http(people));

@@ -30,14 +30,14 @@ fn id(prefix: &str, description: &str, example: &str) -> ObjectBuilder {
 fn transaction_id() -> ObjectBuilder {
     matching(
         format!("^[A-Za-z0-9._:-]{{1,{}}}$", TransactionId::LENGTH_MAX),
-        "The name of one movement of money, with its provider in front: `stripe:pi_3Nn`. A bare name is a bank \
-         transfer's: `PO-4711` is `manual:PO-4711`. With the provider it has at most 100 characters.",
+        "The name of a payment in its provider's namespace: `stripe:pi_3Nn`. A bare name is that of a bank transfer: \
+         `PO-4711` is `manual:PO-4711`. With the provider it has at most 100 characters.",
     )
     .examples([examples::TRANSACTION_ID])
 }
 
 fn money(description: &str, pattern: &str) -> ObjectBuilder {
-    let value = matching(pattern, "A decimal, as a text, with no more decimals than the currency has.");
+    let value = matching(pattern, "A decimal number as a string, with at most as many decimals as the currency has.");
     object(description)
         .with("value", value.max_length(Some(AMOUNT_LENGTH_MAX)))
         .with("currency", currency())
@@ -67,24 +67,27 @@ pub fn components() -> Components {
         ("ClientId", id(ClientId::PREFIX, "A client: the party that owes invoices.", examples::CLIENT_ID)),
         ("InvoiceId", id(InvoiceId::PREFIX, "An invoice.", examples::INVOICE_ID)),
         ("CreditNoteId", id(CreditNoteId::PREFIX, "A credit note.", examples::CREDIT_NOTE_ID)),
-        ("PaymentId", id(PaymentId::PREFIX, "A payment, however many names it has.", examples::PAYMENT_ID)),
+        ("PaymentId", id(PaymentId::PREFIX, "A payment, under one or more transaction ids.", examples::PAYMENT_ID)),
         ("UploadId", id(UploadId::PREFIX, "An uploaded file.", examples::UPLOAD_ID)),
-        ("RefundId", id(RefundId::PREFIX, "A refund that staff asked for.", examples::REFUND_ID)),
-        ("CaseId", id(CaseId::PREFIX, "A case that staff close.", examples::CASE_ID)),
+        ("RefundId", id(RefundId::PREFIX, "A refund that staff requested.", examples::REFUND_ID)),
+        ("CaseId", id(CaseId::PREFIX, "A case: an exception about a payment that staff resolve.", examples::CASE_ID)),
         (
             "AdjustmentId",
             id(AdjustmentId::PREFIX, "An adjustment of the money at a provider.", examples::ADJUSTMENT_ID),
         ),
         (
             "CorrectionId",
-            id(CorrectionId::PREFIX, "A correction that waits for a second person.", examples::CORRECTION_ID),
+            id(CorrectionId::PREFIX, "A correction that awaits approval by a second person.", examples::CORRECTION_ID),
         ),
         ("AuditId", id(AuditId::PREFIX, "An audit record.", examples::AUDIT_ID)),
         (
             "LedgerTransactionId",
             id(LedgerTransactionId::PREFIX, "A transaction of the ledger.", examples::LEDGER_TRANSACTION_ID),
         ),
-        ("WebhookEndpointId", id(WebhookEndpointId::PREFIX, "A receiver of webhooks.", examples::WEBHOOK_ENDPOINT_ID)),
+        (
+            "WebhookEndpointId",
+            id(WebhookEndpointId::PREFIX, "An endpoint for outgoing webhooks.", examples::WEBHOOK_ENDPOINT_ID),
+        ),
         ("TransactionId", transaction_id()),
         ("Provider", provider.examples([examples::PROVIDER])),
         ("Money", money("An exact amount of money; may be zero or negative.", AMOUNT)),
@@ -99,13 +102,13 @@ pub fn components() -> Components {
 fn problem() -> ObjectBuilder {
     let field = object("A problem with one member of the request.")
         .with("pointer", words("JSON Pointer (RFC 6901) to the member, or the name of a header or parameter."))
-        .with("detail", words("What is wrong with it, and what would be right."))
+        .with("detail", words("What is wrong, and what would be valid."))
         .open();
-    object("What went wrong, to which id, and what to do (RFC 9457). After a 4xx nothing has changed.")
-        .with("type", matching("^urn:quittance:problem:[a-z-]+$", "What kind of problem it is."))
-        .with("title", words("The kind, for people."))
+    object("What went wrong, for which id, and what to do (RFC 9457). A 4xx has changed nothing.")
+        .with("type", matching("^urn:quittance:problem:[a-z-]+$", "The kind of problem."))
+        .with("title", words("The kind of problem, for people."))
         .with("status", count(400, 599, "The HTTP status."))
-        .with("detail", words("This problem, for people."))
-        .perhaps("errors", list_of(field, "All problems of the request at once."))
+        .with("detail", words("The details of this problem, for people."))
+        .perhaps("errors", list_of(field, "All problems of the request."))
         .open()
 }

@@ -28,7 +28,7 @@ pub fn requires<S>(permissions: &[Permission], routes: UtoipaMethodRouter<S>) ->
         let machines = scopes.iter().map(|scope| SecurityRequirement::new(MACHINES, [scope]));
         operation.security = Some(people.into_iter().chain(machines).collect());
         let about = operation.description.take().unwrap_or_default();
-        operation.description = Some(format!("{about}\n\nWho may:\n{who}").trim().to_owned());
+        operation.description = Some(format!("{about}\n\nPermitted callers:\n{who}").trim().to_owned());
         refuse(operation, &[UNAUTHENTICATED, FORBIDDEN, TOO_MANY, UNAVAILABLE]);
     })
 }

@@ -54,12 +54,10 @@ pub fn in_header(name: &str, shape: impl Into<Shape>, description: &str) -> Para
 }
 
 parameters! {
-    /// The payment in a path.
-    pub PaymentPath => [in_path("transaction_id", refer("TransactionId"), "The payment, by any of its names.")]
+    pub PaymentPath => [in_path("transaction_id", refer("TransactionId"), "The payment, by any of its transaction ids.")]
 }
 
 parameters! {
-    /// The case in a path.
     pub CasePath => [in_path("id", refer("CaseId"), "The case.")]
 }
 
@@ -70,14 +68,14 @@ parameters! {
             idempotency_key::NAME,
             matching(idempotency_key::pattern(), "With or without the quotes of a structured field.")
                 .examples([examples::IDEMPOTENCY_KEY]),
-            "One key per intent, kept for retries: for 30 days the same key and request have one effect and one answer.",
+            "One key per intended change, kept for retries: for 30 days the same key and request have one effect and one response.",
         ),
         parameter(
             correlation::HEADER,
             ParameterIn::Header,
             Required::False,
-            words("1 to 64 letters, digits, hyphens, points and underscores; anything else is passed over.").into(),
-            "The caller's own id of what it is doing, for logs, audit records and events.",
+            words("1 to 64 letters, digits, hyphens, points and underscores; anything else is ignored.").into(),
+            "The caller's correlation id, for logs, audit records and events.",
         ),
     ]
 }

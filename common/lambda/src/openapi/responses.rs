@@ -50,11 +50,11 @@ pub const INVALID: ProblemResponse = refusal(
         let detail = "must have 1 to 500 characters".to_owned();
         Problem::invalid(vec![FieldProblem { pointer: "/reason".to_owned(), detail }])
     }),
-    "The request has faults; `errors` lists all of them.",
+    "The request is invalid; `errors` lists all problems.",
 );
 /// The token is missing or invalid.
 pub const UNAUTHENTICATED: ProblemResponse =
-    refusal("401", "Unauthenticated", Speaker::Gateway, "There is no valid token; API Gateway says so by itself.");
+    refusal("401", "Unauthenticated", Speaker::Gateway, "The token is missing or invalid; returned by API Gateway.");
 /// The caller lacks the permission.
 pub const FORBIDDEN: ProblemResponse = refusal(
     "403",
@@ -67,7 +67,7 @@ pub const NOT_FOUND: ProblemResponse = refusal(
     "404",
     "NotFound",
     Speaker::Function(|| Problem::not_found("invoice", examples::INVOICE_ID)),
-    "There is no such thing, or it is another client's.",
+    "The resource does not exist or belongs to another client.",
 );
 /// The body is too large.
 pub const TOO_LARGE: ProblemResponse = refusal(
@@ -88,33 +88,29 @@ pub const TOO_MANY: ProblemResponse = refusal(
     "429",
     "TooMany",
     Speaker::Both(|| Problem::too_many_requests(3_000, 30)),
-    "Too many requests: of all callers, which API Gateway says by itself, or of this one.",
+    "Too many requests of all callers (returned by API Gateway) or of this one.",
 );
 /// A dependency is unavailable.
-pub const UNAVAILABLE: ProblemResponse = refusal(
-    "503",
-    "Unavailable",
-    Speaker::Function(|| Problem::unavailable(2)),
-    "Something that the request needs is away.",
-);
+pub const UNAVAILABLE: ProblemResponse =
+    refusal("503", "Unavailable", Speaker::Function(|| Problem::unavailable(2)), "A dependency is unavailable.");
 /// The first request with the key still runs.
 pub const KEY_IN_USE: ProblemResponse = refusal(
     "409",
     "KeyInUse",
     Speaker::Function(|| idempotency_key::still_running(examples::IDEMPOTENCY_KEY)),
-    "The first request with this Idempotency-Key still runs.",
+    "The first request with this Idempotency-Key is still running.",
 );
 const UNAUTHENTIC: ProblemResponse = refusal(
     "401",
     "Unauthentic",
-    Speaker::Function(|| Problem::unauthentic("the signature does not fit the body; nothing was kept")),
-    "The signature is missing, wrong or too old; nothing was kept.",
+    Speaker::Function(|| Problem::unauthentic("the signature does not match the body; nothing was stored")),
+    "The signature is missing, wrong or too old; nothing was stored.",
 );
 const CONFLICT: ProblemResponse = refusal(
     "409",
     "Conflict",
     Speaker::Function(|| Problem::conflict(format!("invoice {}: it is paid", examples::INVOICE_ID))),
-    "The invoice is in a state that does not allow it.",
+    "The state of the invoice does not allow this.",
 );
 
 const ENDPOINT_CONFLICT: ProblemResponse = refusal(
@@ -123,7 +119,7 @@ const ENDPOINT_CONFLICT: ProblemResponse = refusal(
     Speaker::Function(|| {
         Problem::conflict(format!("webhook endpoint {} is disabled; enable it first", examples::WEBHOOK_ENDPOINT_ID))
     }),
-    "The endpoint is in a state that does not allow it, or there are as many as there may be.",
+    "The state of the endpoint does not allow this, or the maximum number of endpoints is reached.",
 );
 
 const ALL: [ProblemResponse; 12] = [
@@ -150,7 +146,8 @@ impl ProblemResponse {
 
     fn response(self) -> Response {
         let response = ResponseBuilder::new().description(self.description);
-        let said = || object("What API Gateway says.").with("message", words("A word.")).open();
+        let said =
+            || object("The response of API Gateway.").with("message", words("The error in a word or two.")).open();
         let plain = || ContentBuilder::new().schema(Some(said())).build();
         let (speak, response) = match self.speaker {
             Speaker::Gateway => return response.content("application/json", plain()).build(),
@@ -166,7 +163,7 @@ impl ProblemResponse {
 }
 
 fn retry_after() -> Header {
-    Header::new(count(1, 3600, "Seconds after which the request may be repeated."))
+    Header::new(count(1, 3600, "The seconds to wait before the request is repeated."))
 }
 
 /// All of these responses, for the document's `components`.

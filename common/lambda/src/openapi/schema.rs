@@ -117,7 +117,6 @@ pub fn day(description: &str) -> ObjectBuilder {
     words(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
 }
 
-/// A list.
 #[must_use]
 pub fn list_of(item: impl Into<Shape>, description: &str) -> ArrayBuilder {
     ArrayBuilder::new().items(item.into()).description(Some(description))

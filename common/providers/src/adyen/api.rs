@@ -63,7 +63,7 @@ impl Api for Adyen {
     }
 
     fn looked_up(&self, _: &QueryPayment, _: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
-        Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
+        Err(unreadable("Adyen has no status inquiries"))
     }
 
     fn lists_events(&self) -> bool {
@@ -91,7 +91,7 @@ impl Api for Adyen {
         let reference = request.transaction_id.reference();
         // The reference becomes part of the path.
         if !reference.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(unreadable(format!("{} is no PSP reference", request.transaction_id)));
+            return Err(unreadable(format!("{} is not a PSP reference", request.transaction_id)));
         }
         let amount = json!({
             "currency": request.amount.currency().code(), "value": units_of(NAME, request.amount, decimals)?,
@@ -108,11 +108,11 @@ impl Api for Adyen {
     }
 
     fn query(&self, _: &Access, _: &QueryResource) -> Result<Call, Unreadable> {
-        Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
+        Err(unreadable("Adyen needs no requests for details"))
     }
 
     fn queried(&self, _: &QueryResource, _: &HttpResponse) -> Result<InquiryResponse, Unreadable> {
-        Err(unreadable("Adyen's webhooks say all; there is nothing to ask"))
+        Err(unreadable("Adyen needs no requests for details"))
     }
 }
 

@@ -69,7 +69,7 @@ impl Api for GoCardless {
     fn before_refund(&self, access: &Access, request: &InitiateRefund) -> Result<Vec<Call>, Unreadable> {
         let id = request.transaction_id.reference();
         if !is_id(id) {
-            return Err(unreadable(format!("{} is no payment of GoCardless's", request.transaction_id)));
+            return Err(unreadable(format!("{} is not a payment of GoCardless", request.transaction_id)));
         }
         let calls = [format!("/refunds?payment={id}&limit=500"), format!("/payments/{id}")];
         Ok(calls.into_iter().map(|path| call(access, path, None)).collect())

@@ -20,7 +20,7 @@ const CLOCK_SKEW_MARGIN: TimeDelta = TimeDelta::minutes(5);
 pub(super) fn charge(access: &Access, request: &InitiateCharge) -> Result<Call, Unreadable> {
     let (_, mandate) = request.method();
     if !is_id(mandate) {
-        return Err(unreadable(format!("the payment method of {} is no mandate", request.key())));
+        return Err(unreadable(format!("the payment method of {} is not a mandate", request.key())));
     }
     let body = json!({"payments": {
         "amount": units_of(NAME, request.amount, Currency::minor_digits)?,

@@ -146,7 +146,7 @@ fn refunded_object(request: &InitiateRefund) -> Result<(&'static str, &str), Unr
     let name = request.transaction_id.reference();
     // The id becomes part of a URL.
     if !is_name(name) {
-        return Err(unreadable(format!("{} is no payment of Stripe's", request.transaction_id)));
+        return Err(unreadable(format!("{} is not a payment of Stripe", request.transaction_id)));
     }
     Ok((if name.starts_with("pi_") { "payment_intent" } else { "charge" }, name))
 }
@@ -189,7 +189,7 @@ fn reported_refund<'a>(
         movement,
         invoice: None,
         payment_id: None,
-        occurred_at: DateTime::from_timestamp(refund.created, 0).ok_or_else(|| unreadable("created is no time"))?,
+        occurred_at: DateTime::from_timestamp(refund.created, 0).ok_or_else(|| unreadable("created is not a time"))?,
         reason: None,
     })
 }

@@ -162,7 +162,7 @@ impl Event {
     }
 
     fn occurred_at(&self) -> Result<DateTime<Utc>, Unreadable> {
-        DateTime::from_timestamp(self.created, 0).ok_or_else(|| unreadable("created is no time"))
+        DateTime::from_timestamp(self.created, 0).ok_or_else(|| unreadable("created is not a time"))
     }
 
     /// A charge is a payment of its own only without a payment intent; otherwise the intent reports it.

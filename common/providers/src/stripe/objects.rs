@@ -111,7 +111,7 @@ impl PaymentIntent {
             "canceled" => self.end(),
             _ => return Ok(None),
         };
-        let created = DateTime::from_timestamp(self.created, 0).ok_or_else(|| unreadable("created is no time"))?;
+        let created = DateTime::from_timestamp(self.created, 0).ok_or_else(|| unreadable("created is not a time"))?;
         let event = match (kind, self.amount_received) {
             (FactKind::PartialCapture, Some(received)) => format!("{}:{}:{received}", self.id, self.status),
             _ => format!("{}:{}", self.id, self.status),

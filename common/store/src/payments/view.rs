@@ -16,11 +16,9 @@ use crate::error::{StoreError, money};
 pub struct PaymentView {
     /// Our id.
     pub id: PaymentId,
-    /// Its transaction id.
     pub transaction_id: String,
     /// The provider that moved the money.
     pub provider: String,
-    /// The status.
     pub status: String,
     /// The captured amount, otherwise the claimed one.
     pub amount: Option<Money>,
@@ -131,7 +129,6 @@ pub async fn find(
     row.map(PaymentView::try_from).transpose()
 }
 
-/// A filter for payments.
 #[derive(Debug, Clone, Default)]
 pub struct PaymentFilter {
     /// Only those with this status.

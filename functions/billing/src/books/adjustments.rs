@@ -31,16 +31,19 @@ use crate::{Billing, unavailable};
 const REFERENCE_LENGTH_MAX: usize = 100;
 
 fn members() -> Members {
-    object("A fee, or a difference of rounding.")
-        .with("kind", one_of(AdjustmentKind::ALL.iter().map(|kind| kind.as_str()), "What happened."))
+    object("A provider's fee, or a rounding difference.")
+        .with("kind", one_of(AdjustmentKind::ALL.iter().map(|kind| kind.as_str()), "The kind of adjustment."))
         .with("provider", refer("Provider"))
-        .with("amount", refer_as("PositiveMoney", "How much; rounding is at most a hundred of the smallest units."))
-        .with("reference", text(1, REFERENCE_LENGTH_MAX, "The line of the provider's bill or report; it counts once."))
-        .with("reason", text(1, REASON_LENGTH_MAX, "For the audit record."))
-        .optional(
-            "accounting_date",
-            day("The day on which it is booked, from ten years ago until tomorrow; else today."),
+        .with(
+            "amount",
+            refer_as("PositiveMoney", "The amount; for rounding, at most a hundred of the currency's smallest units."),
         )
+        .with(
+            "reference",
+            text(1, REFERENCE_LENGTH_MAX, "The line of the provider's bill or report; each is recorded once."),
+        )
+        .with("reason", text(1, REASON_LENGTH_MAX, "The reason, for the audit record."))
+        .optional("accounting_date", day("The accounting date, from ten years ago until tomorrow; by default today."))
 }
 
 const EXAMPLE_REFERENCE: &str = "2026-10 card processing";
@@ -55,7 +58,6 @@ described! {
 }
 
 described! {
-    /// An adjustment.
     pub(crate) Adjustment => members().with("id", refer("AdjustmentId")).open_like(json!({
         "id": examples::ADJUSTMENT_ID, "kind": "fee", "provider": examples::PROVIDER,
         "amount": {"value": "17.55", "currency": "EUR"}, "reference": EXAMPLE_REFERENCE, "reason": EXAMPLE_REASON,
@@ -86,7 +88,7 @@ pub(crate) async fn record(
     };
     let clearing = Account::Clearing(adjustment.provider.clone());
     if !books::is_open(&mut work.transaction, &clearing).await.map_err(unavailable)? {
-        return Err(Problem::not_found("provider with money of ours", &adjustment.provider));
+        return Err(Problem::not_found("provider with payments of ours", &adjustment.provider));
     }
     let is_new = adjustments::insert(&mut work.transaction, &adjustment, &reason, Utc::now()).await;
     if !is_new.map_err(unavailable)? {

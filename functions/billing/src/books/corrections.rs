@@ -35,7 +35,6 @@ use crate::{Billing, path_id, unavailable};
 const ENTRIES_MAX: usize = 20;
 
 parameters! {
-    /// The transaction in a path.
     pub(crate) TransactionPath => [in_path("id", refer("LedgerTransactionId"), "The transaction.")]
 }
 
@@ -48,33 +47,37 @@ fn entry_shape() -> ObjectBuilder {
 }
 
 pub(super) fn replacement_shape() -> Members {
-    object("What should have been booked: about the same invoice and payment.")
+    object("The correct posting, about the same invoice and payment.")
         .optional(
             "occurred_at",
-            time("When it happened, from ten years ago until tomorrow; without it when the other did."),
+            time(
+                "When it happened, from ten years ago until tomorrow; by default the time of the reversed transaction.",
+            ),
         )
         .optional(
             "accounting_date",
-            day("The day on which it is booked; without it the day of `occurred_at` or, without that, the other's."),
+            day(
+                "The accounting date; by default the day of `occurred_at`, otherwise that of the reversed transaction.",
+            ),
         )
         .with("entries", some_of(entry_shape(), ENTRIES_MAX, "They sum to zero in each currency; each account once."))
 }
 
 described! {
     /// The body of a reversal.
-    pub(crate) NewCorrection => object("Why it is reversed, and what replaces it.")
-        .with("reason", text(1, REASON_LENGTH_MAX, "For the books and the audit record."))
+    pub(crate) NewCorrection => object("The reason of the reversal, and the replacement.")
+        .with("reason", text(1, REASON_LENGTH_MAX, "The reason, for the ledger and the audit record."))
         .optional("replacement", replacement_shape().closed())
         .closed_like(json!({"reason": "posted for another client"}))
 }
 
 described! {
     /// The reversing transaction.
-    pub(crate) Correction => object("The transaction that mirrors another, and what took its place.")
+    pub(crate) Correction => object("The reversing transaction, and the replacement.")
         .with("id", refer("LedgerTransactionId"))
-        .with("reverses", refer_as("LedgerTransactionId", "What it takes back."))
-        .with("reason", words("Why."))
-        .with_or_null("replacement_id", refer_as("LedgerTransactionId", "What took its place."))
+        .with("reverses", refer_as("LedgerTransactionId", "The transaction that it reverses."))
+        .with("reason", words("The reason."))
+        .with_or_null("replacement_id", refer_as("LedgerTransactionId", "The replacement; null if there is none."))
         .open()
 }
 
@@ -112,8 +115,8 @@ impl Replacement {
     params(TransactionPath, ChangeHeaders),
     request_body = NewCorrection,
     responses(
-        (status = 201, description = "The mirror.", body = Correction),
-        (status = 202, description = "It waits for a second person.", body = ProposedCorrection),
+        (status = 201, description = "The reversing transaction.", body = Correction),
+        (status = 202, description = "The correction awaits a second person's approval.", body = ProposedCorrection),
         Conflict, UnknownInBody
     )
 )]
@@ -190,7 +193,7 @@ async fn take_back(
         ReversalOutcome::AlreadyReversed => {
             let earlier = ledger::mirror(transaction, reversed).await.map_err(unavailable)?;
             let open = earlier.filter(|earlier| is_replaced && !earlier.is_replaced).map(|earlier| earlier.id);
-            open.ok_or_else(|| Problem::conflict(format!("ledger transaction {reversed} was taken back before")))
+            open.ok_or_else(|| Problem::conflict(format!("ledger transaction {reversed} is reversed already")))
         }
         ReversalOutcome::Unknown => Err(Problem::not_found("ledger transaction", reversed)),
     }
@@ -237,9 +240,9 @@ fn entry(fields: &mut Fields) -> Option<(Account, Money)> {
 
 #[derive(Debug, thiserror::Error)]
 enum UnbalancedPosting {
-    #[error("{0} comes twice in {1}")]
+    #[error("{0} occurs twice in {1}")]
     Repeated(Account, Currency),
-    #[error("debits less credits are {0}, and must be nothing")]
+    #[error("debits less credits are {0} and must be zero")]
     Difference(Money),
     #[error(transparent)]
     Sum(#[from] MoneyError),

@@ -28,19 +28,18 @@ use crate::page::{PageParameters, PageQuery};
 use crate::{Billing, path_id, unavailable};
 
 parameters! {
-    /// The correction in a path.
     pub(crate) CorrectionPath => [in_path("id", refer("CorrectionId"), "The correction.")]
 }
 
 described! {
     /// A correction that waits for a second person's approval.
-    pub(crate) ProposedCorrection => object("A correction that moves too much for one person.")
+    pub(crate) ProposedCorrection => object("A correction above the amount that one person may approve alone.")
         .with("id", refer("CorrectionId"))
-        .with("reverses", refer_as("LedgerTransactionId", "What it takes back."))
-        .with("reason", words("Why."))
+        .with("reverses", refer_as("LedgerTransactionId", "The transaction that it reverses."))
+        .with("reason", words("The reason."))
         .with("replacement", or_null(replacement_shape().open()))
-        .with("proposed_by", words("Who proposed it, and cannot approve it."))
-        .with("proposed_at", time("When."))
+        .with("proposed_by", words("Who proposed it; this person cannot approve it."))
+        .with("proposed_at", time("When it was proposed."))
         .open()
 }
 
@@ -52,16 +51,15 @@ described! {
 
 described! {
     /// The reason of a decision about a correction.
-    pub(crate) CorrectionDecided => object("Why.")
-        .with("reason", text(1, REASON_LENGTH_MAX, "For the audit record."))
+    pub(crate) CorrectionDecided => object("The reason of the decision.")
+        .with("reason", text(1, REASON_LENGTH_MAX, "The reason, for the audit record."))
         .closed_like(json!({"reason": "checked against the contract"}))
 }
 
 described! {
-    /// A dismissed correction.
-    pub(crate) DismissedCorrection => object("A correction that is not made.")
+    pub(crate) DismissedCorrection => object("A correction that was dismissed.")
         .with("id", refer("CorrectionId"))
-        .with("reverses", refer_as("LedgerTransactionId", "What would have been taken back."))
+        .with("reverses", refer_as("LedgerTransactionId", "The transaction that it would have reversed."))
         .with("status", words("`dismissed`."))
         .open_like(json!({
             "id": examples::CORRECTION_ID, "reverses": examples::LEDGER_TRANSACTION_ID, "status": "dismissed",
@@ -92,7 +90,8 @@ pub(super) async fn propose(
         proposed_at: Utc::now(),
     };
     if !proposed_corrections::insert(&mut work.transaction, &proposed).await.map_err(unavailable)? {
-        let detail = format!("another correction of ledger transaction {reversed} waits; approve or dismiss it first");
+        let detail =
+            format!("another correction of ledger transaction {reversed} awaits approval; approve or dismiss it first");
         return Err(Problem::conflict(detail));
     }
     let body = to_json(&proposed);
@@ -101,14 +100,14 @@ pub(super) async fn propose(
     Ok(answer(StatusCode::ACCEPTED, body))
 }
 
-/// Lists corrections that wait for a second person, oldest first.
+/// Lists corrections that await a second person's approval, oldest first.
 #[utoipa::path(
     get,
     path = "/v1/ledger/corrections",
     operation_id = "listCorrections",
     tag = "ledger",
     params(PageParameters),
-    responses((status = 200, description = "A page of them.", body = ProposedCorrections))
+    responses((status = 200, description = "A page of corrections.", body = ProposedCorrections))
 )]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
@@ -130,7 +129,7 @@ pub(crate) async fn list(
     tag = "ledger",
     params(CorrectionPath, ChangeHeaders),
     request_body = CorrectionDecided,
-    responses((status = 201, description = "The mirror.", body = Correction), Conflict)
+    responses((status = 201, description = "The reversing transaction.", body = Correction), Conflict)
 )]
 pub(crate) async fn approve(
     State(billing): State<Arc<Billing>>,
@@ -162,7 +161,7 @@ pub(crate) async fn approve(
     tag = "ledger",
     params(CorrectionPath, ChangeHeaders),
     request_body = CorrectionDecided,
-    responses((status = 200, description = "The correction.", body = DismissedCorrection), Conflict)
+    responses((status = 200, description = "The dismissed correction.", body = DismissedCorrection), Conflict)
 )]
 pub(crate) async fn dismiss(
     State(billing): State<Arc<Billing>>,

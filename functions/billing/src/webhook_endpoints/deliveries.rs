@@ -101,7 +101,7 @@ pub(crate) async fn list(
     tag = "webhook endpoints",
     params(EndpointPath, ChangeHeaders),
     request_body = Replay,
-    responses((status = 200, description = "How many are sent again.", body = Replayed), EndpointConflict)
+    responses((status = 200, description = "The number of replayed deliveries.", body = Replayed), EndpointConflict)
 )]
 pub(crate) async fn replay(
     Shared(billing): Shared<Arc<Billing>>,

@@ -16,7 +16,6 @@ use super::{DESCRIPTION_LENGTH_MAX, URL_LENGTH_MAX};
 use crate::page;
 
 parameters! {
-    /// The endpoint in a path.
     pub(crate) EndpointPath => [in_path("id", refer("WebhookEndpointId"), "The endpoint.")]
 }
 
@@ -25,7 +24,7 @@ parameters! {
     pub(crate) DeliveryParameters => [
         in_query("from", time("A point in time."), "Events from this time on."),
         in_query("until", time("A point in time."), "Events before this time."),
-        in_query("state", one_of(STATES.map(DeliveryState::as_str), "Where they stand."), "One state only."),
+        in_query("state", one_of(STATES.map(DeliveryState::as_str), "The state."), "Only deliveries in this state."),
     ]
 }
 
@@ -35,10 +34,10 @@ fn types() -> impl Iterator<Item = &'static str> {
 
 described! {
     /// The body of `POST /v1/webhook-endpoints`.
-    pub(crate) NewEndpoint => object("Where events are to be posted.")
+    pub(crate) NewEndpoint => object("An endpoint to which events are posted.")
         .with("url", text(1, URL_LENGTH_MAX, "An https URL on port 443 or 8443 that leads to public addresses only, without user name, password and fragment."))
-        .optional("description", text(1, DESCRIPTION_LENGTH_MAX, "What it is for."))
-        .optional("event_types", some_of(one_of(types(), "A type."), InvoiceEvent::TYPES.len(), "Types of the events to deliver; all, if left out."))
+        .optional("description", text(1, DESCRIPTION_LENGTH_MAX, "The purpose."))
+        .optional("event_types", some_of(one_of(types(), "An event type."), InvoiceEvent::TYPES.len(), "The types of events to deliver; all by default."))
         .closed_like(json!({
             "url": "https://bff.example/webhooks/quittance", "description": "The platform's BFF",
             "event_types": ["invoice.paid", "invoice.partially_paid", "invoice.reopened"],
@@ -48,13 +47,19 @@ described! {
 fn shape(members: Members) -> Members {
     members
         .with("id", refer("WebhookEndpointId"))
-        .with("url", words("Where events are posted."))
-        .with_or_null("description", words("What it is for."))
-        .with("event_types", list_of(one_of(types(), "A type."), "Types of the events that are told; none means all."))
-        .with("status", one_of(["enabled", "disabled", "deleted"], "Whether events are told."))
+        .with("url", words("The URL to which events are posted."))
+        .with_or_null("description", words("The purpose."))
+        .with(
+            "event_types",
+            list_of(one_of(types(), "An event type."), "The types of events to deliver; an empty list means all."),
+        )
+        .with("status", one_of(["enabled", "disabled", "deleted"], "Whether events are delivered."))
         .with_or_null("disabled_reason", words("Why it was disabled."))
         .with_or_null("disabled_at", time("When it was disabled."))
-        .with_or_null("previous_secret_until", time("While a secret is changed: when the older one stops signing."))
+        .with_or_null(
+            "previous_secret_until",
+            time("When the previous secret stops signing; null unless the secret is being rotated."),
+        )
         .with("created_by", words("Who registered it."))
         .with("created_at", time("When it was registered."))
 }
@@ -90,23 +95,23 @@ described! {
 
 described! {
     /// The body of `POST …/rotate-secret`.
-    pub(crate) SecretRotation => object("How the secret is changed.")
-        .optional("revoke", flag("Whether the older secrets sign no more from now on, as after a leak.").default(Some(json!(false))))
+    pub(crate) SecretRotation => object("How to rotate the secret.")
+        .optional("revoke", flag("Whether older secrets stop signing immediately, as after a leak.").default(Some(json!(false))))
         .closed_like(json!({"revoke": true}))
 }
 
 described! {
     /// An event for an endpoint, and the status of its delivery.
-    pub(crate) WebhookDelivery => object("An event for an endpoint, and what became of it.")
+    pub(crate) WebhookDelivery => object("An event for an endpoint, and the status of its delivery.")
         .with("webhook_id", words("The event's `id`, the same at every attempt."))
-        .with("type", one_of(types(), "What happened."))
-        .with("subject", words("The invoice, or else the payment."))
-        .with("subjectsequence", count(1, u64::MAX, "Its number among the endpoint's deliveries about the subject."))
-        .with("time", time("When it happened."))
-        .with("state", one_of(STATES.map(DeliveryState::as_str), "Where it stands: `failed` after the last attempt, `held` if the endpoint was disabled before."))
-        .with("attempts", number("Attempts since it was recorded or last sent again."))
-        .with_or_null("next_attempt_at", time("Before this there is no other attempt; null if there is none at all."))
-        .with("last_attempt", or_null(object("What the last attempt came to.")
+        .with("type", one_of(types(), "The type of the event."))
+        .with("subject", words("The invoice, otherwise the payment or the adjustment."))
+        .with("subjectsequence", count(1, u64::MAX, "The number of the delivery among those of the subject to this endpoint."))
+        .with("time", time("The time of the event."))
+        .with("state", one_of(STATES.map(DeliveryState::as_str), "The state: `failed` after the last attempt, `held` if the endpoint was disabled before."))
+        .with("attempts", number("Attempts since it was recorded or last replayed."))
+        .with_or_null("next_attempt_at", time("The earliest time of the next attempt; null if there is none."))
+        .with("last_attempt", or_null(object("The last attempt.")
             .with("at", time("When it ended."))
             .with_or_null("status", count(100, 999, "The HTTP status; null without an answer."))
             .with_or_null("failure", words("Why it failed."))
@@ -121,18 +126,18 @@ described! {
 
 described! {
     /// The body of `POST …/replay`.
-    pub(crate) Replay => object("What is to be sent again, under the same ids.")
+    pub(crate) Replay => object("The deliveries to replay, under the same ids.")
         .with("from", time("Events from this time on."))
-        .optional("until", time("Events before this time; all that follow, if left out."))
-        .optional("which", one_of([UNDELIVERED, ALL], "Those that were not accepted, or all.").default(Some(json!(UNDELIVERED))))
-        .optional("cursor", words("The `next_cursor` of an earlier answer, to go on."))
+        .optional("until", time("Events before this time; without it, all later events."))
+        .optional("which", one_of([UNDELIVERED, ALL], "Deliveries that were not accepted, or all.").default(Some(json!(UNDELIVERED))))
+        .optional("cursor", words("The `next_cursor` of the previous response, to continue."))
         .closed_like(json!({"from": examples::TIME, "which": UNDELIVERED}))
 }
 
 described! {
     /// The number of replayed deliveries.
-    pub(crate) Replayed => object("How many are sent again.")
-        .with("replayed", count(0, REPLAYED_MAX as u64, "How many are sent again; those being attempted at the moment are not."))
-        .with_or_null("next_cursor", words("There are more: ask again with this cursor; null if there are none."))
+    pub(crate) Replayed => object("The number of replayed deliveries.")
+        .with("replayed", count(0, REPLAYED_MAX as u64, "The number of replayed deliveries; those being attempted right now are not replayed."))
+        .with_or_null("next_cursor", words("Cursor of the next page; null if there are no more."))
         .open()
 }

@@ -28,16 +28,16 @@ impl BatchChanges {
         movements: &[FundsMovement],
     ) -> Result<(), StoreError> {
         let corrupt = |error| aggregate.corrupt(error);
-        let loose = settlement::undecided_unapplied_cash(entitled, &aggregate.funds).map_err(corrupt)?;
-        let unexplained = state.unexplained.unwrap_or(Money::zero(loose.currency()));
+        let undecided = settlement::undecided_unapplied_cash(entitled, &aggregate.funds).map_err(corrupt)?;
+        let unexplained = state.unexplained.unwrap_or(Money::zero(undecided.currency()));
         // Unexplained refunds have a case of their own.
-        let overdrawn = loose.checked_add(unexplained).map_err(corrupt)?;
+        let overdrawn = undecided.checked_add(unexplained).map_err(corrupt)?;
         let is_accepted =
             |kind, amount| aggregate.cases.iter().any(|case| case.is_dismissed(kind) && case.amount == Some(amount));
         let is_overdrawn = overdrawn.is_negative() && !is_accepted(CaseKind::Overdrawn, overdrawn);
         let is_unexplained = unexplained.is_positive() && !is_accepted(CaseKind::UnexplainedRefund, unexplained);
         let kinds = [
-            (CaseKind::UnappliedCash, loose, loose.is_positive()),
+            (CaseKind::UnappliedCash, undecided, undecided.is_positive()),
             (CaseKind::Overdrawn, overdrawn, is_overdrawn),
             (CaseKind::UnexplainedRefund, unexplained, is_unexplained),
         ];
@@ -143,8 +143,10 @@ impl BatchChanges {
         let Some(went) = went.filter(|_| state.captured.is_none()) else { return };
         let is_known = aggregate.cases.iter().any(|case| case.kind == CaseKind::Overdrawn);
         if !is_known {
-            let reason =
-                trigger.source_text.clone().unwrap_or_else(|| "a bank took back money that did not come so".to_owned());
+            let reason = trigger
+                .source_text
+                .clone()
+                .unwrap_or_else(|| "a bank returned money that matches no known payment".to_owned());
             self.open_case(
                 aggregate,
                 CaseKind::Overdrawn,
@@ -219,7 +221,7 @@ impl BatchChanges {
         let was_decided =
             aggregate.cases.iter().any(|case| case.kind == CaseKind::Claimed && case.resolution.is_some());
         if !was_decided && !state.status.is_proven() {
-            let reason = "a client says so and shows a picture".to_owned();
+            let reason = "a client claims this payment and uploaded an image".to_owned();
             self.open_case(aggregate, CaseKind::Claimed, state.claimed, reason);
         }
     }

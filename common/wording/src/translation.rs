@@ -7,7 +7,7 @@ use crate::{Words, words};
 /// A sentence of the given section, generated from the English texts, in another language; any other text, such as a
 /// remark that somebody wrote, is unchanged. Values with a text in the section `value` are translated too.
 #[must_use]
-pub fn retold(language: Language, section: &str, text: &str) -> String {
+pub fn translated(language: Language, section: &str, text: &str) -> String {
     let (spoken, english) = (words(language), words(Language::ENGLISH));
     let found = english.section(section).find_map(|(name, pattern)| Some((name, values(pattern, text)?)));
     let Some((name, values)) = found else { return text.to_owned() };
@@ -51,8 +51,8 @@ mod tests {
             ("Goodwill of the 3rd", "Goodwill of the 3rd"),
             ("Invoice INV-1 issued twice", "Invoice INV-1 issued twice"),
         ] {
-            assert_eq!(retold(german, "entry", kept), reported);
-            assert_eq!(retold(Language::ENGLISH, "entry", kept), kept);
+            assert_eq!(translated(german, "entry", kept), reported);
+            assert_eq!(translated(Language::ENGLISH, "entry", kept), kept);
         }
     }
 }

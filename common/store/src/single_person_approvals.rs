@@ -1,4 +1,4 @@
-//! `payments.vouched_alone`: amounts that single persons entered or approved, by payer and day. Append-only.
+//! `payments.single_person_approvals`: amounts that single persons entered or approved, by payer and day. Append-only.
 
 use chrono::NaiveDate;
 use quittance_domain::id::ClientId;
@@ -16,10 +16,8 @@ pub struct SinglePersonApproval<'a> {
     pub payer: Option<ClientId>,
     /// The day of the entry or approval.
     pub day: NaiveDate,
-    /// The amount.
     pub amount: Money,
-    /// The person.
-    pub vouched_by: &'a str,
+    pub approved_by: &'a str,
 }
 
 /// Sums what single persons entered or approved for the same payer, day and currency. Holds a lock on payer and day
@@ -27,18 +25,18 @@ pub struct SinglePersonApproval<'a> {
 ///
 /// # Errors
 /// [`StoreError`] if the database fails.
-pub async fn lock_sum(transaction: &mut Transaction, vouched: &SinglePersonApproval<'_>) -> Result<Money, StoreError> {
-    let payer = vouched.payer.map(|payer| payer.to_string()).unwrap_or_default();
-    let searched = format!("vouched alone: {payer} {}", vouched.day);
+pub async fn lock_sum(transaction: &mut Transaction, approval: &SinglePersonApproval<'_>) -> Result<Money, StoreError> {
+    let payer = approval.payer.map(|payer| payer.to_string()).unwrap_or_default();
+    let searched = format!("vouched alone: {payer} {}", approval.day);
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", searched)
         .fetch_one(&mut **transaction)
         .await?;
-    let currency = vouched.amount.currency().code();
+    let currency = approval.amount.currency().code();
     let sum = sqlx::query_scalar!(
         r#"select coalesce(sum(amount), 0) as "sum!" from payments.vouched_alone
            where day = $1 and payer is not distinct from $2 and currency = $3"#,
-        vouched.day,
-        vouched.payer.map(ClientId::as_uuid),
+        approval.day,
+        approval.payer.map(ClientId::as_uuid),
         currency,
     )
     .fetch_one(&mut **transaction)
@@ -50,16 +48,16 @@ pub async fn lock_sum(transaction: &mut Transaction, vouched: &SinglePersonAppro
 ///
 /// # Errors
 /// [`StoreError`] if the database refuses or fails.
-pub async fn insert(transaction: &mut Transaction, vouched: &SinglePersonApproval<'_>) -> Result<(), StoreError> {
+pub async fn insert(transaction: &mut Transaction, approval: &SinglePersonApproval<'_>) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into payments.vouched_alone (event_id, payer, day, amount, currency, vouched_by)
          values ($1, $2, $3, $4, $5, $6)",
-        vouched.event_id,
-        vouched.payer.map(ClientId::as_uuid),
-        vouched.day,
-        vouched.amount.amount(),
-        vouched.amount.currency().code(),
-        vouched.vouched_by,
+        approval.event_id,
+        approval.payer.map(ClientId::as_uuid),
+        approval.day,
+        approval.amount.amount(),
+        approval.amount.currency().code(),
+        approval.approved_by,
     )
     .execute(&mut **transaction)
     .await?;

@@ -17,13 +17,14 @@ use quittance_domain::id::ClientId;
 use quittance_domain::ledger::posting;
 use quittance_domain::notification::NotificationRecipient;
 use quittance_feedback::ses_event::SesEvent;
+use quittance_lambda::body;
 use quittance_lambda::caller::{Caller, Permission, Reach};
 use quittance_lambda::envelope::{CloudEvent, Payload};
-use quittance_lambda::fields::Fields;
 use quittance_lambda::idempotency_key;
 use quittance_migrator::answer;
 use quittance_providers::{ProviderModule, WebhookNotice};
-use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
+use quittance_validator::bodies::NewRefundRequest;
+use quittance_validator::commands::{Confirmation, NewPayment};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use xtask::paths::workspace_root;
@@ -104,7 +105,7 @@ async fn the_validators_samples_are_a_claim_a_confirmation_a_refund_and_a_webhoo
     assert_read("validator", &["claim", "confirmation", "refund", "stripe_webhook"]);
     let claim = request("validator", "claim");
     idempotency_key::read(claim.headers()).unwrap();
-    let body = ClaimRequest::parse(claim.body()).unwrap();
+    let body = body::parse::<NewPayment>(claim.body()).unwrap();
     assert_eq!(body.transaction_id.as_str(), "manual:PO-2026-4711");
     assert_eq!(caller(claim).await.may(Permission::ClaimPayments), Ok(Reach::Own(client())));
 
@@ -112,13 +113,13 @@ async fn the_validators_samples_are_a_claim_a_confirmation_a_refund_and_a_webhoo
     idempotency_key::read(confirmation.headers()).unwrap();
     let path = confirmation.uri().path().to_owned();
     let reference = path.trim_start_matches("/v1/payments/").trim_end_matches("/confirmation");
-    assert!(ConfirmRequest::parse(reference, confirmation.body()).unwrap().invoices.len() == 1);
+    let body: Confirmation = body::parse(confirmation.body()).unwrap();
+    assert!(body.into_movement(reference).unwrap().invoices.len() == 1);
     assert_eq!(caller(confirmation).await.may(Permission::ConfirmPayments), Ok(Reach::All));
 
     let refund = request("validator", "refund");
     idempotency_key::read(refund.headers()).unwrap();
-    let mut fields = Fields::parse(refund.body()).unwrap();
-    assert!(fields.money("amount").is_some() && fields.text("reason", 1, 500).is_some());
+    body::parse::<NewRefundRequest>(refund.body()).unwrap();
     assert_eq!(caller(refund).await.may(Permission::RefundPayments), Ok(Reach::All));
 
     let webhook = request("validator", "stripe_webhook");

@@ -106,6 +106,43 @@ async fn a_key_with_another_body_is_refused_and_changes_nothing_until_it_has_exp
     assert_eq!(test.count(CLIENTS).await, 2);
 }
 
+/// A client's body as one serialiser writes it, and as another does: the same members, in another order and spacing.
+const ONE: &str = r#"{"name":"A & B","email":"a@b.example","address":["Weg 1"],"tax_id":null}"#;
+const OTHER: &str =
+    "{\n  \"tax_id\": null, \"address\": [ \"Weg 1\" ], \"email\": \"a@b.example\", \"name\": \"A \\u0026 B\"\n}";
+
+fn written(key: &str, body: &str) -> Request<Body> {
+    let (parts, _) = request("create_client", key, None).into_parts();
+    Request::from_parts(parts, Body::from(body.to_owned()))
+}
+
+#[tokio::test]
+async fn a_request_that_is_written_differently_has_the_first_response() {
+    let test = TestDatabase::migrated().await;
+    let router = billing(&test).await;
+    let first = ask(&router, written("k-1", ONE)).await;
+    assert_eq!(first.0, StatusCode::CREATED);
+    assert_eq!(ask(&router, written("k-1", OTHER)).await, first);
+    let changed = OTHER.replace("Weg 1", "Weg 2");
+    assert_eq!(ask(&router, written("k-1", &changed)).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(test.count(CLIENTS).await, 1);
+}
+
+#[tokio::test]
+async fn a_key_of_the_scheme_before_is_compared_with_the_body_as_it_was_sent() {
+    let test = TestDatabase::migrated().await;
+    let router = billing(&test).await;
+    let first = ask(&router, written("k-1", ONE)).await;
+    sqlx::query("update billing.requests set scheme = 1, digest = sha256($1)")
+        .bind(format!("POST /v1/clients\n{ONE}").into_bytes())
+        .execute(&test.admin)
+        .await
+        .unwrap();
+    assert_eq!(ask(&router, written("k-1", ONE)).await, first);
+    assert_eq!(ask(&router, written("k-1", OTHER)).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(test.count(CLIENTS).await, 1);
+}
+
 #[tokio::test]
 async fn a_request_that_was_refused_leaves_its_key_free() {
     let test = TestDatabase::migrated().await;

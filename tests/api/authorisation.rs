@@ -75,8 +75,14 @@ const RULES: &str = "
 ";
 
 /// Operations that must have been carried out before another one is possible.
-const BEFORE: [(&str, &str); 3] =
-    [("voidInvoice", "sendInvoice"), ("createCreditNote", "sendInvoice"), ("printInvoice", "sendInvoice")];
+const BEFORE: [(&str, &str); 6] = [
+    ("voidInvoice", "sendInvoice"),
+    ("createCreditNote", "sendInvoice"),
+    ("printInvoice", "sendInvoice"),
+    ("readInvoice", "sendInvoice"),
+    ("listCreditNotes", "sendInvoice"),
+    ("readTimeline", "sendInvoice"),
+];
 
 /// Operations that nobody here can carry out: a gateway signs its requests.
 const SIGNED: [&str; 1] = ["receiveWebhook"];
@@ -96,7 +102,7 @@ fn rules() -> BTreeMap<&'static str, Vec<(Role, &'static str)>> {
 }
 
 /// The request from the description's own examples.
-fn request(document: &Value, operation: &Operation, role: Role) -> Request<Body> {
+pub(super) fn request(document: &Value, operation: &Operation, role: Role) -> Request<Body> {
     let example = |shape: &Value| {
         let shape = resolved(document, shape);
         let first = shape["examples"].get(0).or_else(|| shape["enum"].get(0)).cloned();
@@ -206,4 +212,34 @@ async fn the_description_names_the_very_scopes_that_open_an_operation() {
         }
     }
     assert!(checked > 100, "only {checked} were tried");
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_answered_405_with_those_it_has() {
+    let test = world().await;
+    let gateway = Gateway::before(&test).await;
+    for (path, allowed) in [("/v1/invoices", "POST"), ("/v1/payments", "GET, POST"), ("/v1/clients", "POST")] {
+        let request = Request::builder().method("PATCH").uri(path).body(Body::empty()).expect("a request");
+        let response = gateway.answer(request).await;
+        let allow = response.headers().get("allow").and_then(|allow| allow.to_str().ok()).map(ToOwned::to_owned);
+        assert_eq!((response.status(), allow.as_deref()), (StatusCode::METHOD_NOT_ALLOWED, Some(allowed)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_clients_user_sees_an_invoice_when_it_was_sent_and_not_before() {
+    let (document, test) = (committed(), world().await);
+    let gateway = Gateway::before(&test).await;
+    let all = operations(&document);
+    let find = |id: &str| all.iter().find(|operation| operation.id() == id).expect("it is an operation");
+    let views = ["readInvoice", "listCreditNotes", "readTimeline", "printInvoice"].map(find);
+    for view in views {
+        let (status, body) = ask(&gateway, request(&document, view, Role::Own)).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{} of a draft: {body}", view.id());
+    }
+    assert!(ask(&gateway, request(&document, find("sendInvoice"), Role::Admin)).await.0.is_success());
+    for view in views {
+        let (status, body) = ask(&gateway, request(&document, view, Role::Own)).await;
+        assert_eq!(status, StatusCode::OK, "{}: {body}", view.id());
+    }
 }

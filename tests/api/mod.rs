@@ -1,6 +1,7 @@
 //! The HTTP API as a whole: its description, the template's routes, and the functions' responses.
 
 mod authorisation;
+mod bodies;
 mod conformance;
 mod description;
 mod events;

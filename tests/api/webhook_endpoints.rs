@@ -71,7 +71,7 @@ async fn a_url_that_leads_into_our_own_network_is_refused_however_it_is_written(
     let pointers: Vec<&Value> = problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
     assert_eq!(
         (status, pointers),
-        (StatusCode::BAD_REQUEST, vec![&json!("/url"), &json!("/event_types"), &json!("/z")])
+        (StatusCode::BAD_REQUEST, vec![&json!("/event_types/0"), &json!("/url"), &json!("/z")])
     );
     assert_eq!(state(&test).await, before, "nothing was changed");
 }

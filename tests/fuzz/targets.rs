@@ -6,17 +6,20 @@ use std::io::Cursor;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use quittance_billing::books::corrections::NewCorrection;
+use quittance_billing::credit_notes::NewCreditNote;
+use quittance_billing::invoices::NewInvoice;
 use quittance_domain::command::{Evidence, InitiateCharge, QueryPayment, QueryResource};
 use quittance_domain::fact::FactKind;
-use quittance_domain::id::InvoiceId;
 use quittance_domain::money::Money;
 use quittance_formats::{ConfirmationUpload, CsvOptions, FileItem, StatementUpload};
-use quittance_lambda::fields::Fields;
+use quittance_lambda::body::{self, Faults};
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
 use quittance_providers::api::{Access, Api, HttpResponse, InquiryResponse, ListedEvents, PaymentStatement};
 use quittance_providers::{ProviderModule, WebhookNotice, by_name};
-use quittance_validator::commands::{ClaimRequest, ConfirmRequest};
+use quittance_validator::bodies::NewRefundRequest;
+use quittance_validator::commands::{Confirmation, NewPayment};
 
 /// A function that parses some input.
 pub type Target = fn(&[u8]);
@@ -85,7 +88,7 @@ pub fn gocardless_answer(data: &[u8]) {
 
 /// The body of a claim or a charge.
 pub fn claim_body(data: &[u8]) {
-    match ClaimRequest::parse(data) {
+    match body::parse::<NewPayment>(data) {
         Ok(claim) => {
             assert_eq!(claim.transaction_id.provider(), claim.provider);
             assert!(Money::from(claim.amount).is_positive());
@@ -99,33 +102,22 @@ pub fn confirmation_body(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
     let (Some(path), Some(body)) = (parts.next(), parts.next()) else { return };
     let Ok(path) = std::str::from_utf8(path) else { return };
-    match ConfirmRequest::parse(path, body) {
+    let read = body::parse::<Confirmation>(body);
+    match read.and_then(|read| read.into_movement(path).map_err(Faults::into_problem)) {
         Ok(confirmation) => assert!(Money::from(confirmation.amount).is_positive()),
         Err(problem) => check_refusal(&problem),
     }
 }
 
-/// A body's members, read by every method of the API's functions.
+/// The bodies of invoices and credit notes, refunds and corrections.
 pub fn members_of_a_body(data: &[u8]) {
-    let mut fields = match Fields::parse(data) {
-        Ok(fields) => fields,
-        Err(problem) => return check_refusal(&problem),
-    };
-    let reason = fields.text("reason", 1, 500);
-    assert!(reason.is_none_or(|reason| (1..=500).contains(&reason.chars().count())));
-    let amount = fields.optional_money("amount");
-    assert!(amount.is_none_or(|amount| Money::from(amount).is_positive()));
-    let invoice = fields.optional::<InvoiceId>("invoice_id");
-    assert!(invoice.is_none_or(|id| id.to_string().parse().ok() == Some(id)));
-    fields.day("due_on");
-    fields.optional_texts("invoice_ids", 20, 36);
-    fields.objects("lines", 100, |line| {
-        line.count("quantity", 1_000);
-        Some(())
-    });
-    if let Err(problem) = fields.finish() {
-        check_refusal(&problem);
-    }
+    let refusals = [
+        body::parse::<NewInvoice>(data).err(),
+        body::parse::<NewCreditNote>(data).err(),
+        body::parse::<NewCorrection>(data).err(),
+        body::parse::<NewRefundRequest>(data).err(),
+    ];
+    refusals.iter().flatten().for_each(check_refusal);
 }
 
 /// The `Idempotency-Key` header.

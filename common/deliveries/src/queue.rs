@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use quittance_domain::error::DependencyFailure;
 use quittance_domain::id::WebhookEndpointId;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,8 @@ pub enum DeliveryQueueError {
     #[error("the entry of SendMessageBatch is incomplete")]
     Entry(#[source] BuildError),
 }
+
+impl DependencyFailure for DeliveryQueueError {}
 
 /// The queue (standard).
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use quittance_domain::error::DependencyFailure;
 use quittance_domain::id::WebhookEndpointId;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -31,6 +32,8 @@ pub struct SigningSecretError {
     action: &'static str,
     source: Box<dyn Error + Send + Sync>,
 }
+
+impl DependencyFailure for SigningSecretError {}
 
 impl SigningSecretError {
     fn new(name: String, action: &'static str, error: impl Error + Send + Sync + 'static) -> Self {

@@ -1,5 +1,6 @@
 //! Errors of the table of deliveries.
 
+use quittance_domain::error::DependencyFailure;
 use std::error::Error;
 
 use crate::item::EventKey;
@@ -17,6 +18,8 @@ pub enum TableError {
     #[error("event {event_id} has no sequence number at {recipient}")]
     NoSequenceNumber { event_id: String, recipient: String },
 }
+
+impl DependencyFailure for TableError {}
 
 impl TableError {
     pub(crate) fn from_sdk(error: impl Error + Send + Sync + 'static) -> Self {

@@ -25,6 +25,9 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
+/// The failure of a system that a function depends on: the same request may succeed later.
+pub trait DependencyFailure: Error {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

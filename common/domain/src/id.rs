@@ -6,7 +6,11 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
+
+use crate::api_schema::text_schema;
 
 /// Why a text is not the expected id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +27,8 @@ pub enum IdError {
 }
 
 macro_rules! prefixed_id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $prefix:literal, $example:literal) => {
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(into = "String", try_from = "String")]
         pub struct $name(Uuid);
@@ -32,6 +36,9 @@ macro_rules! prefixed_id {
         impl $name {
             /// The part before the underscore and the 32 hexadecimal digits.
             pub const PREFIX: &'static str = $prefix;
+
+            /// An id for examples.
+            pub const EXAMPLE: &'static str = concat!($prefix, "_", $example);
 
             /// The id with this UUID.
             #[must_use]
@@ -55,6 +62,14 @@ macro_rules! prefixed_id {
                 json_schema!({"type": "string", "pattern": concat!("^", $prefix, "_[0-9a-f]{32}$")})
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<utoipa::openapi::Schema> {
+                text_schema(concat!("^", $prefix, "_[0-9a-fA-F]{32}$"), concat!($($doc),*).trim(), Self::EXAMPLE)
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,72 +108,88 @@ macro_rules! prefixed_id {
 prefixed_id!(
     /// A client: the party that owes invoices.
     ClientId,
-    "cli"
+    "cli",
+    "019a3f5e2b7c7d10a1b2c3d4e5f60718"
 );
 prefixed_id!(
     /// An invoice.
     InvoiceId,
-    "inv"
+    "inv",
+    "019a3f5f00017a3cb4c5d6e7f8091a2b"
 );
 prefixed_id!(
     /// A credit note.
     CreditNoteId,
-    "crn"
+    "crn",
+    "019a3f6000017a3cb4c5d6e7f8091a2b"
 );
 prefixed_id!(
     /// A payment, under any number of references.
     PaymentId,
-    "pay"
+    "pay",
+    "019a3f6012347f5e8899aabbccddeeff"
 );
 prefixed_id!(
     /// An uploaded file.
     UploadId,
-    "upl"
+    "upl",
+    "019a3f6034567f5e8899aabbccddee03"
 );
 prefixed_id!(
     /// A refund that staff requested.
     RefundId,
-    "ref"
+    "ref",
+    "019a3f6023457f5e8899aabbccddee02"
 );
 prefixed_id!(
     /// A case that staff close.
     CaseId,
-    "cas"
+    "cas",
+    "019a3f6045677f5e8899aabbccddee04"
 );
 prefixed_id!(
     /// An adjustment of the money at a provider.
     AdjustmentId,
-    "adj"
+    "adj",
+    "019a3f6067897f5e8899aabbccddee06"
 );
 prefixed_id!(
     /// A transaction of the ledger.
     LedgerTransactionId,
-    "ltx"
+    "ltx",
+    "019a3f6056787f5e8899aabbccddee05"
 );
 prefixed_id!(
     /// A correction of the books that waits for a second person's approval.
     CorrectionId,
-    "cor"
+    "cor",
+    "019a3f6067897f5e8899aabbccddee07"
 );
 prefixed_id!(
     /// An audit record.
     AuditId,
-    "aud"
+    "aud",
+    "019a3f6012357f5e8899aabbccddee01"
 );
 prefixed_id!(
     /// A webhook endpoint.
     WebhookEndpointId,
-    "whe"
+    "whe",
+    "019a3f6056787f5e8899aabbccddee05"
 );
 prefixed_id!(
     /// A change of an invoice's paid amount by one payment.
     AllocationId,
-    "alo"
+    "alo",
+    "019a3f6078907f5e8899aabbccddee08"
 );
 
 macro_rules! text_id {
-    ($name:ident, $pattern:literal) => {
+    ($name:ident, $pattern:literal, $written:literal, $description:literal, $example:literal) => {
         impl $name {
+            /// An example.
+            pub const EXAMPLE: &'static str = $example;
+
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -175,6 +206,14 @@ macro_rules! text_id {
                 json_schema!({"type": "string", "pattern": $pattern})
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<utoipa::openapi::Schema> {
+                text_schema($written, $description, Self::EXAMPLE)
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -203,7 +242,13 @@ macro_rules! text_id {
 #[serde(into = "String", try_from = "String")]
 pub struct Provider(String);
 
-text_id!(Provider, "^[a-z0-9_]{1,32}$");
+text_id!(
+    Provider,
+    "^[a-z0-9_]{1,32}$",
+    "^[a-z0-9_]{1,32}$",
+    "The provider that moved the money: a payment gateway, or `manual` for bank transfers.",
+    "stripe"
+);
 
 impl Provider {
     /// The provider of payments without a gateway.
@@ -242,7 +287,14 @@ impl FromStr for Provider {
 #[serde(into = "String", try_from = "String")]
 pub struct TransactionId(String);
 
-text_id!(TransactionId, "^[a-z0-9_]{1,32}:[A-Za-z0-9._:-]+$");
+text_id!(
+    TransactionId,
+    "^[a-z0-9_]{1,32}:[A-Za-z0-9._:-]+$",
+    "^[A-Za-z0-9._:-]{1,100}$",
+    "The name of one movement of money in its provider's namespace: `stripe:pi_3Nn`. A bare name is a bank transfer's: \
+     `PO-4711` is `manual:PO-4711`. With the provider it has at most 100 characters.",
+    "stripe:pi_3SP0AbCdEfGhIjKl1Zz9Yy8X"
+);
 
 impl TransactionId {
     /// The maximum length in bytes; also of the group ids that we give to SQS (which allows 128).

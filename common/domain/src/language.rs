@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::api_schema::text_schema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
 
 /// The text is not a language code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +46,14 @@ impl Default for Language {
         Self::ENGLISH
     }
 }
+
+impl PartialSchema for Language {
+    fn schema() -> RefOr<utoipa::openapi::Schema> {
+        text_schema(Self::PATTERN, "A language (ISO 639-1).", "de")
+    }
+}
+
+impl ToSchema for Language {}
 
 impl FromStr for Language {
     type Err = LanguageError;

@@ -13,6 +13,7 @@
 #![deny(missing_docs)]
 
 pub mod adjustment;
+mod api_schema;
 pub mod calendar;
 pub mod case;
 pub mod charge;

@@ -4,9 +4,12 @@ mod currency;
 
 use std::fmt;
 
+use crate::api_schema::money_schema;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
 
 pub use currency::Currency;
 
@@ -69,6 +72,14 @@ struct MoneyText {
     #[schemars(regex(pattern = "^[A-Z]{3}$"))]
     currency: String,
 }
+
+impl PartialSchema for Money {
+    fn schema() -> RefOr<utoipa::openapi::Schema> {
+        money_schema(r"^-?[0-9]+(\.[0-9]+)?$", "An exact amount of money; may be zero or negative.")
+    }
+}
+
+impl ToSchema for Money {}
 
 impl Money {
     /// An amount with the currency's decimals.
@@ -328,6 +339,15 @@ impl TryFrom<MoneyText> for Money {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Money", try_from = "Money")]
 pub struct PositiveMoney(Money);
+
+impl PartialSchema for PositiveMoney {
+    fn schema() -> RefOr<utoipa::openapi::Schema> {
+        let pattern = r"^(?=.*[1-9])[0-9]{1,20}(\.[0-9]{1,20})?$";
+        money_schema(pattern, "An exact amount of money above zero, at most 99999999999.")
+    }
+}
+
+impl ToSchema for PositiveMoney {}
 
 impl std::ops::Deref for PositiveMoney {
     type Target = Money;

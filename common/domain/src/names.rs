@@ -21,6 +21,14 @@ macro_rules! stored_name {
             }
         }
 
+        impl utoipa::PartialSchema for $kind {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $crate::api_schema::name_schema(Self::ALL.iter().map(|variant| variant.as_str()))
+            }
+        }
+
+        impl utoipa::ToSchema for $kind {}
+
         impl std::fmt::Display for $kind {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.write_str(self.as_str())
@@ -40,4 +48,16 @@ macro_rules! stored_name {
     };
 }
 
+/// Serialises an enum by its stored name.
+macro_rules! serialized_name {
+    ($kind:ident) => {
+        impl serde::Serialize for $kind {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+pub(crate) use serialized_name;
 pub(crate) use stored_name;

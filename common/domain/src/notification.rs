@@ -5,10 +5,13 @@ use std::str::FromStr;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::api_schema::text_schema;
 use crate::event::InvoiceEvent;
 use crate::id::{ClientId, IdError};
-use crate::names::stored_name;
+use crate::names::{serialized_name, stored_name};
 
 /// A channel to reach a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +55,7 @@ stored_name!(NotificationKind {
     RefundReceiptIssued => "refund_receipt.issued",
     UnappliedCashRecorded => "payment.surplus_recorded",
 });
+serialized_name!(NotificationKind);
 
 impl NotificationKind {
     /// The notification for an event; none if clients are not notified of it.
@@ -73,6 +77,14 @@ const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a telephone number as E.164 writes it: a plus sign and 7 to 15 digits, the first no zero")]
 pub struct PhoneNumberError;
+
+impl PartialSchema for PhoneNumber {
+    fn schema() -> RefOr<utoipa::openapi::Schema> {
+        text_schema(r"^\+[1-9][0-9]{6,14}$", "A telephone number (E.164).", "+4915112345678")
+    }
+}
+
+impl ToSchema for PhoneNumber {}
 
 impl FromStr for PhoneNumber {
     type Err = PhoneNumberError;

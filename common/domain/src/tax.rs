@@ -5,7 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::api_schema::text_schema;
 use crate::money::{Currency, Money, MoneyError};
 
 /// A rate in percent, from 0 to 100, with at most two decimals.
@@ -16,6 +20,21 @@ pub struct TaxPercent(Decimal);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a percentage from 0 to 100 with at most two decimals, as in \"19\" or \"5.5\"")]
 pub struct InvalidTaxPercent;
+
+impl Serialize for TaxPercent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl PartialSchema for TaxPercent {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^(100(\.0{1,2})?|(0|[1-9][0-9]?)(\.[0-9]{1,2})?)$";
+        text_schema(pattern, "A rate in percent, from 0 to 100, with at most two decimals.", "19")
+    }
+}
+
+impl ToSchema for TaxPercent {}
 
 impl TaxPercent {
     /// The percentage.

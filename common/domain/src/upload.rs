@@ -1,6 +1,6 @@
 //! Uploaded files, and the outcome of their lines.
 
-use crate::names::stored_name;
+use crate::names::{serialized_name, stored_name};
 
 /// The largest bank statement, in bytes: a million entries of camt.053.
 pub const STATEMENT_BYTES_MAX: u32 = 1024 * 1024 * 1024;
@@ -21,6 +21,7 @@ stored_name!(UploadKind {
     PaymentConfirmation => "payment_confirmation",
     BankStatement => "bank_statement",
 });
+serialized_name!(UploadKind);
 
 impl UploadKind {
     /// The largest file of the kind, in bytes.

@@ -45,12 +45,12 @@ pub(crate) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// What the existing record means for a claim with `fingerprint`.
-pub(crate) fn judge(item: Option<&HashMap<String, AttributeValue>>, fingerprint: &str) -> IdempotencyClaim {
+/// What the existing record means for a claim with one of these fingerprints.
+pub(crate) fn judge(item: Option<&HashMap<String, AttributeValue>>, fingerprints: &[&str]) -> IdempotencyClaim {
     // Without the old item, all that is known is that the key is taken.
     let Some(item) = item else { return IdempotencyClaim::InProgress };
     let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    if attribute("fingerprint").is_some_and(|known| known != fingerprint) {
+    if attribute("fingerprint").is_some_and(|known| !fingerprints.contains(&known.as_str())) {
         return IdempotencyClaim::OtherPayload;
     }
     match attribute("state").as_deref() {
@@ -87,18 +87,23 @@ mod tests {
 
     #[test]
     fn an_existing_record_is_classified_by_its_state() {
-        assert_eq!(judge(Some(&item("completed")), "f"), IdempotencyClaim::Completed(Some("a".to_owned())));
-        assert_eq!(judge(Some(&item("in_progress")), "f"), IdempotencyClaim::InProgress);
-        assert_eq!(judge(Some(&item("failed_final")), "f"), IdempotencyClaim::FailedForGood("a".to_owned()));
-        assert_eq!(judge(Some(&item("unknown")), "f"), IdempotencyClaim::Unknown);
-        assert_eq!(judge(None, "f"), IdempotencyClaim::InProgress);
+        assert_eq!(judge(Some(&item("completed")), &["f"]), IdempotencyClaim::Completed(Some("a".to_owned())));
+        assert_eq!(judge(Some(&item("in_progress")), &["f"]), IdempotencyClaim::InProgress);
+        assert_eq!(judge(Some(&item("failed_final")), &["f"]), IdempotencyClaim::FailedForGood("a".to_owned()));
+        assert_eq!(judge(Some(&item("unknown")), &["f"]), IdempotencyClaim::Unknown);
+        assert_eq!(judge(None, &["f"]), IdempotencyClaim::InProgress);
     }
 
     #[test]
     fn a_key_with_another_payload_is_a_conflict_in_every_state() {
         for state in ["completed", "in_progress", "failed_final", "unknown"] {
-            assert_eq!(judge(Some(&item(state)), "other"), IdempotencyClaim::OtherPayload, "{state}");
+            assert_eq!(judge(Some(&item(state)), &["other"]), IdempotencyClaim::OtherPayload, "{state}");
         }
+    }
+
+    #[test]
+    fn a_record_of_the_scheme_before_is_of_the_same_payload() {
+        assert!(matches!(judge(Some(&item("completed")), &["2:new", "f"]), IdempotencyClaim::Completed(_)));
     }
 
     #[test]

@@ -91,6 +91,22 @@ impl IdempotencyTable {
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
     ) -> Result<IdempotencyClaim, IdempotencyError> {
+        self.claim_known_as(key, &[fingerprint, fingerprint], now, lease_until).await
+    }
+
+    /// Claims a key whose record may have the fingerprint of an earlier scheme: the first fingerprint is the current
+    /// one and is recorded, the second is the one before.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Table`] if DynamoDB does not answer.
+    pub async fn claim_known_as(
+        &self,
+        key: &str,
+        fingerprints: &[&str; 2],
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<IdempotencyClaim, IdempotencyError> {
+        let [fingerprint, before] = *fingerprints;
         let owner = Uuid::new_v4().to_string();
         let answer = self
             .client
@@ -106,12 +122,13 @@ impl IdempotencyTable {
             ])))
             .condition_expression(
                 "attribute_not_exists(#key) OR expires_at < :now_s \
-                 OR (#state = :in_progress AND lease_until_ms < :now_ms AND fingerprint = :fingerprint)",
+                 OR (#state = :in_progress AND lease_until_ms < :now_ms AND fingerprint IN (:fingerprint, :before))",
             )
             .expression_attribute_names("#key", "key")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":in_progress", text(state::IN_PROGRESS))
             .expression_attribute_values(":fingerprint", text(fingerprint))
+            .expression_attribute_values(":before", text(before))
             .expression_attribute_values(":now_s", number(now.timestamp()))
             .expression_attribute_values(":now_ms", number(now.timestamp_millis()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -123,7 +140,7 @@ impl IdempotencyTable {
         };
         match error {
             aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failure) => {
-                Ok(judge(failure.item(), fingerprint))
+                Ok(judge(failure.item(), fingerprints))
             }
             error => Err(table_error(key, error)),
         }

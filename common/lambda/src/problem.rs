@@ -1,9 +1,12 @@
 //! Errors of the HTTP API: RFC 9457 problem details.
 
+use std::error::Error;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use quittance_domain::error::{Chain, DependencyFailure};
 use serde::Serialize;
 
 /// The media type of errors.
@@ -105,6 +108,13 @@ impl Problem {
             .retry_after(retry_after_seconds)
     }
 
+    /// The same, and logs the failure, which is not for the caller.
+    #[must_use]
+    pub fn dependency_failed(error: &dyn Error) -> Self {
+        tracing::error!(error = %Chain(error), "a dependency failed");
+        Self::unavailable(2)
+    }
+
     /// With a `Retry-After` header.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
@@ -121,6 +131,12 @@ impl Problem {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl<E: DependencyFailure> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self::dependency_failed(&error)
     }
 }
 

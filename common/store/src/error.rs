@@ -1,5 +1,6 @@
 //! Errors of the database.
 
+use quittance_domain::error::DependencyFailure;
 use quittance_domain::money::{Money, MoneyError};
 use rust_decimal::Decimal;
 
@@ -56,6 +57,8 @@ pub enum StoreError {
         reason: String,
     },
 }
+
+impl DependencyFailure for StoreError {}
 
 impl StoreError {
     /// Whether the database is unreachable or overloaded, so that the record itself is not to blame.

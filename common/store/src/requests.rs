@@ -22,6 +22,17 @@ pub enum KeyClaim {
     OtherRequest,
 }
 
+/// The digest of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestDigest<'a> {
+    /// The scheme of the digest.
+    pub scheme: i16,
+    /// The digest: method, path and canonical body.
+    pub digest: &'a [u8],
+    /// The content whose digest scheme 1 kept.
+    pub content_before: &'a [u8],
+}
+
 /// Claims a key for a request, if it is free or its record is older than `expired_before`. While another transaction
 /// holds it, this waits for that one to end.
 ///
@@ -31,17 +42,18 @@ pub async fn claim(
     transaction: &mut Transaction,
     caller: &str,
     key: &str,
-    content: &[u8],
+    digest: &RequestDigest<'_>,
     expired_before: DateTime<Utc>,
 ) -> Result<KeyClaim, StoreError> {
     let taken = sqlx::query!(
-        "insert into billing.requests as known (caller, key, digest) values ($1, $2, sha256($3))
+        "insert into billing.requests as known (caller, key, scheme, digest) values ($1, $2, $3, $4)
          on conflict (caller, key) do update
-             set digest = excluded.digest, status = null, answer = null, made_at = now()
-             where known.made_at < $4",
+             set scheme = excluded.scheme, digest = excluded.digest, status = null, answer = null, made_at = now()
+             where known.made_at < $5",
         caller,
         key,
-        content,
+        digest.scheme,
+        digest.digest,
         expired_before,
     )
     .execute(&mut **transaction)
@@ -50,10 +62,12 @@ pub async fn claim(
         return Ok(KeyClaim::New);
     }
     let known = sqlx::query!(
-        r#"select digest = sha256($3) as "is_same!", status, answer from billing.requests where caller = $1 and key = $2"#,
+        r#"select digest = case scheme when 1 then sha256($4) else $3 end as "is_same!", status, answer
+           from billing.requests where caller = $1 and key = $2"#,
         caller,
         key,
-        content,
+        digest.digest,
+        digest.content_before,
     )
     .fetch_one(&mut **transaction)
     .await?;

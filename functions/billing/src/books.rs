@@ -1,10 +1,11 @@
 //! `/v1/ledger`: the books, for finance.
 
 pub(crate) mod adjustments;
-pub(crate) mod corrections;
+pub mod corrections;
 pub(crate) mod proposals;
 mod shapes;
 
+use quittance_lambda::body::values::Text;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,14 +15,12 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use http::header::CONTENT_TYPE;
-use quittance_domain::calendar::{day_in, recent_day};
+use quittance_domain::calendar::day_in;
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::journal::{self, LedgerTransaction};
 use quittance_domain::ledger::reconciliation::{Discrepancy, reconcile};
 use quittance_domain::ledger::{Account, AccountKind};
 use quittance_domain::money::{Currency, Money, MoneyError};
-use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::fields::Fields;
 use quittance_lambda::problem::Problem;
 use quittance_store::StoreError;
 use quittance_store::books::{self, Ageing, TransactionFilter};
@@ -29,14 +28,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::shapes::{
-    Ageings, AsOfParameters, JournalParameters, LedgerTransactions, OnParameters, Reconciliation,
-    ReconciliationParameters, TransactionParameters, TrialBalance,
+    AccountBalance, AgedReceivables, Ageings, AsOfParameters, CurrencyTotals, JournalParameters, LedgerTransactions,
+    OnParameters, PostedEntry, PostedTransaction, Reconciliation, ReconciliationParameters, TransactionParameters,
+    TrialBalance,
 };
+use crate::Billing;
 use crate::page::{PageParameters, PageQuery, query_day, query_time, query_value, refused};
-use crate::{Billing, unavailable};
 
-/// The longest reason, in characters.
-const REASON_LENGTH_MAX: usize = 200;
+/// A reason, for the ledger and the audit record.
+type Reason = Text<1, 200>;
 
 /// The maximum number of differences in a report; more have a common cause.
 const FINDINGS_MAX: i64 = 1_000;
@@ -78,19 +78,17 @@ impl AsOfQuery {
 )]
 pub(crate) async fn trial_balance(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
     Query(query): Query<AsOfQuery>,
-) -> Result<Json<Value>, Problem> {
-    caller.may(Permission::ReadBooks)?;
+) -> Result<Json<TrialBalance>, Problem> {
     let as_of = query.day(billing.zone)?.unwrap_or_else(|| billing.today());
-    let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
-    let balances = books::balances(&mut snapshot, as_of).await.map_err(unavailable)?;
-    let totals = totals(&balances).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
-    let row = |(account, balance): &(Account, Money)| {
-        let (debit, credit) = sides(*balance);
-        json!({"account": account.to_string(), "kind": account.kind().as_str(), "debit": debit, "credit": credit})
+    let mut snapshot = billing.database.snapshot().await?;
+    let balances = books::balances(&mut snapshot, as_of).await?;
+    let totals = totals(&balances).map_err(|error| StoreError::corrupt("ledger.entries", error))?;
+    let row = |(account, balance): (Account, Money)| {
+        let (debit, credit) = sides(balance);
+        AccountBalance { kind: account.kind().as_str(), account, debit, credit }
     };
-    Ok(Json(json!({"as_of": as_of, "accounts": balances.iter().map(row).collect::<Vec<_>>(), "totals": totals})))
+    Ok(Json(TrialBalance { as_of, accounts: balances.into_iter().map(row).collect(), totals }))
 }
 
 /// A balance in its debit or credit column.
@@ -98,7 +96,7 @@ fn sides(balance: Money) -> (Option<Money>, Option<Money>) {
     if balance.is_negative() { (None, Some(balance.negated())) } else { (Some(balance), None) }
 }
 
-fn totals(balances: &[(Account, Money)]) -> Result<Vec<Value>, MoneyError> {
+fn totals(balances: &[(Account, Money)]) -> Result<Vec<CurrencyTotals>, MoneyError> {
     let mut currencies: Vec<Currency> = balances.iter().map(|(_, balance)| balance.currency()).collect();
     currencies.sort();
     currencies.dedup();
@@ -111,7 +109,7 @@ fn totals(balances: &[(Account, Money)]) -> Result<Vec<Value>, MoneyError> {
             debits = debit.map_or(Ok(debits), |debit| debits.checked_add(debit))?;
             credits = credit.map_or(Ok(credits), |credit| credits.checked_add(credit))?;
         }
-        Ok(json!({"debit": debits, "credit": credits}))
+        Ok(CurrencyTotals { debit: debits, credit: credits })
     };
     currencies.into_iter().map(total).collect()
 }
@@ -136,10 +134,8 @@ pub(crate) struct TransactionQuery {
 )]
 pub(crate) async fn transactions(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
     Query(query): Query<TransactionQuery>,
-) -> Result<Json<Value>, Problem> {
-    caller.may(Permission::ReadBooks)?;
+) -> Result<Json<LedgerTransactions>, Problem> {
     let page = query.page.page::<LedgerTransactionId>()?;
     let filter = TransactionFilter {
         account: query_value("account", query.account.as_deref())?,
@@ -148,23 +144,29 @@ pub(crate) async fn transactions(
         after: page.after,
         ..TransactionFilter::default()
     };
-    let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
-    let found = books::transactions(&mut snapshot, &filter, page.to_read()).await.map_err(unavailable)?;
-    let shown = found.iter().map(|transaction| (transaction.id.to_string(), to_json(transaction))).collect();
-    Ok(Json(page.answer("transactions", shown)))
+    let mut snapshot = billing.database.snapshot().await?;
+    let found = books::transactions(&mut snapshot, &filter, page.to_read()).await?;
+    let (found, next_cursor) = page.cut(found, |transaction| transaction.id.to_string());
+    Ok(Json(LedgerTransactions { transactions: found.into_iter().map(PostedTransaction::from).collect(), next_cursor }))
 }
 
-fn to_json(transaction: &LedgerTransaction) -> Value {
-    let entry = |(account, amount): &(Account, Money)| {
-        let (debit, credit) = sides(*amount);
-        json!({"account": account.to_string(), "debit": debit, "credit": credit})
-    };
-    json!({
-        "id": transaction.id, "event_id": transaction.event_id, "description": transaction.description,
-        "accounting_date": transaction.accounting_date, "occurred_at": transaction.occurred_at,
-        "recorded_at": transaction.recorded_at, "reverses": transaction.reverses,
-        "entries": transaction.entries.iter().map(entry).collect::<Vec<_>>(),
-    })
+impl From<LedgerTransaction> for PostedTransaction {
+    fn from(transaction: LedgerTransaction) -> Self {
+        let entry = |(account, amount): (Account, Money)| {
+            let (debit, credit) = sides(amount);
+            PostedEntry { account, debit, credit }
+        };
+        Self {
+            id: transaction.id,
+            event_id: transaction.event_id,
+            description: transaction.description,
+            accounting_date: transaction.accounting_date,
+            occurred_at: transaction.occurred_at,
+            recorded_at: transaction.recorded_at,
+            reverses: transaction.reverses,
+            entries: transaction.entries.into_iter().map(entry).collect(),
+        }
+    }
 }
 
 /// The query of the ageing.
@@ -184,19 +186,15 @@ pub(crate) struct OnQuery {
 )]
 pub(crate) async fn ageing(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
     Query(query): Query<OnQuery>,
-) -> Result<Json<Value>, Problem> {
-    caller.may(Permission::ReadBooks)?;
+) -> Result<Json<Ageings>, Problem> {
     let on = query_day("on", query.on.as_deref())?.unwrap_or_else(|| billing.today());
-    let ageing = books::ageing(&billing.database, on).await.map_err(unavailable)?;
-    let row = |Ageing { client_id, client, buckets: [not_due, month, two_months, three_months, older] }: &Ageing| {
-        json!({
-            "client_id": client_id, "client": client, "not_due": not_due, "days_1_to_30": month,
-            "days_31_to_60": two_months, "days_61_to_90": three_months, "days_over_90": older,
-        })
+    let ageing = books::ageing(&billing.database, on).await?;
+    let row = |Ageing { client_id, client, buckets }: Ageing| {
+        let [not_due, days_1_to_30, days_31_to_60, days_61_to_90, days_over_90] = buckets;
+        AgedReceivables { client_id, client, not_due, days_1_to_30, days_31_to_60, days_61_to_90, days_over_90 }
     };
-    Ok(Json(json!({"on": on, "clients": ageing.iter().map(row).collect::<Vec<_>>()})))
+    Ok(Json(Ageings { on, clients: ageing.into_iter().map(row).collect() }))
 }
 
 /// Reconciles the ledger with invoices and payments.
@@ -210,12 +208,10 @@ pub(crate) async fn ageing(
 )]
 pub(crate) async fn reconciliation(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
     Query(query): Query<AsOfQuery>,
 ) -> Result<Json<Value>, Problem> {
-    caller.may(Permission::ReadBooks)?;
     let as_of = query.time()?.unwrap_or_else(|| Utc::now() - POSTING_DELAY_MAX);
-    let differences = books::differences(&billing.database, as_of, FINDINGS_MAX).await.map_err(unavailable)?;
+    let differences = books::differences(&billing.database, as_of, FINDINGS_MAX).await?;
     let is_complete = i64::try_from(differences.len()).is_ok_and(|count| count < FINDINGS_MAX);
     let findings: Vec<Discrepancy> = reconcile(differences);
     Ok(Json(json!({"as_of": as_of, "findings": findings, "is_complete": is_complete})))
@@ -238,22 +234,20 @@ pub(crate) struct JournalQuery {
 )]
 pub(crate) async fn journal(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
     Query(query): Query<JournalQuery>,
 ) -> Result<Response, Problem> {
-    caller.may(Permission::ReadBooks)?;
     let (from, to) = days(query.from.as_deref(), query.to.as_deref(), billing.today())?;
     let filter = TransactionFilter { from: Some(from), to: Some(to), ..TransactionFilter::default() };
-    let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
-    let found = books::transactions(&mut snapshot, &filter, JOURNAL_MAX + 1).await.map_err(unavailable)?;
+    let mut snapshot = billing.database.snapshot().await?;
+    let found = books::transactions(&mut snapshot, &filter, JOURNAL_MAX + 1).await?;
     if i64::try_from(found.len()).is_ok_and(|count| count > JOURNAL_MAX) {
         return Err(refused("to", format!("there are more than {JOURNAL_MAX} transactions; request fewer days")));
     }
-    let opening = books::balances(&mut snapshot, day_before(from)).await.map_err(unavailable)?;
-    let closing = books::balances(&mut snapshot, to).await.map_err(unavailable)?;
+    let opening = books::balances(&mut snapshot, day_before(from)).await?;
+    let closing = books::balances(&mut snapshot, to).await?;
     let mut text = String::new();
     write_journal(&mut text, from, &opening, &found, to, &closing)
-        .map_err(|error| unavailable(StoreError::corrupt("ledger.entries", error)))?;
+        .map_err(|error| StoreError::corrupt("ledger.entries", error))?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
@@ -280,12 +274,6 @@ fn write_journal(
         journal::assert_balance(to, account, *balance, text)?;
     }
     Ok(())
-}
-
-/// Reads the optional accounting date of a body.
-fn accounting_date(fields: &mut Fields) -> Option<NaiveDate> {
-    let day = fields.optional::<NaiveDate>("accounting_date")?;
-    recent_day(day, Utc::now()).map_err(|refusal| fields.problem("accounting_date", refusal)).ok()
 }
 
 /// The first and the last day of a period; by default this month up to today.

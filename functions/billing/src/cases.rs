@@ -1,25 +1,28 @@
 //! `GET /v1/cases` and `GET /v1/cases/{id}`: the cases for staff to resolve.
 
+use quittance_lambda::path_id::PathId;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
+use chrono::{DateTime, Utc};
 use quittance_domain::case::{CaseKind, Resolution};
-use quittance_domain::id::CaseId;
-use quittance_lambda::caller::{Caller, Permission};
+use quittance_domain::id::{CaseId, ClientId, InvoiceId, TransactionId, UploadId};
+use quittance_domain::money::Money;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{CasePath, in_query};
-use quittance_lambda::openapi::schema::{list_of, object, one_of, refer, refer_as, time, words};
+use quittance_lambda::openapi::schema::one_of;
+use quittance_lambda::parameters;
 use quittance_lambda::problem::Problem;
-use quittance_lambda::{described, parameters};
 use quittance_store::cases::{self, CaseFilter, CaseView};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use crate::page::{self, PageParameters, PageQuery, query_value, refused};
+use crate::Billing;
+use crate::page::{PageParameters, PageQuery, query_value, refused};
 use crate::uploads;
-use crate::uploads::shapes::candidate_shape;
-use crate::{Billing, path_id, unavailable};
+use crate::uploads::shapes::CandidateInvoice;
 
 /// The values of `?status=`, and its default.
 const STATUSES: [&str; 3] = [OPEN, "closed", ALL];
@@ -34,38 +37,97 @@ parameters! {
     ]
 }
 
-described! {
-    pub(crate) Case => object("An exception about a payment that staff resolve, and its resolution.")
-        .with("id", refer("CaseId"))
-        .with("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "The kind of case."))
-        .with("status", one_of([OPEN, "closed"], "Status."))
-        .with("transaction_id", refer("TransactionId"))
-        .with_or_null("twin", refer_as("TransactionId", "The other payment of a possible duplicate."))
-        .with_or_null("client_id", refer("ClientId"))
-        .with_or_null("invoice_id", refer("InvoiceId"))
-        .with_or_null("amount", refer_as("Money", "The amount concerned; negative for money that left."))
-        .with("reason", words("Why the case was opened."))
-        .with_or_null("resolution", one_of(Resolution::ALL.iter().map(|how| how.as_str()), "The resolution; null while the case is open."))
-        .with_or_null("decided_by", words("Who decided; null if it is open or was closed automatically."))
-        .with_or_null("decision_reason", words("The reason of the decision."))
-        .with_or_null("refusal", words("Why the last decision was refused."))
-        .with("candidates", list_of(candidate_shape(), "Candidate invoices for money from a bank statement, best first."))
-        .with_or_null("attachment_upload_id", refer_as("UploadId", "The upload whose image shows the payment."))
-        .with_or_null("attachment_url", words("The URL of the image, valid for some minutes; only when the case is read by its id."))
-        .with("opened_at", time("When it was opened."))
-        .with_or_null("closed_at", time("When it was closed."))
-        .open_like(json!({
-            "id": examples::CASE_ID, "kind": "surplus", "status": OPEN, "transaction_id": examples::TRANSACTION_ID,
-            "twin": null, "client_id": examples::CLIENT_ID, "invoice_id": examples::INVOICE_ID,
-            "amount": examples::money(), "reason": "the invoice is paid already", "resolution": null,
-            "decided_by": null, "decision_reason": null, "refusal": null, "candidates": [], "attachment_upload_id": null,
-            "attachment_url": null, "opened_at": examples::TIME, "closed_at": null,
-        }))
+/// An exception about a payment that staff resolve, and its resolution.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "id": CaseId::EXAMPLE, "kind": "surplus", "status": OPEN, "transaction_id": TransactionId::EXAMPLE,
+    "twin": null, "client_id": ClientId::EXAMPLE, "invoice_id": InvoiceId::EXAMPLE,
+    "amount": examples::money(), "reason": "the invoice is paid already", "resolution": null,
+    "decided_by": null, "decision_reason": null, "refusal": null, "candidates": [], "attachment_upload_id": null,
+    "attachment_url": null, "opened_at": examples::TIME, "closed_at": null,
+})))]
+pub(crate) struct Case {
+    id: CaseId,
+    /// The kind of case.
+    #[schema(value_type = CaseKind)]
+    kind: String,
+    /// `open` or `closed`.
+    status: String,
+    #[schema(value_type = TransactionId)]
+    transaction_id: String,
+    /// The other payment of a possible duplicate.
+    #[schema(required, value_type = Option<TransactionId>)]
+    twin: Option<String>,
+    #[schema(required)]
+    client_id: Option<ClientId>,
+    #[schema(required)]
+    invoice_id: Option<InvoiceId>,
+    /// The amount concerned; negative for money that left.
+    #[schema(required)]
+    amount: Option<Money>,
+    /// Why the case was opened.
+    reason: String,
+    /// The resolution; null while the case is open.
+    #[schema(required, value_type = Option<Resolution>)]
+    resolution: Option<String>,
+    /// Who decided; null if it is open or was closed automatically.
+    #[schema(required)]
+    decided_by: Option<String>,
+    /// The reason of the decision.
+    #[schema(required)]
+    decision_reason: Option<String>,
+    /// Why the last decision was refused.
+    #[schema(required)]
+    refusal: Option<String>,
+    /// CandidateInvoice invoices for money from a bank statement, best first.
+    #[schema(value_type = Vec<CandidateInvoice>)]
+    candidates: Value,
+    /// The upload whose image shows the payment.
+    #[schema(required)]
+    attachment_upload_id: Option<UploadId>,
+    /// The URL of the image, valid for some minutes; only when the case is read by its id.
+    #[schema(required)]
+    attachment_url: Option<String>,
+    /// When it was opened.
+    opened_at: DateTime<Utc>,
+    /// When it was closed.
+    #[schema(required)]
+    closed_at: Option<DateTime<Utc>>,
 }
 
-described! {
-    /// A page of cases.
-    pub(crate) Cases => page::shape("cases", "Case").open(), holding [Case]
+impl From<CaseView> for Case {
+    fn from(case: CaseView) -> Self {
+        Self {
+            id: case.id,
+            kind: case.kind,
+            status: case.status,
+            transaction_id: case.transaction_id,
+            twin: case.twin,
+            client_id: case.client_id,
+            invoice_id: case.invoice_id,
+            amount: case.amount,
+            reason: case.reason,
+            resolution: case.resolution,
+            decided_by: case.decided_by,
+            decision_reason: case.decision_reason,
+            refusal: case.refusal,
+            candidates: case.candidates.unwrap_or_else(|| json!([])),
+            attachment_upload_id: case.attachment,
+            attachment_url: None,
+            opened_at: case.opened_at,
+            closed_at: case.closed_at,
+        }
+    }
+}
+
+/// A page of cases.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Cases {
+    /// Oldest first.
+    cases: Vec<Case>,
+    /// Cursor of the next page; null on the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,16 +147,14 @@ pub(crate) struct CaseQuery {
 )]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
     Query(query): Query<CaseQuery>,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Value>, Problem> {
-    caller.may(Permission::ReadCases)?;
+) -> Result<Json<Cases>, Problem> {
     let page = page.page::<CaseId>()?;
     let filter = CaseFilter { after: page.after, ..query.filter()? };
-    let found = cases::list(&billing.database, &filter, page.to_read()).await.map_err(unavailable)?;
-    let entries = found.into_iter().map(|case| (case.id.to_string(), to_json(&case, None))).collect();
-    Ok(Json(page.answer("cases", entries)))
+    let found = cases::list(&billing.database, &filter, page.to_read()).await?;
+    let (found, next_cursor) = page.cut(found, |case| case.id.to_string());
+    Ok(Json(Cases { cases: found.into_iter().map(Case::from).collect(), next_cursor }))
 }
 
 /// Returns a case.
@@ -108,19 +168,15 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    caller.may(Permission::ReadCases)?;
-    let id: CaseId = path_id("case", &id)?;
+    PathId(id): PathId<CaseId>,
+) -> Result<Json<Case>, Problem> {
     let filter = CaseFilter { id: Some(id), ..CaseFilter::default() };
-    let found = cases::list(&billing.database, &filter, 1).await.map_err(unavailable)?;
-    let case = found.first().ok_or_else(|| Problem::not_found("case", id))?;
-    let picture = match case.attachment {
-        Some(upload) => Some(uploads::picture_url(&billing, upload).await?),
-        None => None,
-    };
-    Ok(Json(to_json(case, picture)))
+    let found = cases::list(&billing.database, &filter, 1).await?;
+    let mut case = found.into_iter().next().map(Case::from).ok_or_else(|| Problem::not_found("case", id))?;
+    if let Some(upload) = case.attachment_upload_id {
+        case.attachment_url = Some(uploads::picture_url(&billing, upload).await?);
+    }
+    Ok(Json(case))
 }
 
 impl CaseQuery {
@@ -133,14 +189,4 @@ impl CaseQuery {
         let kind = query_value::<CaseKind>("kind", self.kind.as_deref())?;
         Ok(CaseFilter { status, kind, ..CaseFilter::default() })
     }
-}
-
-fn to_json(case: &CaseView, picture: Option<String>) -> Value {
-    json!({
-        "id": case.id, "kind": case.kind, "status": case.status, "transaction_id": case.transaction_id,
-        "twin": case.twin, "client_id": case.client_id, "invoice_id": case.invoice_id, "amount": case.amount, "reason": case.reason,
-        "resolution": case.resolution, "decided_by": case.decided_by, "decision_reason": case.decision_reason,
-        "refusal": case.refusal, "candidates": case.candidates.clone().unwrap_or_else(|| json!([])),
-        "attachment_upload_id": case.attachment, "attachment_url": picture, "opened_at": case.opened_at, "closed_at": case.closed_at,
-    })
 }

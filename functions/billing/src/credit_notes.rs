@@ -1,26 +1,34 @@
 //! `/v1/invoices/{id}/credit-notes`: reductions of issued invoices.
 
+use deserr::Deserr;
+use deserr::ValuePointerRef;
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::values::Text;
+use quittance_lambda::change::ChangeRequest;
+use quittance_lambda::change::Changes;
+use quittance_lambda::change::Reply;
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
+use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use chrono::Datelike;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use quittance_domain::command::{CreditUse, PaymentCommand, ReleaseCredited};
 use quittance_domain::event::{CreditNoteIssued, CreditNoteSummary, InvoiceEvent};
 use quittance_domain::id::{CreditNoteId, InvoiceId, RefundId};
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
 use quittance_domain::tax::{TaxPercent, taxes};
-use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::fields::Fields;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
 use quittance_lambda::openapi::responses::Conflict;
-use quittance_lambda::openapi::schema::{Members, day, flag, list_of, object, refer, refer_as, some_of, text, words};
-use quittance_lambda::problem::{FieldProblem, Problem};
+use quittance_lambda::openapi::schema::{Members, day, list_of, object, refer, refer_as, words};
+use quittance_lambda::problem::Problem;
 use quittance_lambda::{described, parameters};
 use quittance_store::allocations;
 use quittance_store::credit_notes::{self, CreditNote};
@@ -29,29 +37,42 @@ use quittance_store::invoices::{self, InvoiceRecord};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
-use crate::invoices::{InvoicePath, LINES_MAX, line, line_example, line_shape, locked, state, sums};
-use crate::{Billing, path_id, unavailable};
-
-/// The longest reason, in characters.
-const REASON_LENGTH_MAX: usize = 200;
+use crate::Billing;
+use crate::idempotent_change::IdempotentChange;
+use crate::invoices::{NewLines, line_example, locked, state, sums, visible};
 
 parameters! {
     pub(crate) CreditNotePath => [in_path("id", refer("CreditNoteId"), "The credit note.")]
 }
 
-described! {
-    /// The body of `POST /v1/invoices/{id}/credit-notes`.
-    pub(crate) NewCreditNote => object(
-        "The credited lines: in total at most what was charged. The part that was paid becomes the client's credit, which is \
-         kept, refunded, or applied to another invoice. The credit note that completes the credit of all lines takes the \
-         remainder that rounding left in earlier ones.",
-    )
-        .with("reason", text(1, REASON_LENGTH_MAX, "The reason, which is printed."))
-        .with("lines", some_of(line_shape(object("A credited line."), "PositiveMoney").closed(), LINES_MAX, "The credited lines, at the tax rates at which they were charged."))
-        .optional("refund_credit", flag("Whether to refund what becomes the client's credit."))
-        .optional("apply_credit_to", refer_as("InvoiceId", "Another open invoice of the client, to which the credit is applied."))
-        .closed_like(json!({"reason": "Delivered in part", "lines": [line_example()]}))
+/// A reason that is printed.
+type PrintedReason = Text<1, 200>;
+
+/// The credited lines: in total at most what was charged. The part that was paid becomes the client's credit, which is
+/// kept, refunded, or applied to another invoice. The credit note that completes the credit of all lines takes the
+/// remainder that rounding left in earlier ones.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields, validate = used_once -> Faults)]
+#[schema(examples(json!({"reason": "Delivered in part", "lines": [line_example()]})))]
+pub struct NewCreditNote {
+    /// The reason, which is printed.
+    reason: PrintedReason,
+    /// The credited lines, at the tax rates at which they were charged.
+    lines: NewLines,
+    /// Whether to refund what becomes the client's credit.
+    #[deserr(default)]
+    refund_credit: Option<bool>,
+    /// Another open invoice of the client, to which the credit is applied.
+    #[deserr(default)]
+    apply_credit_to: Option<InvoiceId>,
+}
+
+fn used_once(note: NewCreditNote, location: ValuePointerRef<'_>) -> Result<NewCreditNote, Faults> {
+    if note.refund_credit == Some(true) && note.apply_credit_to.is_some() {
+        return Err(Faults::at(location.push_key("apply_credit_to"), "credit is refunded or applied, not both"));
+    }
+    Ok(note)
 }
 
 fn shape(members: Members) -> Members {
@@ -93,32 +114,23 @@ described! {
     path = "/v1/invoices/{id}/credit-notes",
     operation_id = "createCreditNote",
     tag = "invoices",
-    params(InvoicePath, ChangeHeaders),
+    params(("id" = InvoiceId, Path, description = "The invoice."), ChangeHeaders),
     request_body = NewCreditNote,
     responses((status = 201, description = "The credit note.", body = CreditNoteView), Conflict)
 )]
 pub(crate) async fn create(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    caller.may(Permission::WriteInvoices)?;
-    let id: InvoiceId = path_id("invoice", &id)?;
-    let asked = parse(&body)?;
-    let name = id.to_string();
-    let content: [&[u8]; 3] = [b"POST credit note", name.as_bytes(), &body];
-    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
-        ChangeRequest::New(work) => work,
-        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
-    };
+    PathId(id): PathId<InvoiceId>,
+    ChangeRequest { head, body }: ChangeRequest<NewCreditNote>,
+) -> Result<Response, Reply> {
+    let asked = CreditNoteRequest::from(body);
+    let mut work = billing.begin(head).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     let (total, tax) = credited_sums(&billing, &mut work, &record, &asked.lines).await?;
     record.invoice = before.with_credit(total).map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
     let today = work.today;
-    let number = credit_notes::next_number(&mut work.transaction, today.year()).await.map_err(unavailable)?;
+    let number = credit_notes::next_number(&mut work.transaction, today.year()).await?;
     let summary = CreditNoteSummary {
         id: CreditNoteId::from_uuid(Uuid::now_v7()),
         number,
@@ -128,8 +140,8 @@ pub(crate) async fn create(
         issued_on: today,
     };
     let note = CreditNote { summary, invoice_id: id };
-    credit_notes::insert(&mut work.transaction, &note, &asked.lines).await.map_err(unavailable)?;
-    invoices::update_document(&mut work.transaction, &record).await.map_err(unavailable)?;
+    credit_notes::insert(&mut work.transaction, &note, &asked.lines).await?;
+    invoices::update_document(&mut work.transaction, &record).await?;
     work.audit("credit_note.issued", id.to_string(), state(&before), state(&record.invoice)).await?;
     if let Some(invoice) = record.summary(&record.invoice) {
         let issued = CreditNoteIssued { credit_note: note.summary.clone(), invoice, client: record.client.clone() };
@@ -140,8 +152,7 @@ pub(crate) async fn create(
     if let Some((credit, members)) = credit.zip(shown.as_object_mut()) {
         members.insert("client_credit".to_owned(), json!(credit));
     }
-    work.commit(StatusCode::CREATED, &shown).await?;
-    Ok(answer(StatusCode::CREATED, shown))
+    work.finish(StatusCode::CREATED, &shown).await
 }
 
 /// Total and tax of a credit note. Of several that together credit every line at its original rate, the last takes the
@@ -151,13 +162,12 @@ async fn credited_sums(
     work: &mut IdempotentChange<'_>,
     record: &InvoiceRecord,
     lines: &[InvoiceLine],
-) -> Result<(PositiveMoney, Money), Problem> {
+) -> Result<(PositiveMoney, Money), Reply> {
     let invoice = &record.invoice;
     let currency = invoice.total().currency();
     let by_themselves = sums(currency, lines)?;
-    let charged = invoices::lines(&billing.database, invoice).await.map_err(unavailable)?;
-    let (mut credited, credited_tax) =
-        credit_notes::credited(&mut work.transaction, invoice).await.map_err(unavailable)?;
+    let charged = invoices::lines(&billing.database, invoice).await?;
+    let (mut credited, credited_tax) = credit_notes::credited(&mut work.transaction, invoice).await?;
     credited.extend_from_slice(lines);
     if nets(currency, &charged)? != nets(currency, &credited)? {
         return Ok(by_themselves);
@@ -168,10 +178,8 @@ async fn credited_sums(
 }
 
 /// The net amounts of lines, by tax rate.
-fn nets(currency: Currency, lines: &[InvoiceLine]) -> Result<Vec<(TaxPercent, Money)>, Problem> {
-    let refused = |error: MoneyError| {
-        Problem::invalid(vec![FieldProblem { pointer: "/lines".to_owned(), detail: error.to_string() }])
-    };
+fn nets(currency: Currency, lines: &[InvoiceLine]) -> Result<Vec<(TaxPercent, Money)>, Faults> {
+    let refused = |error: MoneyError| Faults::of("/lines", error);
     let net = |line: &InvoiceLine| Ok((line.unit_amount.checked_mul(line.quantity)?, line.tax_percent));
     let nets = lines.iter().map(net).collect::<Result<Vec<_>, MoneyError>>().map_err(refused)?;
     Ok(taxes(currency, nets).map_err(refused)?.into_iter().map(|rate| (rate.percent, rate.net)).collect())
@@ -203,7 +211,7 @@ async fn release_paid(
     }
     if let CreditDisposition::Apply(other) = asked.then {
         let client = Some(record.invoice.client_id());
-        let found = invoices::find(&billing.database, other, client).await.map_err(unavailable)?;
+        let found = invoices::find(&billing.database, other, client).await?;
         let requires = |other: &InvoiceRecord| {
             let currency = record.invoice.total().currency();
             let left = other.invoice.outstanding().ok().filter(|left| left.is_positive());
@@ -213,7 +221,7 @@ async fn release_paid(
             return Err(conflict(&format!("{other} is not another open invoice of the client in the same currency")));
         }
     }
-    let payments = allocations::of_invoice(&mut work.transaction, record.invoice.id()).await.map_err(unavailable)?;
+    let payments = allocations::of_invoice(&mut work.transaction, record.invoice.id()).await?;
     let (mut skipped, mut left) = (leaving, credit);
     for (transaction_id, allocated) in payments {
         let gone = allocated.smaller(skipped).map_err(refused)?;
@@ -248,21 +256,16 @@ async fn release_paid(
     path = "/v1/invoices/{id}/credit-notes",
     operation_id = "listCreditNotes",
     tag = "invoices",
-    params(InvoicePath),
+    params(("id" = InvoiceId, Path, description = "The invoice.")),
     responses((status = 200, description = "The credit notes.", body = CreditNotes))
 )]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
+    Permit { reach, .. }: Permit,
+    PathId(id): PathId<InvoiceId>,
 ) -> Result<Json<Value>, Problem> {
-    let reach = caller.may(Permission::Read)?;
-    let id: InvoiceId = path_id("invoice", &id)?;
-    let found = invoices::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
-    if found.is_none() {
-        return Err(Problem::not_found("invoice", id));
-    }
-    let notes = credit_notes::of_invoice(&billing.database, id).await.map_err(unavailable)?;
+    visible(&billing, reach, id).await?;
+    let notes = credit_notes::of_invoice(&billing.database, id).await?;
     Ok(Json(json!({"credit_notes": notes.iter().map(to_json).collect::<Vec<_>>()})))
 }
 
@@ -288,22 +291,14 @@ enum CreditDisposition {
     Apply(InvoiceId),
 }
 
-fn parse(body: &[u8]) -> Result<CreditNoteRequest, Problem> {
-    let mut fields = Fields::parse(body)?;
-    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
-    let lines = fields.objects("lines", LINES_MAX, line);
-    let is_refunded = fields.has("refund_credit") && fields.flag("refund_credit").unwrap_or_default();
-    let apply_to = fields.optional::<InvoiceId>("apply_credit_to");
-    if is_refunded && apply_to.is_some() {
-        fields.problem("apply_credit_to", "credit is refunded or applied, not both");
+impl From<NewCreditNote> for CreditNoteRequest {
+    fn from(note: NewCreditNote) -> Self {
+        let then = match (note.apply_credit_to, note.refund_credit) {
+            (Some(invoice_id), _) => CreditDisposition::Apply(invoice_id),
+            (None, Some(true)) => CreditDisposition::Refund,
+            (None, Some(false) | None) => CreditDisposition::Keep,
+        };
+        let lines = note.lines.into_vec().into_iter().map(InvoiceLine::from).collect();
+        Self { reason: note.reason.into(), lines, then }
     }
-    fields.finish()?;
-    let then = match apply_to {
-        Some(invoice_id) => CreditDisposition::Apply(invoice_id),
-        None if is_refunded => CreditDisposition::Refund,
-        None => CreditDisposition::Keep,
-    };
-    // A member that is `None` has recorded a problem, so `finish` has failed already.
-    let (Some(reason), Some(lines)) = (reason, lines) else { return Err(Problem::invalid(Vec::new())) };
-    Ok(CreditNoteRequest { reason, lines, then })
 }

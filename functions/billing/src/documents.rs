@@ -1,8 +1,10 @@
 //! PDF documents for clients: `/v1/invoices/{id}/pdf`, credit notes, and statements.
 
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{NaiveDate, TimeDelta};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -12,7 +14,6 @@ use quittance_documents::{
 use quittance_domain::error::Chain;
 use quittance_domain::id::{CreditNoteId, InvoiceId};
 use quittance_domain::party::ClientDetails;
-use quittance_lambda::caller::{Caller, Permission};
 use quittance_lambda::described;
 use quittance_lambda::openapi::responses::Conflict;
 use quittance_lambda::openapi::schema::words;
@@ -21,9 +22,10 @@ use quittance_store::{StoreError, credit_notes, document_lines, invoices};
 
 use crate::books::start_of;
 use crate::credit_notes::CreditNotePath;
-use crate::invoices::InvoicePath;
+
+use crate::Billing;
+use crate::invoices::visible;
 use crate::statement::CurrencySection;
-use crate::{Billing, path_id, unavailable};
 
 described! {
     /// A document, PDF/A-2.
@@ -36,22 +38,19 @@ described! {
     path = "/v1/invoices/{id}/pdf",
     operation_id = "printInvoice",
     tag = "invoices",
-    params(InvoicePath),
+    params(("id" = InvoiceId, Path, description = "The invoice.")),
     responses((status = 200, description = "The invoice.", content((Pdf = "application/pdf"))), Conflict)
 )]
 pub(crate) async fn invoice(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
+    Permit { reach, .. }: Permit,
+    PathId(id): PathId<InvoiceId>,
 ) -> Result<Response, Problem> {
-    let reach = caller.may(Permission::Read)?;
-    let id: InvoiceId = path_id("invoice", &id)?;
-    let found = invoices::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
-    let record = found.ok_or_else(|| Problem::not_found("invoice", id))?;
+    let record = visible(&billing, reach, id).await?;
     let (Some(number), Some(issued_on)) = (&record.number, record.issued_on) else {
         return Err(Problem::conflict(format!("invoice {id} is a draft: it has no number to print; send it first")));
     };
-    let lines = invoices::lines(&billing.database, &record.invoice).await.map_err(unavailable)?;
+    let lines = invoices::lines(&billing.database, &record.invoice).await?;
     let sheet = InvoiceSheet {
         number,
         client: &record.client,
@@ -86,23 +85,21 @@ fn printable_line(line: &document_lines::InvoiceLine) -> PrintedInvoiceLine<'_> 
 )]
 pub(crate) async fn credit_note(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
+    Permit { reach, .. }: Permit,
+    PathId(id): PathId<CreditNoteId>,
 ) -> Result<Response, Problem> {
-    let reach = caller.may(Permission::Read)?;
-    let id: CreditNoteId = path_id("credit note", &id)?;
     let not_found = || Problem::not_found("credit note", id);
-    let found = credit_notes::find(&billing.database, id, reach.client_id()).await.map_err(unavailable)?;
+    let found = credit_notes::find(&billing.database, id, reach.client_id()).await?;
     let note = found.ok_or_else(not_found)?;
-    let found = invoices::find(&billing.database, note.invoice_id, reach.client_id()).await.map_err(unavailable)?;
+    let found = invoices::find(&billing.database, note.invoice_id, reach.client_id()).await?;
     let invoice = found.ok_or_else(not_found)?;
-    let lines = credit_notes::lines(&billing.database, &note).await.map_err(unavailable)?;
+    let lines = credit_notes::lines(&billing.database, &note).await?;
     let corrupt = || {
         StoreError::corrupt("billing.invoices", format!("invoice {} is credited and has no number", note.invoice_id))
     };
     let sheet = CreditNoteSheet {
         summary: &note.summary,
-        invoice_number: invoice.number.as_deref().ok_or_else(|| unavailable(corrupt()))?,
+        invoice_number: invoice.number.as_deref().ok_or_else(corrupt)?,
         client: &invoice.client,
         lines: lines.iter().map(printable_line).collect(),
     };

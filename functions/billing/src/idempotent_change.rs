@@ -1,26 +1,29 @@
 //! Every change by billing: the change, its audit record, its events and its response, in one transaction.
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use quittance_domain::calendar::day_in;
 use quittance_domain::command::PaymentCommand;
 use quittance_domain::error::Chain;
 use quittance_domain::event::{EventMessage, InvoiceEvent};
 use quittance_domain::id::AuditId;
-use quittance_lambda::caller::Caller;
-use quittance_lambda::correlation;
+use quittance_lambda::change::{ChangeHead, Changes, PartsBefore, Reply};
 use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::fingerprint::SCHEME;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
-use quittance_store::audit::{self, AuditRecord, Json};
+use quittance_store::audit::{self, AuditRecord};
 use quittance_store::outbox::{self, Destination};
-use quittance_store::requests::{self, KeyClaim};
+use quittance_store::requests::{self, KeyClaim, RequestDigest};
 use quittance_store::{StoreError, Transaction};
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Billing, unavailable};
+use crate::Billing;
+use crate::parts_before::parts_before;
 
 /// The name in the envelopes' `source`.
 const FUNCTION: &str = "billing";
@@ -28,14 +31,8 @@ const FUNCTION: &str = "billing";
 /// How long a key and its response are stored.
 pub const KEY_RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// A request that changes something: new, or already answered.
-pub(crate) enum ChangeRequest<'a> {
-    New(IdempotentChange<'a>),
-    Answered(StatusCode, Value),
-}
-
 /// The transaction of one caller's request.
-pub(crate) struct IdempotentChange<'a> {
+pub struct IdempotentChange<'a> {
     billing: &'a Billing,
     actor: String,
     key: String,
@@ -47,45 +44,41 @@ pub(crate) struct IdempotentChange<'a> {
     commands: Vec<EventMessage>,
 }
 
-impl<'a> IdempotentChange<'a> {
-    /// Begins a request, unless this caller's key has been answered. `content` identifies the request: its method, path
-    /// and body. Of two concurrent requests with one key, the second waits for the first.
-    ///
-    /// # Errors
-    /// 400 without a key, 422 if the key belongs to another request, 503 if the database is unavailable.
-    pub(crate) async fn begin(
-        billing: &'a Billing,
-        caller: &Caller,
-        headers: &HeaderMap,
-        content: &[&[u8]],
-    ) -> Result<ChangeRequest<'a>, Problem> {
-        let key = idempotency_key::read(headers)?;
-        let mut transaction = billing.database.begin().await.map_err(unavailable)?;
+impl Changes for Billing {
+    type Work<'a> = IdempotentChange<'a>;
+
+    const PARTS_BEFORE: PartsBefore = parts_before;
+
+    /// Of two concurrent requests with one key, the second waits for the first.
+    async fn begin(&self, head: ChangeHead) -> Result<IdempotentChange<'_>, Reply> {
+        let ChangeHead { caller, key, fingerprint, correlation_id, .. } = head;
+        let mut transaction = self.database.begin().await?;
+        let digest =
+            RequestDigest { scheme: SCHEME, digest: &fingerprint.digest, content_before: &fingerprint.content_before };
         let expired_before = Utc::now() - KEY_RETENTION;
-        let content = content.join(&b'\n');
-        let claim = requests::claim(&mut transaction, &caller.name, &key, &content, expired_before).await;
-        match claim.map_err(unavailable)? {
+        match requests::claim(&mut transaction, &caller.name, &key, &digest, expired_before).await? {
             KeyClaim::New => {}
             KeyClaim::Answered { status, answer } => {
-                let status = StatusCode::from_u16(status)
-                    .map_err(|error| unavailable(StoreError::corrupt("billing.requests", error)))?;
-                return Ok(ChangeRequest::Answered(status, answer));
+                let status = StatusCode::from_u16(status);
+                let status = status.map_err(|error| StoreError::corrupt("billing.requests", error))?;
+                return Err(Reply::Answered(status, answer));
             }
-            KeyClaim::OtherRequest => return Err(idempotency_key::used_otherwise(&key)),
+            KeyClaim::OtherRequest => return Err(idempotency_key::used_otherwise(&key).into()),
         }
-        let (actor, correlation_id) = (caller.name.clone(), correlation::correlation_id(headers));
-        Ok(ChangeRequest::New(Self {
-            billing,
-            actor,
+        Ok(IdempotentChange {
+            billing: self,
+            actor: caller.name,
             key,
             correlation_id,
             transaction,
-            today: billing.today(),
+            today: self.today(),
             messages: Vec::new(),
             commands: Vec::new(),
-        }))
+        })
     }
+}
 
+impl IdempotentChange<'_> {
     pub(crate) async fn audit(
         &mut self,
         action: &'static str,
@@ -99,11 +92,11 @@ impl<'a> IdempotentChange<'a> {
             action,
             subject,
             reason: "requested through the API".to_owned(),
-            before: Json::serialize(&before),
-            after: Json::serialize(&after),
+            before: audit::Json::serialize(&before),
+            after: audit::Json::serialize(&after),
             correlation_id: self.correlation_id.clone(),
         };
-        audit::append(&mut self.transaction, &[record]).await.map_err(unavailable)
+        Ok(audit::append(&mut self.transaction, &[record]).await?)
     }
 
     /// Puts the event into the outbox, with today as its accounting date.
@@ -118,9 +111,7 @@ impl<'a> IdempotentChange<'a> {
             tracing::error!(error = %Chain(&error), "event could not be serialised");
             Problem::unavailable(2)
         })?;
-        outbox::insert(&mut self.transaction, Destination::InvoiceEvents, std::slice::from_ref(&message))
-            .await
-            .map_err(unavailable)?;
+        outbox::insert(&mut self.transaction, Destination::InvoiceEvents, std::slice::from_ref(&message)).await?;
         self.messages.push(message);
         Ok(())
     }
@@ -134,9 +125,7 @@ impl<'a> IdempotentChange<'a> {
             tracing::error!(error = %Chain(&error), "command could not be serialised");
             Problem::unavailable(2)
         })?;
-        outbox::insert(&mut self.transaction, Destination::PaymentCommands, std::slice::from_ref(&message))
-            .await
-            .map_err(unavailable)?;
+        outbox::insert(&mut self.transaction, Destination::PaymentCommands, std::slice::from_ref(&message)).await?;
         self.commands.push(message);
         Ok(())
     }
@@ -152,11 +141,10 @@ impl<'a> IdempotentChange<'a> {
 
     /// Stores the response and commits, then publishes the outbox messages. The relay publishes what cannot be
     /// published now.
-    pub(crate) async fn commit(mut self, status: StatusCode, answer: &Value) -> Result<(), Problem> {
-        requests::answer(&mut self.transaction, &self.actor, &self.key, status.as_u16(), answer)
-            .await
-            .map_err(unavailable)?;
-        self.transaction.commit().await.map_err(|error| unavailable(error.into()))?;
+    pub(crate) async fn commit(mut self, status: StatusCode, answer: &impl Serialize) -> Result<(), Problem> {
+        let answer = serde_json::to_value(answer).map_err(|error| Problem::dependency_failed(&error))?;
+        requests::answer(&mut self.transaction, &self.actor, &self.key, status.as_u16(), &answer).await?;
+        self.transaction.commit().await.map_err(StoreError::from)?;
         let mut published = Vec::new();
         if !self.messages.is_empty() {
             published.extend(self.billing.publisher.publish(&self.messages).await.published);
@@ -171,9 +159,11 @@ impl<'a> IdempotentChange<'a> {
         }
         Ok(())
     }
-}
 
-/// A response with a JSON body.
-pub(crate) fn answer(status: StatusCode, body: Value) -> Response {
-    (status, axum::Json(body)).into_response()
+    /// The same, and responds with what was stored.
+    pub(crate) async fn finish(self, status: StatusCode, answer: &impl Serialize) -> Result<Response, Reply> {
+        let answer = serde_json::to_value(answer).map_err(|error| Problem::dependency_failed(&error))?;
+        self.commit(status, &answer).await?;
+        Ok((status, Json(answer)).into_response())
+    }
 }

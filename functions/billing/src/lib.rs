@@ -5,16 +5,17 @@
 //! presigned URLs for uploads; signing secrets in Secrets Manager. May fail: the database, AWS (503). Retries: the
 //! caller.
 
-mod books;
+pub mod books;
 mod cases;
 pub mod clients;
 pub mod config;
-mod credit_notes;
+pub mod credit_notes;
 pub mod docs;
 mod documents;
 pub mod idempotent_change;
 pub mod invoices;
 mod page;
+mod parts_before;
 pub mod payments;
 mod preferences;
 mod receipts;
@@ -32,16 +33,16 @@ use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use quittance_documents::{Press, Seller};
 use quittance_domain::calendar::day_in;
-use quittance_domain::error::Chain;
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::openapi;
-use quittance_lambda::openapi::operation::{open, requires};
-use quittance_lambda::problem::{Problem, as_problem};
+use quittance_lambda::openapi::operation::open;
+use quittance_lambda::permit::requires;
+use quittance_lambda::problem::as_problem;
 use quittance_lambda::publisher::Publisher;
 use quittance_lambda::request_guard::{self, RequestGuard};
-use quittance_store::{Database, StoreError};
+use quittance_store::Database;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -146,15 +147,4 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(requires(&[ManageWebhooks], routes!(webhook_endpoints::rotate)))
         .routes(requires(&[OperateWebhooks], routes!(webhook_endpoints::deliveries::list)))
         .routes(requires(&[OperateWebhooks], routes!(webhook_endpoints::deliveries::replay)))
-}
-
-/// The problem for a database failure: logged here, without details for the caller.
-pub(crate) fn unavailable(error: StoreError) -> Problem {
-    tracing::error!(error = %Chain(&error), "the database failed");
-    Problem::unavailable(2)
-}
-
-/// Parses an id in a path; a text that is not an id answers 404.
-pub(crate) fn path_id<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| Problem::not_found(what, text.chars().take(60).collect::<String>()))
 }

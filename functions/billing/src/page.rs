@@ -6,11 +6,11 @@ use std::str::FromStr;
 use chrono::{DateTime, NaiveDate, Utc};
 use quittance_domain::calendar::{plausible_day, plausible_time};
 use quittance_lambda::openapi::parameters::in_query;
-use quittance_lambda::openapi::schema::{Members, count, list_of, object, refer, words};
+use quittance_lambda::openapi::schema::{count, words};
 use quittance_lambda::parameters;
 use quittance_lambda::problem::{FieldProblem, Problem};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const LIMIT_DEFAULT: i64 = 50;
 
@@ -26,14 +26,6 @@ parameters! {
         ),
         in_query("cursor", words("A cursor."), "The `next_cursor` of the previous page; without it, the first page is returned."),
     ]
-}
-
-/// The schema of every list.
-pub(crate) fn shape(name: &str, entry: &str) -> Members {
-    let entries = list_of(refer(entry), "Oldest first.");
-    object("A page of a list.")
-        .with(name, entries)
-        .with_or_null("next_cursor", words("Cursor of the next page; null on the last."))
 }
 
 /// The query of a list, unparsed.
@@ -112,14 +104,13 @@ impl<T> PageRequest<T> {
         self.limit.saturating_add(1)
     }
 
-    /// The response, from the entries read and their ids.
-    pub(crate) fn answer(&self, name: &str, mut entries: Vec<(String, Value)>) -> Value {
+    /// The entries of the page, and the cursor of the next page, from the entries read.
+    pub(crate) fn cut<E>(&self, mut entries: Vec<E>, cursor: impl Fn(&E) -> String) -> (Vec<E>, Option<String>) {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let has_more = entries.len() > limit;
         entries.truncate(limit);
-        let next_cursor = entries.last().filter(|_| has_more).map(|(id, _)| id.clone());
-        let shown: Vec<Value> = entries.into_iter().map(|(_, entry)| entry).collect();
-        json!({name: shown, "next_cursor": next_cursor})
+        let next_cursor = entries.last().filter(|_| has_more).map(cursor);
+        (entries, next_cursor)
     }
 }
 

@@ -3,96 +3,158 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
+use deserr::{Deserr, ValuePointerRef};
+use http::StatusCode;
+use quittance_domain::id::ClientId;
 use quittance_domain::language::Language;
 use quittance_domain::notification::{ChannelPreference, NotificationKind, PhoneNumber, Preferences};
 use quittance_domain::party::ClientDetails;
-use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::described;
-use quittance_lambda::fields::Fields;
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::values::List;
+use quittance_lambda::change::{ChangeRequest, Changes, NoBody, Reply};
 use quittance_lambda::openapi::parameters::ChangeHeaders;
-use quittance_lambda::openapi::schema::{
-    Members, flag, list_of, matching, object, one_of, or_null, refer, refer_as, time, words,
-};
-use quittance_lambda::problem::Problem;
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
 use quittance_store::clients;
 use quittance_store::notifications::{self, Suppression};
+use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::openapi::ObjectBuilder;
+use utoipa::ToSchema;
 
-use crate::clients::{SPOKEN, reachable, spoken};
-use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
-use crate::statement::ClientPath;
-use crate::{Billing, path_id, unavailable};
+use crate::Billing;
+use crate::clients::{TranslatedLanguage, reachable};
 
-/// The format of a phone number, as a regular expression.
-const PHONE_NUMBER: &str = r"^\+[1-9][0-9]{6,14}$";
+/// The number of kinds of notifications, and more for repetitions.
+const NOTICES_MAX: usize = 20;
 
-/// Longer than the name of any notification kind.
-const NOTICE_LENGTH_MAX: usize = 60;
+/// Kinds of notifications.
+type Notices = List<NotificationKind, 0, NOTICES_MAX>;
 
-fn notice() -> ObjectBuilder {
-    one_of(NotificationKind::ALL.iter().map(|notice| notice.as_str()), "The type of an event.")
+/// The notifications that a client wants. A response may be sent back: read-only members are accepted unchanged.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({
+    "language": "de",
+    "email": {"is_enabled": true},
+    "sms": {"is_enabled": true, "number": "+4915112345678", "notices": ["invoice.reopened"]},
+})))]
+pub(crate) struct NewPreferences {
+    /// Read-only.
+    #[deserr(default)]
+    client_id: Option<ClientId>,
+    /// The language of documents and messages (ISO 639-1); unchanged if left out.
+    #[deserr(default)]
+    language: Option<TranslatedLanguage>,
+    email: NewEmailPreference,
+    sms: NewSmsPreference,
 }
 
-fn wanted(description: &str) -> Members {
-    object(description).with("is_enabled", flag("Whether the channel is used.")).optional(
-        "notices",
-        list_of(notice(), "The notifications sent through it; all, if left out or empty.")
-            .max_items(Some(NotificationKind::ALL.len())),
-    )
+/// E-mail, to the client's address.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+pub(crate) struct NewEmailPreference {
+    /// Whether the channel is used.
+    is_enabled: bool,
+    /// The notifications sent through it; all, if left out or empty.
+    #[deserr(default)]
+    notices: Option<Notices>,
+    /// Read-only.
+    #[deserr(default)]
+    address: Option<String>,
+    /// Read-only. Whether the address is suppressed may have changed since it was read.
+    #[deserr(default)]
+    #[schema(value_type = Option<Object>)]
+    suppressed: Option<Value>,
 }
 
-fn phone_number() -> ObjectBuilder {
-    matching(PHONE_NUMBER, "The number for text messages (E.164); required if they are enabled.")
+/// Text messages.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields, validate = reachable_by_phone -> Faults)]
+pub(crate) struct NewSmsPreference {
+    /// Whether the channel is used.
+    is_enabled: bool,
+    /// The notifications sent through it; all, if left out or empty.
+    #[deserr(default)]
+    notices: Option<Notices>,
+    /// The number for text messages (E.164); required if they are enabled.
+    #[deserr(default)]
+    number: Option<PhoneNumber>,
 }
 
-fn example() -> Value {
-    json!({
-        "language": "de",
-        "email": {"is_enabled": true},
-        "sms": {"is_enabled": true, "number": "+4915112345678", "notices": ["invoice.reopened"]},
-    })
+fn reachable_by_phone(sms: NewSmsPreference, location: ValuePointerRef<'_>) -> Result<NewSmsPreference, Faults> {
+    match (sms.is_enabled, &sms.number) {
+        (true, None) => Err(Faults::at(location.push_key("number"), "is required while text messages are enabled")),
+        _ => Ok(sms),
+    }
 }
 
-described! {
-    /// The body of `PUT /v1/clients/{id}/notification-preferences`.
-    pub(crate) NewPreferences => object(
-        "The notifications that a client wants. A response may be sent back: read-only members are accepted unchanged.",
-    )
-        .optional("client_id", refer_as("ClientId", "Read-only."))
-        .optional("language", matching(Language::PATTERN, "The language of documents and messages (ISO 639-1); unchanged if left out."))
-        .with("email", wanted("E-mail, to the client's address.")
-            .optional("address", words("Read-only."))
-            .optional("suppressed", or_null(object("Read-only.").open()))
-            .closed())
-        .with("sms", wanted("Text messages.").optional("number", or_null(phone_number())).closed())
-        .closed_like(example())
+/// The notifications that a client receives, by channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NotificationPreferences {
+    client_id: ClientId,
+    /// The language of documents and messages.
+    language: Language,
+    email: EmailPreference,
+    sms: SmsPreference,
 }
 
-described! {
-    /// A client's notification preferences.
-    pub(crate) NotificationPreferences => object("The notifications that a client receives, by channel.")
-        .with("client_id", refer("ClientId"))
-        .with("language", matching(Language::PATTERN, SPOKEN))
-        .with("email", object("E-mail.")
-            .with("is_enabled", flag("Whether the channel is used."))
-            .with("notices", list_of(notice(), "The notifications sent through it; none means all."))
-            .with("address", words("The address."))
-            .with_or_null("suppressed", object("Why the address is suppressed; null if it is not.")
-                .with("reason", one_of(["bounce", "complaint"], "A permanent bounce, or a complaint."))
-                .with("since", time("When the suppression began."))
-                .open())
-            .open())
-        .with("sms", object("Text messages.")
-            .with("is_enabled", flag("Whether the channel is used."))
-            .with("notices", list_of(notice(), "The notifications sent through them; none means all."))
-            .with_or_null("number", phone_number())
-            .open())
-        .open()
+/// E-mail.
+#[derive(Debug, Serialize, ToSchema)]
+struct EmailPreference {
+    /// Whether the channel is used.
+    is_enabled: bool,
+    /// The notifications sent through it; none means all.
+    notices: Vec<NotificationKind>,
+    /// The address.
+    address: String,
+    /// Why the address is suppressed; null if it is not.
+    #[schema(required)]
+    suppressed: Option<SuppressedAddress>,
+}
+
+/// The suppression of an address to which mail cannot be delivered.
+#[derive(Debug, Serialize, ToSchema)]
+struct SuppressedAddress {
+    /// A permanent `bounce`, or a `complaint`.
+    reason: String,
+    /// When the suppression began.
+    since: DateTime<Utc>,
+}
+
+/// Text messages.
+#[derive(Debug, Serialize, ToSchema)]
+struct SmsPreference {
+    /// Whether the channel is used.
+    is_enabled: bool,
+    /// The notifications sent through them; none means all.
+    notices: Vec<NotificationKind>,
+    /// The number for text messages.
+    #[schema(required)]
+    number: Option<PhoneNumber>,
+}
+
+impl NotificationPreferences {
+    fn new(client: ClientDetails, preferences: Preferences, suppression: Option<Suppression>) -> Self {
+        let Preferences { email, sms, sms_number } = preferences;
+        let suppressed = suppression.map(|Suppression { reason, since }| SuppressedAddress { reason, since });
+        Self {
+            client_id: client.id,
+            language: client.language,
+            email: EmailPreference {
+                is_enabled: email.is_enabled,
+                notices: email.notices,
+                address: client.email,
+                suppressed,
+            },
+            sms: SmsPreference { is_enabled: sms.is_enabled, notices: sms.notices, number: sms_number },
+        }
+    }
 }
 
 /// Returns a client's notification preferences; clients see their own only.
@@ -101,18 +163,18 @@ described! {
     path = "/v1/clients/{id}/notification-preferences",
     operation_id = "readNotificationPreferences",
     tag = "clients",
-    params(ClientPath),
+    params(("id" = ClientId, Path, description = "The client.")),
     responses((status = 200, description = "The preferences.", body = NotificationPreferences))
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let client = reachable(&billing, caller.may(Permission::Read)?, path_id("client", &id)?).await?;
-    let preferences = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
-    let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
-    Ok(Json(to_json(&client, &preferences, suppression.as_ref())))
+    permit: Permit,
+    PathId(id): PathId<ClientId>,
+) -> Result<Json<NotificationPreferences>, Reply> {
+    let client = reachable(&billing, permit.reach, id).await?;
+    let preferences = notifications::preferences(&billing.database, id).await?;
+    let suppression = notifications::suppression(&billing.database, &client.email).await?;
+    Ok(Json(NotificationPreferences::new(client, preferences, suppression)))
 }
 
 /// Sets a client's notification preferences; clients set their own only.
@@ -121,35 +183,26 @@ pub(crate) async fn read(
     path = "/v1/clients/{id}/notification-preferences",
     operation_id = "setNotificationPreferences",
     tag = "clients",
-    params(ClientPath, ChangeHeaders),
+    params(("id" = ClientId, Path, description = "The client."), ChangeHeaders),
     request_body = NewPreferences,
     responses((status = 200, description = "The preferences.", body = NotificationPreferences))
 )]
 pub(crate) async fn set(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    let client = reachable(&billing, caller.may(Permission::WritePreferences)?, path_id("client", &id)?).await?;
-    let (language, preferences) = parse(&body, &client)?;
-    let language = language.unwrap_or(client.language);
-    let name = client.id.to_string();
-    let content: [&[u8]; 3] = [b"PUT preferences", name.as_bytes(), &body];
-    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
-        ChangeRequest::New(work) => work,
-        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
-    };
-    let before = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
-    clients::set_language(&mut work.transaction, client.id, language).await.map_err(unavailable)?;
-    notifications::set_preferences(&mut work.transaction, client.id, &preferences).await.map_err(unavailable)?;
-    let suppression = notifications::suppression(&billing.database, &client.email).await.map_err(unavailable)?;
-    let (before, now) = (audited(client.language, &before), audited(language, &preferences));
-    work.audit("client.preferences_set", name, before, now).await?;
-    let after = to_json(&ClientDetails { language, ..client }, &preferences, suppression.as_ref());
-    work.commit(StatusCode::OK, &after).await?;
-    Ok(answer(StatusCode::OK, after))
+    PathId(id): PathId<ClientId>,
+    ChangeRequest { head, body }: ChangeRequest<NewPreferences>,
+) -> Result<Response, Reply> {
+    let client = reachable(&billing, head.reach, id).await?;
+    let (language, preferences) = wanted(body, &client)?;
+    let mut work = billing.begin(head).await?;
+    let before = notifications::preferences(&billing.database, id).await?;
+    clients::set_language(&mut work.transaction, id, language).await?;
+    notifications::set_preferences(&mut work.transaction, id, &preferences).await?;
+    let suppression = notifications::suppression(&billing.database, &client.email).await?;
+    let (before, after) = (audited(client.language, &before), audited(language, &preferences));
+    work.audit("client.preferences_set", id.to_string(), before, after).await?;
+    let client = ClientDetails { language, ..client };
+    work.finish(StatusCode::OK, &NotificationPreferences::new(client, preferences, suppression)).await
 }
 
 /// Lifts the suppression of a client's email address after a bounce or complaint.
@@ -158,95 +211,57 @@ pub(crate) async fn set(
     path = "/v1/clients/{id}/email-suppression",
     operation_id = "liftEmailSuppression",
     tag = "clients",
-    params(ClientPath, ChangeHeaders),
+    params(("id" = ClientId, Path, description = "The client."), ChangeHeaders),
     responses((status = 200, description = "The preferences.", body = NotificationPreferences))
 )]
 pub(crate) async fn lift(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let client = reachable(&billing, caller.may(Permission::WritePreferences)?, path_id("client", &id)?).await?;
-    let name = client.id.to_string();
-    let content: [&[u8]; 2] = [b"DELETE email suppression", name.as_bytes()];
-    let mut work = match IdempotentChange::begin(&billing, &caller, &headers, &content).await? {
-        ChangeRequest::New(work) => work,
-        ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
-    };
-    let preferences = notifications::preferences(&billing.database, client.id).await.map_err(unavailable)?;
-    if notifications::lift_suppression(&mut work.transaction, &client.email).await.map_err(unavailable)? {
+    PathId(id): PathId<ClientId>,
+    ChangeRequest { head, body: NoBody {} }: ChangeRequest<NoBody>,
+) -> Result<Response, Reply> {
+    let client = reachable(&billing, head.reach, id).await?;
+    let mut work = billing.begin(head).await?;
+    let preferences = notifications::preferences(&billing.database, id).await?;
+    if notifications::lift_suppression(&mut work.transaction, &client.email).await? {
         let (before, after) = (json!({"suppressed": true}), json!({"suppressed": false}));
-        work.audit("client.email_suppression_lifted", name, before, after).await?;
+        work.audit("client.email_suppression_lifted", id.to_string(), before, after).await?;
     }
-    let shown = to_json(&client, &preferences, None);
-    work.commit(StatusCode::OK, &shown).await?;
-    Ok(answer(StatusCode::OK, shown))
+    work.finish(StatusCode::OK, &NotificationPreferences::new(client, preferences, None)).await
 }
 
-fn parse(body: &[u8], client: &ClientDetails) -> Result<(Option<Language>, Preferences), Problem> {
-    let mut fields = Fields::parse(body)?;
-    fields.read_only("client_id", &json!(client.id));
-    let language = fields.has("language").then(|| spoken(&mut fields));
-    let email = fields.nested("email", |fields| {
-        fields.read_only("address", &json!(client.email));
-        // Whether the address is suppressed may have changed since it was read.
-        fields.value("suppressed");
-        preference(fields)
-    });
-    let sms = fields.nested("sms", |fields| {
-        let (preference, number) = (preference(fields), fields.optional::<PhoneNumber>("number"));
-        if number.is_none() && preference.as_ref().is_some_and(|preference| preference.is_enabled) {
-            fields.problem("number", "is required while text messages are enabled");
-        }
-        preference.map(|preference| (preference, number))
-    });
-    fields.finish()?;
-    match (email, sms) {
-        (Some(email), Some((sms, sms_number))) => Ok((language, Preferences { email, sms, sms_number })),
-        // A member that is `None` has recorded a problem, so `finish` has failed already.
-        _ => Err(Problem::invalid(Vec::new())),
+/// The wanted language and preferences, unless the body changes what is read-only.
+fn wanted(body: NewPreferences, client: &ClientDetails) -> Result<(Language, Preferences), Faults> {
+    let NewPreferences { client_id, language, email, sms } = body;
+    let mut faults = Faults::default();
+    let read_only = "is read-only: leave it out, or send it unchanged";
+    if client_id.is_some_and(|id| id != client.id) {
+        faults.add("/client_id", read_only);
     }
+    if email.address.is_some_and(|address| address != client.email) {
+        faults.add("/email/address", read_only);
+    }
+    faults.finish()?;
+    let preferences = Preferences {
+        email: preference(email.is_enabled, email.notices),
+        sms: preference(sms.is_enabled, sms.notices),
+        sms_number: sms.number,
+    };
+    Ok((language.map_or(client.language, |language| language.0), preferences))
 }
 
-fn preference(fields: &mut Fields) -> Option<ChannelPreference> {
-    let is_enabled = fields.flag("is_enabled");
-    let names = fields.texts_or_none("notices", NotificationKind::ALL.len(), NOTICE_LENGTH_MAX);
-    let mut notices: Vec<NotificationKind> = Vec::new();
-    for name in names {
-        match name.parse::<NotificationKind>() {
-            Ok(notice) if !notices.contains(&notice) => notices.push(notice),
-            Ok(_) => {}
-            Err(error) => fields.problem("notices", error),
+fn preference(is_enabled: bool, notices: Option<Notices>) -> ChannelPreference {
+    let mut kinds: Vec<NotificationKind> = Vec::new();
+    for notice in notices.unwrap_or_default().into_vec() {
+        if !kinds.contains(&notice) {
+            kinds.push(notice);
         }
     }
-    Some(ChannelPreference { is_enabled: is_enabled?, notices })
+    ChannelPreference { is_enabled, notices: kinds }
 }
 
 /// The data for the audit record. Numbers and addresses are personal data: it has the kinds and channels only.
 fn audited(language: Language, preferences: &Preferences) -> Value {
-    json!({"email": preference_to_json(&preferences.email), "sms": preference_to_json(&preferences.sms), "language": language})
-}
-
-fn names(preference: &ChannelPreference) -> Vec<&'static str> {
-    preference.notices.iter().map(|notice| notice.as_str()).collect()
-}
-
-fn preference_to_json(preference: &ChannelPreference) -> Value {
-    json!({"is_enabled": preference.is_enabled, "notices": names(preference)})
-}
-
-fn to_json(client: &ClientDetails, preferences: &Preferences, suppression: Option<&Suppression>) -> Value {
-    let (email, sms) = (&preferences.email, &preferences.sms);
-    json!({
-        "client_id": client.id,
-        "language": client.language,
-        "email": {
-            "is_enabled": email.is_enabled,
-            "notices": names(email),
-            "address": client.email,
-            "suppressed": suppression.map(|known| json!({"reason": known.reason, "since": known.since})),
-        },
-        "sms": {"is_enabled": sms.is_enabled, "notices": names(sms), "number": preferences.sms_number},
-    })
+    let channel =
+        |preference: &ChannelPreference| json!({"is_enabled": preference.is_enabled, "notices": preference.notices});
+    json!({"email": channel(&preferences.email), "sms": channel(&preferences.sms), "language": language})
 }

@@ -1,5 +1,6 @@
 //! `/v1/payments/{transaction_id}/receipt`: the receipts of a payment.
 
+use quittance_lambda::permit::Permit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,47 +8,60 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use axum::Json;
 use axum::extract::{Path, State};
 use quittance_domain::error::Chain;
-use quittance_domain::id::TransactionId;
+use quittance_domain::id::{InvoiceId, TransactionId};
+use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::receipt::{document_key, receipt_number, refund_folder};
-use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::described;
 use quittance_lambda::openapi::parameters::PaymentPath;
-use quittance_lambda::openapi::schema::{count, flag, list_of, object, refer, refer_as, words};
 use quittance_lambda::problem::Problem;
 use quittance_store::allocations::{self, PaidInvoice};
 use quittance_store::{StoreError, payments};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{Billing, unavailable};
+use crate::Billing;
 
 /// The lifetime of a receipt's URL: long enough to follow it, too short to pass it on.
 const URL_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
-described! {
-    /// The receipts of a payment.
-    pub(crate) Receipts => object("The receipts of a payment, one for each invoice that it paid.")
-        .with("receipts", list_of(
-            object("A receipt.")
-                .with("number", words("Unique, never reused, with gaps."))
-                .with("invoice_id", refer_as("InvoiceId", "The paid invoice."))
-                .with("amount", refer_as("Money", "The amount that settled it."))
-                .with("url", words("The URL of the PDF, created per request. It contains a signature: keep it out of logs."))
-                .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long the URL is valid."))
-                .open(),
-            "In the order in which the invoices were paid.",
-        ))
-        .with("refund_receipts", list_of(
-            object("A receipt for a refund.")
-                .with("number", words("Unique, never reused, with gaps."))
-                .with("url", words("The URL of the PDF, created per request. It contains a signature: keep it out of logs."))
-                .with("expires_in_seconds", count(1, URL_LIFETIME.as_secs(), "How long the URL is valid."))
-                .open(),
-            "In order of number, which begins with the date; at most 1,000.",
-        ))
-        .with("is_complete", flag("Whether `receipts` is complete; a receipt is issued seconds after the payment."))
-        .with("transaction_id", refer("TransactionId"))
-        .open()
+/// The receipts of a payment, one for each invoice that it paid.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Receipts {
+    transaction_id: TransactionId,
+    /// In the order in which the invoices were paid.
+    receipts: Vec<InvoiceReceipt>,
+    /// In order of number, which begins with the date; at most 1,000.
+    refund_receipts: Vec<RefundReceipt>,
+    /// Whether `receipts` is complete; a receipt is issued seconds after the payment.
+    is_complete: bool,
+}
+
+/// A receipt.
+#[derive(Debug, Serialize, ToSchema)]
+struct InvoiceReceipt {
+    /// Unique, never reused, with gaps.
+    number: String,
+    /// The paid invoice.
+    invoice_id: InvoiceId,
+    /// The amount that settled it.
+    amount: Money,
+    /// The URL of the PDF, created per request. It contains a signature: keep it out of logs.
+    url: String,
+    /// How long the URL is valid.
+    #[schema(minimum = 1)]
+    expires_in_seconds: u64,
+}
+
+/// A receipt for a refund.
+#[derive(Debug, Serialize, ToSchema)]
+struct RefundReceipt {
+    /// Unique, never reused, with gaps.
+    number: String,
+    /// The URL of the PDF, created per request. It contains a signature: keep it out of logs.
+    url: String,
+    /// How long the URL is valid.
+    #[schema(minimum = 1)]
+    expires_in_seconds: u64,
 }
 
 /// Returns the receipts of a payment; clients see those of their own invoices only.
@@ -61,31 +75,27 @@ described! {
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
+    Permit { reach, .. }: Permit,
     Path(transaction_id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let reach = caller.may(Permission::Read)?;
+) -> Result<Json<Receipts>, Problem> {
     let not_found = || Problem::not_found("payment", transaction_id.chars().take(100).collect::<String>());
     let (_, name) = TransactionId::with_provider(&transaction_id).map_err(|_| not_found())?;
-    let found = payments::find(&billing.database, &name, reach.client_id()).await.map_err(unavailable)?;
+    let found = payments::find(&billing.database, &name, reach.client_id()).await?;
     let payment = found.ok_or_else(not_found)?;
-    let paid =
-        allocations::paid_invoices(&billing.database, payment.id, reach.client_id()).await.map_err(unavailable)?;
+    let paid = allocations::paid_invoices(&billing.database, payment.id, reach.client_id()).await?;
     let mut receipts = Vec::with_capacity(paid.len());
     for invoice in &paid {
         receipts.extend(receipt(&billing, invoice).await?);
     }
     let status: PaymentStatus =
-        payment.status.parse().map_err(|error| unavailable(StoreError::corrupt("payments.payments", error)))?;
+        payment.status.parse().map_err(|error| StoreError::corrupt("payments.payments", error))?;
     let is_complete = status.is_proven() && receipts.len() == paid.len();
     let refund_receipts = refund_receipts(&billing, &refund_folder(payment.id, reach.client_id())).await?;
-    Ok(Json(json!({
-        "transaction_id": name, "receipts": receipts, "refund_receipts": refund_receipts, "is_complete": is_complete,
-    })))
+    Ok(Json(Receipts { transaction_id: name, receipts, refund_receipts, is_complete }))
 }
 
 /// The refund receipts under a prefix, each with its URL.
-async fn refund_receipts(billing: &Billing, folder: &str) -> Result<Vec<Value>, Problem> {
+async fn refund_receipts(billing: &Billing, folder: &str) -> Result<Vec<RefundReceipt>, Problem> {
     let listing = billing.s3.list_objects_v2().bucket(&billing.documents_bucket).prefix(folder).send().await;
     let listing = listing.map_err(|error| away(folder, &error.into_service_error()))?;
     let mut receipts = Vec::new();
@@ -95,13 +105,13 @@ async fn refund_receipts(billing: &Billing, folder: &str) -> Result<Vec<Value>, 
     keys.sort();
     for (number, key) in keys {
         let url = signed_url(billing, key, &number).await?;
-        receipts.push(json!({"number": number, "url": url, "expires_in_seconds": URL_LIFETIME.as_secs()}));
+        receipts.push(RefundReceipt { number, url, expires_in_seconds: URL_LIFETIME.as_secs() });
     }
     Ok(receipts)
 }
 
 /// A receipt with its URL; none until it is generated.
-async fn receipt(billing: &Billing, paid: &PaidInvoice) -> Result<Option<Value>, Problem> {
+async fn receipt(billing: &Billing, paid: &PaidInvoice) -> Result<Option<InvoiceReceipt>, Problem> {
     let number = receipt_number(&paid.number, paid.version);
     let key = document_key(paid.invoice_id, &number);
     let bucket = &billing.documents_bucket;
@@ -113,10 +123,8 @@ async fn receipt(billing: &Billing, paid: &PaidInvoice) -> Result<Option<Value>,
         return Err(away(&number, &error));
     }
     let url = signed_url(billing, &key, &number).await?;
-    Ok(Some(json!({
-        "number": number, "invoice_id": paid.invoice_id, "amount": paid.amount, "url": url,
-        "expires_in_seconds": URL_LIFETIME.as_secs(),
-    })))
+    let (invoice_id, amount) = (paid.invoice_id, paid.amount);
+    Ok(Some(InvoiceReceipt { number, invoice_id, amount, url, expires_in_seconds: URL_LIFETIME.as_secs() }))
 }
 
 /// A presigned URL for a receipt.

@@ -1,32 +1,33 @@
 //! `/v1/clients/{id}/statement`: what a client owed, what moved, and what it owes.
 
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use quittance_domain::error::Chain;
 use quittance_domain::id::ClientId;
 use quittance_domain::ledger::Account;
 use quittance_domain::money::{Currency, Money, MoneyError};
 use quittance_formats::neutralised;
-use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::openapi::parameters::{in_path, in_query};
-use quittance_lambda::openapi::schema::{day, list_of, object, one_of, refer, refer_as, time, words};
+use quittance_lambda::openapi::parameters::in_query;
+use quittance_lambda::openapi::schema::{day, one_of};
+use quittance_lambda::parameters;
 use quittance_lambda::problem::Problem;
-use quittance_lambda::{described, parameters};
 use quittance_store::StoreError;
 use quittance_store::books::{self, StatementLine};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use crate::Billing;
 use crate::books::{day_before, days};
 use crate::clients::reachable;
 use crate::documents::{self, Pdf};
 use crate::page::refused;
-use crate::{Billing, path_id, unavailable};
 
 /// The maximum number of lines of a statement; longer ones have to be split into shorter periods.
 const LINES_MAX: i64 = 5_000;
@@ -38,10 +39,6 @@ const PRINTED_LINES_MAX: i64 = 1_000;
 const FORMATS: [&str; 3] = ["json", "csv", "pdf"];
 
 parameters! {
-    pub(crate) ClientPath => [in_path("id", refer("ClientId"), "The client.")]
-}
-
-parameters! {
     /// The period and the format.
     pub(crate) StatementParameters => [
         in_query("from", day("A day."), "The first accounting date; by default the first day of the month of `to`."),
@@ -50,32 +47,47 @@ parameters! {
     ]
 }
 
-described! {
-    /// A client's statement.
-    pub(crate) Statement => object("A client's statement of account: opening balances, movements and closing balances. A negative balance is the client's credit.")
-        .with("client_id", refer("ClientId"))
-        .with("client", words("The client's name."))
-        .with("from", day("The first day."))
-        .with("to", day("The last day."))
-        .with("currencies", list_of(
-            object("The statement in one currency.")
-                .with("opening", refer_as("Money", "The balance before the first day."))
-                .with("lines", list_of(
-                    object("A movement.")
-                        .with("accounting_date", day("The accounting date."))
-                        .with("occurred_at", time("When the money moved or the document was issued."))
-                        .with("recorded_at", time("When it was posted."))
-                        .with("description", words("The description."))
-                        .with("amount", refer_as("Money", "The change of the balance: positive if more is owed."))
-                        .with("balance", refer_as("Money", "The balance after it."))
-                        .open(),
-                    "In order of accounting date.",
-                ))
-                .with("closing", refer_as("Money", "The balance at the end of the last day."))
-                .open(),
-            "One for each currency with a balance or a movement.",
-        ))
-        .open()
+/// A client's statement of account: opening balances, movements and closing balances. A negative balance is the client's
+/// credit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Statement {
+    client_id: ClientId,
+    /// The client's name.
+    client: String,
+    /// The first day.
+    from: NaiveDate,
+    /// The last day.
+    to: NaiveDate,
+    /// One for each currency with a balance or a movement.
+    currencies: Vec<CurrencyStatement>,
+}
+
+/// The statement in one currency.
+#[derive(Debug, Serialize, ToSchema)]
+struct CurrencyStatement {
+    /// The balance before the first day.
+    opening: Money,
+    /// In order of accounting date.
+    lines: Vec<StatementMovement>,
+    /// The balance at the end of the last day.
+    closing: Money,
+}
+
+/// A movement.
+#[derive(Debug, Serialize, ToSchema)]
+struct StatementMovement {
+    /// The accounting date.
+    accounting_date: NaiveDate,
+    /// When the money moved or the document was issued.
+    occurred_at: DateTime<Utc>,
+    /// When it was posted.
+    recorded_at: DateTime<Utc>,
+    /// The description.
+    description: String,
+    /// The change of the balance: positive if more is owed.
+    amount: Money,
+    /// The balance after it.
+    balance: Money,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,39 +111,35 @@ pub(crate) struct CurrencySection {
     path = "/v1/clients/{id}/statement",
     operation_id = "readStatement",
     tag = "ledger",
-    params(ClientPath, StatementParameters),
+    params(("id" = ClientId, Path, description = "The client."), StatementParameters),
     responses((status = 200, description = "The statement.", content((Statement = "application/json"), (String = "text/csv"), (Pdf = "application/pdf"))))
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
+    Permit { reach, .. }: Permit,
+    PathId(id): PathId<ClientId>,
     Query(query): Query<StatementQuery>,
 ) -> Result<Response, Problem> {
-    let reach = caller.may(Permission::Read)?;
-    let id: ClientId = path_id("client", &id)?;
     let (from, to) = days(query.from.as_deref(), query.to.as_deref(), billing.today())?;
     let format = query.format.as_deref().unwrap_or("json");
     if !FORMATS.contains(&format) {
         return Err(refused("format", format!("must be one of {}", FORMATS.join(", "))));
     }
     let client = reachable(&billing, reach, id).await?;
-    let mut snapshot = billing.database.snapshot().await.map_err(unavailable)?;
-    let lines = books::statement(&mut snapshot, id, from, to, LINES_MAX + 1).await.map_err(unavailable)?;
+    let mut snapshot = billing.database.snapshot().await?;
+    let lines = books::statement(&mut snapshot, id, from, to, LINES_MAX + 1).await?;
     let lines_max = if format == "pdf" { PRINTED_LINES_MAX } else { LINES_MAX };
     if i64::try_from(lines.len()).is_ok_and(|count| count > lines_max) {
         return Err(refused("to", format!("there are more than {lines_max} lines; request fewer days")));
     }
     let mut opening = Vec::new();
     for account in [Account::Receivable(id), Account::Credit(id)] {
-        opening.extend(books::balance(&mut snapshot, &account, day_before(from)).await.map_err(unavailable)?);
+        opening.extend(books::balance(&mut snapshot, &account, day_before(from)).await?);
     }
-    let parts =
-        parts(&opening, lines).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", Chain(&error))))?;
+    let parts = parts(&opening, lines).map_err(|error| StoreError::corrupt("ledger.entries", Chain(&error)))?;
     if format == "csv" {
         let name = format!("attachment; filename=\"statement-{id}-{from}-{to}.csv\"");
-        let text =
-            csv(&parts, from, to).map_err(|error| unavailable(StoreError::corrupt("ledger.entries", Chain(&error))))?;
+        let text = csv(&parts, from, to).map_err(|error| StoreError::corrupt("ledger.entries", Chain(&error)))?;
         return Ok(
             ([(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], text).into_response()
         );
@@ -139,9 +147,8 @@ pub(crate) async fn read(
     if format == "pdf" {
         return documents::statement(&billing, &client, from, to, &parts);
     }
-    let currencies: Vec<Value> = parts.iter().map(to_json).collect();
-    let body = json!({"client_id": id, "client": client.name, "from": from, "to": to, "currencies": currencies});
-    Ok(Json(body).into_response())
+    let currencies = parts.into_iter().map(CurrencyStatement::from).collect();
+    Ok(Json(Statement { client_id: id, client: client.name, from, to, currencies }).into_response())
 }
 
 fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<CurrencySection>, MoneyError> {
@@ -165,15 +172,19 @@ fn parts(opening: &[Money], lines: Vec<StatementLine>) -> Result<Vec<CurrencySec
     Ok(parts)
 }
 
-fn to_json(part: &CurrencySection) -> Value {
-    let line = |(line, balance): &(StatementLine, Money)| {
-        json!({
-            "accounting_date": line.accounting_date, "occurred_at": line.occurred_at, "recorded_at": line.recorded_at,
-            "description": line.description, "amount": line.amount, "balance": balance,
-        })
-    };
-    let lines: Vec<Value> = part.lines.iter().map(line).collect();
-    json!({"opening": part.opening, "lines": lines, "closing": part.closing})
+impl From<CurrencySection> for CurrencyStatement {
+    fn from(part: CurrencySection) -> Self {
+        let movement = |(line, balance): (StatementLine, Money)| StatementMovement {
+            accounting_date: line.accounting_date,
+            occurred_at: line.occurred_at,
+            recorded_at: line.recorded_at,
+            description: line.description,
+            amount: line.amount,
+            balance,
+        };
+        let lines = part.lines.into_iter().map(movement).collect();
+        Self { opening: part.opening, lines, closing: part.closing }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

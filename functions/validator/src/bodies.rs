@@ -1,176 +1,173 @@
-//! Schemas of the validator's requests and responses, from the limits that requests are parsed by.
+//! Bodies of staff decisions, and the response to every accepted request.
 
 use std::collections::BTreeMap;
 
-use quittance_domain::fact::FactKind;
-use quittance_domain::id::TransactionId;
-use quittance_domain::refund_reason::RefundReason;
+use deserr::{Deserr, ValuePointerRef};
+use quittance_domain::id::{InvoiceId, RefundId, TransactionId};
+use quittance_domain::money::PositiveMoney;
+use quittance_domain::refund_reason::{RefundReason, RefundTerms};
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::values::Text;
 use quittance_lambda::described;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::in_path;
 use quittance_lambda::openapi::responses::KEY_IN_USE;
-use quittance_lambda::openapi::schema::{
-    Members, flag, matching, object, one_of, refer, refer_as, some_of, text, time,
-};
+use quittance_lambda::openapi::schema::{matching, object, one_of, refer};
 use quittance_lambda::parameters;
 use quittance_providers::ALL;
-use serde_json::json;
+use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Header, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::by_hand::ENTERABLE;
-use crate::commands::{CONFIRMABLE, INVOICE_NUMBER_LENGTH_MAX, INVOICES_MAX, MOVEMENT_LENGTH_MAX};
-use crate::decisions::REASON_LENGTH_MAX;
-use crate::once::ACCEPTED;
+/// A reason, for the audit record.
+pub(crate) type Reason = Text<1, 500>;
 
-/// The longest payment method token of a provider.
-pub(crate) const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
+/// The reference of a payment: any of its transaction ids.
+type PaymentReference = Text<1, { TransactionId::LENGTH_MAX }>;
 
-described! {
-    /// The body of `POST /v1/payments`.
-    pub(crate) NewPayment => object(
-        "A claimed payment or, with `payment_method`, a payment for the gateway to collect. `GET \
-         /v1/payments/{transaction_id}` shows the outcome.",
-    )
-        .with("transaction_id", refer("TransactionId"))
-        .with("provider", refer("Provider"))
-        .with("invoice_id", refer_as("InvoiceId", "The invoice that it pays."))
-        .with("amount", refer_as("PositiveMoney", "The amount."))
-        .optional("payment_method", matching(
-            format!("^[!-~]{{1,{PAYMENT_METHOD_LENGTH_MAX}}}$"),
-            "The card or mandate from which the gateway collects the payment, by the gateway's name for it: `pm_…` or \
-             `cus_…/pm_…` at Stripe, `<shopper>/<card>` at Adyen, `MD…` at GoCardless. Only the platform's machine clients \
-             and staff may set it. The `transaction_id` is then a name of your own, which must not look like one of the \
-             gateway's (`pi_…`, `PM…`, 16 capitals and digits).",
-        ))
-        .closed_like(json!({
-            "transaction_id": examples::TRANSACTION_ID, "provider": examples::PROVIDER,
-            "invoice_id": examples::INVOICE_ID, "amount": examples::money(),
-        }))
+/// A refund and its reason.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({
+    "amount": {"value": "1190.00", "currency": "EUR"}, "reason": "delivered too late", "reason_kind": "goodwill",
+})))]
+pub struct NewRefundRequest {
+    /// The amount to refund.
+    pub(crate) amount: PositiveMoney,
+    /// The reason, for the audit record.
+    pub(crate) reason: Reason,
+    /// The kind of reason; `unspecified` by default. The invoice is owed again only for `chargeback` and
+    /// `returned_by_bank`, or with `reopen`. `goodwill` is booked as an expense; `credited` and `duplicate` are booked
+    /// against the client's credit, and so is `unspecified` until it is classified.
+    #[deserr(default)]
+    reason_kind: Option<RefundReason>,
+    /// Whether the invoice is owed again, regardless of the reason; by default it is not.
+    #[deserr(default)]
+    reopen: Option<bool>,
 }
 
-/// The schema of a movement of money.
-fn movement(shape: Members, kinds: &[FactKind]) -> Members {
-    let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-    let kind = one_of(names.clone(), "The kind of movement.").default(names.first().map(|name| json!(name)));
-    shape
-        .optional(
-            "provider",
-            refer_as(
-                "Provider",
-                "The provider whose name for the payment is in the path; a bare name without it is a bank transfer.",
-            ),
-        )
-        .optional("kind", kind)
-        .optional("movement", text(1, MOVEMENT_LENGTH_MAX, "The refund's id, or the returned debit's reference."))
-        .optional("invoice_id", refer_as("InvoiceId", "The invoice that it pays."))
-        .optional(
-            "invoice_number",
-            text(1, INVOICE_NUMBER_LENGTH_MAX, "The number printed on the invoice that it pays."),
-        )
-        .optional("invoice_ids", some_of(refer("InvoiceId"), INVOICES_MAX, "The invoices that it pays, in this order."))
-        .with("amount", refer_as("PositiveMoney", "The amount."))
-        .optional(
-            "occurred_at",
-            time("When the money moved, from ten years ago until tomorrow; the current time by default."),
-        )
+impl NewRefundRequest {
+    pub(crate) fn terms(&self) -> RefundTerms {
+        RefundTerms { reason: self.reason_kind.unwrap_or_default(), reopens: self.reopen.unwrap_or_default() }
+    }
 }
 
-described! {
-    /// The body of `POST /v1/payments/{transaction_id}/confirmation`.
-    pub(crate) Confirmation => movement(object(
-        "A movement of money: received or sent back. The invoices are named in one way only: by `invoice_id`, \
-         `invoice_number` or `invoice_ids`; payment and invoices may be unknown. Every kind except `settlement` needs a \
-         `movement`.",
-    ), &CONFIRMABLE)
-        .closed_like(json!({"invoice_id": examples::INVOICE_ID, "amount": examples::money()}))
+/// A duplicate to merge into the payment.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({"twin": examples::TWIN, "reason": "the bank line of the same transfer"})))]
+pub(crate) struct Merge {
+    /// The duplicate: the other record of the same payment.
+    pub(crate) twin: PaymentReference,
+    /// The reason, for the audit record.
+    pub(crate) reason: Reason,
 }
 
-described! {
-    /// The body of `POST /v1/payments/{transaction_id}/evidence`.
-    pub(crate) EvidenceByHand => movement(object(
-        "A movement of money that staff enter by hand. A `capture` (money received) may name its invoices, in one way only. \
-         A `refund` (money sent back), a `refund_failure` (it did not reach the payer) and a `reversal` (by the payer's bank) \
-         need a `movement`.",
-    ), &ENTERABLE)
-        .with("reason", text(1, REASON_LENGTH_MAX, "The proof, for the audit record."))
-        .closed_like(json!({
-            "kind": "reversal", "movement": "RETURN-2026-4711", "amount": examples::money(),
-            "reason": "seen on the bank's account page",
-        }))
+/// An invoice that the payment must not pay.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({"invoice_id": InvoiceId::EXAMPLE, "reason": "it is another client's money"})))]
+pub(crate) struct Unmatch {
+    /// The invoice that the payment must not pay.
+    pub(crate) invoice_id: InvoiceId,
+    /// The reason, for the audit record.
+    pub(crate) reason: Reason,
 }
 
-fn reason() -> Members {
-    object("The request and its reason.")
-        .with("reason", text(1, REASON_LENGTH_MAX, "The reason, for the audit record."))
+/// The reason of a decision about a case, and the amount that the caller saw: a case that has changed since must be
+/// reviewed again.
+#[derive(Debug)]
+pub(crate) struct DecisionGrounds {
+    pub(crate) reason: String,
+    pub(crate) amount: Option<PositiveMoney>,
 }
 
-described! {
-    /// The body of `POST /v1/payments/{transaction_id}/refunds`.
-    pub(crate) NewRefund => reason()
-        .with("amount", refer_as("PositiveMoney", "The amount to refund."))
-        .optional("reason_kind", one_of(
-            RefundReason::ALL.iter().map(|reason| reason.as_str()),
-            "The kind of reason. The invoice is owed again only for `chargeback` and `returned_by_bank`, or with `reopen`. \
-             `goodwill` is booked as an expense; `credited` and `duplicate` are booked against the client's credit, and so is \
-             `unspecified` until it is classified.",
-        ).default(Some(json!("unspecified"))))
-        .optional("reopen", flag("Whether the invoice is owed again, regardless of the reason.").default(Some(json!(false))))
-        .closed_like(json!({"amount": examples::money(), "reason": "delivered too late", "reason_kind": "goodwill"}))
+/// The invoice to which the unapplied cash of a case is applied.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({"invoice_id": InvoiceId::EXAMPLE, "reason": "agreed by telephone"})))]
+pub(crate) struct Application {
+    /// The reason, for the audit record.
+    reason: Reason,
+    /// The amount that the case showed; if it has changed since, the decision is refused.
+    #[deserr(default)]
+    amount: Option<PositiveMoney>,
+    /// Another open invoice of the client, to which the unapplied cash is applied.
+    pub(crate) invoice_id: InvoiceId,
 }
 
-described! {
-    /// The body of `POST /v1/payments/{transaction_id}/merge`.
-    pub(crate) Merge => reason()
-        .with("twin", refer_as("TransactionId", "The duplicate: the other record of the same payment."))
-        .closed_like(json!({"twin": examples::TWIN, "reason": "the bank line of the same transfer"}))
+/// The reason of an unexplained refund.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields, validate = classified -> Faults)]
+#[schema(examples(json!({"reason_kind": "goodwill", "reason": "agreed by telephone"})))]
+pub(crate) struct Classification {
+    /// The reason, for the audit record.
+    reason: Reason,
+    /// The amount that the case showed; if it has changed since, the decision is refused.
+    #[deserr(default)]
+    amount: Option<PositiveMoney>,
+    /// The kind of reason for the refund; `unspecified` only with `reopen`.
+    reason_kind: RefundReason,
+    /// Whether the invoice is owed again, regardless of the reason; by default it is not.
+    #[deserr(default)]
+    reopen: Option<bool>,
 }
 
-described! {
-    /// The body of `POST /v1/payments/{transaction_id}/unmatch`.
-    pub(crate) Unmatch => reason()
-        .with("invoice_id", refer_as("InvoiceId", "The invoice that the payment must not pay."))
-        .closed_like(json!({"invoice_id": examples::INVOICE_ID, "reason": "it is another client's money"}))
+fn classified(body: Classification, location: ValuePointerRef<'_>) -> Result<Classification, Faults> {
+    if body.reason_kind == RefundReason::Unspecified && body.reopen != Some(true) {
+        return Err(Faults::at(location.push_key("reason_kind"), "must state the reason of the refund"));
+    }
+    Ok(body)
 }
 
-/// The amount of the case that the caller saw.
-fn grounds() -> Members {
-    reason().optional(
-        "amount",
-        refer_as("PositiveMoney", "The amount that the case showed; if it has changed since, the decision is refused."),
-    )
+impl Classification {
+    pub(crate) fn terms(&self) -> RefundTerms {
+        RefundTerms { reason: self.reason_kind, reopens: self.reopen.unwrap_or_default() }
+    }
 }
 
-described! {
-    /// The body of `POST /v1/cases/{id}/apply`.
-    pub(crate) Application => grounds()
-        .with("invoice_id", refer_as("InvoiceId", "Another open invoice of the client, to which the unapplied cash is applied."))
-        .closed_like(json!({"invoice_id": examples::INVOICE_ID, "reason": "agreed by telephone"}))
+/// A decision about a case.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({"reason": "agreed by telephone"})))]
+pub(crate) struct Decision {
+    /// The reason, for the audit record.
+    reason: Reason,
+    /// The amount that the case showed; if it has changed since, the decision is refused.
+    #[deserr(default)]
+    amount: Option<PositiveMoney>,
 }
 
-described! {
-    /// The body of `POST /v1/cases/{id}/classify`.
-    pub(crate) Classification => grounds()
-        .with("reason_kind", one_of(
-            RefundReason::ALL.iter().map(|reason| reason.as_str()),
-            "The kind of reason for the refund; `unspecified` only with `reopen`.",
-        ))
-        .optional("reopen", flag("Whether the invoice is owed again, regardless of the reason.").default(Some(json!(false))))
-        .closed_like(json!({"reason_kind": "goodwill", "reason": "agreed by telephone"}))
+macro_rules! grounds {
+    ($($body:ident),+) => {
+        $(impl From<$body> for DecisionGrounds {
+            fn from(body: $body) -> Self {
+                Self { reason: body.reason.into(), amount: body.amount }
+            }
+        })+
+    };
 }
 
-described! {
-    /// The body of the other decisions about a case.
-    pub(crate) Decision => grounds().closed_like(json!({"reason": "agreed by telephone"}))
-}
+grounds!(Application, Classification, Decision);
 
-described! {
-    /// The response to an accepted request.
-    pub(crate) Accepted => object("The accepted request.")
-        .with("transaction_id", refer_as("TransactionId", "The payment, prefixed with its provider."))
-        .perhaps("refund_id", refer_as("RefundId", "The requested refund."))
-        .with("status", one_of([ACCEPTED], "The request is stored durably."))
-        .open_like(json!({"transaction_id": examples::TRANSACTION_ID, "status": ACCEPTED}))
+/// The accepted request.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({"transaction_id": TransactionId::EXAMPLE, "status": "accepted"})))]
+pub(crate) struct Accepted {
+    /// The payment, prefixed with its provider.
+    pub(crate) transaction_id: TransactionId,
+    /// The requested refund.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) refund_id: Option<RefundId>,
+    /// `accepted`: the request is stored durably.
+    pub(crate) status: &'static str,
 }
 
 described! {

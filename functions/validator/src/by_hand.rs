@@ -2,28 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::Utc;
-use http::HeaderMap;
 use quittance_domain::command::{Evidence, PaymentCommand};
 use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::TransactionId;
-use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::fields::Fields;
+use quittance_lambda::change::{ChangeRequest, Changes, Reply};
 use quittance_lambda::openapi::parameters::{ChangeHeaders, PaymentPath};
-use quittance_lambda::problem::Problem;
-use quittance_store::{cases, refunds};
+use quittance_store::{StoreError, cases, refunds};
 
 use crate::Validator;
-use crate::bodies::{AcceptedOnce, EvidenceByHand};
-use crate::commands::ConfirmRequest;
-use crate::decisions::{REASON_LENGTH_MAX, StaffRequest, unavailable, unless_decided};
-
-/// The kinds of evidence that staff may enter; the first is the default.
-pub(crate) const ENTERABLE: [FactKind; 4] =
-    [FactKind::Capture, FactKind::Refund, FactKind::RefundFailure, FactKind::Reversal];
+use crate::bodies::AcceptedOnce;
+use crate::commands::EvidenceByHand;
+use crate::decisions::unless_decided;
 
 /// Enters evidence of a payment, refund or reversal by hand. Payment and invoice may be unknown; a capture is accepted
 /// only for a payment that is not proven yet.
@@ -42,27 +34,23 @@ pub(crate) const ENTERABLE: [FactKind; 4] =
 )]
 pub(crate) async fn enter(
     State(validator): State<Arc<Validator>>,
-    caller: Caller,
     Path(transaction_id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    let content: [&[u8]; 3] = [b"POST evidence", transaction_id.as_bytes(), &body];
-    let request = StaffRequest::read(caller, Permission::DecideCases, headers, content)?;
-    let (known, reason) = parse(&transaction_id, &body)?;
-    let name = request.name();
+    ChangeRequest { head, body }: ChangeRequest<EvidenceByHand>,
+) -> Result<Response, Reply> {
+    let (movement, reason) = body.into_movement(&transaction_id)?;
+    let request = head.request_id();
     let evidence = Evidence {
         channel: EvidenceChannel::Staff,
-        event_id: name.clone(),
+        event_id: request.clone(),
         reason: Some(reason),
-        ..known.evidence(&request.caller.name, &request.key, Utc::now())
+        ..movement.evidence(&head.caller.name, &head.key, Utc::now())
     };
     let (payment, kind) = (evidence.transaction_id.clone(), evidence.kind);
     let check = async || match refusal(&validator, &payment, kind).await? {
-        Some(refusal) => unless_decided(&validator, &name, format!("payment {payment}: {refusal}")).await,
+        Some(refusal) => unless_decided(&validator, &request, format!("payment {payment}: {refusal}")).await,
         None => Ok(()),
     };
-    request.send_checked(&validator, PaymentCommand::EnterEvidence(evidence), check).await
+    validator.begin(head).await?.send_unless(PaymentCommand::EnterEvidence(evidence), check).await
 }
 
 /// Why the evidence is certain to be refused.
@@ -70,24 +58,11 @@ async fn refusal(
     validator: &Validator,
     payment: &TransactionId,
     kind: FactKind,
-) -> Result<Option<&'static str>, Problem> {
-    let is_waiting = cases::is_entry_waiting(&validator.database, payment).await;
-    if is_waiting.map_err(|error| unavailable(&error))? {
+) -> Result<Option<&'static str>, StoreError> {
+    if cases::is_entry_waiting(&validator.database, payment).await? {
         return Ok(Some("another entry awaits a second person's approval; approve or dismiss its case first"));
     }
-    let proven = refunds::refundable(&validator.database, payment).await.map_err(|error| unavailable(&error))?;
+    let proven = refunds::refundable(&validator.database, payment).await?;
     let is_proven = kind == FactKind::Capture && proven.is_some();
     Ok(is_proven.then_some("it is proven already; enter further money as a separate payment, under another name"))
-}
-
-fn parse(transaction_id: &str, body: &[u8]) -> Result<(ConfirmRequest, String), Problem> {
-    let mut fields = Fields::parse(body)?;
-    let known = ConfirmRequest::read(&mut fields, transaction_id, &ENTERABLE);
-    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
-    if known.as_ref().is_some_and(|known| known.kind != FactKind::Capture && !known.invoices.is_empty()) {
-        fields.problem("invoice_id", "only received money (`capture`) can name invoices");
-    }
-    fields.finish()?;
-    // If members are missing, `finish` has failed already.
-    known.zip(reason).ok_or_else(|| Problem::invalid(Vec::new()))
 }

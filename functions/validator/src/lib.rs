@@ -8,13 +8,14 @@
 //! authentic one that cannot be interpreted is parked in the validator's own dead-letter queue.
 
 pub mod api;
-mod bodies;
+pub mod bodies;
 mod by_hand;
 pub mod commands;
 pub mod config;
 pub mod decisions;
 pub mod once;
 pub mod signing_secrets;
+pub mod values;
 pub mod webhooks;
 
 use std::collections::HashMap;
@@ -26,8 +27,9 @@ use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
 use quittance_lambda::openapi;
-use quittance_lambda::openapi::operation::{open, requires};
+use quittance_lambda::openapi::operation::open;
 use quittance_lambda::parking::DeadLetterQueue;
+use quittance_lambda::permit::requires;
 use quittance_lambda::problem::{as_problem, unknown_route};
 use quittance_lambda::request_guard::{self, RequestGuard};
 use quittance_store::Database;

@@ -83,7 +83,7 @@ fn preferences_that_cannot_be_are_refused_and_another_clients_are_not_found() {
                 "language": "xx", "email": {"is_enabled": true, "notices": ["invoice.lost"]},
                 "sms": {"is_enabled": true, "number": "0151 12345678"},
             }),
-            vec!["/email/notices", "/language", "/sms/number", "/sms/number"],
+            vec!["/email/notices/0", "/language", "/sms/number"],
         ),
     ] {
         let answer = put(token, id, &body);

@@ -1,8 +1,12 @@
 //! The chart of accounts.
 
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::api_schema::text_schema;
 use crate::id::{ClientId, Provider};
 
 /// An account of the chart. Its text form is its code in the database and the API.
@@ -93,6 +97,20 @@ impl fmt::Display for Account {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an account of the chart")]
 pub struct UnknownAccount(String);
+
+impl Serialize for Account {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl PartialSchema for Account {
+    fn schema() -> RefOr<utoipa::openapi::Schema> {
+        text_schema("^[a-z]+(:[A-Za-z0-9_]+)?$", "An account of the chart of accounts.", "clearing:stripe")
+    }
+}
+
+impl ToSchema for Account {}
 
 impl FromStr for Account {
     type Err = UnknownAccount;

@@ -3,7 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
 use super::MoneyError;
+use crate::api_schema::text_schema;
 
 /// Codes in ISO 4217's list three that the table of current codes still contains.
 const WITHDRAWN: [&str; 5] = ["BGN", "CUC", "HRK", "SLL", "ZWL"];
@@ -33,6 +38,20 @@ impl Currency {
         self.0.code()
     }
 }
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl PartialSchema for Currency {
+    fn schema() -> RefOr<Schema> {
+        text_schema("^[A-Z]{3}$", "An ISO 4217 code of a currency that has a minor unit.", "EUR")
+    }
+}
+
+impl ToSchema for Currency {}
 
 impl FromStr for Currency {
     type Err = MoneyError;

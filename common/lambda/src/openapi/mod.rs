@@ -21,7 +21,8 @@ const ABOUT: &str = "Settles B2B invoices: clients claim payments, gateways and 
     exceptions.\n\nErrors are `application/problem+json` (RFC 9457) and list all problems of a request; a 4xx has changed \
     nothing. Errors returned by API Gateway (401, some 429) are plain JSON. A path without a route answers 404, and so \
     does a resource that belongs to another client. Requests that change something take an `Idempotency-Key`: repeated \
-    with the same key and body they take effect once. Lists take `limit` and `cursor`. Times are RFC 3339 in UTC; amounts \
+    with the same key and request they take effect once; the order of members and white space do not matter, numbers \
+    are compared as they are written. Lists take `limit` and `cursor`. Times are RFC 3339 in UTC; amounts \
     are strings, so that no client parses them as floating-point numbers.";
 
 /// The tags of the operations.

@@ -6,7 +6,7 @@ use serde_json::json;
 use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Header, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::fields::BODY_BYTES_MAX;
+use crate::body::BODY_BYTES_MAX;
 use crate::idempotency_key;
 use crate::openapi::examples;
 use crate::openapi::schema::{count, object, refer, words};

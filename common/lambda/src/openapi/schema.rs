@@ -9,7 +9,7 @@ use utoipa::openapi::{KnownFormat, Ref, RefOr, SchemaFormat};
 /// A schema, or a reference to one.
 pub type Shape = RefOr<Schema>;
 
-/// No control characters, as [`crate::fields::Fields`] refuses them.
+/// No control characters, as bodies refuse them.
 const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 /// The same, with at least one character that is not blank.
@@ -64,7 +64,7 @@ pub fn words(description: &str) -> ObjectBuilder {
 }
 
 /// A text of so many characters, without control characters and, if it must have any, not only blanks: what
-/// [`crate::fields::Fields::text`] accepts.
+/// bodies accept.
 #[must_use]
 pub fn text(length_min: usize, length_max: usize, description: &str) -> ObjectBuilder {
     let pattern = if length_min == 0 { PRINTABLE } else { NOT_BLANK };
@@ -189,7 +189,7 @@ impl Members {
         self.0
     }
 
-    /// A body in which any other member is refused, as [`crate::fields::Fields::finish`] does.
+    /// A body in which any other member is refused.
     #[must_use]
     pub fn closed(self) -> ObjectBuilder {
         self.0.additional_properties(Some(AdditionalProperties::FreeForm(false)))

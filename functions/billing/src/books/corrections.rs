@@ -3,102 +3,138 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, NaiveDate, Utc};
-use http::{HeaderMap, StatusCode};
-use quittance_domain::calendar::recent_time;
+use chrono::Utc;
+use deserr::{Deserr, ValuePointerRef};
+use http::StatusCode;
 use quittance_domain::case::may_approve_alone;
 use quittance_domain::id::LedgerTransactionId;
 use quittance_domain::ledger::Account;
-use quittance_domain::money::{Currency, Money, MoneyError};
-use quittance_lambda::caller::{Caller, Permission};
-use quittance_lambda::fields::Fields;
-use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
+use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::times::{RecentDay, RecentTime};
+use quittance_lambda::body::values::List;
+use quittance_lambda::change::{ChangeRequest, Changes, Reply};
+use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
-use quittance_lambda::openapi::schema::{Members, day, object, refer, refer_as, some_of, text, time, words};
+use quittance_lambda::path_id::PathId;
 use quittance_lambda::problem::Problem;
-use quittance_lambda::{described, parameters};
 use quittance_store::ledger::{self, ReversalOutcome};
+use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::openapi::ObjectBuilder;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::proposals::{self, ProposedCorrection};
-use super::{REASON_LENGTH_MAX, accounting_date, shapes};
-use crate::idempotent_change::{ChangeRequest, IdempotentChange, answer};
-use crate::page::refused;
-use crate::{Billing, path_id, unavailable};
+use super::Reason;
+use super::proposals::{self, CorrectionProposal};
+use crate::Billing;
+use crate::idempotent_change::IdempotentChange;
 
 /// No event posts more than four entries; postings by staff have only a few more.
 const ENTRIES_MAX: usize = 20;
 
-parameters! {
-    pub(crate) TransactionPath => [in_path("id", refer("LedgerTransactionId"), "The transaction.")]
+/// An entry, with a debit or a credit.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields, validate = one_side -> Faults)]
+pub(crate) struct NewEntry {
+    account: Account,
+    #[deserr(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debit: Option<PositiveMoney>,
+    #[deserr(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credit: Option<PositiveMoney>,
 }
 
-fn entry_shape() -> ObjectBuilder {
-    object("An entry, with a debit or a credit.")
-        .with("account", shapes::account())
-        .optional("debit", refer("PositiveMoney"))
-        .optional("credit", refer("PositiveMoney"))
-        .closed()
+impl NewEntry {
+    /// The debit, or the credit as a negative amount.
+    fn amount(&self) -> Option<Money> {
+        match (self.debit, self.credit) {
+            (Some(debit), None) => Some(debit.into()),
+            (None, Some(credit)) => Some(Money::from(credit).negated()),
+            _ => None,
+        }
+    }
 }
 
-pub(super) fn replacement_shape() -> Members {
-    object("The correct posting, about the same invoice and payment.")
-        .optional(
-            "occurred_at",
-            time(
-                "When it happened, from ten years ago until tomorrow; by default the time of the reversed transaction.",
-            ),
-        )
-        .optional(
-            "accounting_date",
-            day(
-                "The accounting date; by default the day of `occurred_at`, otherwise that of the reversed transaction.",
-            ),
-        )
-        .with("entries", some_of(entry_shape(), ENTRIES_MAX, "They sum to zero in each currency; each account once."))
+fn one_side(entry: NewEntry, location: ValuePointerRef<'_>) -> Result<NewEntry, Faults> {
+    match entry.amount() {
+        Some(_) => Ok(entry),
+        None => Err(Faults::at(location.push_key("debit"), "an entry has either a debit or a credit")),
+    }
 }
 
-described! {
-    /// The body of a reversal.
-    pub(crate) NewCorrection => object("The reason of the reversal, and the replacement.")
-        .with("reason", text(1, REASON_LENGTH_MAX, "The reason, for the ledger and the audit record."))
-        .optional("replacement", replacement_shape().closed())
-        .closed_like(json!({"reason": "posted for another client"}))
+/// The entries of a posting.
+type Entries = List<NewEntry, 1, ENTRIES_MAX>;
+
+/// The correct posting, about the same invoice and payment.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields, validate = balanced -> Faults)]
+pub(crate) struct Replacement {
+    /// When it happened, from ten years ago until tomorrow; by default the time of the reversed transaction.
+    #[deserr(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<RecentTime>,
+    /// The accounting date; by default the day of `occurred_at`, otherwise that of the reversed transaction.
+    #[deserr(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounting_date: Option<RecentDay>,
+    /// They sum to zero in each currency; each account once.
+    entries: Entries,
 }
 
-described! {
-    /// The reversing transaction.
-    pub(crate) Correction => object("The reversing transaction, and the replacement.")
-        .with("id", refer("LedgerTransactionId"))
-        .with("reverses", refer_as("LedgerTransactionId", "The transaction that it reverses."))
-        .with("reason", words("The reason."))
-        .with_or_null("replacement_id", refer_as("LedgerTransactionId", "The replacement; null if there is none."))
-        .open()
-}
-
-/// The replacement posting.
-pub(super) struct Replacement {
-    occurred_at: Option<DateTime<Utc>>,
-    accounting_date: Option<NaiveDate>,
-    entries: Vec<(Account, Money)>,
+fn balanced(replacement: Replacement, location: ValuePointerRef<'_>) -> Result<Replacement, Faults> {
+    match balance(&replacement.postings()) {
+        Ok(()) => Ok(replacement),
+        Err(error) => Err(Faults::at(location.push_key("entries"), error)),
+    }
 }
 
 impl Replacement {
+    /// Its accounts and amounts; debits are positive. Every entry has one side, as its parser checks.
+    fn postings(&self) -> Vec<(Account, Money)> {
+        let entries = self.entries.as_slice().iter();
+        entries.filter_map(|entry| Some((entry.account.clone(), entry.amount()?))).collect()
+    }
+
     /// The sum of its debits in each currency.
     fn debits(&self) -> Result<BTreeMap<Currency, Money>, MoneyError> {
         let mut sums = BTreeMap::new();
-        for (_, amount) in self.entries.iter().filter(|(_, amount)| amount.is_positive()) {
+        for amount in self.entries.as_slice().iter().filter_map(|entry| entry.debit).map(Money::from) {
             let currency = amount.currency();
             let sum = sums.entry(currency).or_insert_with(|| Money::zero(currency));
-            *sum = sum.checked_add(*amount)?;
+            *sum = sum.checked_add(amount)?;
         }
         Ok(sums)
     }
+}
+
+/// The reason of the reversal, and the replacement.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({"reason": "posted for another client"})))]
+pub struct NewCorrection {
+    /// The reason, for the ledger and the audit record.
+    reason: Reason,
+    #[deserr(default)]
+    replacement: Option<Replacement>,
+}
+
+/// The reversing transaction, and the replacement.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Correction {
+    id: LedgerTransactionId,
+    /// The transaction that it reverses.
+    reverses: LedgerTransactionId,
+    /// The reason.
+    reason: String,
+    /// The replacement; null if there is none.
+    #[schema(required)]
+    replacement_id: Option<LedgerTransactionId>,
 }
 
 /// Reverses a ledger transaction, and posts its replacement if one is given. Postings are never changed.
@@ -112,36 +148,26 @@ impl Replacement {
     path = "/v1/ledger/transactions/{id}/reverse",
     operation_id = "reverseLedgerTransaction",
     tag = "ledger",
-    params(TransactionPath, ChangeHeaders),
+    params(("id" = LedgerTransactionId, Path, description = "The transaction."), ChangeHeaders),
     request_body = NewCorrection,
     responses(
         (status = 201, description = "The reversing transaction.", body = Correction),
-        (status = 202, description = "The correction awaits a second person's approval.", body = ProposedCorrection),
+        (status = 202, description = "The correction awaits a second person's approval.", body = CorrectionProposal),
         Conflict, UnknownInBody
     )
 )]
 pub(crate) async fn reverse(
     State(billing): State<Arc<Billing>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    caller.may(Permission::CorrectBooks)?;
-    let reversed: LedgerTransactionId = path_id("ledger transaction", &id)?;
-    let (reason, replacement) = parse(&body)?;
-    let name = reversed.to_string();
-    let mut work =
-        match IdempotentChange::begin(&billing, &caller, &headers, &[b"POST reverse", name.as_bytes(), &body]).await? {
-            ChangeRequest::New(work) => work,
-            ChangeRequest::Answered(status, body) => return Ok(answer(status, body)),
-        };
+    PathId(reversed): PathId<LedgerTransactionId>,
+    ChangeRequest { head, body }: ChangeRequest<NewCorrection>,
+) -> Result<Response, Reply> {
+    let NewCorrection { reason, replacement } = body;
+    let mut work = billing.begin(head).await?;
     if needs_second_person(&mut work, reversed, replacement.as_ref()).await? {
-        return proposals::propose(work, reversed, reason, &body).await;
+        return proposals::propose(work, reversed, reason.into(), replacement).await;
     }
-    let body = correct(&mut work, reversed, &reason, replacement.as_ref()).await?;
-    work.commit(StatusCode::CREATED, &body).await?;
-    Ok(answer(StatusCode::CREATED, body))
+    let correction = correct(&mut work, reversed, reason.as_str(), replacement.as_ref()).await?;
+    work.finish(StatusCode::CREATED, &correction).await
 }
 
 /// Whether a correction exceeds the amount that one person may approve alone.
@@ -149,32 +175,35 @@ async fn needs_second_person(
     work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
     replacement: Option<&Replacement>,
-) -> Result<bool, Problem> {
-    let debits = ledger::debits(&mut work.transaction, reversed).await.map_err(unavailable)?;
+) -> Result<bool, Reply> {
+    let debits = ledger::debits(&mut work.transaction, reversed).await?;
     if debits.is_empty() {
-        return Err(Problem::not_found("ledger transaction", reversed));
+        return Err(Problem::not_found("ledger transaction", reversed).into());
     }
     let replaced = replacement.map(Replacement::debits).transpose();
-    let replaced = replaced.map_err(|error| refused("replacement", error))?.unwrap_or_default();
+    let replaced = replaced.map_err(|error| Faults::of("/replacement", error))?.unwrap_or_default();
     Ok(debits.into_iter().chain(replaced.into_values()).any(|amount| !may_approve_alone(amount)))
 }
 
-/// Reverses the transaction and posts its replacement. Returns the response data.
+/// Reverses the transaction and posts its replacement.
 pub(super) async fn correct(
     work: &mut IdempotentChange<'_>,
     reversed: LedgerTransactionId,
     reason: &str,
     replacement: Option<&Replacement>,
-) -> Result<Value, Problem> {
+) -> Result<Correction, Problem> {
     let mirror = take_back(work, reversed, reason, replacement.is_some()).await?;
     let replacement_id = replacement.map(|_| LedgerTransactionId::from_uuid(Uuid::now_v7()));
-    if let Some((id, Replacement { occurred_at, accounting_date, entries })) = replacement_id.zip(replacement) {
-        let day = accounting_date.or_else(|| occurred_at.map(|time| work.day_of(time)));
-        ledger::replace(&mut work.transaction, id, reversed, *occurred_at, day, entries).await.map_err(unavailable)?;
+    if let Some((id, replacement)) = replacement_id.zip(replacement) {
+        let occurred_at = replacement.occurred_at.map(RecentTime::get);
+        let day = replacement.accounting_date.map(RecentDay::get);
+        let day = day.or_else(|| occurred_at.map(|time| work.day_of(time)));
+        let postings = replacement.postings();
+        ledger::replace(&mut work.transaction, id, reversed, occurred_at, day, &postings).await?;
     }
-    let body = json!({"id": mirror, "reverses": reversed, "reason": reason, "replacement_id": replacement_id});
-    work.audit("ledger.transaction_reversed", reversed.to_string(), Value::Null, body.clone()).await?;
-    Ok(body)
+    let correction = Correction { id: mirror, reverses: reversed, reason: reason.to_owned(), replacement_id };
+    work.audit("ledger.transaction_reversed", reversed.to_string(), Value::Null, json!(correction)).await?;
+    Ok(correction)
 }
 
 /// Reverses a transaction, unless that was done before and only its replacement is missing. Returns the reversing
@@ -188,54 +217,15 @@ async fn take_back(
     let mirror = LedgerTransactionId::from_uuid(Uuid::now_v7());
     let at = (!is_replaced).then(|| (Utc::now(), work.today));
     let transaction = &mut work.transaction;
-    match ledger::reverse(transaction, mirror, reversed, reason, at).await.map_err(unavailable)? {
+    match ledger::reverse(transaction, mirror, reversed, reason, at).await? {
         ReversalOutcome::Posted => Ok(mirror),
         ReversalOutcome::AlreadyReversed => {
-            let earlier = ledger::mirror(transaction, reversed).await.map_err(unavailable)?;
+            let earlier = ledger::mirror(transaction, reversed).await?;
             let open = earlier.filter(|earlier| is_replaced && !earlier.is_replaced).map(|earlier| earlier.id);
             open.ok_or_else(|| Problem::conflict(format!("ledger transaction {reversed} is reversed already")))
         }
         ReversalOutcome::Unknown => Err(Problem::not_found("ledger transaction", reversed)),
     }
-}
-
-pub(super) fn parse(body: &[u8]) -> Result<(String, Option<Replacement>), Problem> {
-    let mut fields = Fields::parse(body)?;
-    let reason = fields.text("reason", 1, REASON_LENGTH_MAX);
-    let replacement = if fields.has("replacement") { fields.nested("replacement", replacement) } else { None };
-    fields.finish()?;
-    // Without a reason, `finish` has failed already.
-    reason.map(|reason| (reason, replacement)).ok_or_else(|| Problem::invalid(Vec::new()))
-}
-
-fn replacement(fields: &mut Fields) -> Option<Replacement> {
-    let occurred_at = fields.optional::<DateTime<Utc>>("occurred_at");
-    if let Some(Err(refusal)) = occurred_at.map(|time| recent_time(time, Utc::now())) {
-        fields.problem("occurred_at", refusal);
-    }
-    let accounting_date = accounting_date(fields);
-    let entries = fields.objects("entries", ENTRIES_MAX, entry)?;
-    match balance(&entries) {
-        Ok(()) => Some(Replacement { occurred_at, accounting_date, entries }),
-        Err(problem) => {
-            fields.problem("entries", problem);
-            None
-        }
-    }
-}
-
-fn entry(fields: &mut Fields) -> Option<(Account, Money)> {
-    let account = fields.required::<Account>("account");
-    let (debit, credit) = (fields.optional_money("debit"), fields.optional_money("credit"));
-    let amount = match (debit, credit) {
-        (Some(debit), None) => Some(debit.into()),
-        (None, Some(credit)) => Some(Money::from(credit).negated()),
-        _ => {
-            fields.problem("debit", "an entry has either a debit or a credit");
-            None
-        }
-    };
-    account.zip(amount)
 }
 
 #[derive(Debug, thiserror::Error)]

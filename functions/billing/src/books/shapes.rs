@@ -1,12 +1,19 @@
 //! Schemas of the ledger API, from the limits that its requests are parsed by.
 
+use chrono::{DateTime, NaiveDate, Utc};
+use quittance_domain::id::{ClientId, LedgerTransactionId};
+use quittance_domain::ledger::Account;
 use quittance_domain::ledger::reconciliation::DiscrepancyKind;
+use quittance_domain::money::Money;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::in_query;
-use quittance_lambda::openapi::schema::{Members, day, flag, list_of, object, one_of, refer, refer_as, time, words};
+use quittance_lambda::openapi::schema::{day, flag, list_of, object, one_of, refer, refer_as, time, words};
 use quittance_lambda::{described, parameters};
+use serde::Serialize;
 use serde_json::json;
-use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::kinds;
 
@@ -47,75 +54,122 @@ parameters! {
     ]
 }
 
-pub(super) fn account() -> ObjectBuilder {
-    words(
-        "The account's code: `receivable:<client>`, `credit:<client>`, `clearing:<provider>`, `disputes:<provider>`, \
-         `refunds:<provider>`, `fees:<provider>`, `rounding`, `goodwill`, `suspense`, `tax`, `revenue`.",
-    )
+/// Every account with a balance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrialBalance {
+    /// The last accounting date included.
+    pub(super) as_of: NaiveDate,
+    /// In order of code.
+    pub(super) accounts: Vec<AccountBalance>,
+    /// One for each currency.
+    pub(super) totals: Vec<CurrencyTotals>,
 }
 
-fn sides(members: Members) -> Members {
-    members
-        .with_or_null("debit", refer_as("Money", "The debit."))
-        .with_or_null("credit", refer_as("Money", "The credit."))
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AccountBalance {
+    pub(super) account: Account,
+    /// The kind of account.
+    #[schema(value_type = AccountKindName)]
+    pub(super) kind: &'static str,
+    /// The debit.
+    #[schema(required)]
+    pub(super) debit: Option<Money>,
+    /// The credit.
+    #[schema(required)]
+    pub(super) credit: Option<Money>,
 }
 
-described! {
-    pub(crate) TrialBalance => object("Every account with a balance.")
-        .with("as_of", day("The last accounting date included."))
-        .with("accounts", list_of(
-            sides(object("An account.").with("account", account()).with("kind", one_of(kinds(), "The kind of account."))).open(),
-            "In order of code.",
-        ))
-        .with("totals", list_of(
-            object("The totals in one currency.")
-                .with("debit", refer_as("Money", "The sum of all debits."))
-                .with("credit", refer_as("Money", "The sum of all credits; equal to the debits."))
-                .open(),
-            "One for each currency.",
-        ))
-        .open()
+/// The kind of an account.
+#[derive(Debug)]
+enum AccountKindName {}
+
+impl PartialSchema for AccountKindName {
+    fn schema() -> RefOr<Schema> {
+        one_of(kinds(), "The kind of account.").into()
+    }
 }
 
-described! {
-    pub(crate) LedgerTransaction => object("The posting of one event, or the reversal of one.")
-        .with("id", refer("LedgerTransactionId"))
-        .with("event_id", words("The event that it posts."))
-        .with("description", words("The description."))
-        .with("accounting_date", day("The accounting date: the bank's booking date, the day of the gateway's time in the seller's time zone, or the date of a document."))
-        .with("occurred_at", time("The time of the event that it posts."))
-        .with("recorded_at", time("When it was posted."))
-        .with_or_null("reverses", refer_as("LedgerTransactionId", "The transaction that it reverses."))
-        .with("entries", list_of(
-            sides(object("An entry.").with("account", account())).open(),
-            "They sum to zero.",
-        ))
-        .open()
+impl ToSchema for AccountKindName {}
+
+/// The totals in one currency.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CurrencyTotals {
+    /// The sum of all debits.
+    pub(super) debit: Money,
+    /// The sum of all credits; equal to the debits.
+    pub(super) credit: Money,
 }
 
-described! {
-    /// A page of the ledger's transactions.
-    pub(crate) LedgerTransactions =>
-        crate::page::shape("transactions", "LedgerTransaction").open(), holding [LedgerTransaction]
+/// The posting of one event, or the reversal of one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PostedTransaction {
+    pub(super) id: LedgerTransactionId,
+    /// The event that it posts.
+    pub(super) event_id: String,
+    /// The description.
+    pub(super) description: String,
+    /// The accounting date: the bank's booking date, the day of the gateway's time in the seller's time zone, or the date
+    /// of a document.
+    pub(super) accounting_date: NaiveDate,
+    /// The time of the event that it posts.
+    pub(super) occurred_at: DateTime<Utc>,
+    /// When it was posted.
+    pub(super) recorded_at: DateTime<Utc>,
+    /// The transaction that it reverses.
+    #[schema(required)]
+    pub(super) reverses: Option<LedgerTransactionId>,
+    /// They sum to zero.
+    pub(super) entries: Vec<PostedEntry>,
 }
 
-described! {
-    /// Aged receivables.
-    pub(crate) Ageings => object("Receivables by client, currency and how long they are overdue.")
-        .with("on", day("The as-of date."))
-        .with("clients", list_of(
-            object("A client and a currency.")
-                .with("client_id", refer("ClientId"))
-                .with("client", words("The client's name."))
-                .with("not_due", refer_as("Money", "Not due yet."))
-                .with("days_1_to_30", refer_as("Money", "Overdue for 1 to 30 days."))
-                .with("days_31_to_60", refer_as("Money", "Overdue for 31 to 60 days."))
-                .with("days_61_to_90", refer_as("Money", "Overdue for 61 to 90 days."))
-                .with("days_over_90", refer_as("Money", "Overdue for more than 90 days."))
-                .open(),
-            "By name.",
-        ))
-        .open()
+/// An entry.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PostedEntry {
+    pub(super) account: Account,
+    /// The debit.
+    #[schema(required)]
+    pub(super) debit: Option<Money>,
+    /// The credit.
+    #[schema(required)]
+    pub(super) credit: Option<Money>,
+}
+
+/// A page of the ledger's transactions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LedgerTransactions {
+    /// In order of accounting date.
+    pub(super) transactions: Vec<PostedTransaction>,
+    /// Cursor of the next page; null on the last.
+    #[schema(required)]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// Receivables by client, currency and how long they are overdue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Ageings {
+    /// The as-of date.
+    pub(super) on: NaiveDate,
+    /// By name.
+    pub(super) clients: Vec<AgedReceivables>,
+}
+
+/// A client and a currency.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AgedReceivables {
+    pub(super) client_id: ClientId,
+    /// The client's name.
+    pub(super) client: String,
+    /// Not due yet.
+    pub(super) not_due: Money,
+    /// Overdue for 1 to 30 days.
+    pub(super) days_1_to_30: Money,
+    /// Overdue for 31 to 60 days.
+    pub(super) days_31_to_60: Money,
+    /// Overdue for 61 to 90 days.
+    pub(super) days_61_to_90: Money,
+    /// Overdue for more than 90 days.
+    pub(super) days_over_90: Money,
 }
 
 fn sum_shape() -> ObjectBuilder {

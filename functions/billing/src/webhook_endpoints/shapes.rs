@@ -1,143 +1,283 @@
-//! Schemas of webhook endpoints and deliveries, from the limits that requests are parsed by.
+//! Bodies of webhook endpoints.
 
-use quittance_deliveries::DeliveryState;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use deserr::{Deserr, IntoValue, ValuePointerRef};
 use quittance_domain::event::InvoiceEvent;
+use quittance_domain::id::WebhookEndpointId;
+use quittance_lambda::body::values::{List, Text};
+use quittance_lambda::body::{Faults, parsed};
 use quittance_lambda::envelope::Payload;
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::{in_path, in_query};
-use quittance_lambda::openapi::schema::{
-    Members, count, flag, list_of, matching, number, object, one_of, or_null, refer, some_of, text, time, words,
-};
-use quittance_lambda::{described, parameters};
-use serde_json::{Value, json};
+use quittance_outgoing::{OutgoingTarget, Targets};
+use quittance_store::webhook_endpoints::WebhookEndpoint;
+use serde::Serialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
 
-use super::deliveries::{ALL, REPLAYED_MAX, STATES, UNDELIVERED};
-use super::{DESCRIPTION_LENGTH_MAX, URL_LENGTH_MAX};
-use crate::page;
+/// The longest URL, in characters.
+const URL_LENGTH_MAX: usize = 2_000;
 
-parameters! {
-    pub(crate) EndpointPath => [in_path("id", refer("WebhookEndpointId"), "The endpoint.")]
+/// More than the number of event types.
+const EVENT_TYPES_MAX: usize = 50;
+
+/// The type of an event.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct EventType(&'static str);
+
+impl EventType {
+    fn find(text: &str) -> Option<Self> {
+        InvoiceEvent::TYPES.iter().find(|known| **known == text).map(|known| Self(known))
+    }
 }
 
-parameters! {
-    /// The filters of deliveries.
-    pub(crate) DeliveryParameters => [
-        in_query("from", time("A point in time."), "Events from this time on."),
-        in_query("until", time("A point in time."), "Events before this time."),
-        in_query("state", one_of(STATES.map(DeliveryState::as_str), "The state."), "Only deliveries in this state."),
-    ]
+impl Deserr<Faults> for EventType {
+    fn deserialize_from_value<V: IntoValue>(
+        value: deserr::Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Faults> {
+        let text: String = parsed(value, location)?;
+        let known = || format!("must be one of {}", InvoiceEvent::TYPES.join(", "));
+        Self::find(&text).ok_or_else(|| Faults::at(location, known()))
+    }
 }
 
-fn types() -> impl Iterator<Item = &'static str> {
-    InvoiceEvent::TYPES.iter().copied()
+impl fmt::Display for EventType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
 }
 
-described! {
-    /// The body of `POST /v1/webhook-endpoints`.
-    pub(crate) NewEndpoint => object("An endpoint to which events are posted.")
-        .with("url", text(1, URL_LENGTH_MAX, "An https URL on port 443 or 8443 that leads to public addresses only, without user name, password and fragment."))
-        .optional("description", text(1, DESCRIPTION_LENGTH_MAX, "The purpose."))
-        .optional("event_types", some_of(one_of(types(), "An event type."), InvoiceEvent::TYPES.len(), "The types of events to deliver; all by default."))
-        .closed_like(json!({
-            "url": "https://bff.example/webhooks/quittance", "description": "The platform's BFF",
-            "event_types": ["invoice.paid", "invoice.partially_paid", "invoice.reopened"],
-        }))
+impl PartialSchema for EventType {
+    fn schema() -> RefOr<Schema> {
+        names(InvoiceEvent::TYPES.iter().copied(), "The type of an event.")
+    }
 }
 
-fn shape(members: Members) -> Members {
-    members
-        .with("id", refer("WebhookEndpointId"))
-        .with("url", words("The URL to which events are posted."))
-        .with_or_null("description", words("The purpose."))
-        .with(
-            "event_types",
-            list_of(one_of(types(), "An event type."), "The types of events to deliver; an empty list means all."),
-        )
-        .with("status", one_of(["enabled", "disabled", "deleted"], "Whether events are delivered."))
-        .with_or_null("disabled_reason", words("Why it was disabled."))
-        .with_or_null("disabled_at", time("When it was disabled."))
-        .with_or_null(
-            "previous_secret_until",
-            time("When the previous secret stops signing; null unless the secret is being rotated."),
-        )
-        .with("created_by", words("Who registered it."))
-        .with("created_at", time("When it was registered."))
+impl ToSchema for EventType {}
+
+pub(super) fn names<'a>(names: impl IntoIterator<Item = &'a str>, description: &str) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+    text.description(Some(description)).into()
 }
 
-fn example() -> Value {
-    json!({
-        "id": examples::WEBHOOK_ENDPOINT_ID, "url": "https://bff.example/webhooks/quittance",
-        "description": "The platform's BFF", "event_types": ["invoice.paid"], "status": "enabled",
-        "disabled_reason": null, "disabled_at": null, "previous_secret_until": null, "created_by": "machine:bff",
-        "created_at": examples::TIME,
-    })
+/// The URL of an endpoint, in a form that may be posted to. Where it leads is checked when it is known who may be posted
+/// to.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct EndpointUrl(String);
+
+impl EndpointUrl {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-described! {
-    /// A webhook endpoint.
-    pub(crate) Endpoint => shape(object("A webhook endpoint.")).open_like(example())
+impl Deserr<Faults> for EndpointUrl {
+    fn deserialize_from_value<V: IntoValue>(
+        value: deserr::Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Faults> {
+        let text = Text::<1, URL_LENGTH_MAX>::deserialize_from_value(value, location)?;
+        match OutgoingTarget::parse(text.as_str(), Targets::PublicAndLoopback) {
+            Ok(_) => Ok(Self(text.into())),
+            Err(error) => Err(Faults::at(location, error)),
+        }
+    }
 }
 
-described! {
-    /// A webhook endpoint with the secret that signs.
-    pub(crate) EndpointWithSecret => shape(object("A webhook endpoint, with its signing secret."))
-        .with_or_null(
-            "secret",
-            matching("^whsec_[A-Za-z0-9+/]+={0,2}$", "The signing secret (Standard Webhooks); null if it is not in use any more."),
-        )
-        .open()
+impl PartialSchema for EndpointUrl {
+    fn schema() -> RefOr<Schema> {
+        Text::<1, URL_LENGTH_MAX>::schema()
+    }
 }
 
-described! {
-    /// A page of webhook endpoints.
-    pub(crate) Endpoints => page::shape("webhook_endpoints", "Endpoint").open(), holding [Endpoint]
+impl ToSchema for EndpointUrl {}
+
+/// The purpose of an endpoint.
+type Purpose = Text<1, 200>;
+
+/// Types of events.
+type EventTypes = List<EventType, 1, EVENT_TYPES_MAX>;
+
+/// An endpoint to which events are posted.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({
+    "url": "https://bff.example/webhooks/quittance", "description": "The platform's BFF",
+    "event_types": ["invoice.paid", "invoice.partially_paid", "invoice.reopened"],
+})))]
+pub(crate) struct NewEndpoint {
+    /// An https URL on port 443 or 8443 that leads to public addresses only, without user name, password and fragment.
+    pub(super) url: EndpointUrl,
+    /// The purpose.
+    #[deserr(default)]
+    description: Option<Purpose>,
+    /// The types of events to deliver; all by default.
+    #[deserr(default)]
+    event_types: Option<EventTypes>,
 }
 
-described! {
-    /// The body of `POST …/rotate-secret`.
-    pub(crate) SecretRotation => object("How to rotate the secret.")
-        .optional("revoke", flag("Whether older secrets stop signing immediately, as after a leak.").default(Some(json!(false))))
-        .closed_like(json!({"revoke": true}))
+impl NewEndpoint {
+    pub(super) fn into_endpoint(self, created_by: String) -> WebhookEndpoint {
+        let mut event_types = self.event_types.unwrap_or_default().into_vec();
+        event_types.sort();
+        event_types.dedup();
+        WebhookEndpoint {
+            id: WebhookEndpointId::from_uuid(Uuid::now_v7()),
+            url: self.url.0,
+            description: self.description.map(String::from),
+            event_types: event_types.iter().map(EventType::to_string).collect(),
+            status: "enabled".to_owned(),
+            disabled_reason: None,
+            disabled_at: None,
+            secret_id: Uuid::now_v7(),
+            previous_secret_id: None,
+            previous_secret_until: None,
+            created_by,
+            created_at: Utc::now(),
+        }
+    }
 }
 
-described! {
-    /// An event for an endpoint, and the status of its delivery.
-    pub(crate) WebhookDelivery => object("An event for an endpoint, and the status of its delivery.")
-        .with("webhook_id", words("The event's `id`, the same at every attempt."))
-        .with("type", one_of(types(), "The type of the event."))
-        .with("subject", words("The invoice, otherwise the payment or the adjustment."))
-        .with("subjectsequence", count(1, u64::MAX, "The number of the delivery among those of the subject to this endpoint."))
-        .with("time", time("The time of the event."))
-        .with("state", one_of(STATES.map(DeliveryState::as_str), "The state: `failed` after the last attempt, `held` if the endpoint was disabled before."))
-        .with("attempts", number("Attempts since it was recorded or last replayed."))
-        .with_or_null("next_attempt_at", time("The earliest time of the next attempt; null if there is none."))
-        .with("last_attempt", or_null(object("The last attempt.")
-            .with("at", time("When it ended."))
-            .with_or_null("status", count(100, 999, "The HTTP status; null without an answer."))
-            .with_or_null("failure", words("Why it failed."))
-            .open()))
-        .open()
+/// A webhook endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "id": WebhookEndpointId::EXAMPLE, "url": "https://bff.example/webhooks/quittance",
+    "description": "The platform's BFF", "event_types": ["invoice.paid"], "status": "enabled",
+    "disabled_reason": null, "disabled_at": null, "previous_secret_until": null, "created_by": "machine:bff",
+    "created_at": examples::TIME,
+})))]
+pub(crate) struct Endpoint {
+    id: WebhookEndpointId,
+    /// The URL to which events are posted.
+    url: String,
+    /// The purpose.
+    #[schema(required)]
+    description: Option<String>,
+    /// The types of events to deliver; an empty list means all.
+    #[schema(value_type = Vec<EventType>)]
+    event_types: Vec<String>,
+    /// Whether events are delivered.
+    #[schema(value_type = EndpointStatus)]
+    status: String,
+    /// Why it was disabled.
+    #[schema(required)]
+    disabled_reason: Option<String>,
+    /// When it was disabled.
+    #[schema(required)]
+    disabled_at: Option<DateTime<Utc>>,
+    /// When the previous secret stops signing; null unless the secret is being rotated.
+    #[schema(required)]
+    previous_secret_until: Option<DateTime<Utc>>,
+    /// Who registered it.
+    created_by: String,
+    /// When it was registered.
+    created_at: DateTime<Utc>,
 }
 
-described! {
-    /// A page of deliveries.
-    pub(crate) WebhookDeliveries => page::shape("deliveries", "WebhookDelivery").open(), holding [WebhookDelivery]
+impl From<WebhookEndpoint> for Endpoint {
+    fn from(endpoint: WebhookEndpoint) -> Self {
+        Self {
+            id: endpoint.id,
+            url: endpoint.url,
+            description: endpoint.description,
+            event_types: endpoint.event_types,
+            status: endpoint.status,
+            disabled_reason: endpoint.disabled_reason,
+            disabled_at: endpoint.disabled_at,
+            previous_secret_until: endpoint.previous_secret_until.filter(|until| Utc::now() < *until),
+            created_by: endpoint.created_by,
+            created_at: endpoint.created_at,
+        }
+    }
 }
 
-described! {
-    /// The body of `POST …/replay`.
-    pub(crate) Replay => object("The deliveries to replay, under the same ids.")
-        .with("from", time("Events from this time on."))
-        .optional("until", time("Events before this time; without it, all later events."))
-        .optional("which", one_of([UNDELIVERED, ALL], "Deliveries that were not accepted, or all.").default(Some(json!(UNDELIVERED))))
-        .optional("cursor", words("The `next_cursor` of the previous response, to continue."))
-        .closed_like(json!({"from": examples::TIME, "which": UNDELIVERED}))
+/// The status of an endpoint.
+#[derive(Debug)]
+enum EndpointStatus {}
+
+impl PartialSchema for EndpointStatus {
+    fn schema() -> RefOr<Schema> {
+        names(["enabled", "disabled", "deleted"], "Whether events are delivered.")
+    }
 }
 
-described! {
-    /// The number of replayed deliveries.
-    pub(crate) Replayed => object("The number of replayed deliveries.")
-        .with("replayed", count(0, REPLAYED_MAX as u64, "The number of replayed deliveries; those being attempted right now are not replayed."))
-        .with_or_null("next_cursor", words("Cursor of the next page; null if there are no more."))
-        .open()
+impl ToSchema for EndpointStatus {}
+
+/// A webhook endpoint, with its signing secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EndpointWithSecret {
+    id: WebhookEndpointId,
+    /// The URL to which events are posted.
+    url: String,
+    /// The purpose.
+    #[schema(required)]
+    description: Option<String>,
+    /// The types of events to deliver; an empty list means all.
+    #[schema(value_type = Vec<EventType>)]
+    event_types: Vec<String>,
+    /// Whether events are delivered.
+    #[schema(value_type = EndpointStatus)]
+    status: String,
+    /// Why it was disabled.
+    #[schema(required)]
+    disabled_reason: Option<String>,
+    /// When it was disabled.
+    #[schema(required)]
+    disabled_at: Option<DateTime<Utc>>,
+    /// When the previous secret stops signing; null unless the secret is being rotated.
+    #[schema(required)]
+    previous_secret_until: Option<DateTime<Utc>>,
+    /// Who registered it.
+    created_by: String,
+    /// When it was registered.
+    created_at: DateTime<Utc>,
+    /// The signing secret (Standard Webhooks); null if it is not in use any more.
+    #[schema(required, pattern = "^whsec_[A-Za-z0-9+/]+={0,2}$")]
+    secret: Option<String>,
+}
+
+impl EndpointWithSecret {
+    pub(super) fn new(endpoint: WebhookEndpoint, secret: Option<String>) -> Self {
+        let endpoint = Endpoint::from(endpoint);
+        Self {
+            id: endpoint.id,
+            url: endpoint.url,
+            description: endpoint.description,
+            event_types: endpoint.event_types,
+            status: endpoint.status,
+            disabled_reason: endpoint.disabled_reason,
+            disabled_at: endpoint.disabled_at,
+            previous_secret_until: endpoint.previous_secret_until,
+            created_by: endpoint.created_by,
+            created_at: endpoint.created_at,
+            secret,
+        }
+    }
+}
+
+/// A page of webhook endpoints.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Endpoints {
+    /// Oldest first.
+    pub(super) webhook_endpoints: Vec<Endpoint>,
+    /// Cursor of the next page; null on the last.
+    #[schema(required)]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// How to rotate the secret.
+#[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[schema(examples(json!({"revoke": true})))]
+pub(crate) struct SecretRotation {
+    /// Whether older secrets stop signing immediately, as after a leak.
+    #[deserr(default)]
+    #[schema(default = false)]
+    pub(super) revoke: Option<bool>,
 }

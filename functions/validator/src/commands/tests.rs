@@ -1,13 +1,20 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use quittance_lambda::body;
+use quittance_lambda::problem::Problem;
+
 use super::*;
 
-fn claim(amount: &str) -> Result<ClaimRequest, Problem> {
+fn confirmation(transaction_id: &str, body: &[u8]) -> Result<PaymentMovement, Problem> {
+    body::parse::<Confirmation>(body)?.into_movement(transaction_id).map_err(Faults::into_problem)
+}
+
+fn claim(amount: &str) -> Result<NewPayment, Problem> {
     let body = format!(
         r#"{{"transaction_id":"t-1","provider":"manual","invoice_id":"inv_00000000000000000000000000000001","amount":{amount}}}"#
     );
-    ClaimRequest::parse(body.as_bytes())
+    body::parse::<NewPayment>(body.as_bytes())
 }
 
 #[test]
@@ -22,7 +29,7 @@ fn a_line_of_a_bank_statement_cannot_be_claimed() {
         let body = format!(
             r#"{{"transaction_id":"{name}","provider":"manual","invoice_id":"inv_00000000000000000000000000000001","amount":{{"value":"1.00","currency":"EUR"}}}}"#
         );
-        assert_eq!(ClaimRequest::parse(body.as_bytes()).unwrap_err().status(), 400, "{name}");
+        assert_eq!(body::parse::<NewPayment>(body.as_bytes()).unwrap_err().status(), 400, "{name}");
     }
 }
 
@@ -45,8 +52,7 @@ fn wrong_scales_signs_and_absurd_amounts_are_refused() {
 #[test]
 fn a_confirmation_may_name_its_provider_in_the_path_or_in_the_body() {
     let amount = r#""amount":{"value":"1","currency":"EUR"}"#;
-    let parse =
-        |path: &str, body: String| ConfirmRequest::parse(path, body.as_bytes()).unwrap().transaction_id.to_string();
+    let parse = |path: &str, body: String| confirmation(path, body.as_bytes()).unwrap().transaction_id.to_string();
     assert_eq!(parse("stripe:pi_1", format!("{{{amount}}}")), "stripe:pi_1");
     assert_eq!(parse("pi_1", format!(r#"{{"provider":"stripe",{amount}}}"#)), "stripe:pi_1");
     assert_eq!(parse("t-1", format!("{{{amount}}}")), "manual:t-1");
@@ -56,7 +62,7 @@ fn a_confirmation_may_name_its_provider_in_the_path_or_in_the_body() {
 fn a_confirmation_names_its_invoices_in_one_way_and_a_return_names_its_movement() {
     let parse = |members: &str| {
         let body = format!(r#"{{"amount":{{"value":"1","currency":"EUR"}},{members}}}"#);
-        ConfirmRequest::parse("t-1", body.as_bytes())
+        confirmation("t-1", body.as_bytes())
     };
     let (one, two) = ("inv_00000000000000000000000000000001", "inv_00000000000000000000000000000002");
     let several = parse(&format!(r#""invoice_ids":["{two}","{one}"]"#)).unwrap();
@@ -77,7 +83,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_parsed_or_refused_with_400_or_413(body in vec(any::<u8>(), 0..400), path in "\\PC{0,120}") {
-        for refused in [ClaimRequest::parse(&body).err(), ConfirmRequest::parse(&path, &body).err()] {
+        for refused in [body::parse::<NewPayment>(&body).err(), confirmation(&path, &body).err()] {
             prop_assert!(refused.is_none_or(|problem| [400, 413].contains(&problem.status().as_u16())));
         }
     }
@@ -92,8 +98,8 @@ proptest! {
         if let Some(spoiled) = body.get_mut(index) {
             *spoiled = byte;
         }
-        if let Ok(request) = ClaimRequest::parse(&body) {
-            prop_assert!(request.payment_method.is_none_or(|method| method.bytes().all(|byte| byte.is_ascii_graphic())));
+        if let Ok(request) = body::parse::<NewPayment>(&body) {
+            prop_assert!(request.payment_method.is_none_or(|method| method.as_str().bytes().all(|byte| byte.is_ascii_graphic())));
         }
     }
 }

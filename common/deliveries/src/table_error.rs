@@ -1,7 +1,8 @@
 //! Errors of the table of deliveries.
 
-use quittance_domain::error::DependencyFailure;
 use std::error::Error;
+
+use quittance_domain::error::DependencyFailure;
 
 use crate::item::EventKey;
 

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::api_schema::text_schema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::api_schema::text_schema;
 
 /// The text is not a language code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

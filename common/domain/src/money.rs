@@ -4,12 +4,13 @@ mod currency;
 
 use std::fmt;
 
-use crate::api_schema::money_schema;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::api_schema::money_schema;
 
 pub use currency::Currency;
 

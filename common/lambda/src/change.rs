@@ -51,7 +51,7 @@ pub struct ChangeRequest<B> {
     pub body: B,
 }
 
-/// The body of a request that needs none: whatever a client sends is not looked at.
+/// The body of an operation that takes none: JSON that a client sends is ignored.
 #[derive(Debug, Clone, Copy)]
 pub struct NoBody {}
 

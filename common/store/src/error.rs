@@ -1,10 +1,9 @@
 //! Errors of the database.
 
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use quittance_domain::error::DependencyFailure;
 use quittance_domain::money::{Money, MoneyError};
 use rust_decimal::Decimal;
-
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
 /// Why no password or token for a login role could be obtained. Never contains the password.
 #[derive(Debug, thiserror::Error)]

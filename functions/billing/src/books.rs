@@ -5,7 +5,6 @@ pub mod corrections;
 pub(crate) mod proposals;
 mod shapes;
 
-use quittance_lambda::body::values::Text;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ use quittance_domain::ledger::journal::{self, LedgerTransaction};
 use quittance_domain::ledger::reconciliation::{Discrepancy, reconcile};
 use quittance_domain::ledger::{Account, AccountKind};
 use quittance_domain::money::{Currency, Money, MoneyError};
+use quittance_lambda::body::values::Text;
 use quittance_lambda::problem::Problem;
 use quittance_store::StoreError;
 use quittance_store::books::{self, Ageing, TransactionFilter};

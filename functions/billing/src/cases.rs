@@ -1,6 +1,5 @@
 //! `GET /v1/cases` and `GET /v1/cases/{id}`: the cases for staff to resolve.
 
-use quittance_lambda::path_id::PathId;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,16 +12,16 @@ use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{CasePath, in_query};
 use quittance_lambda::openapi::schema::one_of;
 use quittance_lambda::parameters;
+use quittance_lambda::path_id::PathId;
 use quittance_lambda::problem::Problem;
 use quittance_store::cases::{self, CaseFilter, CaseView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::Billing;
 use crate::page::{PageParameters, PageQuery, query_value, refused};
-use crate::uploads;
 use crate::uploads::shapes::CandidateInvoice;
+use crate::{Billing, uploads};
 
 /// The values of `?status=`, and its default.
 const STATUSES: [&str; 3] = [OPEN, "closed", ALL];

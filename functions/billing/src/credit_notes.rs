@@ -1,22 +1,12 @@
 //! `/v1/invoices/{id}/credit-notes`: reductions of issued invoices.
 
-use deserr::Deserr;
-use deserr::ValuePointerRef;
-use quittance_lambda::body::Faults;
-use quittance_lambda::body::values::Text;
-use quittance_lambda::change::ChangeRequest;
-use quittance_lambda::change::Changes;
-use quittance_lambda::change::Reply;
-use quittance_lambda::path_id::PathId;
-use quittance_lambda::permit::Permit;
-use serde::Serialize;
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::Datelike;
+use deserr::{Deserr, ValuePointerRef};
 use http::StatusCode;
 use quittance_domain::command::{CreditUse, PaymentCommand, ReleaseCredited};
 use quittance_domain::event::{CreditNoteIssued, CreditNoteSummary, InvoiceEvent};
@@ -24,17 +14,24 @@ use quittance_domain::id::{CreditNoteId, InvoiceId, RefundId};
 use quittance_domain::invoice::Invoice;
 use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
 use quittance_domain::tax::{TaxPercent, taxes};
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::values::Text;
+use quittance_lambda::change::{ChangeRequest, Changes, Reply};
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
 use quittance_lambda::openapi::responses::Conflict;
 use quittance_lambda::openapi::schema::{Members, day, list_of, object, refer, refer_as, words};
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
 use quittance_lambda::{described, parameters};
 use quittance_store::allocations;
 use quittance_store::credit_notes::{self, CreditNote};
 use quittance_store::document_lines::InvoiceLine;
 use quittance_store::invoices::{self, InvoiceRecord};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Billing;

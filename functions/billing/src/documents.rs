@@ -1,7 +1,5 @@
 //! PDF documents for clients: `/v1/invoices/{id}/pdf`, credit notes, and statements.
 
-use quittance_lambda::path_id::PathId;
-use quittance_lambda::permit::Permit;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -17,13 +15,14 @@ use quittance_domain::party::ClientDetails;
 use quittance_lambda::described;
 use quittance_lambda::openapi::responses::Conflict;
 use quittance_lambda::openapi::schema::words;
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
 use quittance_store::{StoreError, credit_notes, document_lines, invoices};
 
+use crate::Billing;
 use crate::books::start_of;
 use crate::credit_notes::CreditNotePath;
-
-use crate::Billing;
 use crate::invoices::visible;
 use crate::statement::CurrencySection;
 

@@ -1,44 +1,39 @@
 //! `/v1/invoices`.
 
-use deserr::Deserr;
-use quittance_domain::tax::TaxPercent;
-use quittance_lambda::body::Faults;
-use quittance_lambda::body::times::Day;
-use quittance_lambda::body::values::List;
-use quittance_lambda::body::values::Text;
-use quittance_lambda::body::values::Whole;
-use quittance_lambda::caller::Reach;
-use quittance_lambda::change::ChangeRequest;
-use quittance_lambda::change::Changes;
-use quittance_lambda::change::NoBody;
-use quittance_lambda::change::Reply;
-use quittance_lambda::path_id::PathId;
-use quittance_lambda::permit::Permit;
-use serde::Serialize;
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{Datelike, NaiveDate};
+use deserr::Deserr;
 use http::StatusCode;
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
 use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
-use quittance_domain::tax::tax;
+use quittance_domain::tax::{TaxPercent, tax};
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::times::Day;
+use quittance_lambda::body::values::{List, Text, Whole};
+use quittance_lambda::caller::Reach;
+use quittance_lambda::change::{ChangeRequest, Changes, NoBody, Reply};
 use quittance_lambda::described;
 use quittance_lambda::invoice_view::{self, InvoiceView};
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
 use quittance_lambda::openapi::schema::{Members, count, list_of, object, refer_as, text};
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
+use quittance_store::clients;
+use quittance_store::database::Transaction;
 use quittance_store::document_lines::InvoiceLine;
 use quittance_store::invoices::{self, InvoiceRecord};
-use quittance_store::{clients, database::Transaction};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Billing;

@@ -1,6 +1,5 @@
 //! `/v1/payments`: reads payments and their status.
 
-use quittance_lambda::permit::Permit;
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,11 +14,11 @@ use quittance_lambda::caller::Reach;
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{PaymentPath, in_query};
 use quittance_lambda::openapi::schema::{one_of, refer};
+use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
 use quittance_lambda::{accepted, parameters};
-use quittance_store::payments::{PaymentFilter, PaymentView};
-use quittance_store::refunds::RefundView;
-use quittance_store::{payments, refunds};
+use quittance_store::payments::{self, PaymentFilter, PaymentView};
+use quittance_store::refunds::{self, RefundView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -1,6 +1,5 @@
 //! `/v1/payments/{transaction_id}/receipt`: the receipts of a payment.
 
-use quittance_lambda::permit::Permit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::receipt::{document_key, receipt_number, refund_folder};
 use quittance_lambda::openapi::parameters::PaymentPath;
+use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
 use quittance_store::allocations::{self, PaidInvoice};
 use quittance_store::{StoreError, payments};

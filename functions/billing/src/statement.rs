@@ -1,7 +1,5 @@
 //! `/v1/clients/{id}/statement`: what a client owed, what moved, and what it owes.
 
-use quittance_lambda::path_id::PathId;
-use quittance_lambda::permit::Permit;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,6 +15,8 @@ use quittance_formats::neutralised;
 use quittance_lambda::openapi::parameters::in_query;
 use quittance_lambda::openapi::schema::{day, one_of};
 use quittance_lambda::parameters;
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
 use quittance_store::StoreError;
 use quittance_store::books::{self, StatementLine};

@@ -1,7 +1,5 @@
 //! `GET /v1/invoices/{id}/timeline`: the history of an invoice, with times, reasons and actors.
 
-use quittance_lambda::path_id::PathId;
-use quittance_lambda::permit::Permit;
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,6 +9,8 @@ use quittance_domain::id::{AuditId, InvoiceId};
 use quittance_domain::money::Money;
 use quittance_lambda::caller::Reach;
 use quittance_lambda::openapi::examples;
+use quittance_lambda::path_id::PathId;
+use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
 use quittance_store::audit::{self, TimelineEntry};
 use serde::Serialize;

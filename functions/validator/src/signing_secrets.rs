@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use quittance_domain::error::Chain;
-use quittance_lambda::secret;
-use quittance_lambda::secret::SecretError;
+use quittance_lambda::secret::{self, SecretError};
 use tokio::sync::Mutex;
 
 /// The minimum interval between reads for each provider, so that forged messages do not cause more calls.

@@ -1,8 +1,9 @@
 //! The chart of accounts.
 
-use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::{PartialSchema, ToSchema};
 

@@ -10,13 +10,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
 
-use super::schema::{Shape, count, list_of, matching, object, some_of, text, words};
-
-/// The lines of a postal address.
-#[must_use]
-pub fn address(lines_max: usize, length_max: usize) -> Shape {
-    some_of(text(1, length_max, "A line."), lines_max, "Postal address, one line per element.").into()
-}
+use super::schema::{count, list_of, matching, object, words};
 
 fn named<T: ToSchema>() -> (String, RefOr<Schema>) {
     (T::name().into_owned(), T::schema())

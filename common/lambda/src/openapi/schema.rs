@@ -1,9 +1,7 @@
 //! JSON schemas for the API's description, built from the same limits that the functions parse by.
 
 use serde_json::Value;
-use utoipa::openapi::schema::{
-    AdditionalProperties, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type,
-};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, SchemaFormat};
 
 /// A schema, or a reference to one.
@@ -122,12 +120,6 @@ pub fn list_of(item: impl Into<Shape>, description: &str) -> ArrayBuilder {
     ArrayBuilder::new().items(item.into()).description(Some(description))
 }
 
-/// A list with at least one entry.
-#[must_use]
-pub fn some_of(item: impl Into<Shape>, count_max: usize, description: &str) -> ArrayBuilder {
-    list_of(item, description).min_items(Some(1)).max_items(Some(count_max))
-}
-
 /// The schema, or null.
 #[must_use]
 pub fn or_null(shape: impl Into<Shape>) -> Shape {
@@ -177,28 +169,10 @@ impl Members {
         Self(self.0.property(name, shape))
     }
 
-    /// A member of a request that may be absent or null.
-    #[must_use]
-    pub fn optional(self, name: &str, shape: impl Into<Shape>) -> Self {
-        self.perhaps(name, or_null(shape))
-    }
-
     /// An object that may get more members in later versions, for responses and events.
     #[must_use]
     pub fn open(self) -> ObjectBuilder {
         self.0
-    }
-
-    /// A body in which any other member is refused.
-    #[must_use]
-    pub fn closed(self) -> ObjectBuilder {
-        self.0.additional_properties(Some(AdditionalProperties::FreeForm(false)))
-    }
-
-    /// The same, with an example of the whole body.
-    #[must_use]
-    pub fn closed_like(self, example: Value) -> ObjectBuilder {
-        self.closed().examples([example])
     }
 
     /// A response, with an example of the whole body.

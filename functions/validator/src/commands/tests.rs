@@ -1,6 +1,5 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
-
 use quittance_lambda::body;
 use quittance_lambda::problem::Problem;
 

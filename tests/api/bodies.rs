@@ -5,7 +5,7 @@ use http::{Request, StatusCode};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::authorisation::request;
 use super::gateway::Gateway;
@@ -15,43 +15,54 @@ use super::{Operation, committed, operations, resolved};
 /// The number of spoiled bodies for each operation.
 const CASES: usize = 24;
 
-/// A member of a body, and a value of the wrong kind for it.
+/// A member of a body, by its JSON pointer, and a value of the wrong kind for it.
 #[derive(Debug, Clone)]
 struct Member {
-    name: String,
+    pointer: String,
     wrong: Value,
     is_required: bool,
 }
 
-/// The members for which some value is of the wrong kind.
-fn members(document: &Value, body: &Value) -> Vec<Member> {
+/// The innermost members of an object for which some value is of the wrong kind: those that the example has, and those
+/// of its own that it leaves out.
+fn members(document: &Value, shape: &Value, example: &Value, at: &str) -> Vec<Member> {
     let required =
-        |name: &str| body["required"].as_array().is_some_and(|names| names.iter().any(|known| known == name));
-    let properties = body["properties"].as_object().cloned().unwrap_or_default();
-    let read = |(name, shape): (String, Value)| {
-        let shape = resolved(document, shape.get("oneOf").map_or(&shape, |kinds| &kinds[0]));
-        let is_free = shape["properties"].is_null() && shape["type"].to_string().contains("object");
-        let wrong = if shape["type"].to_string().contains("boolean") { json!("wrong") } else { json!(true) };
-        (!is_free).then(|| Member { is_required: required(&name), name, wrong })
+        |name: &str| shape["required"].as_array().is_some_and(|names| names.iter().any(|known| known == name));
+    let properties = shape["properties"].as_object().cloned().unwrap_or_default();
+    let read = |(name, inner): (String, Value)| {
+        let inner = resolved(document, inner.get("oneOf").map_or(&inner, |kinds| &kinds[0]));
+        let (value, pointer) = (&example[&name], format!("{at}/{name}"));
+        if value.is_object() && inner["properties"].is_object() {
+            return members(document, inner, value, &pointer);
+        }
+        let items = resolved(document, &inner["items"]);
+        if value[0].is_object() && items["properties"].is_object() {
+            return members(document, items, &value[0], &format!("{pointer}/0"));
+        }
+        let is_free = inner["properties"].is_null() && inner["type"].to_string().contains("object");
+        let wrong = if inner["type"].to_string().contains("boolean") { json!("wrong") } else { json!(true) };
+        if is_free { Vec::new() } else { vec![Member { is_required: required(&name), pointer, wrong }] }
     };
-    properties.into_iter().filter_map(read).collect()
+    properties.into_iter().flat_map(read).collect()
 }
 
 /// The example with each of these members spoiled or, if it is required, left out, and the pointers of the faults.
 fn spoiled(example: &Value, chosen: &[(Member, bool)]) -> (Value, Vec<String>) {
-    let mut body: Map<String, Value> = example.as_object().cloned().expect("the example of a body is an object");
-    body.insert("no/such".to_owned(), json!(1));
+    let mut body = example.clone();
+    body["no/such"] = json!(1);
     let mut pointers = vec!["/no~1such".to_owned()];
     for (member, is_left_out) in chosen {
-        pointers.push(format!("/{}", member.name));
+        pointers.push(member.pointer.clone());
+        let (parent, name) = member.pointer.rsplit_once('/').expect("a pointer of a member");
+        let parent = body.pointer_mut(parent).and_then(Value::as_object_mut).expect("an object of the example");
         if *is_left_out && member.is_required {
-            body.remove(&member.name);
+            parent.remove(name);
         } else {
-            body.insert(member.name.clone(), member.wrong.clone());
+            parent.insert(name.to_owned(), member.wrong.clone());
         }
     }
     pointers.sort();
-    (Value::Object(body), pointers)
+    (body, pointers)
 }
 
 async fn faults(gateway: &Gateway, document: &Value, operation: &Operation, body: &Value) -> (StatusCode, Vec<String>) {
@@ -71,12 +82,13 @@ async fn each_wrong_missing_or_unknown_member_of_a_body_is_reported_at_once() {
     let (document, test) = (committed(), world().await);
     let gateway = Gateway::before(&test).await;
     let mut runner = TestRunner::deterministic();
-    let mut checked = 0;
+    let (mut checked, mut nested) = (0, 0);
     for operation in operations(&document) {
         let shape = &operation.body["requestBody"]["content"]["application/json"]["schema"];
         let shape = resolved(&document, shape);
         let Some(example) = shape["examples"].get(0) else { continue };
-        let members = members(&document, shape);
+        let members = members(&document, shape, example, "");
+        nested += members.iter().filter(|member| member.pointer.matches('/').count() > 1).count();
         let count = members.len();
         let chosen = proptest::sample::subsequence(members, 0..=count)
             .prop_flat_map(|chosen| chosen.into_iter().map(|member| (Just(member), any::<bool>())).collect::<Vec<_>>());
@@ -88,5 +100,5 @@ async fn each_wrong_missing_or_unknown_member_of_a_body_is_reported_at_once() {
         }
         checked += 1;
     }
-    assert!(checked >= 19, "{checked} bodies");
+    assert!(checked >= 19 && nested >= 15, "{checked} bodies with {nested} nested members");
 }

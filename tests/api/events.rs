@@ -5,8 +5,8 @@ use std::fs;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use quittance_domain::event::InvoiceEvent;
+use quittance_domain::id::ClientId;
 use quittance_lambda::envelope::{CloudEvent, Payload};
-use quittance_lambda::openapi::examples;
 use quittance_webhook::compose;
 use serde_json::Value;
 use xtask::paths::workspace_root;
@@ -29,7 +29,7 @@ fn samples() -> Vec<String> {
     bodies.extend(contract.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()));
     let reported = |body: String| {
         let event = CloudEvent::<InvoiceEvent>::parse(&body).ok()?;
-        let owner = examples::CLIENT_ID.parse().unwrap();
+        let owner = ClientId::EXAMPLE.parse().unwrap();
         Some(compose::body(&event, Some(owner), 1, event.time.date_naive()).unwrap())
     };
     bodies.into_iter().filter_map(reported).collect()

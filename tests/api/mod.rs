@@ -2,14 +2,18 @@
 
 mod authorisation;
 mod bodies;
+mod clients;
+mod compatibility;
 mod conformance;
 mod description;
 mod events;
 mod gateway;
+mod paths;
 mod routes;
 mod webhook_endpoints;
 mod world;
 
+use std::collections::HashMap;
 use std::fs;
 
 use serde_json::Value;
@@ -49,7 +53,43 @@ fn generated() -> Value {
     let components = whole.components.get_or_insert_default();
     components.schemas.extend(quittance_lambda::openapi::events::components());
     whole.webhooks = Some(quittance_lambda::openapi::events::webhooks());
-    as_json(&whole)
+    let mut document = as_json(&whole);
+    inline_bounds(&mut document);
+    document
+}
+
+/// Whether a schema is one of a bounded value: its name has its bounds, which may become wider, so that it must not be
+/// a name of the contract.
+fn is_bounded(name: &str) -> bool {
+    let rest = ["Text", "List", "Whole"].into_iter().find_map(|kind| name.strip_prefix(kind));
+    rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// Puts the schemas of bounded values in the places that refer to them.
+fn inline_bounds(document: &mut Value) {
+    let schemas = document["components"]["schemas"].as_object_mut().expect("there are schemas");
+    let names: Vec<String> = schemas.keys().filter(|name| is_bounded(name)).cloned().collect();
+    let bounded: HashMap<String, Value> = names
+        .into_iter()
+        .filter_map(|name| Some((format!("#/components/schemas/{name}"), schemas.remove(&name)?)))
+        .collect();
+    put(document, &bounded);
+}
+
+fn put(value: &mut Value, bounded: &HashMap<String, Value>) {
+    if let Some(schema) = value["$ref"].as_str().and_then(|reference| bounded.get(reference)).cloned()
+        && let (Value::Object(place), Value::Object(members)) = (&mut *value, schema)
+    {
+        place.remove("$ref");
+        for (name, member) in members {
+            place.entry(name).or_insert(member);
+        }
+    }
+    match value {
+        Value::Object(members) => members.values_mut().for_each(|member| put(member, bounded)),
+        Value::Array(items) => items.iter_mut().for_each(|item| put(item, bounded)),
+        _ => {}
+    }
 }
 
 fn committed() -> Value {

@@ -5,6 +5,7 @@ mod summaries;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::party::ClientDetails;
@@ -19,7 +20,7 @@ pub use summaries::{AdjustmentSummary, CreditNoteSummary, InvoiceSummary, Paymen
 pub const EVENT_VERSION: u32 = 1;
 
 /// An invoice was issued or voided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct InvoiceChanged {
     /// The invoice after the change.
     pub invoice: InvoiceSummary,
@@ -28,7 +29,7 @@ pub struct InvoiceChanged {
 }
 
 /// A credit note reduced an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct CreditNoteIssued {
     /// The credit note.
     pub credit_note: CreditNoteSummary,
@@ -39,14 +40,14 @@ pub struct CreditNoteIssued {
 }
 
 /// Finance recorded a fee or a rounding difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct AdjustmentRecorded {
     /// What was recorded.
     pub adjustment: AdjustmentSummary,
 }
 
 /// A receipt was stored in the documents bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct ReceiptIssued {
     /// The receipt's number: unique, never reused, with gaps.
     pub number: String,
@@ -57,7 +58,7 @@ pub struct ReceiptIssued {
 }
 
 /// A refund receipt was stored in the documents bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct RefundReceiptIssued {
     /// The receipt's number: unique, never reused, with gaps.
     pub number: String,
@@ -81,7 +82,7 @@ pub struct EventMessage {
 }
 
 /// All events on `InvoiceEventsTopic`. The variant names are the envelope's `type`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(tag = "type", content = "data")]
 pub enum InvoiceEvent {
     /// The invoice received its number and is owed.

@@ -1,14 +1,12 @@
 //! Invoices: the total, what credit notes took off, what was paid, and the status that follows.
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, InvoiceId};
 use crate::money::{Money, MoneyError, PositiveMoney};
+use crate::names::stored_name;
 
 /// The status of an invoice. `overdue` is not a status: it follows from the due date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,49 +26,20 @@ pub enum InvoiceStatus {
     Void,
 }
 
+stored_name!(InvoiceStatus {
+    Draft => "draft",
+    Open => "open",
+    PartiallyPaid => "partially_paid",
+    Paid => "paid",
+    Credited => "credited",
+    Void => "void",
+});
+
 impl InvoiceStatus {
-    /// The name used in the database, the API and events.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Open => "open",
-            Self::PartiallyPaid => "partially_paid",
-            Self::Paid => "paid",
-            Self::Credited => "credited",
-            Self::Void => "void",
-        }
-    }
-
-    /// Every status.
-    pub const ALL: [Self; 6] = [Self::Draft, Self::Open, Self::PartiallyPaid, Self::Paid, Self::Credited, Self::Void];
-
     /// Whether something is owed after the due date.
     #[must_use]
     pub fn is_overdue(self, due_on: NaiveDate, today: NaiveDate) -> bool {
         matches!(self, Self::Open | Self::PartiallyPaid) && today > due_on
-    }
-}
-
-impl fmt::Display for InvoiceStatus {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-/// The text is not an invoice status.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an invoice status")]
-pub struct UnknownInvoiceStatus(String);
-
-impl FromStr for InvoiceStatus {
-    type Err = UnknownInvoiceStatus;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or_else(|| UnknownInvoiceStatus(text.to_owned()))
     }
 }
 

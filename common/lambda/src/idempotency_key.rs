@@ -1,13 +1,18 @@
 //! The `Idempotency-Key` header (IETF draft-ietf-httpapi-idempotency-key-header).
 
 use http::{HeaderMap, StatusCode};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::openapi::examples;
 use crate::problem::{FieldProblem, Problem};
 
 /// The header's name, as documentation spells it.
 pub const NAME: &str = "Idempotency-Key";
 
-const HEADER: &str = "idempotency-key";
+/// The same as HTTP/2 and Lambda have it.
+pub const HEADER: &str = "idempotency-key";
 
 /// The longest key: a UUID has 36 characters, Stripe allows 255.
 const LENGTH_MAX: usize = 255;
@@ -33,12 +38,19 @@ pub fn read(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(key.to_owned())
 }
 
-/// The keys that [`read`] accepts, as a regular expression.
-#[must_use]
-pub fn pattern() -> String {
-    let key = format!("[!#-\\x5b\\x5d-~]{{1,{LENGTH_MAX}}}");
-    format!("^({key}|\"{key}\")$")
+/// The keys that [`read`] accepts, for the API's description.
+#[derive(Debug)]
+pub enum KeyHeader {}
+
+impl PartialSchema for KeyHeader {
+    fn schema() -> RefOr<Schema> {
+        let key = format!("[!#-\\x5b\\x5d-~]{{1,{LENGTH_MAX}}}");
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(format!("^({key}|\"{key}\")$")));
+        text.examples([examples::IDEMPOTENCY_KEY]).into()
+    }
 }
+
+impl ToSchema for KeyHeader {}
 
 /// The first request with this key is still running.
 #[must_use]

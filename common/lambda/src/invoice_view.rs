@@ -1,4 +1,4 @@
-//! An invoice as the API shows it, in responses and webhooks: both share one serialiser and one schema.
+//! An invoice as the API shows it, in responses and webhooks.
 
 use chrono::NaiveDate;
 use quittance_domain::creditor_reference::CreditorReference;
@@ -6,95 +6,116 @@ use quittance_domain::event::InvoiceSummary;
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::InvoiceStatus;
 use quittance_domain::money::Money;
-use serde_json::{Value, json};
+use quittance_domain::tax::TaxPercent;
+use serde::Serialize;
+use utoipa::openapi::schema::{ArrayBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
-use crate::openapi::examples;
-use crate::openapi::schema::{Members, day, flag, number, object, one_of, refer, refer_as, text, words};
+use crate::openapi::{examples, extend_schema};
 
-/// The data that is shown of an invoice.
-#[derive(Debug, Clone)]
-pub struct InvoiceView<'a> {
+/// An invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Invoiced, examples(json!({
+    "id": InvoiceId::EXAMPLE, "client_id": ClientId::EXAMPLE, "number": "INV-2026-000042",
+    "payment_reference": "RF54INV2026000042", "status": "open", "total": examples::money(),
+    "tax": {"value": "0.00", "currency": "EUR"}, "credited": {"value": "0.00", "currency": "EUR"},
+    "paid": {"value": "0.00", "currency": "EUR"}, "version": 2, "issued_on": "2026-11-01", "due_on": "2026-12-01",
+    "overdue": false,
+})))]
+pub struct InvoiceView {
     pub id: InvoiceId,
     /// Who owes it.
     pub client_id: ClientId,
-    /// The printed number; none for a draft.
-    pub number: Option<&'a str>,
+    /// The number printed on it; null for a draft.
+    #[schema(required, min_length = 1, max_length = 50)]
+    pub number: Option<String>,
+    /// The reference to quote (ISO 11649); payments with it are matched automatically.
+    #[schema(required)]
+    pub payment_reference: Option<String>,
     pub status: InvoiceStatus,
-    /// The amount charged.
+    /// The amount charged, including tax.
     pub total: Money,
-    /// The tax included in it.
+    /// The tax included in `total`.
     pub tax: Money,
-    /// The amount that credit notes took off.
+    /// The amount credited.
     pub credited: Money,
     /// The amount paid.
     pub paid: Money,
     /// Incremented with each change.
     pub version: i64,
-    /// Date of issue; none for a draft.
+    /// Date of issue; null for a draft.
+    #[schema(required)]
     pub issued_on: Option<NaiveDate>,
     /// Due date.
     pub due_on: NaiveDate,
+    /// Whether an amount is outstanding after the due date.
+    pub overdue: bool,
 }
 
-impl<'a> InvoiceView<'a> {
-    /// The invoice of an event, as it was after the change.
+/// An invoice with its lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InvoiceWithLines {
+    #[serde(flatten)]
+    pub invoice: InvoiceView,
+    /// The invoice lines.
+    pub lines: Vec<InvoiceLineView>,
+}
+
+impl PartialSchema for InvoiceWithLines {
+    fn schema() -> RefOr<Schema> {
+        let lines = ArrayBuilder::new().items(Ref::from_schema_name(InvoiceLineView::name()));
+        let lines = lines.description(Some("The invoice lines."));
+        extend_schema::<InvoiceView>("An invoice with its lines.", "lines", lines)
+    }
+}
+
+impl ToSchema for InvoiceWithLines {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        InvoiceView::schemas(schemas);
+        schemas.push((InvoiceLineView::name().into_owned(), InvoiceLineView::schema()));
+        InvoiceLineView::schemas(schemas);
+    }
+}
+
+/// An invoice line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InvoiceLineView {
+    /// The goods or services.
+    pub description: String,
+    /// The quantity.
+    pub quantity: u32,
+    /// The net unit price, in the invoice's currency.
+    pub unit_amount: Money,
+    /// The tax rate in percent.
+    pub tax_percent: TaxPercent,
+}
+
+impl InvoiceView {
+    /// The invoice of an event, as it was after the change; whether it is overdue is determined as of `today`.
     #[must_use]
-    pub fn from_summary(summary: &'a InvoiceSummary, client_id: ClientId) -> Self {
+    pub fn from_summary(summary: &InvoiceSummary, client_id: ClientId, today: NaiveDate) -> Self {
+        let nothing = || Money::zero(summary.total.currency());
         Self {
             id: summary.id,
             client_id,
-            number: Some(&summary.number),
+            payment_reference: payment_reference(&summary.number),
+            number: Some(summary.number.clone()),
             status: summary.status,
             total: summary.total,
-            tax: summary.tax.unwrap_or_else(|| Money::zero(summary.total.currency())),
-            credited: summary.credited.unwrap_or_else(|| Money::zero(summary.total.currency())),
+            tax: summary.tax.unwrap_or_else(nothing),
+            credited: summary.credited.unwrap_or_else(nothing),
             paid: summary.paid,
             version: summary.version,
             issued_on: Some(summary.issued_on),
             due_on: summary.due_on,
+            overdue: summary.status.is_overdue(summary.due_on, today),
         }
     }
-
-    /// The invoice as JSON; whether it is overdue is determined as of `today`.
-    #[must_use]
-    pub fn to_json(&self, today: NaiveDate) -> Value {
-        json!({
-            "id": self.id, "client_id": self.client_id, "number": self.number,
-            "payment_reference": self.number.and_then(CreditorReference::of_number).map(|reference| reference.to_string()),
-            "status": self.status, "total": self.total, "tax": self.tax, "credited": self.credited, "paid": self.paid, "version": self.version,
-            "issued_on": self.issued_on, "due_on": self.due_on, "overdue": self.status.is_overdue(self.due_on, today),
-        })
-    }
 }
 
-/// The schema of [`InvoiceView::to_json`].
+/// The reference that payments of the invoice with this printed number quote.
 #[must_use]
-pub fn shape() -> Members {
-    object("An invoice.")
-        .with("id", refer("InvoiceId"))
-        .with("client_id", refer("ClientId"))
-        .with_or_null("number", text(1, 50, "The number printed on it; null for a draft."))
-        .with_or_null(
-            "payment_reference",
-            words("The reference to quote (ISO 11649); payments with it are matched automatically."),
-        )
-        .with("status", one_of(InvoiceStatus::ALL.map(InvoiceStatus::as_str), "The status."))
-        .with("total", refer_as("Money", "The amount charged, including tax."))
-        .with("tax", refer_as("Money", "The tax included in `total`."))
-        .with("credited", refer_as("Money", "The amount credited."))
-        .with("paid", refer_as("Money", "The amount paid."))
-        .with("version", number("Incremented with each change."))
-        .with_or_null("issued_on", day("Date of issue; null for a draft."))
-        .with("due_on", day("Due date."))
-        .with("overdue", flag("Whether an amount is outstanding after the due date."))
-}
-
-#[must_use]
-pub fn example() -> Value {
-    json!({
-        "id": examples::INVOICE_ID, "client_id": examples::CLIENT_ID, "number": "INV-2026-000042", "payment_reference": "RF54INV2026000042", "status": "open",
-        "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"},
-        "credited": {"value": "0.00", "currency": "EUR"}, "paid": {"value": "0.00", "currency": "EUR"}, "version": 2,
-        "issued_on": "2026-11-01", "due_on": "2026-12-01", "overdue": false,
-    })
+pub fn payment_reference(number: &str) -> Option<String> {
+    CreditorReference::of_number(number).map(|reference| reference.to_string())
 }

@@ -8,6 +8,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use quittance_domain::error::{Chain, DependencyFailure};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The media type of errors.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -18,7 +19,7 @@ const TYPE_PREFIX: &str = "urn:quittance:problem:";
 pub struct ProblemCode(pub String);
 
 /// A problem with one member of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// JSON Pointer (RFC 6901) to the member, or the name of a header or parameter.
     pub pointer: String,
@@ -26,13 +27,20 @@ pub struct FieldProblem {
     pub detail: String,
 }
 
-/// An error response that states what went wrong, for which id, and what to do. A 4xx has changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What went wrong, for which id, and what to do (RFC 9457). A 4xx has changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
+    /// The kind of problem.
+    #[schema(pattern = "^urn:quittance:problem:[a-z-]+$")]
     r#type: String,
+    /// The kind of problem, for people.
     title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// The details of this problem, for people.
     detail: String,
+    /// All problems of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
     #[serde(skip)]
@@ -171,10 +179,8 @@ pub async fn as_problem(response: Response) -> Response {
 
 /// The response for a path without a route.
 pub async fn unknown_route(request: axum::extract::Request) -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "unknown-route",
-        "No such route",
-        format!("there is no route {} {}", request.method(), request.uri().path()),
-    )
+    let (method, path) = (request.method(), request.uri().path());
+    let hint = if path.contains("//") { ": the path has an empty segment (`//`)" } else { "" };
+    let detail = format!("there is no route {method} {path}{hint}");
+    Problem::new(StatusCode::NOT_FOUND, "unknown-route", "No such route", detail)
 }

@@ -9,31 +9,31 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use http::header::CONTENT_TYPE;
 use quittance_domain::calendar::day_in;
 use quittance_domain::id::LedgerTransactionId;
+use quittance_domain::ledger::Account;
 use quittance_domain::ledger::journal::{self, LedgerTransaction};
-use quittance_domain::ledger::reconciliation::{Discrepancy, reconcile};
-use quittance_domain::ledger::{Account, AccountKind};
+use quittance_domain::ledger::reconciliation::reconcile;
 use quittance_domain::money::{Currency, Money, MoneyError};
+use quittance_lambda::body::times::{Day, Time};
 use quittance_lambda::body::values::Text;
+use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::{ListRequest, PageParameters, Parameters, refused};
 use quittance_store::StoreError;
 use quittance_store::books::{self, Ageing, TransactionFilter};
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use self::shapes::{
-    AccountBalance, AgedReceivables, Ageings, AsOfParameters, CurrencyTotals, JournalParameters, LedgerTransactions,
-    OnParameters, PostedEntry, PostedTransaction, Reconciliation, ReconciliationParameters, TransactionParameters,
-    TrialBalance,
+    AccountBalance, AgedReceivables, Ageings, AsOfParameters, CurrencyTotals, DayOrTime, Finding, JournalParameters,
+    LedgerTransactions, OnParameters, PostedEntry, PostedTransaction, Reconciliation, ReconciliationParameters,
+    TransactionParameters, TrialBalance,
 };
 use crate::Billing;
-use crate::page::{PageParameters, PageQuery, query_day, query_time, query_value, refused};
+use crate::invoices::filtered_invoice;
 
 /// A reason, for the ledger and the audit record.
 type Reason = Text<1, 200>;
@@ -47,26 +47,6 @@ const JOURNAL_MAX: i64 = 10_000;
 /// Events of the last minutes may not be posted yet.
 const POSTING_DELAY_MAX: TimeDelta = TimeDelta::minutes(10);
 
-/// The query of a balance or a reconciliation.
-#[derive(Debug, Deserialize)]
-pub(crate) struct AsOfQuery {
-    as_of: Option<String>,
-}
-
-impl AsOfQuery {
-    fn time(&self) -> Result<Option<DateTime<Utc>>, Problem> {
-        query_time("as_of", self.as_of.as_deref())
-    }
-
-    /// The day, or the day of the point in time in the seller's time zone.
-    fn day(&self, zone: Tz) -> Result<Option<NaiveDate>, Problem> {
-        match self.as_of.as_deref() {
-            Some(text) if text.contains(['T', 't', ' ']) => Ok(self.time()?.map(|time| day_in(zone, time))),
-            text => query_day("as_of", text),
-        }
-    }
-}
-
 /// Returns the trial balance at the end of a day.
 #[utoipa::path(
     get,
@@ -78,15 +58,19 @@ impl AsOfQuery {
 )]
 pub(crate) async fn trial_balance(
     State(billing): State<Arc<Billing>>,
-    Query(query): Query<AsOfQuery>,
+    Parameters(query): Parameters<AsOfParameters>,
 ) -> Result<Json<TrialBalance>, Problem> {
-    let as_of = query.day(billing.zone)?.unwrap_or_else(|| billing.today());
+    let as_of = match query.as_of {
+        Some(DayOrTime::Day(day)) => day.get(),
+        Some(DayOrTime::Time(time)) => day_in(billing.zone, time.get()),
+        None => billing.today(),
+    };
     let mut snapshot = billing.database.snapshot().await?;
     let balances = books::balances(&mut snapshot, as_of).await?;
     let totals = totals(&balances).map_err(|error| StoreError::corrupt("ledger.entries", error))?;
     let row = |(account, balance): (Account, Money)| {
         let (debit, credit) = sides(balance);
-        AccountBalance { kind: account.kind().as_str(), account, debit, credit }
+        AccountBalance { kind: account.kind(), account, debit, credit }
     };
     Ok(Json(TrialBalance { as_of, accounts: balances.into_iter().map(row).collect(), totals }))
 }
@@ -114,15 +98,6 @@ fn totals(balances: &[(Account, Money)]) -> Result<Vec<CurrencyTotals>, MoneyErr
     currencies.into_iter().map(total).collect()
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct TransactionQuery {
-    account: Option<String>,
-    invoice_id: Option<String>,
-    payment_id: Option<String>,
-    #[serde(flatten)]
-    page: PageQuery,
-}
-
 /// Lists ledger transactions by accounting date.
 #[utoipa::path(
     get,
@@ -134,13 +109,13 @@ pub(crate) struct TransactionQuery {
 )]
 pub(crate) async fn transactions(
     State(billing): State<Arc<Billing>>,
-    Query(query): Query<TransactionQuery>,
+    Permit { reach, .. }: Permit,
+    ListRequest { filters, page }: ListRequest<TransactionParameters, LedgerTransactionId>,
 ) -> Result<Json<LedgerTransactions>, Problem> {
-    let page = query.page.page::<LedgerTransactionId>()?;
     let filter = TransactionFilter {
-        account: query_value("account", query.account.as_deref())?,
-        invoice_id: query_value("invoice_id", query.invoice_id.as_deref())?,
-        payment_id: query_value("payment_id", query.payment_id.as_deref())?,
+        account: filters.account,
+        invoice_id: filtered_invoice(&billing, filters.invoice_id, reach).await?,
+        payment_id: filters.payment_id,
         after: page.after,
         ..TransactionFilter::default()
     };
@@ -169,12 +144,6 @@ impl From<LedgerTransaction> for PostedTransaction {
     }
 }
 
-/// The query of the ageing.
-#[derive(Debug, Deserialize)]
-pub(crate) struct OnQuery {
-    on: Option<String>,
-}
-
 /// Returns the aged receivables by client as of a day.
 #[utoipa::path(
     get,
@@ -186,9 +155,9 @@ pub(crate) struct OnQuery {
 )]
 pub(crate) async fn ageing(
     State(billing): State<Arc<Billing>>,
-    Query(query): Query<OnQuery>,
+    Parameters(query): Parameters<OnParameters>,
 ) -> Result<Json<Ageings>, Problem> {
-    let on = query_day("on", query.on.as_deref())?.unwrap_or_else(|| billing.today());
+    let on = query.on.map_or_else(|| billing.today(), Day::get);
     let ageing = books::ageing(&billing.database, on).await?;
     let row = |Ageing { client_id, client, buckets }: Ageing| {
         let [not_due, days_1_to_30, days_31_to_60, days_61_to_90, days_over_90] = buckets;
@@ -208,19 +177,13 @@ pub(crate) async fn ageing(
 )]
 pub(crate) async fn reconciliation(
     State(billing): State<Arc<Billing>>,
-    Query(query): Query<AsOfQuery>,
-) -> Result<Json<Value>, Problem> {
-    let as_of = query.time()?.unwrap_or_else(|| Utc::now() - POSTING_DELAY_MAX);
+    Parameters(query): Parameters<ReconciliationParameters>,
+) -> Result<Json<Reconciliation>, Problem> {
+    let as_of = query.as_of.map_or_else(|| Utc::now() - POSTING_DELAY_MAX, Time::get);
     let differences = books::differences(&billing.database, as_of, FINDINGS_MAX).await?;
     let is_complete = i64::try_from(differences.len()).is_ok_and(|count| count < FINDINGS_MAX);
-    let findings: Vec<Discrepancy> = reconcile(differences);
-    Ok(Json(json!({"as_of": as_of, "findings": findings, "is_complete": is_complete})))
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct JournalQuery {
-    from: Option<String>,
-    to: Option<String>,
+    let findings = reconcile(differences).into_iter().map(Finding::from).collect();
+    Ok(Json(Reconciliation { as_of, is_complete, findings }))
 }
 
 /// Exports the journal of a period as a Beancount file with balance assertions.
@@ -234,9 +197,9 @@ pub(crate) struct JournalQuery {
 )]
 pub(crate) async fn journal(
     State(billing): State<Arc<Billing>>,
-    Query(query): Query<JournalQuery>,
+    Parameters(query): Parameters<JournalParameters>,
 ) -> Result<Response, Problem> {
-    let (from, to) = days(query.from.as_deref(), query.to.as_deref(), billing.today())?;
+    let (from, to) = days(query.from, query.to, billing.today())?;
     let filter = TransactionFilter { from: Some(from), to: Some(to), ..TransactionFilter::default() };
     let mut snapshot = billing.database.snapshot().await?;
     let found = books::transactions(&mut snapshot, &filter, JOURNAL_MAX + 1).await?;
@@ -277,10 +240,9 @@ fn write_journal(
 }
 
 /// The first and the last day of a period; by default this month up to today.
-pub(crate) fn days(from: Option<&str>, to: Option<&str>, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
-    let to = query_day("to", to)?.unwrap_or(today);
-    let from = query_day("from", from)?;
-    let from = from.or_else(|| chrono::Datelike::with_day(&to, 1)).unwrap_or(to);
+pub(crate) fn days(from: Option<Day>, to: Option<Day>, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
+    let to = to.map_or(today, Day::get);
+    let from = from.map(Day::get).or_else(|| chrono::Datelike::with_day(&to, 1)).unwrap_or(to);
     if from > to {
         return Err(refused("from", "must not be after `to`"));
     }
@@ -295,9 +257,4 @@ pub(crate) fn start_of(day: NaiveDate) -> DateTime<Utc> {
 /// The day before another, within the days that are accepted.
 pub(crate) fn day_before(day: NaiveDate) -> NaiveDate {
     day.pred_opt().unwrap_or(day)
-}
-
-/// Every kind of account, for the description.
-fn kinds() -> [&'static str; 4] {
-    [AccountKind::Asset, AccountKind::Liability, AccountKind::Income, AccountKind::Expense].map(AccountKind::as_str)
 }

@@ -3,37 +3,63 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
+use deserr::Deserr;
 use quittance_domain::case::{CaseKind, Resolution};
 use quittance_domain::id::{CaseId, ClientId, InvoiceId, TransactionId, UploadId};
 use quittance_domain::money::Money;
+use quittance_lambda::body::Faults;
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::{CasePath, in_query};
-use quittance_lambda::openapi::schema::one_of;
-use quittance_lambda::parameters;
+use quittance_lambda::openapi::parameters::CasePath;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::{ListRequest, PageParameters};
 use quittance_store::cases::{self, CaseFilter, CaseView};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::page::{PageParameters, PageQuery, query_value, refused};
 use crate::uploads::shapes::CandidateInvoice;
 use crate::{Billing, uploads};
 
-/// The values of `?status=`, and its default.
-const STATUSES: [&str; 3] = [OPEN, "closed", ALL];
+/// The status of a case that awaits a decision.
 const OPEN: &str = "open";
-const ALL: &str = "all";
 
-parameters! {
-    /// The filters of cases.
-    pub(crate) CaseParameters => [
-        in_query("status", one_of(STATUSES, "The status.").default(Some(json!(OPEN))), "Only cases with this status."),
-        in_query("kind", one_of(CaseKind::ALL.iter().map(|kind| kind.as_str()), "The kind."), "Only cases of this kind."),
-    ]
+/// The filters of cases.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CaseParameters {
+    /// Only cases with this status.
+    #[deserr(default)]
+    #[param(inline, required = false)]
+    status: StatusFilter,
+    /// Only cases of this kind.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    kind: Option<CaseKind>,
+}
+
+/// Open cases, closed ones, or both.
+#[derive(Debug, Clone, Copy, Default, Deserr, ToSchema)]
+#[deserr(error = Faults, rename_all = lowercase)]
+#[schema(rename_all = "lowercase", default = "open")]
+enum StatusFilter {
+    #[default]
+    Open,
+    Closed,
+    All,
+}
+
+impl StatusFilter {
+    fn status(self) -> Option<String> {
+        match self {
+            Self::Open => Some(OPEN.to_owned()),
+            Self::Closed => Some("closed".to_owned()),
+            Self::All => None,
+        }
+    }
 }
 
 /// An exception about a payment that staff resolve, and its resolution.
@@ -78,7 +104,7 @@ pub(crate) struct Case {
     /// Why the last decision was refused.
     #[schema(required)]
     refusal: Option<String>,
-    /// CandidateInvoice invoices for money from a bank statement, best first.
+    /// Candidate invoices for money from a bank statement, best first.
     #[schema(value_type = Vec<CandidateInvoice>)]
     candidates: Value,
     /// The upload whose image shows the payment.
@@ -129,12 +155,6 @@ pub(crate) struct Cases {
     next_cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct CaseQuery {
-    status: Option<String>,
-    kind: Option<String>,
-}
-
 /// Lists cases, oldest first; open ones by default.
 #[utoipa::path(
     get,
@@ -146,11 +166,10 @@ pub(crate) struct CaseQuery {
 )]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
-    Query(query): Query<CaseQuery>,
-    Query(page): Query<PageQuery>,
+    ListRequest { filters, page }: ListRequest<CaseParameters, CaseId>,
 ) -> Result<Json<Cases>, Problem> {
-    let page = page.page::<CaseId>()?;
-    let filter = CaseFilter { after: page.after, ..query.filter()? };
+    let CaseParameters { status, kind } = filters;
+    let filter = CaseFilter { status: status.status(), kind, after: page.after, ..CaseFilter::default() };
     let found = cases::list(&billing.database, &filter, page.to_read()).await?;
     let (found, next_cursor) = page.cut(found, |case| case.id.to_string());
     Ok(Json(Cases { cases: found.into_iter().map(Case::from).collect(), next_cursor }))
@@ -176,16 +195,4 @@ pub(crate) async fn read(
         case.attachment_url = Some(uploads::picture_url(&billing, upload).await?);
     }
     Ok(Json(case))
-}
-
-impl CaseQuery {
-    fn filter(&self) -> Result<CaseFilter, Problem> {
-        let status = match self.status.as_deref().unwrap_or(OPEN) {
-            ALL => None,
-            known if STATUSES.contains(&known) => Some(known.to_owned()),
-            _ => return Err(refused("status", format!("must be one of {}", STATUSES.join(", ")))),
-        };
-        let kind = query_value::<CaseKind>("kind", self.kind.as_deref())?;
-        Ok(CaseFilter { status, kind, ..CaseFilter::default() })
-    }
 }

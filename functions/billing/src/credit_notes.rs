@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use chrono::Datelike;
+use chrono::{Datelike, NaiveDate};
 use deserr::{Deserr, ValuePointerRef};
 use http::StatusCode;
 use quittance_domain::command::{CreditUse, PaymentCommand, ReleaseCredited};
@@ -15,32 +15,26 @@ use quittance_domain::invoice::Invoice;
 use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
 use quittance_domain::tax::{TaxPercent, taxes};
 use quittance_lambda::body::Faults;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
 use quittance_lambda::body::values::Text;
+use quittance_lambda::caller::Reach;
 use quittance_lambda::change::{ChangeRequest, Changes, Reply};
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::{ChangeHeaders, in_path};
-use quittance_lambda::openapi::responses::Conflict;
-use quittance_lambda::openapi::schema::{Members, day, list_of, object, refer, refer_as, words};
-use quittance_lambda::path_id::PathId;
+use quittance_lambda::openapi::parameters::{ChangeHeaders, EditHeaders};
+use quittance_lambda::openapi::responses::{ChangedMeanwhile, Conflict, UnknownInBody};
 use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
-use quittance_lambda::{described, parameters};
 use quittance_store::allocations;
 use quittance_store::credit_notes::{self, CreditNote};
 use quittance_store::document_lines::InvoiceLine;
 use quittance_store::invoices::{self, InvoiceRecord};
 use serde::Serialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Billing;
 use crate::idempotent_change::IdempotentChange;
-use crate::invoices::{NewLines, line_example, locked, state, sums, visible};
-
-parameters! {
-    pub(crate) CreditNotePath => [in_path("id", refer("CreditNoteId"), "The credit note.")]
-}
+use crate::invoices::{InvoicePath, NewLines, line_example, locked, named_invoice, state, sums, visible};
 
 /// A reason that is printed.
 type PrintedReason = Text<1, 200>;
@@ -62,7 +56,7 @@ pub struct NewCreditNote {
     refund_credit: Option<bool>,
     /// Another open invoice of the client, to which the credit is applied.
     #[deserr(default)]
-    apply_credit_to: Option<InvoiceId>,
+    apply_credit_to: Option<InvoiceIdOrNumber>,
 }
 
 fn used_once(note: NewCreditNote, location: ValuePointerRef<'_>) -> Result<NewCreditNote, Faults> {
@@ -72,37 +66,44 @@ fn used_once(note: NewCreditNote, location: ValuePointerRef<'_>) -> Result<NewCr
     Ok(note)
 }
 
-fn shape(members: Members) -> Members {
-    members
-        .with("id", refer("CreditNoteId"))
-        .with("invoice_id", refer("InvoiceId"))
-        .with("number", words("The printed number: gapless within a year."))
-        .with("total", refer_as("Money", "The credited amount, including tax."))
-        .with("tax", refer_as("Money", "The tax included in `total`."))
-        .with("reason", words("The reason."))
-        .with("issued_on", day("Date of issue."))
-        .perhaps(
-            "client_credit",
-            refer_as(
-                "Money",
-                "The part that was paid and becomes the client's credit; only in the response that creates it.",
-            ),
-        )
+/// A credit note.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "id": CreditNoteId::EXAMPLE, "invoice_id": InvoiceId::EXAMPLE, "number": "CN-2026-000007",
+    "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"}, "reason": "Delivered in part",
+    "issued_on": "2026-11-12",
+})))]
+pub(crate) struct CreditNoteView {
+    id: CreditNoteId,
+    invoice_id: InvoiceId,
+    /// The printed number: gapless within a year.
+    number: String,
+    /// The credited amount, including tax.
+    total: Money,
+    /// The tax included in `total`.
+    tax: Money,
+    /// The reason.
+    reason: String,
+    /// Date of issue.
+    issued_on: NaiveDate,
+    /// The part that was paid and becomes the client's credit; only in the response that creates it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    client_credit: Option<Money>,
 }
 
-described! {
-    pub(crate) CreditNoteView => shape(object("A credit note.")).open_like(json!({
-        "id": examples::CREDIT_NOTE_ID, "invoice_id": examples::INVOICE_ID, "number": "CN-2026-000007",
-        "total": examples::money(), "tax": {"value": "0.00", "currency": "EUR"}, "reason": "Delivered in part",
-        "issued_on": "2026-11-12",
-    }))
+impl From<CreditNote> for CreditNoteView {
+    fn from(CreditNote { summary, invoice_id }: CreditNote) -> Self {
+        let CreditNoteSummary { id, number, total, tax, reason, issued_on } = summary;
+        Self { id, invoice_id, number, total, tax, reason, issued_on, client_credit: None }
+    }
 }
 
-described! {
-    /// The credit notes of an invoice.
-    pub(crate) CreditNotes => object("The credit notes of an invoice.")
-        .with("credit_notes", list_of(shape(object("A credit note.")).open(), "Oldest first."))
-        .open()
+/// The credit notes of an invoice.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreditNotes {
+    /// Oldest first.
+    credit_notes: Vec<CreditNoteView>,
 }
 
 /// Issues a credit note against an invoice.
@@ -111,19 +112,20 @@ described! {
     path = "/v1/invoices/{id}/credit-notes",
     operation_id = "createCreditNote",
     tag = "invoices",
-    params(("id" = InvoiceId, Path, description = "The invoice."), ChangeHeaders),
+    params(("id" = InvoiceIdOrNumber, Path, description = "The invoice, by its id or its printed number."), ChangeHeaders, EditHeaders),
     request_body = NewCreditNote,
-    responses((status = 201, description = "The credit note.", body = CreditNoteView), Conflict)
+    responses((status = 201, description = "The credit note.", body = CreditNoteView), Conflict, UnknownInBody, ChangedMeanwhile)
 )]
 pub(crate) async fn create(
     State(billing): State<Arc<Billing>>,
-    PathId(id): PathId<InvoiceId>,
+    InvoicePath(id): InvoicePath,
     ChangeRequest { head, body }: ChangeRequest<NewCreditNote>,
 ) -> Result<Response, Reply> {
-    let asked = CreditNoteRequest::from(body);
+    let asked = CreditNoteRequest::new(&billing, head.reach, body).await?;
     let mut work = billing.begin(head).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
+    work.check_version(&format!("invoice {id}"), before.version())?;
     let (total, tax) = credited_sums(&billing, &mut work, &record, &asked.lines).await?;
     record.invoice = before.with_credit(total).map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
     let today = work.today;
@@ -144,11 +146,8 @@ pub(crate) async fn create(
         let issued = CreditNoteIssued { credit_note: note.summary.clone(), invoice, client: record.client.clone() };
         work.emit(InvoiceEvent::CreditNoteIssued(issued)).await?;
     }
-    let credit = release_paid(&billing, &mut work, &before, &record, &note, &asked).await?;
-    let mut shown = to_json(&note);
-    if let Some((credit, members)) = credit.zip(shown.as_object_mut()) {
-        members.insert("client_credit".to_owned(), json!(credit));
-    }
+    let client_credit = release_paid(&billing, &mut work, &before, &record, &note, &asked).await?;
+    let shown = CreditNoteView { client_credit, ..CreditNoteView::from(note) };
     work.finish(StatusCode::CREATED, &shown).await
 }
 
@@ -253,25 +252,17 @@ async fn release_paid(
     path = "/v1/invoices/{id}/credit-notes",
     operation_id = "listCreditNotes",
     tag = "invoices",
-    params(("id" = InvoiceId, Path, description = "The invoice.")),
+    params(("id" = InvoiceIdOrNumber, Path, description = "The invoice, by its id or its printed number.")),
     responses((status = 200, description = "The credit notes.", body = CreditNotes))
 )]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
     Permit { reach, .. }: Permit,
-    PathId(id): PathId<InvoiceId>,
-) -> Result<Json<Value>, Problem> {
+    InvoicePath(id): InvoicePath,
+) -> Result<Json<CreditNotes>, Problem> {
     visible(&billing, reach, id).await?;
     let notes = credit_notes::of_invoice(&billing.database, id).await?;
-    Ok(Json(json!({"credit_notes": notes.iter().map(to_json).collect::<Vec<_>>()})))
-}
-
-fn to_json(note: &CreditNote) -> Value {
-    let CreditNote { summary, invoice_id } = note;
-    json!({
-        "id": summary.id, "invoice_id": invoice_id, "number": summary.number, "total": summary.total, "tax": summary.tax,
-        "reason": summary.reason, "issued_on": summary.issued_on,
-    })
+    Ok(Json(CreditNotes { credit_notes: notes.into_iter().map(CreditNoteView::from).collect() }))
 }
 
 struct CreditNoteRequest {
@@ -288,14 +279,14 @@ enum CreditDisposition {
     Apply(InvoiceId),
 }
 
-impl From<NewCreditNote> for CreditNoteRequest {
-    fn from(note: NewCreditNote) -> Self {
+impl CreditNoteRequest {
+    async fn new(billing: &Billing, reach: Reach, note: NewCreditNote) -> Result<Self, Problem> {
         let then = match (note.apply_credit_to, note.refund_credit) {
-            (Some(invoice_id), _) => CreditDisposition::Apply(invoice_id),
+            (Some(invoice), _) => CreditDisposition::Apply(named_invoice(billing, &invoice, reach).await?),
             (None, Some(true)) => CreditDisposition::Refund,
             (None, Some(false) | None) => CreditDisposition::Keep,
         };
         let lines = note.lines.into_vec().into_iter().map(InvoiceLine::from).collect();
-        Self { reason: note.reason.into(), lines, then }
+        Ok(Self { reason: note.reason.into(), lines, then })
     }
 }

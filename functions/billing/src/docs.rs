@@ -1,18 +1,23 @@
 //! `GET /openapi.json` and `GET /docs`: the API's description, for machines and for people.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Path;
+use axum::extract::{Path, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue};
-use quittance_lambda::openapi::parameters::in_path;
-use quittance_lambda::openapi::schema::{matching, object, one_of, words};
+use lambda_http::request::RequestContext;
+use quittance_lambda::openapi;
 use quittance_lambda::problem::Problem;
-use quittance_lambda::{described, parameters};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::Config;
 
 /// The description of the whole API, generated from the functions' code: `cargo xtask openapi` renews it.
@@ -25,6 +30,9 @@ const PAGE: &str = include_str!("docs.html");
 const START: &str = include_str!("docs.js");
 
 const START_NAME: &str = "start.js";
+
+/// How the caller reached API Gateway.
+const FORWARDED_PROTOCOL: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The files that the page loads, besides [`START`].
 const ASSETS: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
@@ -40,30 +48,39 @@ const MINUTES: &str = "public, max-age=300";
 /// The files of Swagger UI only change with its version.
 const A_DAY: &str = "public, max-age=86400";
 
-described! {
-    /// An OpenAPI document.
-    pub(crate) OpenApiDocument => object("This document.")
-        .with("openapi", matching(r"^3\.1\.[0-9]+$", "The version of OpenAPI."))
-        .perhaps("info", object("About the API.").open())
-        .perhaps("servers", utoipa::openapi::ArrayBuilder::new())
-        .perhaps("paths", object("The operations.").open())
-        .perhaps("webhooks", object("The outgoing events.").open())
-        .perhaps("components", object("Shared definitions.").open())
-        .perhaps("tags", utoipa::openapi::ArrayBuilder::new())
-        .open()
+/// This document.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes the file `openapi.json`")]
+pub(crate) struct OpenApiDocument {
+    /// The version of OpenAPI.
+    #[schema(pattern = r"^3\.1\.[0-9]+$")]
+    openapi: String,
+    /// About the API.
+    info: Map<String, Value>,
+    /// The servers of the API.
+    servers: Vec<Map<String, Value>>,
+    /// The operations.
+    paths: Map<String, Value>,
+    /// The outgoing events.
+    webhooks: Map<String, Value>,
+    /// Shared definitions.
+    components: Map<String, Value>,
+    /// The groups of operations.
+    tags: Vec<Map<String, Value>>,
 }
 
-parameters! {
-    /// A file of the page.
-    pub(crate) FilePath => [
-        in_path("file", one_of(ASSETS.into_iter().chain([START_NAME]), "The file's name."), "The file."),
-    ]
+/// A file of the page.
+#[derive(Debug)]
+enum FileName {}
+
+impl PartialSchema for FileName {
+    fn schema() -> RefOr<Schema> {
+        let name = ObjectBuilder::new().schema_type(Type::String);
+        name.enum_values(Some(ASSETS.into_iter().chain([START_NAME]))).into()
+    }
 }
 
-described! {
-    /// The page, or a file of it.
-    pub(crate) Text => words("The content.")
-}
+impl ToSchema for FileName {}
 
 /// Returns the OpenAPI document.
 #[utoipa::path(
@@ -76,8 +93,29 @@ described! {
         headers(("Cache-Control" = String, description = "How long it may be cached."))
     ))
 )]
-pub(crate) async fn describe() -> Response {
-    answer("application/json", MINUTES, DOCUMENT)
+pub(crate) async fn describe(request: Request) -> Response {
+    answer("application/json", MINUTES, located(DOCUMENT, base(&request).as_deref()))
+}
+
+/// The address of the API, if the request came by the name that API Gateway has for it; `https` unless a header says
+/// otherwise.
+fn base(request: &Request) -> Option<String> {
+    let Some(RequestContext::ApiGatewayV2(context)) = request.extensions().get::<RequestContext>() else { return None };
+    let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let host = context.domain_name.as_deref().filter(|name| header(HOST) == Some(name))?;
+    let scheme = header(FORWARDED_PROTOCOL).filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or("https");
+    let stage = context.stage.as_deref().filter(|stage| *stage != "$default");
+    Some(format!("{scheme}://{host}{}", stage.map(|stage| format!("/{stage}")).unwrap_or_default()))
+}
+
+/// The description with the address at which it was read: its committed form has a relative one, which readers resolve
+/// against the document's own address.
+fn located(document: &'static str, base: Option<&str>) -> Cow<'static, str> {
+    let relative = json!(openapi::SERVER).to_string();
+    match base {
+        Some(base) => document.replacen(&relative, &json!(base).to_string(), 1).into(),
+        None => document.into(),
+    }
 }
 
 /// Shows the API reference.
@@ -87,7 +125,7 @@ pub(crate) async fn describe() -> Response {
     operation_id = "showDescription",
     tag = "description",
     responses((
-        status = 200, description = "A page that shows this document.", body = Text, content_type = "text/html",
+        status = 200, description = "A page that shows this document.", body = String, content_type = "text/html",
         headers(
             ("Cache-Control" = String, description = "How long it may be cached."),
             ("Content-Security-Policy" = String, description = "Allows content of this origin only.")
@@ -104,10 +142,10 @@ pub(crate) async fn page() -> Response {
     path = "/docs/{file}",
     operation_id = "showFileOfDescription",
     tag = "description",
-    params(FilePath),
+    params(("file" = inline(FileName), Path, description = "The file's name.")),
     responses((
         status = 200, description = "The file.",
-        content((Text = "text/css"), (Text = "text/javascript")),
+        content((String = "text/css"), (String = "text/javascript")),
         headers(("Cache-Control" = String, description = "How long it may be cached."))
     ))
 )]

@@ -10,26 +10,25 @@ use quittance_documents::{
     CreditNoteSheet, InvoiceSheet, PressError, PrintedInvoiceLine, PrintedStatementLine, StatementPart, StatementSheet,
 };
 use quittance_domain::error::Chain;
-use quittance_domain::id::{CreditNoteId, InvoiceId};
+use quittance_domain::id::CreditNoteId;
 use quittance_domain::party::ClientDetails;
-use quittance_lambda::described;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
 use quittance_lambda::openapi::responses::Conflict;
-use quittance_lambda::openapi::schema::words;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
 use quittance_store::{StoreError, credit_notes, document_lines, invoices};
+use utoipa::ToSchema;
 
 use crate::Billing;
 use crate::books::start_of;
-use crate::credit_notes::CreditNotePath;
-use crate::invoices::visible;
+use crate::invoices::{InvoicePath, visible};
 use crate::statement::CurrencySection;
 
-described! {
-    /// A document, PDF/A-2.
-    pub(crate) Pdf => words("The bytes of a PDF/A-2.")
-}
+/// The bytes of a PDF/A-2.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes a response")]
+pub(crate) struct Pdf(String);
 
 /// Returns an issued invoice as PDF in the client's language; clients see their own only.
 #[utoipa::path(
@@ -37,13 +36,13 @@ described! {
     path = "/v1/invoices/{id}/pdf",
     operation_id = "printInvoice",
     tag = "invoices",
-    params(("id" = InvoiceId, Path, description = "The invoice.")),
+    params(("id" = InvoiceIdOrNumber, Path, description = "The invoice, by its id or its printed number.")),
     responses((status = 200, description = "The invoice.", content((Pdf = "application/pdf"))), Conflict)
 )]
 pub(crate) async fn invoice(
     State(billing): State<Arc<Billing>>,
     Permit { reach, .. }: Permit,
-    PathId(id): PathId<InvoiceId>,
+    InvoicePath(id): InvoicePath,
 ) -> Result<Response, Problem> {
     let record = visible(&billing, reach, id).await?;
     let (Some(number), Some(issued_on)) = (&record.number, record.issued_on) else {
@@ -79,7 +78,7 @@ fn printable_line(line: &document_lines::InvoiceLine) -> PrintedInvoiceLine<'_> 
     path = "/v1/credit-notes/{id}/pdf",
     operation_id = "printCreditNote",
     tag = "invoices",
-    params(CreditNotePath),
+    params(("id" = CreditNoteId, Path, description = "The credit note.")),
     responses((status = 200, description = "The credit note.", content((Pdf = "application/pdf"))))
 )]
 pub(crate) async fn credit_note(

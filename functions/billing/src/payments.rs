@@ -3,41 +3,47 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use chrono::{DateTime, Utc};
+use deserr::Deserr;
 use quittance_domain::id::{InvoiceId, PaymentId, Provider, RefundId, TransactionId};
 use quittance_domain::money::Money;
 use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund::RefundStatus;
 use quittance_domain::refund_reason::{RefundEffect, RefundReason};
+use quittance_lambda::accepted;
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
 use quittance_lambda::caller::Reach;
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::{PaymentPath, in_query};
-use quittance_lambda::openapi::schema::{one_of, refer};
+use quittance_lambda::openapi::parameters::PaymentPath;
 use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
-use quittance_lambda::{accepted, parameters};
+use quittance_lambda::query::{ListRequest, PageParameters};
 use quittance_store::payments::{self, PaymentFilter, PaymentView};
 use quittance_store::refunds::{self, RefundView};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Billing;
-use crate::page::{PageParameters, PageQuery, query_value};
+use crate::invoices::filtered_invoice;
 
 /// The status of a payment that the processor has not recorded yet.
 const ACCEPTED: &str = "accepted";
 
-parameters! {
-    /// The filters of payments.
-    pub(crate) PaymentParameters => [
-        in_query("status", one_of(statuses(), "The status."), "Only payments with this status."),
-        in_query("invoice_id", refer("InvoiceId"), "Only payments that name this invoice."),
-    ]
-}
-
-fn statuses() -> impl Iterator<Item = &'static str> {
-    PaymentStatus::ALL.iter().map(|status| status.as_str())
+/// The filters of payments.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PaymentParameters {
+    /// Only payments with this status.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    status: Option<PaymentStatus>,
+    /// Only payments that name this invoice.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    invoice_id: Option<InvoiceIdOrNumber>,
 }
 
 /// A payment.
@@ -182,13 +188,6 @@ async fn accepted_only(
     Ok(accepted_at.map(|created_at| AcceptedPayment { transaction_id: name, provider, status: ACCEPTED, created_at }))
 }
 
-/// The query of a list, unparsed.
-#[derive(Debug, Deserialize)]
-pub(crate) struct PaymentQuery {
-    status: Option<String>,
-    invoice_id: Option<String>,
-}
-
 /// Lists payments, oldest first; clients see those of their own invoices only.
 #[utoipa::path(
     get,
@@ -201,16 +200,11 @@ pub(crate) struct PaymentQuery {
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
     Permit { reach, .. }: Permit,
-    Query(query): Query<PaymentQuery>,
-    Query(page): Query<PageQuery>,
+    ListRequest { filters, page }: ListRequest<PaymentParameters, PaymentId>,
 ) -> Result<Json<Payments>, Problem> {
-    let page = page.page::<PaymentId>()?;
-    let filter = PaymentFilter {
-        status: query_value("status", query.status.as_deref())?,
-        invoice_id: query_value("invoice_id", query.invoice_id.as_deref())?,
-        client_id: reach.client_id(),
-        after: page.after,
-    };
+    let PaymentParameters { status, invoice_id } = filters;
+    let invoice_id = filtered_invoice(&billing, invoice_id, reach).await?;
+    let filter = PaymentFilter { status, invoice_id, client_id: reach.client_id(), after: page.after };
     let found = payments::list(&billing.database, &filter, page.to_read()).await?;
     let (found, next_cursor) = page.cut(found, |payment| payment.id.to_string());
     Ok(Json(Payments { payments: found.into_iter().map(|payment| shown(payment, reach)).collect(), next_cursor }))

@@ -3,31 +3,31 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, Utc};
+use deserr::Deserr;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use quittance_domain::error::Chain;
 use quittance_domain::id::ClientId;
 use quittance_domain::ledger::Account;
 use quittance_domain::money::{Currency, Money, MoneyError};
 use quittance_formats::neutralised;
-use quittance_lambda::openapi::parameters::in_query;
-use quittance_lambda::openapi::schema::{day, one_of};
-use quittance_lambda::parameters;
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::times::Day;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::{Parameters, refused};
 use quittance_store::StoreError;
 use quittance_store::books::{self, StatementLine};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Billing;
 use crate::books::{day_before, days};
 use crate::clients::reachable;
 use crate::documents::{self, Pdf};
-use crate::page::refused;
 
 /// The maximum number of lines of a statement; longer ones have to be split into shorter periods.
 const LINES_MAX: i64 = 5_000;
@@ -35,16 +35,34 @@ const LINES_MAX: i64 = 5_000;
 /// The maximum number of lines as PDF: Lambda responses are limited to 6 MB, and a line takes more than 1 kB of it.
 const PRINTED_LINES_MAX: i64 = 1_000;
 
-/// The formats of a statement.
-const FORMATS: [&str; 3] = ["json", "csv", "pdf"];
+/// The period and the format.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StatementParameters {
+    /// The first accounting date; by default the first day of the month of `to`.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    from: Option<Day>,
+    /// The last accounting date; by default today.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    to: Option<Day>,
+    /// JSON, CSV (RFC 4180, UTF-8) for a spreadsheet, or PDF in the client's language.
+    #[deserr(default)]
+    #[param(inline, required = false)]
+    format: StatementFormat,
+}
 
-parameters! {
-    /// The period and the format.
-    pub(crate) StatementParameters => [
-        in_query("from", day("A day."), "The first accounting date; by default the first day of the month of `to`."),
-        in_query("to", day("A day."), "The last accounting date; by default today."),
-        in_query("format", one_of(FORMATS, "The format."), "JSON, CSV (RFC 4180, UTF-8) for a spreadsheet, or PDF in the client's language."),
-    ]
+/// The format of a statement.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserr, ToSchema)]
+#[deserr(error = Faults, rename_all = lowercase)]
+#[schema(rename_all = "lowercase", default = "json")]
+enum StatementFormat {
+    #[default]
+    Json,
+    Csv,
+    Pdf,
 }
 
 /// A client's statement of account: opening balances, movements and closing balances. A negative balance is the client's
@@ -90,13 +108,6 @@ struct StatementMovement {
     balance: Money,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct StatementQuery {
-    from: Option<String>,
-    to: Option<String>,
-    format: Option<String>,
-}
-
 /// The part of a statement in one currency.
 pub(crate) struct CurrencySection {
     pub(crate) opening: Money,
@@ -118,17 +129,14 @@ pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     Permit { reach, .. }: Permit,
     PathId(id): PathId<ClientId>,
-    Query(query): Query<StatementQuery>,
+    Parameters(query): Parameters<StatementParameters>,
 ) -> Result<Response, Problem> {
-    let (from, to) = days(query.from.as_deref(), query.to.as_deref(), billing.today())?;
-    let format = query.format.as_deref().unwrap_or("json");
-    if !FORMATS.contains(&format) {
-        return Err(refused("format", format!("must be one of {}", FORMATS.join(", "))));
-    }
-    let client = reachable(&billing, reach, id).await?;
+    let (from, to) = days(query.from, query.to, billing.today())?;
+    let format = query.format;
+    let client = reachable(&billing, reach, id).await?.details;
     let mut snapshot = billing.database.snapshot().await?;
     let lines = books::statement(&mut snapshot, id, from, to, LINES_MAX + 1).await?;
-    let lines_max = if format == "pdf" { PRINTED_LINES_MAX } else { LINES_MAX };
+    let lines_max = if format == StatementFormat::Pdf { PRINTED_LINES_MAX } else { LINES_MAX };
     if i64::try_from(lines.len()).is_ok_and(|count| count > lines_max) {
         return Err(refused("to", format!("there are more than {lines_max} lines; request fewer days")));
     }
@@ -137,14 +145,14 @@ pub(crate) async fn read(
         opening.extend(books::balance(&mut snapshot, &account, day_before(from)).await?);
     }
     let parts = parts(&opening, lines).map_err(|error| StoreError::corrupt("ledger.entries", Chain(&error)))?;
-    if format == "csv" {
+    if format == StatementFormat::Csv {
         let name = format!("attachment; filename=\"statement-{id}-{from}-{to}.csv\"");
         let text = csv(&parts, from, to).map_err(|error| StoreError::corrupt("ledger.entries", Chain(&error)))?;
         return Ok(
             ([(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], text).into_response()
         );
     }
-    if format == "pdf" {
+    if format == StatementFormat::Pdf {
         return documents::statement(&billing, &client, from, to, &parts);
     }
     let currencies = parts.into_iter().map(CurrencyStatement::from).collect();

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use quittance_domain::id::{AuditId, InvoiceId};
 use quittance_domain::money::Money;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
 use quittance_lambda::caller::Reach;
 use quittance_lambda::openapi::examples;
-use quittance_lambda::path_id::PathId;
 use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::{ListRequest, NoFilters, PageParameters};
 use quittance_store::audit::{self, TimelineEntry};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::Billing;
-use crate::invoices::visible;
-use crate::page::{PageParameters, PageQuery};
+use crate::invoices::{InvoicePath, visible};
 
 /// The members of an invoice's state that are shown, if a record has them.
 const STATE: [&str; 3] = ["status", "paid", "version"];
@@ -82,16 +82,15 @@ pub(crate) struct Timeline {
     path = "/v1/invoices/{id}/timeline",
     operation_id = "readTimeline",
     tag = "invoices",
-    params(("id" = InvoiceId, Path, description = "The invoice."), PageParameters),
+    params(("id" = InvoiceIdOrNumber, Path, description = "The invoice, by its id or its printed number."), PageParameters),
     responses((status = 200, description = "A page of the timeline.", body = Timeline))
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     Permit { reach, .. }: Permit,
-    PathId(id): PathId<InvoiceId>,
-    Query(page): Query<PageQuery>,
+    InvoicePath(id): InvoicePath,
+    ListRequest { page, .. }: ListRequest<NoFilters, AuditId>,
 ) -> Result<Json<Timeline>, Problem> {
-    let page = page.page::<AuditId>()?;
     visible(&billing, reach, id).await?;
     let entries = audit::timeline(&billing.database, id, page.after, page.to_read()).await?;
     let (entries, next_cursor) = page.cut(entries, |entry| entry.id.to_string());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use http::StatusCode;
@@ -23,6 +23,7 @@ use quittance_lambda::openapi::responses::UnknownInBody;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::{ListRequest, PageParameters};
 use quittance_store::StoreError;
 use quittance_store::upload_lines::{self, LineFilter, LineView};
 use quittance_store::uploads::{self, Upload};
@@ -32,7 +33,6 @@ use uuid::Uuid;
 
 use crate::Billing;
 use crate::idempotent_change::IdempotentChange;
-use crate::page::{PageParameters, PageQuery, query_value};
 use crate::uploads::shapes::{
     AnnouncedUpload, FileRequest, LineParameters, NewUpload, UploadLineOutcome, UploadOutcome,
 };
@@ -134,14 +134,6 @@ fn speaks_for(caller: &Caller, body: &NewUpload) -> Result<Option<ClientId>, Rep
     }
 }
 
-/// The query of the lines' outcomes.
-#[derive(Debug, Deserialize)]
-pub(crate) struct LineQuery {
-    outcome: Option<String>,
-    #[serde(flatten)]
-    page: PageQuery,
-}
-
 /// Returns an upload with its progress and the outcome of its lines; clients see their own only.
 #[utoipa::path(
     get,
@@ -155,14 +147,9 @@ pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     Permit { reach, .. }: Permit,
     PathId(id): PathId<UploadId>,
-    Query(query): Query<LineQuery>,
+    ListRequest { filters, page }: ListRequest<LineParameters, u64>,
 ) -> Result<Json<UploadOutcome>, Problem> {
-    let page = query.page.page::<u64>()?;
-    let filter = LineFilter {
-        outcome: query_value("outcome", query.outcome.as_deref())?,
-        after: page.after,
-        client_id: reach.client_id(),
-    };
+    let filter = LineFilter { outcome: filters.outcome, after: page.after, client_id: reach.client_id() };
     let found = uploads::find(&billing.database, id, reach.client_id()).await?;
     let upload = found.ok_or_else(|| Problem::not_found("upload", id))?;
     let lines = upload_lines::list(&billing.database, id, filter, page.to_read()).await?;

@@ -7,7 +7,7 @@ pub(crate) mod shapes;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{TimeDelta, Utc};
 use http::StatusCode;
@@ -22,6 +22,7 @@ use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::responses::EndpointConflict;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::{ListRequest, NoFilters, PageParameters};
 use quittance_outgoing::{OutgoingTarget, Targets};
 use quittance_store::StoreError;
 use quittance_store::webhook_endpoints::{self, ENDPOINTS_MAX, WebhookEndpoint};
@@ -31,7 +32,6 @@ use uuid::Uuid;
 
 use crate::Billing;
 use crate::idempotent_change::IdempotentChange;
-use crate::page::{PageParameters, PageQuery};
 use crate::webhook_endpoints::shapes::{Endpoint, EndpointWithSecret, Endpoints, NewEndpoint, SecretRotation};
 
 /// How long the previous secret also signs after a rotation.
@@ -99,9 +99,8 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
-    Query(page): Query<PageQuery>,
+    ListRequest { page, .. }: ListRequest<NoFilters, WebhookEndpointId>,
 ) -> Result<Json<Endpoints>, Reply> {
-    let page = page.page::<WebhookEndpointId>()?;
     let found = webhook_endpoints::list(&billing.database, page.after, page.to_read()).await?;
     let (found, next_cursor) = page.cut(found, |endpoint| endpoint.id.to_string());
     Ok(Json(Endpoints { webhook_endpoints: found.into_iter().map(Endpoint::from).collect(), next_cursor }))

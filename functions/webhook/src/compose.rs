@@ -52,7 +52,7 @@ pub fn body(
 ) -> Result<String, BodyError> {
     let mut body = serde_json::to_value(event)?;
     if let (Some(summary), Some(owner)) = (event.payload.invoice(), owner) {
-        let shown = InvoiceView::from_summary(summary, owner).to_json(today);
+        let shown = serde_json::to_value(InvoiceView::from_summary(summary, owner, today))?;
         let pointer = INVOICE_PLACES.into_iter().find(|pointer| body.pointer(pointer).is_some());
         if let Some(invoice) = pointer.and_then(|pointer| body.pointer_mut(pointer)) {
             *invoice = shown;

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{InvoiceSummary, PaymentSummary};
 use crate::id::{AuditId, RefundId};
@@ -12,7 +13,7 @@ use crate::refund_reason::RefundReason;
 use crate::settlement::UnappliedReason;
 
 /// All or part of a payment was allocated to an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct InvoiceSettled {
     /// The invoice after the allocation.
     pub invoice: InvoiceSummary,
@@ -27,7 +28,7 @@ pub struct InvoiceSettled {
 }
 
 /// Money came in that no invoice could take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct UnappliedCashRecorded {
     /// The payment.
     pub payment: PaymentSummary,
@@ -37,9 +38,11 @@ pub struct UnappliedCashRecorded {
     pub reason: UnappliedReason,
     /// The client whose credit it is; none if the payer is unknown and the money is in suspense.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub client: Option<ClientDetails>,
     /// The invoice that the payment named.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub invoice: Option<InvoiceSummary>,
     /// The audit record of the change.
     pub audit_id: AuditId,
@@ -76,7 +79,7 @@ stored_name!(ReleaseReason {
 });
 
 /// Money was taken back from an invoice, which is owed again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct InvoiceReopened {
     /// The invoice after the change.
     pub invoice: InvoiceSummary,
@@ -93,7 +96,7 @@ pub struct InvoiceReopened {
 }
 
 /// Money of a payment left an invoice that is not owed again, because a credit note reduced what was paid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct PaymentUnapplied {
     /// The invoice after the change.
     pub invoice: InvoiceSummary,
@@ -108,7 +111,7 @@ pub struct PaymentUnapplied {
 }
 
 /// Unapplied cash left: it went back, or was applied to an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct UnappliedCashReduced {
     /// The payment.
     pub payment: PaymentSummary,
@@ -118,25 +121,27 @@ pub struct UnappliedCashReduced {
     pub reason: ReleaseReason,
     /// The client whose credit it was; none if it was in suspense.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub client: Option<ClientDetails>,
     /// The audit record of the change.
     pub audit_id: AuditId,
 }
 
 /// Evidence that moved no money but may still matter to subscribers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct EvidenceNoted {
     /// The payment.
     pub payment: PaymentSummary,
     /// The invoice that it names.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub invoice: Option<InvoiceSummary>,
     /// The audit record of the evidence.
     pub audit_id: AuditId,
 }
 
 /// A refund was refused because it exceeds what can be refunded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct RefundRefused {
     /// The refund.
     pub refund_id: RefundId,
@@ -151,7 +156,7 @@ pub struct RefundRefused {
 }
 
 /// A provider moved, withheld or released money that it had collected for us.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct PaymentAdjusted {
     /// The payment.
     pub payment: PaymentSummary,
@@ -159,15 +164,19 @@ pub struct PaymentAdjusted {
     pub amount: Money,
     /// The invoice that the payment names.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub invoice: Option<InvoiceSummary>,
     /// The client of the invoice or credit; none while the payer is unknown, and in events of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub client: Option<ClientDetails>,
     /// The reason of a refund; none for anything else, for several refunds at once, and in events of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reason_kind: Option<RefundReason>,
     /// Whether the refund makes its invoice owed again; none in the same cases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reopens: Option<bool>,
     /// The audit record of the change.
     pub audit_id: AuditId,

@@ -3,14 +3,16 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::adjustment::AdjustmentKind;
 use crate::id::{AdjustmentId, CreditNoteId, InvoiceId, PaymentId, Provider, TransactionId};
 use crate::invoice::InvoiceStatus;
 use crate::money::Money;
 
-/// An invoice as events carry it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// An invoice as events carry it. Webhooks show it as the API does, under the name of that schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[schema(as = Invoiced)]
 pub struct InvoiceSummary {
     /// The invoice.
     pub id: InvoiceId,
@@ -20,9 +22,11 @@ pub struct InvoiceSummary {
     pub total: Money,
     /// The tax included in it; none if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub tax: Option<Money>,
     /// The amount that credit notes took off; none if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub credited: Option<Money>,
     /// The amount paid.
     pub paid: Money,
@@ -48,7 +52,7 @@ impl InvoiceSummary {
 }
 
 /// A payment as events carry it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct PaymentSummary {
     /// Our id.
     pub id: PaymentId,
@@ -62,6 +66,7 @@ pub struct PaymentSummary {
     pub paid_at: DateTime<Utc>,
     /// The accounting date; older events have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub paid_on: Option<NaiveDate>,
 }
 
@@ -74,7 +79,7 @@ impl PaymentSummary {
 }
 
 /// A credit note as events carry it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct CreditNoteSummary {
     /// The credit note.
     pub id: CreditNoteId,
@@ -91,7 +96,7 @@ pub struct CreditNoteSummary {
 }
 
 /// An adjustment of the money at a provider.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct AdjustmentSummary {
     /// The adjustment.
     pub id: AdjustmentId,

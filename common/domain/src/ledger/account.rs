@@ -9,6 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::api_schema::text_schema;
 use crate::id::{ClientId, Provider};
+use crate::names::{serialized_name, stored_name};
 
 /// An account of the chart. Its text form is its code in the database and the API.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,18 +51,8 @@ pub enum AccountKind {
     Expense,
 }
 
-impl AccountKind {
-    /// The name used in the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Asset => "asset",
-            Self::Liability => "liability",
-            Self::Income => "income",
-            Self::Expense => "expense",
-        }
-    }
-}
+stored_name!(AccountKind { Asset => "asset", Liability => "liability", Income => "income", Expense => "expense" });
+serialized_name!(AccountKind);
 
 impl Account {
     /// The account's kind.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::id::{InvoiceId, PaymentId};
 use crate::money::Money;
@@ -24,7 +25,7 @@ pub struct ReconciliationKey {
 }
 
 /// One side's sum for a key, in one currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Sum {
     /// Debits minus credits.
     pub amount: Money,

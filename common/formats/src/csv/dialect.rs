@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::csv::columns::{Column, Mapping, currency_in, known, plain};
 use crate::csv::indicators::{find_booking_status, find_direction};
@@ -16,10 +17,11 @@ use crate::error::{BrokenFile, quote};
 use crate::limits::PREAMBLE_LINES_MAX;
 
 /// The options that a user may give where a file is ambiguous. All are optional.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CsvOptions {
     /// The delimiter between fields.
+    #[schema(min_length = 1, max_length = 1)]
     pub delimiter: Option<char>,
     /// The decimal separator.
     pub decimal: Option<DecimalSeparator>,

@@ -3,13 +3,14 @@
 use std::io::{BufRead, Read};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::{ReadError, broken};
 use crate::limits::{COLUMNS_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX};
 use crate::stream::Stream;
 
 /// The character encoding of a CSV file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum CsvEncoding {
     /// UTF-8, with or without a byte order mark.
     Utf8,

@@ -6,13 +6,14 @@ use chrono::NaiveDate;
 use quittance_domain::calendar::plausible_day;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::csv::words;
 use crate::movement::Direction;
 use crate::text::plain_decimal;
 use crate::value_error::ValueError;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecimalSeparator {
     /// 1,234.50
@@ -140,7 +141,7 @@ pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<
 }
 
 /// The order of the parts of a date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DayOrder {
     YearMonthDay,
@@ -149,10 +150,11 @@ pub enum DayOrder {
 }
 
 /// A date format. A time after the date is ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DateFormat {
     pub order: DayOrder,
     /// The separator between the numbers; none in 20261122.
+    #[schema(min_length = 1, max_length = 1)]
     pub separator: Option<char>,
     /// Whether the year has two digits, which mean 2000 to 2099.
     pub has_short_year: bool,

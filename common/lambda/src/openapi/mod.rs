@@ -7,12 +7,12 @@ pub mod names;
 pub mod operation;
 pub mod parameters;
 pub mod responses;
-pub mod schema;
 
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ClientCredentials, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{Components, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths, ServerBuilder};
+use utoipa::openapi::{Components, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths, RefOr, ServerBuilder};
 
 use crate::caller::Permission;
 use crate::openapi::operation::{MACHINES, PEOPLE};
@@ -22,8 +22,15 @@ const ABOUT: &str = "Settles B2B invoices: clients claim payments, gateways and 
     nothing. Errors returned by API Gateway (401, some 429) are plain JSON. A path without a route answers 404, and so \
     does a resource that belongs to another client. Requests that change something take an `Idempotency-Key`: repeated \
     with the same key and request they take effect once; the order of members and white space do not matter, numbers \
-    are compared as they are written. Lists take `limit` and `cursor`. Times are RFC 3339 in UTC; amounts \
+    are compared as they are written. A method that a path does not have answers 405 with `Allow`, a path with an empty \
+    segment (`//`) 404.\n\nLists take `limit` and `cursor`, the `next_cursor` of the page before; a parameter that a list does not \
+    have is refused. A client or invoice has its `version` as `ETag`; a change with `If-Match` is refused (412) if it has \
+    changed since. Where an invoice's id is accepted, its printed number is as well. `/api/v1/…` is the same as \
+    `/v1/…`. Times are RFC 3339 in UTC; amounts \
     are strings, so that no client parses them as floating-point numbers.";
+
+/// The server in the committed document: the one that the document is read from.
+pub const SERVER: &str = "./";
 
 /// The tags of the operations.
 const TAGS: [(&str, &str); 10] = [
@@ -47,7 +54,7 @@ pub fn document() -> OpenApi {
     add_security(&mut components);
     OpenApiBuilder::new()
         .info(info())
-        .servers(Some([ServerBuilder::new().url(".").description(Some("The server of this document.")).build()]))
+        .servers(Some([ServerBuilder::new().url(SERVER).description(Some("The server of this document.")).build()]))
         .paths(Paths::new())
         .components(Some(components))
         .tags(Some(TAGS.map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())))
@@ -60,6 +67,26 @@ pub fn document_with<T: ToSchema>() -> OpenApi {
     let mut document = document();
     document.components.get_or_insert_default().schemas.insert(T::name().into_owned(), T::schema());
     document
+}
+
+/// The schema of a struct, to add members to it.
+pub(crate) fn struct_schema<T: ToSchema>() -> Object {
+    match T::schema() {
+        RefOr::T(Schema::Object(object)) => object,
+        _ => ObjectBuilder::new().schema_type(Type::Object).build(),
+    }
+}
+
+/// The schema of a struct with one more required member: what `#[serde(flatten)]` writes. utoipa would make it an
+/// `allOf`, which a reader that refuses unknown members cannot use.
+#[must_use]
+pub fn extend_schema<T: ToSchema>(description: &str, name: &str, member: impl Into<RefOr<Schema>>) -> RefOr<Schema> {
+    let mut schema = struct_schema::<T>();
+    schema.description = Some(description.to_owned());
+    schema.examples.clear();
+    schema.properties.insert(name.to_owned(), member.into());
+    schema.required.push(name.to_owned());
+    schema.into()
 }
 
 fn info() -> Info {

@@ -7,13 +7,21 @@ use quittance_domain::id::{
 use quittance_domain::money::{Money, PositiveMoney};
 use quittance_domain::tax::TaxPercent;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
 
-use super::schema::{count, list_of, matching, object, words};
+use crate::body::invoice_reference::InvoiceIdOrNumber;
+use crate::problem::Problem;
 
 fn named<T: ToSchema>() -> (String, RefOr<Schema>) {
     (T::name().into_owned(), T::schema())
+}
+
+/// The schemas that `T` refers to.
+fn nested<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = Vec::new();
+    T::schemas(&mut schemas);
+    schemas
 }
 
 /// All of these schemas, for the document's `components`.
@@ -37,22 +45,8 @@ pub fn components() -> Components {
         named::<Money>(),
         named::<PositiveMoney>(),
         named::<TaxPercent>(),
-        ("Problem".to_owned(), problem().into()),
+        named::<InvoiceIdOrNumber>(),
+        named::<Problem>(),
     ];
-    ComponentsBuilder::new().schemas_from_iter(schemas).build()
-}
-
-/// The schema of [`crate::problem::Problem`].
-fn problem() -> ObjectBuilder {
-    let field = object("A problem with one member of the request.")
-        .with("pointer", words("JSON Pointer (RFC 6901) to the member, or the name of a header or parameter."))
-        .with("detail", words("What is wrong, and what would be valid."))
-        .open();
-    object("What went wrong, for which id, and what to do (RFC 9457). A 4xx has changed nothing.")
-        .with("type", matching("^urn:quittance:problem:[a-z-]+$", "The kind of problem."))
-        .with("title", words("The kind of problem, for people."))
-        .with("status", count(400, 599, "The HTTP status."))
-        .with("detail", words("The details of this problem, for people."))
-        .perhaps("errors", list_of(field, "All problems of the request."))
-        .open()
+    ComponentsBuilder::new().schemas_from_iter(schemas.into_iter().chain(nested::<Problem>())).build()
 }

@@ -10,6 +10,7 @@ use crate::idempotency_key;
 use crate::openapi::responses::{
     FORBIDDEN, INVALID, KEY_REUSED, NOT_FOUND, ProblemResponse, TOO_LARGE, TOO_MANY, UNAUTHENTICATED, UNAVAILABLE,
 };
+use crate::rate_limits::RateLimit;
 
 /// The name of the security scheme of people.
 pub const PEOPLE: &str = "people";
@@ -22,13 +23,17 @@ pub fn requires<S>(permissions: &[Permission], routes: UtoipaMethodRouter<S>) ->
     let has_people = permissions.iter().any(|permission| permission.is_peoples());
     let scopes: Vec<String> = permissions.iter().map(|permission| permission.scope()).collect();
     let holders = |permission: &Permission| format!("\n- {}: {}", permission.describe(), permission.holders());
+    let limit = permissions.first().map_or(RateLimit::Api, |permission| permission.rate_limit());
+    let per_minute = limit.default_per_minute();
     let who: String = permissions.iter().map(holders).collect();
     refine(routes, |operation| {
         let people = has_people.then(|| SecurityRequirement::new(PEOPLE, Vec::<String>::new()));
         let machines = scopes.iter().map(|scope| SecurityRequirement::new(MACHINES, [scope]));
         operation.security = Some(people.into_iter().chain(machines).collect());
         let about = operation.description.take().unwrap_or_default();
-        operation.description = Some(format!("{about}\n\nPermitted callers:\n{who}").trim().to_owned());
+        let about =
+            format!("{about}\n\nPermitted callers:\n{who}\n\nAt most {per_minute} requests a minute and caller.");
+        operation.description = Some(about.trim().to_owned());
         refuse(operation, &[UNAUTHENTICATED, FORBIDDEN, TOO_MANY, UNAVAILABLE]);
     })
 }
@@ -41,7 +46,8 @@ pub fn open<S>(routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
     })
 }
 
-fn refine<S>(
+/// Changes the description of each operation of a route.
+pub(crate) fn refine<S>(
     (schemas, mut paths, router): UtoipaMethodRouter<S>,
     change: impl Fn(&mut Operation),
 ) -> UtoipaMethodRouter<S> {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use quittance_domain::id::{ClientId, InvoiceId, WebhookEndpointId};
 use serde_json::json;
-use utoipa::IntoResponses;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, Header, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::body::BODY_BYTES_MAX;
-use crate::idempotency_key;
 use crate::openapi::examples;
-use crate::openapi::schema::{count, object, refer, words};
 use crate::problem::{FieldProblem, PROBLEM_JSON, Problem};
+use crate::{etag, idempotency_key};
 
 /// An error response that many operations share: its status, its name in the document, and its meaning.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +68,15 @@ pub const FORBIDDEN: ProblemResponse = refusal(
 pub const NOT_FOUND: ProblemResponse = refusal(
     "404",
     "NotFound",
-    Speaker::Function(|| Problem::not_found("invoice", examples::INVOICE_ID)),
+    Speaker::Function(|| Problem::not_found("invoice", InvoiceId::EXAMPLE)),
     "The resource does not exist or belongs to another client.",
+);
+/// The resource has another version.
+const CHANGED_MEANWHILE: ProblemResponse = refusal(
+    "412",
+    "ChangedMeanwhile",
+    Speaker::Function(changed_meanwhile),
+    "The resource has another version than `If-Match` names.",
 );
 /// The body is too large.
 pub const TOO_LARGE: ProblemResponse = refusal(
@@ -109,28 +118,37 @@ const UNAUTHENTIC: ProblemResponse = refusal(
 const CONFLICT: ProblemResponse = refusal(
     "409",
     "Conflict",
-    Speaker::Function(|| Problem::conflict(format!("invoice {}: it is paid", examples::INVOICE_ID))),
+    Speaker::Function(|| Problem::conflict(format!("invoice {}: it is paid", InvoiceId::EXAMPLE))),
     "The state of the invoice does not allow this.",
+);
+
+const CLIENT_CONFLICT: ProblemResponse = refusal(
+    "409",
+    "ClientConflict",
+    Speaker::Function(|| Problem::conflict(format!("client {} owes INV-2026-000042", ClientId::EXAMPLE))),
+    "Another active client has the e-mail address, or the client is deleted, owes something or has credit.",
 );
 
 const ENDPOINT_CONFLICT: ProblemResponse = refusal(
     "409",
     "EndpointConflict",
     Speaker::Function(|| {
-        Problem::conflict(format!("webhook endpoint {} is disabled; enable it first", examples::WEBHOOK_ENDPOINT_ID))
+        Problem::conflict(format!("webhook endpoint {} is disabled; enable it first", WebhookEndpointId::EXAMPLE))
     }),
     "The state of the endpoint does not allow this, or the maximum number of endpoints is reached.",
 );
 
-const ALL: [ProblemResponse; 12] = [
+const ALL: [ProblemResponse; 14] = [
     INVALID,
     UNAUTHENTICATED,
     UNAUTHENTIC,
     FORBIDDEN,
     NOT_FOUND,
     CONFLICT,
+    CLIENT_CONFLICT,
     ENDPOINT_CONFLICT,
     KEY_IN_USE,
+    CHANGED_MEANWHILE,
     TOO_LARGE,
     KEY_REUSED,
     TOO_MANY,
@@ -146,24 +164,39 @@ impl ProblemResponse {
 
     fn response(self) -> Response {
         let response = ResponseBuilder::new().description(self.description);
-        let said =
-            || object("The response of API Gateway.").with("message", words("The error in a word or two.")).open();
-        let plain = || ContentBuilder::new().schema(Some(said())).build();
+        let plain = || ContentBuilder::new().schema(Some(GatewayRefusal::schema())).build();
         let (speak, response) = match self.speaker {
             Speaker::Gateway => return response.content("application/json", plain()).build(),
             Speaker::Both(speak) => (speak, response.content("application/json", plain())),
             Speaker::Function(speak) => (speak, response),
         };
         let problem = speak();
-        let content = ContentBuilder::new().schema(Some(refer("Problem"))).example(Some(json!(problem))).build();
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(Problem::name())))
+            .example(Some(json!(problem)))
+            .build();
         let response = response.content(PROBLEM_JSON, content);
         let response = if problem.is_passing() { response.header("Retry-After", retry_after()) } else { response };
         response.build()
     }
 }
 
+/// The response of API Gateway.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "API Gateway writes it")]
+struct GatewayRefusal {
+    /// The error in a word or two.
+    message: String,
+}
+
+fn changed_meanwhile() -> Problem {
+    etag::changed_meanwhile(&format!("client {}", ClientId::EXAMPLE), 3)
+}
+
 fn retry_after() -> Header {
-    Header::new(count(1, 3600, "The seconds to wait before the request is repeated."))
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(3600));
+    let about = "The seconds to wait before the request is repeated.";
+    HeaderBuilder::new().schema(Some(seconds)).description(Some(about)).build()
 }
 
 /// All of these responses, for the document's `components`.
@@ -191,8 +224,18 @@ refuses! {
 }
 
 refuses! {
+    /// 409: a client's state does not allow it, or its e-mail address is another's.
+    ClientConflict => [CLIENT_CONFLICT]
+}
+
+refuses! {
     /// 409: a webhook endpoint's state does not allow it.
     EndpointConflict => [ENDPOINT_CONFLICT]
+}
+
+refuses! {
+    /// 412: the resource has changed since it was read.
+    ChangedMeanwhile => [CHANGED_MEANWHILE]
 }
 
 refuses! {

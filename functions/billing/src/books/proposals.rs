@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use deserr::Deserr;
@@ -15,6 +15,7 @@ use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::responses::Conflict;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::{ListRequest, NoFilters, PageParameters};
 use quittance_store::proposed_corrections::{self, CorrectionDecision};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -25,7 +26,6 @@ use super::Reason;
 use super::corrections::{Correction, Replacement, correct};
 use crate::Billing;
 use crate::idempotent_change::IdempotentChange;
-use crate::page::{PageParameters, PageQuery};
 
 /// A correction above the amount that one person may approve alone.
 #[derive(Debug, Serialize, ToSchema)]
@@ -126,9 +126,8 @@ pub(super) async fn propose(
 )]
 pub(crate) async fn list(
     State(billing): State<Arc<Billing>>,
-    Query(query): Query<PageQuery>,
+    ListRequest { page, .. }: ListRequest<NoFilters, CorrectionId>,
 ) -> Result<Json<CorrectionProposals>, Reply> {
-    let page = query.page::<CorrectionId>()?;
     let found = proposed_corrections::list(&billing.database, page.after, page.to_read()).await?;
     let found = found.into_iter().map(CorrectionProposal::from).collect();
     let (corrections, next_cursor) = page.cut(found, |correction| correction.id.to_string());

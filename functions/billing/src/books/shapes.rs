@@ -1,57 +1,103 @@
 //! Schemas of the ledger API, from the limits that its requests are parsed by.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use quittance_domain::id::{ClientId, LedgerTransactionId};
-use quittance_domain::ledger::Account;
-use quittance_domain::ledger::reconciliation::DiscrepancyKind;
+use deserr::{Deserr, IntoValue, ValuePointerRef};
+use quittance_domain::id::{ClientId, InvoiceId, LedgerTransactionId, PaymentId};
+use quittance_domain::ledger::reconciliation::{Discrepancy, DiscrepancyKind, ReconciliationKey, Sum};
+use quittance_domain::ledger::{Account, AccountKind};
 use quittance_domain::money::Money;
+use quittance_lambda::body::Faults;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
+use quittance_lambda::body::times::{Day, Time};
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::in_query;
-use quittance_lambda::openapi::schema::{day, flag, list_of, object, one_of, refer, refer_as, time, words};
-use quittance_lambda::{described, parameters};
 use serde::Serialize;
-use serde_json::json;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoParams, ToSchema};
 
-use super::kinds;
-
-parameters! {
-    /// The day of a balance.
-    pub(crate) AsOfParameters => [in_query(
-        "as_of", words("A day, or a point in time."),
-        "The last accounting date included, or a point in time on it; by default today in the seller's time zone.",
-    )]
+/// The day of a balance.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AsOfParameters {
+    /// The last accounting date included, or a point in time on it; by default today in the seller's time zone.
+    #[deserr(default)]
+    #[param(nullable = false, value_type = Option<String>)]
+    pub(super) as_of: Option<DayOrTime>,
 }
 
-parameters! {
-    /// The point in time of a reconciliation.
-    pub(crate) ReconciliationParameters => [
-        in_query("as_of", time("A point in time."), "Changes before this time are included; by default those until ten minutes ago."),
-    ]
+/// A day, or a point in time on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum DayOrTime {
+    Day(Day),
+    Time(Time),
 }
 
-parameters! {
-    /// The day of an ageing.
-    pub(crate) OnParameters => [in_query("on", day("A day."), "The as-of date; by default today.")]
+impl Deserr<Faults> for DayOrTime {
+    fn deserialize_from_value<V: IntoValue>(
+        value: deserr::Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Faults> {
+        let has_time = matches!(&value, deserr::Value::String(text) if text.contains(['T', 't', ' ']));
+        match has_time {
+            true => Time::deserialize_from_value(value, location).map(Self::Time),
+            false => Day::deserialize_from_value(value, location).map(Self::Day),
+        }
+    }
 }
 
-parameters! {
-    /// The days of a journal.
-    pub(crate) JournalParameters => [
-        in_query("from", day("A day."), "The first accounting date; by default the first day of the month of `to`."),
-        in_query("to", day("A day."), "The last accounting date; by default today."),
-    ]
+/// The point in time of a reconciliation.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReconciliationParameters {
+    /// Changes before this time are included; by default those until ten minutes ago.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) as_of: Option<Time>,
 }
 
-parameters! {
-    /// The filters of transactions.
-    pub(crate) TransactionParameters => [
-        in_query("account", words("An account's code: `clearing:stripe`."), "Only transactions with entries on this account."),
-        in_query("invoice_id", refer("InvoiceId"), "Only transactions about this invoice."),
-        in_query("payment_id", refer("PaymentId"), "Only transactions about this payment."),
-    ]
+/// The day of an ageing.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OnParameters {
+    /// The as-of date; by default today.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) on: Option<Day>,
+}
+
+/// The days of a journal.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct JournalParameters {
+    /// The first accounting date; by default the first day of the month of `to`.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) from: Option<Day>,
+    /// The last accounting date; by default today.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) to: Option<Day>,
+}
+
+/// The filters of transactions.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TransactionParameters {
+    /// Only transactions with entries on this account.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) account: Option<Account>,
+    /// Only transactions about this invoice.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) invoice_id: Option<InvoiceIdOrNumber>,
+    /// Only transactions about this payment.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) payment_id: Option<PaymentId>,
 }
 
 /// Every account with a balance.
@@ -70,8 +116,7 @@ pub(crate) struct TrialBalance {
 pub(super) struct AccountBalance {
     pub(super) account: Account,
     /// The kind of account.
-    #[schema(value_type = AccountKindName)]
-    pub(super) kind: &'static str,
+    pub(super) kind: AccountKind,
     /// The debit.
     #[schema(required)]
     pub(super) debit: Option<Money>,
@@ -79,18 +124,6 @@ pub(super) struct AccountBalance {
     #[schema(required)]
     pub(super) credit: Option<Money>,
 }
-
-/// The kind of an account.
-#[derive(Debug)]
-enum AccountKindName {}
-
-impl PartialSchema for AccountKindName {
-    fn schema() -> RefOr<Schema> {
-        one_of(kinds(), "The kind of account.").into()
-    }
-}
-
-impl ToSchema for AccountKindName {}
 
 /// The totals in one currency.
 #[derive(Debug, Serialize, ToSchema)]
@@ -172,35 +205,46 @@ pub(super) struct AgedReceivables {
     pub(super) days_over_90: Money,
 }
 
-fn sum_shape() -> ObjectBuilder {
-    object("A sum.")
-        .with("amount", refer_as("Money", "Debits less credits."))
-        .with("first_on", day("The day of the first movement."))
-        .with("last_on", day("The day of the last movement."))
-        .open()
+/// The differences between the ledger and the invoices and payments.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "as_of": examples::TIME, "is_complete": true, "findings": [{
+        "difference": "wrong_amount", "account": "suspense", "invoice_id": null, "payment_id": PaymentId::EXAMPLE,
+        "expected": {"amount": examples::money(), "first_on": "2026-11-02", "last_on": "2026-11-02"},
+        "booked": {"amount": {"value": "1000.00", "currency": "EUR"}, "first_on": "2026-11-02", "last_on": "2026-11-02"},
+    }],
+})))]
+pub(crate) struct Reconciliation {
+    /// Changes before this time are included.
+    pub(super) as_of: DateTime<Utc>,
+    /// Whether all differences are listed.
+    pub(super) is_complete: bool,
+    /// Empty if the ledger agrees.
+    pub(super) findings: Vec<Finding>,
 }
 
-described! {
-    /// The reconciliation of the ledger with invoices and payments.
-    pub(crate) Reconciliation => object("The differences between the ledger and the invoices and payments.")
-        .with("as_of", time("Changes before this time are included."))
-        .with("is_complete", flag("Whether all differences are listed."))
-        .with("findings", list_of(
-            object("A difference.")
-                .with("difference", one_of(DiscrepancyKind::ALL.iter().map(|one| one.as_str()), "The kind of difference."))
-                .with("account", words("The account; `provider:<name>` stands for a provider's three accounts combined."))
-                .with_or_null("invoice_id", refer("InvoiceId"))
-                .with_or_null("payment_id", refer("PaymentId"))
-                .with_or_null("expected", sum_shape())
-                .with_or_null("booked", sum_shape())
-                .open(),
-            "Empty if the ledger agrees.",
-        ))
-        .open_like(json!({
-            "as_of": examples::TIME, "is_complete": true, "findings": [{
-                "difference": "wrong_amount", "account": "suspense", "invoice_id": null, "payment_id": examples::PAYMENT_ID,
-                "expected": {"amount": examples::money(), "first_on": "2026-11-02", "last_on": "2026-11-02"},
-                "booked": {"amount": {"value": "1000.00", "currency": "EUR"}, "first_on": "2026-11-02", "last_on": "2026-11-02"},
-            }],
-        }))
+/// A difference.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Finding {
+    /// The kind of difference.
+    difference: DiscrepancyKind,
+    /// The account; `provider:<name>` stands for a provider's three accounts combined.
+    account: String,
+    #[schema(required)]
+    invoice_id: Option<InvoiceId>,
+    #[schema(required)]
+    payment_id: Option<PaymentId>,
+    /// The expected sum, from invoices and payments.
+    #[schema(required)]
+    expected: Option<Sum>,
+    /// The booked sum, from the ledger.
+    #[schema(required)]
+    booked: Option<Sum>,
+}
+
+impl From<Discrepancy> for Finding {
+    fn from(Discrepancy { difference, place, expected, booked }: Discrepancy) -> Self {
+        let ReconciliationKey { account, invoice_id, payment_id } = place;
+        Self { difference, account, invoice_id, payment_id, expected, booked }
+    }
 }

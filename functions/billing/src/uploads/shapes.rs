@@ -10,16 +10,13 @@ use quittance_domain::payment::PaymentStatus;
 use quittance_domain::upload::{LineOutcome, STATEMENT_BYTES_MAX, UploadKind, UploadStatus};
 use quittance_formats::{ConfirmationReader, CsvOptions};
 use quittance_lambda::body::times::Day;
-use quittance_lambda::body::values::{List, Whole};
+use quittance_lambda::body::values::{List, Text, Whole};
 use quittance_lambda::body::{Faults, parsed};
-use quittance_lambda::openapi::parameters::in_query;
-use quittance_lambda::openapi::schema::one_of;
-use quittance_lambda::parameters;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::URL_LIFETIME;
 
@@ -90,12 +87,30 @@ pub(crate) struct EnteredPayment {
     /// The number printed on the invoice that it pays.
     #[deserr(default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    invoice_number: Option<String>,
+    invoice_number: Option<PrintedNumber>,
     /// The amount.
     amount: PositiveMoney,
     /// The day of the payment.
     paid_on: Day,
 }
+
+/// Options that can be read, as they were given.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct GivenOptions(Value);
+
+impl Deserr<Faults> for GivenOptions {
+    fn deserialize_from_value<V: IntoValue>(
+        value: deserr::Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Faults> {
+        let given = Value::from(value);
+        let read = serde_json::from_value::<CsvOptions>(given.clone());
+        read.map(|_| Self(given)).map_err(|error| Faults::at(location, error))
+    }
+}
+
+/// The number printed on an invoice.
+type PrintedNumber = Text<1, 50>;
 
 /// A file to upload.
 #[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
@@ -116,8 +131,8 @@ pub(crate) struct NewUpload {
     /// How to read an ambiguous CSV file. Options that are left out are detected from the file; if that is not
     /// possible, it is refused. `columns` assigns columns, by name or by position from 1: `{"direction": "7"}`.
     #[deserr(default)]
-    #[schema(value_type = Option<Object>)]
-    csv: Option<Value>,
+    #[schema(value_type = Option<CsvOptions>)]
+    csv: Option<GivenOptions>,
     /// With an image (PDF, PNG, JPEG): the payments that it shows.
     #[deserr(default)]
     payments: Option<EnteredPayments>,
@@ -129,7 +144,7 @@ impl NewUpload {
     }
 
     pub(super) fn csv_options(&self) -> Value {
-        self.csv.clone().unwrap_or_else(|| json!({}))
+        self.csv.clone().map_or_else(|| json!({}), |GivenOptions(options)| options)
     }
 
     /// The payments that were entered with an image, in the format of a file of confirmations.
@@ -145,9 +160,6 @@ fn readable(upload: NewUpload, location: ValuePointerRef<'_>) -> Result<NewUploa
     let bytes_max = upload.kind.bytes_max();
     if upload.size_bytes.get() > bytes_max {
         fault("size_bytes", format!("must be a whole number from 1 to {bytes_max}"));
-    }
-    if let Err(error) = serde_json::from_value::<CsvOptions>(upload.csv_options()) {
-        fault("csv", error.to_string());
     }
     let is_picture = upload.content_type.unwrap_or_default().is_picture();
     match upload.entered_payments() {
@@ -221,13 +233,15 @@ impl FileRequest {
     }
 }
 
-fn outcomes() -> impl Iterator<Item = &'static str> {
-    LineOutcome::ALL.iter().map(|outcome| outcome.as_str())
-}
-
-parameters! {
-    /// The filters of lines.
-    pub(crate) LineParameters => [in_query("outcome", one_of(outcomes(), "The outcome."), "Only lines with this outcome.")]
+/// The filters of lines.
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LineParameters {
+    /// Only lines with this outcome.
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) outcome: Option<LineOutcome>,
 }
 
 /// An upload and the outcomes of its lines.
@@ -305,7 +319,7 @@ pub(crate) struct UploadLineOutcome {
     pub(super) bank_fee: Option<Money>,
     /// The invoices that it pays, in this order.
     pub(super) invoice_ids: Vec<InvoiceId>,
-    /// CandidateInvoice invoices, best first; staff decide.
+    /// Candidate invoices, best first; staff decide.
     #[schema(value_type = Vec<CandidateInvoice>)]
     pub(super) candidates: Value,
 }

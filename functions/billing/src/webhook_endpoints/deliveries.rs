@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures::future::join_all;
 use http::StatusCode;
 use quittance_deliveries::queue::DueDelivery;
@@ -19,14 +19,13 @@ use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::responses::EndpointConflict;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::{ListRequest, PageParameters};
 use quittance_store::webhook_endpoints;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Billing;
-use crate::page::{PageParameters, PageQuery, query_value, refused};
 use crate::webhook_endpoints::delivery_shapes::{
-    DeliveryParameters, Replay, ReplayScope, Replayed, WebhookDeliveries, WebhookDelivery,
+    DeliveryParameters, Replay, ReplayScope, Replayed, StateName, WebhookDeliveries, WebhookDelivery,
 };
 use crate::webhook_endpoints::living;
 
@@ -38,16 +37,6 @@ pub(crate) const REPLAYED_MAX: usize = 200;
 
 /// The number of concurrent writes.
 const WRITES_AT_ONCE: usize = 10;
-
-/// The query of a list of deliveries, unparsed.
-#[derive(Debug, Deserialize)]
-pub(crate) struct DeliveryQuery {
-    from: Option<String>,
-    until: Option<String>,
-    state: Option<String>,
-    #[serde(flatten)]
-    page: PageQuery,
-}
 
 /// Lists the deliveries of an endpoint in the last 30 days, by event time.
 #[utoipa::path(
@@ -61,26 +50,16 @@ pub(crate) struct DeliveryQuery {
 pub(crate) async fn list(
     Shared(billing): Shared<Arc<Billing>>,
     PathId(id): PathId<WebhookEndpointId>,
-    Query(query): Query<DeliveryQuery>,
+    ListRequest { filters, page }: ListRequest<DeliveryParameters, EventKey>,
 ) -> Result<Json<WebhookDeliveries>, Reply> {
-    let page = query.page.page::<EventKey>()?;
-    let time = |name: &str, text: &Option<String>| match text.as_deref() {
-        None => Ok(None),
-        Some(text) => point_in_time(text).map(Some).map_err(|detail| refused(name, detail)),
-    };
-    let range = EventTimeRange { from: time("from", &query.from)?, until: time("until", &query.until)? };
-    let state = query_value::<DeliveryState>("state", query.state.as_deref())?;
-    if state.is_some_and(|state| !STATES.contains(&state)) {
-        let detail = format!("must be one of {}", STATES.map(DeliveryState::as_str).join(", "));
-        return Err(refused("state", detail).into());
-    }
+    let DeliveryParameters { from, until, state } = filters;
+    let range = EventTimeRange { from: from.map(Time::get), until: until.map(Time::get) };
     let found = webhook_endpoints::find(&billing.database, id).await?;
     if found.is_none() {
         return Err(Problem::not_found("webhook endpoint", id).into());
     }
-    let count = usize::try_from(page.to_read()).unwrap_or(usize::MAX).saturating_sub(1);
-    let states: Vec<DeliveryState> = state.into_iter().collect();
-    let found = billing.webhooks.table.list(id, range, &states, page.after.as_ref(), count).await?;
+    let states: Vec<DeliveryState> = state.into_iter().map(|StateName(state)| state).collect();
+    let found = billing.webhooks.table.list(id, range, &states, page.after.as_ref(), page.size()).await?;
     let deliveries = found.deliveries.iter().map(WebhookDelivery::from).collect();
     Ok(Json(WebhookDeliveries { deliveries, next_cursor: found.next }))
 }
@@ -132,13 +111,4 @@ pub(crate) async fn replay(
         tracing::warn!(endpoint.id = %id, error = %Chain(&error), "deliveries were left to the relay");
     }
     Ok(Json(shown).into_response())
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("must be a point in time, as in 2026-11-02T12:00:00Z")]
-struct NoTime;
-
-fn point_in_time(text: &str) -> Result<DateTime<Utc>, NoTime> {
-    let read = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
-    read.map_err(|_| NoTime)
 }

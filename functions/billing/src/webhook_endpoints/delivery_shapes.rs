@@ -16,22 +16,38 @@ use super::deliveries::STATES;
 use super::shapes::{EventType, names};
 
 /// The filters of deliveries.
-#[derive(Debug, IntoParams)]
+#[derive(Debug, Deserr, IntoParams)]
+#[deserr(error = Faults, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the query")]
 pub(crate) struct DeliveryParameters {
     /// Events from this time on.
-    from: Option<DateTime<Utc>>,
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) from: Option<Time>,
     /// Events before this time.
-    until: Option<DateTime<Utc>>,
+    #[deserr(default)]
+    #[param(nullable = false, inline)]
+    pub(super) until: Option<Time>,
     /// Only deliveries in this state.
-    #[param(value_type = Option<StateName>)]
-    state: Option<String>,
+    #[deserr(default)]
+    #[param(nullable = false)]
+    pub(super) state: Option<StateName>,
 }
 
 /// The state of a delivery.
-#[derive(Debug)]
-enum StateName {}
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StateName(pub(super) DeliveryState);
+
+impl Deserr<Faults> for StateName {
+    fn deserialize_from_value<V: IntoValue>(
+        value: deserr::Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Faults> {
+        let state: DeliveryState = parsed(value, location)?;
+        let expected = || format!("must be one of {}", STATES.map(DeliveryState::as_str).join(", "));
+        if STATES.contains(&state) { Ok(Self(state)) } else { Err(Faults::at(location, expected())) }
+    }
+}
 
 impl PartialSchema for StateName {
     fn schema() -> RefOr<Schema> {

@@ -9,12 +9,12 @@ use quittance_domain::id::WebhookEndpointId;
 use quittance_lambda::body::values::{List, Text};
 use quittance_lambda::body::{Faults, parsed};
 use quittance_lambda::envelope::Payload;
-use quittance_lambda::openapi::examples;
+use quittance_lambda::openapi::{examples, extend_schema};
 use quittance_outgoing::{OutgoingTarget, Targets};
 use quittance_store::webhook_endpoints::WebhookEndpoint;
 use serde::Serialize;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
@@ -209,54 +209,32 @@ impl PartialSchema for EndpointStatus {
 impl ToSchema for EndpointStatus {}
 
 /// A webhook endpoint, with its signing secret.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(crate) struct EndpointWithSecret {
-    id: WebhookEndpointId,
-    /// The URL to which events are posted.
-    url: String,
-    /// The purpose.
-    #[schema(required)]
-    description: Option<String>,
-    /// The types of events to deliver; an empty list means all.
-    #[schema(value_type = Vec<EventType>)]
-    event_types: Vec<String>,
-    /// Whether events are delivered.
-    #[schema(value_type = EndpointStatus)]
-    status: String,
-    /// Why it was disabled.
-    #[schema(required)]
-    disabled_reason: Option<String>,
-    /// When it was disabled.
-    #[schema(required)]
-    disabled_at: Option<DateTime<Utc>>,
-    /// When the previous secret stops signing; null unless the secret is being rotated.
-    #[schema(required)]
-    previous_secret_until: Option<DateTime<Utc>>,
-    /// Who registered it.
-    created_by: String,
-    /// When it was registered.
-    created_at: DateTime<Utc>,
-    /// The signing secret (Standard Webhooks); null if it is not in use any more.
-    #[schema(required, pattern = "^whsec_[A-Za-z0-9+/]+={0,2}$")]
+    #[serde(flatten)]
+    endpoint: Endpoint,
+    /// The signing secret; none if it is not in use any more.
     secret: Option<String>,
 }
 
 impl EndpointWithSecret {
     pub(super) fn new(endpoint: WebhookEndpoint, secret: Option<String>) -> Self {
-        let endpoint = Endpoint::from(endpoint);
-        Self {
-            id: endpoint.id,
-            url: endpoint.url,
-            description: endpoint.description,
-            event_types: endpoint.event_types,
-            status: endpoint.status,
-            disabled_reason: endpoint.disabled_reason,
-            disabled_at: endpoint.disabled_at,
-            previous_secret_until: endpoint.previous_secret_until,
-            created_by: endpoint.created_by,
-            created_at: endpoint.created_at,
-            secret,
-        }
+        Self { endpoint: Endpoint::from(endpoint), secret }
+    }
+}
+
+impl PartialSchema for EndpointWithSecret {
+    fn schema() -> RefOr<Schema> {
+        let about = "The signing secret (Standard Webhooks); null if it is not in use any more.";
+        let secret = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        let secret = secret.pattern(Some("^whsec_[A-Za-z0-9+/]+={0,2}$")).description(Some(about));
+        extend_schema::<Endpoint>("A webhook endpoint, with its signing secret.", "secret", secret)
+    }
+}
+
+impl ToSchema for EndpointWithSecret {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Endpoint::schemas(schemas);
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::gateway::Gateway;
-use super::world::{Role, state, world};
+use super::world::{Role, clients_only, state, world};
 use super::{Operation, committed, operations, resolved};
 use crate::database::TestDatabase;
 
@@ -20,6 +20,10 @@ use crate::database::TestDatabase;
 const RULES: &str = "
     operation             own  other unbound finance oncall admin bff  gateway scopeless nobody
     createClient          403  403   403     yes     403    yes   yes  403     403       401
+    listClients           yes  yes   403     yes     yes    yes   yes  403     403       401
+    readClient            yes  404   403     yes     yes    yes   yes  403     403       401
+    changeClient          403  403   403     yes     403    yes   yes  403     403       401
+    deleteClient          403  403   403     yes     403    yes   yes  403     403       401
     createInvoice         403  403   403     yes     403    yes   yes  403     403       401
     readInvoice           yes  404   403     yes     yes    yes   yes  403     403       401
     printInvoice          yes  404   403     yes     yes    yes   yes  403     403       401
@@ -75,14 +79,18 @@ const RULES: &str = "
 ";
 
 /// Operations that must have been carried out before another one is possible.
-const BEFORE: [(&str, &str); 6] = [
+const BEFORE: [(&str, &str); 7] = [
     ("voidInvoice", "sendInvoice"),
     ("createCreditNote", "sendInvoice"),
     ("printInvoice", "sendInvoice"),
     ("readInvoice", "sendInvoice"),
     ("listCreditNotes", "sendInvoice"),
     ("readTimeline", "sendInvoice"),
+    ("claimPayment", "sendInvoice"),
 ];
+
+/// The operation that is a conflict for everybody while a client owes something or has credit.
+const NEEDS_NOTHING_OWED: &str = "deleteClient";
 
 /// Operations that nobody here can carry out: a gateway signs its requests.
 const SIGNED: [&str; 1] = ["receiveWebhook"];
@@ -118,7 +126,9 @@ pub(super) fn request(document: &Value, operation: &Operation, role: Role) -> Re
                 path = path.replace(&format!("{{{name}}}"), value.as_str().expect("a text"));
             }
             // Each call has a key of its own.
-            Some("header") => request = request.header(name, Uuid::now_v7().to_string()),
+            Some("header") if parameter["required"] == true => {
+                request = request.header(name, Uuid::now_v7().to_string())
+            }
             _ => {}
         }
     }
@@ -149,7 +159,7 @@ async fn effects(test: &TestDatabase, gateway: &Gateway) -> (String, usize) {
 
 /// Calls the operation with every role, and compares the responses with its rule.
 async fn hold(document: &Value, all: &[Operation], operation: &Operation, rule: &[(Role, &str)]) {
-    let test = world().await;
+    let test = if operation.id() == NEEDS_NOTHING_OWED { clients_only().await } else { world().await };
     let gateway = Gateway::before(&test).await;
     if let Some((_, before)) = BEFORE.iter().find(|(later, _)| *later == operation.id()) {
         let before = all.iter().find(|operation| operation.id() == *before).expect("it is an operation");
@@ -218,7 +228,7 @@ async fn the_description_names_the_very_scopes_that_open_an_operation() {
 async fn a_method_that_a_path_does_not_have_is_answered_405_with_those_it_has() {
     let test = world().await;
     let gateway = Gateway::before(&test).await;
-    for (path, allowed) in [("/v1/invoices", "POST"), ("/v1/payments", "GET, POST"), ("/v1/clients", "POST")] {
+    for (path, allowed) in [("/v1/invoices", "POST"), ("/v1/payments", "GET, POST"), ("/v1/clients", "GET, POST")] {
         let request = Request::builder().method("PATCH").uri(path).body(Body::empty()).expect("a request");
         let response = gateway.answer(request).await;
         let allow = response.headers().get("allow").and_then(|allow| allow.to_str().ok()).map(ToOwned::to_owned);
@@ -233,9 +243,9 @@ async fn a_clients_user_sees_an_invoice_when_it_was_sent_and_not_before() {
     let all = operations(&document);
     let find = |id: &str| all.iter().find(|operation| operation.id() == id).expect("it is an operation");
     let views = ["readInvoice", "listCreditNotes", "readTimeline", "printInvoice"].map(find);
-    for view in views {
-        let (status, body) = ask(&gateway, request(&document, view, Role::Own)).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "{} of a draft: {body}", view.id());
+    for operation in views.into_iter().chain([find("claimPayment")]) {
+        let (status, body) = ask(&gateway, request(&document, operation, Role::Own)).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{} of a draft: {body}", operation.id());
     }
     assert!(ask(&gateway, request(&document, find("sendInvoice"), Role::Admin)).await.0.is_success());
     for view in views {

@@ -1,7 +1,8 @@
 //! The data that the description's examples use, as rows; and all roles of callers.
 
 use quittance_domain::id::{
-    CaseId, ClientId, CorrectionId, CreditNoteId, InvoiceId, LedgerTransactionId, UploadId, WebhookEndpointId,
+    CaseId, ClientId, CorrectionId, CreditNoteId, InvoiceId, LedgerTransactionId, TransactionId, UploadId,
+    WebhookEndpointId,
 };
 use quittance_lambda::caller::{CLIENT_ID_CLAIM, Permission};
 use quittance_lambda::openapi::examples;
@@ -73,7 +74,7 @@ impl Role {
             Self::Own | Self::Other | Self::Unbound => {
                 let mut claims = person("client");
                 match self {
-                    Self::Own => claims[CLIENT_ID_CLAIM] = examples::CLIENT_ID.into(),
+                    Self::Own => claims[CLIENT_ID_CLAIM] = ClientId::EXAMPLE.into(),
                     Self::Other => claims[CLIENT_ID_CLAIM] = OTHER_CLIENT_ID.into(),
                     _ => {}
                 }
@@ -113,45 +114,51 @@ where
     of(id.parse().unwrap())
 }
 
+/// A database with the examples' clients and nothing else.
+pub(super) async fn clients_only() -> TestDatabase {
+    let test = TestDatabase::migrated().await;
+    for id in [ClientId::EXAMPLE, OTHER_CLIENT_ID] {
+        let insert =
+            "insert into billing.clients (id, name, email, address) values ($1, 'n', 'a@b.example', '{Weg 1}')";
+        sqlx::query(insert).bind(uuid(id, ClientId::as_uuid)).execute(&test.admin).await.unwrap();
+    }
+    test
+}
+
 /// A database with the examples' data: a draft, a payment of another invoice with unapplied cash, the case about it, a
 /// second payment, an upload, and a webhook endpoint.
 pub(super) async fn world() -> TestDatabase {
-    let test = TestDatabase::migrated().await;
-    let client = uuid(examples::CLIENT_ID, ClientId::as_uuid);
-    for id in [client, uuid(OTHER_CLIENT_ID, ClientId::as_uuid)] {
-        let insert =
-            "insert into billing.clients (id, name, email, address) values ($1, 'n', 'a@b.example', '{Weg 1}')";
-        sqlx::query(insert).bind(id).execute(&test.admin).await.unwrap();
-    }
+    let test = clients_only().await;
+    let client = uuid(ClientId::EXAMPLE, ClientId::as_uuid);
     let draft = "with draft as (
             insert into billing.invoices (id, client_id, currency, total, due_on)
             values ($1, $2, 'EUR', 1190, '2026-12-01') returning id
         ) insert into billing.invoice_lines (invoice_id, position, description, quantity, unit_amount)
         select id, 1, 'Consulting', 1, 1190 from draft";
-    let invoice = uuid(examples::INVOICE_ID, InvoiceId::as_uuid);
+    let invoice = uuid(InvoiceId::EXAMPLE, InvoiceId::as_uuid);
     sqlx::query(draft).bind(invoice).bind(client).execute(&test.admin).await.unwrap();
     let upload = "insert into billing.uploads (id, kind, uploaded_by, client_id, object_key)
         values ($1, 'payment_confirmation', 'user:1', $2, 'uploads/1')";
-    let id = uuid(examples::UPLOAD_ID, UploadId::as_uuid);
+    let id = uuid(UploadId::EXAMPLE, UploadId::as_uuid);
     sqlx::query(upload).bind(id).bind(client).execute(&test.admin).await.unwrap();
     let endpoint = "insert into billing.webhook_endpoints (id, url, secret_id, created_by)
         values ($1, 'https://bff.example/', gen_random_uuid(), 'machine:bff')";
-    let id = uuid(examples::WEBHOOK_ENDPOINT_ID, WebhookEndpointId::as_uuid);
+    let id = uuid(WebhookEndpointId::EXAMPLE, WebhookEndpointId::as_uuid);
     sqlx::query(endpoint).bind(id).execute(&test.admin).await.unwrap();
 
     let paid = test.open_invoice(ClientId::from_uuid(client), "1190.00", "EUR").await;
     let note = "insert into billing.credit_notes (id, invoice_id, number, currency, total, tax, reason, issued_on)
         values ($1, $2, 'CN-2026-000007', 'EUR', 1, 0, 'Rebate', '2026-11-12')";
-    let id = uuid(examples::CREDIT_NOTE_ID, CreditNoteId::as_uuid);
+    let id = uuid(CreditNoteId::EXAMPLE, CreditNoteId::as_uuid);
     sqlx::query(note).bind(id).bind(paid.as_uuid()).execute(&test.admin).await.unwrap();
     let processor = test.as_role(crate::processor::ROLE, 2).await;
     let reported = [
-        TestEvidence::capture(examples::TRANSACTION_ID, Some(paid), money("2380.00", "EUR")),
+        TestEvidence::capture(TransactionId::EXAMPLE, Some(paid), money("2380.00", "EUR")),
         TestEvidence::claim(examples::TWIN, Some(paid), money("1190.00", "EUR")),
     ];
     settle(&processor, &reported.map(|reported| reported.instruction()), at(noon())).await.unwrap();
     let case = sqlx::query("update payments.cases set id = $1 where kind = 'surplus'")
-        .bind(uuid(examples::CASE_ID, CaseId::as_uuid))
+        .bind(uuid(CaseId::EXAMPLE, CaseId::as_uuid))
         .execute(&test.admin)
         .await
         .unwrap();
@@ -162,11 +169,11 @@ pub(super) async fn world() -> TestDatabase {
         ), accounts as (insert into ledger.accounts (code) values ('clearing:stripe'), ('suspense') returning code)
         insert into ledger.entries (transaction_id, account, amount, currency, occurred_at)
         select id, code, case code when 'suspense' then -1 else 1 end, 'EUR', now() from posted, accounts";
-    let id = uuid(examples::LEDGER_TRANSACTION_ID, LedgerTransactionId::as_uuid);
+    let id = uuid(LedgerTransactionId::EXAMPLE, LedgerTransactionId::as_uuid);
     sqlx::query(posted).bind(id).execute(&test.admin).await.unwrap();
     let proposed = "insert into billing.proposed_corrections (id, transaction_id, reason, proposed_by)
         values ($1, $2, 'posted twice', 'user:somebody')";
-    let correction = uuid(examples::CORRECTION_ID, CorrectionId::as_uuid);
+    let correction = uuid(CorrectionId::EXAMPLE, CorrectionId::as_uuid);
     sqlx::query(proposed).bind(correction).bind(id).execute(&test.admin).await.unwrap();
     test
 }

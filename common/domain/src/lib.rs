@@ -27,6 +27,7 @@ pub mod inquiry;
 pub mod invoice;
 pub mod language;
 pub mod ledger;
+pub mod listing;
 pub mod matching;
 pub mod money;
 pub mod names;

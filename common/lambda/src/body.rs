@@ -7,6 +7,7 @@
 mod domain;
 pub mod email_address;
 mod faults;
+pub mod invoice_reference;
 pub mod times;
 pub mod values;
 

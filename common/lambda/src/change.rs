@@ -1,7 +1,8 @@
 //! A request that changes something, read from HTTP: who may change what, under which idempotency key.
 
-use std::iter;
+use std::any::TypeId;
 use std::sync::Arc;
+use std::{fmt, iter};
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Path, Request};
@@ -10,14 +11,16 @@ use deserr::{Deserr, IntoValue, ValuePointerRef};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use quittance_domain::error::DependencyFailure;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::body::{self, Faults};
 use crate::caller::{Caller, Reach};
+use crate::etag::IfMatch;
 use crate::fingerprint::Fingerprint;
 use crate::permit::Permit;
 use crate::problem::Problem;
-use crate::{correlation, idempotency_key};
+use crate::{correlation, etag, idempotency_key};
 
 /// What identifies a change, and who requests it.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct ChangeHead {
     pub key: String,
     /// Method, path and body.
     pub fingerprint: Fingerprint,
+    /// The version that the caller has seen.
+    pub if_match: IfMatch,
     /// Links everything that the request causes.
     pub correlation_id: String,
 }
@@ -84,12 +89,21 @@ pub trait Changes: Send + Sync {
 }
 
 /// Why a handler ends early.
-#[derive(Debug)]
 pub enum Reply {
     /// The request is refused or failed; nothing has changed.
     Problem(Problem),
     /// The request was answered before: the first response again.
     Answered(StatusCode, Value),
+}
+
+/// Without the first response, which may have secrets and personal data.
+impl fmt::Debug for Reply {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Problem(problem) => formatter.debug_tuple("Problem").field(problem).finish(),
+            Self::Answered(status, _) => formatter.debug_tuple("Answered").field(status).finish_non_exhaustive(),
+        }
+    }
 }
 
 impl From<Problem> for Reply {
@@ -114,14 +128,33 @@ impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         match self {
             Self::Problem(problem) => problem.into_response(),
-            Self::Answered(status, body) => (status, axum::Json(body)).into_response(),
+            Self::Answered(status, body) => respond(status, body),
         }
     }
 }
 
+/// The response to a read of something that has a `version`, which is its `ETag`.
+#[derive(Debug, Clone)]
+pub struct Versioned<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Versioned<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_value(self.0) {
+            Ok(body) => respond(StatusCode::OK, body),
+            Err(error) => Problem::dependency_failed(&error).into_response(),
+        }
+    }
+}
+
+/// The response to a change; the version of a resource is its `ETag`.
+#[must_use]
+pub fn respond(status: StatusCode, body: Value) -> Response {
+    (status, etag::render(&body), axum::Json(body)).into_response()
+}
+
 impl<B, S> FromRequest<Arc<S>> for ChangeRequest<B>
 where
-    B: Deserr<Faults> + Send,
+    B: Deserr<Faults> + Send + 'static,
     S: Changes + 'static,
 {
     type Rejection = Problem;
@@ -138,14 +171,18 @@ where
             false => body::parse(&bytes),
         }?;
         let key = idempotency_key::read(&parts.headers)?;
+        let if_match = IfMatch::read(&parts.headers)?;
         let before = (S::PARTS_BEFORE)(&parts.method, &route, &parameters, &bytes);
         let path: Vec<&str> =
             iter::once(route.as_str()).chain(parameters.iter().map(|(_, value)| value.as_str())).collect();
-        let fingerprint = Fingerprint::new(&parts.method, &path, &bytes, &before);
+        // A body that is ignored does not identify the request.
+        let is_ignored = TypeId::of::<B>() == TypeId::of::<NoBody>();
+        let identifying = if is_ignored { &[] } else { bytes.as_ref() };
+        let fingerprint = Fingerprint::new(&parts.method, &path, identifying, &before);
         // The body was parsed above, so it is JSON.
         let fingerprint = fingerprint.map_err(|error| Faults::of("", error).into_problem())?;
         let correlation_id = correlation::correlation_id(&parts.headers);
-        Ok(Self { head: ChangeHead { caller, reach, key, fingerprint, correlation_id }, body })
+        Ok(Self { head: ChangeHead { caller, reach, key, fingerprint, if_match, correlation_id }, body })
     }
 }
 

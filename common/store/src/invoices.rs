@@ -1,6 +1,7 @@
 //! `billing.invoices`: billing writes the document's columns, the processor the paid amounts.
 
 use chrono::NaiveDate;
+use quittance_domain::command::InvoiceReference;
 use quittance_domain::event::InvoiceSummary;
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::{Amounts, Invoice};
@@ -171,6 +172,30 @@ pub async fn find(
     row.map(InvoiceRecord::try_from).transpose()
 }
 
+/// The id of an invoice that is named by its id or by its printed number; with `client_id`, a number only if it is that
+/// client's. An id is not looked up.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn resolve(
+    database: &Database,
+    named: &InvoiceReference,
+    client_id: Option<ClientId>,
+) -> Result<Option<InvoiceId>, StoreError> {
+    let number = match named {
+        InvoiceReference::Id(id) => return Ok(Some(*id)),
+        InvoiceReference::Number(number) => number,
+    };
+    let id = sqlx::query_scalar!(
+        "select id from billing.invoices where number = $1 and ($2::uuid is null or client_id = $2)",
+        number,
+        client_id.map(ClientId::as_uuid),
+    )
+    .fetch_optional(database.pool().await?)
+    .await?;
+    Ok(id.map(InvoiceId::from_uuid))
+}
+
 /// The client and currency of an invoice, for functions that may not read clients.
 ///
 /// # Errors
@@ -180,6 +205,18 @@ pub async fn owner(database: &Database, id: InvoiceId) -> Result<Option<(ClientI
         .fetch_optional(database.pool().await?)
         .await?;
     Ok(row.map(|row| (ClientId::from_uuid(row.client_id), row.currency)))
+}
+
+/// Whether an invoice is a draft, which its client does not see yet; not if there is none.
+///
+/// # Errors
+/// [`StoreError`] if the database fails.
+pub async fn is_draft(database: &Database, id: InvoiceId) -> Result<bool, StoreError> {
+    let is_draft = sqlx::query_scalar!(
+        r#"select exists (select from billing.invoices where id = $1 and status = 'draft') as "is_draft!""#,
+        id.as_uuid()
+    );
+    Ok(is_draft.fetch_one(database.pool().await?).await?)
 }
 
 /// An invoice that evidence names, with its client.

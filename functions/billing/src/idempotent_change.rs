@@ -1,7 +1,6 @@
 //! Every change by billing: the change, its audit record, its events and its response, in one transaction.
 
-use axum::Json;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use http::StatusCode;
 use quittance_domain::calendar::day_in;
@@ -9,17 +8,19 @@ use quittance_domain::command::PaymentCommand;
 use quittance_domain::error::Chain;
 use quittance_domain::event::{EventMessage, InvoiceEvent};
 use quittance_domain::id::AuditId;
-use quittance_lambda::change::{ChangeHead, Changes, PartsBefore, Reply};
+use quittance_lambda::change::{self, ChangeHead, Changes, PartsBefore, Reply};
 use quittance_lambda::envelope::CloudEvent;
+use quittance_lambda::etag::IfMatch;
 use quittance_lambda::fingerprint::SCHEME;
 use quittance_lambda::idempotency_key;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::resource::{Resource, ResourceBody};
 use quittance_store::audit::{self, AuditRecord};
 use quittance_store::outbox::{self, Destination};
 use quittance_store::requests::{self, KeyClaim, RequestDigest};
 use quittance_store::{StoreError, Transaction};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Billing;
@@ -37,6 +38,10 @@ pub struct IdempotentChange<'a> {
     actor: String,
     key: String,
     correlation_id: String,
+    /// The version of the resource that the caller has seen.
+    if_match: IfMatch,
+    /// Whether the operation compared it.
+    is_version_checked: bool,
     pub(crate) transaction: Transaction,
     /// The current day in the seller's time zone, for everything that the request does.
     pub(crate) today: NaiveDate,
@@ -51,7 +56,7 @@ impl Changes for Billing {
 
     /// Of two concurrent requests with one key, the second waits for the first.
     async fn begin(&self, head: ChangeHead) -> Result<IdempotentChange<'_>, Reply> {
-        let ChangeHead { caller, key, fingerprint, correlation_id, .. } = head;
+        let ChangeHead { caller, key, fingerprint, if_match, correlation_id, .. } = head;
         let mut transaction = self.database.begin().await?;
         let digest =
             RequestDigest { scheme: SCHEME, digest: &fingerprint.digest, content_before: &fingerprint.content_before };
@@ -70,6 +75,8 @@ impl Changes for Billing {
             actor: caller.name,
             key,
             correlation_id,
+            if_match,
+            is_version_checked: false,
             transaction,
             today: self.today(),
             messages: Vec::new(),
@@ -141,7 +148,13 @@ impl IdempotentChange<'_> {
 
     /// Stores the response and commits, then publishes the outbox messages. The relay publishes what cannot be
     /// published now.
+    ///
+    /// # Errors
+    /// 400 if the request names a version that the operation did not compare; 503 if the commit fails.
     pub(crate) async fn commit(mut self, status: StatusCode, answer: &impl Serialize) -> Result<(), Problem> {
+        if !self.is_version_checked {
+            self.if_match.refuse()?;
+        }
         let answer = serde_json::to_value(answer).map_err(|error| Problem::dependency_failed(&error))?;
         requests::answer(&mut self.transaction, &self.actor, &self.key, status.as_u16(), &answer).await?;
         self.transaction.commit().await.map_err(StoreError::from)?;
@@ -164,6 +177,48 @@ impl IdempotentChange<'_> {
     pub(crate) async fn finish(self, status: StatusCode, answer: &impl Serialize) -> Result<Response, Reply> {
         let answer = serde_json::to_value(answer).map_err(|error| Problem::dependency_failed(&error))?;
         self.commit(status, &answer).await?;
-        Ok((status, Json(answer)).into_response())
+        Ok(change::respond(status, answer))
+    }
+
+    /// Compares the version of what is changed with the version that the caller has seen.
+    ///
+    /// # Errors
+    /// 412 if it is another one.
+    pub(crate) fn check_version(&mut self, resource: &str, version: i64) -> Result<(), Problem> {
+        self.is_version_checked = true;
+        self.if_match.check(resource, version)
+    }
+
+    /// A resource as it is stored, which the caller has locked to edit it.
+    ///
+    /// # Errors
+    /// 404 if there is none, 409 if it is deleted, 412 if it has another version than the request names.
+    pub(crate) fn editable<T: ResourceBody>(
+        &mut self,
+        id: T::Id,
+        found: Option<T::Record>,
+    ) -> Result<Resource<T>, Problem> {
+        let resource = T::resource(found.ok_or_else(|| Problem::not_found(T::NAMES.one, id))?);
+        resource.check_editable(&self.if_match)?;
+        self.is_version_checked = true;
+        Ok(resource)
+    }
+
+    /// Records the change of a resource and responds with it. The audit record has its version and the names of the
+    /// members that changed, not their values, which may be personal data.
+    pub(crate) async fn finish_resource<T: ResourceBody>(
+        mut self,
+        status: StatusCode,
+        action: &'static str,
+        before: Option<&Resource<T>>,
+        after: T::Record,
+    ) -> Result<Response, Reply> {
+        let after = T::resource(after);
+        let changed = before.map(|before| before.changed(&after)).transpose();
+        let changed = changed.map_err(|error| Problem::dependency_failed(&error))?;
+        let before = before.map(|before| json!({"id": before.id, "version": before.history.version}));
+        let now = json!({"id": after.id, "version": after.history.version, "changed": changed});
+        self.audit(action, after.id.to_string(), before.unwrap_or_default(), now).await?;
+        self.finish(status, &after).await
     }
 }

@@ -2,31 +2,31 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use chrono::{Datelike, NaiveDate};
 use deserr::Deserr;
 use http::StatusCode;
+use http::request::Parts;
 use quittance_domain::event::{InvoiceChanged, InvoiceEvent};
 use quittance_domain::id::{ClientId, InvoiceId};
 use quittance_domain::invoice::{Invoice, InvoiceStatus};
 use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
 use quittance_domain::tax::{TaxPercent, tax};
 use quittance_lambda::body::Faults;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
 use quittance_lambda::body::times::Day;
 use quittance_lambda::body::values::{List, Text, Whole};
 use quittance_lambda::caller::Reach;
-use quittance_lambda::change::{ChangeRequest, Changes, NoBody, Reply};
-use quittance_lambda::described;
-use quittance_lambda::invoice_view::{self, InvoiceView};
+use quittance_lambda::change::{ChangeRequest, Changes, NoBody, Reply, Versioned};
+use quittance_lambda::invoice_view::{InvoiceLineView, InvoiceView, InvoiceWithLines, payment_reference};
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::ChangeHeaders;
-use quittance_lambda::openapi::responses::{Conflict, UnknownInBody};
-use quittance_lambda::openapi::schema::{Members, count, list_of, object, refer_as, text};
+use quittance_lambda::openapi::parameters::{ChangeHeaders, EditHeaders};
+use quittance_lambda::openapi::responses::{ChangedMeanwhile, Conflict, UnknownInBody};
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
+use quittance_lambda::query::refused;
 use quittance_store::clients;
 use quittance_store::database::Transaction;
 use quittance_store::document_lines::InvoiceLine;
@@ -99,28 +99,8 @@ pub struct NewInvoice {
     lines: NewLines,
 }
 
-fn line_shape() -> Members {
-    object("An invoice line.")
-        .with("description", text(1, DESCRIPTION_LENGTH_MAX, "The goods or services."))
-        .with("quantity", count(1, QUANTITY_MAX.into(), "The quantity."))
-        .with("unit_amount", refer_as("Money", "The net unit price, in the invoice's currency."))
-        .with("tax_percent", refer_as("TaxPercent", "The tax rate in percent."))
-}
-
 pub(crate) fn line_example() -> Value {
     json!({"description": "Consulting, October", "quantity": 1, "unit_amount": examples::money()})
-}
-
-described! {
-    pub(crate) InvoiceWithLines =>
-        invoice_view::shape()
-            .with("lines", list_of(line_shape().open(), "The invoice lines."))
-            .open()
-}
-
-described! {
-    /// An invoice after a change.
-    pub(crate) Invoiced => invoice_view::shape().open_like(invoice_view::example())
 }
 
 /// Creates a draft invoice.
@@ -131,7 +111,7 @@ described! {
     tag = "invoices",
     params(ChangeHeaders),
     request_body = NewInvoice,
-    responses((status = 201, description = "The draft.", body = InvoiceWithLines), UnknownInBody)
+    responses((status = 201, description = "The draft.", body = InvoiceWithLines, headers(("ETag" = String, description = "The version."))), UnknownInBody)
 )]
 pub(crate) async fn create(
     State(billing): State<Arc<Billing>>,
@@ -141,14 +121,14 @@ pub(crate) async fn create(
     let lines: Vec<InvoiceLine> = lines.into_vec().into_iter().map(InvoiceLine::from).collect();
     let (total, tax) = sums(currency, &lines)?;
     let mut work = billing.begin(head).await?;
-    if clients::find(&billing.database, client_id).await?.is_none() {
+    if !clients::hold_active(&mut work.transaction, client_id).await? {
         return Err(Problem::not_found("client", client_id).into());
     }
     let invoice = Invoice::draft(InvoiceId::from_uuid(Uuid::now_v7()), client_id, total);
     invoices::insert_draft(&mut work.transaction, &invoice, tax, due_on.get(), &lines).await?;
     work.audit("invoice.created", invoice.id().to_string(), Value::Null, state(&invoice)).await?;
-    let shown = to_json(&view(&invoice, tax, due_on.get()), &lines, work.today);
-    work.finish(StatusCode::CREATED, &shown).await
+    let invoice = view(&invoice, tax, due_on.get(), work.today);
+    work.finish(StatusCode::CREATED, &InvoiceWithLines { invoice, lines: line_views(&lines) }).await
 }
 
 /// Issues a draft invoice: it gets its number and becomes receivable.
@@ -157,17 +137,21 @@ pub(crate) async fn create(
     path = "/v1/invoices/{id}/send",
     operation_id = "sendInvoice",
     tag = "invoices",
-    params(("id" = InvoiceId, Path, description = "The invoice."), ChangeHeaders),
-    responses((status = 200, description = "The issued invoice.", body = Invoiced), Conflict)
+    params(("id" = InvoiceIdOrNumber, Path, description = "The invoice, by its id or its printed number."), ChangeHeaders, EditHeaders),
+    responses((status = 200, description = "The issued invoice.", body = InvoiceView, headers(("ETag" = String, description = "The version."))), Conflict, ChangedMeanwhile)
 )]
 pub(crate) async fn send(
     State(billing): State<Arc<Billing>>,
-    PathId(id): PathId<InvoiceId>,
+    InvoicePath(id): InvoicePath,
     ChangeRequest { head, body: NoBody {} }: ChangeRequest<NoBody>,
 ) -> Result<Response, Reply> {
     let mut work = billing.begin(head).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
+    work.check_version(&format!("invoice {id}"), before.version())?;
+    if !clients::hold_active(&mut work.transaction, before.client_id()).await? {
+        return Err(Problem::conflict(format!("invoice {id}: its client {} is deleted", before.client_id())).into());
+    }
     record.invoice = before.issued().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
     let today = work.today;
     record.number = Some(invoices::next_number(&mut work.transaction, today.year()).await?);
@@ -181,17 +165,18 @@ pub(crate) async fn send(
     path = "/v1/invoices/{id}/void",
     operation_id = "voidInvoice",
     tag = "invoices",
-    params(("id" = InvoiceId, Path, description = "The invoice."), ChangeHeaders),
-    responses((status = 200, description = "The void invoice.", body = Invoiced), Conflict)
+    params(("id" = InvoiceIdOrNumber, Path, description = "The invoice, by its id or its printed number."), ChangeHeaders, EditHeaders),
+    responses((status = 200, description = "The void invoice.", body = InvoiceView, headers(("ETag" = String, description = "The version."))), Conflict, ChangedMeanwhile)
 )]
 pub(crate) async fn void(
     State(billing): State<Arc<Billing>>,
-    PathId(id): PathId<InvoiceId>,
+    InvoicePath(id): InvoicePath,
     ChangeRequest { head, body: NoBody {} }: ChangeRequest<NoBody>,
 ) -> Result<Response, Reply> {
     let mut work = billing.begin(head).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
+    work.check_version(&format!("invoice {id}"), before.version())?;
     record.invoice = before.voided().map_err(|error| Problem::conflict(format!("invoice {id}: {error}")))?;
     finish(work, &before, record, "invoice.voided", InvoiceEvent::Voided).await
 }
@@ -202,17 +187,60 @@ pub(crate) async fn void(
     path = "/v1/invoices/{id}",
     operation_id = "readInvoice",
     tag = "invoices",
-    params(("id" = InvoiceId, Path, description = "The invoice.")),
-    responses((status = 200, description = "The invoice.", body = InvoiceWithLines))
+    params(("id" = InvoiceIdOrNumber, Path, description = "The invoice, by its id or its printed number.")),
+    responses((status = 200, description = "The invoice.", body = InvoiceWithLines, headers(("ETag" = String, description = "The version."))))
 )]
 pub(crate) async fn read(
     State(billing): State<Arc<Billing>>,
     Permit { reach, .. }: Permit,
-    PathId(id): PathId<InvoiceId>,
-) -> Result<Json<Value>, Problem> {
+    InvoicePath(id): InvoicePath,
+) -> Result<Versioned<InvoiceWithLines>, Problem> {
     let record = visible(&billing, reach, id).await?;
     let lines = invoices::lines(&billing.database, &record.invoice).await?;
-    Ok(Json(record_to_json(&record, &lines, billing.today())))
+    let invoice = view_of(record, billing.today());
+    Ok(Versioned(InvoiceWithLines { invoice, lines: line_views(&lines) }))
+}
+
+/// The invoice in a path, by its id or by its printed number. The number of an invoice that the caller may not see is
+/// not found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InvoicePath(pub(crate) InvoiceId);
+
+impl FromRequestParts<Arc<Billing>> for InvoicePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, billing: &Arc<Billing>) -> Result<Self, Self::Rejection> {
+        let permit = Permit::from_request_parts(parts, billing).await?;
+        let PathId(named) = PathId::<InvoiceIdOrNumber>::from_request_parts(parts, billing).await?;
+        named_invoice(billing, &named, permit.reach).await.map(Self)
+    }
+}
+
+/// The id of an invoice that a request names.
+///
+/// # Errors
+/// 404 if no invoice that the caller may see has the number.
+pub(crate) async fn named_invoice(
+    billing: &Billing,
+    named: &InvoiceIdOrNumber,
+    reach: Reach,
+) -> Result<InvoiceId, Problem> {
+    let found = invoices::resolve(&billing.database, &named.0, reach.client_id()).await?;
+    found.ok_or_else(|| Problem::not_found("invoice", named))
+}
+
+/// The invoice to filter a list by.
+///
+/// # Errors
+/// 400 if no invoice that the caller may see has the number.
+pub(crate) async fn filtered_invoice(
+    billing: &Billing,
+    named: Option<InvoiceIdOrNumber>,
+    reach: Reach,
+) -> Result<Option<InvoiceId>, Problem> {
+    let Some(named) = named else { return Ok(None) };
+    let found = invoices::resolve(&billing.database, &named.0, reach.client_id()).await?;
+    found.map(Some).ok_or_else(|| refused("invoice_id", format!("there is no invoice {named} that you may see")))
 }
 
 /// The invoice, if the caller's permission covers it; a draft is not found by a client's own users.
@@ -240,7 +268,7 @@ async fn finish(
     if let Some(invoice) = record.summary(&record.invoice) {
         work.emit(event(InvoiceChanged { invoice, client: record.client.clone() })).await?;
     }
-    let shown = record_to_json(&record, &[], work.today);
+    let shown = view_of(record, work.today);
     work.finish(StatusCode::OK, &shown).await
 }
 
@@ -251,18 +279,19 @@ pub(crate) fn state(invoice: &Invoice) -> Value {
     })
 }
 
-fn record_to_json(record: &InvoiceRecord, lines: &[InvoiceLine], today: NaiveDate) -> Value {
-    let number = record.number.as_deref();
-    let view = view(&record.invoice, record.tax, record.due_on);
-    to_json(&InvoiceView { number, issued_on: record.issued_on, ..view }, lines, today)
+fn view_of(record: InvoiceRecord, today: NaiveDate) -> InvoiceView {
+    let view = view(&record.invoice, record.tax, record.due_on, today);
+    let payment_reference = record.number.as_deref().and_then(payment_reference);
+    InvoiceView { number: record.number, payment_reference, issued_on: record.issued_on, ..view }
 }
 
 /// An invoice before it has a number.
-fn view(invoice: &Invoice, tax: Money, due_on: NaiveDate) -> InvoiceView<'static> {
+fn view(invoice: &Invoice, tax: Money, due_on: NaiveDate, today: NaiveDate) -> InvoiceView {
     InvoiceView {
         id: invoice.id(),
         client_id: invoice.client_id(),
         number: None,
+        payment_reference: None,
         status: invoice.status(),
         total: invoice.total(),
         tax,
@@ -271,21 +300,18 @@ fn view(invoice: &Invoice, tax: Money, due_on: NaiveDate) -> InvoiceView<'static
         version: invoice.version(),
         issued_on: None,
         due_on,
+        overdue: invoice.status().is_overdue(due_on, today),
     }
 }
 
-fn to_json(view: &InvoiceView<'_>, lines: &[InvoiceLine], today: NaiveDate) -> Value {
-    let mut shown = view.to_json(today);
-    if let (false, Some(members)) = (lines.is_empty(), shown.as_object_mut()) {
-        let line = |line: &InvoiceLine| {
-            json!({
-                "description": line.description, "quantity": line.quantity, "unit_amount": line.unit_amount,
-                "tax_percent": line.tax_percent.to_string(),
-            })
-        };
-        members.insert("lines".to_owned(), Value::Array(lines.iter().map(line).collect()));
-    }
-    shown
+fn line_views(lines: &[InvoiceLine]) -> Vec<InvoiceLineView> {
+    let view = |line: &InvoiceLine| InvoiceLineView {
+        description: line.description.clone(),
+        quantity: line.quantity,
+        unit_amount: line.unit_amount,
+        tax_percent: line.tax_percent,
+    };
+    lines.iter().map(view).collect()
 }
 
 /// Total and tax of the lines.

@@ -16,16 +16,19 @@ use quittance_lambda::body::Faults;
 use quittance_lambda::body::values::List;
 use quittance_lambda::change::{ChangeRequest, Changes, NoBody, Reply};
 use quittance_lambda::openapi::parameters::ChangeHeaders;
+use quittance_lambda::openapi::responses::ClientConflict;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::permit::Permit;
-use quittance_store::clients;
+use quittance_lambda::problem::Problem;
 use quittance_store::notifications::{self, Suppression};
+use quittance_store::{Transaction, clients};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Billing;
-use crate::clients::{TranslatedLanguage, reachable};
+use crate::clients::reachable;
+use crate::translated_language::TranslatedLanguage;
 
 /// The number of kinds of notifications, and more for repetitions.
 const NOTICES_MAX: usize = 20;
@@ -171,7 +174,7 @@ pub(crate) async fn read(
     permit: Permit,
     PathId(id): PathId<ClientId>,
 ) -> Result<Json<NotificationPreferences>, Reply> {
-    let client = reachable(&billing, permit.reach, id).await?;
+    let client = reachable(&billing, permit.reach, id).await?.details;
     let preferences = notifications::preferences(&billing.database, id).await?;
     let suppression = notifications::suppression(&billing.database, &client.email).await?;
     Ok(Json(NotificationPreferences::new(client, preferences, suppression)))
@@ -185,16 +188,17 @@ pub(crate) async fn read(
     tag = "clients",
     params(("id" = ClientId, Path, description = "The client."), ChangeHeaders),
     request_body = NewPreferences,
-    responses((status = 200, description = "The preferences.", body = NotificationPreferences))
+    responses((status = 200, description = "The preferences.", body = NotificationPreferences), ClientConflict)
 )]
 pub(crate) async fn set(
     State(billing): State<Arc<Billing>>,
     PathId(id): PathId<ClientId>,
     ChangeRequest { head, body }: ChangeRequest<NewPreferences>,
 ) -> Result<Response, Reply> {
-    let client = reachable(&billing, head.reach, id).await?;
-    let (language, preferences) = wanted(body, &client)?;
+    reachable(&billing, head.reach, id).await?;
     let mut work = billing.begin(head).await?;
+    let client = locked(&mut work.transaction, id).await?;
+    let (language, preferences) = wanted(body, &client)?;
     let before = notifications::preferences(&billing.database, id).await?;
     clients::set_language(&mut work.transaction, id, language).await?;
     notifications::set_preferences(&mut work.transaction, id, &preferences).await?;
@@ -212,21 +216,32 @@ pub(crate) async fn set(
     operation_id = "liftEmailSuppression",
     tag = "clients",
     params(("id" = ClientId, Path, description = "The client."), ChangeHeaders),
-    responses((status = 200, description = "The preferences.", body = NotificationPreferences))
+    responses((status = 200, description = "The preferences.", body = NotificationPreferences), ClientConflict)
 )]
 pub(crate) async fn lift(
     State(billing): State<Arc<Billing>>,
     PathId(id): PathId<ClientId>,
     ChangeRequest { head, body: NoBody {} }: ChangeRequest<NoBody>,
 ) -> Result<Response, Reply> {
-    let client = reachable(&billing, head.reach, id).await?;
+    reachable(&billing, head.reach, id).await?;
     let mut work = billing.begin(head).await?;
+    let client = locked(&mut work.transaction, id).await?;
     let preferences = notifications::preferences(&billing.database, id).await?;
     if notifications::lift_suppression(&mut work.transaction, &client.email).await? {
         let (before, after) = (json!({"suppressed": true}), json!({"suppressed": false}));
         work.audit("client.email_suppression_lifted", id.to_string(), before, after).await?;
     }
     work.finish(StatusCode::OK, &NotificationPreferences::new(client, preferences, None)).await
+}
+
+/// An active client, locked.
+async fn locked(transaction: &mut Transaction, id: ClientId) -> Result<ClientDetails, Problem> {
+    let found = clients::lock(transaction, id).await?;
+    let client = found.ok_or_else(|| Problem::not_found("client", id))?;
+    match client.deleted_at {
+        None => Ok(client.details),
+        Some(_) => Err(Problem::conflict(format!("client {id} is deleted"))),
+    }
 }
 
 /// The wanted language and preferences, unless the body changes what is read-only.

@@ -2,19 +2,22 @@
 
 use deserr::{Deserr, IntoValue, Map, Value, ValueKind, ValuePointerRef};
 use quittance_domain::adjustment::AdjustmentKind;
+use quittance_domain::case::CaseKind;
 use quittance_domain::id::{
     CaseId, ClientId, CreditNoteId, InvoiceId, LedgerTransactionId, PaymentId, Provider, RefundId, TransactionId,
     UploadId, WebhookEndpointId,
 };
 use quittance_domain::language::Language;
 use quittance_domain::ledger::Account;
+use quittance_domain::listing::ListOrder;
 use quittance_domain::money::{Currency, Money, MoneyError, PositiveMoney};
 use quittance_domain::notification::{NotificationKind, PhoneNumber};
+use quittance_domain::payment::PaymentStatus;
 use quittance_domain::refund_reason::RefundReason;
 use quittance_domain::tax::TaxPercent;
-use quittance_domain::upload::UploadKind;
+use quittance_domain::upload::{LineOutcome, UploadKind};
 
-use super::faults::{Faults, parsed, text, wrong_kind};
+use super::faults::{Faults, parsed, text};
 
 macro_rules! parsed_members {
     ($($kind:ty),+ $(,)?) => {
@@ -33,13 +36,17 @@ parsed_members!(
     Account,
     AdjustmentKind,
     CaseId,
+    CaseKind,
     ClientId,
     CreditNoteId,
     InvoiceId,
     Language,
     LedgerTransactionId,
+    LineOutcome,
+    ListOrder,
     NotificationKind,
     PaymentId,
+    PaymentStatus,
     PhoneNumber,
     Provider,
     RefundId,
@@ -75,7 +82,7 @@ fn money<T, V: IntoValue>(
 ) -> Result<T, Faults> {
     let mut members = match value {
         Value::Map(members) => members,
-        actual => return Err(wrong_kind(actual, &[ValueKind::Map], location)),
+        actual => return Err(Faults::wrong_kind(actual, &[ValueKind::Map], location)),
     };
     let mut faults = Faults::default();
     let [currency, amount] = ["currency", "value"].map(|name| {

@@ -19,6 +19,14 @@ const LENGTH_MAX: usize = 254;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EmailAddress(String);
 
+impl EmailAddress {
+    /// An address that was checked before it was stored.
+    #[must_use]
+    pub const fn stored(address: String) -> Self {
+        Self(address)
+    }
+}
+
 impl From<EmailAddress> for String {
     fn from(address: EmailAddress) -> Self {
         address.0

@@ -26,6 +26,11 @@ impl Faults {
         Self(vec![FieldProblem { pointer: pointer(location), detail: detail.to_string() }])
     }
 
+    /// A value of another kind than the member has.
+    pub fn wrong_kind<V: IntoValue>(actual: Value<V>, accepted: &[ValueKind], location: ValuePointerRef<'_>) -> Self {
+        take_cf_content(Self::error(None, ErrorKind::IncorrectValueKind { actual, accepted }, location))
+    }
+
     /// A fault of a member, by its JSON pointer.
     pub fn of(pointer: &str, detail: impl Display) -> Self {
         Self(vec![FieldProblem { pointer: pointer.to_owned(), detail: detail.to_string() }])
@@ -56,6 +61,16 @@ impl Faults {
     #[must_use]
     pub fn into_problem(self) -> Problem {
         Problem::invalid(self.0)
+    }
+
+    /// The problem with all faults of a query: parameters are named without the pointer's slash.
+    #[must_use]
+    pub fn into_query_problem(self) -> Problem {
+        let name = |FieldProblem { pointer, detail }: FieldProblem| FieldProblem {
+            pointer: pointer.strip_prefix('/').map(ToOwned::to_owned).unwrap_or(pointer),
+            detail,
+        };
+        Problem::invalid(self.0.into_iter().map(name).collect())
     }
 
     /// Nothing, if there is no fault.
@@ -115,16 +130,8 @@ pub fn parsed<T: FromStr<Err: Display>, V: IntoValue>(
 pub(super) fn text<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_>) -> Result<String, Faults> {
     match value {
         Value::String(text) => Ok(text),
-        actual => Err(wrong_kind(actual, &[ValueKind::String], location)),
+        actual => Err(Faults::wrong_kind(actual, &[ValueKind::String], location)),
     }
-}
-
-pub(super) fn wrong_kind<V: IntoValue>(
-    actual: Value<V>,
-    accepted: &[ValueKind],
-    location: ValuePointerRef<'_>,
-) -> Faults {
-    take_cf_content(Faults::error(None, ErrorKind::IncorrectValueKind { actual, accepted }, location))
 }
 
 fn kinds(accepted: &[ValueKind]) -> String {

@@ -6,7 +6,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::faults::{Faults, text, wrong_kind};
+use super::faults::{Faults, text};
 
 /// At least one character that is not blank, and no control characters.
 const NOT_BLANK: &str =
@@ -17,6 +17,12 @@ const NOT_BLANK: &str =
 pub struct Text<const MIN: usize, const MAX: usize>(String);
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// A text that was checked before it was stored.
+    #[must_use]
+    pub const fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -64,6 +70,12 @@ impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {
 pub struct List<T, const MIN: usize, const MAX: usize>(Vec<T>);
 
 impl<T, const MIN: usize, const MAX: usize> List<T, MIN, MAX> {
+    /// Items that were checked before they were stored.
+    #[must_use]
+    pub const fn stored(items: Vec<T>) -> Self {
+        Self(items)
+    }
+
     /// The items.
     #[must_use]
     pub fn into_vec(self) -> Vec<T> {
@@ -74,6 +86,12 @@ impl<T, const MIN: usize, const MAX: usize> List<T, MIN, MAX> {
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
         &self.0
+    }
+}
+
+impl<T: Into<String>, const MIN: usize, const MAX: usize> From<List<T, MIN, MAX>> for Vec<String> {
+    fn from(list: List<T, MIN, MAX>) -> Self {
+        list.0.into_iter().map(Into::into).collect()
     }
 }
 
@@ -90,7 +108,7 @@ impl<T: Deserr<Faults>, const MIN: usize, const MAX: usize> Deserr<Faults> for L
                 Vec::deserialize_from_value(Value::<V>::Sequence(items), location).map(Self)
             }
             Value::Sequence(_) => Err(Faults::at(location, format!("must be a list of {MIN} to {MAX}"))),
-            actual => Err(wrong_kind(actual, &[ValueKind::Sequence], location)),
+            actual => Err(Faults::wrong_kind(actual, &[ValueKind::Sequence], location)),
         }
     }
 }

@@ -16,7 +16,9 @@ use quittance_deliveries::secrets::SigningSecrets;
 use quittance_documents::{Press, Seller};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::publisher::Publisher;
+use quittance_lambda::rate_limits::RateLimits;
 use quittance_lambda::request_guard::RequestGuard;
+use quittance_lambda::surroundings::Origins;
 use quittance_outgoing::Targets;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -26,6 +28,12 @@ use xtask::paths::workspace_root;
 use crate::database::TestDatabase;
 use crate::loopback::Loopback;
 
+/// No limit that a test reaches.
+pub(crate) const UNLIMITED: RateLimits = RateLimits { api: u32::MAX, payments: u32::MAX };
+
+/// The origin whose pages may call the API.
+pub(crate) const ORIGIN: &str = "https://app.example";
+
 /// Billing's router, with services on loopback that have no data.
 pub(crate) async fn billing(test: &TestDatabase) -> Router {
     let services = Loopback::serve();
@@ -34,7 +42,8 @@ pub(crate) async fn billing(test: &TestDatabase) -> Router {
         database: test.as_role("quittance_billing", 8).await,
         publisher: Publisher::new(&aws, "arn:aws:sns:eu-central-1:000000000000:unused.fifo".to_owned()),
         payments_queue: services.payments_queue(),
-        guard: Arc::new(RequestGuard::new(&aws, "door".to_owned(), u32::MAX)),
+        guard: Arc::new(RequestGuard::new(&aws, "door".to_owned(), UNLIMITED)),
+        origins: Origins::parse(ORIGIN).unwrap(),
         accepted: IdempotencyTable::new(&aws, "accepted".to_owned(), TimeDelta::days(30)),
         s3: quittance_lambda::aws::s3(&aws),
         uploads_bucket: "uploads".to_owned(),

@@ -15,6 +15,9 @@ pub(super) struct Declared {
     pub(super) requires_token: bool,
 }
 
+/// The prefix of the routes that lead to the same operations as those without it.
+const PREFIX: &str = "/api";
+
 /// The template's routes by their keys.
 pub(super) fn declared() -> BTreeMap<String, Declared> {
     let template = Template::read();
@@ -56,12 +59,49 @@ fn every_route_of_the_template_is_answered_and_described_and_every_answer_has_it
         .iter()
         .flat_map(|(function, document)| described(function, &operations(&as_json(document))))
         .collect();
-    let mut declared = declared();
+    let (prefixed, mut declared): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        declared().into_iter().partition(|(key, _)| key.contains(PREFIX));
+    for (key, route) in routed.iter().filter(|(key, _)| key.contains(" /v1/")) {
+        let request = key.replacen(" /v1/", " /api/v1/", 1);
+        let leads_to = fitting(prefixed.iter(), &request).map(|(_, route)| route);
+        assert_eq!(leads_to, Some(route), "{request} leads to the function of {key}");
+    }
     let unknown = Declared { function: "billing".to_owned(), requires_token: false };
     assert_eq!(declared.remove(UNKNOWN), Some(unknown), "what no route knows is answered by billing");
     assert_eq!(declared, routed, "template.yaml and the routers of functions/");
     let described: Vec<String> = operations(&committed()).iter().map(Operation::key).collect();
     assert_eq!(routed.into_keys().collect::<Vec<_>>(), sorted(described), "the description");
+}
+
+/// The route that API Gateway takes for a request: the one that names most of its path.
+pub(super) fn fitting<'a>(
+    routes: impl Iterator<Item = (&'a String, &'a Declared)>,
+    request: &str,
+) -> Option<(&'a String, &'a Declared)> {
+    let is_named = |segment: &&str| !segment.starts_with('{');
+    let rank = |route: &str| (!route.ends_with("+}"), route.split('/').filter(is_named).count());
+    routes.filter(|(route, _)| fits(route, request)).max_by_key(|(route, _)| rank(route))
+}
+
+/// Whether a request's method and path match a route.
+fn fits(route: &str, request: &str) -> bool {
+    let (mut wanted, mut given): (Vec<&str>, Vec<&str>) = (route.split('/').collect(), request.split('/').collect());
+    if wanted.last().is_some_and(|last| last.ends_with("+}")) && given.len() >= wanted.len() {
+        wanted.pop();
+        given.truncate(wanted.len());
+    }
+    let is_alike = |(wanted, given): (&&str, &&str)| wanted == given || (wanted.starts_with('{') && !given.is_empty());
+    wanted.len() == given.len() && wanted.iter().zip(&given).all(is_alike)
+}
+
+#[test]
+fn a_route_fits_its_own_paths_only() {
+    assert!(fits("GET /v1/cases/{id}", "GET /v1/cases/7"));
+    for other in ["POST /v1/cases/7", "GET /v1/cases", "GET /v1/cases/", "GET /v1/cases/7/apply"] {
+        assert!(!fits("GET /v1/cases/{id}", other), "{other}");
+    }
+    assert!(fits("GET /api/v1/{proxy+}", "GET /api/v1/cases/7") && fits("GET /api/v1/{proxy+}", "GET /api/v1/cases"));
+    assert!(!fits("GET /api/v1/{proxy+}", "GET /api/v1") && !fits("GET /api/v1/{proxy+}", "GET /v1/cases"));
 }
 
 fn sorted(mut keys: Vec<String>) -> Vec<String> {

@@ -34,7 +34,7 @@ fn a_claim_that_makes_no_sense_is_refused_with_a_pointer_to_each_fault() {
         (with(claim.clone(), "/amount/value", json!(100)), vec!["/amount/value"]),
         (with(claim.clone(), "/amount", json!("100 EUR")), vec!["/amount"]),
         (with(claim.clone(), "/transaction_id", json!("a b/../c")), vec!["/transaction_id"]),
-        (with(claim.clone(), "/invoice_id", json!("42")), vec!["/invoice_id"]),
+        (with(claim.clone(), "/invoice_id", json!("inv_42")), vec!["/invoice_id"]),
         (unknown, vec!["/note"]),
         (json!({"amount": euros("1.00"), "a~b/c": 1}), vec!["/a~0b~1c", "/invoice_id", "/provider", "/transaction_id"]),
     ] {

@@ -20,6 +20,7 @@ mod once;
 mod operator;
 mod pictures;
 mod poison;
+mod prefix;
 mod readme;
 mod receipts;
 mod request_guard;
@@ -136,7 +137,8 @@ fn made(answer: &Answer, status: u16) -> Value {
 
 impl Client {
     fn make(stack: &Stack, finance: &str) -> Self {
-        let details = json!({"name": "Test GmbH", "email": "accounts@test.example", "address": ["Weg 1"]});
+        let email = format!("{}@test.example", fresh("accounts"));
+        let details = json!({"name": "Test GmbH", "email": email, "address": ["Weg 1"]});
         let client = made(&post_as(stack, finance, "/v1/clients", &details), 201);
         let id = client["id"].as_str().unwrap().to_owned();
         let token = stack.token(&Role::Client(id.clone())).unwrap();

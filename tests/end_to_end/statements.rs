@@ -23,7 +23,8 @@ struct Payer {
 impl Payer {
     fn make(scene: &Scene) -> Self {
         let name = format!("Schrauben {} GmbH", fresh("Nord"));
-        let details = json!({"name": name, "email": "accounts@test.example", "address": ["Weg 1"]});
+        let email = format!("{}@test.example", fresh("accounts"));
+        let details = json!({"name": name, "email": email, "address": ["Weg 1"]});
         let client = made(&post_as(&scene.stack, &scene.finance, "/v1/clients", &details), 201);
         Self { id: client["id"].as_str().unwrap().to_owned(), name }
     }

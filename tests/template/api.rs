@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use quittance_lambda::caller::Permission;
+use quittance_lambda::rate_limits::RateLimit;
 use serde_json::Value;
 
 use super::document::{Resource, Template};
@@ -29,6 +31,23 @@ fn every_route_requires_a_token_but_webhooks_the_openapi_document_and_unknown_on
             );
         }
     }
+}
+
+#[test]
+fn a_caller_has_the_requests_per_minute_that_the_description_says() {
+    let template = Template::read();
+    for (parameter, limit) in
+        [("CallerRequestsPerMinute", RateLimit::Api), ("CallerPaymentsPerMinute", RateLimit::Payments)]
+    {
+        let default = template.at(&format!("/Parameters/{parameter}/Default"));
+        assert_eq!(default.as_u64(), Some(limit.default_per_minute().into()), "{parameter}");
+    }
+    let limited: Vec<&str> = Permission::ALL
+        .iter()
+        .filter(|permission| permission.rate_limit() == RateLimit::Payments)
+        .map(|permission| permission.describe())
+        .collect();
+    assert_eq!(limited, [Permission::ClaimPayments.describe(), Permission::RefundPayments.describe()]);
 }
 
 #[test]

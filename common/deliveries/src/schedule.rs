@@ -18,7 +18,7 @@ pub const PAUSES: [TimeDelta; 9] = [
 /// The maximum pause that an endpoint can request.
 pub const PAUSE_MAX: TimeDelta = TimeDelta::days(1);
 
-/// Pauses are extended by up to a tenth, so that deliveries that failed together are not retried together.
+/// Pauses are extend_schema by up to a tenth, so that deliveries that failed together are not retried together.
 pub const JITTER_PERMILLE_MAX: i32 = 100;
 
 /// The pause after so many failed attempts; none after the last. `asked` is the pause that the endpoint requested

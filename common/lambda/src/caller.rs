@@ -8,6 +8,7 @@ use lambda_http::request::RequestContext;
 use quittance_domain::id::ClientId;
 
 use crate::problem::Problem;
+use crate::rate_limits::RateLimit;
 
 /// The claim that binds a client's user to its client, set by the pre-token trigger.
 pub const CLIENT_ID_CLAIM: &str = "custom:client_id";
@@ -28,9 +29,9 @@ pub struct Caller {
 /// What a caller may be allowed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Create clients; create, issue and void invoices.
+    /// Create, change and delete clients; create, issue and void invoices.
     WriteInvoices,
-    /// Read invoices, payments and uploads.
+    /// Read clients, invoices, payments and uploads.
     Read,
     /// Claim payments, or have them charged.
     ClaimPayments,
@@ -72,6 +73,12 @@ impl Reach {
             Self::Own(client_id) => Some(client_id),
         }
     }
+
+    /// Whether it includes the data of a client.
+    #[must_use]
+    pub fn covers(self, client_id: ClientId) -> bool {
+        self.client_id().is_none_or(|own| own == client_id)
+    }
 }
 
 impl Permission {
@@ -103,8 +110,8 @@ impl Permission {
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
-            Self::WriteInvoices => "Create clients; create, issue and void invoices",
-            Self::Read => "Read invoices, payments and uploads",
+            Self::WriteInvoices => "Create, change and delete clients; create, issue and void invoices",
+            Self::Read => "Read clients, invoices, payments and uploads",
             Self::ClaimPayments => "Claim payments, or have them charged",
             Self::ConfirmPayments => "Confirm payments as a trusted machine",
             Self::UploadConfirmations => "Upload a client's payment confirmations",
@@ -124,6 +131,15 @@ impl Permission {
     #[must_use]
     pub const fn is_peoples(self) -> bool {
         self.is_clients_own() || !self.groups().is_empty()
+    }
+
+    /// The limit that its requests are counted against.
+    #[must_use]
+    pub const fn rate_limit(self) -> RateLimit {
+        match self {
+            Self::ClaimPayments | Self::RefundPayments => RateLimit::Payments,
+            _ => RateLimit::Api,
+        }
     }
 
     /// Its holders, as text for the API's description.

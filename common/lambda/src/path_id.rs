@@ -6,9 +6,10 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use quittance_domain::id::{
-    CaseId, ClientId, CorrectionId, CreditNoteId, InvoiceId, LedgerTransactionId, UploadId, WebhookEndpointId,
+    CaseId, ClientId, CorrectionId, CreditNoteId, LedgerTransactionId, UploadId, WebhookEndpointId,
 };
 
+use crate::body::invoice_reference::InvoiceIdOrNumber;
 use crate::problem::Problem;
 
 /// The longest part of an unknown id that is repeated to the caller, in characters.
@@ -29,7 +30,7 @@ addressed!(
     ClientId => "client",
     CorrectionId => "correction",
     CreditNoteId => "credit note",
-    InvoiceId => "invoice",
+    InvoiceIdOrNumber => "invoice",
     LedgerTransactionId => "ledger transaction",
     UploadId => "upload",
     WebhookEndpointId => "webhook endpoint",

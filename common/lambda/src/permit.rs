@@ -1,5 +1,7 @@
 //! The permission of an operation: one statement for the router, the OpenAPI document and the check.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +11,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use crate::caller::{Caller, Permission, Reach};
 use crate::openapi::operation;
 use crate::problem::Problem;
+use crate::rate_limits::RateLimit;
+use crate::request_guard::RequestGuard;
 
 /// A caller that has a permission of the operation.
 #[derive(Debug, Clone)]
@@ -33,17 +37,23 @@ where
 
 async fn check(permissions: &[Permission], request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let permit = match Caller::from_request_parts(&mut parts, &()).await {
-        Ok(caller) => permit(permissions, caller),
-        Err(problem) => Err(problem),
-    };
-    match permit {
+    match admitted(permissions, &mut parts).await {
         Ok(permit) => {
             parts.extensions.insert(permit);
             next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Counts the request against the limit of the operation's first permission, and finds the caller's permission.
+async fn admitted(permissions: &[Permission], parts: &mut Parts) -> Result<Permit, Problem> {
+    let caller = Caller::from_request_parts(parts, &()).await?;
+    let limit = permissions.first().map_or(RateLimit::Api, |permission| permission.rate_limit());
+    if let Some(guard) = parts.extensions.get::<Arc<RequestGuard>>().cloned() {
+        guard.count(&caller.name, limit).await?;
+    }
+    permit(permissions, caller)
 }
 
 fn permit(permissions: &[Permission], caller: Caller) -> Result<Permit, Problem> {

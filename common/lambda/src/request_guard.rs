@@ -1,4 +1,4 @@
-//! The guard in front of every API request: limits each caller's rate and records refused requests.
+//! The guard in front of every API request: counts each caller's requests and records refused ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::aws_error::AwsError;
 use crate::caller::Caller;
 use crate::correlation;
 use crate::problem::{Problem, ProblemCode};
+use crate::rate_limits::{RateLimit, RateLimits};
 use crate::spans::{self, Kind};
 use crate::trace::{self, TraceContext};
 
@@ -44,27 +45,27 @@ const SOURCE_LENGTH_MAX: usize = 100;
 pub struct RequestGuard {
     client: Client,
     table: String,
-    requests_per_minute_max: u32,
+    limits: RateLimits,
 }
 
 impl RequestGuard {
     /// A guard with its table and the number of requests that a caller has per minute.
     #[must_use]
-    pub fn new(aws: &SdkConfig, table: String, requests_per_minute_max: u32) -> Self {
-        Self { client: Client::new(aws), table, requests_per_minute_max }
+    pub fn new(aws: &SdkConfig, table: String, limits: RateLimits) -> Self {
+        Self { client: Client::new(aws), table, limits }
     }
 
     /// Counts a request of a caller in the minute of `now`, and returns whether it is within the limit.
     ///
     /// # Errors
     /// [`AwsError`] if DynamoDB does not answer.
-    pub async fn admit(&self, caller: &str, now: DateTime<Utc>) -> Result<bool, AwsError> {
-        let minute = now.timestamp().div_euclid(60);
+    pub async fn admit(&self, caller: &str, limit: RateLimit, now: DateTime<Utc>) -> Result<bool, AwsError> {
+        let (name, minute) = (limit.as_str(), now.timestamp().div_euclid(60));
         let answer = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(format!("requests:{caller}:{minute}")))
+            .key("id", AttributeValue::S(format!("requests:{name}:{caller}:{minute}")))
             .update_expression("ADD requests :one SET expires_at = :expires_at")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":expires_at", expires_at(now + COUNT_RETENTION))
@@ -73,7 +74,7 @@ impl RequestGuard {
             .await
             .map_err(|error| AwsError::new("UpdateItem", error.into_service_error()))?;
         let counted = answer.attributes().and_then(|item| item.get("requests")?.as_n().ok()?.parse::<u32>().ok());
-        Ok(counted.is_none_or(|counted| counted <= self.requests_per_minute_max))
+        Ok(counted.is_none_or(|counted| counted <= self.limits.per_minute(limit)))
     }
 
     /// Records a refused request: reason, source, time, and a digest to compare with the sender's own log; never the
@@ -96,18 +97,21 @@ impl RequestGuard {
         }
     }
 
-    async fn over_the_limit(&self, caller: Option<&str>) -> Option<Problem> {
+    /// Counts a request of a caller.
+    ///
+    /// # Errors
+    /// 429 if it is over the limit. A caller that cannot be counted is not refused for it.
+    pub async fn count(&self, caller: &str, limit: RateLimit) -> Result<(), Problem> {
         let now = Utc::now();
-        match self.admit(caller?, now).await {
-            Ok(true) => None,
+        match self.admit(caller, limit, now).await {
+            Ok(true) => Ok(()),
             Ok(false) => {
                 let retry_after_seconds = MINUTE_SECONDS.saturating_sub(now.second());
-                Some(Problem::too_many_requests(self.requests_per_minute_max, retry_after_seconds))
+                Err(Problem::too_many_requests(self.limits.per_minute(limit), retry_after_seconds))
             }
-            // A caller that cannot be counted is not refused for it.
             Err(error) => {
                 tracing::warn!(error = %Chain(&error), "request was not counted");
-                None
+                Ok(())
             }
         }
     }
@@ -117,9 +121,9 @@ fn expires_at(time: DateTime<Utc>) -> AttributeValue {
     AttributeValue::N(time.timestamp().to_string())
 }
 
-/// Lets a request through unless its caller exceeds the rate limit, and records it if it is refused. Gateways' webhooks
-/// always pass: their function has records of its own, and gateways cannot be asked to wait. Each request has one
-/// correlation id from here on, and one log line with its response. A layer for
+/// Watches a request: records it if it is refused, and passes the guard on to the check of permissions, which counts it.
+/// Gateways' webhooks always pass: their function has records of its own, and gateways cannot be asked to wait. Each
+/// request has one correlation id from here on, and one log line with its response. A layer for
 /// [`axum::middleware::from_fn_with_state`].
 pub async fn watch(State(guard): State<Arc<RequestGuard>>, mut request: Request, next: Next) -> Response {
     let correlation_id = correlation::correlation_id(request.headers());
@@ -141,15 +145,19 @@ pub async fn watch(State(guard): State<Arc<RequestGuard>>, mut request: Request,
     response
 }
 
-async fn admitted(guard: &RequestGuard, request: Request, next: Next) -> Response {
+async fn admitted(guard: &Arc<RequestGuard>, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/webhooks/") {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &()).await.ok().map(|caller| caller.name);
-    if let Some(problem) = guard.over_the_limit(caller.as_deref()).await {
+    let is_unknown = parts.extensions.get::<MatchedPath>().is_none();
+    if let Some(caller) = caller.as_deref().filter(|_| is_unknown)
+        && let Err(problem) = guard.count(caller, RateLimit::Api).await
+    {
         return problem.into_response();
     }
+    parts.extensions.insert(Arc::clone(guard));
     let source = caller.as_deref().unwrap_or("nobody");
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
         guard.record_refusal("too_large", source, &[]).await;

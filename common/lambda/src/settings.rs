@@ -39,6 +39,12 @@ impl Settings {
         }
     }
 
+    /// A setting that may be missing or empty.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        self.values.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
     /// A required whole number; 0 stands in for a missing one until [`Self::finish`] fails.
     pub fn number(&mut self, name: &'static str) -> u32 {
         let text = self.required(name);

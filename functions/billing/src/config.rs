@@ -2,7 +2,9 @@
 
 use chrono_tz::Tz;
 use quittance_documents::Seller;
+use quittance_lambda::rate_limits::RateLimits;
 use quittance_lambda::settings::{Settings, SettingsError};
+use quittance_lambda::surroundings::Origins;
 use quittance_outgoing::Targets;
 use quittance_store::DatabaseSettings;
 
@@ -21,7 +23,9 @@ pub struct Config {
     pub documents_bucket: String,
     pub request_guard_table: String,
     /// The number of requests that a caller has per minute.
-    pub caller_requests_per_minute_max: u32,
+    pub rate_limits: RateLimits,
+    /// The origins whose pages may call the API from a browser.
+    pub origins: Origins,
     /// The table of webhook deliveries.
     pub deliveries_table: String,
     /// The queue of due deliveries.
@@ -49,7 +53,8 @@ impl Config {
         let uploads_bucket = settings.required("UPLOADS_BUCKET");
         let documents_bucket = settings.required("DOCUMENTS_BUCKET");
         let request_guard_table = settings.required("REQUEST_GUARD_TABLE");
-        let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
+        let rate_limits = RateLimits::read(&mut settings);
+        let origins = Origins::read(&mut settings);
         let deliveries_table = settings.required("DELIVERIES_TABLE");
         let delivery_queue_url = settings.required("DELIVERY_QUEUE_URL");
         let signing_secrets_folder = settings.required("SIGNING_SECRETS_FOLDER");
@@ -60,21 +65,24 @@ impl Config {
         );
         let targets = settings.group(|settings| settings.required("WEBHOOK_TARGETS").parse::<Targets>());
         let zone = settings.seller_time_zone();
-        settings.finish_with(database.zip(targets).zip(zone)).map(|((database, targets), zone)| Self {
-            database,
-            topic_arn,
-            payments_queue_url,
-            accepted_table,
-            uploads_bucket,
-            documents_bucket,
-            request_guard_table,
-            caller_requests_per_minute_max,
-            deliveries_table,
-            delivery_queue_url,
-            signing_secrets_folder,
-            targets,
-            seller,
-            zone,
-        })
+        settings.finish_with(database.zip(targets).zip(zone.zip(origins))).map(
+            |((database, targets), (zone, origins))| Self {
+                database,
+                topic_arn,
+                payments_queue_url,
+                accepted_table,
+                uploads_bucket,
+                documents_bucket,
+                request_guard_table,
+                rate_limits,
+                origins,
+                deliveries_table,
+                delivery_queue_url,
+                signing_secrets_folder,
+                targets,
+                seller,
+                zone,
+            },
+        )
     }
 }

@@ -14,13 +14,13 @@ pub mod docs;
 mod documents;
 pub mod idempotent_change;
 pub mod invoices;
-mod page;
 mod parts_before;
 pub mod payments;
 mod preferences;
 mod receipts;
 mod statement;
 mod timeline;
+mod translated_language;
 mod unanswered;
 pub mod uploads;
 pub mod webhook_endpoints;
@@ -28,7 +28,6 @@ pub mod webhook_endpoints;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response};
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use quittance_documents::{Press, Seller};
@@ -39,9 +38,9 @@ use quittance_lambda::command_queue::CommandQueue;
 use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::open;
 use quittance_lambda::permit::requires;
-use quittance_lambda::problem::as_problem;
 use quittance_lambda::publisher::Publisher;
-use quittance_lambda::request_guard::{self, RequestGuard};
+use quittance_lambda::request_guard::RequestGuard;
+use quittance_lambda::surroundings::{Origins, surround};
 use quittance_store::Database;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -60,6 +59,8 @@ pub struct Billing {
     pub payments_queue: CommandQueue,
     /// Rate limits, and records of refused requests.
     pub guard: Arc<RequestGuard>,
+    /// The origins whose pages may call the API from a browser.
+    pub origins: Origins,
     /// The payments that the validator has accepted.
     pub accepted: IdempotencyTable,
     /// Signs URLs for uploads.
@@ -88,10 +89,7 @@ impl Billing {
 pub fn router(billing: Arc<Billing>) -> Router {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.fallback(unanswered::answer).method_not_allowed_fallback(unanswered::answer);
-    routes
-        .layer(map_response(as_problem))
-        .layer(from_fn_with_state(Arc::clone(&billing.guard), request_guard::watch))
-        .with_state(billing)
+    surround(routes.with_state(Arc::clone(&billing)), &billing.guard, &billing.origins)
 }
 
 /// The OpenAPI description of the routes.
@@ -110,6 +108,10 @@ fn routes() -> OpenApiRouter<Arc<Billing>> {
         .routes(open(routes!(docs::page)))
         .routes(open(routes!(docs::file)))
         .routes(requires(&[WriteInvoices], routes!(clients::create)))
+        .routes(requires(&[Read], routes!(clients::list)))
+        .routes(requires(&[Read], routes!(clients::read)))
+        .routes(requires(&[WriteInvoices], routes!(clients::change)))
+        .routes(requires(&[WriteInvoices], routes!(clients::delete)))
         .routes(requires(&[WriteInvoices], routes!(invoices::create)))
         .routes(requires(&[Read], routes!(invoices::read)))
         .routes(requires(&[Read], routes!(documents::invoice)))

@@ -22,7 +22,7 @@ pub const REPORTS_IN_ORDER_WITHIN: TimeDelta = TimeDelta::minutes(5);
 /// An outcome that is unknown for this long is left to people.
 pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(3);
 
-/// Pauses are extended by up to a tenth, so that deliveries that failed together are not retried together.
+/// Pauses are extend_schema by up to a tenth, so that deliveries that failed together are not retried together.
 pub const JITTER_PERMILLE_MAX: i32 = 100;
 
 /// The pause after so many attempts that were not accepted; none after the last. `jitter_permille` is random, from 0 to

@@ -6,6 +6,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::Utc;
 use quittance_domain::command::PaymentCommand;
+use quittance_domain::id::InvoiceId;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
+use quittance_lambda::caller::Reach;
 use quittance_lambda::change::{ChangeRequest, Changes, Reply};
 use quittance_lambda::openapi::parameters::{ChangeHeaders, PaymentPath};
 use quittance_lambda::openapi::responses::UnknownInBody;
@@ -36,15 +39,28 @@ pub(crate) async fn claim(
         let detail = "only the platform's machine clients and staff may have payments collected";
         return Err(Problem::forbidden(detail).into());
     }
-    let owner = invoices::owner(&validator.database, body.invoice_id).await?;
+    let invoice_id = named_invoice(&validator, &body.invoice_id, head.reach).await?;
+    let owner = invoices::owner(&validator.database, invoice_id).await?;
     let owner = owner.map(|(client_id, _)| client_id).filter(|owner| reach.is_none_or(|own| own == *owner));
-    let client_id = owner.ok_or_else(|| Problem::not_found("invoice", body.invoice_id))?;
-    let (caller, now) = (head.caller.name.as_str(), Utc::now());
-    let command = match body.charge(caller, client_id, &head.key, now) {
+    let is_hidden = reach.is_some() && invoices::is_draft(&validator.database, invoice_id).await?;
+    let owner = owner.filter(|_| !is_hidden);
+    let client_id = owner.ok_or_else(|| Problem::not_found("invoice", &body.invoice_id))?;
+    let (caller, named, now) = (head.caller.name.as_str(), (invoice_id, client_id), Utc::now());
+    let command = match body.charge(caller, named, &head.key, now) {
         Some(command) => PaymentCommand::ChargePayment(command),
-        None => PaymentCommand::from_evidence(body.evidence(caller, Some(client_id), &head.key, now)),
+        None => PaymentCommand::from_evidence(body.evidence(caller, named, &head.key, now)),
     };
     validator.begin(head).await?.send(command).await
+}
+
+/// The id of an invoice that a request names.
+pub(crate) async fn named_invoice(
+    validator: &Validator,
+    named: &InvoiceIdOrNumber,
+    reach: Reach,
+) -> Result<InvoiceId, Problem> {
+    let found = invoices::resolve(&validator.database, &named.0, reach.client_id()).await?;
+    found.ok_or_else(|| Problem::not_found("invoice", named))
 }
 
 /// Confirms a payment, refund or reversal on behalf of a trusted machine. Payment and invoice may be unknown: money is

@@ -7,16 +7,16 @@ use quittance_domain::id::{InvoiceId, RefundId, TransactionId};
 use quittance_domain::money::PositiveMoney;
 use quittance_domain::refund_reason::{RefundReason, RefundTerms};
 use quittance_lambda::body::Faults;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
 use quittance_lambda::body::values::Text;
 use quittance_lambda::openapi::examples;
-use quittance_lambda::openapi::parameters::in_path;
 use quittance_lambda::openapi::responses::KEY_IN_USE;
-use quittance_lambda::openapi::schema::{matching, object, one_of, refer};
-use quittance_lambda::{described, parameters};
 use quittance_providers::ALL;
 use serde::Serialize;
-use utoipa::openapi::{ContentBuilder, Header, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 /// A reason, for the audit record.
 pub(crate) type Reason = Text<1, 500>;
@@ -71,7 +71,7 @@ pub(crate) struct Merge {
 #[schema(examples(json!({"invoice_id": InvoiceId::EXAMPLE, "reason": "it is another client's money"})))]
 pub(crate) struct Unmatch {
     /// The invoice that the payment must not pay.
-    pub(crate) invoice_id: InvoiceId,
+    pub(crate) invoice_id: InvoiceIdOrNumber,
     /// The reason, for the audit record.
     pub(crate) reason: Reason,
 }
@@ -96,7 +96,7 @@ pub(crate) struct Application {
     #[deserr(default)]
     amount: Option<PositiveMoney>,
     /// Another open invoice of the client, to which the unapplied cash is applied.
-    pub(crate) invoice_id: InvoiceId,
+    pub(crate) invoice_id: InvoiceIdOrNumber,
 }
 
 /// The reason of an unexplained refund.
@@ -169,21 +169,22 @@ pub(crate) struct Accepted {
     pub(crate) status: &'static str,
 }
 
-described! {
-    /// A gateway's message, in its own format.
-    pub(crate) GatewayMessage => object("The gateway's own message, signed by the gateway.").open()
+/// The gateway's own message, signed by the gateway.
+#[derive(Debug, ToSchema)]
+pub(crate) struct GatewayMessage {}
+
+/// A gateway that sends webhooks.
+#[derive(Debug)]
+pub(crate) enum GatewayName {}
+
+impl PartialSchema for GatewayName {
+    fn schema() -> RefOr<Schema> {
+        let gateways = ALL.iter().filter(|provider| provider.webhooks().is_some()).map(|provider| provider.name());
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(gateways)).into()
+    }
 }
 
-parameters! {
-    /// The gateway in a path.
-    pub(crate) ProviderPath => [
-        in_path("provider", one_of(gateways(), "A gateway that sends webhooks."), "The gateway."),
-    ]
-}
-
-fn gateways() -> impl Iterator<Item = &'static str> {
-    ALL.iter().filter(|provider| provider.webhooks().is_some()).map(|provider| provider.name())
-}
+impl ToSchema for GatewayName {}
 
 /// 202: the command is durable; and 409 while the first request with the key is running.
 #[derive(Debug)]
@@ -192,12 +193,18 @@ pub(crate) enum AcceptedOnce {}
 impl IntoResponses for AcceptedOnce {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let pattern = format!("^/v1/payments/[A-Za-z0-9._:-]{{1,{}}}$", TransactionId::LENGTH_MAX);
+        let path = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+        let location =
+            HeaderBuilder::new().schema(Some(path)).description(Some("The payment, which shows the outcome."));
         let accepted = ResponseBuilder::new()
             .description(
                 "The request is stored durably and will be processed; the payment and its cases show the outcome.",
             )
-            .content("application/json", ContentBuilder::new().schema(Some(refer(&Accepted::name()))).build())
-            .header("Location", Header::new(matching(pattern, "The path of the payment, which shows the outcome.")))
+            .content(
+                "application/json",
+                ContentBuilder::new().schema(Some(Ref::from_schema_name(Accepted::name()))).build(),
+            )
+            .header("Location", location.build())
             .build();
         [("202".to_owned(), accepted.into()), (KEY_IN_USE.status.to_owned(), KEY_IN_USE.reference())].into()
     }

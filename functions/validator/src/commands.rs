@@ -9,6 +9,7 @@ use quittance_domain::fact::{EvidenceChannel, FactKind};
 use quittance_domain::id::{ClientId, InvoiceId, PaymentId, Provider, TransactionId};
 use quittance_domain::money::PositiveMoney;
 use quittance_lambda::body::Faults;
+use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
 use quittance_lambda::body::times::RecentTime;
 use quittance_lambda::body::values::{List, Text};
 use quittance_lambda::envelope::CloudEvent;
@@ -38,8 +39,8 @@ type MovementId = Text<1, 100>;
 /// The number printed on an invoice.
 type InvoiceNumber = Text<1, 50>;
 
-/// Invoices, by their ids.
-type InvoiceIds = List<InvoiceId, 1, INVOICES_MAX>;
+/// Invoices, by their ids or printed numbers.
+type Invoices = List<InvoiceIdOrNumber, 1, INVOICES_MAX>;
 
 /// A claimed payment or, with `payment_method`, a payment for the gateway to collect. `GET
 /// /v1/payments/{transaction_id}` shows the outcome.
@@ -56,7 +57,7 @@ pub struct NewPayment {
     /// The provider that moved the money.
     pub provider: Provider,
     /// The invoice that it pays.
-    pub invoice_id: InvoiceId,
+    pub invoice_id: InvoiceIdOrNumber,
     /// The amount.
     pub amount: PositiveMoney,
     /// The card or mandate from which the gateway collects the payment, by the gateway's name for it: `pm_…` or
@@ -88,13 +89,13 @@ pub struct Confirmation {
     movement: Option<MovementId>,
     /// The invoice that it pays.
     #[deserr(default)]
-    invoice_id: Option<InvoiceId>,
+    invoice_id: Option<InvoiceIdOrNumber>,
     /// The number printed on the invoice that it pays.
     #[deserr(default)]
     invoice_number: Option<InvoiceNumber>,
     /// The invoices that it pays, in this order.
     #[deserr(default)]
-    invoice_ids: Option<InvoiceIds>,
+    invoice_ids: Option<Invoices>,
     /// The amount.
     amount: PositiveMoney,
     /// When the money moved, from ten years ago until tomorrow; the current time by default.
@@ -124,13 +125,13 @@ pub(crate) struct EvidenceByHand {
     movement: Option<MovementId>,
     /// The invoice that it pays.
     #[deserr(default)]
-    invoice_id: Option<InvoiceId>,
+    invoice_id: Option<InvoiceIdOrNumber>,
     /// The number printed on the invoice that it pays.
     #[deserr(default)]
     invoice_number: Option<InvoiceNumber>,
     /// The invoices that it pays, in this order.
     #[deserr(default)]
-    invoice_ids: Option<InvoiceIds>,
+    invoice_ids: Option<Invoices>,
     /// The amount.
     amount: PositiveMoney,
     /// When the money moved, from ten years ago until tomorrow; the current time by default.
@@ -184,11 +185,18 @@ fn claimable(mut claim: NewPayment, location: ValuePointerRef<'_>) -> Result<New
 impl NewPayment {
     /// The order to have the gateway collect the payment, if the request is for a charge.
     #[must_use]
-    pub fn charge(&self, caller: &str, client_id: ClientId, key: &str, now: DateTime<Utc>) -> Option<ChargePayment> {
+    pub fn charge(
+        &self,
+        caller: &str,
+        named: (InvoiceId, ClientId),
+        key: &str,
+        now: DateTime<Utc>,
+    ) -> Option<ChargePayment> {
+        let (invoice_id, client_id) = named;
         Some(ChargePayment {
             transaction_id: self.transaction_id.clone(),
             provider: self.provider.clone(),
-            invoice_id: self.invoice_id,
+            invoice_id,
             client_id,
             amount: self.amount,
             payment_method: self.payment_method.as_ref()?.as_str().to_owned(),
@@ -198,8 +206,10 @@ impl NewPayment {
         })
     }
 
+    /// The claim as evidence.
     #[must_use]
-    pub fn evidence(&self, caller: &str, client_id: Option<ClientId>, key: &str, now: DateTime<Utc>) -> Evidence {
+    pub fn evidence(&self, caller: &str, named: (InvoiceId, ClientId), key: &str, now: DateTime<Utc>) -> Evidence {
+        let (invoice_id, client_id) = named;
         Evidence {
             transaction_id: self.transaction_id.clone(),
             provider: self.provider.clone(),
@@ -208,11 +218,11 @@ impl NewPayment {
             channel: EvidenceChannel::Api,
             event_id: format!("{caller}:{key}"),
             movement: self.transaction_id.to_string(),
-            invoice: Some(InvoiceReference::Id(self.invoice_id)),
+            invoice: Some(InvoiceReference::Id(invoice_id)),
             further_invoices: Vec::new(),
             payment_id: None,
             references: Vec::new(),
-            client_id,
+            client_id: Some(client_id),
             actor: caller.to_owned(),
             reason: None,
             bank_fee: None,
@@ -243,7 +253,7 @@ fn check_charge(claim: &NewPayment, method: &str) -> Result<(), (&'static str, S
         attempt: 1,
         transaction_id: name.clone(),
         provider,
-        invoice_id: claim.invoice_id,
+        invoice_id: InvoiceId::from_uuid(Uuid::nil()),
         amount: claim.amount,
         payment_method: method.to_owned(),
         ordered_at: DateTime::UNIX_EPOCH,
@@ -326,7 +336,7 @@ impl Movement {
 }
 
 /// The invoices that a movement names: one by id or by number, or several by their ids.
-struct NamedInvoices(Option<InvoiceId>, Option<InvoiceNumber>, Option<InvoiceIds>);
+struct NamedInvoices(Option<InvoiceIdOrNumber>, Option<InvoiceNumber>, Option<Invoices>);
 
 impl NamedInvoices {
     const fn is_any(&self) -> bool {
@@ -336,9 +346,11 @@ impl NamedInvoices {
     fn references(self) -> Result<Vec<InvoiceReference>, Faults> {
         let Self(by_id, by_number, several) = self;
         match (by_id, by_number, several) {
-            (id, None, None) => Ok(id.map(InvoiceReference::Id).into_iter().collect()),
+            (one, None, None) => Ok(one.map(|InvoiceIdOrNumber(named)| named).into_iter().collect()),
             (None, Some(number), None) => Ok(vec![InvoiceReference::Number(number.into())]),
-            (None, None, Some(several)) => Ok(several.into_vec().into_iter().map(InvoiceReference::Id).collect()),
+            (None, None, Some(several)) => {
+                Ok(several.into_vec().into_iter().map(|InvoiceIdOrNumber(named)| named).collect())
+            }
             _ => {
                 let detail = "name the invoices in one way: invoice_id, invoice_number or invoice_ids";
                 Err(Faults::of("/invoice_ids", detail))

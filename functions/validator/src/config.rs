@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use quittance_lambda::rate_limits::RateLimits;
 use quittance_lambda::settings::{Settings, SettingsError};
+use quittance_lambda::surroundings::Origins;
 use quittance_store::DatabaseSettings;
 
 /// The validator's settings.
@@ -16,7 +18,9 @@ pub struct Config {
     /// The dead-letter queue for authentic messages that cannot be interpreted.
     pub dead_letter_queue_url: String,
     /// The number of requests that a caller has per minute.
-    pub caller_requests_per_minute_max: u32,
+    pub rate_limits: RateLimits,
+    /// The origins whose pages may call the API from a browser.
+    pub origins: Origins,
     /// Each gateway's signing secrets in Secrets Manager, from `<PROVIDER>_WEBHOOK_SECRET_ARN`. Messages of a gateway
     /// without one are refused.
     pub webhook_secret_arns: HashMap<&'static str, String>,
@@ -37,17 +41,19 @@ impl Config {
         let request_guard_table = settings.required("REQUEST_GUARD_TABLE");
         let payments_queue_url = settings.required("PAYMENTS_QUEUE_URL");
         let dead_letter_queue_url = settings.required("DEAD_LETTER_QUEUE_URL");
-        let caller_requests_per_minute_max = settings.number("CALLER_REQUESTS_PER_MINUTE_MAX");
+        let rate_limits = RateLimits::read(&mut settings);
+        let origins = Origins::read(&mut settings);
         let webhook_secret_arns = settings.of_providers(quittance_providers::names(), "WEBHOOK_SECRET_ARN");
         let accounts = settings.of_providers(quittance_providers::names(), "ACCOUNT");
         let gateway_queue_urls = settings.of_providers(quittance_providers::names(), "GATEWAY_QUEUE_URL");
-        settings.finish_with(database).map(|database| Self {
+        settings.finish_with(database.zip(origins)).map(|(database, origins)| Self {
             database,
             idempotency_table,
             request_guard_table,
             payments_queue_url,
             dead_letter_queue_url,
-            caller_requests_per_minute_max,
+            rate_limits,
+            origins,
             webhook_secret_arns,
             accounts,
             gateway_queue_urls,

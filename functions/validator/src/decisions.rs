@@ -21,6 +21,7 @@ use quittance_store::{cases, decisions, references, refunds};
 use uuid::Uuid;
 
 use crate::Validator;
+use crate::api::named_invoice;
 use crate::bodies::{
     AcceptedOnce, Application, Classification, Decision, DecisionGrounds, Merge, NewRefundRequest, Unmatch,
 };
@@ -121,7 +122,7 @@ pub(crate) async fn unmatch(
 ) -> Result<Response, Reply> {
     let command = PaymentCommand::UnmatchPayment(UnmatchPayment {
         transaction_id: known_payment(&validator, &transaction_id).await?,
-        invoice_id: body.invoice_id,
+        invoice_id: named_invoice(&validator, &body.invoice_id, head.reach).await?,
         reason: body.reason.into(),
         actor: head.caller.name.clone(),
         request: head.request_id(),
@@ -162,7 +163,8 @@ pub(crate) async fn apply(
     PathId(id): PathId<CaseId>,
     ChangeRequest { head, body }: ChangeRequest<Application>,
 ) -> Result<Response, Reply> {
-    let decision = CaseDecision::Apply { invoice_id: body.invoice_id };
+    let invoice_id = named_invoice(&validator, &body.invoice_id, head.reach).await?;
+    let decision = CaseDecision::Apply { invoice_id };
     decide(&validator, head, id, decision, body.into()).await
 }
 

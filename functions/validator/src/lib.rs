@@ -22,7 +22,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response};
 use quittance_idempotency::IdempotencyTable;
 use quittance_lambda::caller::Permission;
 use quittance_lambda::command_queue::{CommandQueue, GatewayQueues};
@@ -30,8 +29,9 @@ use quittance_lambda::openapi;
 use quittance_lambda::openapi::operation::open;
 use quittance_lambda::parking::DeadLetterQueue;
 use quittance_lambda::permit::requires;
-use quittance_lambda::problem::{as_problem, unknown_route};
-use quittance_lambda::request_guard::{self, RequestGuard};
+use quittance_lambda::problem::unknown_route;
+use quittance_lambda::request_guard::RequestGuard;
+use quittance_lambda::surroundings::{Origins, surround};
 use quittance_store::Database;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -58,6 +58,8 @@ pub struct Validator {
     pub dead_letters: DeadLetterQueue,
     /// Rate limits, and records of refused requests.
     pub guard: Arc<RequestGuard>,
+    /// The origins whose pages may call the API from a browser.
+    pub origins: Origins,
     /// The gateways' signing secrets.
     pub signing_secrets: GatewaySecrets,
     /// Our account at each gateway that also sends other companies' events.
@@ -67,11 +69,8 @@ pub struct Validator {
 /// The routes.
 pub fn router(validator: Arc<Validator>) -> Router {
     let (routes, _) = routes().split_for_parts();
-    routes
-        .fallback(unknown_route)
-        .layer(map_response(as_problem))
-        .layer(from_fn_with_state(Arc::clone(&validator.guard), request_guard::watch))
-        .with_state(validator)
+    let routes = routes.fallback(unknown_route);
+    surround(routes.with_state(Arc::clone(&validator)), &validator.guard, &validator.origins)
 }
 
 /// The OpenAPI description of the routes.

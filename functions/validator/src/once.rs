@@ -38,6 +38,7 @@ impl Changes for Validator {
     const PARTS_BEFORE: PartsBefore = parts_before;
 
     async fn begin(&self, head: ChangeHead) -> Result<PaymentChange<'_>, Reply> {
+        head.if_match.refuse()?;
         let now = Utc::now();
         let before = Sha256::new().chain_update(&head.fingerprint.content_before).chain_update(b"\n").finalize();
         let (digest, before) = (head.fingerprint.text(), hex::encode(before));

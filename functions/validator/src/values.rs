@@ -1,5 +1,7 @@
 //! Values of bodies that only the validator has.
 
+use std::fmt;
+
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use quittance_domain::fact::FactKind;
 use quittance_lambda::body::{Faults, parsed};
@@ -60,8 +62,14 @@ kinds!(
 const PAYMENT_METHOD_LENGTH_MAX: usize = 255;
 
 /// A payer's card or mandate, by the gateway's name for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct PaymentMethod(String);
+
+impl fmt::Debug for PaymentMethod {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PaymentMethod(…)")
+    }
+}
 
 impl PaymentMethod {
     /// The gateway's name for it.

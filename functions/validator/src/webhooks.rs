@@ -19,7 +19,7 @@ use quittance_providers::{Forged, WebhookNotice, WebhookParser, by_name};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::bodies::{GatewayMessage, ProviderPath};
+use crate::bodies::{GatewayMessage, GatewayName};
 use crate::commands::envelope;
 use crate::signing_secrets::GatewaySecretError;
 use crate::{FUNCTION, Validator};
@@ -33,7 +33,7 @@ const BYTES_MAX: usize = 1024 * 1024;
     path = "/webhooks/{provider}",
     operation_id = "receiveWebhook",
     tag = "webhooks",
-    params(ProviderPath),
+    params(("provider" = inline(GatewayName), Path, description = "The gateway.")),
     request_body = GatewayMessage,
     responses((status = 200, description = "The message is stored durably. The response has no body."), Unauthentic)
 )]

@@ -174,6 +174,7 @@ fn settings() -> Vec<(&'static str, String)> {
         ("IDEMPOTENCY_TABLE", "keys"),
         ("REQUEST_GUARD_TABLE", "door"),
         ("CALLER_REQUESTS_PER_MINUTE_MAX", "4000000000"),
+        ("CALLER_PAYMENTS_PER_MINUTE_MAX", "4000000000"),
         ("PAYMENTS_QUEUE_URL", "http://127.0.0.1/123456789012/payments.fifo"),
         ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/123456789012/validator-dead-letter"),
         ("STRIPE_WEBHOOK_SECRET_ARN", "stripe"),

@@ -1,7 +1,10 @@
 //! The meaning of a CSV file's columns, by their names.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -46,6 +49,20 @@ pub enum Column {
     Balance,
     /// The day of a confirmed payment.
     PaidOn,
+}
+
+/// The text is not the name of a column's meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no column has this meaning")]
+pub struct UnknownColumn;
+
+impl FromStr for Column {
+    type Err = UnknownColumn;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+        Self::deserialize(name).map_err(|_| UnknownColumn)
+    }
 }
 
 /// Known names, reduced to lower-case letters and digits; English, German, French, Dutch, Spanish, Italian, and our

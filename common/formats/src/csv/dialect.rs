@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,20 +18,27 @@ use crate::error::{BrokenFile, quote};
 use crate::limits::PREAMBLE_LINES_MAX;
 
 /// The options that a user may give where a file is ambiguous. All are optional.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[deserr(deny_unknown_fields)]
 pub struct CsvOptions {
     /// The delimiter between fields.
+    #[deserr(default)]
     #[schema(min_length = 1, max_length = 1)]
     pub delimiter: Option<char>,
     /// The decimal separator.
+    #[deserr(default)]
     pub decimal: Option<DecimalSeparator>,
+    #[deserr(default)]
     pub date_format: Option<DateFormat>,
     /// The character encoding.
+    #[deserr(default)]
     pub encoding: Option<CsvEncoding>,
     /// The columns by meaning: a name, or an index from 1 if no column has that name.
+    #[deserr(default)]
     pub columns: BTreeMap<Column, String>,
     /// The currency of all amounts, if no column has it.
+    #[deserr(default)]
     pub currency: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read};
 
+use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,7 +11,7 @@ use crate::limits::{COLUMNS_MAX, RECORD_BYTES_MAX, RECORD_LINES_MAX};
 use crate::stream::Stream;
 
 /// The character encoding of a CSV file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 pub enum CsvEncoding {
     /// UTF-8, with or without a byte order mark.
     Utf8,

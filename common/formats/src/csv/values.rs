@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use deserr::Deserr;
 use quittance_domain::calendar::plausible_day;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,9 @@ use crate::movement::Direction;
 use crate::text::plain_decimal;
 use crate::value_error::ValueError;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[deserr(rename_all = lowercase)]
 pub enum DecimalSeparator {
     /// 1,234.50
     Point,
@@ -141,19 +143,23 @@ pub(super) fn amount(text: &str, separator: Option<DecimalSeparator>) -> Result<
 }
 
 /// The order of the parts of a date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DayOrder {
+    #[deserr(rename = "year_month_day")]
     YearMonthDay,
+    #[deserr(rename = "day_month_year")]
     DayMonthYear,
+    #[deserr(rename = "month_day_year")]
     MonthDayYear,
 }
 
 /// A date format. A time after the date is ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 pub struct DateFormat {
     pub order: DayOrder,
     /// The separator between the numbers; none in 20261122.
+    #[deserr(default)]
     #[schema(min_length = 1, max_length = 1)]
     pub separator: Option<char>,
     /// Whether the year has two digits, which mean 2000 to 2099.

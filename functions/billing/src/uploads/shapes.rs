@@ -104,8 +104,7 @@ impl Deserr<Faults> for GivenOptions {
         location: ValuePointerRef<'_>,
     ) -> Result<Self, Faults> {
         let given = Value::from(value);
-        let read = serde_json::from_value::<CsvOptions>(given.clone());
-        read.map(|_| Self(given)).map_err(|error| Faults::at(location, error))
+        CsvOptions::deserialize_from_value(given.clone().into_value(), location).map(|_| Self(given))
     }
 }
 
@@ -116,7 +115,10 @@ type PrintedNumber = Text<1, 50>;
 #[derive(Debug, Clone, Serialize, Deserr, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[deserr(error = Faults, deny_unknown_fields, validate = readable -> Faults)]
-#[schema(examples(json!({"kind": "payment_confirmation", "client_id": ClientId::EXAMPLE, "size_bytes": 184})))]
+#[schema(examples(json!({
+    "kind": "payment_confirmation", "client_id": ClientId::EXAMPLE, "size_bytes": 184,
+    "csv": {"delimiter": ";", "decimal": "comma", "columns": {"amount": "Betrag"}},
+})))]
 pub(crate) struct NewUpload {
     /// The kind of upload.
     pub(super) kind: UploadKind,

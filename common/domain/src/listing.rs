@@ -1,4 +1,4 @@
-//! Which entries of a list are asked for.
+//! The page of a list that a request asks for, and its order.
 
 use crate::names::{serialized_name, stored_name};
 

@@ -77,8 +77,9 @@ impl IfMatch {
 #[must_use]
 pub fn changed_meanwhile(resource: &str, version: i64) -> Problem {
     let current = tag(version);
-    let detail =
-        format!("{resource} has the version {current} now; nothing was changed; read it again and decide anew");
+    let detail = format!(
+        "{resource} has the version {current} now; nothing was changed; read it again and repeat the change with its new ETag"
+    );
     Problem::new(StatusCode::PRECONDITION_FAILED, "changed-meanwhile", "The resource has changed", detail)
 }
 

@@ -11,7 +11,7 @@ use crate::problem::{FieldProblem, Problem};
 /// The header's name, as documentation spells it.
 pub const NAME: &str = "Idempotency-Key";
 
-/// The same as HTTP/2 and Lambda have it.
+/// The header's name in small letters, as HTTP/2 and Lambda send it.
 pub const HEADER: &str = "idempotency-key";
 
 /// The longest key: a UUID has 36 characters, Stripe allows 255.

@@ -209,7 +209,7 @@ impl<T: ResourceBody> Resource<T> {
         if_match.check(&name, self.history.version)
     }
 
-    /// The names of the members that another state has otherwise.
+    /// The names of the members whose values differ in another state.
     ///
     /// # Errors
     /// [`serde_json::Error`] if a body cannot be serialised.

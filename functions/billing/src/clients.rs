@@ -60,7 +60,7 @@ impl ResourceBody for NewClient {
 }
 
 impl NewClient {
-    fn details(self, id: ClientId) -> ClientDetails {
+    pub(crate) fn details(self, id: ClientId) -> ClientDetails {
         ClientDetails {
             id,
             name: self.name.into(),
@@ -140,7 +140,7 @@ pub(crate) async fn change(
     PathId(id): PathId<ClientId>,
     ChangeRequest { head, body }: ChangeRequest<ClientPatch>,
 ) -> Result<Response, Reply> {
-    let mut work = billing.begin(head).await?;
+    let mut work = billing.begin_edit(head).await?;
     let found = clients::lock(&mut work.transaction, id).await?;
     let before = work.editable::<NewClient>(id, found)?;
     let wanted = body.apply(&before.body)?.details(id);
@@ -162,7 +162,7 @@ pub(crate) async fn delete(
     PathId(id): PathId<ClientId>,
     ChangeRequest { head, body: NoBody {} }: ChangeRequest<NoBody>,
 ) -> Result<Response, Reply> {
-    let mut work = billing.begin(head).await?;
+    let mut work = billing.begin_edit(head).await?;
     let found = clients::lock_to_delete(&mut work.transaction, id).await?;
     let before = work.editable::<NewClient>(id, found)?;
     if let Some(open) = clients::open_balance(&mut work.transaction, id).await? {

@@ -18,7 +18,7 @@ use quittance_lambda::body::Faults;
 use quittance_lambda::body::invoice_reference::InvoiceIdOrNumber;
 use quittance_lambda::body::values::Text;
 use quittance_lambda::caller::Reach;
-use quittance_lambda::change::{ChangeRequest, Changes, Reply};
+use quittance_lambda::change::{ChangeRequest, Reply};
 use quittance_lambda::openapi::examples;
 use quittance_lambda::openapi::parameters::{ChangeHeaders, EditHeaders};
 use quittance_lambda::openapi::responses::{ChangedMeanwhile, Conflict, UnknownInBody};
@@ -122,7 +122,7 @@ pub(crate) async fn create(
     ChangeRequest { head, body }: ChangeRequest<NewCreditNote>,
 ) -> Result<Response, Reply> {
     let asked = CreditNoteRequest::new(&billing, head.reach, body).await?;
-    let mut work = billing.begin(head).await?;
+    let mut work = billing.begin_edit(head).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     work.check_version(&format!("invoice {id}"), before.version())?;

@@ -40,8 +40,6 @@ pub struct IdempotentChange<'a> {
     correlation_id: String,
     /// The version of the resource that the caller has seen.
     if_match: IfMatch,
-    /// Whether the operation compared it.
-    is_version_checked: bool,
     pub(crate) transaction: Transaction,
     /// The current day in the seller's time zone, for everything that the request does.
     pub(crate) today: NaiveDate,
@@ -54,8 +52,17 @@ impl Changes for Billing {
 
     const PARTS_BEFORE: PartsBefore = parts_before;
 
-    /// Of two concurrent requests with one key, the second waits for the first.
     async fn begin(&self, head: ChangeHead) -> Result<IdempotentChange<'_>, Reply> {
+        head.if_match.refuse()?;
+        self.begin_edit(head).await
+    }
+}
+
+impl Billing {
+    /// Begins a change of a resource whose version the handler compares with `If-Match`.
+    ///
+    /// Of two concurrent requests with one key, the second waits for the first.
+    pub(crate) async fn begin_edit(&self, head: ChangeHead) -> Result<IdempotentChange<'_>, Reply> {
         let ChangeHead { caller, key, fingerprint, if_match, correlation_id, .. } = head;
         let mut transaction = self.database.begin().await?;
         let digest =
@@ -76,7 +83,6 @@ impl Changes for Billing {
             key,
             correlation_id,
             if_match,
-            is_version_checked: false,
             transaction,
             today: self.today(),
             messages: Vec::new(),
@@ -150,11 +156,8 @@ impl IdempotentChange<'_> {
     /// published now.
     ///
     /// # Errors
-    /// 400 if the request names a version that the operation did not compare; 503 if the commit fails.
+    /// 503 if the commit fails.
     pub(crate) async fn commit(mut self, status: StatusCode, answer: &impl Serialize) -> Result<(), Problem> {
-        if !self.is_version_checked {
-            self.if_match.refuse()?;
-        }
         let answer = serde_json::to_value(answer).map_err(|error| Problem::dependency_failed(&error))?;
         requests::answer(&mut self.transaction, &self.actor, &self.key, status.as_u16(), &answer).await?;
         self.transaction.commit().await.map_err(StoreError::from)?;
@@ -184,8 +187,7 @@ impl IdempotentChange<'_> {
     ///
     /// # Errors
     /// 412 if it is another one.
-    pub(crate) fn check_version(&mut self, resource: &str, version: i64) -> Result<(), Problem> {
-        self.is_version_checked = true;
+    pub(crate) fn check_version(&self, resource: &str, version: i64) -> Result<(), Problem> {
         self.if_match.check(resource, version)
     }
 
@@ -194,13 +196,12 @@ impl IdempotentChange<'_> {
     /// # Errors
     /// 404 if there is none, 409 if it is deleted, 412 if it has another version than the request names.
     pub(crate) fn editable<T: ResourceBody>(
-        &mut self,
+        &self,
         id: T::Id,
         found: Option<T::Record>,
     ) -> Result<Resource<T>, Problem> {
         let resource = T::resource(found.ok_or_else(|| Problem::not_found(T::NAMES.one, id))?);
         resource.check_editable(&self.if_match)?;
-        self.is_version_checked = true;
         Ok(resource)
     }
 

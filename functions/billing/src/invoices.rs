@@ -145,7 +145,7 @@ pub(crate) async fn send(
     InvoicePath(id): InvoicePath,
     ChangeRequest { head, body: NoBody {} }: ChangeRequest<NoBody>,
 ) -> Result<Response, Reply> {
-    let mut work = billing.begin(head).await?;
+    let mut work = billing.begin_edit(head).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     work.check_version(&format!("invoice {id}"), before.version())?;
@@ -173,7 +173,7 @@ pub(crate) async fn void(
     InvoicePath(id): InvoicePath,
     ChangeRequest { head, body: NoBody {} }: ChangeRequest<NoBody>,
 ) -> Result<Response, Reply> {
-    let mut work = billing.begin(head).await?;
+    let mut work = billing.begin_edit(head).await?;
     let mut record = locked(&mut work.transaction, id).await?;
     let before = record.invoice.clone();
     work.check_version(&format!("invoice {id}"), before.version())?;

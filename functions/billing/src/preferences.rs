@@ -14,20 +14,22 @@ use quittance_domain::notification::{ChannelPreference, NotificationKind, PhoneN
 use quittance_domain::party::ClientDetails;
 use quittance_lambda::body::Faults;
 use quittance_lambda::body::values::List;
+use quittance_lambda::caller::Reach;
 use quittance_lambda::change::{ChangeRequest, Changes, NoBody, Reply};
 use quittance_lambda::openapi::parameters::ChangeHeaders;
 use quittance_lambda::openapi::responses::ClientConflict;
 use quittance_lambda::path_id::PathId;
 use quittance_lambda::permit::Permit;
 use quittance_lambda::problem::Problem;
+use quittance_store::clients;
 use quittance_store::notifications::{self, Suppression};
-use quittance_store::{Transaction, clients};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Billing;
-use crate::clients::reachable;
+use crate::clients::{NewClient, reachable};
+use crate::idempotent_change::IdempotentChange;
 use crate::translated_language::TranslatedLanguage;
 
 /// The number of kinds of notifications, and more for repetitions.
@@ -195,9 +197,9 @@ pub(crate) async fn set(
     PathId(id): PathId<ClientId>,
     ChangeRequest { head, body }: ChangeRequest<NewPreferences>,
 ) -> Result<Response, Reply> {
-    reachable(&billing, head.reach, id).await?;
+    let reach = head.reach;
     let mut work = billing.begin(head).await?;
-    let client = locked(&mut work.transaction, id).await?;
+    let client = locked(&mut work, reach, id).await?;
     let (language, preferences) = wanted(body, &client)?;
     let before = notifications::preferences(&billing.database, id).await?;
     clients::set_language(&mut work.transaction, id, language).await?;
@@ -223,9 +225,9 @@ pub(crate) async fn lift(
     PathId(id): PathId<ClientId>,
     ChangeRequest { head, body: NoBody {} }: ChangeRequest<NoBody>,
 ) -> Result<Response, Reply> {
-    reachable(&billing, head.reach, id).await?;
+    let reach = head.reach;
     let mut work = billing.begin(head).await?;
-    let client = locked(&mut work.transaction, id).await?;
+    let client = locked(&mut work, reach, id).await?;
     let preferences = notifications::preferences(&billing.database, id).await?;
     if notifications::lift_suppression(&mut work.transaction, &client.email).await? {
         let (before, after) = (json!({"suppressed": true}), json!({"suppressed": false}));
@@ -234,14 +236,13 @@ pub(crate) async fn lift(
     work.finish(StatusCode::OK, &NotificationPreferences::new(client, preferences, None)).await
 }
 
-/// An active client, locked.
-async fn locked(transaction: &mut Transaction, id: ClientId) -> Result<ClientDetails, Problem> {
-    let found = clients::lock(transaction, id).await?;
-    let client = found.ok_or_else(|| Problem::not_found("client", id))?;
-    match client.deleted_at {
-        None => Ok(client.details),
-        Some(_) => Err(Problem::conflict(format!("client {id} is deleted"))),
+/// Locks an active client that the caller's permission covers.
+async fn locked(work: &mut IdempotentChange<'_>, reach: Reach, id: ClientId) -> Result<ClientDetails, Problem> {
+    if !reach.covers(id) {
+        return Err(Problem::not_found("client", id));
     }
+    let found = clients::lock(&mut work.transaction, id).await?;
+    Ok(work.editable::<NewClient>(id, found)?.body.details(id))
 }
 
 /// The wanted language and preferences, unless the body changes what is read-only.

@@ -31,8 +31,9 @@ pub fn requires<S>(permissions: &[Permission], routes: UtoipaMethodRouter<S>) ->
         let machines = scopes.iter().map(|scope| SecurityRequirement::new(MACHINES, [scope]));
         operation.security = Some(people.into_iter().chain(machines).collect());
         let about = operation.description.take().unwrap_or_default();
-        let about =
-            format!("{about}\n\nPermitted callers:\n{who}\n\nAt most {per_minute} requests a minute and caller.");
+        let about = format!(
+            "{about}\n\nPermitted callers:\n{who}\n\nBy default, at most {per_minute} requests per minute and caller."
+        );
         operation.description = Some(about.trim().to_owned());
         refuse(operation, &[UNAUTHENTICATED, FORBIDDEN, TOO_MANY, UNAVAILABLE]);
     })
